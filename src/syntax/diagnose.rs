@@ -1,0 +1,661 @@
+//! What is said of texts that are no filter: where it went wrong, and the mend.
+
+use super::cursor::Cursor;
+use super::error::{Error, ErrorKind, Expected};
+use super::token::{self, Fault, FaultKind};
+use super::{CompareOp, Span, excerpt};
+
+/// An open bracket: where it stands and what closes it.
+pub(super) type Open = (Span, char);
+
+/// Words and symbols of other languages, and what SCIM has for them.
+const LOOKALIKES: [(&str, CompareOp); 19] = [
+    ("=", CompareOp::Eq),
+    ("==", CompareOp::Eq),
+    ("===", CompareOp::Eq),
+    (":", CompareOp::Eq),
+    ("!=", CompareOp::Ne),
+    ("!==", CompareOp::Ne),
+    ("<>", CompareOp::Ne),
+    ("<", CompareOp::Lt),
+    ("<=", CompareOp::Le),
+    (">", CompareOp::Gt),
+    (">=", CompareOp::Ge),
+    ("is", CompareOp::Eq),
+    ("equals", CompareOp::Eq),
+    ("neq", CompareOp::Ne),
+    ("contains", CompareOp::Co),
+    ("startswith", CompareOp::Sw),
+    ("endswith", CompareOp::Ew),
+    ("gte", CompareOp::Ge),
+    ("lte", CompareOp::Le),
+];
+
+const SYMBOLS: [char; 8] = ['=', '!', '<', '>', '~', ':', '&', '|'];
+const QUOTES: [char; 9] = ['\'', '‘', '’', '‚', '“', '”', '„', '`', '´'];
+
+impl<'t> Cursor<'t> {
+    fn quoted(value: &str) -> String {
+        serde_json::to_string(value).unwrap_or_default()
+    }
+
+    /// The value that the author meant by what stands here, in double quotes.
+    fn meant_value(&self) -> String {
+        let rest = self.rest();
+        if let Ok((left, _)) = token::string(rest) {
+            return excerpt(rest.get(..rest.len() - left.len()).unwrap_or_default());
+        }
+        let inner = match self.wrong_quotes() {
+            Some((_, inner)) => inner,
+            None => self.word(),
+        };
+        if inner.is_empty() {
+            "\"…\"".into()
+        } else {
+            excerpt(&Self::quoted(inner))
+        }
+    }
+
+    /// The span of a value in single or typographic quotes that begins here, and what is in them.
+    fn wrong_quotes(&self) -> Option<(Span, &'t str)> {
+        let rest = self.rest();
+        let inner = rest.strip_prefix(QUOTES)?;
+        let open = rest.len() - inner.len();
+        let closed = inner.split_once(|c: char| QUOTES.contains(&c) || c == '"');
+        let (content, close) = match closed {
+            Some((content, after)) => (content, inner.len() - content.len() - after.len()),
+            None => (inner.split(token::is_space).next().unwrap_or_default(), 0),
+        };
+        Some((self.here(open + content.len() + close), content))
+    }
+
+    fn mended(&self, path: Span, operator: CompareOp) -> String {
+        format!(
+            "`{} {operator} {}`",
+            excerpt(self.slice(path)),
+            self.meant_value()
+        )
+    }
+
+    /// The word before this place, where it is `and` or `or`.
+    fn connective_before(&self) -> Option<&'t str> {
+        let before = self.text.get(..self.at)?.trim_end_matches(token::is_space);
+        let word = before
+            .rsplit(|c: char| token::is_space(c) || "()[]\"".contains(c))
+            .next()?;
+        is_connective(word).then_some(word)
+    }
+
+    fn missing_operand(&self, span: Span, found: Option<&str>) -> Error {
+        let before = self.connective_before();
+        let found = found.map(excerpt);
+        let (message, help) = match (before, found) {
+            (Some(before), Some(found)) if is_connective(&found) => (
+                format!("nothing stands between `{before}` and `{found}`"),
+                "remove one of them, or write a term between them".to_owned(),
+            ),
+            (Some(before), _) => (
+                format!("nothing stands after `{before}`"),
+                format!("remove the `{before}`, or write a term such as `id eq \"…\"` after it"),
+            ),
+            (None, Some(found)) if is_connective(&found) => (
+                format!("nothing stands before `{found}`"),
+                format!("remove the `{found}`, or write a term such as `id eq \"…\"` before it"),
+            ),
+            (None, _) => (
+                "nothing stands in the brackets".to_owned(),
+                "remove them, or write a term such as `id eq \"…\"` in them".to_owned(),
+            ),
+        };
+        Error {
+            kind: ErrorKind::MissingOperand,
+            span,
+            expected: Expected::Operand,
+            message: message.into(),
+            help: help.into(),
+        }
+    }
+
+    /// Something that begins no term, or nothing, stands where a term must.
+    pub(super) fn no_operand(&self, open: Option<Open>) -> Error {
+        let span = self.next_char();
+        let error = |kind, span, message: String, help: String| Error {
+            kind,
+            span,
+            expected: Expected::Operand,
+            message: message.into(),
+            help: help.into(),
+        };
+        let Some(found) = self.peek() else {
+            if self.text.chars().all(token::is_space) {
+                let help = "write a term such as `id eq \"…\"`";
+                return error(
+                    ErrorKind::Empty,
+                    span,
+                    "filter is empty".into(),
+                    help.into(),
+                );
+            }
+            return match (self.connective_before(), open) {
+                (None, Some(open)) => self.unclosed(open),
+                _ => self.missing_operand(span, None),
+            };
+        };
+        let word = self.word();
+        let word_span = self.here(word.len());
+        match found {
+            ')' | ']' if open.is_none() && self.connective_before().is_none() => {
+                self.unopened(None, found)
+            }
+            ')' | ']' => self.missing_operand(span, Some(&found.to_string())),
+            '"' if token::string(self.rest()).is_ok() => error(
+                ErrorKind::InvalidPath,
+                span,
+                "a value stands where an attribute must".into(),
+                "write the attribute first, then the operator, then the value: `id eq \"…\"`"
+                    .into(),
+            ),
+            '&' | '|' => {
+                let symbols = word.trim_start_matches(['&', '|']);
+                let length = word.len() - symbols.len();
+                self.missing_operand(self.here(length), word.get(..length))
+            }
+            '!' => error(
+                ErrorKind::SymbolicOperator,
+                span,
+                "`!` is not an operator of SCIM filters".into(),
+                "negate with `not`, brackets round what it negates: `not(id eq \"…\")`".into(),
+            ),
+            quote if QUOTES.contains(&quote) && self.at == 0 && self.text.contains('"') => error(
+                ErrorKind::WrongQuotes,
+                span,
+                format!("filter begins with the quote `{quote}`"),
+                format!("remove the `{quote}` at both ends of the filter: they belong to a shell"),
+            ),
+            '[' => error(
+                ErrorKind::InvalidPath,
+                span,
+                "`[` stands without an attribute before it".into(),
+                "write the attribute first, as in `emails[type eq \"work\"]`, or use `(`".into(),
+            ),
+            _ => error(
+                ErrorKind::InvalidPath,
+                if word.is_empty() { span } else { word_span },
+                format!(
+                    "`{}` is not an attribute",
+                    excerpt(if word.is_empty() { "\"" } else { word })
+                ),
+                "a name begins with a letter and holds letters, digits, `-` and `_`".into(),
+            ),
+        }
+    }
+
+    /// A path that is not followed by white space or `[`.
+    pub(super) fn bad_path(&self, path: Span) -> Error {
+        let word = self.word();
+        let symbols = word.len() - word.trim_start_matches(SYMBOLS).len();
+        let found = self.peek().unwrap_or_default();
+        if symbols > 0 && found != ':' {
+            return self.no_operator(path, word);
+        }
+        if matches!(found, ')' | ']' | '"' | '(') {
+            return self.no_operator(path, "");
+        }
+        let written = self
+            .text
+            .get(path.start as usize..self.at + word.len())
+            .unwrap_or_default();
+        let (help, span) = match found {
+            '.' => (
+                "an attribute has at most one sub-attribute, as in `name.familyName`".to_owned(),
+                path,
+            ),
+            ':' => (
+                "before the name stands a whole URI, as in `urn:example:schema:name`".to_owned(),
+                path,
+            ),
+            _ => {
+                let help = "a name begins with a letter and holds letters, digits, `-` and `_`";
+                (help.to_owned(), path)
+            }
+        };
+        Error {
+            kind: ErrorKind::InvalidPath,
+            span: Span {
+                end: Span::new(0, self.at + word.len()).end,
+                ..span
+            },
+            expected: Expected::Operand,
+            message: format!("`{}` is not an attribute", excerpt(written)).into(),
+            help: help.into(),
+        }
+    }
+
+    /// No operator stands behind an attribute path, but `word`.
+    pub(super) fn no_operator(&self, path: Span, word: &str) -> Error {
+        let written = self.slice(path);
+        let name = excerpt(written);
+        if is_connective(written) && !is_symbolic(word) {
+            // What reads as an attribute called `or` was meant as the word.
+            let before = Cursor {
+                at: path.start as usize,
+                ..*self
+            };
+            return before.missing_operand(path, Some(written));
+        }
+        let span = if word.is_empty() {
+            self.next_char()
+        } else {
+            self.here(word.len())
+        };
+        let error = |kind, span, message: String, help: String| Error {
+            kind,
+            span,
+            expected: Expected::Operator,
+            message: message.into(),
+            help: help.into(),
+        };
+        let symbols = word.len() - word.trim_start_matches(SYMBOLS).len();
+        let (known, length) = if symbols > 0 {
+            (symbols, symbols)
+        } else {
+            (word.len(), word.len())
+        };
+        let meant = LOOKALIKES.iter().find(|(other, _)| {
+            word.get(..known)
+                .is_some_and(|word| word.eq_ignore_ascii_case(other))
+        });
+        if let Some((_, operator)) = meant {
+            let mut after = Cursor {
+                at: self.at + length,
+                ..*self
+            };
+            after.skip_spaces();
+            let found = excerpt(word.get(..length).unwrap_or_default());
+            let kind = if symbols > 0 {
+                ErrorKind::SymbolicOperator
+            } else {
+                ErrorKind::UnknownOperator
+            };
+            return error(
+                kind,
+                self.here(length),
+                format!("`{found}` is not an operator of SCIM filters"),
+                format!("use `{operator}`: {}", after.mended(path, *operator)),
+            );
+        }
+        if written.eq_ignore_ascii_case("not") && !word.is_empty() {
+            return Error {
+                kind: ErrorKind::NotWithoutBrackets,
+                span: path,
+                expected: Expected::Bracket,
+                message: "`not` stands without brackets".into(),
+                help: format!(
+                    "put brackets round what it negates: `not({} …)`",
+                    excerpt(word)
+                )
+                .into(),
+            };
+        }
+        let connective = is_connective(word);
+        if word.is_empty() || connective || QUOTES.iter().any(|quote| word.starts_with(*quote)) {
+            let operators = if connective
+                || self.peek().is_none()
+                || word.is_empty() && self.peek() != Some('"')
+            {
+                format!("compare it, as in `{name} eq \"…\"`")
+            } else {
+                format!(
+                    "put an operator between them: {}",
+                    self.mended(path, CompareOp::Eq)
+                )
+            };
+            let message = format!("attribute `{name}` has no operator");
+            return error(ErrorKind::MissingOperator, span, message, operators);
+        }
+        error(
+            ErrorKind::UnknownOperator,
+            span,
+            format!("`{}` is not an operator", excerpt(word)),
+            format!(
+                "use one of {}",
+                Expected::Operator
+                    .to_string()
+                    .trim_start_matches("an operator: ")
+            ),
+        )
+    }
+
+    /// No JSON literal stands behind an operator, but `word`.
+    pub(super) fn no_value(&self, path: Span, operator: CompareOp, word: &str) -> Error {
+        let error = |kind, span, message: String, help: String| Error {
+            kind,
+            span,
+            expected: Expected::Value,
+            message: message.into(),
+            help: help.into(),
+        };
+        let term = format!("{} {operator}", excerpt(self.slice(path)));
+        let lower = word.to_ascii_lowercase();
+        let number_like = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
+        if let Some((span, inner)) = self.wrong_quotes() {
+            return error(
+                ErrorKind::WrongQuotes,
+                span,
+                format!(
+                    "value `{}` is not in double quotes",
+                    excerpt(self.slice(span))
+                ),
+                format!(
+                    "use straight double quotes: `{term} {}`",
+                    excerpt(&Self::quoted(inner))
+                ),
+            );
+        }
+        if word.is_empty() || is_connective(word) {
+            let help = match self.peek() {
+                Some('(' | '[') => {
+                    format!("compare with one value at a time: `{term} \"…\" or {term} \"…\"`")
+                }
+                _ => format!("write a value: `{term} \"…\"`"),
+            };
+            let span = if word.is_empty() {
+                self.next_char()
+            } else {
+                self.here(word.len())
+            };
+            return error(
+                ErrorKind::MissingValue,
+                span,
+                format!("`{term}` has no value"),
+                help,
+            );
+        }
+        let span = self.here(word.len());
+        if matches!(lower.as_str(), "true" | "false" | "null") {
+            return error(
+                ErrorKind::InvalidLiteral,
+                span,
+                format!("`{word}` is not written as JSON writes it"),
+                format!(
+                    "use lower case, `{lower}`, or quotes for a string, `{term} {}`",
+                    Self::quoted(word)
+                ),
+            );
+        }
+        if word.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'))
+            && word.chars().all(number_like)
+        {
+            return error(
+                ErrorKind::InvalidNumber,
+                span,
+                format!("`{}` is not a number of JSON", excerpt(word)),
+                format!(
+                    "write it as JSON does, or in quotes for a string: `{term} {}`",
+                    excerpt(&Self::quoted(word))
+                ),
+            );
+        }
+        error(
+            ErrorKind::UnquotedValue,
+            span,
+            format!("value `{}` is not in double quotes", excerpt(word)),
+            format!(
+                "write `{term} {}`; a shell takes the quotes away unless single ones stand round the whole filter",
+                excerpt(&Self::quoted(word)),
+            ),
+        )
+    }
+
+    pub(super) fn bad_string(&self, fault: Fault<'t>) -> Error {
+        let at = self.text.len() - fault.rest.len();
+        let first = |count: usize| {
+            let length = fault
+                .rest
+                .chars()
+                .take(count)
+                .map(char::len_utf8)
+                .sum::<usize>();
+            Span::new(at, at + length)
+        };
+        let (kind, span, expected, message, help) = match fault.kind {
+            FaultKind::Escape => {
+                let hex = fault.rest.starts_with("\\u");
+                let digits = fault
+                    .rest
+                    .chars()
+                    .skip(2)
+                    .take_while(char::is_ascii_hexdigit)
+                    .count();
+                let span = first(if hex { 2 + digits.min(4) } else { 2 });
+                let help = if hex {
+                    "`\\u` is followed by four hexadecimal digits, as in `\\u00e9`; for a backslash write `\\\\`"
+                } else {
+                    "for a backslash write `\\\\`"
+                };
+                let message = format!("`{}` is not an escape of JSON", excerpt(self.slice(span)));
+                (
+                    ErrorKind::InvalidEscape,
+                    span,
+                    Expected::Escape,
+                    message,
+                    help.to_owned(),
+                )
+            }
+            FaultKind::Surrogate => {
+                let span = first(6);
+                let message = format!("`{}` is half of a surrogate pair", self.slice(span));
+                let help = "write both halves, a high one then a low one, as in `\\ud83d\\ude00`, or the character itself";
+                (
+                    ErrorKind::LoneSurrogate,
+                    span,
+                    Expected::Escape,
+                    message,
+                    help.to_owned(),
+                )
+            }
+            FaultKind::Control => {
+                let span = first(1);
+                let code = fault.rest.chars().next().map_or(0, u32::from);
+                let escape = match code {
+                    9 => "\\t".to_owned(),
+                    10 => "\\n".to_owned(),
+                    13 => "\\r".to_owned(),
+                    _ => format!("\\u{code:04x}"),
+                };
+                let message = format!("control character U+{code:04X} stands in a value");
+                let help = format!("escape it as `{escape}`, or close the value before it");
+                (
+                    ErrorKind::ControlCharacter,
+                    span,
+                    Expected::Escape,
+                    message,
+                    help,
+                )
+            }
+            FaultKind::Unclosed | FaultKind::Other => {
+                let body = self.rest().get(1..).unwrap_or_default();
+                let word = body
+                    .split([' ', '\t', ')', ']', '“', '”'])
+                    .next()
+                    .unwrap_or_default();
+                let span = Span::new(self.at, self.text.len());
+                let message = "value is not closed: its second double quote is missing".to_owned();
+                let help = format!(
+                    "close it: `{}`",
+                    excerpt(&format!("\"{}\"", word.trim_end_matches('\\')))
+                );
+                (
+                    ErrorKind::UnclosedString,
+                    span,
+                    Expected::StringEnd,
+                    message,
+                    help,
+                )
+            }
+        };
+        Error {
+            kind,
+            span,
+            expected,
+            message: message.into(),
+            help: help.into(),
+        }
+    }
+
+    /// A term is complete, and `word` or another character follows that continues nothing.
+    pub(super) fn no_connective(&self, open: Option<Open>, word: &str) -> Error {
+        let symbols = word.len() - word.trim_start_matches(['&', '|', ',', ';']).len();
+        let error = |kind, span, message: String, help: String| Error {
+            kind,
+            span,
+            expected: match open {
+                Some((_, closing)) => Expected::Closing(closing),
+                None => Expected::Connective,
+            },
+            message: message.into(),
+            help: help.into(),
+        };
+        let found = word.get(..symbols).unwrap_or_default();
+        if symbols > 0 {
+            let meant = if found.starts_with('&') { "and" } else { "or" };
+            return error(
+                ErrorKind::SymbolicOperator,
+                self.here(symbols),
+                format!("`{found}` does not join terms in SCIM filters"),
+                format!("write `{meant}` in its place, a space on both sides"),
+            );
+        }
+        let after_value = self
+            .text
+            .get(..self.at)
+            .is_some_and(|before| before.ends_with('"'));
+        if after_value && !word.is_empty() {
+            return error(
+                ErrorKind::MissingConnective,
+                self.here(word.len()),
+                format!("`{}` stands right behind a value", excerpt(word)),
+                "a double quote inside a value is written `\\\"`; between terms stands ` and ` or ` or `".into(),
+            );
+        }
+        let (span, found) = if word.is_empty() {
+            (self.next_char(), self.slice(self.next_char()))
+        } else {
+            (self.here(word.len()), word)
+        };
+        error(
+            ErrorKind::MissingConnective,
+            span,
+            format!(
+                "`{}` stands where `and`, `or` or the end must",
+                excerpt(found)
+            ),
+            "join terms with `and` or `or`: `id eq \"…\" or spaceId eq \"…\"`".into(),
+        )
+    }
+
+    /// White space is missing at `gap`, between two parts.
+    pub(super) fn no_space(&self, gap: Span, before: Span, after: Span) -> Error {
+        let (before, after) = (excerpt(self.slice(before)), excerpt(self.slice(after)));
+        Error {
+            kind: ErrorKind::MissingSpace,
+            span: gap,
+            expected: Expected::Space,
+            message: format!("no space stands between `{before}` and `{after}`").into(),
+            help: format!("write `{before} {after}`").into(),
+        }
+    }
+
+    pub(super) fn unclosed(&self, (bracket, closing): Open) -> Error {
+        let opening = self.slice(bracket);
+        let help = match (closing, bracket.start.checked_sub(1)) {
+            (')', None) => format!(
+                "add `)` where the group ends: `{})`",
+                excerpt(self.text.trim_end_matches(token::is_space)),
+            ),
+            _ => format!("add `{closing}` where the group ends, or remove the `{opening}`"),
+        };
+        Error {
+            kind: ErrorKind::UnclosedBracket,
+            span: bracket,
+            expected: Expected::Closing(closing),
+            message: format!("`{opening}` is never closed").into(),
+            help: help.into(),
+        }
+    }
+
+    pub(super) fn unopened(&self, open: Option<Open>, found: char) -> Error {
+        let (message, help, expected) = match open {
+            Some((bracket, closing)) => (
+                format!("`{found}` does not close `{}`", self.slice(bracket)),
+                format!("write `{closing}` in its place, or before it"),
+                Expected::Closing(closing),
+            ),
+            None => (
+                format!("`{found}` closes nothing"),
+                format!("remove the `{found}`, or open its group before"),
+                Expected::Connective,
+            ),
+        };
+        Error {
+            kind: ErrorKind::UnopenedBracket,
+            span: self.next_char(),
+            expected,
+            message: message.into(),
+            help: help.into(),
+        }
+    }
+
+    pub(super) fn nested_value_path(&self, bracket: Span) -> Error {
+        Error {
+            kind: ErrorKind::NestedValuePath,
+            span: Span::new(bracket.start as usize, self.at + 1),
+            expected: Expected::Connective,
+            message: "a value path holds nothing but another value path".into(),
+            help: "sub-attributes have no sub-attributes of their own: compare one, as in `emails[type eq \"work\"]`".into(),
+        }
+    }
+}
+
+fn is_connective(word: &str) -> bool {
+    word.eq_ignore_ascii_case("and") || word.eq_ignore_ascii_case("or")
+}
+
+fn is_symbolic(word: &str) -> bool {
+    word.starts_with(SYMBOLS)
+}
+
+impl Error {
+    pub(super) fn too_long(text: &str, most: usize) -> Self {
+        let span = Span::new(text.floor_char_boundary(most), text.len());
+        let message = format!("filter is longer than {most} bytes");
+        Self::too_large(
+            ErrorKind::TooLong,
+            span,
+            message,
+            "make it shorter, or split it over several webhooks",
+        )
+    }
+
+    pub(super) fn too_deep(bracket: Span, most: usize) -> Self {
+        let message = format!("brackets are nested deeper than {most}");
+        let help = "remove brackets that change nothing: `and` binds tighter than `or`";
+        Self::too_large(ErrorKind::TooDeep, bracket, message, help)
+    }
+
+    pub(super) fn too_many_terms(term: Span, most: usize) -> Self {
+        let message = format!("filter has more than {most} terms");
+        let help = "use fewer terms, or split the filter over several webhooks";
+        Self::too_large(ErrorKind::TooManyTerms, term, message, help)
+    }
+
+    fn too_large(kind: ErrorKind, span: Span, message: String, help: &str) -> Self {
+        Self {
+            kind,
+            span,
+            expected: Expected::Less,
+            message: message.into(),
+            help: help.into(),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+use super::{CompareOp, Span};
+use std::fmt::{self, Display, Write as _};
+
+/// Why a text is not a filter: one kind, one place, what was expected there, and the mend.
+///
+/// `Display` is one lower-case line that says what is wrong; [`help`](Self::help) says what to do.
+/// What a message quotes of the text is cut at 80 characters, its control characters escaped.
+///
+/// ```
+/// use hooksieve::syntax::{ErrorKind, Expr};
+///
+/// let error = Expr::parse(r#"a eq "x" or or b eq "y""#).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::MissingOperand);
+/// assert_eq!(error.code(), "filter-missing-operand");
+/// assert_eq!(error.to_string(), "nothing stands between `or` and `or`");
+/// assert_eq!(error.span().range(), 12..14);
+/// assert_eq!(error.expected().to_string(), "an attribute, `not(` or `(`");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    pub(super) kind: ErrorKind,
+    pub(super) span: Span,
+    pub(super) expected: Expected,
+    pub(super) message: Box<str>,
+    pub(super) help: Box<str>,
+}
+
+impl Error {
+    /// What kind of mistake it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The kind as a stable word, such as `filter-unquoted-value`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.kind.code()
+    }
+
+    /// Where in the text the mistake is.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// What could have stood there.
+    #[must_use]
+    pub fn expected(&self) -> Expected {
+        self.expected
+    }
+
+    /// How to mend it: one line, with the mended text in backticks where it can be told.
+    #[must_use]
+    pub fn help(&self) -> &str {
+        &self.help
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $kind:ident = $code:literal,)+) => {
+        /// The kinds of syntax error.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorKind {
+            $($(#[doc = $doc])+ $kind,)+
+        }
+
+        impl ErrorKind {
+            /// All kinds.
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)+];
+
+            /// The kind as a stable word.
+            #[must_use]
+            pub fn code(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $code,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Nothing but white space.
+    Empty = "filter-empty",
+    /// More bytes than [`Limits`](super::Limits) allow.
+    TooLong = "filter-too-long",
+    /// Brackets nested deeper than [`Limits`](super::Limits) allow.
+    TooDeep = "filter-too-deep",
+    /// More terms than [`Limits`](super::Limits) allow.
+    TooManyTerms = "filter-too-many-terms",
+    /// A place where a term must stand is empty.
+    MissingOperand = "filter-missing-operand",
+    /// Something that is no attribute path stands where one must.
+    InvalidPath = "filter-invalid-path",
+    /// An attribute without an operator.
+    MissingOperator = "filter-missing-operator",
+    /// A word that is no operator stands where one must.
+    UnknownOperator = "filter-unknown-operator",
+    /// A symbol such as `==` or `&&` in place of a word.
+    SymbolicOperator = "filter-symbolic-operator",
+    /// An operator without a value.
+    MissingValue = "filter-missing-value",
+    /// A value that is no JSON literal and looks like a string without its quotes.
+    UnquotedValue = "filter-unquoted-value",
+    /// Quotes other than `"`.
+    WrongQuotes = "filter-wrong-quotes",
+    /// A number that JSON does not know, such as `01`.
+    InvalidNumber = "filter-invalid-number",
+    /// `true`, `false` or `null` in other letter case.
+    InvalidLiteral = "filter-invalid-literal",
+    /// A string without its closing quote.
+    UnclosedString = "filter-unclosed-string",
+    /// An escape that JSON does not know.
+    InvalidEscape = "filter-invalid-escape",
+    /// Half of a surrogate pair.
+    LoneSurrogate = "filter-lone-surrogate",
+    /// A raw control character inside a string.
+    ControlCharacter = "filter-control-character",
+    /// Two terms without `and` or `or` between them.
+    MissingConnective = "filter-missing-connective",
+    /// White space is missing beside a word.
+    MissingSpace = "filter-missing-space",
+    /// A bracket that is never closed.
+    UnclosedBracket = "filter-unclosed-bracket",
+    /// A closing bracket without its opening one, or of the other kind.
+    UnopenedBracket = "filter-unopened-bracket",
+    /// `not` without brackets round what it negates.
+    NotWithoutBrackets = "filter-not-without-brackets",
+    /// A value path whose whole filter is another value path.
+    NestedValuePath = "filter-nested-value-path",
+}
+
+/// What could have stood in the place of an error; `Display` spells it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Expected {
+    /// A term, or a bracket that begins one.
+    Operand,
+    /// A comparison operator or `pr`.
+    Operator,
+    /// A JSON literal.
+    Value,
+    /// The rest of a JSON string.
+    StringEnd,
+    /// One of JSON's escapes.
+    Escape,
+    /// `and`, `or`, or the end of what was begun.
+    Connective,
+    /// `)` or `]`.
+    Closing(char),
+    /// White space.
+    Space,
+    /// `(` after `not`.
+    Bracket,
+    /// A smaller filter.
+    Less,
+}
+
+impl Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Operand => f.write_str("an attribute, `not(` or `(`"),
+            Self::Operator => {
+                f.write_str("an operator: ")?;
+                for operator in CompareOp::ALL {
+                    write!(f, "{operator}, ")?;
+                }
+                f.write_str("pr")
+            }
+            Self::Value => f.write_str("a string in double quotes, a number, true, false or null"),
+            Self::StringEnd => f.write_str("a closing `\"`"),
+            Self::Escape => f.write_str(r#"one of \" \\ \/ \b \f \n \r \t \uXXXX"#),
+            Self::Connective => f.write_str("`and`, `or` or the end"),
+            Self::Closing(bracket) => write!(f, "`{bracket}`"),
+            Self::Space => f.write_str("white space"),
+            Self::Bracket => f.write_str("`(`"),
+            Self::Less => f.write_str("a smaller filter"),
+        }
+    }
+}
+
+/// A piece of somebody's text as it may stand in a message: at most 80 characters, and none that
+/// would steer a terminal or hide what stands beside it.
+pub(crate) fn excerpt(text: &str) -> String {
+    const MOST: usize = 80;
+    let mut quoted = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == MOST {
+            quoted.push('…');
+            break;
+        }
+        let invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        if c.is_control() || invisible {
+            // Writing to a string does not fail.
+            let _ = write!(quoted, "{}", c.escape_unicode());
+        } else {
+            quoted.push(c);
+        }
+    }
+    quoted
+}

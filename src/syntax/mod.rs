@@ -1,0 +1,76 @@
+//! Filter text ⇄ tree: the whole grammar of RFC 7644 section 3.4.2.2.
+//!
+//! [`Expr::parse`] turns text into an [`Expr`], whose `Display` prints the RFC's form with the fewest
+//! brackets. What a webhook may use of the grammar is not decided here but by a
+//! [`Profile`](crate::filter::Profile).
+//!
+//! ```
+//! use hooksieve::syntax::Expr;
+//!
+//! let expr = Expr::parse(r#"(id EQ "a") or ((spaceId ne "s"))"#)?;
+//! assert_eq!(expr.to_string(), r#"id eq "a" or spaceId ne "s""#);
+//!
+//! let error = Expr::parse("id eq id123").unwrap_err();
+//! assert_eq!(error.to_string(), "value `id123` is not in double quotes");
+//! assert_eq!(error.span().range(), 6..11);
+//! assert!(error.help().contains(r#"`id eq "id123"`"#));
+//! # Ok::<(), hooksieve::syntax::Error>(())
+//! ```
+//!
+//! # Limits
+//!
+//! Text is bounded in bytes, depth and terms by [`Limits`], charged while parsing. A tree is a flat
+//! array in prefix order: dropping, cloning, comparing and printing one takes no stack that grows
+//! with the input, and the tree holds at most some twenty times the bytes of its text.
+
+mod cursor;
+mod diagnose;
+mod error;
+mod expr;
+mod limits;
+mod parse;
+mod print;
+mod token;
+mod tree;
+
+pub use error::{Error, ErrorKind, Expected};
+pub use expr::{AttrPath, CompareOp, Expr, ExprKind, ExprRef, Operands, Value};
+pub use limits::Limits;
+
+pub(crate) use error::excerpt;
+pub(crate) use print::{Shape, write_tree};
+
+use std::ops::Range;
+
+/// A half-open range of bytes in a filter's text; both ends lie on character boundaries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span {
+    /// Offset of the first byte.
+    pub start: u32,
+    /// Offset behind the last byte; equal to `start` for a place between two characters.
+    pub end: u32,
+}
+
+impl Span {
+    pub(crate) fn new(start: usize, end: usize) -> Self {
+        // Texts longer than `Limits::MAX_BYTES` are refused before any span is made.
+        let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Self {
+            start: clamp(start),
+            end: clamp(end),
+        }
+    }
+
+    /// The span as a range that slices the text it was made from.
+    ///
+    /// ```
+    /// let text = r#"id eq "x""#;
+    /// let expr = hooksieve::syntax::Expr::parse(text)?;
+    /// assert_eq!(&text[expr.root().value_span().range()], r#""x""#);
+    /// # Ok::<(), hooksieve::syntax::Error>(())
+    /// ```
+    #[must_use]
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}

@@ -1,0 +1,227 @@
+//! The words of the grammar, with nom: attribute paths, literals, white space.
+
+use super::{AttrPath, Value};
+use nom::branch::alt;
+use nom::bytes::complete::{tag, tag_no_case, take, take_while, take_while_m_n, take_while1};
+use nom::character::complete::{char, digit0, digit1, one_of, satisfy};
+use nom::combinator::{all_consuming, map, opt, recognize, value};
+use nom::error::ParseError;
+use nom::multi::fold_many0;
+use nom::sequence::{pair, preceded, terminated};
+use nom::{Err, IResult, Parser};
+
+/// What kept a token from being read, and the text from there on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fault<'t> {
+    pub(super) rest: &'t str,
+    pub(super) kind: FaultKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FaultKind {
+    /// Another kind of token stands there.
+    Other,
+    /// The text ends inside a string.
+    Unclosed,
+    Escape,
+    Surrogate,
+    Control,
+}
+
+impl<'t> ParseError<&'t str> for Fault<'t> {
+    fn from_error_kind(rest: &'t str, _: nom::error::ErrorKind) -> Self {
+        Self {
+            rest,
+            kind: FaultKind::Other,
+        }
+    }
+
+    fn append(_: &'t str, _: nom::error::ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+type Parsed<'t, T> = IResult<&'t str, T, Fault<'t>>;
+
+/// Turns whatever a parser says into "the kind of fault, for good".
+fn fault<'t, T>(rest: &'t str, kind: FaultKind) -> Parsed<'t, T> {
+    Err(Err::Failure(Fault { rest, kind }))
+}
+
+pub(super) fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n')
+}
+
+/// Ends a bare word: what could belong to no word of the grammar, well written or not.
+fn is_delimiter(c: char) -> bool {
+    is_space(c) || matches!(c, '(' | ')' | '[' | ']' | '"')
+}
+
+pub(super) fn spaces(text: &str) -> Parsed<'_, &str> {
+    take_while(is_space).parse(text)
+}
+
+/// A run of anything but white space, brackets and double quotes.
+pub(super) fn bare_word(text: &str) -> Parsed<'_, &str> {
+    take_while1(|c| !is_delimiter(c)).parse(text)
+}
+
+/// `not` before an opening bracket.
+pub(super) fn not_bracket(text: &str) -> Parsed<'_, &str> {
+    terminated(tag_no_case("not"), (spaces, char('('))).parse(text)
+}
+
+/// `ATTRNAME = ALPHA *(nameChar)`
+fn name(text: &str) -> Parsed<'_, &str> {
+    let name_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    recognize(pair(
+        satisfy(|c| c.is_ascii_alphabetic()),
+        take_while(name_char),
+    ))
+    .parse(text)
+}
+
+/// `attrPath = [URI ":"] ATTRNAME *1subAttr`
+pub(super) fn attr_path(text: &str) -> Parsed<'_, AttrPath> {
+    let parts = (
+        opt(terminated(uri, char(':'))),
+        name,
+        opt(preceded(char('.'), name)),
+    );
+    map(parts, |(uri, name, sub)| AttrPath {
+        uri: uri.map(Into::into),
+        name: name.into(),
+        sub: sub.map(Into::into),
+    })
+    .parse(text)
+}
+
+/// The schema URI of an attribute path: all up to the last colon before the name, where that
+/// begins with a scheme. A square bracket belongs to it round an IP address alone, since anywhere
+/// else it begins a value path.
+fn uri(text: &str) -> Parsed<'_, &str> {
+    let plain = satisfy(|c| c.is_ascii_alphanumeric() || "-._~:/?#@!$&'()*+,;=".contains(c));
+    let percent = recognize((
+        char('%'),
+        take_while_m_n(2, 2, |c: char| c.is_ascii_hexdigit()),
+    ));
+    let address = recognize((
+        tag("//["),
+        take_while1(|c: char| c.is_ascii_hexdigit() || matches!(c, ':' | '.')),
+        char(']'),
+    ));
+    let unit = alt((address, percent, recognize(plain)));
+    let (_, run) = recognize(fold_many0(unit, || (), |(), _| ())).parse(text)?;
+    let Some((uri, _)) = run.rsplit_once(':') else {
+        return Err(Err::Error(Fault {
+            rest: text,
+            kind: FaultKind::Other,
+        }));
+    };
+    let scheme_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    let scheme = (
+        satisfy(|c| c.is_ascii_alphabetic()),
+        take_while(scheme_char),
+        char(':'),
+    );
+    let whole = recognize((scheme, nom::combinator::rest));
+    let (_, uri) = all_consuming(whole).parse(uri)?;
+    take(uri.chars().count()).parse(text)
+}
+
+/// `true`, `false`, `null` or a number of JSON, being all of `word`.
+pub(super) fn bare_value(word: &str) -> Option<Value> {
+    let literal = alt((
+        value(Value::Bool(true), tag("true")),
+        value(Value::Bool(false), tag("false")),
+        value(Value::Null, tag("null")),
+        map(number, |text: &str| Value::Number(text.into())),
+    ));
+    all_consuming(literal)
+        .parse(word)
+        .ok()
+        .map(|(_, value)| value)
+}
+
+/// `number = [ "-" ] int [ frac ] [ exp ]` (RFC 8259)
+fn number(text: &str) -> Parsed<'_, &str> {
+    let int = alt((tag("0"), recognize((one_of("123456789"), digit0))));
+    let frac = (char('.'), digit1);
+    let exp = (one_of("eE"), opt(one_of("+-")), digit1);
+    recognize((opt(char('-')), int, opt(frac), opt(exp))).parse(text)
+}
+
+/// A JSON string, its escapes resolved.
+pub(super) fn string(text: &str) -> Parsed<'_, Box<str>> {
+    let (body, _) = char('"').parse(text)?;
+    let run = take_while1(|c: char| !matches!(c, '"' | '\\') && u32::from(c) >= 0x20);
+    let piece = alt((map(run, Piece::Run), map(escape, Piece::Char)));
+    let (rest, content) = fold_many0(piece, String::new, |mut content, piece| {
+        match piece {
+            Piece::Run(run) => content.push_str(run),
+            Piece::Char(c) => content.push(c),
+        }
+        content
+    })
+    .parse(body)?;
+    match rest.chars().next() {
+        Some('"') => value(content.into(), char('"')).parse(rest),
+        Some(_) => fault(rest, FaultKind::Control),
+        None => fault(text, FaultKind::Unclosed),
+    }
+}
+
+enum Piece<'t> {
+    Run(&'t str),
+    Char(char),
+}
+
+fn escape(text: &str) -> Parsed<'_, char> {
+    let (rest, _) = char('\\').parse(text)?;
+    if rest.is_empty() {
+        // The string is cut short right behind a backslash: nothing is wrong with the escape.
+        return Err(Err::Error(Fault {
+            rest: text,
+            kind: FaultKind::Other,
+        }));
+    }
+    let short = alt((
+        one_of("\"\\/"),
+        value('\u{8}', char('b')),
+        value('\u{c}', char('f')),
+        value('\n', char('n')),
+        value('\r', char('r')),
+        value('\t', char('t')),
+    ));
+    match short.or(unicode(text)).parse(rest) {
+        Err(Err::Error(_)) => fault(text, FaultKind::Escape),
+        done => done,
+    }
+}
+
+/// What follows the backslash of `\uXXXX`, or of a pair of them; `from` is where that began.
+fn unicode<'t>(from: &'t str) -> impl Parser<&'t str, Output = char, Error = Fault<'t>> {
+    move |text: &'t str| {
+        let (rest, high) = preceded(char('u'), hex4).parse(text)?;
+        if let Some(c) = char::from_u32(high) {
+            return Ok((rest, c));
+        }
+        let pair = preceded(tag("\\u"), hex4).parse(rest);
+        match pair {
+            Ok((rest, low)) if high < 0xdc00 && (0xdc00..0xe000).contains(&low) => {
+                let code = 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+                match char::from_u32(code) {
+                    Some(c) => Ok((rest, c)),
+                    None => fault(from, FaultKind::Surrogate),
+                }
+            }
+            _ => fault(from, FaultKind::Surrogate),
+        }
+    }
+}
+
+fn hex4(text: &str) -> Parsed<'_, u32> {
+    let mut digits = take_while_m_n(4, 4, |c: char| c.is_ascii_hexdigit());
+    let (rest, digits) = digits.parse(text)?;
+    Ok((rest, u32::from_str_radix(digits, 16).unwrap_or_default()))
+}
