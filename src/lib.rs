@@ -1,3 +1,49 @@
-//! A SCIM filter engine and delivery-matching core.
-#![cfg_attr(docsrs, feature(doc_cfg))]
+//! A SCIM filter engine and delivery-matching core for webhook dispatch servers.
+//!
+//! A tenant's users register webhooks: "when events of these types happen and this filter holds,
+//! POST them to my URL". This crate refuses a bad filter with errors its author can act on, and
+//! finds, for every event, exactly the webhooks that want it.
+//!
+//! ```text
+//! text ──parse──▶ Expr ──check(Profile)──▶ Filter ──insert──▶ Matcher ──matches(Event)──▶ slots
+//!      syntax            filter                     matcher
+//! ```
+//!
+//! ```
+//! use hooksieve::filter::Profile;
+//! use hooksieve::matcher::{Access, Matcher, Scratch, Subscription};
+//!
+//! let profile = Profile::webhook();
+//! let mut matcher = Matcher::new(&profile);
+//! let filter = profile.filter(r#"id eq "a1" or spaceId eq "s1""#, None)?;
+//! let slot = matcher.insert(Subscription::new("t1", ["com.qlik.v1.app.created"], filter))?;
+//!
+//! let bytes = br#"{"type": "com.qlik.v1.app.created", "tenantid": "t1", "data": {"id": "a1"}}"#;
+//! let event = profile.read_event(bytes)?;
+//! let mut scratch = Scratch::default();
+//! assert!(matcher.matches(&event, Access::Owner, &mut scratch).eq([slot]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Data runs left to right: an [`Expr`](syntax::Expr) is well formed, a [`Filter`](filter::Filter)
+//! is meaningful for its [`Profile`](filter::Profile), and the [`Matcher`](matcher::Matcher)
+//! answers what [`Filter::matches`](filter::Filter::matches) would. Nothing here has a clock, does
+//! I/O or starts a thread; no input makes it panic. The long form is in the [`guide`].
+
+pub mod event;
+pub mod filter;
+pub mod matcher;
 pub mod syntax;
+
+pub mod guide {
+    //! The language, how matching works and what it costs, and why things are as they are.
+
+    #[doc = include_str!("guide/language.md")]
+    pub mod language {}
+    #[doc = include_str!("guide/matching.md")]
+    pub mod matching {}
+    #[doc = include_str!("guide/decisions.md")]
+    pub mod decisions {}
+    #[doc = include_str!("guide/changes.md")]
+    pub mod changes {}
+}

@@ -1,0 +1,201 @@
+//! Bytes → event: the JSON reader, the envelopes, and where each attribute is found.
+//!
+//! Events come as CloudEvents 1.0, in the legacy envelope (CloudEvents 0.1), or mixed. Whatever
+//! the marker says, each field is looked for in all its places, those of 1.0 first. A [`Layout`]
+//! holds the places of the filter attributes; a
+//! [`Profile`](crate::filter::Profile) owns one and reads events by it.
+//!
+//! ```
+//! use hooksieve::filter::Profile;
+//!
+//! let profile = Profile::webhook();
+//! let event = profile.read_event(br#"{
+//!     "type": "com.qlik.v1.app.created", "tenantid": "t1", "spaceid": "s1", "data": {"id": "a1"}
+//! }"#)?;
+//! assert_eq!((event.tenant(), event.event_type()), ("t1", "com.qlik.v1.app.created"));
+//! assert_eq!(event.attribute("id"), Some("a1"));
+//! assert_eq!(event.attribute("topLevelResourceId"), None);
+//!
+//! let error = profile.read_event(br#"{"type": "x", "tenantid": tru}"#).unwrap_err();
+//! assert_eq!(error.to_string(), "expected `true` at byte 26");
+//! # Ok::<(), hooksieve::event::Error>(())
+//! ```
+
+mod error;
+mod json;
+mod layout;
+mod read;
+
+pub use error::{Error, ErrorKind};
+pub use layout::{Layout, LayoutError, Place};
+
+use smallvec::SmallVec;
+use std::borrow::{Borrow, Cow};
+use std::fmt;
+
+macro_rules! ids {
+    ($($(#[doc = $doc:literal])+ $id:ident)+) => {$(
+        $(#[doc = $doc])+
+        ///
+        /// Compared exactly, letter case included.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $id(Box<str>);
+
+        impl $id {
+            /// The id as it was given.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl<T: Into<Box<str>>> From<T> for $id {
+            fn from(text: T) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl Borrow<str> for $id {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// A tenant: whose events, and whose webhooks.
+    TenantId
+    /// The name of an event type, such as `com.qlik.v1.app.created`.
+    EventType
+    /// A user of a tenant.
+    UserId
+}
+
+/// What matching needs of an event: tenant, type, owner, and the attributes filters speak of.
+///
+/// Text is borrowed from the bytes that were read, but for the rare string with escapes. An event
+/// made from parts ([`Event::new`]) borrows or owns what it is given.
+#[derive(Clone, Debug)]
+pub struct Event<'a> {
+    layout: &'a Layout,
+    tenant: Cow<'a, str>,
+    event_type: Cow<'a, str>,
+    id: Option<Cow<'a, str>>,
+    owner: Option<Cow<'a, str>>,
+    /// By index of the layout's attributes.
+    attributes: SmallVec<[Option<Cow<'a, str>>; 4]>,
+}
+
+impl<'a> Event<'a> {
+    /// Reads an event in one pass over its bytes.
+    ///
+    /// Accepts what `serde_json::Value` accepts (nesting below 128, no lone surrogates, valid
+    /// UTF-8 and numbers in range everywhere), less objects in which a key that is read stands
+    /// twice. A value that is not a string, where a string is looked for, counts as absent.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are no JSON object, a key that is read and stands twice, no tenant, or no type.
+    pub fn read(layout: &'a Layout, bytes: &'a [u8]) -> Result<Self, Error> {
+        read::read(layout, bytes)
+    }
+
+    /// An event of a tenant and a type, without owner, id or attributes.
+    pub fn new(
+        layout: &'a Layout,
+        tenant: impl Into<Cow<'a, str>>,
+        event_type: impl Into<Cow<'a, str>>,
+    ) -> Self {
+        Self {
+            layout,
+            tenant: tenant.into(),
+            event_type: event_type.into(),
+            id: None,
+            owner: None,
+            attributes: smallvec::smallvec![None; layout.attributes().len()],
+        }
+    }
+
+    /// The same event with an owner.
+    #[must_use]
+    pub fn with_owner(mut self, owner: impl Into<Cow<'a, str>>) -> Self {
+        self.owner = Some(owner.into());
+        self
+    }
+
+    /// The same event with a value for an attribute; `None` for a name the layout does not know.
+    ///
+    /// ```
+    /// use hooksieve::{event::Event, filter::Profile};
+    ///
+    /// let profile = Profile::webhook();
+    /// let event = Event::new(profile.layout(), "t1", "com.qlik.v1.app.created");
+    /// let event = event.with_attribute("spaceId", "s1").ok_or("no such attribute")?;
+    /// assert_eq!(event.attribute("spaceid"), Some("s1"));
+    /// assert!(event.with_attribute("color", "red").is_none());
+    /// # Ok::<(), &str>(())
+    /// ```
+    #[must_use]
+    pub fn with_attribute(mut self, name: &str, value: impl Into<Cow<'a, str>>) -> Option<Self> {
+        let index = self.layout.find(name)?;
+        *self.attributes.get_mut(index)? = Some(value.into());
+        Some(self)
+    }
+
+    /// The tenant it happened in; never empty in an event that was read.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    /// What happened; never empty in an event that was read.
+    #[must_use]
+    pub fn event_type(&self) -> &str {
+        &self.event_type
+    }
+
+    /// The event's own id, which is not the id of the resource it is about.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The user who owns the resource it is about.
+    #[must_use]
+    pub fn owner(&self) -> Option<&str> {
+        self.owner.as_deref()
+    }
+
+    /// The places it was read by.
+    #[must_use]
+    pub fn layout(&self) -> &'a Layout {
+        self.layout
+    }
+
+    /// The value of an attribute by its name, letter case aside; `None` where the event has none.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.at(self.layout.find(name)?)
+    }
+
+    /// The value of the attribute `index` of `layout`: by index where the event was read by that
+    /// layout, else by its name.
+    pub(crate) fn value(&self, layout: &Layout, index: usize) -> Option<&str> {
+        if std::ptr::eq(self.layout, layout) {
+            self.at(index)
+        } else {
+            self.attribute(layout.attributes().get(index)?)
+        }
+    }
+
+    fn at(&self, index: usize) -> Option<&str> {
+        self.attributes.get(index)?.as_deref()
+    }
+}

@@ -1,0 +1,173 @@
+use crate::syntax::{self, Span};
+use std::fmt;
+
+/// Why a text is not a filter of a profile.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The text is not in the grammar.
+    #[error(transparent)]
+    Syntax(#[from] syntax::Error),
+    /// The profile does not allow it.
+    #[error(transparent)]
+    Violations(#[from] Violations),
+}
+
+impl Error {
+    /// Everything that is wrong, at least one problem, in the order of the text.
+    pub fn problems(&self) -> impl Iterator<Item = Problem<'_>> {
+        let (syntax, violations) = match self {
+            Self::Syntax(error) => (Some(error), [].iter()),
+            Self::Violations(violations) => (None, violations.iter()),
+        };
+        syntax
+            .map(Problem::from)
+            .into_iter()
+            .chain(violations.map(Problem::from))
+    }
+}
+
+/// One thing that is wrong with a filter, whoever found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Problem<'a> {
+    /// A stable word, such as `filter-unknown-attribute`.
+    pub code: &'static str,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// How to mend it, in one line.
+    pub help: &'a str,
+    /// Where in the text.
+    pub span: Span,
+}
+
+impl<'a> From<&'a syntax::Error> for Problem<'a> {
+    fn from(error: &'a syntax::Error) -> Self {
+        let (code, message, help) = (error.code(), error.to_string(), error.help());
+        Self {
+            code,
+            message,
+            help,
+            span: error.span(),
+        }
+    }
+}
+
+impl<'a> From<&'a Violation> for Problem<'a> {
+    fn from(violation: &'a Violation) -> Self {
+        let (code, message, help) = (violation.code(), violation.to_string(), violation.help());
+        Self {
+            code,
+            message,
+            help,
+            span: violation.span(),
+        }
+    }
+}
+
+/// Everything that a profile does not allow in a filter: at least one violation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violations(pub(super) Vec<Violation>);
+
+impl Violations {
+    /// The violations, in the order of the text.
+    pub fn iter(&self) -> std::slice::Iter<'_, Violation> {
+        self.0.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Violations {
+    type Item = &'a Violation;
+    type IntoIter = std::slice::Iter<'a, Violation>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl std::error::Error for Violations {}
+
+/// The first violation, and how many more there are.
+impl fmt::Display for Violations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(first) = self.0.first() {
+            write!(f, "{first}")?;
+        }
+        match self.0.len() {
+            0 | 1 => Ok(()),
+            more => write!(f, ", and {} more", more - 1),
+        }
+    }
+}
+
+/// Something in a well-formed filter that its profile does not allow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Violation {
+    pub(super) kind: ViolationKind,
+    pub(super) span: Span,
+    pub(super) message: Box<str>,
+    pub(super) help: Box<str>,
+}
+
+impl Violation {
+    /// What kind of mistake it is.
+    #[must_use]
+    pub fn kind(&self) -> ViolationKind {
+        self.kind
+    }
+
+    /// The kind as a stable word.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.kind.code()
+    }
+
+    /// Where in the text the mistake is.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// How to mend it, in one line.
+    #[must_use]
+    pub fn help(&self) -> &str {
+        &self.help
+    }
+}
+
+/// The kinds of violation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ViolationKind {
+    /// An attribute that the profile does not have.
+    UnknownAttribute,
+    /// An operator that the profile does not have, `pr` included.
+    UnsupportedOperator,
+    /// `not(…)`.
+    UnsupportedNot,
+    /// `attribute[…]`.
+    UnsupportedValuePath,
+    /// A value that is a number, a boolean or null.
+    ValueNotAString,
+    /// A value that the attribute never takes.
+    ValueNotAllowed,
+    /// An attribute that does not go with the webhook's event types.
+    AttributeNotAllowed,
+}
+
+impl ViolationKind {
+    /// The kind as a stable word.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::UnknownAttribute => "filter-unknown-attribute",
+            Self::UnsupportedOperator => "filter-unsupported-operator",
+            Self::UnsupportedNot => "filter-unsupported-not",
+            Self::UnsupportedValuePath => "filter-unsupported-value-path",
+            Self::ValueNotAString => "filter-value-not-a-string",
+            Self::ValueNotAllowed => "filter-value-not-allowed",
+            Self::AttributeNotAllowed => "filter-attribute-not-allowed",
+        }
+    }
+}

@@ -1,0 +1,119 @@
+use super::{Filter, Node, Operator};
+use crate::event::Event;
+
+/// Why a filter matches an event or does not: the verdict of each of its parts.
+///
+/// ```
+/// use hooksieve::filter::{Profile, StepKind};
+///
+/// let profile = Profile::webhook();
+/// let filter = profile.filter(r#"id eq "a" or spaceId ne "s""#, None).unwrap();
+/// let event = profile.read_event(br#"{"type": "x", "tenantid": "t", "data": {"id": "b"}}"#).unwrap();
+/// let explanation = filter.explain(&event);
+/// let [or, id, space] = explanation.steps() else { panic!() };
+/// assert_eq!((or.holds, id.holds, space.holds), (true, false, true));
+/// assert!(matches!(id.kind, StepKind::Term { found: Some("b"), .. }));
+/// assert!(matches!(space.kind, StepKind::Term { found: None, .. }));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation<'a> {
+    holds: bool,
+    steps: Vec<Step<'a>>,
+}
+
+/// A part of a filter with its verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Step<'a> {
+    /// How many groups it stands in.
+    pub depth: usize,
+    /// Its verdict.
+    pub holds: bool,
+    /// What it is.
+    pub kind: StepKind<'a>,
+}
+
+/// What a part of a filter is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StepKind<'a> {
+    /// All operands must hold: the steps that follow, one deeper.
+    And,
+    /// One operand must hold: the steps that follow, one deeper.
+    Or,
+    /// An attribute compared with a value.
+    Term {
+        /// The attribute's name.
+        attribute: &'a str,
+        /// How it is compared.
+        operator: Operator,
+        /// What it is compared with.
+        value: &'a str,
+        /// The event's value, `None` where it is absent.
+        found: Option<&'a str>,
+    },
+}
+
+impl<'a> Explanation<'a> {
+    /// Whether the filter matches; the same as [`Filter::matches`].
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.holds
+    }
+
+    /// All parts in the order of the text, a group before its operands; none for the filter that
+    /// matches everything.
+    #[must_use]
+    pub fn steps(&self) -> &[Step<'a>] {
+        &self.steps
+    }
+}
+
+impl Filter {
+    /// The verdict on an event, part by part.
+    #[must_use]
+    pub fn explain<'a>(&'a self, event: &'a Event<'_>) -> Explanation<'a> {
+        let mut steps = Vec::with_capacity(self.nodes.len());
+        let mut open: Vec<usize> = Vec::new();
+        for (at, node) in self.nodes.iter().enumerate() {
+            while open.pop_if(|end| *end <= at).is_some() {}
+            let depth = open.len();
+            let (kind, holds) = match node {
+                Node::Term(term) => {
+                    let found = self.value(term, event);
+                    let attribute = self.profile.attribute_name(term.attribute);
+                    let (operator, value) = (term.operator, &*term.value);
+                    (
+                        StepKind::Term {
+                            attribute,
+                            operator,
+                            value,
+                            found,
+                        },
+                        term.holds(found),
+                    )
+                }
+                // Set below, once the operands are known.
+                Node::And { .. } => (StepKind::And, false),
+                Node::Or { .. } => (StepKind::Or, false),
+            };
+            if let Node::And { end } | Node::Or { end } = node {
+                open.push(*end);
+            }
+            steps.push(Step { depth, holds, kind });
+        }
+        for at in (0..steps.len()).rev() {
+            let holds = |operand: usize| steps.get(operand).is_some_and(|step| step.holds);
+            let holds = match self.nodes.get(at) {
+                Some(Node::And { .. }) => self.operands(at).all(holds),
+                Some(Node::Or { .. }) => self.operands(at).any(holds),
+                _ => continue,
+            };
+            if let Some(step) = steps.get_mut(at) {
+                step.holds = holds;
+            }
+        }
+        let holds = steps.first().is_none_or(|step| step.holds);
+        Explanation { holds, steps }
+    }
+}

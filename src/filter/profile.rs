@@ -1,0 +1,339 @@
+use super::{Error, Filter, Violations, check};
+use crate::event::{self, Event, EventType, Layout, LayoutError, Place};
+use crate::syntax::{AttrPath, CompareOp, Expr, ExprKind, Limits};
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+/// What filters may say, as data. Cheap to clone; compares by content.
+///
+/// An embedding server with other attributes builds its own:
+///
+/// ```
+/// use hooksieve::event::Place;
+/// use hooksieve::filter::{Attribute, Profile};
+///
+/// let profile = Profile::new([
+///     Attribute::new("region", [Place::new(["data", "region"])]),
+///     Attribute::new("state", [Place::new(["data", "state"])]).one_of(["open", "done"]),
+/// ])?;
+/// assert!(profile.filter(r#"region eq "eu" and state ne "done""#, None).is_ok());
+/// assert!(profile.filter(r#"state eq "closed""#, None).is_err());
+/// # Ok::<(), hooksieve::filter::ProfileError>(())
+/// ```
+#[derive(Clone)]
+pub struct Profile(Arc<Inner>);
+
+#[derive(PartialEq, Eq)]
+struct Inner {
+    attributes: Box<[Attribute]>,
+    operators: Box<[Operator]>,
+    limits: Limits,
+    /// Shared by the profiles made from this one, whose events are the same.
+    layout: Arc<Layout>,
+}
+
+/// An attribute that filters may speak of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    name: Box<str>,
+    places: Vec<Place>,
+    values: Option<Box<[Box<str>]>>,
+    only_with: Option<EventType>,
+}
+
+impl Attribute {
+    /// An attribute that may take any string and stand with any event types; in an event the
+    /// first of its places that holds a non-empty string gives its value.
+    pub fn new(name: impl Into<Box<str>>, places: impl IntoIterator<Item = Place>) -> Self {
+        let places = places.into_iter().collect();
+        Self {
+            name: name.into(),
+            places,
+            values: None,
+            only_with: None,
+        }
+    }
+
+    /// The same attribute, compared with these values alone.
+    #[must_use]
+    pub fn one_of<V: Into<Box<str>>>(self, values: impl IntoIterator<Item = V>) -> Self {
+        Self {
+            values: Some(values.into_iter().map(Into::into).collect()),
+            ..self
+        }
+    }
+
+    /// The same attribute, for webhooks whose one and only event type is this.
+    #[must_use]
+    pub fn only_with(self, event_type: impl Into<EventType>) -> Self {
+        Self {
+            only_with: Some(event_type.into()),
+            ..self
+        }
+    }
+
+    /// Its name, as the canonical form prints it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The values it may be compared with; `None` for any.
+    pub fn values(&self) -> Option<&[Box<str>]> {
+        self.values.as_deref()
+    }
+
+    /// The event type that must be the webhook's only one; `None` for any.
+    #[must_use]
+    pub fn sole_event_type(&self) -> Option<&EventType> {
+        self.only_with.as_ref()
+    }
+}
+
+/// A comparison that this crate can evaluate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Operator {
+    /// `eq`: the attribute has exactly this value.
+    Eq,
+    /// `ne`: the attribute has another value or none.
+    Ne,
+}
+
+impl Operator {
+    /// All operators.
+    pub const ALL: [Self; 2] = [Self::Eq, Self::Ne];
+
+    /// The operator as the grammar knows it.
+    #[must_use]
+    pub fn compare_op(self) -> CompareOp {
+        match self {
+            Self::Eq => CompareOp::Eq,
+            Self::Ne => CompareOp::Ne,
+        }
+    }
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.compare_op().fmt(f)
+    }
+}
+
+/// A profile that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProfileError {
+    /// A name that filters could not write.
+    #[error("`{0}` is not the name of an attribute")]
+    InvalidName(Box<str>),
+    /// Attributes that cannot be read from events.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+}
+
+impl Profile {
+    /// A profile of these attributes with all operators and the default [`Limits`].
+    ///
+    /// Name the most selective attributes first: where a filter demands several at once, the
+    /// matcher finds it by the first of them.
+    ///
+    /// # Errors
+    ///
+    /// A name that the grammar has no attribute path for, one with a schema URI, or a [`LayoutError`].
+    pub fn new(attributes: impl IntoIterator<Item = Attribute>) -> Result<Self, ProfileError> {
+        let attributes: Box<[Attribute]> = attributes.into_iter().collect();
+        for attribute in &attributes {
+            let written = Expr::parse(&format!("{} pr", attribute.name));
+            let same = written.is_ok_and(|expr| match expr.root().kind() {
+                ExprKind::Present { path } => {
+                    path.uri().is_none() && path.to_string() == *attribute.name
+                }
+                _ => false,
+            });
+            if !same {
+                return Err(ProfileError::InvalidName(attribute.name.clone()));
+            }
+        }
+        let places = attributes
+            .iter()
+            .map(|attribute| (&*attribute.name, attribute.places.clone()));
+        let layout = Arc::new(Layout::new(places)?);
+        let operators = Operator::ALL.into();
+        Ok(Self(Arc::new(Inner {
+            attributes,
+            operators,
+            limits: Limits::default(),
+            layout,
+        })))
+    }
+
+    /// The profile of webhooks: `id`, `topLevelResourceId`, `spaceId`, and `data.status` for
+    /// reload events; `eq` and `ne`; `and` and `or`.
+    #[must_use]
+    pub fn webhook() -> Self {
+        WEBHOOK.clone()
+    }
+
+    /// The same profile with fewer operators.
+    #[must_use]
+    pub fn with_operators(&self, operators: impl IntoIterator<Item = Operator>) -> Self {
+        let attributes = self.0.attributes.clone();
+        let operators = operators.into_iter().collect();
+        self.rebuilt(attributes, operators, self.0.limits)
+    }
+
+    /// The same profile with other limits for [`filter`](Self::filter).
+    #[must_use]
+    pub fn with_limits(&self, limits: Limits) -> Self {
+        self.rebuilt(self.0.attributes.clone(), self.0.operators.clone(), limits)
+    }
+
+    fn rebuilt(
+        &self,
+        attributes: Box<[Attribute]>,
+        operators: Box<[Operator]>,
+        limits: Limits,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            attributes,
+            operators,
+            limits,
+            layout: self.0.layout.clone(),
+        }))
+    }
+
+    /// Parses and checks a filter. A text of white space alone is the filter that matches
+    /// everything.
+    ///
+    /// `event_types` are those of the webhook; `None` leaves out the rules about them.
+    ///
+    /// # Errors
+    ///
+    /// The first syntax error, or else everything that the profile does not allow.
+    pub fn filter(&self, text: &str, event_types: Option<&[EventType]>) -> Result<Filter, Error> {
+        if text.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
+            return Ok(Filter::everything(self));
+        }
+        let expr = Expr::parse_within(text, self.0.limits)?;
+        Ok(self.check(&expr, event_types)?)
+    }
+
+    /// Checks a parsed filter.
+    ///
+    /// `event_types` as for [`filter`](Self::filter).
+    ///
+    /// # Errors
+    ///
+    /// Everything that the profile does not allow, in the order of the text.
+    pub fn check(
+        &self,
+        expr: &Expr,
+        event_types: Option<&[EventType]>,
+    ) -> Result<Filter, Violations> {
+        check::check(self, expr, event_types)
+    }
+
+    /// Reads an event by the places of this profile's attributes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Event::read`].
+    pub fn read_event<'a>(&'a self, bytes: &'a [u8]) -> Result<Event<'a>, event::Error> {
+        Event::read(&self.0.layout, bytes)
+    }
+
+    /// The attributes, the most selective first.
+    #[must_use]
+    pub fn attributes(&self) -> &[Attribute] {
+        &self.0.attributes
+    }
+
+    /// The operators.
+    #[must_use]
+    pub fn operators(&self) -> &[Operator] {
+        &self.0.operators
+    }
+
+    /// Where events keep the attributes.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.0.layout
+    }
+
+    pub(crate) fn attribute_name(&self, index: usize) -> &str {
+        self.0
+            .attributes
+            .get(index)
+            .map_or("", |attribute| &attribute.name)
+    }
+
+    /// The attribute that a path names, letter case aside.
+    pub(super) fn find(&self, path: &AttrPath) -> Option<(usize, &Attribute)> {
+        let name = path.to_string();
+        let index = self.0.layout.find(&name)?;
+        Some((index, self.0.attributes.get(index)?))
+    }
+}
+
+impl PartialEq for Profile {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Eq for Profile {}
+
+impl fmt::Debug for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.attributes.iter().map(|attribute| &attribute.name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
+/// The rows of the webhook profile: the table of filter attributes in the webhooks API reference
+/// and the places of each in the three envelopes.
+static WEBHOOK: LazyLock<Profile> = LazyLock::new(|| {
+    let places = |keys: &[&[&str]]| -> Vec<Place> {
+        keys.iter()
+            .map(|keys| Place::new(keys.iter().copied()))
+            .collect()
+    };
+    let rows = [
+        Attribute::new(
+            "id",
+            places(&[
+                &["data", "id"],
+                &["data", "attributes", "id"],
+                &["data", "dataTask", "id"],
+            ]),
+        ),
+        Attribute::new(
+            "topLevelResourceId",
+            places(&[
+                &["toplevelresourceid"],
+                &["extensions", "topLevelResourceId"],
+                &["extensions", "toplevelresourceid"],
+            ]),
+        ),
+        Attribute::new(
+            "spaceId",
+            places(&[
+                &["spaceid"],
+                &["extensions", "spaceId"],
+                &["extensions", "spaceid"],
+                &["data", "spaceId"],
+                &["data", "attributes", "spaceId"],
+                &["data", "dataTask", "spaceId"],
+            ]),
+        ),
+        Attribute::new("data.status", places(&[&["data", "status"]]))
+            .one_of(["ok", "error"])
+            .only_with("com.qlik.v1.app.reload.finished"),
+    ];
+    #[expect(
+        clippy::expect_used,
+        reason = "the rows are constants, and every test reads them"
+    )]
+    Profile::new(rows).expect("the webhook profile is valid")
+});

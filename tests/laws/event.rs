@@ -1,0 +1,192 @@
+//! Laws of event bytes, with serde_json as the referee.
+
+use hooksieve::event::{ErrorKind, Event};
+use hooksieve::filter::Profile;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use std::fmt;
+
+/// The reader accepts what `serde_json::Value` accepts, less doubled keys, and finds the same strings.
+pub fn event_bytes(bytes: &[u8]) {
+    let profile = Profile::webhook();
+    let read = profile.read_event(bytes);
+    if let Err(error) = &read {
+        assert!(error.offset() <= bytes.len(), "an error lies in the input");
+        assert!(error.to_string().contains("at byte"), "an error says where");
+    }
+    let value = match serde_json::from_slice::<Value>(bytes) {
+        Ok(value) => value,
+        Err(refusal) => {
+            let error = read.expect_err(&format!("refused, as serde_json does: {refusal}"));
+            assert!(
+                error.kind().is_malformed(),
+                "malformed, as serde_json says: {refusal}, not {error}"
+            );
+            return;
+        }
+    };
+    match read {
+        Ok(event) => {
+            assert!(!doubled(bytes), "doubled keys are refused");
+            same_strings(&event, &value);
+        }
+        Err(error) => match error.kind() {
+            ErrorKind::NotAnObject => {
+                assert!(!value.is_object(), "an object is not refused as none")
+            }
+            ErrorKind::DuplicateKey => {
+                assert!(doubled(bytes), "only doubled keys are refused: {error}")
+            }
+            ErrorKind::MissingType => assert_eq!(first(&value, TYPE).unwrap_or_default(), ""),
+            ErrorKind::MissingTenant => assert_eq!(first(&value, TENANT).unwrap_or_default(), ""),
+            kind => panic!("{kind:?} at {}, but serde_json accepts it", error.offset()),
+        },
+    }
+}
+
+type Places = &'static [&'static str];
+const TYPE: Places = &["/type", "/eventType"];
+const TENANT: Places = &["/tenantid", "/extensions/tenantId", "/extensions/tenantid"];
+const EVENT_ID: Places = &["/id", "/eventId", "/eventID"];
+const OWNER: Places = &["/ownerid", "/extensions/ownerId", "/extensions/ownerid"];
+const ATTRIBUTES: [(&str, Places); 4] = [
+    (
+        "id",
+        &["/data/id", "/data/attributes/id", "/data/dataTask/id"],
+    ),
+    (
+        "spaceId",
+        &[
+            "/spaceid",
+            "/extensions/spaceId",
+            "/extensions/spaceid",
+            "/data/spaceId",
+            "/data/attributes/spaceId",
+            "/data/dataTask/spaceId",
+        ],
+    ),
+    (
+        "topLevelResourceId",
+        &[
+            "/toplevelresourceid",
+            "/extensions/topLevelResourceId",
+            "/extensions/toplevelresourceid",
+        ],
+    ),
+    ("data.status", &["/data/status"]),
+];
+
+/// The first non-empty string of these places, else an empty one.
+fn first<'v>(value: &'v Value, places: Places) -> Option<&'v str> {
+    let strings = || {
+        places
+            .iter()
+            .filter(|place| objects_only(value, place))
+            .filter_map(|place| value.pointer(place)?.as_str())
+    };
+    strings()
+        .find(|string| !string.is_empty())
+        .or_else(|| strings().next())
+}
+
+/// A pointer reads array indices too; no place of ours is a number, so only objects count.
+fn objects_only(value: &Value, place: &str) -> bool {
+    let mut at = value;
+    for key in place.split('/').skip(1) {
+        match at.as_object().and_then(|object| object.get(key)) {
+            Some(next) => at = next,
+            None => return false,
+        }
+    }
+    true
+}
+
+fn same_strings(event: &Event<'_>, value: &Value) {
+    let filled = |places| first(value, places).filter(|string| !string.is_empty());
+    assert_eq!(Some(event.event_type()), filled(TYPE), "type");
+    assert_eq!(Some(event.tenant()), filled(TENANT), "tenant");
+    assert_eq!(event.id(), filled(EVENT_ID), "the event's own id");
+    assert_eq!(event.owner(), filled(OWNER), "owner");
+    for (name, places) in ATTRIBUTES {
+        assert_eq!(event.attribute(name), first(value, places), "{name}");
+    }
+}
+
+/// A document that keeps doubled keys.
+enum Document {
+    Object(Vec<(String, Document)>),
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keep;
+        impl<'de> Visitor<'de> for Keep {
+            type Value = Document;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("JSON")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Document::Object(members))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Document, A::Error> {
+                while seq.next_element::<Document>()?.is_some() {}
+                Ok(Document::Other)
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Document, E> {
+                Ok(Document::Other)
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Document, E> {
+                Ok(Document::Other)
+            }
+            fn visit_u64<E>(self, _: u64) -> Result<Document, E> {
+                Ok(Document::Other)
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Document, E> {
+                Ok(Document::Other)
+            }
+            fn visit_str<E>(self, _: &str) -> Result<Document, E> {
+                Ok(Document::Other)
+            }
+            fn visit_unit<E>(self) -> Result<Document, E> {
+                Ok(Document::Other)
+            }
+        }
+        deserializer.deserialize_any(Keep)
+    }
+}
+
+/// Whether a key that is read stands twice in its object.
+fn doubled(bytes: &[u8]) -> bool {
+    let Ok(document) = serde_json::from_slice::<Document>(bytes) else {
+        return false;
+    };
+    let mut places: Vec<&str> = [TYPE, TENANT, EVENT_ID, OWNER].concat();
+    places.extend(ATTRIBUTES.iter().flat_map(|(_, places)| places.iter()));
+    let mut keys: Vec<Vec<&str>> = Vec::new();
+    for place in places {
+        let path: Vec<&str> = place.split('/').skip(1).collect();
+        keys.extend((1..=path.len()).map(|length| path[..length].to_vec()));
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    keys.iter().any(|path| doubled_at(&document, path))
+}
+
+fn doubled_at(document: &Document, path: &[&str]) -> bool {
+    let (Document::Object(members), [key, rest @ ..]) = (document, path) else {
+        return false;
+    };
+    let mut values = members
+        .iter()
+        .filter(|(name, _)| name == key)
+        .map(|(_, value)| value);
+    if rest.is_empty() {
+        return values.nth(1).is_some();
+    }
+    values.any(|value| doubled_at(value, rest))
+}

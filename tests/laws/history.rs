@@ -1,0 +1,229 @@
+//! Programs of operations on a matcher, held against the plain reference after every step.
+
+use hooksieve::event::{Event, UserId};
+use hooksieve::filter::{Filter, Profile};
+use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Slot, Stats, Subscription};
+
+/// What a program did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    pub steps: usize,
+    pub matches: usize,
+    /// Matches that hit somebody.
+    pub hits: usize,
+    /// Subscriptions asked over all matches, and those that were hit.
+    pub asked: usize,
+    pub hit: usize,
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.matches += other.matches;
+        self.hits += other.hits;
+        self.asked += other.asked;
+        self.hit += other.hit;
+    }
+}
+
+/// Choices taken from bytes; zeros once they have run out.
+pub struct Choices<'b>(pub &'b [u8]);
+
+impl Choices<'_> {
+    pub fn done(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn below(&mut self, n: usize) -> usize {
+        let Some((first, rest)) = self.0.split_first() else {
+            return 0;
+        };
+        self.0 = rest;
+        usize::from(*first) % n
+    }
+
+    pub fn pick<'p, T>(&mut self, pool: &'p [T]) -> &'p T {
+        &pool[self.below(pool.len())]
+    }
+}
+
+const TENANTS: [&str; 2] = ["t1", "t2"];
+const TYPES: [&str; 3] = [
+    "com.qlik.v1.app.reload.finished",
+    "app.created",
+    "app.deleted",
+];
+const USERS: [&str; 3] = ["u1", "u2", "U1"];
+const ATTRIBUTES: [&str; 4] = ["id", "spaceId", "topLevelResourceId", "data.status"];
+const VALUES: [&str; 4] = ["a", "b", "A", ""];
+const STATUSES: [&str; 2] = ["ok", "error"];
+
+fn values(attribute: &str) -> &'static [&'static str] {
+    if attribute == "data.status" {
+        &STATUSES
+    } else {
+        &VALUES
+    }
+}
+
+/// A filter's text: nested to `depth`, each operator, now and then spelt otherwise.
+pub fn filter_text(choices: &mut Choices<'_>, depth: usize) -> String {
+    let kind = choices.below(if depth == 0 { 5 } else { 9 });
+    if kind < 5 {
+        let attribute = *choices.pick(&ATTRIBUTES);
+        let value = *choices.pick(values(attribute));
+        let operator = *choices.pick(&["eq", "eq", "EQ", "ne"]);
+        return format!("{attribute} {operator} \"{value}\"");
+    }
+    let joint = if kind < 7 { " and " } else { " or " };
+    let count = 2 + choices.below(3);
+    let operands: Vec<String> = (0..count)
+        .map(|_| filter_text(choices, depth - 1))
+        .collect();
+    format!("({})", operands.join(joint))
+}
+
+pub fn filter(profile: &Profile, choices: &mut Choices<'_>) -> Filter {
+    if choices.below(8) == 0 {
+        return Filter::everything(profile);
+    }
+    let text = filter_text(choices, 3);
+    profile
+        .filter(&text, None)
+        .expect("generated filters are valid")
+}
+
+pub fn subscription(profile: &Profile, choices: &mut Choices<'_>) -> Subscription {
+    let tenant = *choices.pick(&TENANTS);
+    let mask = choices.below(8);
+    let types = TYPES
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| mask & (1 << at) != 0);
+    let types: Vec<&str> = types.map(|(_, event_type)| *event_type).collect();
+    let subscription = Subscription::new(tenant, types, filter(profile, choices));
+    let subscription = match choices.below(3) {
+        0 => subscription.with_audience(Audience::Owner((*choices.pick(&USERS)).into())),
+        _ => subscription,
+    };
+    let enabled = choices.below(8) > 0;
+    subscription.with_enabled(enabled)
+}
+
+pub fn event<'p>(profile: &'p Profile, choices: &mut Choices<'_>) -> Event<'p> {
+    let mut event = Event::new(
+        profile.layout(),
+        *choices.pick(&TENANTS),
+        *choices.pick(&TYPES),
+    );
+    if choices.below(3) > 0 {
+        event = event.with_owner(*choices.pick(&USERS));
+    }
+    for attribute in ATTRIBUTES {
+        // Absent now and then.
+        if choices.below(4) > 0 {
+            let value = *choices.pick(values(attribute));
+            event = event
+                .with_attribute(attribute, value)
+                .expect("the profile has it");
+        }
+    }
+    event
+}
+
+/// Runs the program in `bytes`: inserts, removals, replacements, matches under every kind of
+/// access. The matcher must say what the reference says, a removed slot must stay dead, and once
+/// all is removed nothing may be left.
+pub fn history(bytes: &[u8]) -> Tally {
+    let profile = Profile::webhook();
+    let mut matcher = Matcher::new(&profile);
+    let mut live: Vec<(Slot, Subscription)> = Vec::new();
+    let mut dead: Vec<Slot> = Vec::new();
+    let mut scratch = Scratch::default();
+    let mut tally = Tally::default();
+    let mut choices = Choices(bytes);
+    while !choices.done() {
+        tally.steps += 1;
+        match choices.below(10) {
+            0..3 if live.len() < 40 => {
+                let new = subscription(&profile, &mut choices);
+                let slot = matcher
+                    .insert(new.clone())
+                    .expect("the profile is the matcher's");
+                assert!(
+                    live.iter().all(|(other, _)| other.index() != slot.index()),
+                    "a slot is given out once"
+                );
+                live.push((slot, new));
+            }
+            3 if !live.is_empty() => {
+                let (slot, old) = live.swap_remove(choices.below(live.len()));
+                assert_eq!(
+                    matcher.remove(slot).as_ref(),
+                    Some(&old),
+                    "a removal gives back what was inserted"
+                );
+                dead.push(slot);
+            }
+            4 if !live.is_empty() => {
+                let at = choices.below(live.len());
+                let new = subscription(&profile, &mut choices);
+                matcher.remove(live[at].0).expect("it was there");
+                dead.push(live[at].0);
+                live[at] = (
+                    matcher
+                        .insert(new.clone())
+                        .expect("the profile is the matcher's"),
+                    new,
+                );
+            }
+            5 if !dead.is_empty() => {
+                let slot = *choices.pick(&dead);
+                assert_eq!(matcher.remove(slot), None, "a stale slot removes nothing");
+                assert_eq!(matcher.get(slot), None, "a stale slot names nothing");
+            }
+            _ => {
+                let event = event(&profile, &mut choices);
+                let users: Vec<UserId> = (0..choices.below(4))
+                    .map(|_| (*choices.pick(&USERS)).into())
+                    .collect();
+                let asked = |user: &UserId| users.contains(user);
+                let access = match choices.below(4) {
+                    0 => Access::Owner,
+                    1 => Access::Everyone,
+                    2 => Access::Users(&users),
+                    _ => Access::Asked(&asked),
+                };
+                let mut expected: Vec<Slot> = live
+                    .iter()
+                    .filter(|(_, subscription)| subscription.matches(&event, access))
+                    .map(|(slot, _)| *slot)
+                    .collect();
+                expected.sort_unstable();
+                let found: Vec<Slot> = matcher.matches(&event, access, &mut scratch).collect();
+                assert_eq!(
+                    found, expected,
+                    "index and reference agree on {event:?} with {access:?} among {live:#?}"
+                );
+                tally.matches += 1;
+                tally.hits += usize::from(!found.is_empty());
+                tally.asked += live.len();
+                tally.hit += found.len();
+            }
+        }
+        assert_eq!(matcher.len(), live.len(), "every subscription is counted");
+    }
+    for (slot, subscription) in live {
+        assert_eq!(
+            matcher.remove(slot),
+            Some(subscription),
+            "a removal gives back what was inserted"
+        );
+    }
+    assert_eq!(
+        matcher.stats(),
+        Stats::default(),
+        "nothing is left once all is removed"
+    );
+    tally
+}

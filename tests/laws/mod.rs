@@ -1,0 +1,15 @@
+//! What must hold for every input, as functions over bytes. Property tests, fuzz targets and the
+//! replay of the fuzz corpus all call these; each panics with the law that broke.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code shared by several crates, none of which uses all of it"
+)]
+
+pub mod event;
+pub mod history;
+pub mod text;

@@ -1,0 +1,166 @@
+//! Laws of filter texts.
+
+use hooksieve::filter::Profile;
+use hooksieve::syntax::{Expr, ExprKind, ExprRef, Limits, Span};
+use std::hash::{BuildHasher, RandomState};
+
+/// All laws of a text, valid or not.
+pub fn filter_text(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    within_limits(text, Limits::default());
+    let profile = Profile::webhook();
+    match profile.filter(text, None) {
+        Ok(filter) => {
+            let printed = filter.to_string();
+            let again = profile
+                .filter(&printed, None)
+                .expect("a printed filter is valid");
+            assert_eq!(
+                filter, again,
+                "a filter equals itself after print, parse, check"
+            );
+            assert_eq!(printed, again.to_string(), "the canonical form is stable");
+            let hashers = RandomState::new();
+            assert_eq!(
+                hashers.hash_one(&filter),
+                hashers.hash_one(&again),
+                "equal filters hash alike"
+            );
+        }
+        Err(error) => {
+            assert!(error.problems().count() > 0, "an error has a problem");
+            for problem in error.problems() {
+                on_boundaries(text, problem.span);
+                readable(&problem.message);
+                readable(problem.help);
+            }
+        }
+    }
+}
+
+/// The laws of the grammar under limits taken from the first bytes.
+pub fn limited_text(bytes: &[u8]) {
+    let [a, b, c, rest @ ..] = bytes else { return };
+    let Ok(text) = std::str::from_utf8(rest) else {
+        return;
+    };
+    let limits = Limits::default()
+        .with_bytes(usize::from(*a) * 16)
+        .with_depth(usize::from(*b))
+        .with_terms(usize::from(*c));
+    within_limits(text, limits);
+}
+
+fn within_limits(text: &str, limits: Limits) {
+    match Expr::parse_within(text, limits) {
+        Ok(expr) => {
+            assert!(text.len() <= limits.bytes(), "the limit of bytes holds");
+            let terms = expr.iter().filter(|part| is_term(*part)).count();
+            assert!(terms <= limits.terms(), "the limit of terms holds");
+            let printed = expr.to_string();
+            let wide = Limits::default()
+                .with_bytes(usize::MAX)
+                .with_depth(limits.depth())
+                .with_terms(limits.terms());
+            let again = Expr::parse_within(&printed, wide).expect("what is printed parses");
+            assert_eq!(expr, again, "print then parse is the identity: {printed}");
+            assert_eq!(printed, again.to_string(), "printing is stable");
+            assert_eq!(expr, expr.clone(), "a tree equals its clone");
+            nested(text, &expr);
+        }
+        Err(error) => {
+            on_boundaries(text, error.span());
+            readable(&error.to_string());
+            readable(error.help());
+            assert!(
+                !error.expected().to_string().is_empty(),
+                "an error says what was expected"
+            );
+        }
+    }
+}
+
+fn is_term(part: ExprRef<'_>) -> bool {
+    matches!(
+        part.kind(),
+        ExprKind::Compare { .. } | ExprKind::Present { .. }
+    )
+}
+
+fn on_boundaries(text: &str, span: Span) {
+    assert!(
+        text.get(span.range()).is_some(),
+        "span {span:?} lies on character boundaries"
+    );
+}
+
+/// Spans nest, follow one another, and lie on character boundaries.
+fn nested(text: &str, expr: &Expr) {
+    let mut open = vec![(
+        expr.root(),
+        Span {
+            start: 0,
+            end: text.len() as u32,
+        },
+    )];
+    let mut seen = 0;
+    while let Some((part, around)) = open.pop() {
+        seen += 1;
+        let span = part.span();
+        for inner in [part.path_span(), part.operator_span(), part.value_span()] {
+            on_boundaries(text, inner);
+            let empty = inner == Span::default();
+            assert!(
+                empty || (span.start <= inner.start && inner.end <= span.end),
+                "spans nest"
+            );
+        }
+        on_boundaries(text, span);
+        assert!(span.start < span.end, "a part has a text");
+        assert!(
+            around.start <= span.start && span.end <= around.end,
+            "spans nest"
+        );
+        match part.kind() {
+            ExprKind::And(operands) | ExprKind::Or(operands) => {
+                assert!(operands.count() >= 2, "a group has two operands or more");
+                let mut behind = span.start;
+                for operand in operands {
+                    assert!(
+                        behind <= operand.span().start,
+                        "operands follow one another"
+                    );
+                    behind = operand.span().end;
+                    open.push((operand, span));
+                }
+            }
+            ExprKind::Not(inner) | ExprKind::ValuePath { filter: inner, .. } => {
+                open.push((inner, span))
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(
+        seen,
+        expr.iter().count(),
+        "every part is reached from the root"
+    );
+}
+
+/// One line, nothing that steers a terminal, bounded.
+fn readable(message: &str) {
+    assert!(
+        !message.is_empty() && !message.ends_with('.'),
+        "a message is a line: {message}"
+    );
+    assert!(
+        !message.chars().any(char::is_control),
+        "a message has no control characters: {message:?}"
+    );
+    assert!(
+        message.chars().count() < 1200,
+        "a message is bounded: {message}"
+    );
+}

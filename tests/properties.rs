@@ -1,0 +1,239 @@
+//! The laws of `tests/laws` over generated inputs.
+
+mod laws;
+
+use laws::history::{Choices, Tally, history};
+use proptest::prelude::*;
+
+/// Bytes from a seed (splitmix64), the same on every run.
+fn bytes(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+#[test]
+fn index_agrees_with_reference_over_100_000_steps() {
+    let mut tally = Tally::default();
+    for seed in 0.. {
+        tally += history(&bytes(seed, 10_000));
+        if tally.steps >= 120_000 {
+            break;
+        }
+    }
+    println!("{tally:?}");
+    assert!(tally.steps >= 100_000);
+    assert!(tally.matches >= 40_000);
+    assert!(
+        tally.hits * 5 >= tally.matches,
+        "a fifth of the matches hit: {tally:?}"
+    );
+}
+
+/// Words that texts near the grammar are made of.
+const WORDS: [&str; 44] = [
+    "id",
+    "spaceId",
+    "data.status",
+    "topLevelResourceId",
+    "a",
+    "not",
+    "and",
+    "or",
+    "eq",
+    "ne",
+    "co",
+    "pr",
+    "AND",
+    "Or",
+    "NOT",
+    "(",
+    ")",
+    "[",
+    "]",
+    " ",
+    " ",
+    " ",
+    " ",
+    "\t",
+    "\n",
+    "\"x\"",
+    "\"\\u00e9\"",
+    "\"\\ud83d\\ude00\"",
+    "\"\\ud800\"",
+    "\"",
+    "\\",
+    "'",
+    "“",
+    "”",
+    "=",
+    "==",
+    "&&",
+    "||",
+    "1",
+    "-0.5e3",
+    "true",
+    "null",
+    "urn:a:b:",
+    ".",
+];
+
+prop_compose! {
+    fn near_filter()(words in prop::collection::vec(prop::sample::select(&WORDS[..]), 0..40)) -> String {
+        words.concat()
+    }
+}
+
+fn valid_filter() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
+        any::<f64>()
+            .prop_filter("finite", |number| number.is_finite())
+            .prop_map(|number| format!("{number:e}")),
+        Just("true".to_owned()),
+        Just("null".to_owned()),
+    ];
+    let path = "(urn:[a-z]{1,5}:[a-z0-9.]{0,5}:)?[a-zA-Z][a-zA-Z0-9_-]{0,6}(\\.[a-z]{1,4})?";
+    let operator =
+        prop::sample::select(&["eq", "ne", "co", "sw", "ew", "gt", "lt", "ge", "le", "EQ"][..]);
+    let term = prop_oneof![
+        (path, operator, value)
+            .prop_map(|(path, operator, value)| format!("{path} {operator} {value}")),
+        path.prop_map(|path| format!("{path} pr")),
+    ];
+    term.prop_recursive(6, 60, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 2..4).prop_map(|parts| parts.join(" and ")),
+            prop::collection::vec(inner.clone(), 2..4).prop_map(|parts| parts.join("  OR ")),
+            inner.clone().prop_map(|inner| format!("( {inner} )")),
+            inner.clone().prop_map(|inner| format!("not ({inner})")),
+            (path, inner).prop_map(|(path, inner)| format!("{path}[{inner} and x pr]")),
+        ]
+    })
+}
+
+/// A document near an event: wanted keys, odd values, doubled keys.
+fn near_event() -> impl Strategy<Value = String> {
+    let key = prop::sample::select(
+        &[
+            "\"type\"",
+            "\"eventType\"",
+            "\"tenantid\"",
+            "\"tenantId\"",
+            "\"spaceid\"",
+            "\"spaceId\"",
+            "\"data\"",
+            "\"extensions\"",
+            "\"attributes\"",
+            "\"dataTask\"",
+            "\"id\"",
+            "\"\\u0069d\"",
+            "\"status\"",
+            "\"ownerid\"",
+            "\"toplevelresourceid\"",
+            "\"x\"",
+        ][..],
+    );
+    let leaf = prop_oneof![
+        4 => any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
+        2 => Just("\"s\"".to_owned()),
+        1 => Just("\"\"".to_owned()),
+        1 => prop::sample::select(
+            &["0", "-1.5e3", "1e999", "01", "1.", "-", "true", "nul", "\"\\ud800\"", "\"\\udc00\\ud800\"", "\"\\ud83d\\ude00\"",
+              "\"\\x\"", "\"\u{1}\"", "[", "{", "", "1e-400", "123456789012345678901234567890"][..]
+        ).prop_map(str::to_owned),
+    ];
+    let inner = leaf.prop_recursive(4, 40, 6, move |inner| {
+        prop_oneof![
+            3 => prop::collection::vec((key.clone(), inner.clone()), 0..6)
+                .prop_map(|members| members.iter().map(|(key, value)| format!("{key}: {value}")).collect::<Vec<_>>())
+                .prop_map(|members| format!("{{{}}}", members.join(","))),
+            1 => prop::collection::vec(inner, 0..4).prop_map(|items| format!("[ {} ]", items.join(" ,"))),
+        ]
+    });
+    (inner.clone(), inner.clone(), inner).prop_map(|(data, extensions, x)| {
+        format!(r#"{{"type":"t","tenantid":"u","data":{data},"extensions":{extensions},"x":{x}}}"#)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text(text in any::<String>()) {
+        laws::text::filter_text(text.as_bytes());
+    }
+
+    #[test]
+    fn texts_near_the_grammar(text in near_filter()) {
+        laws::text::filter_text(text.as_bytes());
+    }
+
+    #[test]
+    fn valid_texts(text in valid_filter()) {
+        prop_assert!(hooksieve::syntax::Expr::parse(&text).is_ok(), "valid: {}", text);
+        laws::text::filter_text(text.as_bytes());
+    }
+
+    #[test]
+    fn texts_under_limits(limits in any::<[u8; 3]>(), text in valid_filter()) {
+        laws::text::limited_text(&[&limits[..], text.as_bytes()].concat());
+    }
+
+    #[test]
+    fn any_bytes_as_event(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        laws::event::event_bytes(&bytes);
+    }
+
+    #[test]
+    fn documents_near_events(text in near_event()) {
+        laws::event::event_bytes(text.as_bytes());
+    }
+
+    #[test]
+    fn explanation_agrees_with_filter(choices in prop::collection::vec(any::<u8>(), 0..200)) {
+        let profile = hooksieve::filter::Profile::webhook();
+        let mut choices = Choices(&choices);
+        let filter = laws::history::filter(&profile, &mut choices);
+        let event = laws::history::event(&profile, &mut choices);
+        prop_assert_eq!(filter.explain(&event).holds(), filter.matches(&event));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn index_agrees_with_reference(program in prop::collection::vec(any::<u8>(), 0..2_000)) {
+        history(&program);
+    }
+}
+
+/// Real payloads, damaged in every way that one byte can be.
+#[test]
+fn damaged_payloads() {
+    let mut documents = 0;
+    for entry in std::fs::read_dir("tests/data/events").unwrap() {
+        let payload = std::fs::read(entry.unwrap().path()).unwrap();
+        laws::event::event_bytes(&payload);
+        let noise = bytes(payload.len() as u64, payload.len());
+        for at in 0..payload.len() {
+            let mut removed = payload.clone();
+            removed.remove(at);
+            let mut changed = payload.clone();
+            changed[at] = noise[at];
+            let mut structural = payload.clone();
+            structural[at] = b"\"\\{}[],:0e-. tnu"[usize::from(noise[at]) % 16];
+            for document in [&removed, &changed, &structural, &payload[..at].to_vec()] {
+                laws::event::event_bytes(document);
+                documents += 1;
+            }
+        }
+    }
+    assert!(documents > 40_000, "{documents}");
+}
