@@ -1,46 +1,63 @@
-use super::plan::Plan;
+use super::plan::{Number, Plan, Plans};
 use super::{Scratch, Stats};
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry};
+use smallvec::SmallVec;
+use std::hash::BuildHasher;
 
 /// The subscriptions of one tenant, event type and audience.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     /// Slots whose default verdict is true, ascending.
-    defaults: Vec<u32>,
-    /// For each attribute, by value, ascending by slot.
-    postings: Vec<HashMap<Box<str>, Vec<Posting>>>,
+    defaults: SmallVec<[u32; 4]>,
+    keys: HashTable<Key>,
+    hasher: DefaultHashBuilder,
+    /// Keys of each attribute, so that one that nobody asks about costs nothing.
+    used: Vec<u32>,
 }
 
-/// A subscription that looks at a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Posting {
+/// An attribute value that a filter mentions.
+#[derive(Clone, Debug)]
+struct Key {
+    attribute: usize,
+    value: SmallVec<[u8; 40]>,
+    /// What plans know the value by; `Number::NONE` while none that is evaluated mentions it.
+    number: Number,
+    /// How many such mentions there are.
+    mentions: u32,
+    /// Slots whose verdict this key alone turns, ascending.
+    turns: SmallVec<[u32; 4]>,
+    /// Slots whose plan is to be evaluated where this key holds, ascending.
+    tests: SmallVec<[Test; 1]>,
+}
+
+/// A slot and its plan.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Test {
     slot: u32,
-    /// Where the key holds, the verdict is not the default one.
-    enough: bool,
+    plan: u32,
 }
 
 impl Index {
     pub(super) fn is_empty(&self) -> bool {
-        self.defaults.is_empty() && self.postings.iter().all(HashMap::is_empty)
+        self.defaults.is_empty() && self.keys.is_empty()
     }
 
-    pub(super) fn insert(&mut self, slot: u32, plan: &Plan) {
+    /// Adds a slot with the plan that is found under `id`.
+    pub(super) fn insert(&mut self, slot: u32, plan: &Plan, id: u32) {
         if plan.default() {
-            insert_sorted(&mut self.defaults, slot, |slot| *slot);
+            self.defaults.put(slot, |slot| *slot);
+        }
+        for (attribute, value, number) in plan.mentions() {
+            let key = self.key(attribute, value);
+            key.number = number;
+            key.mentions += 1;
         }
         for (attribute, value, enough) in plan.keys() {
-            if self.postings.len() <= attribute {
-                self.postings.resize_with(attribute + 1, HashMap::default);
-            }
-            let Some(values) = self.postings.get_mut(attribute) else {
-                continue;
-            };
-            let posting = Posting { slot, enough };
-            match values.get_mut(value) {
-                Some(postings) => insert_sorted(postings, posting, |posting| posting.slot),
-                None => {
-                    values.insert(value.into(), vec![posting]);
-                }
+            let key = self.key(attribute, value);
+            if enough {
+                key.turns.put(slot, |slot| *slot);
+            } else {
+                key.tests.put(Test { slot, plan: id }, |test| test.slot);
             }
         }
     }
@@ -48,71 +65,129 @@ impl Index {
     /// Undoes [`insert`](Self::insert) of the same slot and plan.
     pub(super) fn remove(&mut self, slot: u32, plan: &Plan) {
         if plan.default() {
-            remove_sorted(&mut self.defaults, slot, |slot| *slot);
+            self.defaults.take(slot, |slot| *slot);
         }
-        for (attribute, value, _) in plan.keys() {
-            let Some(values) = self.postings.get_mut(attribute) else {
-                continue;
-            };
-            let Some(postings) = values.get_mut(value) else {
-                continue;
-            };
-            remove_sorted(postings, slot, |posting| posting.slot);
-            if postings.is_empty() {
-                values.remove(value);
+        for (attribute, value, _) in plan.mentions() {
+            let key = self.key(attribute, value);
+            key.mentions -= 1;
+            if key.mentions == 0 {
+                key.number = Number::NONE;
+            }
+            self.drop_unused(attribute, value);
+        }
+        for (attribute, value, enough) in plan.keys() {
+            let key = self.key(attribute, value);
+            if enough {
+                key.turns.take(slot, |slot| *slot);
+            } else {
+                key.tests.take(slot, |test| test.slot);
+            }
+            self.drop_unused(attribute, value);
+        }
+    }
+
+    fn entry(&mut self, attribute: usize, value: &str) -> Entry<'_, Key> {
+        let Self { keys, hasher, .. } = self;
+        keys.entry(
+            hasher.hash_one((attribute, value.as_bytes())),
+            |key| key.attribute == attribute && *key.value == *value.as_bytes(),
+            |key| hasher.hash_one((key.attribute, &*key.value)),
+        )
+    }
+
+    /// The key, made where it is new.
+    fn key(&mut self, attribute: usize, value: &str) -> &mut Key {
+        if self.used.len() <= attribute {
+            self.used.resize(attribute + 1, 0);
+        }
+        let known = self.find(attribute, value).is_some();
+        if let Some(used) = self.used.get_mut(attribute).filter(|_| !known) {
+            *used += 1;
+        }
+        let new = || Key {
+            attribute,
+            value: SmallVec::from_slice(value.as_bytes()),
+            number: Number::NONE,
+            mentions: 0,
+            turns: SmallVec::new(),
+            tests: SmallVec::new(),
+        };
+        self.entry(attribute, value).or_insert_with(new).into_mut()
+    }
+
+    fn find(&self, attribute: usize, value: &str) -> Option<&Key> {
+        let hash = self.hasher.hash_one((attribute, value.as_bytes()));
+        self.keys.find(hash, |key| {
+            key.attribute == attribute && *key.value == *value.as_bytes()
+        })
+    }
+
+    fn drop_unused(&mut self, attribute: usize, value: &str) {
+        let Entry::Occupied(entry) = self.entry(attribute, value) else {
+            return;
+        };
+        let key = entry.get();
+        if key.mentions == 0 && key.turns.is_empty() && key.tests.is_empty() {
+            entry.remove();
+            if let Some(used) = self.used.get_mut(attribute) {
+                *used -= 1;
             }
         }
     }
 
     /// Appends the slots that an event hits to `scratch.hits`, ascending. `value` gives the event's
-    /// value of an attribute; `matches` evaluates the filter in a slot.
+    /// value of an attribute.
+    ///
+    /// A posting tells whether its slot's verdict is turned from the default one, the same by
+    /// whichever key the slot is reached. The hits are the defaults, but for the turned slots, of
+    /// which those that were in are out and those that were out are in.
     pub(super) fn collect<'e>(
         &self,
         value: impl Fn(usize) -> Option<&'e str>,
-        matches: impl Fn(u32) -> bool,
+        plans: &Plans,
         scratch: &mut Scratch,
     ) {
         let Scratch {
-            touched,
+            turned,
+            tests,
+            numbers,
             hits,
             work,
         } = scratch;
-        touched.clear();
-        let mut lists = 0;
-        for (attribute, values) in self.postings.iter().enumerate() {
-            if values.is_empty() {
-                continue;
+        turned.clear();
+        tests.clear();
+        numbers.clear();
+        for (attribute, used) in self.used.iter().enumerate() {
+            let mut number = Number::NONE;
+            if *used > 0
+                && let Some(value) = value(attribute)
+            {
+                work.probes += 1;
+                if let Some(key) = self.find(attribute, value) {
+                    number = key.number;
+                    work.postings += key.turns.len() + key.tests.len();
+                    turned.extend_from_slice(&key.turns);
+                    tests.extend_from_slice(&key.tests);
+                }
             }
-            let Some(value) = value(attribute) else {
-                continue;
-            };
-            work.probes += 1;
-            if let Some(postings) = values.get(value) {
-                lists += 1;
-                touched.extend_from_slice(postings);
-            }
+            numbers.push(number);
         }
-        work.postings += touched.len();
-        if lists > 1 {
-            touched.sort_unstable();
-        }
+        work.tests += tests.len();
+        let tests = tests.iter().filter(|test| plans.turns(test.plan, numbers));
+        turned.extend(tests.map(|test| test.slot));
+        turned.sort_unstable();
+        turned.dedup();
+
         let mut defaults = self.defaults.as_slice();
-        for same_slot in touched.chunk_by(|a, b| a.slot == b.slot) {
-            let Some(Posting { slot, .. }) = same_slot.first() else {
-                continue;
-            };
+        for slot in turned.iter() {
             let (before, rest) = defaults.split_at(defaults.partition_point(|other| other < slot));
             hits.extend_from_slice(before);
-            let default = rest.first() == Some(slot);
-            defaults = rest.get(usize::from(default)..).unwrap_or_default();
-            let verdict = if same_slot.iter().any(|posting| posting.enough) {
-                !default
-            } else {
-                work.tests += 1;
-                matches(*slot)
-            };
-            if verdict {
-                hits.push(*slot);
+            match rest.split_first() {
+                Some((first, rest)) if first == slot => defaults = rest,
+                _ => {
+                    hits.push(*slot);
+                    defaults = rest;
+                }
             }
         }
         hits.extend_from_slice(defaults);
@@ -120,25 +195,36 @@ impl Index {
 
     pub(super) fn count(&self, stats: &mut Stats) {
         stats.defaults += self.defaults.len();
-        for values in &self.postings {
-            stats.keys += values.len();
-            stats.postings += values.values().map(Vec::len).sum::<usize>();
-        }
+        stats.keys += self.keys.len();
+        stats.postings += self
+            .keys
+            .iter()
+            .map(|key| key.turns.len() + key.tests.len())
+            .sum::<usize>();
     }
 }
 
-/// Keeps a list ascending; appending to its end, as in a bulk load, takes constant time.
-fn insert_sorted<T>(list: &mut Vec<T>, item: T, slot: impl Fn(&T) -> u32) {
-    let key = slot(&item);
-    let at = match list.last() {
-        Some(last) if slot(last) >= key => list.partition_point(|other| slot(other) < key),
-        _ => list.len(),
-    };
-    list.insert(at, item);
+/// A list that is kept ascending by slot.
+trait Ascending<T> {
+    /// Appending to the end, as in a bulk load, takes constant time.
+    fn put(&mut self, item: T, slot: impl Fn(&T) -> u32);
+    fn take(&mut self, of: u32, slot: impl Fn(&T) -> u32);
 }
 
-fn remove_sorted<T>(list: &mut Vec<T>, key: u32, slot: impl Fn(&T) -> u32) {
-    if let Ok(at) = list.binary_search_by_key(&key, slot) {
-        list.remove(at);
+impl<T, const N: usize> Ascending<T> for SmallVec<[T; N]> {
+    fn put(&mut self, item: T, slot: impl Fn(&T) -> u32) {
+        let at = match self.last() {
+            Some(last) if slot(last) >= slot(&item) => {
+                self.partition_point(|other| slot(other) < slot(&item))
+            }
+            _ => self.len(),
+        };
+        self.insert(at, item);
+    }
+
+    fn take(&mut self, of: u32, slot: impl Fn(&T) -> u32) {
+        if let Ok(at) = self.binary_search_by_key(&of, slot) {
+            self.remove(at);
+        }
     }
 }

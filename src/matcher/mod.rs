@@ -33,11 +33,10 @@ mod subscription;
 pub use subscription::{Access, Audience, Subscription, Verdict};
 
 use crate::event::{Event, EventType, TenantId, UserId};
-use crate::filter::{Filter, Profile};
+use crate::filter::Profile;
 use hashbrown::HashMap;
-use index::{Index, Posting};
-use plan::Plan;
-use std::sync::Arc;
+use index::{Index, Test};
+use plan::{Number, Plan, Plans};
 
 /// Names a subscription in a [`Matcher`].
 ///
@@ -78,8 +77,7 @@ pub struct Matcher {
     free: Vec<u32>,
     len: usize,
     tenants: HashMap<TenantId, HashMap<EventType, Shelf>>,
-    /// One for all equal filters.
-    plans: HashMap<Filter, Arc<Plan>>,
+    plans: Plans,
 }
 
 #[derive(Clone, Debug)]
@@ -91,7 +89,7 @@ struct Place {
 #[derive(Clone, Debug)]
 struct Held {
     subscription: Subscription,
-    plan: Arc<Plan>,
+    plan: u32,
 }
 
 /// The subscriptions of one tenant to one event type.
@@ -107,7 +105,10 @@ struct Shelf {
 /// nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
-    touched: Vec<Posting>,
+    turned: Vec<u32>,
+    tests: Vec<Test>,
+    /// Of the event's values, by attribute.
+    numbers: Vec<Number>,
     hits: Vec<u32>,
     work: Work,
 }
@@ -183,7 +184,7 @@ impl Matcher {
             free: Vec::new(),
             len: 0,
             tenants: HashMap::new(),
-            plans: HashMap::new(),
+            plans: Plans::default(),
         }
     }
 
@@ -210,13 +211,9 @@ impl Matcher {
                 index
             }
         };
-        let plan = match self.plans.get(subscription.filter()) {
-            Some(plan) => plan.clone(),
-            None => {
-                let plan = Arc::new(Plan::new(subscription.filter().clone()));
-                self.plans.insert(plan.filter().clone(), plan.clone());
-                plan
-            }
+        let id = self.plans.hold(subscription.filter());
+        let Some(plan) = self.plans.get(id) else {
+            return Err(InsertError::Full);
         };
         subscription.share_filter(plan.filter());
         if subscription.is_enabled() {
@@ -225,7 +222,7 @@ impl Matcher {
                 let shelf = tenant.entry_ref(event_type).or_default();
                 shelf
                     .index_mut(subscription.audience())
-                    .insert(index, &plan);
+                    .insert(index, plan, id);
             }
             if tenant.is_empty() {
                 self.tenants.remove(subscription.tenant());
@@ -234,7 +231,10 @@ impl Matcher {
         let Some(place) = self.slots.get_mut(index as usize) else {
             return Err(InsertError::Full);
         };
-        place.held = Some(Box::new(Held { subscription, plan }));
+        place.held = Some(Box::new(Held {
+            subscription,
+            plan: id,
+        }));
         self.len += 1;
         Ok(Slot {
             index,
@@ -250,7 +250,10 @@ impl Matcher {
         if place.generation != slot.generation {
             return None;
         }
-        let Held { subscription, plan } = *place.held.take()?;
+        let Held {
+            subscription,
+            plan: id,
+        } = *place.held.take()?;
         self.len -= 1;
         // A slot whose generations are used up is never given out again.
         if let Some(next) = place.generation.checked_add(1) {
@@ -259,10 +262,11 @@ impl Matcher {
         }
         if subscription.is_enabled()
             && let Some(tenant) = self.tenants.get_mut(subscription.tenant())
+            && let Some(plan) = self.plans.get(id)
         {
             for event_type in subscription.event_types() {
                 if let Some(shelf) = tenant.get_mut(event_type) {
-                    shelf.remove(slot.index, &plan, subscription.audience());
+                    shelf.remove(slot.index, plan, subscription.audience());
                     if shelf.is_empty() {
                         tenant.remove(event_type);
                     }
@@ -272,10 +276,7 @@ impl Matcher {
                 self.tenants.remove(subscription.tenant());
             }
         }
-        // Left: the table's own count and ours.
-        if Arc::strong_count(&plan) == 2 {
-            self.plans.remove(plan.filter());
-        }
+        self.plans.release(id);
         Some(subscription)
     }
 
@@ -341,15 +342,8 @@ impl Matcher {
     }
 
     fn collect(&self, index: &Index, event: &Event<'_>, scratch: &mut Scratch) {
-        let values = |attribute| event.value(self.profile.layout(), attribute);
-        let matches = |slot: u32| {
-            let held = self
-                .slots
-                .get(slot as usize)
-                .and_then(|place| place.held.as_ref());
-            held.is_some_and(|held| held.plan.filter().matches(event))
-        };
-        index.collect(values, matches, scratch);
+        let value = |attribute| event.value(self.profile.layout(), attribute);
+        index.collect(value, &self.plans, scratch);
     }
 
     /// How many subscriptions it holds, disabled ones included.

@@ -1,0 +1,197 @@
+use super::report::{self, Origin};
+use super::{Failure, Format, Out, Outcome};
+use clap::ValueEnum;
+use hooksieve::event::EventType;
+use hooksieve::filter::{Error, Profile};
+use hooksieve::syntax::Expr;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::io::{self, Write};
+
+/// Check filters
+///
+/// Without FILTER, reads standard input: each line a JSON string, or an object
+/// `{"filter": …, "eventTypes": […]}`.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The filters
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+    /// The webhook's event types, for the rules about them; not applied where none is given
+    #[arg(long = "event-type", value_name = "TYPE")]
+    event_types: Vec<String>,
+    /// What filters may use
+    #[arg(long, value_enum, default_value = "webhook")]
+    profile: ProfileArgument,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ProfileArgument {
+    /// The subset of webhooks
+    Webhook,
+    /// All of RFC 7644: the grammar alone
+    Scim,
+}
+
+pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+    let default_types = arguments
+        .event_types
+        .into_iter()
+        .map(EventType::from)
+        .collect::<Vec<_>>();
+    let default_types = (!default_types.is_empty()).then_some(default_types);
+    let mut check = Check {
+        profile: match arguments.profile {
+            ProfileArgument::Webhook => Some(Profile::webhook()),
+            ProfileArgument::Scim => None,
+        },
+        format: arguments.format,
+        out,
+        outcome: Outcome::Well,
+    };
+    if arguments.filters.is_empty() {
+        check.standard_input(default_types.as_deref())?;
+    }
+    let several = arguments.filters.len() > 1;
+    for (at, filter) in arguments.filters.iter().enumerate() {
+        let name = format!("filter {}", at + 1);
+        let origin = Origin {
+            name: several.then_some(&name),
+            line: 1,
+        };
+        check.filter(filter, default_types.as_deref(), &origin)?;
+    }
+    Ok(check.outcome)
+}
+
+/// A line of standard input.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Text(String),
+    Object(Object),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Object {
+    filter: Option<String>,
+    event_types: Option<Vec<String>>,
+}
+
+struct Check<'o> {
+    /// None for the grammar alone.
+    profile: Option<Profile>,
+    format: Format,
+    out: &'o mut Out,
+    outcome: Outcome,
+}
+
+impl Check<'_> {
+    fn standard_input(&mut self, default_types: Option<&[EventType]>) -> Result<(), Failure> {
+        let mut lines = super::events::Lines::new(io::stdin().lock());
+        while let Some(line) = lines
+            .next()
+            .map_err(|error| Failure::Input("<stdin>".into(), error))?
+        {
+            let parsed = line.bytes.and_then(|bytes| {
+                let value: Value =
+                    serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+                let shape = "expected a string or an object with `filter` and `eventTypes`";
+                if !value.is_string() && value.get("filter").is_none() {
+                    return Err(shape.to_owned());
+                }
+                // From the text once more, since a `Value` keeps the last of doubled keys.
+                serde_json::from_slice(bytes).map_err(|_| shape.to_owned())
+            });
+            let origin = Origin {
+                name: Some("<stdin>"),
+                line: line.number,
+            };
+            match parsed {
+                Err(message) => self.bad_line(line.number, &message)?,
+                Ok(Line::Text(filter)) => self.filter(&filter, default_types, &origin)?,
+                Ok(Line::Object(Object {
+                    filter,
+                    event_types,
+                })) => {
+                    let own = event_types
+                        .map(|types| types.into_iter().map(EventType::from).collect::<Vec<_>>());
+                    let types = own.as_deref().or(default_types);
+                    self.filter(&filter.unwrap_or_default(), types, &origin)?;
+                }
+            }
+            if lines.would_read() {
+                self.out.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn filter(
+        &mut self,
+        text: &str,
+        types: Option<&[EventType]>,
+        origin: &Origin<'_>,
+    ) -> Result<(), Failure> {
+        let canonical: Result<String, Error> = match &self.profile {
+            Some(profile) => profile.filter(text, types).map(|filter| filter.to_string()),
+            None => Expr::parse(text)
+                .map(|expr| expr.to_string())
+                .map_err(Error::from),
+        };
+        if canonical.is_err() {
+            self.outcome = Outcome::BadInput;
+        }
+        match (self.format, canonical) {
+            (Format::Json, canonical) => {
+                let errors = canonical
+                    .as_ref()
+                    .map_or_else(report::errors, |_| Vec::new());
+                self.json(json!(text), canonical.ok(), errors)?;
+            }
+            (Format::Text, Ok(canonical)) if canonical.is_empty() => {
+                writeln!(self.out, "(no filter: matches every event)")?;
+            }
+            (Format::Text, Ok(canonical)) => writeln!(self.out, "{canonical}")?,
+            (Format::Text, Err(error)) => {
+                write!(self.out, "{}", report::draw(text, &error, origin))?
+            }
+        }
+        Ok(())
+    }
+
+    fn bad_line(&mut self, number: usize, message: &str) -> Result<(), Failure> {
+        self.outcome = Outcome::BadInput;
+        let message = super::plain(message);
+        match self.format {
+            Format::Text => writeln!(self.out, "<stdin>:{number}: error[input-line]: {message}")?,
+            Format::Json => {
+                let detail =
+                    "write each line as a JSON string, or as {\"filter\": …, \"eventTypes\": […]}";
+                let title = format!("line {number} holds no filter: {message}");
+                let error = json!({"code": "input-line", "title": title, "detail": detail, "start": 0, "end": 0});
+                self.json(Value::Null, None, vec![error])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn json(
+        &mut self,
+        filter: Value,
+        canonical: Option<String>,
+        errors: Vec<Value>,
+    ) -> io::Result<()> {
+        self.out.json(&json!({
+            "filter": filter,
+            "valid": canonical.is_some(),
+            "canonical": canonical,
+            "errors": errors,
+            "warnings": [],
+        }))
+    }
+}

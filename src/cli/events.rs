@@ -1,0 +1,372 @@
+//! Documents out of a stream, one at a time, in constant memory: NDJSON, an array, or
+//! (pretty-printed) objects one after another.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+/// Longest document; a longer one is refused.
+const LONGEST: usize = 16 << 20;
+
+/// Lines of a stream, without blank ones.
+pub(super) struct Lines<R> {
+    input: BufReader<R>,
+    number: usize,
+    buffer: Vec<u8>,
+}
+
+/// A line, or why it could not be kept.
+pub(super) struct Line<'l> {
+    pub(super) number: usize,
+    pub(super) bytes: Result<&'l [u8], String>,
+}
+
+impl<R: Read> Lines<R> {
+    pub(super) fn new(input: R) -> Self {
+        Self {
+            input: BufReader::with_capacity(1 << 16, input),
+            number: 0,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Whether the next line waits for more input.
+    pub(super) fn would_read(&self) -> bool {
+        self.input.buffer().is_empty()
+    }
+
+    pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+        loop {
+            self.buffer.clear();
+            let most = LONGEST as u64 + 1;
+            if (&mut self.input)
+                .take(most)
+                .read_until(b'\n', &mut self.buffer)?
+                == 0
+            {
+                return Ok(None);
+            }
+            self.number += 1;
+            let number = self.number;
+            if self.buffer.len() > LONGEST {
+                if self.buffer.last() != Some(&b'\n') {
+                    self.input.skip_until(b'\n')?;
+                }
+                return Ok(Some(Line {
+                    number,
+                    bytes: Err(too_long()),
+                }));
+            }
+            if !self.buffer.trim_ascii().is_empty() {
+                return Ok(Some(Line {
+                    number,
+                    bytes: Ok(self.buffer.trim_ascii_end()),
+                }));
+            }
+        }
+    }
+}
+
+fn too_long() -> String {
+    format!("is longer than {LONGEST} bytes")
+}
+
+/// Documents of a stream.
+pub(super) struct Documents<R> {
+    lines: Lines<R>,
+    shape: Shape,
+    /// The line at which the stream stands, between documents of `Shape::Lines` aside.
+    line: usize,
+    /// Bytes taken from the stream.
+    taken: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Unknown,
+    /// A document a line; one that cannot be read leaves the others be.
+    Lines,
+    /// Items of an array; `first` before one was read.
+    Array {
+        first: bool,
+    },
+    /// Behind an array.
+    ArrayEnd,
+    /// Objects one after another, over any number of lines.
+    Objects,
+    Done,
+}
+
+/// A document of a stream.
+pub(super) struct Document<'d> {
+    /// Where it begins.
+    pub(super) line: usize,
+    pub(super) bytes: &'d [u8],
+    /// Whether the stream can be read on where this is malformed.
+    pub(super) alone: bool,
+}
+
+/// Why a stream gives no document.
+pub(super) enum Trouble {
+    Io(io::Error),
+    /// A line that is passed over.
+    Line {
+        line: usize,
+        message: String,
+    },
+    /// The stream makes no sense from here on.
+    Broken {
+        line: usize,
+        message: String,
+    },
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl<R: Read> Documents<R> {
+    pub(super) fn new(input: R) -> Self {
+        Self {
+            lines: Lines::new(input),
+            shape: Shape::Unknown,
+            line: 1,
+            taken: 0,
+        }
+    }
+
+    /// Whether the next document waits for more input.
+    pub(super) fn would_read(&self) -> bool {
+        self.lines.would_read()
+    }
+
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    pub(super) fn next(&mut self) -> Result<Option<Document<'_>>, Trouble> {
+        if self.shape == Shape::Unknown {
+            self.skip_spaces()?;
+            if self.peek()? == Some(b'[') {
+                self.take(1);
+                self.shape = Shape::Array { first: true };
+            } else {
+                return self.first_line();
+            }
+        }
+        match self.shape {
+            Shape::Lines => self.next_line(),
+            Shape::Array { first } => self.item(first),
+            Shape::ArrayEnd => self.array_end(),
+            Shape::Objects => {
+                self.skip_spaces()?;
+                match self.peek()? {
+                    None => Ok(None),
+                    Some(b'{') => {
+                        self.lines.buffer.clear();
+                        self.object(self.line, Nesting::default())
+                    }
+                    Some(_) => Err(self.broken("expected `{` or the end of the input")),
+                }
+            }
+            Shape::Unknown | Shape::Done => Ok(None),
+        }
+    }
+
+    fn next_line(&mut self) -> Result<Option<Document<'_>>, Trouble> {
+        let line = self.lines.next()?;
+        let Some(Line { number, bytes }) = line else {
+            return Ok(None);
+        };
+        match bytes {
+            Ok(bytes) => {
+                self.taken += bytes.len() as u64 + 1;
+                Ok(Some(Document {
+                    line: number,
+                    bytes,
+                    alone: true,
+                }))
+            }
+            Err(message) => Err(Trouble::Line {
+                line: number,
+                message,
+            }),
+        }
+    }
+
+    /// The first line tells NDJSON from an object over several lines: where it ends inside an
+    /// object, outside a string, and what follows can continue it, it is the latter.
+    fn first_line(&mut self) -> Result<Option<Document<'_>>, Trouble> {
+        let begin = self.line;
+        self.lines.number = begin - 1;
+        self.shape = Shape::Lines;
+        let mut nesting = Nesting::default();
+        match self.lines.next()? {
+            None => return Ok(None),
+            Some(Line {
+                number,
+                bytes: Err(message),
+            }) => {
+                return Err(Trouble::Line {
+                    line: number,
+                    message,
+                });
+            }
+            Some(Line {
+                bytes: Ok(bytes), ..
+            }) => nesting.scan(bytes),
+        }
+        self.taken += self.lines.buffer.len() as u64;
+        if nesting.open > 0 && !nesting.in_string {
+            self.line = begin + 1;
+            self.skip_spaces()?;
+            if self.peek()? != Some(b'{') || matches!(nesting.last, b':' | b'[') {
+                self.shape = Shape::Objects;
+                return self.object(begin, nesting);
+            }
+            self.lines.number = self.line - 1;
+        }
+        Ok(Some(Document {
+            line: begin,
+            bytes: self.lines.buffer.trim_ascii_end(),
+            alone: true,
+        }))
+    }
+
+    /// Reads on to the end of an object of which `nesting` has seen what is in the buffer.
+    fn object(
+        &mut self,
+        line: usize,
+        mut nesting: Nesting,
+    ) -> Result<Option<Document<'_>>, Trouble> {
+        loop {
+            let Some(byte) = self.peek()? else {
+                return Err(self.broken("the input ends inside an object"));
+            };
+            self.keep(byte)?;
+            nesting.scan(&[byte]);
+            if nesting.open == 0 && !nesting.in_string {
+                return Ok(Some(Document {
+                    line,
+                    bytes: &self.lines.buffer,
+                    alone: false,
+                }));
+            }
+        }
+    }
+
+    /// Reads the next item of an array, and the comma or bracket behind it.
+    fn item(&mut self, first: bool) -> Result<Option<Document<'_>>, Trouble> {
+        self.skip_spaces()?;
+        if first && self.peek()? == Some(b']') {
+            self.take(1);
+            return self.array_end();
+        }
+        let line = self.line;
+        self.lines.buffer.clear();
+        let mut nesting = Nesting::default();
+        loop {
+            let Some(byte) = self.peek()? else {
+                return Err(self.broken("the input ends inside an array"));
+            };
+            if nesting.open == 0 && !nesting.in_string && matches!(byte, b',' | b']') {
+                if self.lines.buffer.is_empty() {
+                    return Err(self.broken("expected an item of the array"));
+                }
+                self.take(1);
+                self.shape = if byte == b',' {
+                    Shape::Array { first: false }
+                } else {
+                    Shape::ArrayEnd
+                };
+                let bytes = self.lines.buffer.trim_ascii_end();
+                return Ok(Some(Document {
+                    line,
+                    bytes,
+                    alone: false,
+                }));
+            }
+            self.keep(byte)?;
+            nesting.scan(&[byte]);
+        }
+    }
+
+    fn array_end(&mut self) -> Result<Option<Document<'_>>, Trouble> {
+        self.shape = Shape::Done;
+        self.skip_spaces()?;
+        match self.peek()? {
+            None => Ok(None),
+            Some(_) => Err(self.broken("expected the end of the input behind the array")),
+        }
+    }
+
+    fn broken(&mut self, message: &str) -> Trouble {
+        self.shape = Shape::Done;
+        Trouble::Broken {
+            line: self.line,
+            message: message.to_owned(),
+        }
+    }
+
+    fn peek(&mut self) -> io::Result<Option<u8>> {
+        Ok(self.lines.input.fill_buf()?.first().copied())
+    }
+
+    fn take(&mut self, count: usize) {
+        self.lines.input.consume(count);
+        self.taken += count as u64;
+    }
+
+    fn keep(&mut self, byte: u8) -> Result<(), Trouble> {
+        if self.lines.buffer.len() == LONGEST {
+            return Err(self.broken(&format!("a document {}", too_long())));
+        }
+        self.lines.buffer.push(byte);
+        self.line += usize::from(byte == b'\n');
+        self.take(1);
+        Ok(())
+    }
+
+    fn skip_spaces(&mut self) -> io::Result<()> {
+        while let Some(byte) = self.peek()?.filter(u8::is_ascii_whitespace) {
+            self.line += usize::from(byte == b'\n');
+            self.take(1);
+        }
+        Ok(())
+    }
+}
+
+/// Where a scan stands in a document, well formed or not.
+#[derive(Default)]
+struct Nesting {
+    open: usize,
+    in_string: bool,
+    escaped: bool,
+    /// The last byte that is no white space.
+    last: u8,
+}
+
+impl Nesting {
+    fn scan(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if self.in_string {
+                match byte {
+                    _ if self.escaped => self.escaped = false,
+                    b'\\' => self.escaped = true,
+                    b'"' => self.in_string = false,
+                    _ => {}
+                }
+            } else {
+                match byte {
+                    b'"' => self.in_string = true,
+                    b'{' | b'[' => self.open += 1,
+                    b'}' | b']' => self.open = self.open.saturating_sub(1),
+                    _ => {}
+                }
+            }
+            if !byte.is_ascii_whitespace() {
+                self.last = *byte;
+            }
+        }
+    }
+}

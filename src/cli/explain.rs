@@ -1,0 +1,264 @@
+use super::webhooks::{Webhook, Webhooks, line_at};
+use super::{AccessArgument, Failure, Format, Out, Outcome, plain};
+use anstyle::{AnsiColor, Style};
+use hooksieve::event::Event;
+use hooksieve::filter::{Explanation, Profile, Step, StepKind};
+use hooksieve::matcher::{Audience, Subscription, Verdict};
+use serde_json::{Value, json};
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+/// Say for one event and each webhook why it matches or not
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Webhooks as the API writes them: an array, {"data": […]}, or one a line
+    #[arg(long, value_name = "FILE")]
+    webhooks: PathBuf,
+    /// Only this webhook; may be given more than once
+    #[arg(long = "webhook", value_name = "ID")]
+    only: Vec<String>,
+    /// The tenant of webhooks without `tenantId`
+    #[arg(long, value_name = "ID")]
+    tenant: Option<String>,
+    /// Who may access an event's resource, for webhooks of level `user`
+    #[arg(long, value_enum, default_value = "owner")]
+    access: AccessArgument,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// A file of one event; `-` for standard input
+    #[arg(value_name = "EVENT")]
+    event: PathBuf,
+}
+
+pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+    let profile = Profile::webhook();
+    let webhooks = Webhooks::read(&arguments.webhooks, arguments.tenant.as_deref(), &profile)?;
+    if let Some(id) = arguments
+        .only
+        .iter()
+        .find(|id| webhooks.list.iter().all(|webhook| webhook.id != **id))
+    {
+        return Err(Failure::Usage(format!(
+            "no valid webhook `{id}` in {}",
+            arguments.webhooks.display()
+        )));
+    }
+    let name = arguments.event.display().to_string();
+    let io = |error| Failure::Input(name.clone(), error);
+    let mut bytes = Vec::new();
+    if name == "-" {
+        io::stdin().lock().read_to_end(&mut bytes).map_err(io)?;
+    } else {
+        bytes = std::fs::read(&arguments.event).map_err(io)?;
+    }
+    let event = match profile.read_event(&bytes) {
+        Ok(event) => event,
+        Err(error) => {
+            let line = line_at(bytes.get(..error.offset()).unwrap_or_default());
+            let (code, message, help) = (error.code(), error.to_string(), error.help());
+            let _ = writeln!(
+                io::stderr(),
+                "{}:{line}: error[{code}]: {message}; {help}",
+                plain(&name)
+            );
+            return Ok(Outcome::BadInput);
+        }
+    };
+    if arguments.format == Format::Text {
+        head(out, &profile, &event)?;
+    }
+    for webhook in &webhooks.list {
+        if !arguments.only.is_empty() && !arguments.only.contains(&webhook.id) {
+            continue;
+        }
+        let subscription = webhook.subscription(event.tenant());
+        let verdict = subscription.verdict(&event, arguments.access.access());
+        let decided = matches!(verdict, Verdict::Matched | Verdict::FilterFalse);
+        let explanation = decided.then(|| subscription.filter().explain(&event));
+        match arguments.format {
+            Format::Json => out.json(&json(webhook, verdict, explanation.as_ref()))?,
+            Format::Text => text(
+                out,
+                webhook,
+                &subscription,
+                verdict,
+                &event,
+                explanation.as_ref(),
+            )?,
+        }
+    }
+    if webhooks.bad > 0 {
+        out.flush()?;
+        let _ = writeln!(io::stderr(), "webhooks that are not valid, and left out: {}", webhooks.bad);
+        return Ok(Outcome::BadInput);
+    }
+    Ok(Outcome::Well)
+}
+
+/// A stable word for programs.
+fn reason(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Matched => "matched",
+        Verdict::Disabled => "disabled",
+        Verdict::OtherTenant => "other-tenant",
+        Verdict::OtherEventType => "event-type",
+        Verdict::NoAccess => "access",
+        Verdict::FilterFalse => "filter",
+        _ => "other",
+    }
+}
+
+fn json(webhook: &Webhook, verdict: Verdict, explanation: Option<&Explanation<'_>>) -> Value {
+    let steps = explanation.map(|explanation| {
+        let step = |Step {
+                        depth, holds, kind, ..
+                    }: &Step<'_>| match kind {
+            StepKind::Term {
+                attribute,
+                operator,
+                value,
+                found,
+            } => json!({
+                "depth": depth, "holds": holds, "kind": "term", "attribute": attribute,
+                "operator": operator.to_string(), "value": value, "found": found,
+            }),
+            StepKind::And => json!({"depth": depth, "holds": holds, "kind": "and"}),
+            _ => json!({"depth": depth, "holds": holds, "kind": "or"}),
+        };
+        explanation.steps().iter().map(step).collect::<Vec<_>>()
+    });
+    json!({
+        "webhook": webhook.id,
+        "matched": verdict == Verdict::Matched,
+        "reason": reason(verdict),
+        "filter": steps,
+    })
+}
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default();
+const POOR: Style = AnsiColor::Red.on_default();
+
+fn head(out: &mut Out, profile: &Profile, event: &Event<'_>) -> io::Result<()> {
+    let id = plain(event.id().unwrap_or("(no id)"));
+    writeln!(out, "{BOLD}event {id}{BOLD:#}")?;
+    let fields = [
+        ("type", Some(event.event_type())),
+        ("tenant", Some(event.tenant())),
+        ("owner", event.owner()),
+    ];
+    let attributes = profile
+        .attributes()
+        .iter()
+        .map(|attribute| (attribute.name(), event.attribute(attribute.name())));
+    for (name, value) in fields.into_iter().chain(attributes) {
+        writeln!(out, "  {name:20} {}", shown(value))?;
+    }
+    Ok(())
+}
+
+fn shown(value: Option<&str>) -> String {
+    match value {
+        Some(value) => format!("\"{}\"", plain(value)),
+        None => format!("{DIM}absent{DIM:#}"),
+    }
+}
+
+fn text(
+    out: &mut Out,
+    webhook: &Webhook,
+    subscription: &Subscription,
+    verdict: Verdict,
+    event: &Event<'_>,
+    explanation: Option<&Explanation<'_>>,
+) -> io::Result<()> {
+    let id = plain(&webhook.id);
+    let why = match verdict {
+        Verdict::Matched => String::new(),
+        Verdict::Disabled => ": it is disabled".into(),
+        Verdict::OtherTenant => {
+            format!(
+                ": it is of another tenant, \"{}\"",
+                plain(subscription.tenant().as_str())
+            )
+        }
+        Verdict::OtherEventType => ": it is not subscribed to this event type".into(),
+        Verdict::NoAccess => match subscription.audience() {
+            Audience::Owner(owner) => format!(
+                ": its owner \"{}\" is not the event's, {}",
+                plain(owner.as_str()),
+                shown(event.owner())
+            ),
+            Audience::Tenant => String::new(),
+        },
+        _ => ": its filter does not hold".into(),
+    };
+    let (style, word) = if verdict == Verdict::Matched {
+        (GOOD, "matched")
+    } else {
+        (POOR, "not matched")
+    };
+    writeln!(out, "\n{BOLD}{id}{BOLD:#} {style}{word}{style:#}{why}")?;
+    match explanation {
+        Some(explanation) if explanation.steps().is_empty() => writeln!(out, "  no filter"),
+        Some(explanation) => tree(out, explanation),
+        None => Ok(()),
+    }
+}
+
+/// The filter as a tree: before each part its verdict, behind each term the event's value.
+fn tree(out: &mut Out, explanation: &Explanation<'_>) -> io::Result<()> {
+    let steps = explanation.steps();
+    let term = |step: &Step<'_>| match &step.kind {
+        StepKind::Term {
+            attribute,
+            operator,
+            value,
+            ..
+        } => {
+            let value = serde_json::to_string(value).unwrap_or_default();
+            format!("{attribute} {operator} {}", plain(&value))
+        }
+        StepKind::And => "and".to_owned(),
+        _ => "or".to_owned(),
+    };
+    let width = |step: &Step<'_>| 3 * step.depth + term(step).chars().count();
+    let widest = steps
+        .iter()
+        .map(width)
+        .filter(|width| *width <= 80)
+        .max()
+        .unwrap_or(0);
+    // For each depth whether more operands follow at it.
+    let mut more: Vec<bool> = Vec::new();
+    for (at, step) in steps.iter().enumerate() {
+        let following = steps.iter().skip(at + 1);
+        let last = following
+            .take_while(|next| next.depth >= step.depth)
+            .all(|next| next.depth != step.depth);
+        more.truncate(step.depth);
+        let mut branches = String::new();
+        for open in more.iter().skip(1) {
+            branches.push_str(if *open { "│  " } else { "   " });
+        }
+        if step.depth > 0 {
+            branches.push_str(if last { "└─ " } else { "├─ " });
+        }
+        more.push(!last);
+        let (style, mark) = if step.holds {
+            (GOOD, "✓")
+        } else {
+            (POOR, "✗")
+        };
+        let text = term(step);
+        write!(out, "  {DIM}{branches}{DIM:#}{style}{mark}{style:#} {text}")?;
+        if let StepKind::Term { found, .. } = &step.kind {
+            let gap = widest.saturating_sub(width(step)) + 2;
+            write!(out, "{:gap$}{DIM}event:{DIM:#} {}", "", shown(*found))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}

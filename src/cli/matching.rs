@@ -1,0 +1,401 @@
+use super::events::{Document, Documents, Trouble};
+use super::webhooks::{Webhooks, line_at};
+use super::{AccessArgument, Failure, Format, Out, Outcome, plain};
+use hooksieve::event::{Error, Event};
+use hooksieve::filter::Profile;
+use hooksieve::matcher::{Matcher, Scratch};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Say for each event which webhooks want it
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Webhooks as the API writes them: an array, {"data": […]}, or one a line
+    #[arg(long, value_name = "FILE")]
+    webhooks: PathBuf,
+    /// The tenant of webhooks without `tenantId`
+    #[arg(long, value_name = "ID")]
+    tenant: Option<String>,
+    /// Who may access an event's resource, for webhooks of level `user`
+    #[arg(long, value_enum, default_value = "owner")]
+    access: AccessArgument,
+    /// Go on without webhooks that are not valid
+    #[arg(long)]
+    skip_invalid: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// Files of events: one a line, an array, or one object; standard input without any
+    #[arg(value_name = "EVENTS")]
+    events: Vec<PathBuf>,
+}
+
+pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+    let profile = Profile::webhook();
+    let webhooks = Webhooks::read(&arguments.webhooks, arguments.tenant.as_deref(), &profile)?;
+    if webhooks.bad > 0 && !arguments.skip_invalid {
+        let help = "--skip-invalid goes on without them";
+        let _ = writeln!(io::stderr(), "webhooks that are not valid: {}; {help}", webhooks.bad);
+        return Ok(Outcome::BadInput);
+    }
+    let mut run = Run {
+        profile: &profile,
+        webhooks: &webhooks,
+        tenant: None,
+        matcher: None,
+        access: arguments.access,
+        scratch: Scratch::default(),
+        table: Table {
+            header: false,
+            tenants: webhooks.tenants() > 1,
+        },
+        format: arguments.format,
+        out,
+        progress: Progress::new(&arguments.events),
+        events: 0,
+        matches: 0,
+        bad: webhooks.bad > 0,
+    };
+    if arguments.events.is_empty() {
+        run.source("<stdin>", io::stdin().lock())?;
+    }
+    for path in &arguments.events {
+        let name = path.display().to_string();
+        if name == "-" {
+            run.source("<stdin>", io::stdin().lock())?;
+        } else {
+            let file =
+                std::fs::File::open(path).map_err(|error| Failure::Input(name.clone(), error))?;
+            run.source(&name, file)?;
+        }
+    }
+    run.finish()
+}
+
+struct Run<'a> {
+    profile: &'a Profile,
+    webhooks: &'a Webhooks,
+    /// The tenant that an unnamed one turned out to be.
+    tenant: Option<String>,
+    matcher: Option<Matcher>,
+    access: AccessArgument,
+    scratch: Scratch,
+    table: Table,
+    format: Format,
+    out: &'a mut Out,
+    progress: Progress,
+    events: u64,
+    matches: u64,
+    bad: bool,
+}
+
+/// Something wrong with one event.
+struct BadEvent {
+    line: usize,
+    code: &'static str,
+    title: String,
+    detail: String,
+}
+
+impl Run<'_> {
+    fn source(&mut self, name: &str, input: impl Read) -> Result<(), Failure> {
+        let mut documents = Documents::new(input);
+        let before = self.progress.bytes;
+        loop {
+            match documents.next() {
+                Ok(None) => return Ok(()),
+                Ok(Some(document)) => {
+                    if !self.document(name, &document)? {
+                        return Ok(());
+                    }
+                }
+                Err(Trouble::Io(error)) => return Err(Failure::Input(name.to_owned(), error)),
+                Err(Trouble::Line { line, message }) => {
+                    let title = format!("line {message}");
+                    let detail = "send smaller events".to_owned();
+                    self.bad(
+                        name,
+                        &BadEvent {
+                            line,
+                            code: "event-too-long",
+                            title,
+                            detail,
+                        },
+                    )?;
+                }
+                Err(Trouble::Broken { line, message }) => return self.broken(name, line, &message),
+            }
+            if documents.would_read() {
+                self.out.flush()?;
+            }
+            self.progress.bytes = before + documents.taken();
+            self.progress.tick(self.events);
+        }
+    }
+
+    /// Whether the source can be read on.
+    fn document(&mut self, name: &str, document: &Document<'_>) -> Result<bool, Failure> {
+        let profile = self.profile;
+        match profile.read_event(document.bytes) {
+            Ok(event) => self.event(name, document, &event)?,
+            Err(error) => {
+                let before = document.bytes.get(..error.offset()).unwrap_or_default();
+                let line = document.line + line_at(before) - 1;
+                if error.kind().is_malformed() && !document.alone {
+                    self.broken(name, line, &error.to_string())?;
+                    return Ok(false);
+                }
+                self.bad(name, &BadEvent::of(line, &error))?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn event(
+        &mut self,
+        name: &str,
+        document: &Document<'_>,
+        event: &Event<'_>,
+    ) -> Result<(), Failure> {
+        if self.webhooks.of_one_unnamed_tenant() {
+            let tenant = self.tenant.get_or_insert_with(|| event.tenant().to_owned());
+            if tenant != event.tenant() {
+                let title = format!(
+                    "event is of tenant `{}`, the webhooks are taken to be of `{}`",
+                    cut(event.tenant()),
+                    cut(tenant)
+                );
+                let detail = "give --tenant, or a `tenantId` in each webhook".to_owned();
+                let bad = BadEvent {
+                    line: document.line,
+                    code: "event-second-tenant",
+                    title,
+                    detail,
+                };
+                return self.bad(name, &bad);
+            }
+        }
+        let webhooks = &self.webhooks.list;
+        let matcher = match &mut self.matcher {
+            Some(matcher) => matcher,
+            empty => empty.insert(index(self.profile, self.webhooks, event.tenant())?),
+        };
+        let slots = matcher.matches(event, self.access.access(), &mut self.scratch);
+        self.events += 1;
+        self.matches += slots.len() as u64;
+        // Slots were given out in the file's order.
+        let ids = slots
+            .filter_map(|slot| webhooks.get(slot.index()))
+            .map(|webhook| webhook.id.as_str());
+        match self.format {
+            Format::Json => self.out.json(&json!({
+                "event": event.id(),
+                "type": event.event_type(),
+                "tenant": event.tenant(),
+                "webhooks": ids.collect::<Vec<_>>(),
+            }))?,
+            Format::Text => self.table.row(self.out, event, ids)?,
+        }
+        Ok(())
+    }
+
+    fn bad(
+        &mut self,
+        name: &str,
+        BadEvent {
+            line,
+            code,
+            title,
+            detail,
+        }: &BadEvent,
+    ) -> Result<(), Failure> {
+        self.bad = true;
+        match self.format {
+            Format::Json => {
+                let error: Value = json!({"code": code, "title": title, "detail": detail});
+                self.out.json(&json!({"line": line, "error": error}))?;
+            }
+            Format::Text => {
+                self.out.flush()?;
+                self.progress.say(&format!(
+                    "{}:{line}: error[{code}]: {}; {}",
+                    plain(name),
+                    plain(title),
+                    plain(detail)
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn broken(&mut self, name: &str, line: usize, message: &str) -> Result<(), Failure> {
+        self.bad = true;
+        self.out.flush()?;
+        let message = plain(message);
+        self.progress.say(&format!(
+            "{}:{line}: error[event-syntax]: {message}; the rest is not read",
+            plain(name)
+        ));
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Outcome, Failure> {
+        self.out.flush()?;
+        let seconds = self.progress.begin.elapsed().as_secs_f64();
+        let rate = if seconds > 0.0 {
+            self.events as f64 / seconds
+        } else {
+            0.0
+        };
+        let (events, matches) = (self.events, self.matches);
+        self.progress.end();
+        let _ = writeln!(
+            io::stderr(),
+            "{events} events, {matches} matches, {rate:.0} events/s"
+        );
+        Ok(if self.bad {
+            Outcome::BadInput
+        } else {
+            Outcome::Well
+        })
+    }
+}
+
+impl BadEvent {
+    fn of(line: usize, error: &Error) -> Self {
+        let (code, title, detail) = (error.code(), error.to_string(), error.help().to_owned());
+        Self {
+            line,
+            code,
+            title,
+            detail,
+        }
+    }
+}
+
+/// At most 80 characters.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// A matcher whose slots have the indices of the list; `tenant` is that of webhooks without one.
+fn index(profile: &Profile, webhooks: &Webhooks, tenant: &str) -> Result<Matcher, Failure> {
+    let mut matcher = Matcher::new(profile);
+    for webhook in &webhooks.list {
+        let slot = matcher.insert(webhook.subscription(tenant));
+        slot.map_err(|error| Failure::Usage(error.to_string()))?;
+    }
+    Ok(matcher)
+}
+
+/// Rows for people. Widths are fixed, since the input is a stream.
+struct Table {
+    header: bool,
+    /// Whether there is more than one tenant to tell apart.
+    tenants: bool,
+}
+
+impl Table {
+    fn row<'w>(
+        &mut self,
+        out: &mut Out,
+        event: &Event<'_>,
+        ids: impl Iterator<Item = &'w str>,
+    ) -> io::Result<()> {
+        let bold = anstyle::Style::new().bold();
+        if !std::mem::replace(&mut self.header, true) {
+            let tenant = if self.tenants {
+                format!("{:32}  ", "TENANT")
+            } else {
+                String::new()
+            };
+            writeln!(
+                out,
+                "{bold}{:36}  {:40}  {tenant}WEBHOOKS{bold:#}",
+                "EVENT", "TYPE"
+            )?;
+        }
+        let id = plain(event.id().unwrap_or("(no id)"));
+        write!(out, "{id:36}  {:40}  ", plain(event.event_type()))?;
+        if self.tenants {
+            write!(out, "{:32}  ", plain(event.tenant()))?;
+        }
+        let mut none = true;
+        for id in ids {
+            write!(out, "{}{}", if none { "" } else { ", " }, plain(id))?;
+            none = false;
+        }
+        writeln!(out, "{}", if none { "-" } else { "" })
+    }
+}
+
+/// A bar for long input, where somebody watches and the results go elsewhere.
+struct Progress {
+    begin: Instant,
+    bytes: u64,
+    /// Of all files; none where that is not known.
+    total: Option<u64>,
+    watched: bool,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    fn new(files: &[PathBuf]) -> Self {
+        let sizes = files
+            .iter()
+            .map(|path| std::fs::metadata(path).ok().filter(|file| file.is_file()));
+        let total = sizes
+            .map(|size| size.map(|size| size.len()))
+            .sum::<Option<u64>>();
+        Self {
+            begin: Instant::now(),
+            bytes: 0,
+            total: total.filter(|total| *total > 0),
+            watched: io::stderr().is_terminal() && !io::stdout().is_terminal(),
+            bar: None,
+        }
+    }
+
+    fn tick(&mut self, events: u64) {
+        const PATIENCE: Duration = Duration::from_millis(500);
+        if !self.watched || events % 1024 != 0 || self.begin.elapsed() < PATIENCE {
+            return;
+        }
+        let total = self.total;
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+            let template = match total {
+                Some(_) => "{bar:40} {bytes}/{total_bytes} {msg} {eta}",
+                None => "{spinner} {bytes} {msg}",
+            };
+            match ProgressStyle::with_template(template) {
+                Ok(style) => bar.with_style(style),
+                Err(_) => bar,
+            }
+        });
+        bar.set_position(self.bytes);
+        bar.set_message(format!("{events} events"));
+    }
+
+    fn say(&self, line: &str) {
+        let write = || {
+            let _ = writeln!(io::stderr(), "{line}");
+        };
+        match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Arguments, exit codes, and the streams that all verbs write to.
+
+mod check;
+mod events;
+mod explain;
+mod matching;
+mod report;
+mod webhooks;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "hooksieve", version, about, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 all well, 1 some input was bad, 2 usage or I/O.")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Check filters: print the canonical form, or what is wrong and how to mend it
+    Check(check::Arguments),
+    /// Say for each event which webhooks want it
+    Match(matching::Arguments),
+    /// Say for one event and each webhook why it matches or not
+    Explain(explain::Arguments),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs: a JSON object a line
+    Json,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum AccessArgument {
+    /// The event's owner alone may access its resource
+    Owner,
+    /// Every user may
+    All,
+}
+
+impl AccessArgument {
+    fn access(self) -> hooksieve::matcher::Access<'static> {
+        match self {
+            Self::Owner => hooksieve::matcher::Access::Owner,
+            Self::All => hooksieve::matcher::Access::Everyone,
+        }
+    }
+}
+
+/// How a verb ended that did its work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Well,
+    /// Some input was bad, and was reported.
+    BadInput,
+}
+
+/// What keeps a verb from doing its work.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}: {1}")]
+    Input(String, io::Error),
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+}
+
+pub(crate) fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut out = Out::new();
+    let result = match arguments.verb {
+        Verb::Check(arguments) => check::run(arguments, &mut out),
+        Verb::Match(arguments) => matching::run(arguments, &mut out),
+        Verb::Explain(arguments) => explain::run(arguments, &mut out),
+    };
+    let result = result.and_then(|outcome| {
+        out.flush()?;
+        Ok(outcome)
+    });
+    match result {
+        Ok(Outcome::Well) => ExitCode::SUCCESS,
+        Ok(Outcome::BadInput) => ExitCode::from(1),
+        // Whoever reads the output has seen enough.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "error: {}", plain(&failure.to_string()));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Standard output: buffered, and without colours where it is not a terminal.
+struct Out {
+    stream: BufWriter<anstream::AutoStream<io::StdoutLock<'static>>>,
+}
+
+impl Out {
+    fn new() -> Self {
+        Self {
+            stream: BufWriter::with_capacity(
+                1 << 16,
+                anstream::AutoStream::auto(io::stdout().lock()),
+            ),
+        }
+    }
+
+    fn json(&mut self, line: &serde_json::Value) -> io::Result<()> {
+        serde_json::to_writer(&mut self.stream, line)?;
+        self.stream.write_all(b"\n")
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// Somebody's text, without what would steer a terminal.
+fn plain(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let steers = c.is_control() && c != '\n';
+            let escaped = steers.then(|| c.escape_unicode());
+            let kept = (!steers).then_some(c);
+            escaped.into_iter().flatten().chain(kept)
+        })
+        .collect()
+}
