@@ -2,12 +2,7 @@
 //! scan with `Subscription::matches` and one `serde_json::Value` parse of the same bytes.
 //!
 //! `cargo bench --bench matching`; compare within one run.
-#![allow(
-    missing_docs,
-    clippy::expect_used,
-    unreachable_pub,
-    reason = "a benchmark"
-)]
+#![allow(missing_docs, clippy::expect_used, unreachable_pub, reason = "a benchmark")]
 
 mod workload;
 
@@ -24,29 +19,19 @@ const SIZES: [usize; 4] = [100, 1_000, 10_000, 100_000];
 fn subscriptions(profile: &Profile, mix: Mix, count: usize) -> Vec<Subscription> {
     let mut random = Random(42);
     let filters = (0..count).map(|_| workload::filter(&mut random, mix));
-    let filters = filters.map(|text| {
-        profile
-            .filter(&text, None)
-            .expect("generated filters are valid")
-    });
-    filters
-        .map(|filter| Subscription::new(TENANT, [TYPE], filter))
-        .collect()
+    let filters =
+        filters.map(|text| profile.filter(&text, None).expect("generated filters are valid"));
+    filters.map(|filter| Subscription::new(TENANT, [TYPE], filter)).collect()
 }
 
 fn matching(c: &mut Criterion) {
     let profile = Profile::webhook();
     let mut random = Random(7);
-    let bytes: Vec<Vec<u8>> = (0..1_000)
-        .map(|_| workload::event(&mut random).into_bytes())
-        .collect();
+    let bytes: Vec<Vec<u8>> =
+        (0..1_000).map(|_| workload::event(&mut random).into_bytes()).collect();
     let events: Vec<Event<'_>> = bytes
         .iter()
-        .map(|bytes| {
-            profile
-                .read_event(bytes)
-                .expect("generated events are valid")
-        })
+        .map(|bytes| profile.read_event(bytes).expect("generated events are valid"))
         .collect();
     let length: usize = bytes.iter().map(Vec::len).sum::<usize>() / bytes.len();
     println!("events of {length} bytes");
@@ -68,13 +53,9 @@ fn matching(c: &mut Criterion) {
         let mut documents = bytes.iter().cycle();
         group.bench_function("reading alone", |b| {
             b.iter(|| {
-                black_box(
-                    profile
-                        .read_event(documents.next().expect("endless"))
-                        .expect("valid"),
-                )
-                .id()
-                .is_some()
+                black_box(profile.read_event(documents.next().expect("endless")).expect("valid"))
+                    .id()
+                    .is_some()
             });
         });
 
@@ -106,9 +87,8 @@ fn matching(c: &mut Criterion) {
             let mut documents = bytes.iter().cycle();
             group.bench_function(BenchmarkId::new("from bytes", count), |b| {
                 b.iter(|| {
-                    let event = profile
-                        .read_event(documents.next().expect("endless"))
-                        .expect("valid");
+                    let event =
+                        profile.read_event(documents.next().expect("endless")).expect("valid");
                     matcher.matches(&event, Access::Owner, &mut scratch).len()
                 });
             });

@@ -29,10 +29,7 @@ fn index_agrees_with_reference_over_100_000_steps() {
     println!("{tally:?}");
     assert!(tally.steps >= 100_000);
     assert!(tally.matches >= 40_000);
-    assert!(
-        tally.hits * 5 >= tally.matches,
-        "a fifth of the matches hit: {tally:?}"
-    );
+    assert!(tally.hits * 5 >= tally.matches, "a fifth of the matches hit: {tally:?}");
 }
 
 /// Words that texts near the grammar are made of.

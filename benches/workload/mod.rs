@@ -98,11 +98,9 @@ pub fn filter(random: &mut Random, mix: Mix) -> String {
             }
             text
         }
-        82..94 => format!(
-            "spaceId eq \"{}\" and data.status eq \"{}\"",
-            space(random),
-            status(random)
-        ),
+        82..94 => {
+            format!("spaceId eq \"{}\" and data.status eq \"{}\"", space(random), status(random))
+        }
         _ => format!(
             "{} and (spaceId ne \"{}\" or ({} and data.status ne \"{}\"))",
             equal(random),

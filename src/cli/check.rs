@@ -1,11 +1,11 @@
-use super::report::{self, Origin};
+use super::report::{self, Entry, Origin};
 use super::{Failure, Format, Out, Outcome};
 use clap::ValueEnum;
 use hooksieve::event::EventType;
 use hooksieve::filter::{Error, Profile};
 use hooksieve::syntax::Expr;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::io::{self, Write};
 
 /// Check filters
@@ -37,11 +37,7 @@ enum ProfileArgument {
 }
 
 pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
-    let default_types = arguments
-        .event_types
-        .into_iter()
-        .map(EventType::from)
-        .collect::<Vec<_>>();
+    let default_types = arguments.event_types.into_iter().map(EventType::from).collect::<Vec<_>>();
     let default_types = (!default_types.is_empty()).then_some(default_types);
     let mut check = Check {
         profile: match arguments.profile {
@@ -58,10 +54,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     let several = arguments.filters.len() > 1;
     for (at, filter) in arguments.filters.iter().enumerate() {
         let name = format!("filter {}", at + 1);
-        let origin = Origin {
-            name: several.then_some(&name),
-            line: 1,
-        };
+        let origin = Origin { name: several.then_some(&name), line: 1 };
         check.filter(filter, default_types.as_deref(), &origin)?;
     }
     Ok(check.outcome)
@@ -93,13 +86,12 @@ struct Check<'o> {
 impl Check<'_> {
     fn standard_input(&mut self, default_types: Option<&[EventType]>) -> Result<(), Failure> {
         let mut lines = super::events::Lines::new(io::stdin().lock());
-        while let Some(line) = lines
-            .next()
-            .map_err(|error| Failure::Input("<stdin>".into(), error))?
+        while let Some(line) =
+            lines.next().map_err(|error| Failure::Input("<stdin>".into(), error))?
         {
             let parsed = line.bytes.and_then(|bytes| {
-                let value: Value =
-                    serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+                let value: Value = serde_json::from_slice(bytes)
+                    .map_err(|error| super::webhooks::without_place(&error))?;
                 let shape = "expected a string or an object with `filter` and `eventTypes`";
                 if !value.is_string() && value.get("filter").is_none() {
                     return Err(shape.to_owned());
@@ -107,17 +99,11 @@ impl Check<'_> {
                 // From the text once more, since a `Value` keeps the last of doubled keys.
                 serde_json::from_slice(bytes).map_err(|_| shape.to_owned())
             });
-            let origin = Origin {
-                name: Some("<stdin>"),
-                line: line.number,
-            };
+            let origin = Origin { name: Some("<stdin>"), line: line.number };
             match parsed {
                 Err(message) => self.bad_line(line.number, &message)?,
                 Ok(Line::Text(filter)) => self.filter(&filter, default_types, &origin)?,
-                Ok(Line::Object(Object {
-                    filter,
-                    event_types,
-                })) => {
+                Ok(Line::Object(Object { filter, event_types })) => {
                     let own = event_types
                         .map(|types| types.into_iter().map(EventType::from).collect::<Vec<_>>());
                     let types = own.as_deref().or(default_types);
@@ -139,19 +125,15 @@ impl Check<'_> {
     ) -> Result<(), Failure> {
         let canonical: Result<String, Error> = match &self.profile {
             Some(profile) => profile.filter(text, types).map(|filter| filter.to_string()),
-            None => Expr::parse(text)
-                .map(|expr| expr.to_string())
-                .map_err(Error::from),
+            None => Expr::parse(text).map(|expr| expr.to_string()).map_err(Error::from),
         };
         if canonical.is_err() {
             self.outcome = Outcome::BadInput;
         }
         match (self.format, canonical) {
             (Format::Json, canonical) => {
-                let errors = canonical
-                    .as_ref()
-                    .map_or_else(report::errors, |_| Vec::new());
-                self.json(json!(text), canonical.ok(), errors)?;
+                let errors = canonical.as_ref().map_or_else(report::entries, |_| Vec::new());
+                self.json(Some(text), canonical.ok(), errors)?;
             }
             (Format::Text, Ok(canonical)) if canonical.is_empty() => {
                 writeln!(self.out, "(no filter: matches every event)")?;
@@ -173,8 +155,9 @@ impl Check<'_> {
                 let detail =
                     "write each line as a JSON string, or as {\"filter\": …, \"eventTypes\": […]}";
                 let title = format!("line {number} holds no filter: {message}");
-                let error = json!({"code": "input-line", "title": title, "detail": detail, "start": 0, "end": 0});
-                self.json(Value::Null, None, vec![error])?;
+                let detail = detail.to_owned();
+                let error = Entry { code: "input-line", title, detail, start: 0, end: 0 };
+                self.json(None, None, vec![error])?;
             }
         }
         Ok(())
@@ -182,16 +165,22 @@ impl Check<'_> {
 
     fn json(
         &mut self,
-        filter: Value,
+        filter: Option<&str>,
         canonical: Option<String>,
-        errors: Vec<Value>,
+        errors: Vec<Entry>,
     ) -> io::Result<()> {
-        self.out.json(&json!({
-            "filter": filter,
-            "valid": canonical.is_some(),
-            "canonical": canonical,
-            "errors": errors,
-            "warnings": [],
-        }))
+        let valid = canonical.is_some();
+        self.out.json(&Report { filter, valid, canonical, errors, warnings: [] })
     }
+}
+
+/// What is printed of a filter for programs.
+#[derive(Serialize)]
+struct Report<'t> {
+    /// None for a line that holds no filter.
+    filter: Option<&'t str>,
+    valid: bool,
+    canonical: Option<String>,
+    errors: Vec<Entry>,
+    warnings: [Entry; 0],
 }

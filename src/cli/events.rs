@@ -21,11 +21,7 @@ pub(super) struct Line<'l> {
 
 impl<R: Read> Lines<R> {
     pub(super) fn new(input: R) -> Self {
-        Self {
-            input: BufReader::with_capacity(1 << 16, input),
-            number: 0,
-            buffer: Vec::new(),
-        }
+        Self { input: BufReader::with_capacity(1 << 16, input), number: 0, buffer: Vec::new() }
     }
 
     /// Whether the next line waits for more input.
@@ -37,11 +33,7 @@ impl<R: Read> Lines<R> {
         loop {
             self.buffer.clear();
             let most = LONGEST as u64 + 1;
-            if (&mut self.input)
-                .take(most)
-                .read_until(b'\n', &mut self.buffer)?
-                == 0
-            {
+            if (&mut self.input).take(most).read_until(b'\n', &mut self.buffer)? == 0 {
                 return Ok(None);
             }
             self.number += 1;
@@ -50,16 +42,10 @@ impl<R: Read> Lines<R> {
                 if self.buffer.last() != Some(&b'\n') {
                     self.input.skip_until(b'\n')?;
                 }
-                return Ok(Some(Line {
-                    number,
-                    bytes: Err(too_long()),
-                }));
+                return Ok(Some(Line { number, bytes: Err(too_long()) }));
             }
             if !self.buffer.trim_ascii().is_empty() {
-                return Ok(Some(Line {
-                    number,
-                    bytes: Ok(self.buffer.trim_ascii_end()),
-                }));
+                return Ok(Some(Line { number, bytes: Ok(self.buffer.trim_ascii_end()) }));
             }
         }
     }
@@ -127,12 +113,7 @@ impl From<io::Error> for Trouble {
 
 impl<R: Read> Documents<R> {
     pub(super) fn new(input: R) -> Self {
-        Self {
-            lines: Lines::new(input),
-            shape: Shape::Unknown,
-            line: 1,
-            taken: 0,
-        }
+        Self { lines: Lines::new(input), shape: Shape::Unknown, line: 1, taken: 0 }
     }
 
     /// Whether the next document waits for more input.
@@ -181,16 +162,9 @@ impl<R: Read> Documents<R> {
         match bytes {
             Ok(bytes) => {
                 self.taken += bytes.len() as u64 + 1;
-                Ok(Some(Document {
-                    line: number,
-                    bytes,
-                    alone: true,
-                }))
+                Ok(Some(Document { line: number, bytes, alone: true }))
             }
-            Err(message) => Err(Trouble::Line {
-                line: number,
-                message,
-            }),
+            Err(message) => Err(Trouble::Line { line: number, message }),
         }
     }
 
@@ -203,18 +177,10 @@ impl<R: Read> Documents<R> {
         let mut nesting = Nesting::default();
         match self.lines.next()? {
             None => return Ok(None),
-            Some(Line {
-                number,
-                bytes: Err(message),
-            }) => {
-                return Err(Trouble::Line {
-                    line: number,
-                    message,
-                });
+            Some(Line { number, bytes: Err(message) }) => {
+                return Err(Trouble::Line { line: number, message });
             }
-            Some(Line {
-                bytes: Ok(bytes), ..
-            }) => nesting.scan(bytes),
+            Some(Line { bytes: Ok(bytes), .. }) => nesting.scan(bytes),
         }
         self.taken += self.lines.buffer.len() as u64;
         if nesting.open > 0 && !nesting.in_string {
@@ -226,11 +192,7 @@ impl<R: Read> Documents<R> {
             }
             self.lines.number = self.line - 1;
         }
-        Ok(Some(Document {
-            line: begin,
-            bytes: self.lines.buffer.trim_ascii_end(),
-            alone: true,
-        }))
+        Ok(Some(Document { line: begin, bytes: self.lines.buffer.trim_ascii_end(), alone: true }))
     }
 
     /// Reads on to the end of an object of which `nesting` has seen what is in the buffer.
@@ -246,11 +208,7 @@ impl<R: Read> Documents<R> {
             self.keep(byte)?;
             nesting.scan(&[byte]);
             if nesting.open == 0 && !nesting.in_string {
-                return Ok(Some(Document {
-                    line,
-                    bytes: &self.lines.buffer,
-                    alone: false,
-                }));
+                return Ok(Some(Document { line, bytes: &self.lines.buffer, alone: false }));
             }
         }
     }
@@ -274,17 +232,10 @@ impl<R: Read> Documents<R> {
                     return Err(self.broken("expected an item of the array"));
                 }
                 self.take(1);
-                self.shape = if byte == b',' {
-                    Shape::Array { first: false }
-                } else {
-                    Shape::ArrayEnd
-                };
+                self.shape =
+                    if byte == b',' { Shape::Array { first: false } } else { Shape::ArrayEnd };
                 let bytes = self.lines.buffer.trim_ascii_end();
-                return Ok(Some(Document {
-                    line,
-                    bytes,
-                    alone: false,
-                }));
+                return Ok(Some(Document { line, bytes, alone: false }));
             }
             self.keep(byte)?;
             nesting.scan(&[byte]);
@@ -302,10 +253,7 @@ impl<R: Read> Documents<R> {
 
     fn broken(&mut self, message: &str) -> Trouble {
         self.shape = Shape::Done;
-        Trouble::Broken {
-            line: self.line,
-            message: message.to_owned(),
-        }
+        Trouble::Broken { line: self.line, message: message.to_owned() }
     }
 
     fn peek(&mut self) -> io::Result<Option<u8>> {

@@ -4,6 +4,7 @@ use anstyle::{AnsiColor, Style};
 use hooksieve::event::Event;
 use hooksieve::filter::{Explanation, Profile, Step, StepKind};
 use hooksieve::matcher::{Audience, Subscription, Verdict};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -34,10 +35,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let profile = Profile::webhook();
     let webhooks = Webhooks::read(&arguments.webhooks, arguments.tenant.as_deref(), &profile)?;
-    if let Some(id) = arguments
-        .only
-        .iter()
-        .find(|id| webhooks.list.iter().all(|webhook| webhook.id != **id))
+    if let Some(id) =
+        arguments.only.iter().find(|id| webhooks.list.iter().all(|webhook| webhook.id != **id))
     {
         return Err(Failure::Usage(format!(
             "no valid webhook `{id}` in {}",
@@ -57,11 +56,8 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         Err(error) => {
             let line = line_at(bytes.get(..error.offset()).unwrap_or_default());
             let (code, message, help) = (error.code(), error.to_string(), error.help());
-            let _ = writeln!(
-                io::stderr(),
-                "{}:{line}: error[{code}]: {message}; {help}",
-                plain(&name)
-            );
+            let _ =
+                writeln!(io::stderr(), "{}:{line}: error[{code}]: {message}; {help}", plain(&name));
             return Ok(Outcome::BadInput);
         }
     };
@@ -77,20 +73,16 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         let decided = matches!(verdict, Verdict::Matched | Verdict::FilterFalse);
         let explanation = decided.then(|| subscription.filter().explain(&event));
         match arguments.format {
-            Format::Json => out.json(&json(webhook, verdict, explanation.as_ref()))?,
-            Format::Text => text(
-                out,
-                webhook,
-                &subscription,
-                verdict,
-                &event,
-                explanation.as_ref(),
-            )?,
+            Format::Json => out.json(&answer(webhook, verdict, explanation.as_ref()))?,
+            Format::Text => {
+                text(out, webhook, &subscription, verdict, &event, explanation.as_ref())?
+            }
         }
     }
     if webhooks.bad > 0 {
         out.flush()?;
-        let _ = writeln!(io::stderr(), "webhooks that are not valid, and left out: {}", webhooks.bad);
+        let _ =
+            writeln!(io::stderr(), "webhooks that are not valid, and left out: {}", webhooks.bad);
         return Ok(Outcome::BadInput);
     }
     Ok(Outcome::Well)
@@ -109,31 +101,35 @@ fn reason(verdict: Verdict) -> &'static str {
     }
 }
 
-fn json(webhook: &Webhook, verdict: Verdict, explanation: Option<&Explanation<'_>>) -> Value {
-    let steps = explanation.map(|explanation| {
-        let step = |Step {
-                        depth, holds, kind, ..
-                    }: &Step<'_>| match kind {
-            StepKind::Term {
-                attribute,
-                operator,
-                value,
-                found,
-            } => json!({
-                "depth": depth, "holds": holds, "kind": "term", "attribute": attribute,
-                "operator": operator.to_string(), "value": value, "found": found,
-            }),
-            StepKind::And => json!({"depth": depth, "holds": holds, "kind": "and"}),
-            _ => json!({"depth": depth, "holds": holds, "kind": "or"}),
-        };
-        explanation.steps().iter().map(step).collect::<Vec<_>>()
-    });
-    json!({
-        "webhook": webhook.id,
-        "matched": verdict == Verdict::Matched,
-        "reason": reason(verdict),
-        "filter": steps,
-    })
+/// What is printed of a webhook for programs.
+#[derive(Serialize)]
+struct Answer<'a> {
+    webhook: &'a str,
+    matched: bool,
+    reason: &'static str,
+    /// None where the filter was not asked.
+    filter: Option<Vec<Value>>,
+}
+
+fn answer<'a>(
+    webhook: &'a Webhook,
+    verdict: Verdict,
+    explanation: Option<&Explanation<'_>>,
+) -> Answer<'a> {
+    let step = |Step { depth, holds, kind, .. }: &Step<'_>| match kind {
+        StepKind::Term { attribute, operator, value, found } => json!({
+            "depth": depth, "holds": holds, "kind": "term", "attribute": attribute,
+            "operator": operator.to_string(), "value": value, "found": found,
+        }),
+        StepKind::And => json!({"depth": depth, "holds": holds, "kind": "and"}),
+        _ => json!({"depth": depth, "holds": holds, "kind": "or"}),
+    };
+    Answer {
+        webhook: &webhook.id,
+        matched: verdict == Verdict::Matched,
+        reason: reason(verdict),
+        filter: explanation.map(|explanation| explanation.steps().iter().map(step).collect()),
+    }
 }
 
 const BOLD: Style = Style::new().bold();
@@ -179,10 +175,7 @@ fn text(
         Verdict::Matched => String::new(),
         Verdict::Disabled => ": it is disabled".into(),
         Verdict::OtherTenant => {
-            format!(
-                ": it is of another tenant, \"{}\"",
-                plain(subscription.tenant().as_str())
-            )
+            format!(": it is of another tenant, \"{}\"", plain(subscription.tenant().as_str()))
         }
         Verdict::OtherEventType => ": it is not subscribed to this event type".into(),
         Verdict::NoAccess => match subscription.audience() {
@@ -195,11 +188,8 @@ fn text(
         },
         _ => ": its filter does not hold".into(),
     };
-    let (style, word) = if verdict == Verdict::Matched {
-        (GOOD, "matched")
-    } else {
-        (POOR, "not matched")
-    };
+    let (style, word) =
+        if verdict == Verdict::Matched { (GOOD, "matched") } else { (POOR, "not matched") };
     writeln!(out, "\n{BOLD}{id}{BOLD:#} {style}{word}{style:#}{why}")?;
     match explanation {
         Some(explanation) if explanation.steps().is_empty() => writeln!(out, "  no filter"),
@@ -212,12 +202,7 @@ fn text(
 fn tree(out: &mut Out, explanation: &Explanation<'_>) -> io::Result<()> {
     let steps = explanation.steps();
     let term = |step: &Step<'_>| match &step.kind {
-        StepKind::Term {
-            attribute,
-            operator,
-            value,
-            ..
-        } => {
+        StepKind::Term { attribute, operator, value, .. } => {
             let value = serde_json::to_string(value).unwrap_or_default();
             format!("{attribute} {operator} {}", plain(&value))
         }
@@ -225,12 +210,7 @@ fn tree(out: &mut Out, explanation: &Explanation<'_>) -> io::Result<()> {
         _ => "or".to_owned(),
     };
     let width = |step: &Step<'_>| 3 * step.depth + term(step).chars().count();
-    let widest = steps
-        .iter()
-        .map(width)
-        .filter(|width| *width <= 80)
-        .max()
-        .unwrap_or(0);
+    let widest = steps.iter().map(width).filter(|width| *width <= 80).max().unwrap_or(0);
     // For each depth whether more operands follow at it.
     let mut more: Vec<bool> = Vec::new();
     for (at, step) in steps.iter().enumerate() {
@@ -247,11 +227,7 @@ fn tree(out: &mut Out, explanation: &Explanation<'_>) -> io::Result<()> {
             branches.push_str(if last { "└─ " } else { "├─ " });
         }
         more.push(!last);
-        let (style, mark) = if step.holds {
-            (GOOD, "✓")
-        } else {
-            (POOR, "✗")
-        };
+        let (style, mark) = if step.holds { (GOOD, "✓") } else { (POOR, "✗") };
         let text = term(step);
         write!(out, "  {DIM}{branches}{DIM:#}{style}{mark}{style:#} {text}")?;
         if let StepKind::Term { found, .. } = &step.kind {

@@ -5,7 +5,7 @@ use hooksieve::event::{Error, Event};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Matcher, Scratch};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -48,10 +48,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         matcher: None,
         access: arguments.access,
         scratch: Scratch::default(),
-        table: Table {
-            header: false,
-            tenants: webhooks.tenants() > 1,
-        },
+        table: Table { header: false, tenants: webhooks.tenants() > 1 },
         format: arguments.format,
         out,
         progress: Progress::new(&arguments.events),
@@ -92,8 +89,27 @@ struct Run<'a> {
     bad: bool,
 }
 
+/// What is printed of an event for programs.
+#[derive(Serialize)]
+struct Hits<'e> {
+    event: Option<&'e str>,
+    #[serde(rename = "type")]
+    event_type: &'e str,
+    tenant: &'e str,
+    webhooks: Vec<&'e str>,
+}
+
+/// What is printed for programs in place of an event that is none.
+#[derive(Serialize)]
+struct Refusal<'e> {
+    line: usize,
+    error: &'e BadEvent,
+}
+
 /// Something wrong with one event.
+#[derive(Serialize)]
 struct BadEvent {
+    #[serde(skip)]
     line: usize,
     code: &'static str,
     title: String,
@@ -116,15 +132,7 @@ impl Run<'_> {
                 Err(Trouble::Line { line, message }) => {
                     let title = format!("line {message}");
                     let detail = "send smaller events".to_owned();
-                    self.bad(
-                        name,
-                        &BadEvent {
-                            line,
-                            code: "event-too-long",
-                            title,
-                            detail,
-                        },
-                    )?;
+                    self.bad(name, &BadEvent { line, code: "event-too-long", title, detail })?;
                 }
                 Err(Trouble::Broken { line, message }) => return self.broken(name, line, &message),
             }
@@ -169,12 +177,8 @@ impl Run<'_> {
                     cut(tenant)
                 );
                 let detail = "give --tenant, or a `tenantId` in each webhook".to_owned();
-                let bad = BadEvent {
-                    line: document.line,
-                    code: "event-second-tenant",
-                    title,
-                    detail,
-                };
+                let bad =
+                    BadEvent { line: document.line, code: "event-second-tenant", title, detail };
                 return self.bad(name, &bad);
             }
         }
@@ -187,38 +191,28 @@ impl Run<'_> {
         self.events += 1;
         self.matches += slots.len() as u64;
         // Slots were given out in the file's order.
-        let ids = slots
-            .filter_map(|slot| webhooks.get(slot.index()))
-            .map(|webhook| webhook.id.as_str());
+        let ids =
+            slots.filter_map(|slot| webhooks.get(slot.index())).map(|webhook| webhook.id.as_str());
         match self.format {
-            Format::Json => self.out.json(&json!({
-                "event": event.id(),
-                "type": event.event_type(),
-                "tenant": event.tenant(),
-                "webhooks": ids.collect::<Vec<_>>(),
-            }))?,
+            Format::Json => self.out.json(&Hits {
+                event: event.id(),
+                event_type: event.event_type(),
+                tenant: event.tenant(),
+                webhooks: ids.collect(),
+            })?,
             Format::Text => self.table.row(self.out, event, ids)?,
         }
         Ok(())
     }
 
-    fn bad(
-        &mut self,
-        name: &str,
-        BadEvent {
-            line,
-            code,
-            title,
-            detail,
-        }: &BadEvent,
-    ) -> Result<(), Failure> {
+    fn bad(&mut self, name: &str, bad: &BadEvent) -> Result<(), Failure> {
         self.bad = true;
         match self.format {
             Format::Json => {
-                let error: Value = json!({"code": code, "title": title, "detail": detail});
-                self.out.json(&json!({"line": line, "error": error}))?;
+                self.out.json(&Refusal { line: bad.line, error: bad })?;
             }
             Format::Text => {
+                let BadEvent { line, code, title, detail } = bad;
                 self.out.flush()?;
                 self.progress.say(&format!(
                     "{}:{line}: error[{code}]: {}; {}",
@@ -245,34 +239,18 @@ impl Run<'_> {
     fn finish(mut self) -> Result<Outcome, Failure> {
         self.out.flush()?;
         let seconds = self.progress.begin.elapsed().as_secs_f64();
-        let rate = if seconds > 0.0 {
-            self.events as f64 / seconds
-        } else {
-            0.0
-        };
+        let rate = if seconds > 0.0 { self.events as f64 / seconds } else { 0.0 };
         let (events, matches) = (self.events, self.matches);
         self.progress.end();
-        let _ = writeln!(
-            io::stderr(),
-            "{events} events, {matches} matches, {rate:.0} events/s"
-        );
-        Ok(if self.bad {
-            Outcome::BadInput
-        } else {
-            Outcome::Well
-        })
+        let _ = writeln!(io::stderr(), "{events} events, {matches} matches, {rate:.0} events/s");
+        Ok(if self.bad { Outcome::BadInput } else { Outcome::Well })
     }
 }
 
 impl BadEvent {
     fn of(line: usize, error: &Error) -> Self {
         let (code, title, detail) = (error.code(), error.to_string(), error.help().to_owned());
-        Self {
-            line,
-            code,
-            title,
-            detail,
-        }
+        Self { line, code, title, detail }
     }
 }
 
@@ -310,16 +288,8 @@ impl Table {
     ) -> io::Result<()> {
         let bold = anstyle::Style::new().bold();
         if !std::mem::replace(&mut self.header, true) {
-            let tenant = if self.tenants {
-                format!("{:32}  ", "TENANT")
-            } else {
-                String::new()
-            };
-            writeln!(
-                out,
-                "{bold}{:36}  {:40}  {tenant}WEBHOOKS{bold:#}",
-                "EVENT", "TYPE"
-            )?;
+            let tenant = if self.tenants { format!("{:32}  ", "TENANT") } else { String::new() };
+            writeln!(out, "{bold}{:36}  {:40}  {tenant}WEBHOOKS{bold:#}", "EVENT", "TYPE")?;
         }
         let id = plain(event.id().unwrap_or("(no id)"));
         write!(out, "{id:36}  {:40}  ", plain(event.event_type()))?;
@@ -347,12 +317,9 @@ struct Progress {
 
 impl Progress {
     fn new(files: &[PathBuf]) -> Self {
-        let sizes = files
-            .iter()
-            .map(|path| std::fs::metadata(path).ok().filter(|file| file.is_file()));
-        let total = sizes
-            .map(|size| size.map(|size| size.len()))
-            .sum::<Option<u64>>();
+        let sizes =
+            files.iter().map(|path| std::fs::metadata(path).ok().filter(|file| file.is_file()));
+        let total = sizes.map(|size| size.map(|size| size.len())).sum::<Option<u64>>();
         Self {
             begin: Instant::now(),
             bytes: 0,

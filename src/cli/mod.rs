@@ -114,7 +114,7 @@ impl Out {
         }
     }
 
-    fn json(&mut self, line: &serde_json::Value) -> io::Result<()> {
+    fn json(&mut self, line: &impl serde::Serialize) -> io::Result<()> {
         serde_json::to_writer(&mut self.stream, line)?;
         self.stream.write_all(b"\n")
     }

@@ -2,7 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use hooksieve::filter::{Error, Problem};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 /// Where a filter stands: a name for its source, and its line there.
 pub(super) struct Origin<'a> {
@@ -15,29 +15,21 @@ pub(super) fn draw(text: &str, error: &Error, origin: &Origin<'_>) -> String {
     let source = drawable(text);
     let groups: Vec<_> = error
         .problems()
-        .map(
-            |Problem {
-                 code,
-                 message,
-                 help,
-                 span,
-                 ..
-             }| {
-                let mut snippet = Snippet::source(source.as_str()).line_start(origin.line);
-                if let Some(name) = origin.name {
-                    snippet = snippet.path(name);
-                }
-                let mut caret = AnnotationKind::Primary.span(span.range());
-                if let Error::Syntax(error) = error {
-                    caret = caret.label(format!("expected {}", error.expected()));
-                }
-                Level::ERROR
-                    .primary_title(message)
-                    .id(code)
-                    .element(snippet.annotation(caret))
-                    .element(Level::HELP.message(help))
-            },
-        )
+        .map(|Problem { code, message, help, span, .. }| {
+            let mut snippet = Snippet::source(source.as_str()).line_start(origin.line);
+            if let Some(name) = origin.name {
+                snippet = snippet.path(name);
+            }
+            let mut caret = AnnotationKind::Primary.span(span.range());
+            if let Error::Syntax(error) = error {
+                caret = caret.label(format!("expected {}", error.expected()));
+            }
+            Level::ERROR
+                .primary_title(message)
+                .id(code)
+                .element(snippet.annotation(caret))
+                .element(Level::HELP.message(help))
+        })
         .collect();
     format!("{}\n", Renderer::styled().render(&groups))
 }
@@ -58,23 +50,24 @@ fn drawable(text: &str) -> String {
         .collect()
 }
 
+/// A problem of a filter, for programs; offsets are in bytes.
+#[derive(Serialize)]
+pub(super) struct Entry {
+    pub(super) code: &'static str,
+    pub(super) title: String,
+    pub(super) detail: String,
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
 /// All problems of a filter, for programs.
-pub(super) fn errors(error: &Error) -> Vec<Value> {
-    error
-        .problems()
-        .map(
-            |Problem {
-                 code,
-                 message,
-                 help,
-                 span,
-                 ..
-             }| {
-                json!({
-                    "code": code, "title": message, "detail": help,
-                    "start": span.start, "end": span.end,
-                })
-            },
-        )
-        .collect()
+pub(super) fn entries(error: &Error) -> Vec<Entry> {
+    let entry = |Problem { code, message, help, span, .. }: Problem<'_>| Entry {
+        code,
+        title: message,
+        detail: help.to_owned(),
+        start: span.start,
+        end: span.end,
+    };
+    error.problems().map(entry).collect()
 }

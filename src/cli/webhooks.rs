@@ -26,13 +26,9 @@ impl Webhook {
     /// `tenant` is used where the webhook names none.
     pub(super) fn subscription(&self, tenant: &str) -> Subscription {
         let tenant = self.tenant.as_deref().unwrap_or(tenant);
-        Subscription::new(
-            tenant,
-            self.event_types.iter().cloned(),
-            self.filter.clone(),
-        )
-        .with_audience(self.audience.clone())
-        .with_enabled(self.enabled)
+        Subscription::new(tenant, self.event_types.iter().cloned(), self.filter.clone())
+            .with_audience(self.audience.clone())
+            .with_enabled(self.enabled)
     }
 }
 
@@ -66,15 +62,8 @@ enum Level {
 
 /// Something wrong with a webhook.
 enum Trouble {
-    Resource {
-        code: &'static str,
-        message: String,
-        line: usize,
-    },
-    Filter {
-        text: String,
-        error: Error,
-    },
+    Resource { code: &'static str, message: String, line: usize },
+    Filter { text: String, error: Error },
 }
 
 impl Webhooks {
@@ -94,14 +83,8 @@ impl Webhooks {
         } else {
             std::fs::read(path).map_err(io)?
         };
-        let mut reader = Reader {
-            name: &name,
-            tenant,
-            profile,
-            ids: HashSet::new(),
-            bad: 0,
-            list: Vec::new(),
-        };
+        let mut reader =
+            Reader { name: &name, tenant, profile, ids: HashSet::new(), bad: 0, list: Vec::new() };
         match std::str::from_utf8(&bytes) {
             Ok(text) => reader.text(text),
             Err(error) => {
@@ -110,10 +93,7 @@ impl Webhooks {
             }
         }
         reader.same_tenant();
-        Ok(Self {
-            list: reader.list,
-            bad: reader.bad,
-        })
+        Ok(Self { list: reader.list, bad: reader.bad })
     }
 
     /// Whether the file says of no webhook whose it is.
@@ -123,11 +103,7 @@ impl Webhooks {
 
     /// How many tenants have webhooks.
     pub(super) fn tenants(&self) -> usize {
-        self.list
-            .iter()
-            .map(|webhook| &webhook.tenant)
-            .collect::<BTreeSet<_>>()
-            .len()
+        self.list.iter().map(|webhook| &webhook.tenant).collect::<BTreeSet<_>>().len()
     }
 }
 
@@ -180,10 +156,7 @@ impl Reader<'_> {
     }
 
     fn lines(&mut self, text: &str) {
-        for (at, line) in text
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !line.trim_ascii().is_empty())
+        for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_ascii().is_empty())
         {
             match serde_json::from_str::<&RawValue>(line) {
                 Ok(item) => self.item(at + 1, item.get()),
@@ -195,22 +168,14 @@ impl Reader<'_> {
     fn items(&mut self, text: &str, items: &[&RawValue]) {
         for item in items {
             let offset = (item.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-            self.item(
-                line_at(text.as_bytes().get(..offset).unwrap_or_default()),
-                item.get(),
-            );
+            self.item(line_at(text.as_bytes().get(..offset).unwrap_or_default()), item.get());
         }
     }
 
     fn malformed(&mut self, text: &str, error: &serde_json::Error) {
         let skipped = text.len() - text.trim_ascii_start().len();
         let before = line_at(text.as_bytes().get(..skipped).unwrap_or_default());
-        self.report(
-            before + error.line() - 1,
-            "",
-            "webhooks-syntax",
-            &without_place(error),
-        );
+        self.report(before + error.line() - 1, "", "webhooks-syntax", &without_place(error));
     }
 
     fn item(&mut self, line: usize, item: &str) {
@@ -239,21 +204,13 @@ impl Reader<'_> {
 
     fn webhook(&mut self, line: usize, resource: Resource) -> Result<Webhook, Vec<Trouble>> {
         let mut troubles = Vec::new();
-        let mut wrong = |code, message: String| {
-            troubles.push(Trouble::Resource {
-                code,
-                message,
-                line,
-            })
-        };
+        let mut wrong =
+            |code, message: String| troubles.push(Trouble::Resource { code, message, line });
         let id = resource.id.unwrap_or_default();
         if id.is_empty() {
             wrong("webhook-missing-id", "webhook has no `id`".into());
         } else if !self.ids.insert(id.clone()) {
-            wrong(
-                "webhook-doubled-id",
-                format!("id `{id}` stands twice in the file"),
-            );
+            wrong("webhook-doubled-id", format!("id `{id}` stands twice in the file"));
         }
         if resource.tenant_id.as_deref() == Some("") {
             wrong("webhook-empty-tenant", "`tenantId` is empty".into());
@@ -270,12 +227,8 @@ impl Reader<'_> {
                 Audience::Tenant
             }
         };
-        let event_types: Vec<EventType> = resource
-            .event_types
-            .unwrap_or_default()
-            .into_iter()
-            .map(EventType::from)
-            .collect();
+        let event_types: Vec<EventType> =
+            resource.event_types.unwrap_or_default().into_iter().map(EventType::from).collect();
         let text = resource.filter.unwrap_or_default();
         let filter = match self.profile.filter(&text, Some(&event_types)) {
             Ok(filter) => filter,
@@ -289,35 +242,21 @@ impl Reader<'_> {
         }
         let tenant = resource.tenant_id.or(self.tenant.map(str::to_owned));
         let enabled = resource.enabled.unwrap_or(false);
-        Ok(Webhook {
-            id,
-            line,
-            tenant,
-            event_types,
-            enabled,
-            audience,
-            filter,
-        })
+        Ok(Webhook { id, line, tenant, event_types, enabled, audience, filter })
     }
 
     /// Where some webhooks name a tenant and others do not, those are the same tenant's, if it is
     /// one; else whose they are cannot be told.
     fn same_tenant(&mut self) {
-        let named: BTreeSet<String> = self
-            .list
-            .iter()
-            .filter_map(|webhook| webhook.tenant.clone())
-            .collect();
+        let named: BTreeSet<String> =
+            self.list.iter().filter_map(|webhook| webhook.tenant.clone()).collect();
         let mut names = named.into_iter();
         let Some(tenant) = names.next() else { return };
         let only = names.next().is_none();
         for webhook in std::mem::take(&mut self.list) {
             match webhook.tenant {
                 Some(_) => self.list.push(webhook),
-                None if only => self.list.push(Webhook {
-                    tenant: Some(tenant.clone()),
-                    ..webhook
-                }),
+                None if only => self.list.push(Webhook { tenant: Some(tenant.clone()), ..webhook }),
                 None => {
                     let message = "webhook has no `tenantId` in a file of several tenants: add it, or give --tenant";
                     self.report(webhook.line, &webhook.id, "webhook-missing-tenant", message);
@@ -328,42 +267,19 @@ impl Reader<'_> {
 
     fn report(&mut self, line: usize, id: &str, code: &'static str, message: &str) {
         self.bad += 1;
-        self.print(
-            id,
-            &Trouble::Resource {
-                code,
-                message: message.to_owned(),
-                line,
-            },
-            line,
-        );
+        self.print(id, &Trouble::Resource { code, message: message.to_owned(), line }, line);
     }
 
     fn print(&self, id: &str, trouble: &Trouble, line: usize) {
-        let webhook = if id.is_empty() {
-            String::new()
-        } else {
-            format!(" webhook `{}`:", plain(id))
-        };
+        let webhook =
+            if id.is_empty() { String::new() } else { format!(" webhook `{}`:", plain(id)) };
         let mut err = anstream::stderr();
         let _ = match trouble {
-            Trouble::Resource {
-                code,
-                message,
-                line,
-            } => {
-                writeln!(
-                    err,
-                    "{}:{line}:{webhook} error[{code}]: {}",
-                    self.name,
-                    plain(message)
-                )
+            Trouble::Resource { code, message, line } => {
+                writeln!(err, "{}:{line}:{webhook} error[{code}]: {}", self.name, plain(message))
             }
             Trouble::Filter { text, error } => {
-                let origin = Origin {
-                    name: None,
-                    line: 1,
-                };
+                let origin = Origin { name: None, line: 1 };
                 write!(
                     err,
                     "{}:{line}:{webhook} filter is not valid\n{}",
@@ -376,7 +292,7 @@ impl Reader<'_> {
 }
 
 /// serde_json's message without its line and column, which count from the start of an item.
-fn without_place(error: &serde_json::Error) -> String {
+pub(super) fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     text.strip_suffix(&place).unwrap_or(&text).to_owned()

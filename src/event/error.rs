@@ -19,11 +19,7 @@ pub struct Error {
 
 impl Error {
     pub(super) fn new(kind: ErrorKind, offset: usize, message: impl Into<Box<str>>) -> Self {
-        Self {
-            kind,
-            offset,
-            message: message.into(),
-        }
+        Self { kind, offset, message: message.into() }
     }
 
     /// What kind of mistake it is.
@@ -106,9 +102,6 @@ impl ErrorKind {
     /// cannot be trusted either.
     #[must_use]
     pub fn is_malformed(self) -> bool {
-        matches!(
-            self,
-            Self::Syntax | Self::Utf8 | Self::TooDeep | Self::Number
-        )
+        matches!(self, Self::Syntax | Self::Utf8 | Self::TooDeep | Self::Number)
     }
 }

@@ -44,12 +44,7 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self {
-            text,
-            bytes: text.as_bytes(),
-            at: 0,
-            depth: 0,
-        }
+        Self { text, bytes: text.as_bytes(), at: 0, depth: 0 }
     }
 
     pub(super) fn offset(&self) -> usize {
@@ -146,19 +141,13 @@ impl<'a> Walk<'a> {
         self.at += 1;
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let stop = rest
-                .iter()
-                .position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+            let stop = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
             self.at += stop.unwrap_or(rest.len());
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
                     let raw = self.text.get(offset..self.at).unwrap_or_default();
-                    return Ok(RawStr {
-                        raw,
-                        escaped,
-                        offset,
-                    });
+                    return Ok(RawStr { raw, escaped, offset });
                 }
                 Some(b'\\') => {
                     escaped = true;
@@ -197,9 +186,7 @@ impl<'a> Walk<'a> {
 
     fn hex4(&self, at: usize) -> Option<u32> {
         let digits = self.bytes.get(at..at + 4)?;
-        digits.iter().try_fold(0, |unit, digit| {
-            Some(unit << 4 | char::from(*digit).to_digit(16)?)
-        })
+        digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
     }
 
     /// Passes over a value of any kind, checking all of it, without recursion.
@@ -315,11 +302,7 @@ impl<'a> Walk<'a> {
         // Shorter ones without an exponent fit; for the rest the referee itself decides.
         let text = self.text.get(from..self.at).unwrap_or_default();
         if large && serde_json::from_str::<serde_json::Number>(text).is_err() {
-            return Err(Error::new(
-                ErrorKind::Number,
-                from,
-                "number is out of range",
-            ));
+            return Err(Error::new(ErrorKind::Number, from, "number is out of range"));
         }
         Ok(())
     }

@@ -81,17 +81,9 @@ pub(super) struct Edge {
 /// The fields of every envelope, before the attributes: those of CloudEvents 1.0 first.
 pub(super) const ENVELOPE: [&[&[&str]]; 4] = [
     &[&["type"], &["eventType"]],
-    &[
-        &["tenantid"],
-        &["extensions", "tenantId"],
-        &["extensions", "tenantid"],
-    ],
+    &[&["tenantid"], &["extensions", "tenantId"], &["extensions", "tenantid"]],
     &[&["id"], &["eventId"], &["eventID"]],
-    &[
-        &["ownerid"],
-        &["extensions", "ownerId"],
-        &["extensions", "ownerid"],
-    ],
+    &[&["ownerid"], &["extensions", "ownerId"], &["extensions", "ownerid"]],
 ];
 
 impl Layout {
@@ -108,11 +100,7 @@ impl Layout {
     pub fn new<N: Into<Box<str>>>(
         attributes: impl IntoIterator<Item = (N, Vec<Place>)>,
     ) -> Result<Self, LayoutError> {
-        let mut layout = Self {
-            attributes: [].into(),
-            nodes: vec![Node::default()],
-            keys: 0,
-        };
+        let mut layout = Self { attributes: [].into(), nodes: vec![Node::default()], keys: 0 };
         for (field, places) in ENVELOPE.iter().enumerate() {
             for (rank, keys) in places.iter().enumerate() {
                 layout.add(keys.iter().copied(), field, rank)?;
@@ -155,12 +143,8 @@ impl Layout {
             let found = node.edges.iter().position(|edge| *edge.key == *key);
             let index = found.unwrap_or(node.edges.len());
             if found.is_none() {
-                let edge = Edge {
-                    key: key.into(),
-                    number: self.keys,
-                    object: None,
-                    fields: vec![],
-                };
+                let edge =
+                    Edge { key: key.into(), number: self.keys, object: None, fields: vec![] };
                 node.edges.push(edge);
                 self.keys += 1;
             }
@@ -190,16 +174,10 @@ impl Layout {
 
     /// The index of an attribute by its name, letter case aside (RFC 7643 section 2.1).
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
-        self.attributes
-            .iter()
-            .position(|attribute| attribute.eq_ignore_ascii_case(name))
+        self.attributes.iter().position(|attribute| attribute.eq_ignore_ascii_case(name))
     }
 
     pub(super) fn edge(&self, node: usize, key: &str) -> Option<&Edge> {
-        self.nodes
-            .get(node)?
-            .edges
-            .iter()
-            .find(|edge| *edge.key == *key)
+        self.nodes.get(node)?.edges.iter().find(|edge| *edge.key == *key)
     }
 }

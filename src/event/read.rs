@@ -16,11 +16,7 @@ pub(super) fn read<'a>(layout: &'a Layout, bytes: &'a [u8]) -> Result<Event<'a>,
     if walk.peek().is_some_and(|byte| byte != b'{') {
         walk.skip_value()?;
         walk.finish()?;
-        return Err(Error::new(
-            ErrorKind::NotAnObject,
-            begin,
-            "event is not an object",
-        ));
+        return Err(Error::new(ErrorKind::NotAnObject, begin, "event is not an object"));
     }
     let fields = ENVELOPE.len() + layout.attributes().len();
     let mut reader = Reader {
@@ -37,10 +33,8 @@ pub(super) fn read<'a>(layout: &'a Layout, bytes: &'a [u8]) -> Result<Event<'a>,
         return Err(error);
     }
 
-    let mut values = reader
-        .found
-        .into_iter()
-        .map(|found| found.map(|(_, raw)| raw.value()).transpose());
+    let mut values =
+        reader.found.into_iter().map(|found| found.map(|(_, raw)| raw.value()).transpose());
     let mut next = || values.next().unwrap_or(Ok(None));
     let required = |value: Option<Cow<'a, str>>, kind, message: &str| match value {
         Some(value) if !value.is_empty() => Ok(value),
@@ -52,14 +46,7 @@ pub(super) fn read<'a>(layout: &'a Layout, bytes: &'a [u8]) -> Result<Event<'a>,
     let id = next()?.filter(not_empty);
     let owner = next()?.filter(not_empty);
     let attributes = values.collect::<Result<_, _>>()?;
-    Ok(Event {
-        layout,
-        tenant,
-        event_type,
-        id,
-        owner,
-        attributes,
-    })
+    Ok(Event { layout, tenant, event_type, id, owner, attributes })
 }
 
 /// Words of the set of keys seen: a bit for each of `Layout::MAX_KEYS`.

@@ -11,11 +11,7 @@ pub(super) fn check(
     expr: &Expr,
     event_types: Option<&[EventType]>,
 ) -> Result<Filter, Violations> {
-    let mut check = Check {
-        profile,
-        event_types,
-        violations: Vec::new(),
-    };
+    let mut check = Check { profile, event_types, violations: Vec::new() };
     let mut nodes = Vec::new();
     let mut skipped = 0;
     for (at, part) in expr.iter().enumerate() {
@@ -25,16 +21,8 @@ pub(super) fn check(
         match part.kind() {
             ExprKind::And(_) => nodes.push(Node::And { end: part.end() }),
             ExprKind::Or(_) => nodes.push(Node::Or { end: part.end() }),
-            ExprKind::Compare {
-                path,
-                operator,
-                value,
-            } => {
-                nodes.extend(
-                    check
-                        .comparison(part, path, operator, value)
-                        .map(Node::Term),
-                );
+            ExprKind::Compare { path, operator, value } => {
+                nodes.extend(check.comparison(part, path, operator, value).map(Node::Term));
             }
             ExprKind::Present { path } => {
                 check.attribute(part, path);
@@ -43,25 +31,13 @@ pub(super) fn check(
             ExprKind::Not(_) => {
                 let help = "write `ne` for `not(… eq …)`, and turn `and` and `or` round inside";
                 let message = "`not` is not supported here";
-                check.add(
-                    ViolationKind::UnsupportedNot,
-                    part.operator_span(),
-                    message,
-                    help,
-                );
+                check.add(ViolationKind::UnsupportedNot, part.operator_span(), message, help);
             }
             ExprKind::ValuePath { path, .. } => {
-                let message = format!(
-                    "value path `{}[…]` is not supported here",
-                    excerpt(&path.to_string())
-                );
+                let message =
+                    format!("value path `{}[…]` is not supported here", excerpt(path.as_str()));
                 let help = format!("compare an attribute itself; known are {}", check.known());
-                check.add(
-                    ViolationKind::UnsupportedValuePath,
-                    part.span(),
-                    message,
-                    help,
-                );
+                check.add(ViolationKind::UnsupportedValuePath, part.span(), message, help);
                 // What stands in the brackets are sub-attributes, which the profile does not know.
                 skipped = part.end();
             }
@@ -69,10 +45,7 @@ pub(super) fn check(
     }
     if check.violations.is_empty() {
         // Every part became a node of its own, so the ends hold for the filter too.
-        Ok(Filter {
-            profile: profile.clone(),
-            nodes: nodes.into(),
-        })
+        Ok(Filter { profile: profile.clone(), nodes: nodes.into() })
     } else {
         Err(Violations(check.violations))
     }
@@ -92,12 +65,7 @@ impl<'a> Check<'a> {
         message: impl Into<Box<str>>,
         help: impl Into<Box<str>>,
     ) {
-        self.violations.push(Violation {
-            kind,
-            span,
-            message: message.into(),
-            help: help.into(),
-        });
+        self.violations.push(Violation { kind, span, message: message.into(), help: help.into() });
     }
 
     fn known(&self) -> String {
@@ -117,12 +85,7 @@ impl<'a> Check<'a> {
             let written = excerpt(&value.to_string());
             let message = format!("value `{written}` is not a string");
             let help = format!("write it in double quotes: `\"{written}\"`");
-            self.add(
-                ViolationKind::ValueNotAString,
-                part.value_span(),
-                message,
-                help,
-            );
+            self.add(ViolationKind::ValueNotAString, part.value_span(), message, help);
             return None;
         };
         let (index, attribute) = attribute?;
@@ -134,35 +97,20 @@ impl<'a> Check<'a> {
                 "use {}",
                 list(allowed.iter().map(|value| format!("`\"{value}\"`")), " or ")
             );
-            self.add(
-                ViolationKind::ValueNotAllowed,
-                part.value_span(),
-                message,
-                help,
-            );
+            self.add(ViolationKind::ValueNotAllowed, part.value_span(), message, help);
         }
-        Some(Predicate {
-            attribute: index,
-            operator: operator?,
-            value: text.clone(),
-        })
+        Some(Predicate { attribute: index, operator: operator?, value: text.clone() })
     }
 
     fn attribute(&mut self, part: ExprRef<'_>, path: &AttrPath) -> Option<(usize, &'a Attribute)> {
         let Some((index, attribute)) = self.profile.find(path) else {
-            let name = path.to_string();
-            let message = format!("attribute `{}` is unknown", excerpt(&name));
+            let message = format!("attribute `{}` is unknown", excerpt(path.as_str()));
             let known = self.known();
             let help = match self.nearest(path) {
                 Some(nearest) => format!("did you mean `{nearest}`? known are {known}"),
                 None => format!("known are {known}"),
             };
-            self.add(
-                ViolationKind::UnknownAttribute,
-                part.path_span(),
-                message,
-                help,
-            );
+            self.add(ViolationKind::UnknownAttribute, part.path_span(), message, help);
             return None;
         };
         if let (Some(only), Some(types)) = (attribute.sole_event_type(), self.event_types)
@@ -171,12 +119,7 @@ impl<'a> Check<'a> {
             let name = attribute.name();
             let message = format!("`{name}` does not go with the webhook's event types");
             let help = format!("make `{only}` the only event type, or remove the term");
-            self.add(
-                ViolationKind::AttributeNotAllowed,
-                part.path_span(),
-                message,
-                help,
-            );
+            self.add(ViolationKind::AttributeNotAllowed, part.path_span(), message, help);
         }
         Some((index, attribute))
     }
@@ -193,39 +136,25 @@ impl<'a> Check<'a> {
             return None;
         }
         let known = self.profile.attributes().iter().map(Attribute::name);
-        let distances = known.map(|known| {
-            (
-                strsim::osa_distance(&name, &known.to_ascii_lowercase()),
-                known,
-            )
-        });
+        let distances =
+            known.map(|known| (strsim::osa_distance(&name, &known.to_ascii_lowercase()), known));
         let (distance, nearest) = distances.min_by_key(|(distance, _)| *distance)?;
         (distance <= 1.max(nearest.len() / 3)).then_some(nearest)
     }
 
     fn operator(&mut self, part: ExprRef<'_>, keyword: &str, how: &str) -> Option<Operator> {
         let operators = self.profile.operators();
-        let found = operators
-            .iter()
-            .find(|known| known.compare_op().keyword() == keyword);
+        let found = operators.iter().find(|known| known.compare_op().keyword() == keyword);
         if found.is_none() {
             let message = format!("`{keyword}` is not supported here");
             let help = format!("use {} {how}", list(operators.iter(), " or "));
             let span = part.operator_span();
-            self.add(
-                ViolationKind::UnsupportedOperator,
-                span,
-                message,
-                help.trim_end(),
-            );
+            self.add(ViolationKind::UnsupportedOperator, span, message, help.trim_end());
         }
         found.copied()
     }
 }
 
 fn list(items: impl Iterator<Item = impl ToString>, between: &str) -> String {
-    items
-        .map(|item| item.to_string())
-        .collect::<Vec<_>>()
-        .join(between)
+    items.map(|item| item.to_string()).collect::<Vec<_>>().join(between)
 }

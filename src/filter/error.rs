@@ -20,10 +20,7 @@ impl Error {
             Self::Syntax(error) => (Some(error), [].iter()),
             Self::Violations(violations) => (None, violations.iter()),
         };
-        syntax
-            .map(Problem::from)
-            .into_iter()
-            .chain(violations.map(Problem::from))
+        syntax.map(Problem::from).into_iter().chain(violations.map(Problem::from))
     }
 }
 
@@ -44,24 +41,14 @@ pub struct Problem<'a> {
 impl<'a> From<&'a syntax::Error> for Problem<'a> {
     fn from(error: &'a syntax::Error) -> Self {
         let (code, message, help) = (error.code(), error.to_string(), error.help());
-        Self {
-            code,
-            message,
-            help,
-            span: error.span(),
-        }
+        Self { code, message, help, span: error.span() }
     }
 }
 
 impl<'a> From<&'a Violation> for Problem<'a> {
     fn from(violation: &'a Violation) -> Self {
         let (code, message, help) = (violation.code(), violation.to_string(), violation.help());
-        Self {
-            code,
-            message,
-            help,
-            span: violation.span(),
-        }
+        Self { code, message, help, span: violation.span() }
     }
 }
 

@@ -83,15 +83,7 @@ impl Filter {
                     let found = self.value(term, event);
                     let attribute = self.profile.attribute_name(term.attribute);
                     let (operator, value) = (term.operator, &*term.value);
-                    (
-                        StepKind::Term {
-                            attribute,
-                            operator,
-                            value,
-                            found,
-                        },
-                        term.holds(found),
-                    )
+                    (StepKind::Term { attribute, operator, value, found }, term.holds(found))
                 }
                 // Set below, once the operands are known.
                 Node::And { .. } => (StepKind::And, false),

@@ -83,10 +83,7 @@ impl Filter {
     /// The filter that matches every event: what a webhook without a filter has.
     #[must_use]
     pub fn everything(profile: &Profile) -> Self {
-        Self {
-            profile: profile.clone(),
-            nodes: [].into(),
-        }
+        Self { profile: profile.clone(), nodes: [].into() }
     }
 
     /// Whether this is the filter that was left out.
@@ -166,15 +163,11 @@ impl Hash for Filter {
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let terms: Vec<String> = self.nodes.iter().map(|node| self.term_text(node)).collect();
-        let shapes = self
-            .nodes
-            .iter()
-            .zip(&terms)
-            .map(|(node, text)| match node {
-                Node::And { end } => Shape::And { end: *end },
-                Node::Or { end } => Shape::Or { end: *end },
-                Node::Term(_) => Shape::Leaf(text),
-            });
+        let shapes = self.nodes.iter().zip(&terms).map(|(node, text)| match node {
+            Node::And { end } => Shape::And { end: *end },
+            Node::Or { end } => Shape::Or { end: *end },
+            Node::Term(_) => Shape::Leaf(text),
+        });
         write_tree(f, shapes)
     }
 }
@@ -182,11 +175,7 @@ impl fmt::Display for Filter {
 impl Filter {
     fn term_text(&self, node: &Node) -> String {
         match node {
-            Node::Term(Predicate {
-                attribute,
-                operator,
-                value,
-            }) => {
+            Node::Term(Predicate { attribute, operator, value }) => {
                 let name = self.profile.attribute_name(*attribute);
                 format!("{name} {operator} {}", Value::String(value.clone()))
             }

@@ -46,30 +46,19 @@ impl Attribute {
     /// first of its places that holds a non-empty string gives its value.
     pub fn new(name: impl Into<Box<str>>, places: impl IntoIterator<Item = Place>) -> Self {
         let places = places.into_iter().collect();
-        Self {
-            name: name.into(),
-            places,
-            values: None,
-            only_with: None,
-        }
+        Self { name: name.into(), places, values: None, only_with: None }
     }
 
     /// The same attribute, compared with these values alone.
     #[must_use]
     pub fn one_of<V: Into<Box<str>>>(self, values: impl IntoIterator<Item = V>) -> Self {
-        Self {
-            values: Some(values.into_iter().map(Into::into).collect()),
-            ..self
-        }
+        Self { values: Some(values.into_iter().map(Into::into).collect()), ..self }
     }
 
     /// The same attribute, for webhooks whose one and only event type is this.
     #[must_use]
     pub fn only_with(self, event_type: impl Into<EventType>) -> Self {
-        Self {
-            only_with: Some(event_type.into()),
-            ..self
-        }
+        Self { only_with: Some(event_type.into()), ..self }
     }
 
     /// Its name, as the canonical form prints it.
@@ -147,7 +136,7 @@ impl Profile {
             let written = Expr::parse(&format!("{} pr", attribute.name));
             let same = written.is_ok_and(|expr| match expr.root().kind() {
                 ExprKind::Present { path } => {
-                    path.uri().is_none() && path.to_string() == *attribute.name
+                    path.uri().is_none() && path.as_str() == &*attribute.name
                 }
                 _ => false,
             });
@@ -155,17 +144,11 @@ impl Profile {
                 return Err(ProfileError::InvalidName(attribute.name.clone()));
             }
         }
-        let places = attributes
-            .iter()
-            .map(|attribute| (&*attribute.name, attribute.places.clone()));
+        let places =
+            attributes.iter().map(|attribute| (&*attribute.name, attribute.places.clone()));
         let layout = Arc::new(Layout::new(places)?);
         let operators = Operator::ALL.into();
-        Ok(Self(Arc::new(Inner {
-            attributes,
-            operators,
-            limits: Limits::default(),
-            layout,
-        })))
+        Ok(Self(Arc::new(Inner { attributes, operators, limits: Limits::default(), layout })))
     }
 
     /// The profile of webhooks: `id`, `topLevelResourceId`, `spaceId`, and `data.status` for
@@ -195,12 +178,7 @@ impl Profile {
         operators: Box<[Operator]>,
         limits: Limits,
     ) -> Self {
-        Self(Arc::new(Inner {
-            attributes,
-            operators,
-            limits,
-            layout: self.0.layout.clone(),
-        }))
+        Self(Arc::new(Inner { attributes, operators, limits, layout: self.0.layout.clone() }))
     }
 
     /// Parses and checks a filter. A text of white space alone is the filter that matches
@@ -262,16 +240,12 @@ impl Profile {
     }
 
     pub(crate) fn attribute_name(&self, index: usize) -> &str {
-        self.0
-            .attributes
-            .get(index)
-            .map_or("", |attribute| &attribute.name)
+        self.0.attributes.get(index).map_or("", |attribute| &attribute.name)
     }
 
     /// The attribute that a path names, letter case aside.
     pub(super) fn find(&self, path: &AttrPath) -> Option<(usize, &Attribute)> {
-        let name = path.to_string();
-        let index = self.0.layout.find(&name)?;
+        let index = self.0.layout.find(path.as_str())?;
         Some((index, self.0.attributes.get(index)?))
     }
 }
@@ -295,18 +269,12 @@ impl fmt::Debug for Profile {
 /// and the places of each in the three envelopes.
 static WEBHOOK: LazyLock<Profile> = LazyLock::new(|| {
     let places = |keys: &[&[&str]]| -> Vec<Place> {
-        keys.iter()
-            .map(|keys| Place::new(keys.iter().copied()))
-            .collect()
+        keys.iter().map(|keys| Place::new(keys.iter().copied())).collect()
     };
     let rows = [
         Attribute::new(
             "id",
-            places(&[
-                &["data", "id"],
-                &["data", "attributes", "id"],
-                &["data", "dataTask", "id"],
-            ]),
+            places(&[&["data", "id"], &["data", "attributes", "id"], &["data", "dataTask", "id"]]),
         ),
         Attribute::new(
             "topLevelResourceId",
@@ -331,9 +299,6 @@ static WEBHOOK: LazyLock<Profile> = LazyLock::new(|| {
             .one_of(["ok", "error"])
             .only_with("com.qlik.v1.app.reload.finished"),
     ];
-    #[expect(
-        clippy::expect_used,
-        reason = "the rows are constants, and every test reads them"
-    )]
+    #[expect(clippy::expect_used, reason = "the rows are constants, and every test reads them")]
     Profile::new(rows).expect("the webhook profile is valid")
 });

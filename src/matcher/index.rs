@@ -117,9 +117,7 @@ impl Index {
 
     fn find(&self, attribute: usize, value: &str) -> Option<&Key> {
         let hash = self.hasher.hash_one((attribute, value.as_bytes()));
-        self.keys.find(hash, |key| {
-            key.attribute == attribute && *key.value == *value.as_bytes()
-        })
+        self.keys.find(hash, |key| key.attribute == attribute && *key.value == *value.as_bytes())
     }
 
     fn drop_unused(&mut self, attribute: usize, value: &str) {
@@ -147,13 +145,7 @@ impl Index {
         plans: &Plans,
         scratch: &mut Scratch,
     ) {
-        let Scratch {
-            turned,
-            tests,
-            numbers,
-            hits,
-            work,
-        } = scratch;
+        let Scratch { turned, tests, numbers, hits, work } = scratch;
         turned.clear();
         tests.clear();
         numbers.clear();
@@ -196,11 +188,8 @@ impl Index {
     pub(super) fn count(&self, stats: &mut Stats) {
         stats.defaults += self.defaults.len();
         stats.keys += self.keys.len();
-        stats.postings += self
-            .keys
-            .iter()
-            .map(|key| key.turns.len() + key.tests.len())
-            .sum::<usize>();
+        stats.postings +=
+            self.keys.iter().map(|key| key.turns.len() + key.tests.len()).sum::<usize>();
     }
 }
 

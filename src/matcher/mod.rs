@@ -204,10 +204,7 @@ impl Matcher {
             Some(index) => index,
             None => {
                 let index = u32::try_from(self.slots.len()).map_err(|_| InsertError::Full)?;
-                self.slots.push(Place {
-                    generation: 0,
-                    held: None,
-                });
+                self.slots.push(Place { generation: 0, held: None });
                 index
             }
         };
@@ -220,9 +217,7 @@ impl Matcher {
             let tenant = self.tenants.entry_ref(subscription.tenant()).or_default();
             for event_type in subscription.event_types() {
                 let shelf = tenant.entry_ref(event_type).or_default();
-                shelf
-                    .index_mut(subscription.audience())
-                    .insert(index, plan, id);
+                shelf.index_mut(subscription.audience()).insert(index, plan, id);
             }
             if tenant.is_empty() {
                 self.tenants.remove(subscription.tenant());
@@ -231,15 +226,9 @@ impl Matcher {
         let Some(place) = self.slots.get_mut(index as usize) else {
             return Err(InsertError::Full);
         };
-        place.held = Some(Box::new(Held {
-            subscription,
-            plan: id,
-        }));
+        place.held = Some(Box::new(Held { subscription, plan: id }));
         self.len += 1;
-        Ok(Slot {
-            index,
-            generation: place.generation,
-        })
+        Ok(Slot { index, generation: place.generation })
     }
 
     /// Takes a subscription out; no later match sees it. `None` for a slot that was removed.
@@ -250,10 +239,7 @@ impl Matcher {
         if place.generation != slot.generation {
             return None;
         }
-        let Held {
-            subscription,
-            plan: id,
-        } = *place.held.take()?;
+        let Held { subscription, plan: id } = *place.held.take()?;
         self.len -= 1;
         // A slot whose generations are used up is never given out again.
         if let Some(next) = place.generation.checked_add(1) {
@@ -284,10 +270,7 @@ impl Matcher {
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&Subscription> {
         let place = self.slots.get(slot.index())?;
-        let held = place
-            .held
-            .as_ref()
-            .filter(|_| place.generation == slot.generation)?;
+        let held = place.held.as_ref().filter(|_| place.generation == slot.generation)?;
         Some(&held.subscription)
     }
 
@@ -318,10 +301,7 @@ impl Matcher {
                     owner.into_iter().for_each(&mut of_owner);
                 }
                 Access::Users(users) => {
-                    users
-                        .iter()
-                        .filter_map(|user| shelf.owners.get(user))
-                        .for_each(&mut of_owner);
+                    users.iter().filter_map(|user| shelf.owners.get(user)).for_each(&mut of_owner);
                 }
                 Access::Everyone => shelf.owners.values().for_each(&mut of_owner),
                 Access::Asked(may_access) => {
@@ -335,10 +315,7 @@ impl Matcher {
                 scratch.hits.dedup();
             }
         }
-        Matches {
-            matcher: self,
-            hits: scratch.hits.iter(),
-        }
+        Matches { matcher: self, hits: scratch.hits.iter() }
     }
 
     fn collect(&self, index: &Index, event: &Event<'_>, scratch: &mut Scratch) {
@@ -369,10 +346,7 @@ impl Matcher {
         };
         for shelf in self.tenants.values().flat_map(HashMap::values) {
             shelf.tenant.count(&mut stats);
-            shelf
-                .owners
-                .values()
-                .for_each(|index| index.count(&mut stats));
+            shelf.owners.values().for_each(|index| index.count(&mut stats));
         }
         stats
     }

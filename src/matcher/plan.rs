@@ -54,9 +54,8 @@ impl Plan {
         parts.resize_with(filter.nodes().len(), || None);
         for (at, node) in filter.nodes().iter().enumerate().rev() {
             let operands = filter.operands(at);
-            let operands: Vec<Part> = operands
-                .filter_map(|operand| parts.get_mut(operand)?.take())
-                .collect();
+            let operands: Vec<Part> =
+                operands.filter_map(|operand| parts.get_mut(operand)?.take()).collect();
             let part = match node {
                 Node::Term(term) => Part::term(at, term, filter.profile()),
                 Node::And { .. } => Part::group(operands, true),
@@ -66,11 +65,7 @@ impl Plan {
                 *place = Some(part);
             }
         }
-        let everything = Part {
-            default: true,
-            keys: Vec::new(),
-            cost: 0,
-        };
+        let everything = Part { default: true, keys: Vec::new(), cost: 0 };
         let root = parts.into_iter().next().flatten().unwrap_or(everything);
         let mut keys = root.keys;
         let name = |key: &Key| term(&filter, *key).map(|term| (term.attribute, &*term.value));
@@ -80,18 +75,9 @@ impl Plan {
         let numbers = if keys.iter().all(|key| key.enough) {
             [].into()
         } else {
-            filter
-                .nodes()
-                .iter()
-                .map(|node| values.number(node))
-                .collect()
+            filter.nodes().iter().map(|node| values.number(node)).collect()
         };
-        Self {
-            default: root.default,
-            keys: keys.into(),
-            numbers,
-            filter,
-        }
+        Self { default: root.default, keys: keys.into(), numbers, filter }
     }
 
     pub(super) fn filter(&self) -> &Filter {
@@ -113,14 +99,10 @@ impl Plan {
 
     /// Attribute, value and number of each term, where the filter is ever evaluated.
     pub(super) fn mentions(&self) -> impl Iterator<Item = (usize, &str, Number)> {
-        self.filter
-            .nodes()
-            .iter()
-            .zip(&self.numbers)
-            .filter_map(|(node, number)| match node {
-                Node::Term(term) => Some((term.attribute, &*term.value, *number)),
-                Node::And { .. } | Node::Or { .. } => None,
-            })
+        self.filter.nodes().iter().zip(&self.numbers).filter_map(|(node, number)| match node {
+            Node::Term(term) => Some((term.attribute, &*term.value, *number)),
+            Node::And { .. } | Node::Or { .. } => None,
+        })
     }
 
     /// The filter's nodes with numbers in place of values; nothing where it is never evaluated.
@@ -132,19 +114,10 @@ impl Plan {
             Node::Or { end } => Op::Or { end: *end as u32 },
             Node::Term(term) => {
                 let (attribute, number) = (term.attribute as u16, *number);
-                Op::Term {
-                    attribute,
-                    number,
-                    equal: term.operator == Operator::Eq,
-                }
+                Op::Term { attribute, number, equal: term.operator == Operator::Eq }
             }
         };
-        self.filter
-            .nodes()
-            .iter()
-            .zip(&self.numbers)
-            .map(op)
-            .collect()
+        self.filter.nodes().iter().zip(&self.numbers).map(op).collect()
     }
 }
 
@@ -161,15 +134,8 @@ impl Part {
             Operator::Eq => false,
             Operator::Ne => true,
         };
-        let keys = vec![Key {
-            term: at,
-            enough: true,
-        }];
-        Self {
-            default,
-            keys,
-            cost: cost(profile, term.attribute),
-        }
+        let keys = vec![Key { term: at, enough: true }];
+        Self { default, keys, cost: cost(profile, term.attribute) }
     }
 
     /// An `and` is decided by its first false operand, an `or` by its first true one. Where the
@@ -178,9 +144,7 @@ impl Part {
     fn group(operands: Vec<Self>, and: bool) -> Self {
         let decided = operands.iter().any(|operand| operand.default != and);
         if decided {
-            let deciding = operands
-                .into_iter()
-                .filter(|operand| operand.default != and);
+            let deciding = operands.into_iter().filter(|operand| operand.default != and);
             let mut part = deciding.min_by_key(|operand| operand.cost).unwrap_or(Self {
                 default: !and,
                 keys: Vec::new(),
@@ -189,11 +153,7 @@ impl Part {
             part.keys.iter_mut().for_each(|key| key.enough = false);
             return part;
         }
-        let mut union = Self {
-            default: and,
-            keys: Vec::new(),
-            cost: 0,
-        };
+        let mut union = Self { default: and, keys: Vec::new(), cost: 0 };
         for mut operand in operands {
             union.keys.append(&mut operand.keys);
             union.cost = union.cost.saturating_add(operand.cost);
@@ -206,11 +166,7 @@ impl Part {
 /// the most selective first, and one with few allowed values comes after all others.
 fn cost(profile: &Profile, attribute: usize) -> u64 {
     const FEW_VALUES: u64 = 1 << 56;
-    match profile
-        .attributes()
-        .get(attribute)
-        .and_then(|attribute| attribute.values())
-    {
+    match profile.attributes().get(attribute).and_then(|attribute| attribute.values()) {
         Some(values) => FEW_VALUES / (values.len().max(1) as u64),
         None => 1 << (4 * attribute.min(12)),
     }
@@ -237,17 +193,9 @@ type Code = SmallVec<[Op; 7]>;
 
 #[derive(Clone, Copy, Debug)]
 enum Op {
-    And {
-        end: u32,
-    },
-    Or {
-        end: u32,
-    },
-    Term {
-        attribute: u16,
-        number: Number,
-        equal: bool,
-    },
+    And { end: u32 },
+    Or { end: u32 },
+    Term { attribute: u16, number: Number, equal: bool },
 }
 
 impl Plans {
@@ -314,11 +262,7 @@ impl Plans {
 /// As [`Filter::matches`], over numbers.
 fn holds(code: &[Op], at: usize, numbers: &[Number]) -> bool {
     let (and, end) = match code.get(at) {
-        Some(Op::Term {
-            attribute,
-            number,
-            equal,
-        }) => {
+        Some(Op::Term { attribute, number, equal }) => {
             return (numbers.get(usize::from(*attribute)) == Some(number)) == *equal;
         }
         Some(Op::And { end }) => (true, *end as usize),

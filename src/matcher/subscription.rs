@@ -165,11 +165,7 @@ impl Subscription {
             Verdict::Disabled
         } else if self.tenant.as_str() != event.tenant() {
             Verdict::OtherTenant
-        } else if !self
-            .event_types
-            .iter()
-            .any(|wanted| wanted.as_str() == event.event_type())
-        {
+        } else if !self.event_types.iter().any(|wanted| wanted.as_str() == event.event_type()) {
             Verdict::OtherEventType
         } else if !self.audience.includes(event, access) {
             Verdict::NoAccess

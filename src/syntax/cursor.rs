@@ -53,10 +53,7 @@ impl<'t> Cursor<'t> {
 
     /// The character that ends here.
     pub(super) fn before(&self) -> Span {
-        let before = self
-            .text
-            .get(..self.at)
-            .and_then(|before| before.chars().next_back());
+        let before = self.text.get(..self.at).and_then(|before| before.chars().next_back());
         Span::new(self.at - before.map_or(0, char::len_utf8), self.at)
     }
 }

@@ -49,11 +49,7 @@ impl<'t> Cursor<'t> {
             Some((_, inner)) => inner,
             None => self.word(),
         };
-        if inner.is_empty() {
-            "\"…\"".into()
-        } else {
-            excerpt(&Self::quoted(inner))
-        }
+        if inner.is_empty() { "\"…\"".into() } else { excerpt(&Self::quoted(inner)) }
     }
 
     /// The span of a value in single or typographic quotes that begins here, and what is in them.
@@ -70,19 +66,13 @@ impl<'t> Cursor<'t> {
     }
 
     fn mended(&self, path: Span, operator: CompareOp) -> String {
-        format!(
-            "`{} {operator} {}`",
-            excerpt(self.slice(path)),
-            self.meant_value()
-        )
+        format!("`{} {operator} {}`", excerpt(self.slice(path)), self.meant_value())
     }
 
     /// The word before this place, where it is `and` or `or`.
     fn connective_before(&self) -> Option<&'t str> {
         let before = self.text.get(..self.at)?.trim_end_matches(token::is_space);
-        let word = before
-            .rsplit(|c: char| token::is_space(c) || "()[]\"".contains(c))
-            .next()?;
+        let word = before.rsplit(|c: char| token::is_space(c) || "()[]\"".contains(c)).next()?;
         is_connective(word).then_some(word)
     }
 
@@ -129,12 +119,7 @@ impl<'t> Cursor<'t> {
         let Some(found) = self.peek() else {
             if self.text.chars().all(token::is_space) {
                 let help = "write a term such as `id eq \"…\"`";
-                return error(
-                    ErrorKind::Empty,
-                    span,
-                    "filter is empty".into(),
-                    help.into(),
-                );
+                return error(ErrorKind::Empty, span, "filter is empty".into(), help.into());
             }
             return match (self.connective_before(), open) {
                 (None, Some(open)) => self.unclosed(open),
@@ -201,30 +186,18 @@ impl<'t> Cursor<'t> {
         if matches!(found, ')' | ']' | '"' | '(') {
             return self.no_operator(path, "");
         }
-        let written = self
-            .text
-            .get(path.start as usize..self.at + word.len())
-            .unwrap_or_default();
-        let (help, span) = match found {
-            '.' => (
-                "an attribute has at most one sub-attribute, as in `name.familyName`".to_owned(),
-                path,
-            ),
-            ':' => (
-                "before the name stands a whole URI, as in `urn:example:schema:name`".to_owned(),
-                path,
-            ),
-            _ => {
-                let help = "a name begins with a letter and holds letters, digits, `-` and `_`";
-                (help.to_owned(), path)
+        let written = self.text.get(path.start as usize..self.at + word.len()).unwrap_or_default();
+        let name = self.slice(path).rsplit(':').next().unwrap_or_default();
+        let help = match found {
+            '.' if name.contains('.') => {
+                "an attribute has at most one sub-attribute, as in `name.familyName`"
             }
+            ':' => "before the name stands a whole URI, as in `urn:example:schema:name`",
+            _ => "a name begins with a letter and holds letters, digits, `-` and `_`",
         };
         Error {
             kind: ErrorKind::InvalidPath,
-            span: Span {
-                end: Span::new(0, self.at + word.len()).end,
-                ..span
-            },
+            span: Span { end: self.here(word.len()).end, ..path },
             expected: Expected::Operand,
             message: format!("`{}` is not an attribute", excerpt(written)).into(),
             help: help.into(),
@@ -237,17 +210,10 @@ impl<'t> Cursor<'t> {
         let name = excerpt(written);
         if is_connective(written) && !is_symbolic(word) {
             // What reads as an attribute called `or` was meant as the word.
-            let before = Cursor {
-                at: path.start as usize,
-                ..*self
-            };
+            let before = Cursor { at: path.start as usize, ..*self };
             return before.missing_operand(path, Some(written));
         }
-        let span = if word.is_empty() {
-            self.next_char()
-        } else {
-            self.here(word.len())
-        };
+        let span = if word.is_empty() { self.next_char() } else { self.here(word.len()) };
         let error = |kind, span, message: String, help: String| Error {
             kind,
             span,
@@ -256,27 +222,17 @@ impl<'t> Cursor<'t> {
             help: help.into(),
         };
         let symbols = word.len() - word.trim_start_matches(SYMBOLS).len();
-        let (known, length) = if symbols > 0 {
-            (symbols, symbols)
-        } else {
-            (word.len(), word.len())
-        };
+        let (known, length) =
+            if symbols > 0 { (symbols, symbols) } else { (word.len(), word.len()) };
         let meant = LOOKALIKES.iter().find(|(other, _)| {
-            word.get(..known)
-                .is_some_and(|word| word.eq_ignore_ascii_case(other))
+            word.get(..known).is_some_and(|word| word.eq_ignore_ascii_case(other))
         });
         if let Some((_, operator)) = meant {
-            let mut after = Cursor {
-                at: self.at + length,
-                ..*self
-            };
+            let mut after = Cursor { at: self.at + length, ..*self };
             after.skip_spaces();
             let found = excerpt(word.get(..length).unwrap_or_default());
-            let kind = if symbols > 0 {
-                ErrorKind::SymbolicOperator
-            } else {
-                ErrorKind::UnknownOperator
-            };
+            let kind =
+                if symbols > 0 { ErrorKind::SymbolicOperator } else { ErrorKind::UnknownOperator };
             return error(
                 kind,
                 self.here(length),
@@ -290,11 +246,8 @@ impl<'t> Cursor<'t> {
                 span: path,
                 expected: Expected::Bracket,
                 message: "`not` stands without brackets".into(),
-                help: format!(
-                    "put brackets round what it negates: `not({} …)`",
-                    excerpt(word)
-                )
-                .into(),
+                help: format!("put brackets round what it negates: `not({} …)`", excerpt(word))
+                    .into(),
             };
         }
         let connective = is_connective(word);
@@ -305,10 +258,7 @@ impl<'t> Cursor<'t> {
             {
                 format!("compare it, as in `{name} eq \"…\"`")
             } else {
-                format!(
-                    "put an operator between them: {}",
-                    self.mended(path, CompareOp::Eq)
-                )
+                format!("put an operator between them: {}", self.mended(path, CompareOp::Eq))
             };
             let message = format!("attribute `{name}` has no operator");
             return error(ErrorKind::MissingOperator, span, message, operators);
@@ -319,9 +269,7 @@ impl<'t> Cursor<'t> {
             format!("`{}` is not an operator", excerpt(word)),
             format!(
                 "use one of {}",
-                Expected::Operator
-                    .to_string()
-                    .trim_start_matches("an operator: ")
+                Expected::Operator.to_string().trim_start_matches("an operator: ")
             ),
         )
     }
@@ -342,14 +290,8 @@ impl<'t> Cursor<'t> {
             return error(
                 ErrorKind::WrongQuotes,
                 span,
-                format!(
-                    "value `{}` is not in double quotes",
-                    excerpt(self.slice(span))
-                ),
-                format!(
-                    "use straight double quotes: `{term} {}`",
-                    excerpt(&Self::quoted(inner))
-                ),
+                format!("value `{}` is not in double quotes", excerpt(self.slice(span))),
+                format!("use straight double quotes: `{term} {}`", excerpt(&Self::quoted(inner))),
             );
         }
         if word.is_empty() || is_connective(word) {
@@ -359,17 +301,8 @@ impl<'t> Cursor<'t> {
                 }
                 _ => format!("write a value: `{term} \"…\"`"),
             };
-            let span = if word.is_empty() {
-                self.next_char()
-            } else {
-                self.here(word.len())
-            };
-            return error(
-                ErrorKind::MissingValue,
-                span,
-                format!("`{term}` has no value"),
-                help,
-            );
+            let span = if word.is_empty() { self.next_char() } else { self.here(word.len()) };
+            return error(ErrorKind::MissingValue, span, format!("`{term}` has no value"), help);
         }
         let span = self.here(word.len());
         if matches!(lower.as_str(), "true" | "false" | "null") {
@@ -410,23 +343,13 @@ impl<'t> Cursor<'t> {
     pub(super) fn bad_string(&self, fault: Fault<'t>) -> Error {
         let at = self.text.len() - fault.rest.len();
         let first = |count: usize| {
-            let length = fault
-                .rest
-                .chars()
-                .take(count)
-                .map(char::len_utf8)
-                .sum::<usize>();
+            let length = fault.rest.chars().take(count).map(char::len_utf8).sum::<usize>();
             Span::new(at, at + length)
         };
         let (kind, span, expected, message, help) = match fault.kind {
             FaultKind::Escape => {
                 let hex = fault.rest.starts_with("\\u");
-                let digits = fault
-                    .rest
-                    .chars()
-                    .skip(2)
-                    .take_while(char::is_ascii_hexdigit)
-                    .count();
+                let digits = fault.rest.chars().skip(2).take_while(char::is_ascii_hexdigit).count();
                 let span = first(if hex { 2 + digits.min(4) } else { 2 });
                 let help = if hex {
                     "`\\u` is followed by four hexadecimal digits, as in `\\u00e9`; for a backslash write `\\\\`"
@@ -434,25 +357,13 @@ impl<'t> Cursor<'t> {
                     "for a backslash write `\\\\`"
                 };
                 let message = format!("`{}` is not an escape of JSON", excerpt(self.slice(span)));
-                (
-                    ErrorKind::InvalidEscape,
-                    span,
-                    Expected::Escape,
-                    message,
-                    help.to_owned(),
-                )
+                (ErrorKind::InvalidEscape, span, Expected::Escape, message, help.to_owned())
             }
             FaultKind::Surrogate => {
                 let span = first(6);
                 let message = format!("`{}` is half of a surrogate pair", self.slice(span));
                 let help = "write both halves, a high one then a low one, as in `\\ud83d\\ude00`, or the character itself";
-                (
-                    ErrorKind::LoneSurrogate,
-                    span,
-                    Expected::Escape,
-                    message,
-                    help.to_owned(),
-                )
+                (ErrorKind::LoneSurrogate, span, Expected::Escape, message, help.to_owned())
             }
             FaultKind::Control => {
                 let span = first(1);
@@ -465,42 +376,21 @@ impl<'t> Cursor<'t> {
                 };
                 let message = format!("control character U+{code:04X} stands in a value");
                 let help = format!("escape it as `{escape}`, or close the value before it");
-                (
-                    ErrorKind::ControlCharacter,
-                    span,
-                    Expected::Escape,
-                    message,
-                    help,
-                )
+                (ErrorKind::ControlCharacter, span, Expected::Escape, message, help)
             }
             FaultKind::Unclosed | FaultKind::Other => {
                 let body = self.rest().get(1..).unwrap_or_default();
-                let word = body
-                    .split([' ', '\t', ')', ']', '“', '”'])
-                    .next()
-                    .unwrap_or_default();
+                let word = body.split([' ', '\t', ')', ']', '“', '”']).next().unwrap_or_default();
                 let span = Span::new(self.at, self.text.len());
                 let message = "value is not closed: its second double quote is missing".to_owned();
                 let help = format!(
                     "close it: `{}`",
                     excerpt(&format!("\"{}\"", word.trim_end_matches('\\')))
                 );
-                (
-                    ErrorKind::UnclosedString,
-                    span,
-                    Expected::StringEnd,
-                    message,
-                    help,
-                )
+                (ErrorKind::UnclosedString, span, Expected::StringEnd, message, help)
             }
         };
-        Error {
-            kind,
-            span,
-            expected,
-            message: message.into(),
-            help: help.into(),
-        }
+        Error { kind, span, expected, message: message.into(), help: help.into() }
     }
 
     /// A term is complete, and `word` or another character follows that continues nothing.
@@ -526,10 +416,7 @@ impl<'t> Cursor<'t> {
                 format!("write `{meant}` in its place, a space on both sides"),
             );
         }
-        let after_value = self
-            .text
-            .get(..self.at)
-            .is_some_and(|before| before.ends_with('"'));
+        let after_value = self.text.get(..self.at).is_some_and(|before| before.ends_with('"'));
         if after_value && !word.is_empty() {
             return error(
                 ErrorKind::MissingConnective,
@@ -546,10 +433,7 @@ impl<'t> Cursor<'t> {
         error(
             ErrorKind::MissingConnective,
             span,
-            format!(
-                "`{}` stands where `and`, `or` or the end must",
-                excerpt(found)
-            ),
+            format!("`{}` stands where `and`, `or` or the end must", excerpt(found)),
             "join terms with `and` or `or`: `id eq \"…\" or spaceId eq \"…\"`".into(),
         )
     }
@@ -650,12 +534,6 @@ impl Error {
     }
 
     fn too_large(kind: ErrorKind, span: Span, message: String, help: &str) -> Self {
-        Self {
-            kind,
-            span,
-            expected: Expected::Less,
-            message: message.into(),
-            help: help.into(),
-        }
+        Self { kind, span, expected: Expected::Less, message: message.into(), help: help.into() }
     }
 }

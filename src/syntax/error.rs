@@ -192,8 +192,7 @@ pub(crate) fn excerpt(text: &str) -> String {
             quoted.push('…');
             break;
         }
-        let invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-        if c.is_control() || invisible {
+        if super::print::misleads(c) {
             // Writing to a string does not fail.
             let _ = write!(quoted, "{}", c.escape_unicode());
         } else {

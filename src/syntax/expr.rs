@@ -24,27 +24,12 @@ pub struct Expr {
 /// operands, and none of its own kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Node {
-    And {
-        end: u32,
-    },
-    Or {
-        end: u32,
-    },
-    Not {
-        end: u32,
-    },
-    ValuePath {
-        path: AttrPath,
-        end: u32,
-    },
-    Compare {
-        path: AttrPath,
-        operator: CompareOp,
-        value: Value,
-    },
-    Present {
-        path: AttrPath,
-    },
+    And { end: u32 },
+    Or { end: u32 },
+    Not { end: u32 },
+    ValuePath { path: AttrPath, end: u32 },
+    Compare { path: AttrPath, operator: CompareOp, value: Value },
+    Present { path: AttrPath },
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -147,20 +132,24 @@ impl Node {
         }
     }
 
+    pub(super) fn end_mut(&mut self) -> Option<&mut u32> {
+        match self {
+            Self::And { end }
+            | Self::Or { end }
+            | Self::Not { end }
+            | Self::ValuePath { end, .. } => Some(end),
+            Self::Compare { .. } | Self::Present { .. } => None,
+        }
+    }
+
     fn shape(&self) -> Shape<'_> {
         match self {
             Self::And { end } => Shape::And { end: *end as usize },
             Self::Or { end } => Shape::Or { end: *end as usize },
-            Self::Not { end } => Shape::Wrap {
-                before: &"not(",
-                after: ")",
-                end: *end as usize,
-            },
-            Self::ValuePath { end, .. } => Shape::Wrap {
-                before: self,
-                after: "]",
-                end: *end as usize,
-            },
+            Self::Not { end } => Shape::Wrap { before: &"not(", after: ")", end: *end as usize },
+            Self::ValuePath { end, .. } => {
+                Shape::Wrap { before: self, after: "]", end: *end as usize }
+            }
             Self::Compare { .. } | Self::Present { .. } => Shape::Leaf(self),
         }
     }
@@ -174,11 +163,7 @@ impl fmt::Display for Node {
             Self::Or { .. } => f.write_str("or"),
             Self::Not { .. } => f.write_str("not("),
             Self::ValuePath { path, .. } => write!(f, "{path}["),
-            Self::Compare {
-                path,
-                operator,
-                value,
-            } => write!(f, "{path} {operator} {value}"),
+            Self::Compare { path, operator, value } => write!(f, "{path} {operator} {value}"),
             Self::Present { path } => write!(f, "{path} pr"),
         }
     }
@@ -256,31 +241,16 @@ impl<'a> ExprRef<'a> {
     /// What this part is, with its operands.
     #[must_use]
     pub fn kind(self) -> ExprKind<'a> {
-        let inner = ExprRef {
-            expr: self.expr,
-            at: self.at + 1,
-        };
-        let operands = |end: u32| Operands {
-            next: inner,
-            end: end as usize,
-        };
+        let inner = ExprRef { expr: self.expr, at: self.at + 1 };
+        let operands = |end: u32| Operands { next: inner, end: end as usize };
         match self.expr.nodes.get(self.at) {
             Some(Node::And { end }) => ExprKind::And(operands(*end)),
             Some(Node::Or { end }) => ExprKind::Or(operands(*end)),
             Some(Node::Not { .. }) => ExprKind::Not(inner),
-            Some(Node::ValuePath { path, .. }) => ExprKind::ValuePath {
-                path,
-                filter: inner,
-            },
-            Some(Node::Compare {
-                path,
-                operator,
-                value,
-            }) => ExprKind::Compare {
-                path,
-                operator: *operator,
-                value,
-            },
+            Some(Node::ValuePath { path, .. }) => ExprKind::ValuePath { path, filter: inner },
+            Some(Node::Compare { path, operator, value }) => {
+                ExprKind::Compare { path, operator: *operator, value }
+            }
             Some(Node::Present { path }) => ExprKind::Present { path },
             // No handle outside the tree is ever made; an empty group says as much.
             None => ExprKind::And(operands(0)),
@@ -289,11 +259,7 @@ impl<'a> ExprRef<'a> {
 
     /// The index behind this part in the prefix order of [`Expr::iter`].
     pub(crate) fn end(self) -> usize {
-        self.expr
-            .nodes
-            .get(self.at)
-            .and_then(Node::end)
-            .unwrap_or(self.at + 1)
+        self.expr.nodes.get(self.at).and_then(Node::end).unwrap_or(self.at + 1)
     }
 }
 
@@ -330,41 +296,60 @@ impl<'a> Iterator for Operands<'a> {
 /// An attribute path: an optional schema URI, a name, an optional sub-attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AttrPath {
-    pub(super) uri: Option<Box<str>>,
-    pub(super) name: Box<str>,
-    pub(super) sub: Option<Box<str>>,
+    text: Box<str>,
+    /// Where the name begins, and where the sub-attribute does; behind the text where there is none.
+    name: u32,
+    sub: u32,
 }
 
 impl AttrPath {
+    pub(super) fn new(uri: Option<&str>, name: &str, sub: Option<&str>) -> Self {
+        let mut text = String::with_capacity(
+            uri.map_or(0, |uri| uri.len() + 1) + name.len() + sub.map_or(0, |sub| sub.len() + 1),
+        );
+        if let Some(uri) = uri {
+            text.push_str(uri);
+            text.push(':');
+        }
+        let name_at = text.len();
+        text.push_str(name);
+        let sub_at = text.len() + 1;
+        if let Some(sub) = sub {
+            text.push('.');
+            text.push_str(sub);
+        }
+        let Span { start, end } = Span::new(name_at, sub_at);
+        Self { text: text.into(), name: start, sub: end }
+    }
+
     /// The schema URI before the name, without the colon that ends it.
     #[must_use]
     pub fn uri(&self) -> Option<&str> {
-        self.uri.as_deref()
+        self.text.get(..(self.name as usize).checked_sub(1)?)
     }
 
     /// The attribute's name, as written.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        self.text.get(self.name as usize..self.sub as usize - 1).unwrap_or_default()
     }
 
     /// The sub-attribute's name, as written.
     #[must_use]
     pub fn sub_attribute(&self) -> Option<&str> {
-        self.sub.as_deref()
+        self.text.get(self.sub as usize..)
+    }
+
+    /// The whole path, as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 }
 
 impl fmt::Display for AttrPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(uri) = &self.uri {
-            write!(f, "{uri}:")?;
-        }
-        f.write_str(&self.name)?;
-        match &self.sub {
-            Some(sub) => write!(f, ".{sub}"),
-            None => Ok(()),
-        }
+        f.write_str(&self.text)
     }
 }
 
@@ -393,17 +378,8 @@ pub enum CompareOp {
 
 impl CompareOp {
     /// All operators.
-    pub const ALL: [Self; 9] = [
-        Self::Eq,
-        Self::Ne,
-        Self::Co,
-        Self::Sw,
-        Self::Ew,
-        Self::Gt,
-        Self::Lt,
-        Self::Ge,
-        Self::Le,
-    ];
+    pub const ALL: [Self; 9] =
+        [Self::Eq, Self::Ne, Self::Co, Self::Sw, Self::Ew, Self::Gt, Self::Lt, Self::Ge, Self::Le];
 
     /// The operator's word, in lower case.
     #[must_use]
@@ -422,9 +398,7 @@ impl CompareOp {
     }
 
     pub(super) fn from_keyword(word: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|operator| word.eq_ignore_ascii_case(operator.keyword()))
+        Self::ALL.into_iter().find(|operator| word.eq_ignore_ascii_case(operator.keyword()))
     }
 }
 

@@ -29,28 +29,19 @@ impl Limits {
     /// The same limits with another length in bytes.
     #[must_use]
     pub fn with_bytes(self, bytes: usize) -> Self {
-        Self {
-            bytes: bytes.min(Self::MAX_BYTES),
-            ..self
-        }
+        Self { bytes: bytes.min(Self::MAX_BYTES), ..self }
     }
 
     /// The same limits with another depth: how many round and square brackets may be open at once.
     #[must_use]
     pub fn with_depth(self, depth: usize) -> Self {
-        Self {
-            depth: depth.min(Self::MAX_DEPTH),
-            ..self
-        }
+        Self { depth: depth.min(Self::MAX_DEPTH), ..self }
     }
 
     /// The same limits with another number of terms: comparisons and presence tests.
     #[must_use]
     pub fn with_terms(self, terms: usize) -> Self {
-        Self {
-            terms: terms.min(Self::MAX_TERMS),
-            ..self
-        }
+        Self { terms: terms.min(Self::MAX_TERMS), ..self }
     }
 
     /// Most bytes a text may have.
@@ -74,10 +65,6 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            bytes: 32_768,
-            depth: 64,
-            terms: 512,
-        }
+        Self { bytes: 32_768, depth: 64, terms: 512 }
     }
 }

@@ -21,7 +21,7 @@
 //!
 //! Text is bounded in bytes, depth and terms by [`Limits`], charged while parsing. A tree is a flat
 //! array in prefix order: dropping, cloning, comparing and printing one takes no stack that grows
-//! with the input, and the tree holds at most some twenty times the bytes of its text.
+//! with the input, and parsing holds at most forty times the bytes of its text.
 
 mod cursor;
 mod diagnose;
@@ -55,10 +55,7 @@ impl Span {
     pub(crate) fn new(start: usize, end: usize) -> Self {
         // Texts longer than `Limits::MAX_BYTES` are refused before any span is made.
         let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Self {
-            start: clamp(start),
-            end: clamp(end),
-        }
+        Self { start: clamp(start), end: clamp(end) }
     }
 
     /// The span as a range that slices the text it was made from.

@@ -14,13 +14,7 @@ pub(super) fn parse(text: &str, limits: Limits) -> Result<Expr, Error> {
         return Err(Error::too_long(text, limits.bytes()));
     }
     let at = Cursor { text, at: 0 };
-    let mut parser = Parser {
-        at,
-        limits,
-        terms: 0,
-        open: Vec::new(),
-        tree: Builder::default(),
-    };
+    let mut parser = Parser { at, limits, terms: 0, open: Vec::new(), tree: Builder::default() };
     parser.tree.begin();
     loop {
         parser.operand()?;
@@ -45,29 +39,17 @@ impl Parser<'_> {
             self.at.skip_spaces();
             if self.at.peek() == Some('(') {
                 let bracket = self.at.here(1);
-                self.tree.round(bracket.start);
                 self.enter(bracket, ')')?;
+                self.tree.begin_round(bracket.start);
                 self.at.at += 1;
                 continue;
             }
             if let Ok((rest, _)) = token::not_bracket(self.at.rest()) {
                 let whole = self.at.advance(rest);
-                let operator = Span {
-                    end: whole.start + 3,
-                    ..whole
-                };
-                let places = Places {
-                    operator,
-                    ..Places::of(whole)
-                };
-                self.tree.wrap(Node::Not { end: 0 }, places);
-                self.enter(
-                    Span {
-                        start: whole.end - 1,
-                        ..whole
-                    },
-                    ')',
-                )?;
+                let operator = Span { end: whole.start + 3, ..whole };
+                let places = Places { operator, whole, ..Places::default() };
+                self.enter(Span { start: whole.end - 1, ..whole }, ')')?;
+                self.tree.begin_wrap(Node::Not { end: 0 }, places);
                 continue;
             }
             let Ok((rest, path)) = token::attr_path(self.at.rest()) else {
@@ -77,16 +59,10 @@ impl Parser<'_> {
             let spaced = self.at.skip_spaces();
             if self.at.peek() == Some('[') {
                 let bracket = self.at.here(1);
-                let whole = Span {
-                    end: bracket.end,
-                    ..path_span
-                };
-                let places = Places {
-                    path: path_span,
-                    ..Places::of(whole)
-                };
-                self.tree.wrap(Node::ValuePath { path, end: 0 }, places);
+                let whole = Span { end: bracket.end, ..path_span };
+                let places = Places { path: path_span, whole, ..Places::default() };
                 self.enter(bracket, ']')?;
+                self.tree.begin_wrap(Node::ValuePath { path, end: 0 }, places);
                 self.at.at += 1;
                 continue;
             }
@@ -102,7 +78,6 @@ impl Parser<'_> {
             return Err(Error::too_deep(bracket, self.limits.depth()));
         }
         self.open.push((bracket, closing));
-        self.tree.begin();
         Ok(())
     }
 
@@ -110,11 +85,7 @@ impl Parser<'_> {
     fn comparison(&mut self, path: AttrPath, path_span: Span) -> Result<(), Error> {
         let word = self.at.word();
         let operator = self.at.here(word.len());
-        let places = Places {
-            path: path_span,
-            operator,
-            ..Places::default()
-        };
+        let places = Places { path: path_span, operator, ..Places::default() };
         let (node, places) = if word.eq_ignore_ascii_case("pr") {
             self.at.at += word.len();
             (Node::Present { path }, places)
@@ -130,18 +101,8 @@ impl Parser<'_> {
             if !spaced {
                 return Err(self.at.no_space(start.here(0), operator, value_span));
             }
-            let node = Node::Compare {
-                path,
-                operator: compare,
-                value,
-            };
-            (
-                node,
-                Places {
-                    value: value_span,
-                    ..places
-                },
-            )
+            let node = Node::Compare { path, operator: compare, value };
+            (node, Places { value: value_span, ..places })
         };
         if self.terms >= self.limits.terms() {
             return Err(Error::too_many_terms(path_span, self.limits.terms()));

@@ -1,4 +1,4 @@
-use std::fmt::{self, Display, Formatter};
+use std::fmt::{self, Display, Formatter, Write as _};
 
 /// What [`write_tree`] needs to know of a node; `end` as in the tree it stands in.
 pub(crate) enum Shape<'a> {
@@ -46,35 +46,15 @@ pub(crate) fn write_tree<'a>(
                 text.fmt(f)?;
                 continue;
             }
-            Shape::And { end } => Open {
-                end,
-                between: " and ",
-                after: "",
-                fresh: true,
-            },
+            Shape::And { end } => Open { end, between: " and ", after: "", fresh: true },
             Shape::Or { end } if in_and => {
                 f.write_str("(")?;
-                Open {
-                    end,
-                    between: " or ",
-                    after: ")",
-                    fresh: true,
-                }
+                Open { end, between: " or ", after: ")", fresh: true }
             }
-            Shape::Or { end } => Open {
-                end,
-                between: " or ",
-                after: "",
-                fresh: true,
-            },
+            Shape::Or { end } => Open { end, between: " or ", after: "", fresh: true },
             Shape::Wrap { before, after, end } => {
                 before.fmt(f)?;
-                Open {
-                    end,
-                    between: "",
-                    after,
-                    fresh: true,
-                }
+                Open { end, between: "", after, fresh: true }
             }
         };
         open.push(group);
@@ -85,7 +65,22 @@ pub(crate) fn write_tree<'a>(
     Ok(())
 }
 
-/// Prints a JSON string with the fewest escapes.
+/// Prints a JSON string, escaping what JSON demands and what would steer a terminal or hide what
+/// stands beside it.
 pub(super) fn write_string(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
-    f.write_str(&serde_json::to_string(text).map_err(|_| fmt::Error)?)
+    let quoted = serde_json::to_string(text).map_err(|_| fmt::Error)?;
+    for c in quoted.chars() {
+        if misleads(c) {
+            write!(f, "\\u{:04x}", u32::from(c))?;
+        } else {
+            f.write_char(c)?;
+        }
+    }
+    Ok(())
+}
+
+/// Control characters, and characters without width that reorder or hide text; all below U+10000.
+pub(super) fn misleads(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

@@ -30,10 +30,7 @@ pub(super) enum FaultKind {
 
 impl<'t> ParseError<&'t str> for Fault<'t> {
     fn from_error_kind(rest: &'t str, _: nom::error::ErrorKind) -> Self {
-        Self {
-            rest,
-            kind: FaultKind::Other,
-        }
+        Self { rest, kind: FaultKind::Other }
     }
 
     fn append(_: &'t str, _: nom::error::ErrorKind, other: Self) -> Self {
@@ -74,26 +71,13 @@ pub(super) fn not_bracket(text: &str) -> Parsed<'_, &str> {
 /// `ATTRNAME = ALPHA *(nameChar)`
 fn name(text: &str) -> Parsed<'_, &str> {
     let name_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    recognize(pair(
-        satisfy(|c| c.is_ascii_alphabetic()),
-        take_while(name_char),
-    ))
-    .parse(text)
+    recognize(pair(satisfy(|c| c.is_ascii_alphabetic()), take_while(name_char))).parse(text)
 }
 
 /// `attrPath = [URI ":"] ATTRNAME *1subAttr`
 pub(super) fn attr_path(text: &str) -> Parsed<'_, AttrPath> {
-    let parts = (
-        opt(terminated(uri, char(':'))),
-        name,
-        opt(preceded(char('.'), name)),
-    );
-    map(parts, |(uri, name, sub)| AttrPath {
-        uri: uri.map(Into::into),
-        name: name.into(),
-        sub: sub.map(Into::into),
-    })
-    .parse(text)
+    let parts = (opt(terminated(uri, char(':'))), name, opt(preceded(char('.'), name)));
+    map(parts, |(uri, name, sub)| AttrPath::new(uri, name, sub)).parse(text)
 }
 
 /// The schema URI of an attribute path: all up to the last colon before the name, where that
@@ -101,10 +85,7 @@ pub(super) fn attr_path(text: &str) -> Parsed<'_, AttrPath> {
 /// else it begins a value path.
 fn uri(text: &str) -> Parsed<'_, &str> {
     let plain = satisfy(|c| c.is_ascii_alphanumeric() || "-._~:/?#@!$&'()*+,;=".contains(c));
-    let percent = recognize((
-        char('%'),
-        take_while_m_n(2, 2, |c: char| c.is_ascii_hexdigit()),
-    ));
+    let percent = recognize((char('%'), take_while_m_n(2, 2, |c: char| c.is_ascii_hexdigit())));
     let address = recognize((
         tag("//["),
         take_while1(|c: char| c.is_ascii_hexdigit() || matches!(c, ':' | '.')),
@@ -113,17 +94,10 @@ fn uri(text: &str) -> Parsed<'_, &str> {
     let unit = alt((address, percent, recognize(plain)));
     let (_, run) = recognize(fold_many0(unit, || (), |(), _| ())).parse(text)?;
     let Some((uri, _)) = run.rsplit_once(':') else {
-        return Err(Err::Error(Fault {
-            rest: text,
-            kind: FaultKind::Other,
-        }));
+        return Err(Err::Error(Fault { rest: text, kind: FaultKind::Other }));
     };
     let scheme_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-    let scheme = (
-        satisfy(|c| c.is_ascii_alphabetic()),
-        take_while(scheme_char),
-        char(':'),
-    );
+    let scheme = (satisfy(|c| c.is_ascii_alphabetic()), take_while(scheme_char), char(':'));
     let whole = recognize((scheme, nom::combinator::rest));
     let (_, uri) = all_consuming(whole).parse(uri)?;
     take(uri.chars().count()).parse(text)
@@ -137,10 +111,7 @@ pub(super) fn bare_value(word: &str) -> Option<Value> {
         value(Value::Null, tag("null")),
         map(number, |text: &str| Value::Number(text.into())),
     ));
-    all_consuming(literal)
-        .parse(word)
-        .ok()
-        .map(|(_, value)| value)
+    all_consuming(literal).parse(word).ok().map(|(_, value)| value)
 }
 
 /// `number = [ "-" ] int [ frac ] [ exp ]` (RFC 8259)
@@ -180,10 +151,7 @@ fn escape(text: &str) -> Parsed<'_, char> {
     let (rest, _) = char('\\').parse(text)?;
     if rest.is_empty() {
         // The string is cut short right behind a backslash: nothing is wrong with the escape.
-        return Err(Err::Error(Fault {
-            rest: text,
-            kind: FaultKind::Other,
-        }));
+        return Err(Err::Error(Fault { rest: text, kind: FaultKind::Other }));
     }
     let short = alt((
         one_of("\"\\/"),

@@ -4,56 +4,61 @@
 use super::expr::{Node, Places};
 use super::{Expr, Span};
 
-/// A tree under construction, in prefix order. Each level of brackets is an `or` of `and`s until
-/// its operands are counted.
+/// A tree under construction: its terms, `not`s and value paths in prefix order, and beside them
+/// the groups. Each level of brackets is an `or` of `and`s until its operands are counted.
 #[derive(Default)]
 pub(super) struct Builder {
-    drafts: Vec<(Draft, Places)>,
+    nodes: Vec<Node>,
+    places: Vec<Places>,
+    /// In prefix order too.
+    groups: Vec<Group>,
     levels: Vec<Level>,
 }
 
-enum Draft {
-    Group {
-        or: bool,
-        operands: u32,
-        end: usize,
-    },
-    /// A node with one operand; its own `end` is set when the tree is finished.
-    Wrap {
-        node: Node,
-        end: usize,
-    },
-    Leaf(Node),
+struct Group {
+    or: bool,
+    operands: u32,
+    /// The nodes that stand in it.
+    begin: u32,
+    end: u32,
+    span: Span,
 }
 
-/// Where the level's groups stand in the draft.
+/// The groups of a level that are open, and the node whose operand the level is.
 struct Level {
     or: usize,
     and: usize,
+    wrap: Option<usize>,
 }
 
 impl Builder {
     /// Begins a level of brackets, or the whole.
     pub(super) fn begin(&mut self) {
+        self.begin_level(None);
+    }
+
+    /// Adds a node whose operand is a level, and begins that.
+    pub(super) fn begin_wrap(&mut self, node: Node, places: Places) {
+        self.leaf(node, places);
+        self.begin_level(self.nodes.len().checked_sub(1));
+    }
+
+    /// Begins a level of round brackets, an operand that starts at `start`.
+    pub(super) fn begin_round(&mut self, start: u32) {
+        self.count(start);
+        self.begin_level(None);
+    }
+
+    fn begin_level(&mut self, wrap: Option<usize>) {
         let or = self.group(true);
         let and = self.group(false);
-        self.levels.push(Level { or, and });
-    }
-
-    /// Adds a node whose operand is the level that begins next.
-    pub(super) fn wrap(&mut self, node: Node, places: Places) {
-        self.count(places.whole.start);
-        self.drafts.push((Draft::Wrap { node, end: 0 }, places));
-    }
-
-    /// Counts a bracketed operand that begins at `start`, before its level begins.
-    pub(super) fn round(&mut self, start: u32) {
-        self.count(start);
+        self.levels.push(Level { or, and, wrap });
     }
 
     pub(super) fn leaf(&mut self, node: Node, places: Places) {
         self.count(places.whole.start);
-        self.drafts.push((Draft::Leaf(node), places));
+        self.nodes.push(node);
+        self.places.push(places);
     }
 
     /// An `or` after an operand that ends at `at`: the `and` group before it is complete.
@@ -61,177 +66,129 @@ impl Builder {
         let and = self.group(false);
         if let Some(level) = self.levels.last_mut() {
             let done = std::mem::replace(&mut level.and, and);
-            self.close(done, and, at);
+            self.close(done, at);
         }
     }
 
     /// Ends a level whose last operand ends at `at`; a closing bracket ends at `bracket_end`.
     pub(super) fn end(&mut self, at: u32, bracket_end: u32) {
-        let Some(level) = self.levels.pop() else {
-            return;
-        };
-        let end = self.drafts.len();
-        self.close(level.and, end, at);
-        self.close(level.or, end, at);
-        let before = level
-            .or
-            .checked_sub(1)
-            .and_then(|before| self.drafts.get_mut(before));
-        if let Some((
-            Draft::Wrap {
-                end: wrap_end @ 0, ..
-            },
-            places,
-        )) = before
-        {
-            *wrap_end = end;
-            places.whole.end = bracket_end;
+        let Some(level) = self.levels.pop() else { return };
+        self.close(level.and, at);
+        self.close(level.or, at);
+        let after = self.here();
+        if let Some(wrap) = level.wrap {
+            if let Some(end) = self.nodes.get_mut(wrap).and_then(Node::end_mut) {
+                *end = after;
+            }
+            if let Some(places) = self.places.get_mut(wrap) {
+                places.whole.end = bracket_end;
+            }
         }
     }
 
-    /// Whether the level just begun at draft `from` holds a value path and nothing beside it.
+    /// Whether the level that is open holds a value path and nothing beside it.
     pub(super) fn is_lone_value_path(&self) -> bool {
-        let Some(level) = self.levels.last() else {
-            return false;
-        };
-        for (draft, _) in self.drafts.iter().skip(level.or) {
-            match draft {
-                Draft::Group {
-                    operands: 0 | 1, ..
+        let Some(level) = self.levels.last() else { return false };
+        let mut groups = self.groups.iter().skip(level.or).peekable();
+        let first = groups.peek().map_or(0, |group| group.begin);
+        for (at, node) in (first..).zip(self.nodes.iter().skip(first as usize)) {
+            // The level's own groups, or those of brackets round its only operand.
+            while let Some(group) = groups.next_if(|group| group.begin == at) {
+                if group.operands > 1 {
+                    return false;
                 }
-                | Draft::Wrap {
-                    node: Node::Not { .. },
-                    ..
-                } => {}
-                Draft::Wrap {
-                    node: Node::ValuePath { .. },
-                    ..
-                } => return true,
+            }
+            match node {
+                Node::Not { .. } => {}
+                Node::ValuePath { .. } => return true,
                 _ => return false,
             }
         }
         false
     }
 
+    fn here(&self) -> u32 {
+        u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)
+    }
+
     fn group(&mut self, or: bool) -> usize {
-        self.drafts.push((
-            Draft::Group {
-                or,
-                operands: 0,
-                end: 0,
-            },
-            Places::default(),
-        ));
-        self.drafts.len() - 1
+        let begin = self.here();
+        self.groups.push(Group { or, operands: 0, begin, end: begin, span: Span::default() });
+        self.groups.len() - 1
     }
 
     /// Counts one more operand of the open groups.
     fn count(&mut self, start: u32) {
-        let Some(level) = self.levels.last() else {
-            return;
-        };
-        let (or, and) = (level.or, level.and);
-        let first_of_and = self.count_in(and, start);
-        if first_of_and {
+        let Some(Level { or, and, .. }) = self.levels.last() else { return };
+        let (or, and) = (*or, *and);
+        if self.count_in(and, start) {
             self.count_in(or, start);
         }
     }
 
+    /// Whether it is the group's first.
     fn count_in(&mut self, group: usize, start: u32) -> bool {
-        match self.drafts.get_mut(group) {
-            Some((Draft::Group { operands, .. }, places)) => {
-                *operands += 1;
-                if *operands == 1 {
-                    places.whole.start = start;
-                }
-                *operands == 1
-            }
-            _ => false,
+        let Some(group) = self.groups.get_mut(group) else { return false };
+        group.operands += 1;
+        let first = group.operands == 1;
+        if first {
+            group.span.start = start;
+        }
+        first
+    }
+
+    fn close(&mut self, group: usize, at: u32) {
+        let end = self.here();
+        if let Some(group) = self.groups.get_mut(group) {
+            group.end = end;
+            group.span.end = at;
         }
     }
 
-    fn close(&mut self, group: usize, group_end: usize, at: u32) {
-        if let Some((Draft::Group { end, .. }, places)) = self.drafts.get_mut(group) {
-            *end = group_end;
-            places.whole.end = at;
-        }
-    }
-
+    /// Puts the groups that are kept among the nodes.
     pub(super) fn finish(self) -> Expr {
+        /// A group or node whose operands are being copied.
         struct Open {
-            draft_end: usize,
-            /// The node whose `end` is still to be set, where one was kept.
-            node: Option<usize>,
-            /// Whether the nearest kept ancestor is an `or`, an `and` or neither.
+            /// Where it ends, as the builder counts.
+            end: u32,
+            /// Where it stands in the tree.
+            node: usize,
+            /// Whether it is an `or`, an `and` or neither.
             or: Option<bool>,
         }
-        fn close(nodes: &mut [Node], closed: Open) {
+        fn close(nodes: &mut [Node], closed: &Open) {
             let len = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
-            let node = closed.node.and_then(|at| nodes.get_mut(at));
-            if let Some(
-                Node::And { end }
-                | Node::Or { end }
-                | Node::Not { end }
-                | Node::ValuePath { end, .. },
-            ) = node
-            {
+            if let Some(end) = nodes.get_mut(closed.node).and_then(Node::end_mut) {
                 *end = len;
             }
         }
 
-        let mut nodes: Vec<Node> = Vec::new();
-        let mut kept: Vec<Places> = Vec::new();
+        let kept = self.groups.iter().filter(|group| group.operands > 1).count();
+        let mut nodes: Vec<Node> = Vec::with_capacity(self.nodes.len() + kept);
+        let mut places: Vec<Places> = Vec::with_capacity(self.nodes.len() + kept);
         let mut open: Vec<Open> = Vec::new();
-        for (at, (draft, places)) in self.drafts.into_iter().enumerate() {
-            while let Some(closed) = open.pop_if(|group| group.draft_end <= at) {
-                close(&mut nodes, closed);
+        let mut groups = self.groups.into_iter().filter(|group| group.operands > 1).peekable();
+        for (at, (mut node, place)) in (0u32..).zip(self.nodes.into_iter().zip(self.places)) {
+            while let Some(closed) = open.pop_if(|open| open.end <= at) {
+                close(&mut nodes, &closed);
             }
-            let around = open.last().and_then(|group| group.or);
-            let (node, draft_end, or) = match draft {
-                Draft::Leaf(node) => (node, at, None),
-                Draft::Wrap { node, end } => (node, end, None),
-                Draft::Group { or, operands, end } => {
-                    if operands < 2 || around == Some(or) {
-                        open.push(Open {
-                            draft_end: end,
-                            node: None,
-                            or: around,
-                        });
-                        continue;
-                    }
-                    let node = if or {
-                        Node::Or { end: 0 }
-                    } else {
-                        Node::And { end: 0 }
-                    };
-                    (node, end, Some(or))
+            while let Some(group) = groups.next_if(|group| group.begin == at) {
+                if open.last().is_some_and(|around| around.or == Some(group.or)) {
+                    continue;
                 }
-            };
-            if draft_end > at {
-                open.push(Open {
-                    draft_end,
-                    node: Some(nodes.len()),
-                    or,
-                });
+                open.push(Open { end: group.end, node: nodes.len(), or: Some(group.or) });
+                nodes.push(if group.or { Node::Or { end: 0 } } else { Node::And { end: 0 } });
+                places.push(Places { whole: group.span, ..Places::default() });
+            }
+            if let Some(end) = node.end_mut() {
+                open.push(Open { end: *end, node: nodes.len(), or: None });
             }
             nodes.push(node);
-            kept.push(places);
+            places.push(place);
         }
         while let Some(closed) = open.pop() {
-            close(&mut nodes, closed);
+            close(&mut nodes, &closed);
         }
-        Expr {
-            nodes: nodes.into(),
-            places: kept.into(),
-        }
-    }
-}
-
-impl Places {
-    pub(super) fn of(whole: Span) -> Self {
-        Self {
-            whole,
-            ..Self::default()
-        }
+        Expr { nodes: nodes.into(), places: places.into() }
     }
 }

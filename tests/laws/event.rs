@@ -50,10 +50,7 @@ const TENANT: Places = &["/tenantid", "/extensions/tenantId", "/extensions/tenan
 const EVENT_ID: Places = &["/id", "/eventId", "/eventID"];
 const OWNER: Places = &["/ownerid", "/extensions/ownerId", "/extensions/ownerid"];
 const ATTRIBUTES: [(&str, Places); 4] = [
-    (
-        "id",
-        &["/data/id", "/data/attributes/id", "/data/dataTask/id"],
-    ),
+    ("id", &["/data/id", "/data/attributes/id", "/data/dataTask/id"]),
     (
         "spaceId",
         &[
@@ -84,9 +81,7 @@ fn first<'v>(value: &'v Value, places: Places) -> Option<&'v str> {
             .filter(|place| objects_only(value, place))
             .filter_map(|place| value.pointer(place)?.as_str())
     };
-    strings()
-        .find(|string| !string.is_empty())
-        .or_else(|| strings().next())
+    strings().find(|string| !string.is_empty()).or_else(|| strings().next())
 }
 
 /// A pointer reads array indices too; no place of ours is a number, so only objects count.
@@ -181,10 +176,7 @@ fn doubled_at(document: &Document, path: &[&str]) -> bool {
     let (Document::Object(members), [key, rest @ ..]) = (document, path) else {
         return false;
     };
-    let mut values = members
-        .iter()
-        .filter(|(name, _)| name == key)
-        .map(|(_, value)| value);
+    let mut values = members.iter().filter(|(name, _)| name == key).map(|(_, value)| value);
     if rest.is_empty() {
         return values.nth(1).is_some();
     }

@@ -48,22 +48,14 @@ impl Choices<'_> {
 }
 
 const TENANTS: [&str; 2] = ["t1", "t2"];
-const TYPES: [&str; 3] = [
-    "com.qlik.v1.app.reload.finished",
-    "app.created",
-    "app.deleted",
-];
+const TYPES: [&str; 3] = ["com.qlik.v1.app.reload.finished", "app.created", "app.deleted"];
 const USERS: [&str; 3] = ["u1", "u2", "U1"];
 const ATTRIBUTES: [&str; 4] = ["id", "spaceId", "topLevelResourceId", "data.status"];
 const VALUES: [&str; 4] = ["a", "b", "A", ""];
 const STATUSES: [&str; 2] = ["ok", "error"];
 
 fn values(attribute: &str) -> &'static [&'static str] {
-    if attribute == "data.status" {
-        &STATUSES
-    } else {
-        &VALUES
-    }
+    if attribute == "data.status" { &STATUSES } else { &VALUES }
 }
 
 /// A filter's text: nested to `depth`, each operator, now and then spelt otherwise.
@@ -77,9 +69,7 @@ pub fn filter_text(choices: &mut Choices<'_>, depth: usize) -> String {
     }
     let joint = if kind < 7 { " and " } else { " or " };
     let count = 2 + choices.below(3);
-    let operands: Vec<String> = (0..count)
-        .map(|_| filter_text(choices, depth - 1))
-        .collect();
+    let operands: Vec<String> = (0..count).map(|_| filter_text(choices, depth - 1)).collect();
     format!("({})", operands.join(joint))
 }
 
@@ -88,18 +78,13 @@ pub fn filter(profile: &Profile, choices: &mut Choices<'_>) -> Filter {
         return Filter::everything(profile);
     }
     let text = filter_text(choices, 3);
-    profile
-        .filter(&text, None)
-        .expect("generated filters are valid")
+    profile.filter(&text, None).expect("generated filters are valid")
 }
 
 pub fn subscription(profile: &Profile, choices: &mut Choices<'_>) -> Subscription {
     let tenant = *choices.pick(&TENANTS);
     let mask = choices.below(8);
-    let types = TYPES
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| mask & (1 << at) != 0);
+    let types = TYPES.iter().enumerate().filter(|(at, _)| mask & (1 << at) != 0);
     let types: Vec<&str> = types.map(|(_, event_type)| *event_type).collect();
     let subscription = Subscription::new(tenant, types, filter(profile, choices));
     let subscription = match choices.below(3) {
@@ -111,11 +96,7 @@ pub fn subscription(profile: &Profile, choices: &mut Choices<'_>) -> Subscriptio
 }
 
 pub fn event<'p>(profile: &'p Profile, choices: &mut Choices<'_>) -> Event<'p> {
-    let mut event = Event::new(
-        profile.layout(),
-        *choices.pick(&TENANTS),
-        *choices.pick(&TYPES),
-    );
+    let mut event = Event::new(profile.layout(), *choices.pick(&TENANTS), *choices.pick(&TYPES));
     if choices.below(3) > 0 {
         event = event.with_owner(*choices.pick(&USERS));
     }
@@ -123,9 +104,7 @@ pub fn event<'p>(profile: &'p Profile, choices: &mut Choices<'_>) -> Event<'p> {
         // Absent now and then.
         if choices.below(4) > 0 {
             let value = *choices.pick(values(attribute));
-            event = event
-                .with_attribute(attribute, value)
-                .expect("the profile has it");
+            event = event.with_attribute(attribute, value).expect("the profile has it");
         }
     }
     event
@@ -147,9 +126,7 @@ pub fn history(bytes: &[u8]) -> Tally {
         match choices.below(10) {
             0..3 if live.len() < 40 => {
                 let new = subscription(&profile, &mut choices);
-                let slot = matcher
-                    .insert(new.clone())
-                    .expect("the profile is the matcher's");
+                let slot = matcher.insert(new.clone()).expect("the profile is the matcher's");
                 assert!(
                     live.iter().all(|(other, _)| other.index() != slot.index()),
                     "a slot is given out once"
@@ -170,12 +147,8 @@ pub fn history(bytes: &[u8]) -> Tally {
                 let new = subscription(&profile, &mut choices);
                 matcher.remove(live[at].0).expect("it was there");
                 dead.push(live[at].0);
-                live[at] = (
-                    matcher
-                        .insert(new.clone())
-                        .expect("the profile is the matcher's"),
-                    new,
-                );
+                live[at] =
+                    (matcher.insert(new.clone()).expect("the profile is the matcher's"), new);
             }
             5 if !dead.is_empty() => {
                 let slot = *choices.pick(&dead);
@@ -184,9 +157,8 @@ pub fn history(bytes: &[u8]) -> Tally {
             }
             _ => {
                 let event = event(&profile, &mut choices);
-                let users: Vec<UserId> = (0..choices.below(4))
-                    .map(|_| (*choices.pick(&USERS)).into())
-                    .collect();
+                let users: Vec<UserId> =
+                    (0..choices.below(4)).map(|_| (*choices.pick(&USERS)).into()).collect();
                 let asked = |user: &UserId| users.contains(user);
                 let access = match choices.below(4) {
                     0 => Access::Owner,
@@ -220,10 +192,6 @@ pub fn history(bytes: &[u8]) -> Tally {
             "a removal gives back what was inserted"
         );
     }
-    assert_eq!(
-        matcher.stats(),
-        Stats::default(),
-        "nothing is left once all is removed"
-    );
+    assert_eq!(matcher.stats(), Stats::default(), "nothing is left once all is removed");
     tally
 }

@@ -14,13 +14,8 @@ pub fn filter_text(bytes: &[u8]) {
     match profile.filter(text, None) {
         Ok(filter) => {
             let printed = filter.to_string();
-            let again = profile
-                .filter(&printed, None)
-                .expect("a printed filter is valid");
-            assert_eq!(
-                filter, again,
-                "a filter equals itself after print, parse, check"
-            );
+            let again = profile.filter(&printed, None).expect("a printed filter is valid");
+            assert_eq!(filter, again, "a filter equals itself after print, parse, check");
             assert_eq!(printed, again.to_string(), "the canonical form is stable");
             let hashers = RandomState::new();
             assert_eq!(
@@ -74,37 +69,22 @@ fn within_limits(text: &str, limits: Limits) {
             on_boundaries(text, error.span());
             readable(&error.to_string());
             readable(error.help());
-            assert!(
-                !error.expected().to_string().is_empty(),
-                "an error says what was expected"
-            );
+            assert!(!error.expected().to_string().is_empty(), "an error says what was expected");
         }
     }
 }
 
 fn is_term(part: ExprRef<'_>) -> bool {
-    matches!(
-        part.kind(),
-        ExprKind::Compare { .. } | ExprKind::Present { .. }
-    )
+    matches!(part.kind(), ExprKind::Compare { .. } | ExprKind::Present { .. })
 }
 
 fn on_boundaries(text: &str, span: Span) {
-    assert!(
-        text.get(span.range()).is_some(),
-        "span {span:?} lies on character boundaries"
-    );
+    assert!(text.get(span.range()).is_some(), "span {span:?} lies on character boundaries");
 }
 
 /// Spans nest, follow one another, and lie on character boundaries.
 fn nested(text: &str, expr: &Expr) {
-    let mut open = vec![(
-        expr.root(),
-        Span {
-            start: 0,
-            end: text.len() as u32,
-        },
-    )];
+    let mut open = vec![(expr.root(), Span { start: 0, end: text.len() as u32 })];
     let mut seen = 0;
     while let Some((part, around)) = open.pop() {
         seen += 1;
@@ -112,26 +92,17 @@ fn nested(text: &str, expr: &Expr) {
         for inner in [part.path_span(), part.operator_span(), part.value_span()] {
             on_boundaries(text, inner);
             let empty = inner == Span::default();
-            assert!(
-                empty || (span.start <= inner.start && inner.end <= span.end),
-                "spans nest"
-            );
+            assert!(empty || (span.start <= inner.start && inner.end <= span.end), "spans nest");
         }
         on_boundaries(text, span);
         assert!(span.start < span.end, "a part has a text");
-        assert!(
-            around.start <= span.start && span.end <= around.end,
-            "spans nest"
-        );
+        assert!(around.start <= span.start && span.end <= around.end, "spans nest");
         match part.kind() {
             ExprKind::And(operands) | ExprKind::Or(operands) => {
                 assert!(operands.count() >= 2, "a group has two operands or more");
                 let mut behind = span.start;
                 for operand in operands {
-                    assert!(
-                        behind <= operand.span().start,
-                        "operands follow one another"
-                    );
+                    assert!(behind <= operand.span().start, "operands follow one another");
                     behind = operand.span().end;
                     open.push((operand, span));
                 }
@@ -142,25 +113,15 @@ fn nested(text: &str, expr: &Expr) {
             _ => {}
         }
     }
-    assert_eq!(
-        seen,
-        expr.iter().count(),
-        "every part is reached from the root"
-    );
+    assert_eq!(seen, expr.iter().count(), "every part is reached from the root");
 }
 
 /// One line, nothing that steers a terminal, bounded.
 fn readable(message: &str) {
-    assert!(
-        !message.is_empty() && !message.ends_with('.'),
-        "a message is a line: {message}"
-    );
+    assert!(!message.is_empty() && !message.ends_with('.'), "a message is a line: {message}");
     assert!(
         !message.chars().any(char::is_control),
         "a message has no control characters: {message:?}"
     );
-    assert!(
-        message.chars().count() < 1200,
-        "a message is bounded: {message}"
-    );
+    assert!(message.chars().count() < 1200, "a message is bounded: {message}");
 }

@@ -1,0 +1,330 @@
+//! The program, as its users see it.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+fn run(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hooksieve"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let feeder = std::thread::spawn(move || {
+        // The program may end before it has read all.
+        let _ = stdin.write_all(&input);
+    });
+    let output = child.wait_with_output().unwrap();
+    feeder.join().unwrap();
+    output
+}
+
+/// Exit code and both streams, rates left out.
+fn shown(arguments: &[&str], input: &str) -> String {
+    let output = run(arguments, input.as_bytes());
+    let err = String::from_utf8(output.stderr).unwrap();
+    let err: String = err
+        .lines()
+        .map(|line| match line.rsplit_once(' ') {
+            Some((counts, "events/s")) => {
+                format!("{} N events/s\n", counts.rsplit_once(' ').unwrap().0)
+            }
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    format!(
+        "exit {}\n--- stdout\n{}--- stderr\n{err}",
+        output.status.code().unwrap(),
+        String::from_utf8(output.stdout).unwrap()
+    )
+}
+
+const WEBHOOKS: &str = "tests/data/webhooks.json";
+const EVENTS: &str = "tests/data/events.ndjson";
+
+fn sample(line: usize) -> String {
+    std::fs::read_to_string(EVENTS).unwrap().lines().nth(line).unwrap().to_owned()
+}
+
+/// A file that is gone when the test is over.
+struct Temporary(std::path::PathBuf);
+
+impl Temporary {
+    fn new(name: &str, content: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("hooksieve-{}-{name}", std::process::id()));
+        std::fs::write(&path, content).unwrap();
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn check_text() {
+    let filters = [
+        r#"ID eq "a" or (spaceId NE "b")"#,
+        "id eq id123",
+        r#"spaceIdd eq 5 and id co "x" and not (id pr)"#,
+        "",
+        "id eq \"a\" or\n  id eq b",
+        "id eq x\u{1b}[31m\u{9b}31m",
+    ];
+    insta::assert_snapshot!(shown(&[&["check"][..], &filters].concat(), ""));
+}
+
+#[test]
+fn check_json() {
+    let reload = "--event-type=com.qlik.v1.app.reload.finished";
+    let filters = [
+        r#"data.status eq "OK" and id eq 5"#,
+        r#"data.status eq "ok""#,
+        "",
+        "id eq é",
+        "(id eq \"a\"",
+    ];
+    let arguments = [&["check", "--format", "json", reload][..], &filters].concat();
+    insta::assert_snapshot!(shown(&arguments, ""));
+}
+
+#[test]
+fn check_lines() {
+    let input = concat!(
+        "\"id eq \\\"x\\\"\"\n",
+        "{\"filter\":\"data.status eq \\\"ok\\\"\",\"eventTypes\":[]}\n",
+        "{\"filter\":\"data.status eq \\\"ok\\\"\",\"eventTypes\":[\"com.qlik.v1.app.reload.finished\"]}\n",
+        "{\"filter\":\"data.status eq \\\"ok\\\"\"}\n",
+        "nonsense\n",
+        "\n",
+        "{\"filter\":null,\"eventTypes\":[\"a\"]}\n",
+        "{\"eventTypes\":[\"a\"]}\n",
+        "{\"filter\":5}\n",
+        "5\n",
+        "\"id eq x\"",
+    );
+    insta::assert_snapshot!("check_lines_json", shown(&["check", "--format", "json"], input));
+    insta::assert_snapshot!("check_lines_text", shown(&["check"], input));
+}
+
+#[test]
+fn check_scim() {
+    let filters = [r#"emails[type eq "work"] and not (a pr)"#, "", "a.b.c pr", "userName co 5"];
+    insta::assert_snapshot!(shown(&[&["check", "--profile", "scim"][..], &filters].concat(), ""));
+}
+
+#[test]
+fn match_text() {
+    insta::assert_snapshot!(shown(&["match", "--webhooks", WEBHOOKS, EVENTS], ""));
+}
+
+#[test]
+fn match_json_of_everyone() {
+    let arguments =
+        ["match", "--webhooks", WEBHOOKS, "--access", "all", "--format", "json", EVENTS];
+    insta::assert_snapshot!(shown(&arguments, ""));
+}
+
+/// One object over many lines, an array and lines of the same events give the same.
+#[test]
+fn match_takes_three_shapes() {
+    let lines = format!("{}\n\n{}\n", sample(1), sample(2));
+    let pretty = |line: usize| {
+        let event: serde_json::Value = serde_json::from_str(&sample(line)).unwrap();
+        serde_json::to_string_pretty(&event).unwrap()
+    };
+    let array = format!(" [\n{},\n{}\n]\n", pretty(1), pretty(2));
+    let objects = format!("{}\n{}\n", pretty(1), pretty(2));
+    let arguments = ["match", "--webhooks", WEBHOOKS, "--format", "json"];
+    let expected = run(&arguments, lines.as_bytes());
+    assert_eq!(expected.status.code(), Some(0));
+    assert_eq!(expected.stdout.iter().filter(|byte| **byte == b'\n').count(), 2);
+    for input in [array, objects, format!("[{},{}]", sample(1), sample(2))] {
+        let output = run(&arguments, input.as_bytes());
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(output.stdout, expected.stdout, "{input}");
+    }
+    let one = run(&arguments, pretty(1).as_bytes());
+    assert_eq!(one.stdout, expected.stdout.split_inclusive(|byte| *byte == b'\n').next().unwrap());
+    for nothing in ["", "\n \n", "[]", " [ ] \n"] {
+        let output = run(&arguments, nothing.as_bytes());
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0), "{nothing:?}");
+    }
+}
+
+#[test]
+fn match_goes_on_behind_bad_lines() {
+    let cut = &sample(0)[..100];
+    let input = format!(
+        "{cut}\n{}\n\n{{\"type\":\"a\",\"type\":\"b\",\"tenantid\":\"x\"}}\n[1]\n{{\"type\":\"x\",\n{}\nnull\n{{\"type\":\"x\"}}\n",
+        sample(1),
+        sample(2)
+    );
+    let arguments = ["match", "--webhooks", WEBHOOKS, "--format", "json"];
+    insta::assert_snapshot!("bad_lines_json", shown(&arguments, &input));
+    insta::assert_snapshot!("bad_lines_text", shown(&["match", "--webhooks", WEBHOOKS], &input));
+}
+
+#[test]
+fn match_ends_at_a_broken_array() {
+    let arguments = ["match", "--webhooks", WEBHOOKS, "--format", "json"];
+    let mut report = String::new();
+    for input in [
+        format!("[{},\n{{\"type\": tru}},\n{}]", sample(1), sample(2)),
+        format!("[{}\n{}]", sample(1), sample(2)),
+        format!("[{},]", sample(1)),
+        format!("[{}", sample(1)),
+        format!("[{}] x", sample(1)),
+        "[,]".to_owned(),
+        format!("[5, {{\"type\":\"x\"}},\n{}]", sample(2)),
+        "{\n  \"type\": \"x\",\n  \"tenantid\": }\n".to_owned(),
+        "{\n  \"type\": \"x\",\n".to_owned(),
+    ] {
+        report.push_str(&shown(&arguments, &input));
+        report.push('\n');
+    }
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn webhooks_that_are_not_valid() {
+    let file = Temporary::new(
+        "invalid.json",
+        r#"[
+  {"id": "a", "enabled": true, "eventTypes": ["com.qlik.v1.app.reload.finished"]},
+  {"id": "a"},
+  {"id": "b", "filter": "id eq x"},
+  {"id": "c", "filter": "data.status eq \"ok\"", "eventTypes": ["x"]},
+  {"id": 5},
+  {"level": "user"},
+  {"id": "d", "level": "user", "createdByUserId": "u", "ownerId": null, "enabled": null, "filter": null},
+  {"id": "e", "enabled": "yes",
+   "eventTypes": []},
+  7
+]"#,
+    );
+    let output = |more: &[&str]| {
+        let arguments = [&["match", "--format", "json", "--webhooks", file.path()], more].concat();
+        shown(&arguments, &sample(1)).replace(file.path(), "FILE")
+    };
+    insta::assert_snapshot!("invalid_webhooks", output(&[]));
+    insta::assert_snapshot!("invalid_webhooks_skipped", output(&["--skip-invalid"]));
+}
+
+#[test]
+fn webhooks_in_every_shape() {
+    let one = r#"{"id":"a","tenantId":null,"enabled":true,"eventTypes":["com.qlik.v1.app.reload.finished"],"encryptedHeaders":["x"],"unknown":{}}"#;
+    let pretty =
+        serde_json::to_string_pretty(&serde_json::from_str::<serde_json::Value>(one).unwrap())
+            .unwrap();
+    for text in [
+        one.to_owned(),
+        pretty.clone(),
+        format!("[{one}]"),
+        format!("{{\"data\":[{pretty}],\"links\":{{}}}}"),
+        format!("\n{one}\n\n"),
+    ] {
+        let file = Temporary::new("shape.json", &text);
+        let output =
+            run(&["match", "--format", "json", "--webhooks", file.path()], sample(1).as_bytes());
+        let line = String::from_utf8(output.stdout).unwrap();
+        assert!(line.contains(r#""webhooks":["a"]"#), "{text}: {line}");
+    }
+    for text in ["", "{", "[", "[{]", "nonsense", "{\"data\": 5}", "{\"id\":\"a\"}\n{\"id\":\n"] {
+        let file = Temporary::new("broken.json", text);
+        let output = run(&["match", "--webhooks", file.path()], b"");
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}: {err}");
+        assert!(err.contains("broken.json:") && err.contains("error["), "{text}: {err}");
+    }
+}
+
+#[test]
+fn a_file_of_one_unnamed_tenant_refuses_a_second() {
+    let file = Temporary::new(
+        "unnamed.ndjson",
+        "{\"id\":\"a\",\"enabled\":true,\"eventTypes\":[\"x\"]}\n",
+    );
+    let events = "{\"type\":\"x\",\"tenantid\":\"t1\"}\n{\"type\":\"x\",\"tenantid\":\"t2\"}\n{\"type\":\"x\",\"tenantid\":\"t1\"}\n";
+    let arguments = ["match", "--format", "json", "--webhooks", file.path()];
+    insta::assert_snapshot!("second_tenant", shown(&arguments, events));
+    let named = [&arguments[..], &["--tenant", "t2"]].concat();
+    insta::assert_snapshot!("named_tenant", shown(&named, events));
+}
+
+#[test]
+fn explain() {
+    let event = Temporary::new("event.json", &sample(2));
+    let arguments = ["explain", "--webhooks", WEBHOOKS, event.path()];
+    insta::assert_snapshot!("explain_text", shown(&arguments, ""));
+    let arguments = [
+        "explain",
+        "--webhooks",
+        WEBHOOKS,
+        "--format",
+        "json",
+        "--webhook",
+        "wh-two-apps",
+        "--webhook",
+        "wh-globex",
+        "-",
+    ];
+    insta::assert_snapshot!("explain_json", shown(&arguments, &sample(2)));
+    let arguments = ["explain", "--webhooks", WEBHOOKS, "--webhook", "wh-nested", "-"];
+    insta::assert_snapshot!("explain_nested", shown(&arguments, &sample(5)));
+    let arguments = ["explain", "--webhooks", WEBHOOKS, "--webhook", "wh-mine", "-"];
+    insta::assert_snapshot!("explain_access", shown(&arguments, &sample(1)));
+    insta::assert_snapshot!("explain_bad_event", shown(&arguments, "{\n\"type\": \"x\" \"y\"}"));
+}
+
+#[test]
+fn usage_and_io_exit_with_2() {
+    for arguments in [
+        &["match"][..],
+        &["match", "--webhooks", "no/such/file"],
+        &["match", "--webhooks", WEBHOOKS, "no/such/file"],
+        &["explain", "--webhooks", WEBHOOKS, "no/such/file"],
+        &["check", "--profile", "xml", "id pr"],
+        &["nonsense"],
+    ] {
+        let output = run(arguments, b"");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+    let output =
+        run(&["explain", "--webhooks", WEBHOOKS, "--webhook", "nobody", "-"], sample(1).as_bytes());
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hooksieve"))
+        .args(["check"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().unwrap();
+    for _ in 0..100_000 {
+        if stdin.write_all(b"\"id eq \\\"x\\\"\"\n").is_err() {
+            break;
+        }
+    }
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty());
+}

@@ -1,0 +1,213 @@
+//! What things cost, in counters: allocations, look-ups, evaluations, memory, stack.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use allocation_counter::measure;
+use hooksieve::event::Event;
+use hooksieve::filter::Profile;
+use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Subscription};
+use hooksieve::syntax::{Error, ErrorKind, Expr, Limits};
+use std::time::{Duration, Instant};
+
+fn insert(matcher: &mut Matcher, profile: &Profile, filter: &str) {
+    let filter = profile.filter(filter, None).unwrap();
+    matcher.insert(Subscription::new("t", ["x"], filter)).unwrap();
+}
+
+/// 2,000 webhooks of every shape.
+fn crowd(profile: &Profile) -> Matcher {
+    let mut matcher = Matcher::new(profile);
+    for n in 0..500 {
+        insert(&mut matcher, profile, &format!(r#"id eq "i{n}" or spaceId eq "s{}""#, n % 50));
+        insert(
+            &mut matcher,
+            profile,
+            &format!(r#"spaceId eq "s{}" and data.status eq "ok""#, n % 50),
+        );
+        insert(&mut matcher, profile, &format!(r#"spaceId ne "s{}""#, n % 50));
+        let filter = profile.filter(&format!(r#"id ne "i{n}""#), None).unwrap();
+        let owner = Audience::Owner(format!("u{}", n % 20).into());
+        matcher.insert(Subscription::new("t", ["x"], filter).with_audience(owner)).unwrap();
+    }
+    matcher
+}
+
+const EVENT: &[u8] = br#"{"type":"x","tenantid":"t","ownerid":"u3","spaceid":"s7","data":{"id":"i7","status":"ok"}}"#;
+
+#[test]
+fn a_warm_match_allocates_nothing() {
+    let profile = Profile::webhook();
+    let matcher = crowd(&profile);
+    let mut scratch = Scratch::default();
+    let event = profile.read_event(EVENT).unwrap();
+    let users = ["u3".into(), "u4".into(), "u3".into()];
+    for access in [Access::Everyone, Access::Owner, Access::Users(&users), Access::Asked(&|_| true)]
+    {
+        let cold = matcher.matches(&event, access, &mut scratch).count();
+        assert!(cold > 500);
+        let mut warm = 0;
+        let used = measure(|| {
+            warm = matcher.matches(&event, access, &mut scratch).count();
+        });
+        assert_eq!((used.count_total, warm), (0, cold), "{access:?}");
+    }
+}
+
+#[test]
+fn reading_allocates_only_for_escapes() {
+    let profile = Profile::webhook();
+    let mut hits = 0;
+    let plain = measure(|| hits += usize::from(profile.read_event(EVENT).unwrap().id().is_none()));
+    assert_eq!(plain.count_total, 0, "nothing is copied");
+    let escaped = br#"{"type":"x","tenantid":"t","data":{"id":"\u0069","other":"\u0069"}}"#;
+    let once =
+        measure(|| hits += profile.read_event(escaped).unwrap().attribute("id").unwrap().len());
+    assert!(once.count_total <= 2, "one string: {once:?}");
+}
+
+/// The work for an event follows what it touches, not how many webhooks there are.
+#[test]
+fn work_does_not_grow_with_webhooks_that_are_not_touched() {
+    let profile = Profile::webhook();
+    let mut work = Vec::new();
+    for count in [100, 10_000] {
+        let mut matcher = Matcher::new(&profile);
+        for n in 0..count {
+            insert(
+                &mut matcher,
+                &profile,
+                &format!(r#"id eq "i{n}" or topLevelResourceId eq "r{n}""#),
+            );
+            insert(
+                &mut matcher,
+                &profile,
+                &format!(r#"spaceId eq "s{n}" and data.status eq "ok""#),
+            );
+        }
+        let mut scratch = Scratch::default();
+        let event = profile.read_event(EVENT).unwrap();
+        assert_eq!(matcher.matches(&event, Access::Owner, &mut scratch).len(), 2);
+        work.push(scratch.work());
+    }
+    assert_eq!(work[0], work[1]);
+    // `data.status` is posted nowhere, since a conjunction is found by its most selective key.
+    assert_eq!((work[0].postings, work[0].tests), (2, 1));
+    assert!(work[0].probes <= 4);
+}
+
+#[test]
+fn an_event_nobody_wants_costs_no_lookup() {
+    let profile = Profile::webhook();
+    let matcher = crowd(&profile);
+    let mut scratch = Scratch::default();
+    for (tenant, event_type) in [("t", "other"), ("other", "x")] {
+        let event = Event::new(profile.layout(), tenant, event_type);
+        let event = event.with_attribute("id", "i7").unwrap();
+        assert_eq!(matcher.matches(&event, Access::Everyone, &mut scratch).len(), 0);
+        assert_eq!(scratch.work(), Scratch::default().work());
+    }
+}
+
+#[test]
+fn equal_filters_share_one_plan() {
+    let profile = Profile::webhook();
+    let mut matcher = Matcher::new(&profile);
+    insert(&mut matcher, &profile, r#"id eq "a" and spaceId ne "s""#);
+    insert(&mut matcher, &profile, r#"(ID EQ "a")  AND (spaceid NE "s")"#);
+    insert(&mut matcher, &profile, r#"spaceId ne "s" and id eq "a""#);
+    assert_eq!(matcher.stats().plans, 2);
+}
+
+/// A result or an error within the time, and memory within a small multiple of the input.
+fn bounded(text: &str, limits: Limits) -> Result<Expr, Error> {
+    let mut result = None;
+    let begin = Instant::now();
+    let used = measure(|| result = Some(Expr::parse_within(text, limits)));
+    let took = begin.elapsed();
+    let most = 40 * text.len() as u64 + 4096;
+    assert!(used.bytes_max <= most, "{} bytes for {}", used.bytes_max, text.len());
+    // Far above what it takes (the machine may be busy), far below what a quadratic walk takes.
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    result.unwrap()
+}
+
+fn wide() -> Limits {
+    Limits::default().with_bytes(usize::MAX).with_depth(usize::MAX).with_terms(usize::MAX)
+}
+
+#[test]
+fn hostile_sizes_are_bounded() {
+    let kind = |text: &str, limits| bounded(text, limits).err().map(|error| error.kind());
+    let brackets = "(".repeat(100_000);
+    assert_eq!(kind(&brackets, Limits::default()), Some(ErrorKind::TooLong));
+    assert_eq!(kind(&brackets, wide()), Some(ErrorKind::TooDeep));
+    assert_eq!(kind(&"not(".repeat(100_000), wide()), Some(ErrorKind::TooDeep));
+    assert_eq!(kind(&"a[b pr or ".repeat(100_000), wide()), Some(ErrorKind::TooDeep));
+    assert_eq!(kind(&")".repeat(100_000), wide()), Some(ErrorKind::UnopenedBracket));
+    let string = format!("id eq \"{}\"", "x".repeat(1_000_000));
+    assert_eq!(kind(&string, Limits::default()), Some(ErrorKind::TooLong));
+    assert_eq!(kind(&string, wide()), None);
+    assert_eq!(kind(&string[..900_000], wide()), Some(ErrorKind::UnclosedString));
+    let escapes = format!("id eq \"{}\"", "\\u0041".repeat(200_000));
+    assert_eq!(kind(&escapes, wide()), None);
+    let or = vec!["id eq \"x\""; 10_000].join(" or ");
+    assert_eq!(kind(&or, Limits::default()), Some(ErrorKind::TooLong));
+    assert_eq!(kind(&or, wide()), None);
+    let groups = vec!["(a pr)"; 100_000].join(" and ");
+    assert_eq!(kind(&groups, wide()), None);
+    assert_eq!(kind(&"a:".repeat(500_000), wide()), Some(ErrorKind::InvalidPath));
+    assert_eq!(kind(&"a.".repeat(500_000), wide()), Some(ErrorKind::InvalidPath));
+    assert_eq!(kind(&" ".repeat(1_000_000), wide()), Some(ErrorKind::Empty));
+    assert_eq!(
+        kind(&format!("id eq {}", "é".repeat(500_000)), wide()),
+        Some(ErrorKind::UnquotedValue)
+    );
+}
+
+/// As deep as a filter can get: brackets at the ceiling, `and` and `or` in turn.
+fn deepest() -> String {
+    let mut text = r#"id eq "x""#.to_owned();
+    for depth in 0..Limits::MAX_DEPTH {
+        let joint = if depth % 2 == 0 { "or" } else { "and" };
+        text = format!(r#"(id ne "y" {joint} {text} {joint} spaceId eq "s")"#);
+    }
+    text
+}
+
+/// The whole way of a filter, through every stage, on a stack of 128 KiB.
+#[test]
+fn the_deepest_filter_survives_a_small_stack() {
+    let work = || {
+        let text = deepest();
+        let profile = Profile::webhook().with_limits(wide());
+        let expr = Expr::parse_within(&text, wide()).unwrap();
+        assert_eq!(expr, expr.clone());
+        assert_eq!(Expr::parse_within(&expr.to_string(), wide()).unwrap(), expr);
+        assert!(!format!("{expr:?}").is_empty());
+        let filter = profile.check(&expr, None).unwrap();
+        assert_eq!(profile.filter(&filter.to_string(), None).unwrap(), filter);
+        let event = Event::new(profile.layout(), "t", "x").with_attribute("id", "y").unwrap();
+        let holds = filter.matches(&event);
+        assert_eq!(filter.explain(&event).holds(), holds);
+        let mut matcher = Matcher::new(&profile);
+        let slot = matcher.insert(Subscription::new("t", ["x"], filter)).unwrap();
+        let mut scratch = Scratch::default();
+        assert_eq!(matcher.matches(&event, Access::Owner, &mut scratch).len(), usize::from(holds));
+        matcher.remove(slot).unwrap();
+
+        let not =
+            format!("{}a pr{}", "not(".repeat(Limits::MAX_DEPTH), ")".repeat(Limits::MAX_DEPTH));
+        let expr = Expr::parse_within(&not, wide()).unwrap();
+        assert_eq!(Expr::parse_within(&expr.to_string(), wide()).unwrap(), expr);
+        // Errors from deep inside.
+        for broken in [&text[..text.len() - 1], &text[..text.len() / 2], &not[..not.len() / 2]] {
+            assert!(Expr::parse_within(broken, wide()).is_err());
+        }
+        let nested =
+            format!(r#"{{"type":"x","tenantid":"t","a":{}1{}}}"#, "[".repeat(126), "]".repeat(126));
+        assert!(profile.read_event(nested.as_bytes()).is_ok());
+        let deeper = "[".repeat(1_000_000);
+        assert!(profile.read_event(deeper.as_bytes()).is_err());
+    };
+    let thread = std::thread::Builder::new().stack_size(128 << 10).spawn(work).unwrap();
+    assert!(thread.join().is_ok());
+}

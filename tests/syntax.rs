@@ -1,0 +1,118 @@
+//! Each file of `tests/data/filters` is a filter; its snapshot is the canonical form with the
+//! tree, or the error.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use hooksieve::syntax::{Error, ErrorKind, Expr, Limits};
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+fn drawn(text: &str, error: &Error) -> String {
+    let span = error.span().range();
+    let marked = format!("{}▶{}◀{}", &text[..span.start], &text[span.clone()], &text[span.end..]);
+    format!(
+        "{}: {error}\n{marked}\nexpected {}\nhelp: {}\n",
+        error.code(),
+        error.expected(),
+        error.help()
+    )
+}
+
+#[test]
+fn filters() {
+    insta::glob!("data/filters/*.txt", |path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let text = text.strip_suffix('\n').unwrap();
+        let report = match Expr::parse(text) {
+            Ok(expr) => format!("{expr}\n\n{expr:?}"),
+            Err(error) => drawn(text, &error),
+        };
+        insta::with_settings!({ description => text.escape_debug().to_string(), omit_expression => true }, {
+            insta::assert_snapshot!(report);
+        });
+    });
+}
+
+#[test]
+fn every_kind_of_error_has_a_case() {
+    let mut seen = HashSet::new();
+    for entry in std::fs::read_dir("tests/data/filters").unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        if let Err(error) = Expr::parse(text.strip_suffix('\n').unwrap()) {
+            seen.insert(error.kind());
+        }
+    }
+    // Those of the limits have tests of their own.
+    let limits = [ErrorKind::TooLong, ErrorKind::TooDeep, ErrorKind::TooManyTerms];
+    for kind in ErrorKind::ALL.iter().filter(|kind| !limits.contains(kind)) {
+        assert!(seen.contains(kind), "no case for {kind:?}");
+    }
+    let codes: HashSet<_> = ErrorKind::ALL.iter().map(|kind| kind.code()).collect();
+    assert_eq!(codes.len(), ErrorKind::ALL.len(), "each kind has a code of its own");
+}
+
+/// What a help shows in backticks as the mended filter is one.
+#[test]
+fn mends_parse() {
+    for (text, mend) in [
+        ("id eq id123", r#"id eq "id123""#),
+        ("id eq 'id 123'", r#"id eq "id 123""#),
+        ("id eq “id 123”", r#"id eq "id 123""#),
+        (r#"id = "x""#, r#"id eq "x""#),
+        (r#"id==x"#, r#"id eq "x""#),
+        (r#"id != "x""#, r#"id ne "x""#),
+        (r#"id eq"x""#, r#"eq "x""#),
+        (r#"(a pr"#, "(a pr)"),
+        (r#"id "x""#, r#"id eq "x""#),
+    ] {
+        let error = Expr::parse(text).unwrap_err();
+        assert!(error.help().contains(&format!("`{mend}`")), "{text}: {}", error.help());
+        let whole = if mend.starts_with("eq") { format!("id {mend}") } else { mend.to_owned() };
+        assert!(Expr::parse(&whole).is_ok(), "{whole}");
+    }
+}
+
+#[test]
+fn limits_refuse_what_is_one_more() {
+    let limits = Limits::default().with_bytes(20).with_depth(2).with_terms(2);
+    let kind = |text| Expr::parse_within(text, limits).err().map(|error| error.kind());
+    assert_eq!(kind("a eq \"0123456789012\""), None);
+    assert_eq!(kind("a eq \"01234567890123\""), Some(ErrorKind::TooLong));
+    assert_eq!(kind("((a pr))"), None);
+    assert_eq!(kind("(((a pr)))"), Some(ErrorKind::TooDeep));
+    assert_eq!(kind("not(a[b pr])"), None);
+    assert_eq!(kind("not(not(a[b pr]))"), Some(ErrorKind::TooDeep));
+    assert_eq!(kind("(a pr) or (b pr)"), None);
+    assert_eq!(kind("a pr or b pr or c pr"), Some(ErrorKind::TooManyTerms));
+}
+
+#[test]
+fn default_limits_are_those_documented() {
+    let terms = |count: usize| vec!["id pr"; count].join(" or ");
+    assert!(Expr::parse(&terms(512)).is_ok());
+    assert_eq!(Expr::parse(&terms(513)).unwrap_err().kind(), ErrorKind::TooManyTerms);
+    let nested = |depth: usize| format!("{}a pr{}", "(".repeat(depth), ")".repeat(depth));
+    assert!(Expr::parse(&nested(64)).is_ok());
+    assert_eq!(Expr::parse(&nested(65)).unwrap_err().kind(), ErrorKind::TooDeep);
+    let long = |bytes: usize| format!("a eq \"{}\"", "x".repeat(bytes - 7));
+    assert!(Expr::parse(&long(32_768)).is_ok());
+    assert_eq!(Expr::parse(&long(32_769)).unwrap_err().kind(), ErrorKind::TooLong);
+}
+
+/// A message quotes at most 80 characters of a text, wherever the text is long.
+#[test]
+fn messages_are_short() {
+    let mut report = String::new();
+    for text in [
+        format!("id eq {}", "x".repeat(9000)),
+        format!("{} pr pr", "a".repeat(9000)),
+        format!("a {} 1", "é".repeat(9000)),
+    ] {
+        let error = Expr::parse(&text).unwrap_err();
+        writeln!(report, "{error} {}", error.help()).unwrap();
+        assert!(
+            error.to_string().chars().count() < 200 && error.help().chars().count() < 400,
+            "{error}"
+        );
+    }
+    assert!(!report.contains(&"x".repeat(81)));
+}
