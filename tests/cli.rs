@@ -1,6 +1,13 @@
 //! The program, as its users see it.
 #![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

@@ -1,5 +1,12 @@
 //! What things cost, in counters: allocations, look-ups, evaluations, memory, stack.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
 
 use allocation_counter::measure;
 use hooksieve::event::Event;

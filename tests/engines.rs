@@ -1,7 +1,14 @@
 //! Each file of `tests/data/matching` runs through three engines: the reference one by one, a
 //! matcher built in bulk, and one that got there by inserts and removes in shuffled order with
 //! decoys. All must say what the file says.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
 
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Slot, Subscription};

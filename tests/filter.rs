@@ -1,5 +1,12 @@
 //! The rules of profiles, each with what it refuses and what it says.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
 
 use hooksieve::event::{Event, EventType, Layout, LayoutError, Place};
 use hooksieve::filter::{Attribute, Filter, Operator, Profile, ProfileError};

@@ -1,5 +1,12 @@
 //! A module names only modules on lower floors; neighbours on one floor do not know each other.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
 
 use std::path::{Path, PathBuf};
 

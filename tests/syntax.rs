@@ -1,6 +1,13 @@
 //! Each file of `tests/data/filters` is a filter; its snapshot is the canonical form with the
 //! tree, or the error.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
 
 use hooksieve::syntax::{Error, ErrorKind, Expr, Limits};
 use std::collections::HashSet;

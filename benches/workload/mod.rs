@@ -1,31 +1,44 @@
-//! Seeded webhooks and events: one tenant, one event type, values drawn from 50,000 ids, 5,000
-//! spaces and 5,000 top-level resources.
+//! Seeded webhooks and events of one tenant and one event type.
 
 use std::fmt::Write as _;
 
-/// Which filters the webhooks have.
+/// Which filters the webhooks have, and what values they and the events draw from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mix {
-    /// Each event matches few: 82 % disjunctions of one to four `eq`, 12 % a conjunction with
-    /// `data.status`, 6 % nested three deep.
+    /// An event matches about two webhooks however many there are, since values grow with them:
+    /// five ids a webhook, half a space, half a top-level resource. Of the filters, 82 % are
+    /// disjunctions of one to four `eq`, 12 % a conjunction with `data.status`, 6 % nested three
+    /// deep.
     Selective,
-    /// The same, but 10 % `spaceId ne …` and 5 % without a filter.
+    /// The same filters over 50,000 ids, 5,000 spaces and 5,000 top-level resources, so that an
+    /// event matches 0.2 of 1,000 webhooks and 20 of 100,000.
+    Crowded,
+    /// As crowded, but 10 % of the filters are `spaceId ne …`, and 5 % of webhooks have none.
     Full,
 }
 
 impl Mix {
-    pub const ALL: [Self; 2] = [Self::Selective, Self::Full];
+    pub const ALL: [Self; 3] = [Self::Selective, Self::Crowded, Self::Full];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Selective => "selective",
+            Self::Crowded => "crowded",
             Self::Full => "full",
         }
     }
 }
 
+/// A source of filters and events.
+pub struct Workload {
+    mix: Mix,
+    ids: u64,
+    others: u64,
+    random: Random,
+}
+
 /// splitmix64
-pub struct Random(pub u64);
+struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -57,71 +70,83 @@ fn value(kind: u64, number: u64) -> String {
     )
 }
 
-fn id(random: &mut Random) -> String {
-    value(1, random.below(50_000))
-}
-
-fn space(random: &mut Random) -> String {
-    value(2, random.below(5_000))
-}
-
-fn resource(random: &mut Random) -> String {
-    value(3, random.below(5_000))
-}
-
-fn status(random: &mut Random) -> &'static str {
-    if random.below(2) == 0 { "ok" } else { "error" }
-}
-
-fn equal(random: &mut Random) -> String {
-    match random.below(10) {
-        0..6 => format!("id eq \"{}\"", id(random)),
-        6..8 => format!("spaceId eq \"{}\"", space(random)),
-        _ => format!("topLevelResourceId eq \"{}\"", resource(random)),
+impl Workload {
+    /// The values are those for `webhooks` many; equal seeds give equal streams.
+    pub fn new(mix: Mix, webhooks: usize, seed: u64) -> Self {
+        let webhooks = webhooks as u64;
+        let (ids, others) = match mix {
+            Mix::Selective => (5 * webhooks, webhooks / 2),
+            Mix::Crowded | Mix::Full => (50_000, 5_000),
+        };
+        Self { mix, ids, others, random: Random(seed) }
     }
-}
 
-/// The text of one webhook's filter; empty for one without.
-pub fn filter(random: &mut Random, mix: Mix) -> String {
-    if mix == Mix::Full {
-        match random.below(100) {
-            0..10 => return format!("spaceId ne \"{}\"", space(random)),
-            10..15 => return String::new(),
-            _ => {}
+    fn id(&mut self) -> String {
+        value(1, self.random.below(self.ids))
+    }
+
+    fn space(&mut self) -> String {
+        value(2, self.random.below(self.others))
+    }
+
+    fn resource(&mut self) -> String {
+        value(3, self.random.below(self.others))
+    }
+
+    fn status(&mut self) -> &'static str {
+        if self.random.below(2) == 0 { "ok" } else { "error" }
+    }
+
+    fn equal(&mut self) -> String {
+        match self.random.below(10) {
+            0..6 => format!("id eq \"{}\"", self.id()),
+            6..8 => format!("spaceId eq \"{}\"", self.space()),
+            _ => format!("topLevelResourceId eq \"{}\"", self.resource()),
         }
     }
-    match random.below(100) {
-        0..82 => {
-            let mut text = equal(random);
-            for _ in 0..random.below(4) {
-                let _ = write!(text, " or {}", equal(random));
+
+    /// The text of one webhook's filter; empty for one without.
+    pub fn filter(&mut self) -> String {
+        if self.mix == Mix::Full {
+            match self.random.below(100) {
+                0..10 => return format!("spaceId ne \"{}\"", self.space()),
+                10..15 => return String::new(),
+                _ => {}
             }
-            text
         }
-        82..94 => {
-            format!("spaceId eq \"{}\" and data.status eq \"{}\"", space(random), status(random))
+        match self.random.below(100) {
+            0..82 => {
+                let mut text = self.equal();
+                for _ in 0..self.random.below(4) {
+                    let _ = write!(text, " or {}", self.equal());
+                }
+                text
+            }
+            82..94 => {
+                format!("spaceId eq \"{}\" and data.status eq \"{}\"", self.space(), self.status())
+            }
+            _ => format!(
+                "{} and (spaceId ne \"{}\" or ({} and data.status ne \"{}\"))",
+                self.equal(),
+                self.space(),
+                self.equal(),
+                self.status()
+            ),
         }
-        _ => format!(
-            "{} and (spaceId ne \"{}\" or ({} and data.status ne \"{}\"))",
-            equal(random),
-            space(random),
-            equal(random),
-            status(random)
-        ),
     }
-}
 
-/// A CloudEvent of about 720 bytes.
-pub fn event(random: &mut Random) -> String {
-    let (id, space, resource, status) =
-        (id(random), space(random), resource(random), status(random));
-    let number = random.next();
-    format!(
-        r#"{{"id":"{own}","data":{{"id":"{id}","name":"Sales overview","size":{{"memory":{memory}}},"errors":[],"status":"{status}","endTime":"2026-10-30T07:06:22Z","duration":42,"reloadId":"{reload}","rowLimit":-1,"warnings":[],"isSessionApp":false,"peakMemoryBytes":1048576}},"time":"2026-10-30T07:06:22Z","type":"{TYPE}","source":"com.qlik/engine","userid":"{user}","ownerid":"{user}","spaceid":"{space}","tenantid":"{TENANT}","sessionid":"{session}","specversion":"1.0","datacontenttype":"application/json","toplevelresourceid":"{resource}"}}"#,
-        own = value(4, number),
-        memory = number % 1_000_000_000,
-        reload = value(5, number),
-        user = value(6, number % 1000),
-        session = value(7, number),
-    )
+    /// A CloudEvent of about 800 bytes.
+    pub fn event(&mut self) -> String {
+        let (id, space, resource, status) =
+            (self.id(), self.space(), self.resource(), self.status());
+        let number = self.random.next();
+        format!(
+            r#"{{"id":"{own}","data":{{"id":"{id}","name":"Sales overview","size":{{"memory":{memory}}},"errors":[],"status":"{status}","endTime":"2026-10-30T07:06:22Z","duration":42,"reloadId":"{reload}","rowLimit":-1,"warnings":[],"isSessionApp":false,"peakMemoryBytes":1048576}},"time":"2026-10-30T07:06:22Z","type":"{TYPE}","source":"com.qlik/engine","userid":"{user}","ownerid":"{user}","spaceid":"{space}","tenantid":"{TENANT}","sessionid":"{session}","specversion":"1.0","datacontenttype":"application/json","toplevelresourceid":"{resource}"}}"#,
+            own = value(4, number),
+            memory = number % 1_000_000_000,
+            reload = value(5, number),
+            user = value(6, number % 1000),
+            session = value(7, number),
+        )
+    }
 }

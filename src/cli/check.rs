@@ -90,8 +90,9 @@ impl Check<'_> {
             lines.next().map_err(|error| Failure::Input("<stdin>".into(), error))?
         {
             let parsed = line.bytes.and_then(|bytes| {
-                let value: Value = serde_json::from_slice(bytes)
-                    .map_err(|error| super::webhooks::without_place(&error))?;
+                let value: Value = serde_json::from_slice(bytes).map_err(|error| {
+                    format!("not JSON, {}", super::webhooks::without_place(&error))
+                })?;
                 let shape = "expected a string or an object with `filter` and `eventTypes`";
                 if !value.is_string() && value.get("filter").is_none() {
                     return Err(shape.to_owned());

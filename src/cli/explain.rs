@@ -43,10 +43,14 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
             arguments.webhooks.display()
         )));
     }
-    let name = arguments.event.display().to_string();
+    let standard_input = arguments.event.as_os_str() == "-";
+    let name = match standard_input {
+        true => "<stdin>".to_owned(),
+        false => arguments.event.display().to_string(),
+    };
     let io = |error| Failure::Input(name.clone(), error);
     let mut bytes = Vec::new();
-    if name == "-" {
+    if standard_input {
         io::stdin().lock().read_to_end(&mut bytes).map_err(io)?;
     } else {
         bytes = std::fs::read(&arguments.event).map_err(io)?;

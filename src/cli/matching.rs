@@ -242,7 +242,13 @@ impl Run<'_> {
         let rate = if seconds > 0.0 { self.events as f64 / seconds } else { 0.0 };
         let (events, matches) = (self.events, self.matches);
         self.progress.end();
-        let _ = writeln!(io::stderr(), "{events} events, {matches} matches, {rate:.0} events/s");
+        let counted = |count: u64, one: &str, more: &str| match count {
+            1 => format!("1 {one}"),
+            _ => format!("{count} {more}"),
+        };
+        let events = counted(events, "event", "events");
+        let matches = counted(matches, "match", "matches");
+        let _ = writeln!(io::stderr(), "{events}, {matches}, {rate:.0} events/s");
         Ok(if self.bad { Outcome::BadInput } else { Outcome::Well })
     }
 }
@@ -331,7 +337,7 @@ impl Progress {
 
     fn tick(&mut self, events: u64) {
         const PATIENCE: Duration = Duration::from_millis(500);
-        if !self.watched || events % 1024 != 0 || self.begin.elapsed() < PATIENCE {
+        if !self.watched || !events.is_multiple_of(1024) || self.begin.elapsed() < PATIENCE {
             return;
         }
         let total = self.total;

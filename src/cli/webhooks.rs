@@ -41,7 +41,7 @@ pub(super) struct Webhooks {
 
 /// A webhook as the API writes it; other members are not needed here.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "expected a webhook, a JSON object")]
 struct Resource {
     id: Option<String>,
     tenant_id: Option<String>,
@@ -122,6 +122,7 @@ struct Reader<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "expected an object")]
 struct Listing<'t> {
     #[serde(borrow)]
     data: Option<Vec<&'t RawValue>>,

@@ -124,22 +124,37 @@ impl<'a> Check<'a> {
         Some((index, attribute))
     }
 
-    /// The known attribute that an unknown one was likely meant to be.
+    /// The known attribute that an unknown one was likely meant to be: near in spelling, with or
+    /// without what stands before its last dot.
     fn nearest(&self, path: &AttrPath) -> Option<&'a str> {
         const LONGEST: usize = 64;
-        let name = match path.sub_attribute() {
+        let written = match path.sub_attribute() {
             Some(sub) => format!("{}.{sub}", path.name()),
             None => path.name().to_owned(),
-        }
-        .to_ascii_lowercase();
-        if name.len() > LONGEST {
+        };
+        if written.len() > LONGEST {
             return None;
         }
+        let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+        let distance = |known: &str| {
+            let whole = (written.to_ascii_lowercase(), known.to_ascii_lowercase());
+            let parts = [
+                whole,
+                (last(&written), last(known)),
+                (path.name().to_ascii_lowercase(), last(known)),
+            ];
+            parts
+                .iter()
+                .map(|(written, known)| (strsim::osa_distance(written, known), known.len()))
+                .filter(|(distance, length)| *distance <= 1.max(length / 3))
+                .map(|(distance, _)| distance)
+                .min()
+        };
         let known = self.profile.attributes().iter().map(Attribute::name);
-        let distances =
-            known.map(|known| (strsim::osa_distance(&name, &known.to_ascii_lowercase()), known));
-        let (distance, nearest) = distances.min_by_key(|(distance, _)| *distance)?;
-        (distance <= 1.max(nearest.len() / 3)).then_some(nearest)
+        known
+            .filter_map(|known| Some((distance(known)?, known)))
+            .min_by_key(|near| near.0)
+            .map(|near| near.1)
     }
 
     fn operator(&mut self, part: ExprRef<'_>, keyword: &str, how: &str) -> Option<Operator> {

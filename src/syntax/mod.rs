@@ -25,6 +25,7 @@
 
 mod cursor;
 mod diagnose;
+mod diagnose_value;
 mod error;
 mod expr;
 mod limits;

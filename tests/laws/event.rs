@@ -74,7 +74,7 @@ const ATTRIBUTES: [(&str, Places); 4] = [
 ];
 
 /// The first non-empty string of these places, else an empty one.
-fn first<'v>(value: &'v Value, places: Places) -> Option<&'v str> {
+fn first(value: &Value, places: Places) -> Option<&str> {
     let strings = || {
         places
             .iter()

@@ -5,6 +5,8 @@
     unreachable_pub,
     missing_docs,
     clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::string_slice,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "test code shared by several crates, none of which uses all of it"
