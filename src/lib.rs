@@ -47,3 +47,7 @@ pub mod guide {
     #[doc = include_str!("guide/changes.md")]
     pub mod changes {}
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -335,3 +335,184 @@ fn a_closed_pipe_ends_quietly() {
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stderr.is_empty());
 }
+
+/// What the README shows is what the program prints.
+#[test]
+fn the_readme_shows_the_output() {
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    for (arguments, input) in [
+        (&["match", "--webhooks", WEBHOOKS, EVENTS][..], String::new()),
+        (&["check", r#"ID eq "a1" or (spaceId NE "s1")"#, "id eq a1"], String::new()),
+        (
+            &[
+                "explain",
+                "--webhooks",
+                WEBHOOKS,
+                "--webhook",
+                "wh-two-apps",
+                "--webhook",
+                "wh-nested",
+                "--webhook",
+                "wh-paused",
+                "-",
+            ],
+            sample(5),
+        ),
+    ] {
+        let output = String::from_utf8(run(arguments, input.as_bytes()).stdout).unwrap();
+        assert!(readme.contains(output.trim_end()), "not in the README: {output}");
+    }
+}
+
+fn match_json(webhooks: &str, more: &[&str], events: &str) -> Output {
+    let file = Temporary::new("webhooks.json", webhooks);
+    run(
+        &[&["match", "--format", "json", "--webhooks", file.path()], more].concat(),
+        events.as_bytes(),
+    )
+}
+
+/// What programs read keeps every character; what people read keeps none that misleads.
+#[test]
+fn misleading_characters() {
+    let webhooks = "[{\"id\":\"w\u{7f}\u{9b}\u{202e}\",\"enabled\":true,\"eventTypes\":[\"x\"],\"filter\":\"id ne \\\"\u{202e}\\\"\"}]";
+    let event = "{\"id\":\"a\\nFAKE\u{7f}\u{202e}\",\"type\":\"x\",\"tenantid\":\"t\"}\n";
+    let json = String::from_utf8(match_json(webhooks, &[], event).stdout).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["event"], "a\nFAKE\u{7f}\u{202e}");
+    assert_eq!(json["webhooks"][0], "w\u{7f}\u{9b}\u{202e}");
+
+    let file = Temporary::new("misleading.json", webhooks);
+    let matched = run(&["match", "--webhooks", file.path()], event.as_bytes());
+    let explained = run(&["explain", "--webhooks", file.path(), "-"], event.as_bytes());
+    let checked = run(&["check", "id eq \"\u{202e}\u{7f}\"", "id eq \u{202e}\u{7f}"], b"");
+    for output in [matched, explained, checked] {
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("\\u202e"), "{text}");
+        assert!(!text.chars().any(|c| c != '\n' && hooksieve::syntax::misleads(c)), "{text:?}");
+        assert!(!text.contains("\nFAKE"), "{text}");
+    }
+    let checked = run(&["check", "--format", "json", "id eq \u{7f}x"], b"");
+    assert!(String::from_utf8(checked.stdout).unwrap().contains("id eq \u{7f}x"));
+}
+
+/// Time linear in the file: a quadratic reader would take minutes here.
+#[test]
+fn many_webhooks_load_from_an_array() {
+    let webhook = |n: usize| {
+        format!(
+            "{{\"id\":\"w{n}\",\"tenantId\":\"t\",\n\"enabled\":true,\"eventTypes\":[\"x\"],\"filter\":\"id eq \\\"{n}\\\"\"}}"
+        )
+    };
+    let list: Vec<String> = (0..50_000).map(webhook).collect();
+    let events = "{\"type\":\"x\",\"tenantid\":\"t\",\"data\":{\"id\":\"49999\"}}\n";
+    let output = match_json(&format!("[{}]", list.join(",\n")), &[], events);
+    assert!(String::from_utf8(output.stdout).unwrap().contains(r#"["w49999"]"#));
+}
+
+#[test]
+fn a_tenant_is_known_from_webhooks_that_are_skipped() {
+    let webhooks = r#"[
+        {"id": "a", "tenantId": "t1", "enabled": true, "eventTypes": ["x"]},
+        {"id": "b", "tenantId": "t2", "filter": "id eq x"},
+        {"id": "c", "enabled": true, "eventTypes": ["x"]}
+    ]"#;
+    let output =
+        match_json(webhooks, &["--skip-invalid"], "{\"type\":\"x\",\"tenantid\":\"t1\"}\n");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stdout).unwrap().contains(r#""webhooks":["a"]"#));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("webhook-missing-tenant"));
+}
+
+#[test]
+fn webhooks_that_are_no_objects_or_have_no_owner() {
+    for (webhook, code) in [
+        (r#"["w",null,null,null,null,["x"],null,true]"#, "webhook-invalid"),
+        (
+            r#"{"id":"w","level":"user","ownerId":"","createdByUserId":"u"}"#,
+            "webhook-missing-owner",
+        ),
+        (r#"{"id":"w","level":"both"}"#, "webhook-invalid"),
+        (r#"{"id":"w","id":"v"}"#, "webhook-invalid"),
+        (r#"{"id":"","tenantId":""}"#, "webhook-empty-tenant"),
+    ] {
+        let output = match_json(&format!("[{webhook}]"), &[], "");
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(err.contains(code), "{webhook}: {err}");
+    }
+    let long = format!(r#"[{{"id":"{}","eventTypes":"{}"}}]"#, "i".repeat(500), "y".repeat(5000));
+    let err = String::from_utf8(match_json(&long, &[], "").stderr).unwrap();
+    assert!(err.len() < 500, "{err}");
+}
+
+#[test]
+fn a_broken_array_ends_the_run_with_all_its_files() {
+    let broken = Temporary::new("first.json", "[{]");
+    let good = Temporary::new("second.json", &sample(1));
+    let arguments =
+        ["match", "--webhooks", WEBHOOKS, "--format", "json", broken.path(), good.path()];
+    let output = run(&arguments, b"");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    // What JSON allows but events may not have ends nothing.
+    let odd = format!("[{{\"n\": 1e999}}, {}1{}, {}]", "[".repeat(200), "]".repeat(200), sample(1));
+    let output = run(&["match", "--webhooks", WEBHOOKS, "--format", "json"], odd.as_bytes());
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(lines.lines().count(), 3, "{lines}");
+    assert!(lines.contains("event-number") && lines.contains("event-too-deep"), "{lines}");
+}
+
+#[test]
+fn objects_in_arrays_may_begin_lines() {
+    let event = "{\"type\":\"x\",\"tenantid\":\"t\",\"data\":{\"l\":[{\"a\":1},\n{\"b\":2}]}}\n";
+    let output = run(&["match", "--webhooks", WEBHOOKS, "--format", "json"], event.as_bytes());
+    assert_eq!(output.status.code(), Some(0));
+    for cut in ["{\"type\":\"x\"", "{\"type\":\"x\"\n", "{\"type\":\"x"] {
+        let output = run(&["match", "--webhooks", WEBHOOKS, "--format", "json"], cut.as_bytes());
+        let line = String::from_utf8(output.stdout).unwrap();
+        assert!(line.starts_with("{\"line\":1,\"error\""), "{cut:?}: {line}");
+    }
+}
+
+#[test]
+fn errors_name_the_line() {
+    let file = Temporary::new(
+        "webhooks.ndjson",
+        "\n{\"id\":\"a\"}\n\n{\"id\":\"b\",\"filter\":\"x\"}\n{]\n",
+    );
+    let err = String::from_utf8(run(&["match", "--webhooks", file.path()], b"").stderr).unwrap();
+    assert!(err.contains(".ndjson:4: webhook `b`") && err.contains(".ndjson:5: error"), "{err}");
+    let pretty = "\n[\n{\n\"type\": \"x\"\n},\n{\"tenantid\": \"t\",\n\"type\":\n tru}\n]";
+    let output = run(&["match", "--webhooks", WEBHOOKS, "--format", "json"], pretty.as_bytes());
+    assert!(output.stdout.starts_with(b"{\"line\":3,"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("<stdin>:8: error[event-syntax]"));
+}
+
+#[test]
+fn lines_at_the_limit() {
+    let padding =
+        |bytes: usize| format!("{{\"type\":\"x\",\"tenantid\":\"t\"{}}}", " ".repeat(bytes - 27));
+    let input = format!("{}\n{}\n{}\n", padding(16 << 20), padding((16 << 20) + 1), padding(100));
+    let output = run(&["match", "--webhooks", WEBHOOKS, "--format", "json"], input.as_bytes());
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<&str> = lines.lines().collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(
+        lines[0].contains("\"type\":\"x\"") && lines[2].contains("\"type\":\"x\""),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].starts_with("{\"line\":2,\"error\":{\"code\":\"event-too-long\""),
+        "{lines:?}"
+    );
+}
+
+/// Drawing stays bounded, while programs get every problem.
+#[test]
+fn many_problems() {
+    let filter = vec!["x co 5"; 500].join(" or ");
+    let text = String::from_utf8(run(&["check", &filter], b"").stdout).unwrap();
+    assert!(text.ends_with("and 1480 more\n"), "{}", &text[text.len() - 200..]);
+    let json = String::from_utf8(run(&["check", "--format", "json", &filter], b"").stdout).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["errors"].as_array().unwrap().len(), 1500);
+}

@@ -114,6 +114,56 @@ fn an_event_nobody_wants_costs_no_lookup() {
     }
 }
 
+/// A key that alone turns the verdict does so wherever else it stands in the filter.
+#[test]
+fn a_key_that_is_enough_needs_no_evaluation() {
+    let profile = Profile::webhook();
+    for filter in [
+        r#"id eq "i7" and spaceId eq "s7" or id eq "i7""#,
+        r#"id eq "i7" or id eq "i7" and spaceId eq "s7""#,
+    ] {
+        let mut matcher = Matcher::new(&profile);
+        insert(&mut matcher, &profile, filter);
+        let mut scratch = Scratch::default();
+        let event = profile.read_event(EVENT).unwrap();
+        assert_eq!(matcher.matches(&event, Access::Owner, &mut scratch).len(), 1);
+        assert_eq!((scratch.work().postings, scratch.work().tests), (1, 0), "{filter}");
+    }
+}
+
+/// A number that stood for a value is given to another one only once nothing is known by it.
+#[test]
+fn a_forgotten_value_is_not_taken_for_another() {
+    let profile = Profile::webhook();
+    let mut matcher = Matcher::new(&profile);
+    let filter = |text: &str| Subscription::new("t", ["x"], profile.filter(text, None).unwrap());
+    let first = matcher.insert(filter(r#"id eq "a" and spaceId eq "s""#)).unwrap();
+    let keeps_the_key = matcher.insert(filter(r#"id eq "a""#)).unwrap();
+    matcher.remove(first).unwrap();
+    let text = r#"topLevelResourceId eq "r" and (id eq "b" or spaceId eq "s")"#;
+    matcher.insert(filter(text)).unwrap();
+    let event = Event::new(profile.layout(), "t", "x");
+    let event = event.with_attribute("id", "a").unwrap();
+    let event = event.with_attribute("topLevelResourceId", "r").unwrap();
+    let mut scratch = Scratch::default();
+    let hits = matcher.matches(&event, Access::Owner, &mut scratch);
+    assert!(hits.eq([keeps_the_key]));
+}
+
+/// Shared between threads, and moved into them.
+#[test]
+fn everything_is_send_and_sync() {
+    fn check<T: Send + Sync>() {}
+    check::<Profile>();
+    check::<hooksieve::filter::Filter>();
+    check::<Expr>();
+    check::<Event<'static>>();
+    check::<Matcher>();
+    check::<Scratch>();
+    check::<Subscription>();
+    check::<Error>();
+}
+
 #[test]
 fn equal_filters_share_one_plan() {
     let profile = Profile::webhook();

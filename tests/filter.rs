@@ -200,3 +200,10 @@ fn equality_and_hash_ignore_spelling_alone() {
         assert!(!set.contains(&filter(other)), "{other}");
     }
 }
+
+#[test]
+fn attributes_that_share_a_place_are_counted() {
+    let many = |count: usize| (0..count).map(|n| (format!("a{n}"), vec![Place::new(["x"])]));
+    assert!(Layout::new(many(Layout::MAX_KEYS)).is_ok());
+    assert_eq!(Layout::new(many(Layout::MAX_KEYS + 1)), Err(LayoutError::TooManyKeys));
+}

@@ -1,5 +1,5 @@
 use super::report::{self, Entry, Origin};
-use super::{Failure, Format, Out, Outcome};
+use super::{Failure, Format, Out, Outcome, STDIN, plain};
 use clap::ValueEnum;
 use hooksieve::event::EventType;
 use hooksieve::filter::{Error, Profile};
@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     profile: ProfileArgument,
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    pub(super) format: Format,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -86,9 +86,7 @@ struct Check<'o> {
 impl Check<'_> {
     fn standard_input(&mut self, default_types: Option<&[EventType]>) -> Result<(), Failure> {
         let mut lines = super::events::Lines::new(io::stdin().lock());
-        while let Some(line) =
-            lines.next().map_err(|error| Failure::Input("<stdin>".into(), error))?
-        {
+        while let Some(line) = lines.next().map_err(|error| Failure::Input(STDIN.into(), error))? {
             let parsed = line.bytes.and_then(|bytes| {
                 let value: Value = serde_json::from_slice(bytes).map_err(|error| {
                     format!("not JSON, {}", super::webhooks::without_place(&error))
@@ -100,7 +98,7 @@ impl Check<'_> {
                 // From the text once more, since a `Value` keeps the last of doubled keys.
                 serde_json::from_slice(bytes).map_err(|_| shape.to_owned())
             });
-            let origin = Origin { name: Some("<stdin>"), line: line.number };
+            let origin = Origin { name: Some(STDIN), line: line.number };
             match parsed {
                 Err(message) => self.bad_line(line.number, &message)?,
                 Ok(Line::Text(filter)) => self.filter(&filter, default_types, &origin)?,
@@ -139,7 +137,7 @@ impl Check<'_> {
             (Format::Text, Ok(canonical)) if canonical.is_empty() => {
                 writeln!(self.out, "(no filter: matches every event)")?;
             }
-            (Format::Text, Ok(canonical)) => writeln!(self.out, "{canonical}")?,
+            (Format::Text, Ok(canonical)) => writeln!(self.out, "{}", plain(&canonical))?,
             (Format::Text, Err(error)) => {
                 write!(self.out, "{}", report::draw(text, &error, origin))?
             }
@@ -149,9 +147,9 @@ impl Check<'_> {
 
     fn bad_line(&mut self, number: usize, message: &str) -> Result<(), Failure> {
         self.outcome = Outcome::BadInput;
-        let message = super::plain(message);
+        let message = plain(message);
         match self.format {
-            Format::Text => writeln!(self.out, "<stdin>:{number}: error[input-line]: {message}")?,
+            Format::Text => writeln!(self.out, "{STDIN}:{number}: error[input-line]: {message}")?,
             Format::Json => {
                 let detail =
                     "write each line as a JSON string, or as {\"filter\": …, \"eventTypes\": […]}";

@@ -24,31 +24,41 @@ impl<R: Read> Lines<R> {
         Self { input: BufReader::with_capacity(1 << 16, input), number: 0, buffer: Vec::new() }
     }
 
-    /// Whether the next line waits for more input.
+    /// Whether the next line may have to wait for more input.
     pub(super) fn would_read(&self) -> bool {
-        self.input.buffer().is_empty()
+        !self.input.buffer().contains(&b'\n')
     }
 
     pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         loop {
             self.buffer.clear();
+            // The line and its end.
             let most = LONGEST as u64 + 1;
             if (&mut self.input).take(most).read_until(b'\n', &mut self.buffer)? == 0 {
                 return Ok(None);
             }
             self.number += 1;
             let number = self.number;
-            if self.buffer.len() > LONGEST {
-                if self.buffer.last() != Some(&b'\n') {
-                    self.input.skip_until(b'\n')?;
-                }
+            if self.buffer.len() > LONGEST && self.buffer.last() != Some(&b'\n') {
+                self.input.skip_until(b'\n')?;
                 return Ok(Some(Line { number, bytes: Err(too_long()) }));
             }
-            if !self.buffer.trim_ascii().is_empty() {
-                return Ok(Some(Line { number, bytes: Ok(self.buffer.trim_ascii_end()) }));
+            if !trimmed(&self.buffer).is_empty() {
+                return Ok(Some(Line { number, bytes: Ok(trimmed(&self.buffer)) }));
             }
         }
     }
+}
+
+/// Without white space at the end.
+fn trimmed(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|byte| !is_space(*byte)).map_or(0, |last| last + 1);
+    bytes.get(..end).unwrap_or_default()
+}
+
+/// White space of JSON.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 fn too_long() -> String {
@@ -116,7 +126,7 @@ impl<R: Read> Documents<R> {
         Self { lines: Lines::new(input), shape: Shape::Unknown, line: 1, taken: 0 }
     }
 
-    /// Whether the next document waits for more input.
+    /// Whether the next document may have to wait for more input.
     pub(super) fn would_read(&self) -> bool {
         self.lines.would_read()
     }
@@ -183,16 +193,16 @@ impl<R: Read> Documents<R> {
             Some(Line { bytes: Ok(bytes), .. }) => nesting.scan(bytes),
         }
         self.taken += self.lines.buffer.len() as u64;
-        if nesting.open > 0 && !nesting.in_string {
+        if self.lines.buffer.ends_with(b"\n") {
             self.line = begin + 1;
             self.skip_spaces()?;
-            if self.peek()? != Some(b'{') || matches!(nesting.last, b':' | b'[') {
+            if nesting.goes_on(self.peek()?) {
                 self.shape = Shape::Objects;
                 return self.object(begin, nesting);
             }
             self.lines.number = self.line - 1;
         }
-        Ok(Some(Document { line: begin, bytes: self.lines.buffer.trim_ascii_end(), alone: true }))
+        Ok(Some(Document { line: begin, bytes: trimmed(&self.lines.buffer), alone: true }))
     }
 
     /// Reads on to the end of an object of which `nesting` has seen what is in the buffer.
@@ -207,7 +217,7 @@ impl<R: Read> Documents<R> {
             };
             self.keep(byte)?;
             nesting.scan(&[byte]);
-            if nesting.open == 0 && !nesting.in_string {
+            if nesting.open.is_empty() && !nesting.in_string {
                 return Ok(Some(Document { line, bytes: &self.lines.buffer, alone: false }));
             }
         }
@@ -227,14 +237,14 @@ impl<R: Read> Documents<R> {
             let Some(byte) = self.peek()? else {
                 return Err(self.broken("the input ends inside an array"));
             };
-            if nesting.open == 0 && !nesting.in_string && matches!(byte, b',' | b']') {
+            if nesting.open.is_empty() && !nesting.in_string && matches!(byte, b',' | b']') {
                 if self.lines.buffer.is_empty() {
                     return Err(self.broken("expected an item of the array"));
                 }
                 self.take(1);
                 self.shape =
                     if byte == b',' { Shape::Array { first: false } } else { Shape::ArrayEnd };
-                let bytes = self.lines.buffer.trim_ascii_end();
+                let bytes = trimmed(&self.lines.buffer);
                 return Ok(Some(Document { line, bytes, alone: false }));
             }
             self.keep(byte)?;
@@ -276,7 +286,7 @@ impl<R: Read> Documents<R> {
     }
 
     fn skip_spaces(&mut self) -> io::Result<()> {
-        while let Some(byte) = self.peek()?.filter(u8::is_ascii_whitespace) {
+        while let Some(byte) = self.peek()?.filter(|byte| is_space(*byte)) {
             self.line += usize::from(byte == b'\n');
             self.take(1);
         }
@@ -286,8 +296,9 @@ impl<R: Read> Documents<R> {
 
 /// Where a scan stands in a document, well formed or not.
 #[derive(Default)]
-struct Nesting {
-    open: usize,
+pub(super) struct Nesting {
+    /// The brackets that are open.
+    open: Vec<u8>,
     in_string: bool,
     escaped: bool,
     /// The last byte that is no white space.
@@ -295,7 +306,7 @@ struct Nesting {
 }
 
 impl Nesting {
-    fn scan(&mut self, bytes: &[u8]) {
+    pub(super) fn scan(&mut self, bytes: &[u8]) {
         for byte in bytes {
             if self.in_string {
                 match byte {
@@ -307,14 +318,25 @@ impl Nesting {
             } else {
                 match byte {
                     b'"' => self.in_string = true,
-                    b'{' | b'[' => self.open += 1,
-                    b'}' | b']' => self.open = self.open.saturating_sub(1),
+                    b'{' | b'[' => self.open.push(*byte),
+                    b'}' | b']' => {
+                        self.open.pop();
+                    }
                     _ => {}
                 }
             }
-            if !byte.is_ascii_whitespace() {
+            if !is_space(*byte) {
                 self.last = *byte;
             }
         }
+    }
+
+    /// Whether a line that was scanned is the first of a document of several, going by the first
+    /// byte of the next line. It ends inside of brackets and outside of strings, and an opening
+    /// brace can only follow a colon, or stand in an array.
+    pub(super) fn goes_on(&self, next: Option<u8>) -> bool {
+        let item = self.last == b'[' || self.last == b',' && self.open.last() == Some(&b'[');
+        let possible = next != Some(b'{') || self.last == b':' || item;
+        !self.open.is_empty() && !self.in_string && next.is_some() && possible
     }
 }

@@ -1,5 +1,5 @@
-use super::webhooks::{Webhook, Webhooks, line_at};
-use super::{AccessArgument, Failure, Format, Out, Outcome, plain};
+use super::webhooks::{Webhook, Webhooks, line_of};
+use super::{AccessArgument, Failure, Format, Out, Outcome, STDIN, plain, quote};
 use anstyle::{AnsiColor, Style};
 use hooksieve::event::Event;
 use hooksieve::filter::{Explanation, Profile, Step, StepKind};
@@ -26,26 +26,30 @@ pub(super) struct Arguments {
     access: AccessArgument,
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    pub(super) format: Format,
     /// A file of one event; `-` for standard input
     #[arg(value_name = "EVENT")]
     event: PathBuf,
 }
 
 pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+    let standard_input = arguments.event.as_os_str() == "-";
+    if arguments.webhooks.as_os_str() == "-" && standard_input {
+        return Err(Failure::both_on_stdin());
+    }
     let profile = Profile::webhook();
     let webhooks = Webhooks::read(&arguments.webhooks, arguments.tenant.as_deref(), &profile)?;
     if let Some(id) =
         arguments.only.iter().find(|id| webhooks.list.iter().all(|webhook| webhook.id != **id))
     {
         return Err(Failure::Usage(format!(
-            "no valid webhook `{id}` in {}",
+            "no valid webhook `{}` in {}",
+            quote(id),
             arguments.webhooks.display()
         )));
     }
-    let standard_input = arguments.event.as_os_str() == "-";
     let name = match standard_input {
-        true => "<stdin>".to_owned(),
+        true => STDIN.to_owned(),
         false => arguments.event.display().to_string(),
     };
     let io = |error| Failure::Input(name.clone(), error);
@@ -58,7 +62,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     let event = match profile.read_event(&bytes) {
         Ok(event) => event,
         Err(error) => {
-            let line = line_at(bytes.get(..error.offset()).unwrap_or_default());
+            let line = line_of(&bytes, &error);
             let (code, message, help) = (error.code(), error.to_string(), error.help());
             let _ =
                 writeln!(io::stderr(), "{}:{line}: error[{code}]: {message}; {help}", plain(&name));

@@ -1,7 +1,7 @@
 use super::events::{Document, Documents, Trouble};
-use super::webhooks::{Webhooks, line_at};
-use super::{AccessArgument, Failure, Format, Out, Outcome, plain};
-use hooksieve::event::{Error, Event};
+use super::webhooks::{Webhooks, line_of};
+use super::{AccessArgument, Failure, Format, Out, Outcome, STDIN, plain, quote};
+use hooksieve::event::{Error, ErrorKind, Event};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Matcher, Scratch};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -27,13 +27,18 @@ pub(super) struct Arguments {
     skip_invalid: bool,
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    pub(super) format: Format,
     /// Files of events: one a line, an array, or one object; standard input without any
     #[arg(value_name = "EVENTS")]
     events: Vec<PathBuf>,
 }
 
 pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+    let events_on_stdin =
+        arguments.events.is_empty() || arguments.events.iter().any(|path| path.as_os_str() == "-");
+    if arguments.webhooks.as_os_str() == "-" && events_on_stdin {
+        return Err(Failure::both_on_stdin());
+    }
     let profile = Profile::webhook();
     let webhooks = Webhooks::read(&arguments.webhooks, arguments.tenant.as_deref(), &profile)?;
     if webhooks.bad > 0 && !arguments.skip_invalid {
@@ -57,16 +62,18 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         bad: webhooks.bad > 0,
     };
     if arguments.events.is_empty() {
-        run.source("<stdin>", io::stdin().lock())?;
+        run.source(STDIN, io::stdin().lock())?;
     }
     for path in &arguments.events {
         let name = path.display().to_string();
-        if name == "-" {
-            run.source("<stdin>", io::stdin().lock())?;
+        let goes_on = if name == "-" {
+            run.source(STDIN, io::stdin().lock())?
         } else {
-            let file =
-                std::fs::File::open(path).map_err(|error| Failure::Input(name.clone(), error))?;
-            run.source(&name, file)?;
+            let file = std::fs::File::open(path);
+            run.source(&name, file.map_err(|error| Failure::Input(name.clone(), error))?)?
+        };
+        if !goes_on {
+            break;
         }
     }
     run.finish()
@@ -117,15 +124,16 @@ struct BadEvent {
 }
 
 impl Run<'_> {
-    fn source(&mut self, name: &str, input: impl Read) -> Result<(), Failure> {
+    /// Whether the run goes on behind this source.
+    fn source(&mut self, name: &str, input: impl Read) -> Result<bool, Failure> {
         let mut documents = Documents::new(input);
         let before = self.progress.bytes;
         loop {
             match documents.next() {
-                Ok(None) => return Ok(()),
+                Ok(None) => return Ok(true),
                 Ok(Some(document)) => {
                     if !self.document(name, &document)? {
-                        return Ok(());
+                        return Ok(false);
                     }
                 }
                 Err(Trouble::Io(error)) => return Err(Failure::Input(name.to_owned(), error)),
@@ -134,7 +142,10 @@ impl Run<'_> {
                     let detail = "send smaller events".to_owned();
                     self.bad(name, &BadEvent { line, code: "event-too-long", title, detail })?;
                 }
-                Err(Trouble::Broken { line, message }) => return self.broken(name, line, &message),
+                Err(Trouble::Broken { line, message }) => {
+                    self.broken(name, line, &message)?;
+                    return Ok(false);
+                }
             }
             if documents.would_read() {
                 self.out.flush()?;
@@ -150,9 +161,10 @@ impl Run<'_> {
         match profile.read_event(document.bytes) {
             Ok(event) => self.event(name, document, &event)?,
             Err(error) => {
-                let before = document.bytes.get(..error.offset()).unwrap_or_default();
-                let line = document.line + line_at(before) - 1;
-                if error.kind().is_malformed() && !document.alone {
+                let line = document.line + line_of(document.bytes, &error) - 1;
+                // Others are well-formed JSON, so that where the next event begins is known.
+                let broken = matches!(error.kind(), ErrorKind::Syntax | ErrorKind::Utf8);
+                if broken && !document.alone {
                     self.broken(name, line, &error.to_string())?;
                     return Ok(false);
                 }
@@ -168,13 +180,13 @@ impl Run<'_> {
         document: &Document<'_>,
         event: &Event<'_>,
     ) -> Result<(), Failure> {
-        if self.webhooks.of_one_unnamed_tenant() {
+        if self.webhooks.unnamed_tenant {
             let tenant = self.tenant.get_or_insert_with(|| event.tenant().to_owned());
             if tenant != event.tenant() {
                 let title = format!(
                     "event is of tenant `{}`, the webhooks are taken to be of `{}`",
-                    cut(event.tenant()),
-                    cut(tenant)
+                    quote(event.tenant()),
+                    quote(tenant)
                 );
                 let detail = "give --tenant, or a `tenantId` in each webhook".to_owned();
                 let bad =
@@ -257,14 +269,6 @@ impl BadEvent {
     fn of(line: usize, error: &Error) -> Self {
         let (code, title, detail) = (error.code(), error.to_string(), error.help().to_owned());
         Self { line, code, title, detail }
-    }
-}
-
-/// At most 80 characters.
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(80) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
     }
 }
 

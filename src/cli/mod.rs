@@ -8,6 +8,7 @@ mod report;
 mod webhooks;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use hooksieve::syntax::excerpt;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
@@ -73,9 +74,22 @@ enum Failure {
     Output(#[from] io::Error),
 }
 
+/// The name of standard input in messages.
+const STDIN: &str = "<stdin>";
+
+impl Failure {
+    fn both_on_stdin() -> Self {
+        Self::Usage("webhooks and events cannot both be read from standard input".into())
+    }
+}
+
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let mut out = Out::new();
+    let mut out = Out::new(match &arguments.verb {
+        Verb::Check(arguments) => arguments.format,
+        Verb::Match(arguments) => arguments.format,
+        Verb::Explain(arguments) => arguments.format,
+    });
     let result = match arguments.verb {
         Verb::Check(arguments) => check::run(arguments, &mut out),
         Verb::Match(arguments) => matching::run(arguments, &mut out),
@@ -99,19 +113,20 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// Standard output: buffered, and without colours where it is not a terminal.
+/// Standard output, buffered.
 struct Out {
     stream: BufWriter<anstream::AutoStream<io::StdoutLock<'static>>>,
 }
 
 impl Out {
-    fn new() -> Self {
-        Self {
-            stream: BufWriter::with_capacity(
-                1 << 16,
-                anstream::AutoStream::auto(io::stdout().lock()),
-            ),
-        }
+    /// For text, colours are left out where nobody sees them; for programs every byte is kept.
+    fn new(format: Format) -> Self {
+        let stdout = io::stdout().lock();
+        let stream = match format {
+            Format::Text => anstream::AutoStream::auto(stdout),
+            Format::Json => anstream::AutoStream::always_ansi(stdout),
+        };
+        Self { stream: BufWriter::with_capacity(1 << 16, stream) }
     }
 
     fn json(&mut self, line: &impl serde::Serialize) -> io::Result<()> {
@@ -130,14 +145,12 @@ impl Write for Out {
     }
 }
 
-/// Somebody's text, without what would steer a terminal.
+/// Somebody's text, whole, without what misleads those who read it.
 fn plain(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let steers = c.is_control() && c != '\n';
-            let escaped = steers.then(|| c.escape_unicode());
-            let kept = (!steers).then_some(c);
-            escaped.into_iter().flatten().chain(kept)
-        })
-        .collect()
+    excerpt(text, usize::MAX)
+}
+
+/// Somebody's text in a message.
+fn quote(text: &str) -> String {
+    excerpt(text, 80)
 }

@@ -2,6 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use hooksieve::filter::{Error, Problem};
+use hooksieve::syntax::misleads;
 use serde::Serialize;
 
 /// Where a filter stands: a name for its source, and its line there.
@@ -10,11 +11,15 @@ pub(super) struct Origin<'a> {
     pub(super) line: usize,
 }
 
-/// All problems of a filter; ends with a line break.
+/// Most problems of one filter that are drawn.
+const MOST: usize = 20;
+
+/// The problems of a filter; ends with a line break.
 pub(super) fn draw(text: &str, error: &Error, origin: &Origin<'_>) -> String {
     let source = drawable(text);
     let groups: Vec<_> = error
         .problems()
+        .take(MOST)
         .map(|Problem { code, message, help, span, .. }| {
             let mut snippet = Snippet::source(source.as_str()).line_start(origin.line);
             if let Some(name) = origin.name {
@@ -31,23 +36,24 @@ pub(super) fn draw(text: &str, error: &Error, origin: &Origin<'_>) -> String {
                 .element(Level::HELP.message(help))
         })
         .collect();
-    format!("{}\n", Renderer::styled().render(&groups))
+    let more = match error.problems().count().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!("and {more} more\n"),
+    };
+    format!("{}\n{more}", Renderer::styled().render(&groups))
 }
 
-/// The text with each character that steers a terminal or hides others replaced by one that does
-/// not and has the same length in bytes, so that carets stay in place. What is left of those below
-/// U+0080 the drawing crate makes visible.
+/// The text with each character that misleads replaced by one that does not and has the same length
+/// in bytes, so that carets stay in place. Those below U+0080 the drawing crate makes visible.
 fn drawable(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\u{80}'..='\u{9f}' => '¿',
-            '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}'
-            | '\u{feff}' => '�',
-            c => c,
-        })
-        .collect()
+    let replaced = |c: char| match c.len_utf8() {
+        _ if !misleads(c) => c,
+        1 => c,
+        2 => '¿',
+        3 => '�',
+        _ => '𝌆',
+    };
+    text.chars().map(replaced).collect()
 }
 
 /// A problem of a filter, for programs; offsets are in bytes.

@@ -1,10 +1,12 @@
 //! The file of webhooks: objects of the API as an array, as `{"data": […]}`, as NDJSON, or one.
 
+use super::events::Nesting;
 use super::report::{self, Origin};
-use super::{Failure, plain};
-use hooksieve::event::EventType;
+use super::{Failure, quote};
+use hooksieve::event::{ErrorKind, EventType};
 use hooksieve::filter::{Error, Filter, Profile};
 use hooksieve::matcher::{Audience, Subscription};
+use hooksieve::syntax::excerpt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::{BTreeSet, HashSet};
@@ -37,6 +39,8 @@ pub(super) struct Webhooks {
     pub(super) list: Vec<Webhook>,
     /// How many are not.
     pub(super) bad: usize,
+    /// Whether no webhook says whose it is, so that all are one tenant's.
+    pub(super) unnamed_tenant: bool,
 }
 
 /// A webhook as the API writes it; other members are not needed here.
@@ -83,8 +87,15 @@ impl Webhooks {
         } else {
             std::fs::read(path).map_err(io)?
         };
-        let mut reader =
-            Reader { name: &name, tenant, profile, ids: HashSet::new(), bad: 0, list: Vec::new() };
+        let mut reader = Reader {
+            name: &name,
+            tenant,
+            profile,
+            ids: HashSet::new(),
+            named: BTreeSet::new(),
+            bad: 0,
+            list: Vec::new(),
+        };
         match std::str::from_utf8(&bytes) {
             Ok(text) => reader.text(text),
             Err(error) => {
@@ -93,12 +104,9 @@ impl Webhooks {
             }
         }
         reader.same_tenant();
-        Ok(Self { list: reader.list, bad: reader.bad })
-    }
-
-    /// Whether the file says of no webhook whose it is.
-    pub(super) fn of_one_unnamed_tenant(&self) -> bool {
-        !self.list.is_empty() && self.list.iter().all(|webhook| webhook.tenant.is_none())
+        let Reader { list, bad, .. } = reader;
+        let unnamed_tenant = !list.is_empty() && list.iter().all(|one| one.tenant.is_none());
+        Ok(Self { list, bad, unnamed_tenant })
     }
 
     /// How many tenants have webhooks.
@@ -107,8 +115,19 @@ impl Webhooks {
     }
 }
 
+/// The line of a document, counted from 1, in which an error was found; its first one where
+/// something is missing from it.
+pub(super) fn line_of(document: &[u8], error: &hooksieve::event::Error) -> usize {
+    let before = document.get(..error.offset()).unwrap_or_default();
+    match error.kind() {
+        ErrorKind::MissingType | ErrorKind::MissingTenant => 1,
+        _ if before.len() == document.len() => line_at(before.trim_ascii_end()),
+        _ => line_at(before),
+    }
+}
+
 /// The number of the line in which the text ends.
-pub(super) fn line_at(before: &[u8]) -> usize {
+fn line_at(before: &[u8]) -> usize {
     1 + before.iter().filter(|byte| **byte == b'\n').count()
 }
 
@@ -117,6 +136,8 @@ struct Reader<'a> {
     tenant: Option<&'a str>,
     profile: &'a Profile,
     ids: HashSet<String>,
+    /// Tenants that webhooks name, valid or not.
+    named: BTreeSet<String>,
     bad: usize,
     list: Vec<Webhook>,
 }
@@ -145,12 +166,14 @@ impl Reader<'_> {
             },
             // An object over several lines that is not well formed, or lines of objects.
             Err(error) => {
-                let is_json = |line: &str| serde_json::from_str::<&RawValue>(line).is_ok();
-                let object = |line: &str| line.trim_start().starts_with('{') && is_json(line);
-                if text.lines().any(object) {
-                    self.lines(text)
+                let mut lines = whole.lines();
+                let mut first = Nesting::default();
+                first.scan(lines.next().unwrap_or_default().as_bytes());
+                let next = lines.find_map(|line| line.trim_ascii_start().bytes().next());
+                if next.is_none() || first.goes_on(next) {
+                    self.malformed(text, &error);
                 } else {
-                    self.malformed(text, &error)
+                    self.lines(text);
                 }
             }
         }
@@ -167,9 +190,12 @@ impl Reader<'_> {
     }
 
     fn items(&mut self, text: &str, items: &[&RawValue]) {
+        let (mut line, mut counted) = (1, 0);
         for item in items {
             let offset = (item.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-            self.item(line_at(text.as_bytes().get(..offset).unwrap_or_default()), item.get());
+            line += line_at(text.as_bytes().get(counted..offset).unwrap_or_default()) - 1;
+            counted = offset;
+            self.item(line, item.get());
         }
     }
 
@@ -180,6 +206,10 @@ impl Reader<'_> {
     }
 
     fn item(&mut self, line: usize, item: &str) {
+        // A derived reader would take the members' values in an array, too.
+        if !item.starts_with('{') {
+            return self.report(line, "", "webhook-invalid", "expected a webhook, a JSON object");
+        }
         let resource: Resource = match serde_json::from_str(item) {
             Ok(resource) => resource,
             Err(error) => {
@@ -211,16 +241,17 @@ impl Reader<'_> {
         if id.is_empty() {
             wrong("webhook-missing-id", "webhook has no `id`".into());
         } else if !self.ids.insert(id.clone()) {
-            wrong("webhook-doubled-id", format!("id `{id}` stands twice in the file"));
+            wrong("webhook-doubled-id", format!("id `{}` stands twice in the file", quote(&id)));
         }
+        self.named.extend(resource.tenant_id.clone());
         if resource.tenant_id.as_deref() == Some("") {
             wrong("webhook-empty-tenant", "`tenantId` is empty".into());
         }
         let owner = resource.owner_id.or(resource.created_by_user_id);
         let audience = match (resource.level.unwrap_or(Level::Tenant), owner) {
             (Level::Tenant, _) => Audience::Tenant,
-            (Level::User, Some(owner)) => Audience::Owner(owner.into()),
-            (Level::User, None) => {
+            (Level::User, Some(owner)) if !owner.is_empty() => Audience::Owner(owner.into()),
+            (Level::User, _) => {
                 wrong(
                     "webhook-missing-owner",
                     "webhook of level `user` has no `ownerId` and no `createdByUserId`".into(),
@@ -249,9 +280,7 @@ impl Reader<'_> {
     /// Where some webhooks name a tenant and others do not, those are the same tenant's, if it is
     /// one; else whose they are cannot be told.
     fn same_tenant(&mut self) {
-        let named: BTreeSet<String> =
-            self.list.iter().filter_map(|webhook| webhook.tenant.clone()).collect();
-        let mut names = named.into_iter();
+        let mut names = std::mem::take(&mut self.named).into_iter();
         let Some(tenant) = names.next() else { return };
         let only = names.next().is_none();
         for webhook in std::mem::take(&mut self.list) {
@@ -273,11 +302,11 @@ impl Reader<'_> {
 
     fn print(&self, id: &str, trouble: &Trouble, line: usize) {
         let webhook =
-            if id.is_empty() { String::new() } else { format!(" webhook `{}`:", plain(id)) };
+            if id.is_empty() { String::new() } else { format!(" webhook `{}`:", quote(id)) };
         let mut err = anstream::stderr();
         let _ = match trouble {
             Trouble::Resource { code, message, line } => {
-                writeln!(err, "{}:{line}:{webhook} error[{code}]: {}", self.name, plain(message))
+                writeln!(err, "{}:{line}:{webhook} error[{code}]: {}", self.name, message)
             }
             Trouble::Filter { text, error } => {
                 let origin = Origin { name: None, line: 1 };
@@ -296,5 +325,6 @@ impl Reader<'_> {
 pub(super) fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
-    text.strip_suffix(&place).unwrap_or(&text).to_owned()
+    // It quotes values at any length.
+    excerpt(text.strip_suffix(&place).unwrap_or(&text), 160)
 }

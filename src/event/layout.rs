@@ -55,7 +55,8 @@ pub enum LayoutError {
     /// A place has more keys than [`Layout::MAX_KEYS_IN_PLACE`].
     #[error("place `{0}` has more than {max} keys", max = Layout::MAX_KEYS_IN_PLACE)]
     DeepPlace(Box<str>),
-    /// There are more keys than [`Layout::MAX_KEYS`] to look for, or more attributes or places.
+    /// There are more keys than [`Layout::MAX_KEYS`] to look for, or more attributes, or more places
+    /// of one.
     #[error("there are more than {max} keys to look for", max = Layout::MAX_KEYS)]
     TooManyKeys,
 }
@@ -122,6 +123,9 @@ impl Layout {
                 layout.add(place.keys(), ENVELOPE.len() + names.len(), rank)?;
             }
             names.push(name);
+            if names.len() > Self::MAX_KEYS {
+                return Err(LayoutError::TooManyKeys);
+            }
         }
         layout.attributes = names.into();
         Ok(layout)

@@ -4,7 +4,7 @@ use super::{
     Attribute, Filter, Node, Operator, Predicate, Profile, Violation, ViolationKind, Violations,
 };
 use crate::event::EventType;
-use crate::syntax::{AttrPath, CompareOp, Expr, ExprKind, ExprRef, Span, Value, excerpt};
+use crate::syntax::{AttrPath, CompareOp, Expr, ExprKind, ExprRef, Span, Value, quote};
 
 pub(super) fn check(
     profile: &Profile,
@@ -29,13 +29,16 @@ pub(super) fn check(
                 check.operator(part, "pr", "with a value");
             }
             ExprKind::Not(_) => {
-                let help = "write `ne` for `not(… eq …)`, and turn `and` and `or` round inside";
+                let help = match profile.operators().contains(&Operator::Ne) {
+                    true => "write `ne` for `not(… eq …)`, and turn `and` and `or` round inside",
+                    false => "say it without `not`",
+                };
                 let message = "`not` is not supported here";
                 check.add(ViolationKind::UnsupportedNot, part.operator_span(), message, help);
             }
             ExprKind::ValuePath { path, .. } => {
                 let message =
-                    format!("value path `{}[…]` is not supported here", excerpt(path.as_str()));
+                    format!("value path `{}[…]` is not supported here", quote(path.as_str()));
                 let help = format!("compare an attribute itself; known are {}", check.known());
                 check.add(ViolationKind::UnsupportedValuePath, part.span(), message, help);
                 // What stands in the brackets are sub-attributes, which the profile does not know.
@@ -82,7 +85,7 @@ impl<'a> Check<'a> {
         let attribute = self.attribute(part, path);
         let operator = self.operator(part, operator.keyword(), "");
         let Value::String(text) = value else {
-            let written = excerpt(&value.to_string());
+            let written = quote(&value.to_string());
             let message = format!("value `{written}` is not a string");
             let help = format!("write it in double quotes: `\"{written}\"`");
             self.add(ViolationKind::ValueNotAString, part.value_span(), message, help);
@@ -92,7 +95,7 @@ impl<'a> Check<'a> {
         if let Some(allowed) = attribute.values()
             && !allowed.contains(text)
         {
-            let message = format!("`{}` is never `{}`", attribute.name(), excerpt(text));
+            let message = format!("`{}` is never `{}`", attribute.name(), quote(text));
             let help = format!(
                 "use {}",
                 list(allowed.iter().map(|value| format!("`\"{value}\"`")), " or ")
@@ -104,7 +107,7 @@ impl<'a> Check<'a> {
 
     fn attribute(&mut self, part: ExprRef<'_>, path: &AttrPath) -> Option<(usize, &'a Attribute)> {
         let Some((index, attribute)) = self.profile.find(path) else {
-            let message = format!("attribute `{}` is unknown", excerpt(path.as_str()));
+            let message = format!("attribute `{}` is unknown", quote(path.as_str()));
             let known = self.known();
             let help = match self.nearest(path) {
                 Some(nearest) => format!("did you mean `{nearest}`? known are {known}"),

@@ -1,6 +1,6 @@
 use super::{Error, Filter, Violations, check};
 use crate::event::{self, Event, EventType, Layout, LayoutError, Place};
-use crate::syntax::{AttrPath, CompareOp, Expr, ExprKind, Limits};
+use crate::syntax::{AttrPath, CompareOp, Expr, ExprKind, Limits, is_space};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
@@ -190,7 +190,7 @@ impl Profile {
     ///
     /// The first syntax error, or else everything that the profile does not allow.
     pub fn filter(&self, text: &str, event_types: Option<&[EventType]>) -> Result<Filter, Error> {
-        if text.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
+        if text.chars().all(is_space) {
             return Ok(Filter::everything(self));
         }
         let expr = Expr::parse_within(text, self.0.limits)?;

@@ -143,6 +143,8 @@ pub struct Stats {
     pub tenants: usize,
     /// Distinct filters.
     pub plans: usize,
+    /// Distinct values that filters which are ever evaluated mention.
+    pub values: usize,
     /// Attribute values under which subscriptions are found.
     pub keys: usize,
     /// Entries under those values.
@@ -342,6 +344,7 @@ impl Matcher {
             subscriptions: self.len(),
             tenants: self.tenants.len(),
             plans: self.plans.len(),
+            values: self.plans.values(),
             ..Stats::default()
         };
         for shelf in self.tenants.values().flat_map(HashMap::values) {

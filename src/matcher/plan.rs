@@ -3,7 +3,6 @@
 //! A key is an attribute value that an event may have. An event that has none of the keys a filter
 //! mentions gives it its *default* verdict: every `eq` false, every `ne` true. So a filter need be
 //! looked at only where an event has one of a set of keys without which the default stands.
-
 //!
 //! Where a key alone does not decide, the filter is evaluated: over numbers that stand for values,
 //! in code that lies in one piece of memory.
@@ -21,8 +20,8 @@ impl Number {
     pub(super) const NONE: Self = Self(u32::MAX);
 }
 
-/// A filter with its default verdict and its keys. Depends on the filter alone, so an insert and
-/// its removal find the same postings.
+/// A filter with its default verdict and its keys. Those depend on the filter alone, so an insert
+/// and its removal find the same postings.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     filter: Filter,
@@ -249,6 +248,10 @@ impl Plans {
 
     pub(super) fn len(&self) -> usize {
         self.by_filter.len()
+    }
+
+    pub(super) fn values(&self) -> usize {
+        self.values.known.len()
     }
 
     /// Evaluates a plan: whether its verdict is not the default one. `numbers` are those of the

@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use super::error::{Error, ErrorKind, Expected};
 use super::token;
-use super::{CompareOp, Span, excerpt};
+use super::{CompareOp, Span, quote};
 
 /// An open bracket: where it stands and what closes it.
 pub(super) type Open = (Span, char);
@@ -36,7 +36,7 @@ pub(super) const QUOTES: [char; 9] = ['\'', '‘', '’', '‚', '“', '”', '
 
 impl<'t> Cursor<'t> {
     fn mended(&self, path: Span, operator: CompareOp) -> String {
-        format!("`{} {operator} {}`", excerpt(self.slice(path)), self.meant_value())
+        format!("`{} {operator} {}`", quote(self.slice(path)), self.meant_value())
     }
 
     /// The word before this place, where it is `and` or `or`.
@@ -48,7 +48,7 @@ impl<'t> Cursor<'t> {
 
     fn missing_operand(&self, span: Span, found: Option<&str>) -> Error {
         let before = self.connective_before();
-        let found = found.map(excerpt);
+        let found = found.map(quote);
         let (message, help) = match (before, found) {
             (Some(before), Some(found)) if is_connective(&found) => (
                 format!("nothing stands between `{before}` and `{found}`"),
@@ -138,7 +138,7 @@ impl<'t> Cursor<'t> {
                 if word.is_empty() { span } else { word_span },
                 format!(
                     "`{}` is not an attribute",
-                    excerpt(if word.is_empty() { "\"" } else { word })
+                    quote(if word.is_empty() { "\"" } else { word })
                 ),
                 "a name begins with a letter and holds letters, digits, `-` and `_`".into(),
             ),
@@ -169,7 +169,7 @@ impl<'t> Cursor<'t> {
             kind: ErrorKind::InvalidPath,
             span: Span { end: self.here(word.len()).end, ..path },
             expected: Expected::Operand,
-            message: format!("`{}` is not an attribute", excerpt(written)).into(),
+            message: format!("`{}` is not an attribute", quote(written)).into(),
             help: help.into(),
         }
     }
@@ -177,7 +177,7 @@ impl<'t> Cursor<'t> {
     /// No operator stands behind an attribute path, but `word`.
     pub(super) fn no_operator(&self, path: Span, word: &str) -> Error {
         let written = self.slice(path);
-        let name = excerpt(written);
+        let name = quote(written);
         if is_connective(written) && !is_symbolic(word) {
             // What reads as an attribute called `or` was meant as the word.
             let before = Cursor { at: path.start as usize, ..*self };
@@ -200,7 +200,7 @@ impl<'t> Cursor<'t> {
         if let Some((_, operator)) = meant {
             let mut after = Cursor { at: self.at + length, ..*self };
             after.skip_spaces();
-            let found = excerpt(word.get(..length).unwrap_or_default());
+            let found = quote(word.get(..length).unwrap_or_default());
             let kind =
                 if symbols > 0 { ErrorKind::SymbolicOperator } else { ErrorKind::UnknownOperator };
             return error(
@@ -216,7 +216,7 @@ impl<'t> Cursor<'t> {
                 span: path,
                 expected: Expected::Bracket,
                 message: "`not` stands without brackets".into(),
-                help: format!("put brackets round what it negates: `not({} …)`", excerpt(word))
+                help: format!("put brackets round what it negates: `not({} …)`", quote(word))
                     .into(),
             };
         }
@@ -236,7 +236,7 @@ impl<'t> Cursor<'t> {
         error(
             ErrorKind::UnknownOperator,
             span,
-            format!("`{}` is not an operator", excerpt(word)),
+            format!("`{}` is not an operator", quote(word)),
             format!(
                 "use one of {}",
                 Expected::Operator.to_string().trim_start_matches("an operator: ")
@@ -272,7 +272,7 @@ impl<'t> Cursor<'t> {
             return error(
                 ErrorKind::MissingConnective,
                 self.here(word.len()),
-                format!("`{}` stands right behind a value", excerpt(word)),
+                format!("`{}` stands right behind a value", quote(word)),
                 "a double quote inside a value is written `\\\"`; between terms stands ` and ` or ` or `".into(),
             );
         }
@@ -284,14 +284,14 @@ impl<'t> Cursor<'t> {
         error(
             ErrorKind::MissingConnective,
             span,
-            format!("`{}` stands where `and`, `or` or the end must", excerpt(found)),
-            "join terms with `and` or `or`: `id eq \"…\" or spaceId eq \"…\"`".into(),
+            format!("`{}` stands where `and`, `or` or the end must", quote(found)),
+            "join terms with `and` or `or`: `a eq \"…\" or b eq \"…\"`".into(),
         )
     }
 
     /// White space is missing at `gap`, between two parts.
     pub(super) fn no_space(&self, gap: Span, before: Span, after: Span) -> Error {
-        let (before, after) = (excerpt(self.slice(before)), excerpt(self.slice(after)));
+        let (before, after) = (quote(self.slice(before)), quote(self.slice(after)));
         Error {
             kind: ErrorKind::MissingSpace,
             span: gap,
@@ -306,7 +306,7 @@ impl<'t> Cursor<'t> {
         let help = match (closing, bracket.start.checked_sub(1)) {
             (')', None) => format!(
                 "add `)` where the group ends: `{})`",
-                excerpt(self.text.trim_end_matches(token::is_space)),
+                quote(self.text.trim_end_matches(token::is_space)),
             ),
             _ => format!("add `{closing}` where the group ends, or remove the `{opening}`"),
         };
@@ -368,7 +368,7 @@ impl Error {
             ErrorKind::TooLong,
             span,
             message,
-            "make it shorter, or split it over several webhooks",
+            "make it shorter, or split it into several filters",
         )
     }
 
@@ -380,7 +380,7 @@ impl Error {
 
     pub(super) fn too_many_terms(term: Span, most: usize) -> Self {
         let message = format!("filter has more than {most} terms");
-        let help = "use fewer terms, or split the filter over several webhooks";
+        let help = "use fewer terms, or split it into several filters";
         Self::too_large(ErrorKind::TooManyTerms, term, message, help)
     }
 

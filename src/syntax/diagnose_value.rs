@@ -2,26 +2,22 @@
 
 use super::cursor::Cursor;
 use super::diagnose::{QUOTES, is_connective};
-use super::error::{Error, ErrorKind, Expected};
+use super::error::{Error, ErrorKind, Expected, quote_string};
 use super::token::{self, Fault, FaultKind};
-use super::{CompareOp, Span, excerpt};
+use super::{CompareOp, Span, quote};
 
 impl<'t> Cursor<'t> {
-    fn quoted(value: &str) -> String {
-        serde_json::to_string(value).unwrap_or_default()
-    }
-
     /// The value that the author meant by what stands here, in double quotes.
     pub(super) fn meant_value(&self) -> String {
         let rest = self.rest();
-        if let Ok((left, _)) = token::string(rest) {
-            return excerpt(rest.get(..rest.len() - left.len()).unwrap_or_default());
+        if let Ok((_, content)) = token::string(rest) {
+            return quote_string(&content);
         }
         let inner = match self.wrong_quotes() {
             Some((_, inner)) => inner,
             None => self.word(),
         };
-        if inner.is_empty() { "\"…\"".into() } else { excerpt(&Self::quoted(inner)) }
+        if inner.is_empty() { "\"…\"".into() } else { quote_string(inner) }
     }
 
     /// The span of a value in single or typographic quotes that begins here, and what is in them.
@@ -46,15 +42,15 @@ impl<'t> Cursor<'t> {
             message: message.into(),
             help: help.into(),
         };
-        let term = format!("{} {operator}", excerpt(self.slice(path)));
+        let term = format!("{} {operator}", quote(self.slice(path)));
         let lower = word.to_ascii_lowercase();
         let number_like = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
         if let Some((span, inner)) = self.wrong_quotes() {
             return error(
                 ErrorKind::WrongQuotes,
                 span,
-                format!("value `{}` is not in double quotes", excerpt(self.slice(span))),
-                format!("use straight double quotes: `{term} {}`", excerpt(&Self::quoted(inner))),
+                format!("value `{}` is not in double quotes", quote(self.slice(span))),
+                format!("use straight double quotes: `{term} {}`", quote_string(inner)),
             );
         }
         if word.is_empty() || is_connective(word) {
@@ -75,7 +71,7 @@ impl<'t> Cursor<'t> {
                 format!("`{word}` is not written as JSON writes it"),
                 format!(
                     "use lower case, `{lower}`, or quotes for a string, `{term} {}`",
-                    Self::quoted(word)
+                    quote_string(word)
                 ),
             );
         }
@@ -85,20 +81,20 @@ impl<'t> Cursor<'t> {
             return error(
                 ErrorKind::InvalidNumber,
                 span,
-                format!("`{}` is not a number of JSON", excerpt(word)),
+                format!("`{}` is not a number of JSON", quote(word)),
                 format!(
                     "write it as JSON does, or in quotes for a string: `{term} {}`",
-                    excerpt(&Self::quoted(word))
+                    quote_string(word)
                 ),
             );
         }
         error(
             ErrorKind::UnquotedValue,
             span,
-            format!("value `{}` is not in double quotes", excerpt(word)),
+            format!("value `{}` is not in double quotes", quote(word)),
             format!(
                 "write `{term} {}`; a shell takes the quotes away unless single ones stand round the whole filter",
-                excerpt(&Self::quoted(word)),
+                quote_string(word),
             ),
         )
     }
@@ -119,7 +115,7 @@ impl<'t> Cursor<'t> {
                 } else {
                     "for a backslash write `\\\\`"
                 };
-                let message = format!("`{}` is not an escape of JSON", excerpt(self.slice(span)));
+                let message = format!("`{}` is not an escape of JSON", quote(self.slice(span)));
                 (ErrorKind::InvalidEscape, span, Expected::Escape, message, help.to_owned())
             }
             FaultKind::Surrogate => {
@@ -146,10 +142,7 @@ impl<'t> Cursor<'t> {
                 let word = body.split([' ', '\t', ')', ']', '“', '”']).next().unwrap_or_default();
                 let span = Span::new(self.at, self.text.len());
                 let message = "value is not closed: its second double quote is missing".to_owned();
-                let help = format!(
-                    "close it: `{}`",
-                    excerpt(&format!("\"{}\"", word.trim_end_matches('\\')))
-                );
+                let help = format!("close it: `\"{}\"`", quote(word.trim_end_matches('\\')));
                 (ErrorKind::UnclosedString, span, Expected::StringEnd, message, help)
             }
         };

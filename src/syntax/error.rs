@@ -182,22 +182,57 @@ impl Display for Expected {
     }
 }
 
-/// A piece of somebody's text as it may stand in a message: at most 80 characters, and none that
-/// would steer a terminal or hide what stands beside it.
-pub(crate) fn excerpt(text: &str) -> String {
-    const MOST: usize = 80;
+/// The most characters that a message quotes of a text.
+const EXCERPT: usize = 80;
+
+/// A piece of somebody's text as it may stand in a message: at most `most` characters, and none
+/// that [`misleads`]; those are written `\u202e` as in JSON.
+///
+/// ```
+/// use hooksieve::syntax::excerpt;
+///
+/// assert_eq!(excerpt("spaceId", 5), "space…");
+/// assert_eq!(excerpt("a\u{1b}[31m", 80), r"a\u001b[31m");
+/// ```
+#[must_use]
+pub fn excerpt(text: &str, most: usize) -> String {
     let mut quoted = String::new();
     for (count, c) in text.chars().enumerate() {
-        if count == MOST {
+        if count == most {
             quoted.push('…');
             break;
         }
-        if super::print::misleads(c) {
-            // Writing to a string does not fail.
-            let _ = write!(quoted, "{}", c.escape_unicode());
+        if misleads(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a string does not fail.
+                let _ = write!(quoted, "\\u{unit:04x}");
+            }
         } else {
             quoted.push(c);
         }
     }
     quoted
+}
+
+/// What a message quotes of a text.
+pub(crate) fn quote(text: &str) -> String {
+    excerpt(text, EXCERPT)
+}
+
+/// A value as a filter writes it, cut inside its quotes.
+pub(super) fn quote_string(value: &str) -> String {
+    let cut = match value.char_indices().nth(EXCERPT) {
+        Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
+        None => value.to_owned(),
+    };
+    excerpt(&serde_json::to_string(&cut).unwrap_or_default(), usize::MAX)
+}
+
+/// Whether a character of somebody's text would steer a terminal, or reorder or hide what stands
+/// beside it: control characters, and those without width.
+#[must_use]
+pub fn misleads(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }

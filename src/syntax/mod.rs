@@ -34,12 +34,13 @@ mod print;
 mod token;
 mod tree;
 
-pub use error::{Error, ErrorKind, Expected};
+pub use error::{Error, ErrorKind, Expected, excerpt, misleads};
 pub use expr::{AttrPath, CompareOp, Expr, ExprKind, ExprRef, Operands, Value};
 pub use limits::Limits;
 
-pub(crate) use error::excerpt;
+pub(crate) use error::quote;
 pub(crate) use print::{Shape, write_tree};
+pub(crate) use token::is_space;
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-use std::fmt::{self, Display, Formatter, Write as _};
+use std::fmt::{self, Display, Formatter};
 
 /// What [`write_tree`] needs to know of a node; `end` as in the tree it stands in.
 pub(crate) enum Shape<'a> {
@@ -65,22 +65,8 @@ pub(crate) fn write_tree<'a>(
     Ok(())
 }
 
-/// Prints a JSON string, escaping what JSON demands and what would steer a terminal or hide what
-/// stands beside it.
+/// Prints a JSON string with the fewest escapes, so that what is printed is never longer than what
+/// was parsed.
 pub(super) fn write_string(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
-    let quoted = serde_json::to_string(text).map_err(|_| fmt::Error)?;
-    for c in quoted.chars() {
-        if misleads(c) {
-            write!(f, "\\u{:04x}", u32::from(c))?;
-        } else {
-            f.write_char(c)?;
-        }
-    }
-    Ok(())
-}
-
-/// Control characters, and characters without width that reorder or hide text; all below U+10000.
-pub(super) fn misleads(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    f.write_str(&serde_json::to_string(text).map_err(|_| fmt::Error)?)
 }

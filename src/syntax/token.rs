@@ -45,7 +45,7 @@ fn fault<'t, T>(rest: &'t str, kind: FaultKind) -> Parsed<'t, T> {
     Err(Err::Failure(Fault { rest, kind }))
 }
 
-pub(super) fn is_space(c: char) -> bool {
+pub(crate) fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
@@ -137,8 +137,8 @@ pub(super) fn string(text: &str) -> Parsed<'_, Box<str>> {
     .parse(body)?;
     match rest.chars().next() {
         Some('"') => value(content.into(), char('"')).parse(rest),
+        Some('\\') | None => fault(text, FaultKind::Unclosed),
         Some(_) => fault(rest, FaultKind::Control),
-        None => fault(text, FaultKind::Unclosed),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What must hold for every input, as functions over bytes. Property tests, fuzz targets and the
-//! replay of the fuzz corpus all call these; each panics with the law that broke.
+//! What must hold for every input, as functions over bytes. Property tests and fuzz targets call
+//! these; each panics with the law that broke.
 #![allow(
     dead_code,
     unreachable_pub,
