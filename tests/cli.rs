@@ -516,3 +516,42 @@ fn many_problems() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["errors"].as_array().unwrap().len(), 1500);
 }
+
+#[test]
+fn what_is_missing_is_named() {
+    let missing_comma = format!("[{} {}]", sample(1), sample(2));
+    let output =
+        run(&["match", "--webhooks", WEBHOOKS, "--format", "json"], missing_comma.as_bytes());
+    assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 1);
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(err.contains("expected `,` or `]` behind an item"), "{err}");
+
+    let marked = format!("\u{feff}{}", sample(1));
+    let output = run(&["match", "--webhooks", WEBHOOKS, "--format", "json"], marked.as_bytes());
+    assert_eq!(output.status.code(), Some(0), "a byte order mark is skipped");
+    let output = run(&["check"], "\u{feff}\"id eq \\\"x\\\"\"\n".as_bytes());
+    assert_eq!(output.status.code(), Some(0), "a byte order mark is skipped");
+
+    let webhooks = r#"[{"id":"b","eventTypes":[],"enabled":"yes"}]"#;
+    let err = String::from_utf8(match_json(webhooks, &[], "").stderr).unwrap();
+    assert!(err.contains("webhook `b`: error[webhook-invalid]: `enabled`: "), "{err}");
+
+    let err = String::from_utf8(match_json("[{]", &["--skip-invalid"], &sample(1)).stderr).unwrap();
+    assert!(!err.contains("skip-invalid") && !err.contains("events/s"), "{err}");
+    assert_eq!(match_json("[]", &["--tenant", ""], "").status.code(), Some(2));
+}
+
+/// Where one webhook names the tenant and another none, the file is that tenant's.
+#[test]
+fn a_file_with_some_tenants_is_one_tenants() {
+    let webhooks = r#"[
+        {"id": "a", "tenantId": "t1", "enabled": true, "eventTypes": ["x"]},
+        {"id": "b", "enabled": true, "eventTypes": ["x"]}
+    ]"#;
+    let events = "{\"type\":\"x\",\"tenantid\":\"t2\"}\n{\"type\":\"x\",\"tenantid\":\"t1\"}\n";
+    let output = match_json(webhooks, &[], events);
+    assert_eq!(output.status.code(), Some(1));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert!(lines.contains(r#""line":1,"error":{"code":"event-second-tenant""#), "{lines}");
+    assert!(lines.contains(r#""webhooks":["a","b"]"#), "{lines}");
+}

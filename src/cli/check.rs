@@ -54,25 +54,31 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     let several = arguments.filters.len() > 1;
     for (at, filter) in arguments.filters.iter().enumerate() {
         let name = format!("filter {}", at + 1);
-        let origin = Origin { name: several.then_some(&name), line: 1 };
-        check.filter(filter, default_types.as_deref(), &origin)?;
+        let origin = Origin { name: several.then_some(&name) };
+        check.filter(Some(filter), default_types.as_deref(), &origin)?;
     }
     Ok(check.outcome)
 }
 
-/// A line of standard input.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Line {
-    Text(String),
-    Object(Object),
-}
-
+/// A line of standard input; other members are not needed here.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Object {
     filter: Option<String>,
     event_types: Option<Vec<String>>,
+}
+
+/// Reads a line: a string is a filter, too.
+fn object(line: &[u8]) -> Result<Object, String> {
+    let message = |error| super::webhooks::without_place(&error);
+    match serde_json::from_slice(line).map_err(|error| format!("not JSON, {}", message(error)))? {
+        Value::String(filter) => Ok(Object { filter: Some(filter), event_types: None }),
+        // From the text once more, since a `Value` keeps the last of doubled keys.
+        Value::Object(members) if members.contains_key("filter") => {
+            serde_json::from_slice(line).map_err(message)
+        }
+        _ => Err("expected a string, or an object with the member `filter`".to_owned()),
+    }
 }
 
 struct Check<'o> {
@@ -87,26 +93,16 @@ impl Check<'_> {
     fn standard_input(&mut self, default_types: Option<&[EventType]>) -> Result<(), Failure> {
         let mut lines = super::events::Lines::new(io::stdin().lock());
         while let Some(line) = lines.next().map_err(|error| Failure::Input(STDIN.into(), error))? {
-            let parsed = line.bytes.and_then(|bytes| {
-                let value: Value = serde_json::from_slice(bytes).map_err(|error| {
-                    format!("not JSON, {}", super::webhooks::without_place(&error))
-                })?;
-                let shape = "expected a string or an object with `filter` and `eventTypes`";
-                if !value.is_string() && value.get("filter").is_none() {
-                    return Err(shape.to_owned());
-                }
-                // From the text once more, since a `Value` keeps the last of doubled keys.
-                serde_json::from_slice(bytes).map_err(|_| shape.to_owned())
-            });
-            let origin = Origin { name: Some(STDIN), line: line.number };
+            let parsed = line.bytes.and_then(object);
+            let name = format!("{STDIN}:{}: filter", line.number);
+            let origin = Origin { name: Some(&name) };
             match parsed {
                 Err(message) => self.bad_line(line.number, &message)?,
-                Ok(Line::Text(filter)) => self.filter(&filter, default_types, &origin)?,
-                Ok(Line::Object(Object { filter, event_types })) => {
+                Ok(Object { filter, event_types }) => {
                     let own = event_types
                         .map(|types| types.into_iter().map(EventType::from).collect::<Vec<_>>());
                     let types = own.as_deref().or(default_types);
-                    self.filter(&filter.unwrap_or_default(), types, &origin)?;
+                    self.filter(filter.as_deref(), types, &origin)?;
                 }
             }
             if lines.would_read() {
@@ -118,10 +114,11 @@ impl Check<'_> {
 
     fn filter(
         &mut self,
-        text: &str,
+        written: Option<&str>,
         types: Option<&[EventType]>,
         origin: &Origin<'_>,
     ) -> Result<(), Failure> {
+        let text = written.unwrap_or_default();
         let canonical: Result<String, Error> = match &self.profile {
             Some(profile) => profile.filter(text, types).map(|filter| filter.to_string()),
             None => Expr::parse(text).map(|expr| expr.to_string()).map_err(Error::from),
@@ -132,7 +129,7 @@ impl Check<'_> {
         match (self.format, canonical) {
             (Format::Json, canonical) => {
                 let errors = canonical.as_ref().map_or_else(report::entries, |_| Vec::new());
-                self.json(Some(text), canonical.ok(), errors)?;
+                self.json(written, canonical.ok(), errors)?;
             }
             (Format::Text, Ok(canonical)) if canonical.is_empty() => {
                 writeln!(self.out, "(no filter: matches every event)")?;
@@ -176,7 +173,7 @@ impl Check<'_> {
 /// What is printed of a filter for programs.
 #[derive(Serialize)]
 struct Report<'t> {
-    /// None for a line that holds no filter.
+    /// None for null, and for a line that holds no filter.
     filter: Option<&'t str>,
     valid: bool,
     canonical: Option<String>,

@@ -29,7 +29,18 @@ impl<R: Read> Lines<R> {
         !self.input.buffer().contains(&b'\n')
     }
 
+    /// Skips the byte order mark that some editors put before a text.
+    fn skip_mark(&mut self) -> io::Result<()> {
+        if self.input.fill_buf()?.starts_with("\u{feff}".as_bytes()) {
+            self.input.consume(3);
+        }
+        Ok(())
+    }
+
     pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+        if self.number == 0 {
+            self.skip_mark()?;
+        }
         loop {
             self.buffer.clear();
             // The line and its end.
@@ -80,12 +91,10 @@ enum Shape {
     Unknown,
     /// A document a line; one that cannot be read leaves the others be.
     Lines,
-    /// Items of an array; `first` before one was read.
-    Array {
-        first: bool,
-    },
-    /// Behind an array.
-    ArrayEnd,
+    /// Before the first item of an array.
+    ArrayBegin,
+    /// Behind an item of an array.
+    ItemEnd,
     /// Objects one after another, over any number of lines.
     Objects,
     Done,
@@ -137,18 +146,33 @@ impl<R: Read> Documents<R> {
 
     pub(super) fn next(&mut self) -> Result<Option<Document<'_>>, Trouble> {
         if self.shape == Shape::Unknown {
+            self.lines.skip_mark()?;
             self.skip_spaces()?;
             if self.peek()? == Some(b'[') {
                 self.take(1);
-                self.shape = Shape::Array { first: true };
+                self.shape = Shape::ArrayBegin;
             } else {
                 return self.first_line();
             }
         }
         match self.shape {
             Shape::Lines => self.next_line(),
-            Shape::Array { first } => self.item(first),
-            Shape::ArrayEnd => self.array_end(),
+            Shape::ArrayBegin => self.item(true),
+            Shape::ItemEnd => {
+                self.skip_spaces()?;
+                match self.peek()? {
+                    Some(b',') => {
+                        self.take(1);
+                        self.item(false)
+                    }
+                    Some(b']') => {
+                        self.take(1);
+                        self.array_end()
+                    }
+                    Some(_) => Err(self.broken("expected `,` or `]` behind an item of the array")),
+                    None => Err(self.broken("the input ends inside an array")),
+                }
+            }
             Shape::Objects => {
                 self.skip_spaces()?;
                 match self.peek()? {
@@ -217,13 +241,13 @@ impl<R: Read> Documents<R> {
             };
             self.keep(byte)?;
             nesting.scan(&[byte]);
-            if nesting.open.is_empty() && !nesting.in_string {
+            if nesting.is_outside() {
                 return Ok(Some(Document { line, bytes: &self.lines.buffer, alone: false }));
             }
         }
     }
 
-    /// Reads the next item of an array, and the comma or bracket behind it.
+    /// Reads the next item of an array, `first` where an empty array may end.
     fn item(&mut self, first: bool) -> Result<Option<Document<'_>>, Trouble> {
         self.skip_spaces()?;
         if first && self.peek()? == Some(b']') {
@@ -237,19 +261,20 @@ impl<R: Read> Documents<R> {
             let Some(byte) = self.peek()? else {
                 return Err(self.broken("the input ends inside an array"));
             };
-            if nesting.open.is_empty() && !nesting.in_string && matches!(byte, b',' | b']') {
+            if nesting.is_outside() && (matches!(byte, b',' | b']') || is_space(byte)) {
                 if self.lines.buffer.is_empty() {
                     return Err(self.broken("expected an item of the array"));
                 }
-                self.take(1);
-                self.shape =
-                    if byte == b',' { Shape::Array { first: false } } else { Shape::ArrayEnd };
-                let bytes = trimmed(&self.lines.buffer);
-                return Ok(Some(Document { line, bytes, alone: false }));
+                break;
             }
             self.keep(byte)?;
             nesting.scan(&[byte]);
+            if nesting.is_outside() && matches!(byte, b'}' | b']') {
+                break;
+            }
         }
+        self.shape = Shape::ItemEnd;
+        Ok(Some(Document { line, bytes: &self.lines.buffer, alone: false }))
     }
 
     fn array_end(&mut self) -> Result<Option<Document<'_>>, Trouble> {
@@ -329,6 +354,11 @@ impl Nesting {
                 self.last = *byte;
             }
         }
+    }
+
+    /// Whether no bracket or string is open.
+    fn is_outside(&self) -> bool {
+        self.open.is_empty() && !self.in_string
     }
 
     /// Whether a line that was scanned is the first of a document of several, going by the first

@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     #[arg(long = "webhook", value_name = "ID")]
     only: Vec<String>,
     /// The tenant of webhooks without `tenantId`
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = super::tenant)]
     tenant: Option<String>,
     /// Who may access an event's resource, for webhooks of level `user`
     #[arg(long, value_enum, default_value = "owner")]
@@ -64,8 +64,12 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         Err(error) => {
             let line = line_of(&bytes, &error);
             let (code, message, help) = (error.code(), error.to_string(), error.help());
-            let _ =
-                writeln!(io::stderr(), "{}:{line}: error[{code}]: {message}; {help}", plain(&name));
+            let one = "explain takes one event, a JSON object";
+            let _ = writeln!(
+                io::stderr(),
+                "{}:{line}: error[{code}]: {message}; {help}; {one}",
+                plain(&name)
+            );
             return Ok(Outcome::BadInput);
         }
     };

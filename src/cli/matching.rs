@@ -1,5 +1,5 @@
 use super::events::{Document, Documents, Trouble};
-use super::webhooks::{Webhooks, line_of};
+use super::webhooks::{Tenancy, Webhooks, line_of};
 use super::{AccessArgument, Failure, Format, Out, Outcome, STDIN, plain, quote};
 use hooksieve::event::{Error, ErrorKind, Event};
 use hooksieve::filter::Profile;
@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     webhooks: PathBuf,
     /// The tenant of webhooks without `tenantId`
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = super::tenant)]
     tenant: Option<String>,
     /// Who may access an event's resource, for webhooks of level `user`
     #[arg(long, value_enum, default_value = "owner")]
@@ -41,15 +41,20 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     }
     let profile = Profile::webhook();
     let webhooks = Webhooks::read(&arguments.webhooks, arguments.tenant.as_deref(), &profile)?;
-    if webhooks.bad > 0 && !arguments.skip_invalid {
-        let help = "--skip-invalid goes on without them";
-        let _ = writeln!(io::stderr(), "webhooks that are not valid: {}; {help}", webhooks.bad);
+    if webhooks.broken || webhooks.bad > 0 && !arguments.skip_invalid {
+        if !webhooks.broken {
+            let help = "--skip-invalid goes on without them";
+            let _ = writeln!(io::stderr(), "webhooks that are not valid: {}; {help}", webhooks.bad);
+        }
         return Ok(Outcome::BadInput);
     }
     let mut run = Run {
         profile: &profile,
         webhooks: &webhooks,
-        tenant: None,
+        tenant: match &webhooks.tenancy {
+            Tenancy::One(tenant) => tenant.clone(),
+            Tenancy::Named => None,
+        },
         matcher: None,
         access: arguments.access,
         scratch: Scratch::default(),
@@ -82,7 +87,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
 struct Run<'a> {
     profile: &'a Profile,
     webhooks: &'a Webhooks,
-    /// The tenant that an unnamed one turned out to be.
+    /// The tenant that all webhooks are of, once it is known.
     tenant: Option<String>,
     matcher: Option<Matcher>,
     access: AccessArgument,
@@ -165,7 +170,7 @@ impl Run<'_> {
                 // Others are well-formed JSON, so that where the next event begins is known.
                 let broken = matches!(error.kind(), ErrorKind::Syntax | ErrorKind::Utf8);
                 if broken && !document.alone {
-                    self.broken(name, line, &error.to_string())?;
+                    self.broken(name, line, &within_event(&error))?;
                     return Ok(false);
                 }
                 self.bad(name, &BadEvent::of(line, &error))?;
@@ -180,7 +185,7 @@ impl Run<'_> {
         document: &Document<'_>,
         event: &Event<'_>,
     ) -> Result<(), Failure> {
-        if self.webhooks.unnamed_tenant {
+        if matches!(self.webhooks.tenancy, Tenancy::One(_)) {
             let tenant = self.tenant.get_or_insert_with(|| event.tenant().to_owned());
             if tenant != event.tenant() {
                 let title = format!(
@@ -267,8 +272,16 @@ impl Run<'_> {
 
 impl BadEvent {
     fn of(line: usize, error: &Error) -> Self {
-        let (code, title, detail) = (error.code(), error.to_string(), error.help().to_owned());
-        Self { line, code, title, detail }
+        let title = within_event(error);
+        Self { line, code: error.code(), title, detail: error.help().to_owned() }
+    }
+}
+
+/// The message of an error, whose place counts from the event's first byte.
+fn within_event(error: &Error) -> String {
+    match error.kind() {
+        ErrorKind::MissingType | ErrorKind::MissingTenant => error.to_string(),
+        _ => format!("{error} of the event"),
     }
 }
 

@@ -74,6 +74,11 @@ enum Failure {
     Output(#[from] io::Error),
 }
 
+/// A tenant on the command line; an empty one is most likely an unset variable.
+fn tenant(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() { Err("a tenant's id is not empty") } else { Ok(text.to_owned()) }
+}
+
 /// The name of standard input in messages.
 const STDIN: &str = "<stdin>";
 

@@ -5,10 +5,9 @@ use hooksieve::filter::{Error, Problem};
 use hooksieve::syntax::misleads;
 use serde::Serialize;
 
-/// Where a filter stands: a name for its source, and its line there.
+/// Where a filter stands; the place in the filter is printed behind it.
 pub(super) struct Origin<'a> {
     pub(super) name: Option<&'a str>,
-    pub(super) line: usize,
 }
 
 /// Most problems of one filter that are drawn.
@@ -21,7 +20,7 @@ pub(super) fn draw(text: &str, error: &Error, origin: &Origin<'_>) -> String {
         .problems()
         .take(MOST)
         .map(|Problem { code, message, help, span, .. }| {
-            let mut snippet = Snippet::source(source.as_str()).line_start(origin.line);
+            let mut snippet = Snippet::source(source.as_str());
             if let Some(name) = origin.name {
                 snippet = snippet.path(name);
             }

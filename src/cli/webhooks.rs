@@ -8,6 +8,7 @@ use hooksieve::filter::{Error, Filter, Profile};
 use hooksieve::matcher::{Audience, Subscription};
 use hooksieve::syntax::excerpt;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
@@ -39,13 +40,23 @@ pub(super) struct Webhooks {
     pub(super) list: Vec<Webhook>,
     /// How many are not.
     pub(super) bad: usize,
-    /// Whether no webhook says whose it is, so that all are one tenant's.
-    pub(super) unnamed_tenant: bool,
+    /// Whether the file itself makes no sense.
+    pub(super) broken: bool,
+    pub(super) tenancy: Tenancy,
+}
+
+/// Whose the webhooks of a file are.
+pub(super) enum Tenancy {
+    /// Each says it, or was told.
+    Named,
+    /// Some do not say it, so the file is one tenant's: that which another webhook names, or else
+    /// that of the first event.
+    One(Option<String>),
 }
 
 /// A webhook as the API writes it; other members are not needed here.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", expecting = "expected a webhook, a JSON object")]
+#[serde(rename_all = "camelCase", expecting = "a webhook, a JSON object")]
 struct Resource {
     id: Option<String>,
     tenant_id: Option<String>,
@@ -94,19 +105,20 @@ impl Webhooks {
             ids: HashSet::new(),
             named: BTreeSet::new(),
             bad: 0,
+            broken: false,
             list: Vec::new(),
         };
         match std::str::from_utf8(&bytes) {
-            Ok(text) => reader.text(text),
+            Ok(text) => reader.text(text.strip_prefix('\u{feff}').unwrap_or(text)),
             Err(error) => {
                 let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                reader.broken = true;
                 reader.report(line_at(before), "", "webhooks-utf8", "file is not UTF-8");
             }
         }
-        reader.same_tenant();
-        let Reader { list, bad, .. } = reader;
-        let unnamed_tenant = !list.is_empty() && list.iter().all(|one| one.tenant.is_none());
-        Ok(Self { list, bad, unnamed_tenant })
+        let tenancy = reader.tenancy();
+        let Reader { list, bad, broken, .. } = reader;
+        Ok(Self { list, bad, broken, tenancy })
     }
 
     /// How many tenants have webhooks.
@@ -139,11 +151,12 @@ struct Reader<'a> {
     /// Tenants that webhooks name, valid or not.
     named: BTreeSet<String>,
     bad: usize,
+    broken: bool,
     list: Vec<Webhook>,
 }
 
 #[derive(Deserialize)]
-#[serde(expecting = "expected an object")]
+#[serde(expecting = "an object")]
 struct Listing<'t> {
     #[serde(borrow)]
     data: Option<Vec<&'t RawValue>>,
@@ -200,6 +213,7 @@ impl Reader<'_> {
     }
 
     fn malformed(&mut self, text: &str, error: &serde_json::Error) {
+        self.broken = true;
         let skipped = text.len() - text.trim_ascii_start().len();
         let before = line_at(text.as_bytes().get(..skipped).unwrap_or_default());
         self.report(before + error.line() - 1, "", "webhooks-syntax", &without_place(error));
@@ -210,15 +224,19 @@ impl Reader<'_> {
         if !item.starts_with('{') {
             return self.report(line, "", "webhook-invalid", "expected a webhook, a JSON object");
         }
-        let resource: Resource = match serde_json::from_str(item) {
+        let mut reader = serde_json::Deserializer::from_str(item);
+        let resource: Resource = match serde_path_to_error::deserialize(&mut reader) {
             Ok(resource) => resource,
             Err(error) => {
-                return self.report(
-                    line + error.line() - 1,
-                    "",
-                    "webhook-invalid",
-                    &without_place(&error),
-                );
+                let member = match error.path().to_string() {
+                    path if path == "." => String::new(),
+                    path => format!("`{}`: ", quote(&path)),
+                };
+                let error = error.into_inner();
+                let message = format!("{member}{}", without_place(&error));
+                let any: Option<Value> = serde_json::from_str(item).ok();
+                let id = any.as_ref().and_then(|any| any.get("id")?.as_str()).unwrap_or_default();
+                return self.report(line + error.line() - 1, id, "webhook-invalid", &message);
             }
         };
         let id = resource.id.clone().unwrap_or_default();
@@ -279,20 +297,27 @@ impl Reader<'_> {
 
     /// Where some webhooks name a tenant and others do not, those are the same tenant's, if it is
     /// one; else whose they are cannot be told.
-    fn same_tenant(&mut self) {
-        let mut names = std::mem::take(&mut self.named).into_iter();
-        let Some(tenant) = names.next() else { return };
-        let only = names.next().is_none();
+    fn tenancy(&mut self) -> Tenancy {
+        let names = std::mem::take(&mut self.named);
+        if self.list.iter().all(|webhook| webhook.tenant.is_some()) {
+            return Tenancy::Named;
+        }
+        if names.len() < 2 {
+            let tenant = names.into_iter().next();
+            for webhook in &mut self.list {
+                webhook.tenant = webhook.tenant.take().or_else(|| tenant.clone());
+            }
+            return Tenancy::One(tenant);
+        }
         for webhook in std::mem::take(&mut self.list) {
-            match webhook.tenant {
-                Some(_) => self.list.push(webhook),
-                None if only => self.list.push(Webhook { tenant: Some(tenant.clone()), ..webhook }),
-                None => {
-                    let message = "webhook has no `tenantId` in a file of several tenants: add it, or give --tenant";
-                    self.report(webhook.line, &webhook.id, "webhook-missing-tenant", message);
-                }
+            if webhook.tenant.is_some() {
+                self.list.push(webhook);
+            } else {
+                let message = "webhook has no `tenantId` in a file of several tenants: add it, or give --tenant";
+                self.report(webhook.line, &webhook.id, "webhook-missing-tenant", message);
             }
         }
+        Tenancy::Named
     }
 
     fn report(&mut self, line: usize, id: &str, code: &'static str, message: &str) {
@@ -309,7 +334,7 @@ impl Reader<'_> {
                 writeln!(err, "{}:{line}:{webhook} error[{code}]: {}", self.name, message)
             }
             Trouble::Filter { text, error } => {
-                let origin = Origin { name: None, line: 1 };
+                let origin = Origin { name: None };
                 write!(
                     err,
                     "{}:{line}:{webhook} filter is not valid\n{}",

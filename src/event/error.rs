@@ -10,7 +10,7 @@
 /// assert_eq!(error.offset(), 14);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message} at byte {offset}")]
+#[error("{message}{place}", place = self.place())]
 pub struct Error {
     kind: ErrorKind,
     offset: usize,
@@ -20,6 +20,14 @@ pub struct Error {
 impl Error {
     pub(super) fn new(kind: ErrorKind, offset: usize, message: impl Into<Box<str>>) -> Self {
         Self { kind, offset, message: message.into() }
+    }
+
+    /// What is missing is missing from the whole.
+    fn place(&self) -> String {
+        match self.kind {
+            ErrorKind::MissingType | ErrorKind::MissingTenant => String::new(),
+            _ => format!(" at byte {}", self.offset),
+        }
     }
 
     /// What kind of mistake it is.

@@ -119,7 +119,7 @@ impl<'t> Cursor<'t> {
                 ErrorKind::SymbolicOperator,
                 span,
                 "`!` is not an operator of SCIM filters".into(),
-                "negate with `not`, brackets round what it negates: `not(id eq \"…\")`".into(),
+                "compare with `ne`, or negate with `not` and brackets: `not(id eq \"…\")`".into(),
             ),
             quote if QUOTES.contains(&quote) && self.at == 0 && self.text.contains('"') => error(
                 ErrorKind::WrongQuotes,
@@ -264,7 +264,10 @@ impl<'t> Cursor<'t> {
                 ErrorKind::SymbolicOperator,
                 self.here(symbols),
                 format!("`{found}` does not join terms in SCIM filters"),
-                format!("write `{meant}` in its place, a space on both sides"),
+                match self.rest().get(symbols..).unwrap_or_default().trim_start() {
+                    "" => format!("remove the `{found}`"),
+                    _ => format!("write `{meant}` in its place, a space on both sides"),
+                },
             );
         }
         let after_value = self.text.get(..self.at).is_some_and(|before| before.ends_with('"'));
