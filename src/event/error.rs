@@ -10,48 +10,55 @@
 /// assert_eq!(error.offset(), 14);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}{place}", place = self.place())]
+#[error("{message}{place}", message = inner.message, place = self.place())]
 pub struct Error {
+    /// In one pointer, since a reader hands out results at every step.
+    inner: Box<Inner>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inner {
     kind: ErrorKind,
     offset: usize,
     message: Box<str>,
 }
 
 impl Error {
+    #[cold]
     pub(super) fn new(kind: ErrorKind, offset: usize, message: impl Into<Box<str>>) -> Self {
-        Self { kind, offset, message: message.into() }
+        Self { inner: Box::new(Inner { kind, offset, message: message.into() }) }
     }
 
     /// What is missing is missing from the whole.
     fn place(&self) -> String {
-        match self.kind {
+        match self.inner.kind {
             ErrorKind::MissingType | ErrorKind::MissingTenant => String::new(),
-            _ => format!(" at byte {}", self.offset),
+            _ => format!(" at byte {}", self.inner.offset),
         }
     }
 
     /// What kind of mistake it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.inner.kind
     }
 
     /// The kind as a stable word, such as `event-missing-tenant`.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        self.kind.code()
+        self.inner.kind.code()
     }
 
     /// The byte at which the mistake was found; the length of the input for what is missing.
     #[must_use]
     pub fn offset(&self) -> usize {
-        self.offset
+        self.inner.offset
     }
 
     /// What the producer of the event can do.
     #[must_use]
     pub fn help(&self) -> &'static str {
-        match self.kind {
+        match self.inner.kind {
             ErrorKind::Syntax => "send JSON as RFC 8259 defines it",
             ErrorKind::Utf8 => "encode the event in UTF-8",
             ErrorKind::TooDeep => "nest fewer than 128 objects and arrays",

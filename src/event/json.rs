@@ -23,6 +23,7 @@ impl<'a> RawStr<'a> {
     }
 
     /// The string's value, borrowed where nothing is escaped.
+    #[inline]
     pub(super) fn value(self) -> Result<Cow<'a, str>, Error> {
         if self.escaped {
             serde_json::from_str(self.raw)
@@ -51,10 +52,12 @@ impl<'a> Walk<'a> {
         self.at
     }
 
+    #[inline]
     pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline]
     pub(super) fn skip_spaces(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.at += 1;
@@ -74,6 +77,7 @@ impl<'a> Walk<'a> {
         self.error(ErrorKind::Syntax, message)
     }
 
+    #[inline]
     fn take(&mut self, byte: u8, what: &str) -> Result<(), Error> {
         if self.peek() != Some(byte) {
             return self.expected(what);
@@ -88,6 +92,7 @@ impl<'a> Walk<'a> {
         self.deepen()
     }
 
+    #[inline]
     fn deepen(&mut self) -> Result<(), Error> {
         if self.depth == MAX_DEPTH {
             self.at -= 1;
@@ -99,6 +104,7 @@ impl<'a> Walk<'a> {
 
     /// The next key of the object that was entered, the walk then standing at its value; `None`
     /// past the closing brace. `first` until one key has been read.
+    #[inline]
     pub(super) fn next_key(&mut self, first: &mut bool) -> Result<Option<RawStr<'a>>, Error> {
         self.skip_spaces();
         match self.peek() {
@@ -135,14 +141,13 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads a string, the walk standing at its opening quote.
+    #[inline]
     pub(super) fn string(&mut self) -> Result<RawStr<'a>, Error> {
         let offset = self.at;
         let mut escaped = false;
         self.at += 1;
         loop {
-            let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let stop = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
-            self.at += stop.unwrap_or(rest.len());
+            self.at += plain_run(self.bytes.get(self.at..).unwrap_or_default());
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -305,5 +310,54 @@ impl<'a> Walk<'a> {
             return Err(Error::new(ErrorKind::Number, from, "number is out of range"));
         }
         Ok(())
+    }
+}
+
+/// Whether a byte ends a run of plain characters in a string.
+fn is_special(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0..0x20)
+}
+
+/// How many bytes come before the first special one.
+fn plain_run(bytes: &[u8]) -> usize {
+    // Eight bytes at once: the high bit of each byte of `found` up to the first special one tells
+    // whether it is special; behind that one a borrow may have spoilt them.
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = 0x80 * ONES;
+    let zero_bytes = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let quotes = zero_bytes(word ^ u64::from(b'"') * ONES);
+        let backslashes = zero_bytes(word ^ u64::from(b'\\') * ONES);
+        let controls = word.wrapping_sub(0x20 * ONES) & !word & HIGH;
+        let found = quotes | backslashes | controls;
+        if found != 0 {
+            return 8 * at + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let before = rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len());
+    8 * words.len() + before
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_special, plain_run};
+
+    /// The plain loop is the oracle of the fast one, for every byte in every place.
+    #[test]
+    fn runs_end_where_a_plain_loop_ends_them() {
+        for length in 0..20 {
+            for place in 0..length {
+                for byte in 0..=255u8 {
+                    for filler in [b'a', 0x7f, 0x80, 0xff, 0x21, 0x23, 0x5b, 0x5d, 0x20] {
+                        let mut bytes = vec![filler; length];
+                        bytes[place] = byte;
+                        let plain = bytes.iter().position(|byte| is_special(*byte));
+                        assert_eq!(plain_run(&bytes), plain.unwrap_or(length), "{bytes:?}");
+                    }
+                }
+            }
+        }
     }
 }
