@@ -328,8 +328,8 @@ fn plain_run(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     for (at, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        let quotes = zero_bytes(word ^ u64::from(b'"') * ONES);
-        let backslashes = zero_bytes(word ^ u64::from(b'\\') * ONES);
+        let quotes = zero_bytes(word ^ (u64::from(b'"') * ONES));
+        let backslashes = zero_bytes(word ^ (u64::from(b'\\') * ONES));
         let controls = word.wrapping_sub(0x20 * ONES) & !word & HIGH;
         let found = quotes | backslashes | controls;
         if found != 0 {
