@@ -555,3 +555,36 @@ fn a_file_with_some_tenants_is_one_tenants() {
     assert!(lines.contains(r#""line":1,"error":{"code":"event-second-tenant""#), "{lines}");
     assert!(lines.contains(r#""webhooks":["a","b"]"#), "{lines}");
 }
+
+/// An event is answered as soon as its line is there, not when the next one is.
+#[test]
+fn a_live_stream_is_answered_line_by_line() {
+    use std::io::{BufRead, BufReader};
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hooksieve"))
+        .args(["match", "--webhooks", WEBHOOKS, "--format", "json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let stdout = child.stdout.take().unwrap();
+    let (sender, lines) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines() {
+            let _ = sender.send(line.unwrap());
+        }
+    });
+    for number in [1, 2] {
+        writeln!(stdin, "{}", sample(number)).unwrap();
+        let answer = lines.recv_timeout(std::time::Duration::from_secs(20));
+        assert!(answer.is_ok_and(|line| line.contains("wh-all-reloads")), "event {number}");
+    }
+    // The rest of a line may take its time.
+    write!(stdin, "{}\n{{\"ty", sample(2)).unwrap();
+    let answer = lines.recv_timeout(std::time::Duration::from_secs(20));
+    assert!(answer.is_ok(), "the event before a line that is not complete");
+    drop(stdin);
+    child.wait().unwrap();
+    reader.join().unwrap();
+}

@@ -217,7 +217,8 @@ impl<R: Read> Documents<R> {
             Some(Line { bytes: Ok(bytes), .. }) => nesting.scan(bytes),
         }
         self.taken += self.lines.buffer.len() as u64;
-        if self.lines.buffer.ends_with(b"\n") {
+        // Only a line that may go on is worth waiting for the next one.
+        if nesting.is_inside() && self.lines.buffer.ends_with(b"\n") {
             self.line = begin + 1;
             self.skip_spaces()?;
             if nesting.goes_on(self.peek()?) {
@@ -361,12 +362,17 @@ impl Nesting {
         self.open.is_empty() && !self.in_string
     }
 
+    /// Whether a bracket is open, and no string.
+    fn is_inside(&self) -> bool {
+        !self.open.is_empty() && !self.in_string
+    }
+
     /// Whether a line that was scanned is the first of a document of several, going by the first
     /// byte of the next line. It ends inside of brackets and outside of strings, and an opening
     /// brace can only follow a colon, or stand in an array.
     pub(super) fn goes_on(&self, next: Option<u8>) -> bool {
         let item = self.last == b'[' || self.last == b',' && self.open.last() == Some(&b'[');
         let possible = next != Some(b'{') || self.last == b':' || item;
-        !self.open.is_empty() && !self.in_string && next.is_some() && possible
+        self.is_inside() && next.is_some() && possible
     }
 }
