@@ -21,7 +21,7 @@
 //!
 //! Text is bounded in bytes, depth and terms by [`Limits`], charged while parsing. A tree is a flat
 //! array in prefix order: dropping, cloning, comparing and printing one takes no stack that grows
-//! with the input, and parsing holds at most forty times the bytes of its text.
+//! with the input, and parsing holds at most fifty times the bytes of its text.
 
 mod cursor;
 mod diagnose;
