@@ -1,12 +1,12 @@
 use super::webhooks::{Webhook, Webhooks, line_of};
-use super::{AccessArgument, Failure, Format, Out, Outcome, STDIN, plain, quote};
+use super::{AccessArgument, Failure, Format, Out, Outcome, STDIN_ARGUMENT, plain, quote};
 use anstyle::{AnsiColor, Style};
 use hooksieve::event::Event;
 use hooksieve::filter::{Explanation, Profile, Step, StepKind};
 use hooksieve::matcher::{Audience, Subscription, Verdict};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// Say for one event and each webhook why it matches or not
@@ -33,8 +33,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
-    let standard_input = arguments.event.as_os_str() == "-";
-    if arguments.webhooks.as_os_str() == "-" && standard_input {
+    if arguments.webhooks.as_os_str() == STDIN_ARGUMENT && arguments.event == arguments.webhooks {
         return Err(Failure::both_on_stdin());
     }
     let profile = Profile::webhook();
@@ -48,17 +47,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
             arguments.webhooks.display()
         )));
     }
-    let name = match standard_input {
-        true => STDIN.to_owned(),
-        false => arguments.event.display().to_string(),
-    };
-    let io = |error| Failure::Input(name.clone(), error);
-    let mut bytes = Vec::new();
-    if standard_input {
-        io::stdin().lock().read_to_end(&mut bytes).map_err(io)?;
-    } else {
-        bytes = std::fs::read(&arguments.event).map_err(io)?;
-    }
+    let (name, bytes) = super::read(&arguments.event)?;
     let event = match profile.read_event(&bytes) {
         Ok(event) => event,
         Err(error) => {

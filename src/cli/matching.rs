@@ -1,6 +1,6 @@
 use super::events::{Document, Documents, Trouble};
 use super::webhooks::{Tenancy, Webhooks, line_of};
-use super::{AccessArgument, Failure, Format, Out, Outcome, STDIN, plain, quote};
+use super::{AccessArgument, Failure, Format, Out, Outcome, STDIN, STDIN_ARGUMENT, plain, quote};
 use hooksieve::event::{Error, ErrorKind, Event};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Matcher, Scratch};
@@ -34,9 +34,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
-    let events_on_stdin =
-        arguments.events.is_empty() || arguments.events.iter().any(|path| path.as_os_str() == "-");
-    if arguments.webhooks.as_os_str() == "-" && events_on_stdin {
+    let events_on_stdin = arguments.events.is_empty()
+        || arguments.events.iter().any(|path| path.as_os_str() == STDIN_ARGUMENT);
+    if arguments.webhooks.as_os_str() == STDIN_ARGUMENT && events_on_stdin {
         return Err(Failure::both_on_stdin());
     }
     let profile = Profile::webhook();
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     }
     for path in &arguments.events {
         let name = path.display().to_string();
-        let goes_on = if name == "-" {
+        let goes_on = if path.as_os_str() == STDIN_ARGUMENT {
             run.source(STDIN, io::stdin().lock())?
         } else {
             let file = std::fs::File::open(path);

@@ -9,7 +9,8 @@ mod webhooks;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use hooksieve::syntax::excerpt;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -78,6 +79,24 @@ enum Failure {
 fn tenant(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("a tenant's id is not empty") } else { Ok(text.to_owned()) }
 }
+
+/// A file or standard input, whole, with its name for messages.
+fn read(path: &Path) -> Result<(String, Vec<u8>), Failure> {
+    if path.as_os_str() == STDIN_ARGUMENT {
+        let mut bytes = Vec::new();
+        let read = io::stdin().lock().read_to_end(&mut bytes);
+        read.map_err(|error| Failure::Input(STDIN.to_owned(), error))?;
+        return Ok((STDIN.to_owned(), bytes));
+    }
+    let name = path.display().to_string();
+    match std::fs::read(path) {
+        Ok(bytes) => Ok((name, bytes)),
+        Err(error) => Err(Failure::Input(name, error)),
+    }
+}
+
+/// What names standard input among the arguments.
+const STDIN_ARGUMENT: &str = "-";
 
 /// The name of standard input in messages.
 const STDIN: &str = "<stdin>";

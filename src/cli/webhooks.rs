@@ -89,15 +89,7 @@ impl Webhooks {
         tenant: Option<&str>,
         profile: &Profile,
     ) -> Result<Self, Failure> {
-        let name = path.display().to_string();
-        let io = |error| Failure::Input(name.clone(), error);
-        let bytes = if name == "-" {
-            let mut bytes = Vec::new();
-            std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes).map_err(io)?;
-            bytes
-        } else {
-            std::fs::read(path).map_err(io)?
-        };
+        let (name, bytes) = super::read(path)?;
         let mut reader = Reader {
             name: &name,
             tenant,

@@ -30,6 +30,12 @@ struct Key {
     tests: SmallVec<[Test; 1]>,
 }
 
+impl Key {
+    fn is(&self, attribute: usize, value: &str) -> bool {
+        self.attribute == attribute && *self.value == *value.as_bytes()
+    }
+}
+
 /// A slot and its plan.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Test {
@@ -68,63 +74,66 @@ impl Index {
             self.defaults.take(slot, |slot| *slot);
         }
         for (attribute, value, _) in plan.mentions() {
-            let key = self.key(attribute, value);
-            key.mentions -= 1;
-            if key.mentions == 0 {
-                key.number = Number::NONE;
-            }
-            self.drop_unused(attribute, value);
+            self.lessen(attribute, value, |key| {
+                key.mentions -= 1;
+                if key.mentions == 0 {
+                    key.number = Number::NONE;
+                }
+            });
         }
         for (attribute, value, enough) in plan.keys() {
-            let key = self.key(attribute, value);
-            if enough {
-                key.turns.take(slot, |slot| *slot);
-            } else {
-                key.tests.take(slot, |test| test.slot);
-            }
-            self.drop_unused(attribute, value);
+            self.lessen(attribute, value, |key| {
+                if enough {
+                    key.turns.take(slot, |slot| *slot);
+                } else {
+                    key.tests.take(slot, |test| test.slot);
+                }
+            });
         }
     }
 
-    fn entry(&mut self, attribute: usize, value: &str) -> Entry<'_, Key> {
-        let Self { keys, hasher, .. } = self;
-        keys.entry(
-            hasher.hash_one((attribute, value.as_bytes())),
-            |key| key.attribute == attribute && *key.value == *value.as_bytes(),
-            |key| hasher.hash_one((key.attribute, &*key.value)),
-        )
+    fn hash(&self, attribute: usize, value: &str) -> u64 {
+        self.hasher.hash_one((attribute, value.as_bytes()))
+    }
+
+    fn find(&self, attribute: usize, value: &str) -> Option<&Key> {
+        self.keys.find(self.hash(attribute, value), |key| key.is(attribute, value))
     }
 
     /// The key, made where it is new.
     fn key(&mut self, attribute: usize, value: &str) -> &mut Key {
-        if self.used.len() <= attribute {
-            self.used.resize(attribute + 1, 0);
+        let hash = self.hash(attribute, value);
+        let Self { keys, hasher, used, .. } = self;
+        let rehash = |key: &Key| hasher.hash_one((key.attribute, &*key.value));
+        match keys.entry(hash, |key| key.is(attribute, value), rehash) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                if used.len() <= attribute {
+                    used.resize(attribute + 1, 0);
+                }
+                if let Some(used) = used.get_mut(attribute) {
+                    *used += 1;
+                }
+                let new = Key {
+                    attribute,
+                    value: SmallVec::from_slice(value.as_bytes()),
+                    number: Number::NONE,
+                    mentions: 0,
+                    turns: SmallVec::new(),
+                    tests: SmallVec::new(),
+                };
+                entry.insert(new).into_mut()
+            }
         }
-        let known = self.find(attribute, value).is_some();
-        if let Some(used) = self.used.get_mut(attribute).filter(|_| !known) {
-            *used += 1;
-        }
-        let new = || Key {
-            attribute,
-            value: SmallVec::from_slice(value.as_bytes()),
-            number: Number::NONE,
-            mentions: 0,
-            turns: SmallVec::new(),
-            tests: SmallVec::new(),
-        };
-        self.entry(attribute, value).or_insert_with(new).into_mut()
     }
 
-    fn find(&self, attribute: usize, value: &str) -> Option<&Key> {
-        let hash = self.hasher.hash_one((attribute, value.as_bytes()));
-        self.keys.find(hash, |key| key.attribute == attribute && *key.value == *value.as_bytes())
-    }
-
-    fn drop_unused(&mut self, attribute: usize, value: &str) {
-        let Entry::Occupied(entry) = self.entry(attribute, value) else {
-            return;
-        };
-        let key = entry.get();
+    /// Takes something off a key, and the key away where nothing is left on it.
+    fn lessen(&mut self, attribute: usize, value: &str, take: impl FnOnce(&mut Key)) {
+        let hash = self.hash(attribute, value);
+        let entry = self.keys.find_entry(hash, |key| key.is(attribute, value));
+        let Ok(mut entry) = entry else { return };
+        let key = entry.get_mut();
+        take(key);
         if key.mentions == 0 && key.turns.is_empty() && key.tests.is_empty() {
             entry.remove();
             if let Some(used) = self.used.get_mut(attribute) {

@@ -1,7 +1,7 @@
 //! What is said of texts that are no filter: where it went wrong, and the mend.
 
 use super::cursor::Cursor;
-use super::error::{Error, ErrorKind, Expected};
+use super::error::{Error, ErrorKind, Expected, operators};
 use super::token;
 use super::{CompareOp, Span, quote};
 
@@ -192,21 +192,18 @@ impl<'t> Cursor<'t> {
             help: help.into(),
         };
         let symbols = word.len() - word.trim_start_matches(SYMBOLS).len();
-        let (known, length) =
-            if symbols > 0 { (symbols, symbols) } else { (word.len(), word.len()) };
-        let meant = LOOKALIKES.iter().find(|(other, _)| {
-            word.get(..known).is_some_and(|word| word.eq_ignore_ascii_case(other))
-        });
+        let length = if symbols > 0 { symbols } else { word.len() };
+        let found = word.get(..length).unwrap_or_default();
+        let meant = LOOKALIKES.iter().find(|(other, _)| found.eq_ignore_ascii_case(other));
         if let Some((_, operator)) = meant {
             let mut after = Cursor { at: self.at + length, ..*self };
             after.skip_spaces();
-            let found = quote(word.get(..length).unwrap_or_default());
             let kind =
                 if symbols > 0 { ErrorKind::SymbolicOperator } else { ErrorKind::UnknownOperator };
             return error(
                 kind,
                 self.here(length),
-                format!("`{found}` is not an operator of SCIM filters"),
+                format!("`{}` is not an operator of SCIM filters", quote(found)),
                 format!("use `{operator}`: {}", after.mended(path, *operator)),
             );
         }
@@ -222,7 +219,7 @@ impl<'t> Cursor<'t> {
         }
         let connective = is_connective(word);
         if word.is_empty() || connective || QUOTES.iter().any(|quote| word.starts_with(*quote)) {
-            let operators = if connective
+            let help = if connective
                 || self.peek().is_none()
                 || word.is_empty() && self.peek() != Some('"')
             {
@@ -231,16 +228,13 @@ impl<'t> Cursor<'t> {
                 format!("put an operator between them: {}", self.mended(path, CompareOp::Eq))
             };
             let message = format!("attribute `{name}` has no operator");
-            return error(ErrorKind::MissingOperator, span, message, operators);
+            return error(ErrorKind::MissingOperator, span, message, help);
         }
         error(
             ErrorKind::UnknownOperator,
             span,
             format!("`{}` is not an operator", quote(word)),
-            format!(
-                "use one of {}",
-                Expected::Operator.to_string().trim_start_matches("an operator: ")
-            ),
+            format!("use one of {}", operators()),
         )
     }
 

@@ -164,11 +164,7 @@ impl Display for Expected {
         match self {
             Self::Operand => f.write_str("an attribute, `not(` or `(`"),
             Self::Operator => {
-                f.write_str("an operator: ")?;
-                for operator in CompareOp::ALL {
-                    write!(f, "{operator}, ")?;
-                }
-                f.write_str("pr")
+                write!(f, "an operator: {}", operators())
             }
             Self::Value => f.write_str("a string in double quotes, a number, true, false or null"),
             Self::StringEnd => f.write_str("a closing `\"`"),
@@ -180,6 +176,12 @@ impl Display for Expected {
             Self::Less => f.write_str("a smaller filter"),
         }
     }
+}
+
+/// All operators, for a message.
+pub(super) fn operators() -> String {
+    let words: Vec<_> = CompareOp::ALL.iter().map(|operator| operator.keyword()).collect();
+    format!("{}, pr", words.join(", "))
 }
 
 /// The most characters that a message quotes of a text.
