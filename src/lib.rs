@@ -34,6 +34,7 @@ pub mod event;
 pub mod filter;
 pub mod matcher;
 pub mod syntax;
+pub mod webhook;
 
 pub mod guide {
     //! The language, how matching works and what it costs, and why things are as they are.
@@ -42,6 +43,8 @@ pub mod guide {
     pub mod language {}
     #[doc = include_str!("guide/matching.md")]
     pub mod matching {}
+    #[doc = include_str!("guide/webhooks.md")]
+    pub mod webhooks {}
     #[doc = include_str!("guide/decisions.md")]
     pub mod decisions {}
     #[doc = include_str!("guide/changes.md")]

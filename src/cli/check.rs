@@ -1,4 +1,4 @@
-use super::report::{self, Entry, Origin};
+use super::report::{self, Entry};
 use super::{Failure, Format, Out, Outcome, STDIN, plain};
 use clap::ValueEnum;
 use hooksieve::event::EventType;
@@ -54,8 +54,8 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     let several = arguments.filters.len() > 1;
     for (at, filter) in arguments.filters.iter().enumerate() {
         let name = format!("filter {}", at + 1);
-        let origin = Origin { name: several.then_some(&name) };
-        check.filter(Some(filter), default_types.as_deref(), &origin)?;
+        let origin = several.then_some(&*name);
+        check.filter(Some(filter), default_types.as_deref(), origin)?;
     }
     Ok(check.outcome)
 }
@@ -95,14 +95,13 @@ impl Check<'_> {
         while let Some(line) = lines.next().map_err(|error| Failure::Input(STDIN.into(), error))? {
             let parsed = line.bytes.and_then(object);
             let name = format!("{STDIN}:{}: filter", line.number);
-            let origin = Origin { name: Some(&name) };
             match parsed {
                 Err(message) => self.bad_line(line.number, &message)?,
                 Ok(Object { filter, event_types }) => {
                     let own = event_types
                         .map(|types| types.into_iter().map(EventType::from).collect::<Vec<_>>());
                     let types = own.as_deref().or(default_types);
-                    self.filter(filter.as_deref(), types, &origin)?;
+                    self.filter(filter.as_deref(), types, Some(&name))?;
                 }
             }
             if lines.would_read() {
@@ -116,7 +115,7 @@ impl Check<'_> {
         &mut self,
         written: Option<&str>,
         types: Option<&[EventType]>,
-        origin: &Origin<'_>,
+        origin: Option<&str>,
     ) -> Result<(), Failure> {
         let text = written.unwrap_or_default();
         let canonical: Result<String, Error> = match &self.profile {
@@ -136,7 +135,7 @@ impl Check<'_> {
             }
             (Format::Text, Ok(canonical)) => writeln!(self.out, "{}", plain(&canonical))?,
             (Format::Text, Err(error)) => {
-                write!(self.out, "{}", report::draw(text, &error, origin))?
+                write!(self.out, "{}", report::draw(report::of_filter(text, &error, origin)))?
             }
         }
         Ok(())

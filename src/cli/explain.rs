@@ -1,4 +1,4 @@
-use super::webhooks::{Webhook, Webhooks, line_of};
+use super::webhooks::{Webhooks, WebhooksArguments, line_of};
 use super::{AccessArgument, Failure, Format, Out, Outcome, STDIN_ARGUMENT, plain, quote};
 use anstyle::{AnsiColor, Style};
 use hooksieve::event::Event;
@@ -12,15 +12,11 @@ use std::path::PathBuf;
 /// Say for one event and each webhook why it matches or not
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Webhooks as the API writes them: an array, {"data": […]}, or one a line
-    #[arg(long, value_name = "FILE")]
-    webhooks: PathBuf,
+    #[command(flatten)]
+    webhooks: WebhooksArguments,
     /// Only this webhook; may be given more than once
     #[arg(long = "webhook", value_name = "ID")]
     only: Vec<String>,
-    /// The tenant of webhooks without `tenantId`
-    #[arg(long, value_name = "ID", value_parser = super::tenant)]
-    tenant: Option<String>,
     /// Who may access an event's resource, for webhooks of level `user`
     #[arg(long, value_enum, default_value = "owner")]
     access: AccessArgument,
@@ -33,18 +29,20 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
-    if arguments.webhooks.as_os_str() == STDIN_ARGUMENT && arguments.event == arguments.webhooks {
+    if arguments.webhooks.webhooks.as_os_str() == STDIN_ARGUMENT
+        && arguments.event == arguments.webhooks.webhooks
+    {
         return Err(Failure::both_on_stdin());
     }
-    let profile = Profile::webhook();
-    let webhooks = Webhooks::read(&arguments.webhooks, arguments.tenant.as_deref(), &profile)?;
+    let webhooks = Webhooks::read(&arguments.webhooks)?;
+    let profile = webhooks.rules.profile();
     if let Some(id) =
-        arguments.only.iter().find(|id| webhooks.list.iter().all(|webhook| webhook.id != **id))
+        arguments.only.iter().find(|id| webhooks.list.iter().all(|listed| listed.id() != *id))
     {
         return Err(Failure::Usage(format!(
             "no valid webhook `{}` in {}",
             quote(id),
-            arguments.webhooks.display()
+            arguments.webhooks.webhooks.display()
         )));
     }
     let (name, bytes) = super::read(&arguments.event)?;
@@ -63,21 +61,20 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         }
     };
     if arguments.format == Format::Text {
-        head(out, &profile, &event)?;
+        head(out, profile, &event)?;
     }
-    for webhook in &webhooks.list {
-        if !arguments.only.is_empty() && !arguments.only.contains(&webhook.id) {
+    for listed in &webhooks.list {
+        let id = listed.id();
+        if !arguments.only.is_empty() && !arguments.only.iter().any(|only| only == id) {
             continue;
         }
-        let subscription = webhook.subscription(event.tenant());
+        let subscription = listed.subscription(event.tenant(), &webhooks.rules);
         let verdict = subscription.verdict(&event, arguments.access.access());
         let decided = matches!(verdict, Verdict::Matched | Verdict::FilterFalse);
         let explanation = decided.then(|| subscription.filter().explain(&event));
         match arguments.format {
-            Format::Json => out.json(&answer(webhook, verdict, explanation.as_ref()))?,
-            Format::Text => {
-                text(out, webhook, &subscription, verdict, &event, explanation.as_ref())?
-            }
+            Format::Json => out.json(&answer(id, verdict, explanation.as_ref()))?,
+            Format::Text => text(out, id, &subscription, verdict, &event, explanation.as_ref())?,
         }
     }
     if webhooks.bad > 0 {
@@ -113,7 +110,7 @@ struct Answer<'a> {
 }
 
 fn answer<'a>(
-    webhook: &'a Webhook,
+    webhook: &'a str,
     verdict: Verdict,
     explanation: Option<&Explanation<'_>>,
 ) -> Answer<'a> {
@@ -126,7 +123,7 @@ fn answer<'a>(
         _ => json!({"depth": depth, "holds": holds, "kind": "or"}),
     };
     Answer {
-        webhook: &webhook.id,
+        webhook,
         matched: verdict == Verdict::Matched,
         reason: reason(verdict),
         filter: explanation.map(|explanation| explanation.steps().iter().map(step).collect()),
@@ -165,13 +162,13 @@ fn shown(value: Option<&str>) -> String {
 
 fn text(
     out: &mut Out,
-    webhook: &Webhook,
+    id: &str,
     subscription: &Subscription,
     verdict: Verdict,
     event: &Event<'_>,
     explanation: Option<&Explanation<'_>>,
 ) -> io::Result<()> {
-    let id = plain(&webhook.id);
+    let id = plain(id);
     let why = match verdict {
         Verdict::Matched => String::new(),
         Verdict::Disabled => ": it is disabled".into(),

@@ -1,5 +1,5 @@
 use super::events::{Document, Documents, Trouble};
-use super::webhooks::{Tenancy, Webhooks, line_of};
+use super::webhooks::{Listed, Tenancy, Webhooks, WebhooksArguments, line_of};
 use super::{AccessArgument, Failure, Format, Out, Outcome, STDIN, STDIN_ARGUMENT, plain, quote};
 use hooksieve::event::{Error, ErrorKind, Event};
 use hooksieve::filter::Profile;
@@ -13,12 +13,8 @@ use std::time::{Duration, Instant};
 /// Say for each event which webhooks want it
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Webhooks as the API writes them: an array, {"data": […]}, or one a line
-    #[arg(long, value_name = "FILE")]
-    webhooks: PathBuf,
-    /// The tenant of webhooks without `tenantId`
-    #[arg(long, value_name = "ID", value_parser = super::tenant)]
-    tenant: Option<String>,
+    #[command(flatten)]
+    webhooks: WebhooksArguments,
     /// Who may access an event's resource, for webhooks of level `user`
     #[arg(long, value_enum, default_value = "owner")]
     access: AccessArgument,
@@ -36,11 +32,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let events_on_stdin = arguments.events.is_empty()
         || arguments.events.iter().any(|path| path.as_os_str() == STDIN_ARGUMENT);
-    if arguments.webhooks.as_os_str() == STDIN_ARGUMENT && events_on_stdin {
+    if arguments.webhooks.webhooks.as_os_str() == STDIN_ARGUMENT && events_on_stdin {
         return Err(Failure::both_on_stdin());
     }
-    let profile = Profile::webhook();
-    let webhooks = Webhooks::read(&arguments.webhooks, arguments.tenant.as_deref(), &profile)?;
+    let webhooks = Webhooks::read(&arguments.webhooks)?;
     if webhooks.broken || webhooks.bad > 0 && !arguments.skip_invalid {
         if !webhooks.broken {
             let help = "--skip-invalid goes on without them";
@@ -49,7 +44,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         return Ok(Outcome::BadInput);
     }
     let mut run = Run {
-        profile: &profile,
+        profile: webhooks.rules.profile(),
         webhooks: &webhooks,
         tenant: match &webhooks.tenancy {
             Tenancy::One(tenant) => tenant.clone(),
@@ -202,14 +197,13 @@ impl Run<'_> {
         let webhooks = &self.webhooks.list;
         let matcher = match &mut self.matcher {
             Some(matcher) => matcher,
-            empty => empty.insert(index(self.profile, self.webhooks, event.tenant())?),
+            empty => empty.insert(index(self.webhooks, event.tenant())?),
         };
         let slots = matcher.matches(event, self.access.access(), &mut self.scratch);
         self.events += 1;
         self.matches += slots.len() as u64;
         // Slots were given out in the file's order.
-        let ids =
-            slots.filter_map(|slot| webhooks.get(slot.index())).map(|webhook| webhook.id.as_str());
+        let ids = slots.filter_map(|slot| webhooks.get(slot.index())).map(Listed::id);
         match self.format {
             Format::Json => self.out.json(&Hits {
                 event: event.id(),
@@ -286,10 +280,10 @@ fn within_event(error: &Error) -> String {
 }
 
 /// A matcher whose slots have the indices of the list; `tenant` is that of webhooks without one.
-fn index(profile: &Profile, webhooks: &Webhooks, tenant: &str) -> Result<Matcher, Failure> {
-    let mut matcher = Matcher::new(profile);
-    for webhook in &webhooks.list {
-        let slot = matcher.insert(webhook.subscription(tenant));
+fn index(webhooks: &Webhooks, tenant: &str) -> Result<Matcher, Failure> {
+    let mut matcher = Matcher::new(webhooks.rules.profile());
+    for listed in &webhooks.list {
+        let slot = matcher.insert(listed.subscription(tenant, &webhooks.rules));
         slot.map_err(|error| Failure::Usage(error.to_string()))?;
     }
     Ok(matcher)

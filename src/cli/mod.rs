@@ -1,10 +1,13 @@
 //! Arguments, exit codes, and the streams that all verbs write to.
 
 mod check;
+mod event_types;
 mod events;
 mod explain;
 mod matching;
+mod patch;
 mod report;
+mod validate;
 mod webhooks;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -25,6 +28,12 @@ struct Arguments {
 enum Verb {
     /// Check filters: print the canonical form, or what is wrong and how to mend it
     Check(check::Arguments),
+    /// Check webhooks: say what is wrong with each, and how to mend it
+    Validate(validate::Arguments),
+    /// Show what a patch makes of a webhook
+    Patch(patch::Arguments),
+    /// List the event types that webhooks may subscribe to
+    EventTypes(event_types::Arguments),
     /// Say for each event which webhooks want it
     Match(matching::Arguments),
     /// Say for one event and each webhook why it matches or not
@@ -111,11 +120,17 @@ pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut out = Out::new(match &arguments.verb {
         Verb::Check(arguments) => arguments.format,
+        Verb::Validate(arguments) => arguments.format,
+        Verb::Patch(arguments) => arguments.format,
+        Verb::EventTypes(arguments) => arguments.format,
         Verb::Match(arguments) => arguments.format,
         Verb::Explain(arguments) => arguments.format,
     });
     let result = match arguments.verb {
         Verb::Check(arguments) => check::run(arguments, &mut out),
+        Verb::Validate(arguments) => validate::run(&arguments, &mut out),
+        Verb::Patch(arguments) => patch::run(&arguments, &mut out),
+        Verb::EventTypes(arguments) => event_types::run(&arguments, &mut out),
         Verb::Match(arguments) => matching::run(arguments, &mut out),
         Verb::Explain(arguments) => explain::run(arguments, &mut out),
     };

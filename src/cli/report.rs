@@ -1,45 +1,115 @@
-//! What is wrong with a filter, drawn for people: the source with carets, and the mend.
+//! What is wrong with somebody's input, drawn for people: the source with carets, and the mend.
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use hooksieve::filter::{Error, Problem};
-use hooksieve::syntax::misleads;
+use hooksieve::syntax::{Span, misleads};
 use serde::Serialize;
 
-/// Where a filter stands; the place in the filter is printed behind it.
-pub(super) struct Origin<'a> {
-    pub(super) name: Option<&'a str>,
+/// How bad something is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grade {
+    Error,
+    Warning,
 }
 
-/// Most problems of one filter that are drawn.
+/// Something that is drawn.
+pub(super) struct Finding<'a> {
+    pub(super) grade: Grade,
+    pub(super) code: &'static str,
+    pub(super) title: String,
+    pub(super) help: &'a str,
+    /// Where its source stands; the place in a filter is printed behind it.
+    pub(super) origin: Option<String>,
+    /// The filter, and what the carets point at.
+    pub(super) source: Option<(&'a str, Span)>,
+    /// What the carets say.
+    pub(super) label: Option<String>,
+}
+
+/// How to mend text that is no JSON.
+pub(super) const WELL_FORMED: &str = "write well-formed JSON";
+
+impl Finding<'_> {
+    /// Text that is no JSON.
+    pub(super) fn malformed(code: &'static str, message: &str, origin: &str) -> Self {
+        Self {
+            grade: Grade::Error,
+            code,
+            title: message.to_owned(),
+            help: WELL_FORMED,
+            origin: Some(origin.to_owned()),
+            source: None,
+            label: None,
+        }
+    }
+}
+
+/// Most findings of one document that are drawn.
 const MOST: usize = 20;
 
-/// The problems of a filter; ends with a line break.
-pub(super) fn draw(text: &str, error: &Error, origin: &Origin<'_>) -> String {
-    let source = drawable(text);
-    let groups: Vec<_> = error
-        .problems()
+/// Draws what was found; ends with a line break, unless there is nothing.
+pub(super) fn draw<'a>(findings: impl Iterator<Item = Finding<'a>>) -> String {
+    let findings: Vec<_> = findings.collect();
+    let sources: Vec<_> = findings
+        .iter()
+        .map(|finding| finding.source.map(|(text, span)| (drawable(text), span)))
         .take(MOST)
-        .map(|Problem { code, message, help, span, .. }| {
-            let mut snippet = Snippet::source(source.as_str());
-            if let Some(name) = origin.name {
-                snippet = snippet.path(name);
-            }
-            let mut caret = AnnotationKind::Primary.span(span.range());
-            if let Error::Syntax(error) = error {
-                caret = caret.label(format!("expected {}", error.expected()));
-            }
-            Level::ERROR
-                .primary_title(message)
-                .id(code)
-                .element(snippet.annotation(caret))
-                .element(Level::HELP.message(help))
-        })
         .collect();
-    let more = match error.problems().count().saturating_sub(MOST) {
+    let groups: Vec<_> =
+        findings.iter().zip(&sources).map(|(finding, source)| group(finding, source)).collect();
+    if groups.is_empty() {
+        return String::new();
+    }
+    let more = match findings.len().saturating_sub(MOST) {
         0 => String::new(),
         more => format!("and {more} more\n"),
     };
     format!("{}\n{more}", Renderer::styled().render(&groups))
+}
+
+fn group<'a>(finding: &'a Finding<'_>, source: &'a Option<(String, Span)>) -> Group<'a> {
+    let level = match finding.grade {
+        Grade::Error => Level::ERROR,
+        Grade::Warning => Level::WARNING,
+    };
+    let group = level.primary_title(&finding.title).id(finding.code);
+    let group = match (source, &finding.origin) {
+        (Some((text, span)), origin) => {
+            let mut snippet = Snippet::source(text.as_str());
+            if let Some(origin) = origin {
+                snippet = snippet.path(origin);
+            }
+            let mut caret = AnnotationKind::Primary.span(span.range());
+            if let Some(label) = &finding.label {
+                caret = caret.label(label);
+            }
+            group.element(snippet.annotation(caret))
+        }
+        (None, Some(origin)) => group.element(Origin::path(origin)),
+        (None, None) => return group.element(Level::HELP.message(finding.help)),
+    };
+    group.element(Level::HELP.message(finding.help))
+}
+
+/// The problems of a filter, ready to be drawn.
+pub(super) fn of_filter<'a>(
+    text: &'a str,
+    error: &'a Error,
+    origin: Option<&'a str>,
+) -> impl Iterator<Item = Finding<'a>> {
+    let label = match error {
+        Error::Syntax(error) => Some(format!("expected {}", error.expected())),
+        _ => None,
+    };
+    error.problems().map(move |Problem { code, message, help, span, .. }| Finding {
+        grade: Grade::Error,
+        code,
+        title: message,
+        help,
+        origin: origin.map(str::to_owned),
+        source: Some((text, span)),
+        label: label.clone(),
+    })
 }
 
 /// The text with each character that misleads replaced by one that does not and has the same length

@@ -1,48 +1,100 @@
 //! The file of webhooks: objects of the API as an array, as `{"data": […]}`, as NDJSON, or one.
 
 use super::events::Nesting;
-use super::report::{self, Origin};
+use super::report::{self, Finding};
 use super::{Failure, quote};
-use hooksieve::event::{ErrorKind, EventType};
-use hooksieve::filter::{Error, Filter, Profile};
+use clap::Args;
+use hooksieve::event::{ErrorKind, EventType, UserId};
+use hooksieve::filter::Profile;
 use hooksieve::matcher::{Audience, Subscription};
 use hooksieve::syntax::excerpt;
+use hooksieve::webhook::{Catalogue, Draft, Level, Problem, Rules, Webhook};
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// What matching needs of a webhook.
-pub(super) struct Webhook {
-    pub(super) id: String,
-    line: usize,
-    tenant: Option<String>,
-    event_types: Vec<EventType>,
-    enabled: bool,
-    audience: Audience,
-    filter: Filter,
+/// Where the event types come from.
+#[derive(Args)]
+pub(super) struct CatalogueArgument {
+    /// The event types, as the API's GET /event-types answers; the built-in ones without it
+    #[arg(long, value_name = "FILE")]
+    catalogue: Option<PathBuf>,
 }
 
-impl Webhook {
-    /// `tenant` is used where the webhook names none.
-    pub(super) fn subscription(&self, tenant: &str) -> Subscription {
-        let tenant = self.tenant.as_deref().unwrap_or(tenant);
-        Subscription::new(tenant, self.event_types.iter().cloned(), self.filter.clone())
-            .with_audience(self.audience.clone())
-            .with_enabled(self.enabled)
+impl CatalogueArgument {
+    pub(super) fn read(&self) -> Result<Catalogue, Failure> {
+        let Some(path) = &self.catalogue else { return Ok(Catalogue::builtin()) };
+        let (name, bytes) = super::read(path)?;
+        Catalogue::read(&bytes).map_err(|error| Failure::Usage(format!("{name}: {error}")))
     }
+
+    pub(super) fn rules(&self) -> Result<Rules, Failure> {
+        Ok(Rules::new(Profile::webhook(), self.read()?))
+    }
+}
+
+/// Which webhooks are matched, and how.
+#[derive(Args)]
+pub(super) struct WebhooksArguments {
+    /// Webhooks as the API writes them: an array, {"data": […]}, or one a line
+    #[arg(long, value_name = "FILE")]
+    pub(super) webhooks: PathBuf,
+    /// The tenant of webhooks without `tenantId`
+    #[arg(long, value_name = "ID", value_parser = super::tenant)]
+    pub(super) tenant: Option<String>,
+    #[command(flatten)]
+    catalogue: CatalogueArgument,
+    /// Deliver events of renamed types to webhooks with the old names, too
+    #[arg(long)]
+    renames: bool,
 }
 
 /// The webhooks of a file that are valid.
 pub(super) struct Webhooks {
-    pub(super) list: Vec<Webhook>,
+    pub(super) list: Vec<Listed>,
+    pub(super) rules: Rules,
     /// How many are not.
     pub(super) bad: usize,
     /// Whether the file itself makes no sense.
     pub(super) broken: bool,
     pub(super) tenancy: Tenancy,
+}
+
+/// A webhook and where it stands.
+pub(super) struct Listed {
+    pub(super) webhook: Webhook,
+    line: usize,
+    /// None until it is known whose the file is.
+    tenant: Option<String>,
+}
+
+impl Listed {
+    pub(super) fn id(&self) -> &str {
+        self.webhook.id().as_str()
+    }
+
+    /// `tenant` is used where the webhook names none.
+    pub(super) fn subscription(&self, tenant: &str, rules: &Rules) -> Subscription {
+        let tenant = self.tenant.as_deref().unwrap_or(tenant);
+        let webhook = &self.webhook;
+        let types: Vec<EventType> = webhook
+            .event_types()
+            .iter()
+            .flat_map(|event_type| rules.catalogue().received(event_type))
+            .collect();
+        let audience = match webhook.level() {
+            Level::Tenant => Audience::Tenant,
+            // Nobody has the empty id, so a webhook of an unknown owner waits for `--access all`.
+            Level::User => {
+                Audience::Owner(webhook.owner().cloned().unwrap_or_else(|| UserId::from("")))
+            }
+        };
+        Subscription::new(tenant, types, webhook.filter().clone())
+            .with_audience(audience)
+            .with_enabled(webhook.is_enabled())
+    }
 }
 
 /// Whose the webhooks of a file are.
@@ -54,97 +106,178 @@ pub(super) enum Tenancy {
     One(Option<String>),
 }
 
-/// A webhook as the API writes it; other members are not needed here.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", expecting = "a webhook, a JSON object")]
-struct Resource {
-    id: Option<String>,
-    tenant_id: Option<String>,
-    level: Option<Level>,
-    owner_id: Option<String>,
-    created_by_user_id: Option<String>,
-    event_types: Option<Vec<String>>,
-    filter: Option<String>,
-    enabled: Option<bool>,
-}
-
-#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum Level {
-    Tenant,
-    User,
-}
-
-/// Something wrong with a webhook.
-enum Trouble {
-    Resource { code: &'static str, message: String, line: usize },
-    Filter { text: String, error: Error },
-}
-
 impl Webhooks {
-    /// Reads a file and reports what is wrong with it on standard error. `tenant` is that of
-    /// webhooks which name none.
-    pub(super) fn read(
-        path: &Path,
-        tenant: Option<&str>,
-        profile: &Profile,
-    ) -> Result<Self, Failure> {
-        let (name, bytes) = super::read(path)?;
+    /// Reads a file and reports what is wrong with it on standard error.
+    pub(super) fn read(arguments: &WebhooksArguments) -> Result<Self, Failure> {
+        let catalogue = arguments.catalogue.read()?.with_renames(arguments.renames);
+        let rules = Rules::new(Profile::webhook(), catalogue);
+        let items = Items::read(&arguments.webhooks)?;
         let mut reader = Reader {
-            name: &name,
-            tenant,
-            profile,
+            name: &items.name,
+            tenant: arguments.tenant.as_deref(),
+            rules: &rules,
             ids: HashSet::new(),
             named: BTreeSet::new(),
             bad: 0,
-            broken: false,
             list: Vec::new(),
         };
-        match std::str::from_utf8(&bytes) {
-            Ok(text) => reader.text(text.strip_prefix('\u{feff}').unwrap_or(text)),
-            Err(error) => {
-                let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
-                reader.broken = true;
-                reader.report(line_at(before), "", "webhooks-utf8", "file is not UTF-8");
+        for (at, Item { line, draft }) in items.list.into_iter().enumerate() {
+            match draft {
+                Ok(draft) => reader.webhook(at, line, draft),
+                Err(malformed) => reader.report(line, "", malformed.code, &malformed.message),
             }
         }
         let tenancy = reader.tenancy();
-        let Reader { list, bad, broken, .. } = reader;
-        Ok(Self { list, bad, broken, tenancy })
+        let Reader { list, bad, .. } = reader;
+        Ok(Self { list, rules, bad, broken: items.broken, tenancy })
     }
 
     /// How many tenants have webhooks.
     pub(super) fn tenants(&self) -> usize {
-        self.list.iter().map(|webhook| &webhook.tenant).collect::<BTreeSet<_>>().len()
+        self.list.iter().map(|listed| &listed.tenant).collect::<BTreeSet<_>>().len()
     }
-}
-
-/// The line of a document, counted from 1, in which an error was found; its first one where
-/// something is missing from it.
-pub(super) fn line_of(document: &[u8], error: &hooksieve::event::Error) -> usize {
-    let before = document.get(..error.offset()).unwrap_or_default();
-    match error.kind() {
-        ErrorKind::MissingType | ErrorKind::MissingTenant => 1,
-        _ if before.len() == document.len() => line_at(before.trim_ascii_end()),
-        _ => line_at(before),
-    }
-}
-
-/// The number of the line in which the text ends.
-fn line_at(before: &[u8]) -> usize {
-    1 + before.iter().filter(|byte| **byte == b'\n').count()
 }
 
 struct Reader<'a> {
     name: &'a str,
     tenant: Option<&'a str>,
-    profile: &'a Profile,
+    rules: &'a Rules,
     ids: HashSet<String>,
     /// Tenants that webhooks name, valid or not.
     named: BTreeSet<String>,
     bad: usize,
-    broken: bool,
-    list: Vec<Webhook>,
+    list: Vec<Listed>,
+}
+
+impl Reader<'_> {
+    fn webhook(&mut self, at: usize, line: usize, mut draft: Draft) {
+        if !draft.has("id") {
+            draft.set("id", &format!("#{}", at + 1));
+        }
+        let id = draft.text("id").unwrap_or_default().to_owned();
+        let named = draft.text("tenantId").filter(|tenant| !tenant.is_empty());
+        self.named.extend(named.map(str::to_owned));
+        let doubled = !self.ids.insert(id.clone());
+        let webhook = Webhook::read(&draft, self.rules);
+        if let Err(problems) = &webhook {
+            let origin = origin(self.name, line, &id);
+            let drawn = report::draw(findings(problems, &draft, &origin, report::Grade::Error));
+            let _ = write!(anstream::stderr(), "{drawn}");
+        }
+        if doubled {
+            let message = format!("id `{}` stands twice in the file", quote(&id));
+            self.print(line, "", "webhook-doubled-id", &message);
+        }
+        match webhook {
+            Ok(webhook) if !doubled => {
+                let own = webhook.tenant().map(|tenant| tenant.as_str().to_owned());
+                let tenant = own.or_else(|| self.tenant.map(str::to_owned));
+                self.unowned(line, &webhook);
+                self.list.push(Listed { webhook, line, tenant });
+            }
+            _ => self.bad += 1,
+        }
+    }
+
+    fn unowned(&self, line: usize, webhook: &Webhook) {
+        if webhook.level() == Level::User && webhook.owner().is_none() {
+            let id = quote(webhook.id().as_str());
+            let mut err = anstream::stderr();
+            let _ = writeln!(
+                err,
+                "{}:{line}: webhook `{id}`: warning[owner-unknown]: level is `user` and there is no \
+                 `ownerId` or `createdByUserId`: it matches with --access all alone",
+                self.name
+            );
+        }
+    }
+
+    /// Where some webhooks name a tenant and others do not, those are the same tenant's, if it is
+    /// one; else whose they are cannot be told.
+    fn tenancy(&mut self) -> Tenancy {
+        let names = std::mem::take(&mut self.named);
+        if self.list.iter().all(|listed| listed.tenant.is_some()) {
+            return Tenancy::Named;
+        }
+        if names.len() < 2 {
+            let tenant = names.into_iter().next();
+            for listed in &mut self.list {
+                listed.tenant = listed.tenant.take().or_else(|| tenant.clone());
+            }
+            return Tenancy::One(tenant);
+        }
+        for listed in std::mem::take(&mut self.list) {
+            if listed.tenant.is_some() {
+                self.list.push(listed);
+            } else {
+                let message = "webhook has no `tenantId` in a file of several tenants: add it, or give --tenant";
+                self.report(listed.line, listed.id(), "webhook-missing-tenant", message);
+            }
+        }
+        Tenancy::Named
+    }
+
+    fn report(&mut self, line: usize, id: &str, code: &'static str, message: &str) {
+        self.bad += 1;
+        self.print(line, id, code, message);
+    }
+
+    fn print(&self, line: usize, id: &str, code: &'static str, message: &str) {
+        let origin = origin(self.name, line, id);
+        let mut err = anstream::stderr();
+        let _ = writeln!(err, "{origin}: error[{code}]: {message}");
+    }
+}
+
+/// Where a webhook stands, for messages.
+pub(super) fn origin(name: &str, line: usize, id: &str) -> String {
+    match id {
+        "" => format!("{name}:{line}"),
+        id => format!("{name}:{line}: webhook `{}`", quote(id)),
+    }
+}
+
+/// Problems of a document, ready to be drawn.
+pub(super) fn findings<'a>(
+    problems: impl IntoIterator<Item = &'a Problem>,
+    draft: &'a Draft,
+    origin: &str,
+    grade: report::Grade,
+) -> impl Iterator<Item = Finding<'a>> {
+    problems.into_iter().map(move |problem| {
+        let pointer = excerpt(problem.pointer(), 80);
+        let separator = if pointer.is_empty() { "" } else { ": " };
+        Finding {
+            grade,
+            code: problem.code(),
+            title: problem.title().to_owned(),
+            help: problem.detail(),
+            origin: Some(format!("{origin}{separator}{pointer}")),
+            source: problem.span().map(|span| (draft.text("filter").unwrap_or_default(), span)),
+            label: None,
+        }
+    })
+}
+
+/// The documents of a file.
+pub(super) struct Items {
+    /// The file's name, for messages.
+    pub(super) name: String,
+    pub(super) list: Vec<Item>,
+    /// Whether the file as a whole makes no sense; the last item says why.
+    pub(super) broken: bool,
+}
+
+/// A document of a file.
+pub(super) struct Item {
+    pub(super) line: usize,
+    pub(super) draft: Result<Draft, Malformed>,
+}
+
+/// Text that is no JSON.
+pub(super) struct Malformed {
+    pub(super) code: &'static str,
+    pub(super) message: String,
 }
 
 #[derive(Deserialize)]
@@ -154,7 +287,20 @@ struct Listing<'t> {
     data: Option<Vec<&'t RawValue>>,
 }
 
-impl Reader<'_> {
+impl Items {
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        let (name, bytes) = super::read(path)?;
+        let mut items = Self { name, list: Vec::new(), broken: false };
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => items.text(text.strip_prefix('\u{feff}').unwrap_or(text)),
+            Err(error) => {
+                let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                items.broken(line_at(before), "webhooks-utf8", "file is not UTF-8".to_owned());
+            }
+        }
+        Ok(items)
+    }
+
     fn text(&mut self, text: &str) {
         let whole = text.trim_ascii();
         if whole.starts_with('[') {
@@ -167,7 +313,8 @@ impl Reader<'_> {
             Ok(one) => match serde_json::from_str::<Listing<'_>>(whole) {
                 Ok(Listing { data: Some(items) }) => self.items(text, &items),
                 Ok(Listing { data: None }) => self.items(text, &[one]),
-                Err(error) => self.malformed(text, &error),
+                // A JSON value that is no listing.
+                Err(_) => self.items(text, &[one]),
             },
             // An object over several lines that is not well formed, or lines of objects.
             Err(error) => {
@@ -185,12 +332,9 @@ impl Reader<'_> {
     }
 
     fn lines(&mut self, text: &str) {
-        for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_ascii().is_empty())
-        {
-            match serde_json::from_str::<&RawValue>(line) {
-                Ok(item) => self.item(at + 1, item.get()),
-                Err(error) => self.report(at + 1, "", "webhook-syntax", &without_place(&error)),
-            }
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
+        for (at, line) in lines {
+            self.item(at + 1, line);
         }
     }
 
@@ -204,138 +348,39 @@ impl Reader<'_> {
         }
     }
 
+    fn item(&mut self, line: usize, text: &str) {
+        let malformed =
+            |error| Malformed { code: "webhook-syntax", message: without_place(&error) };
+        let draft = serde_json::from_str(text).map_err(malformed);
+        self.list.push(Item { line, draft });
+    }
+
     fn malformed(&mut self, text: &str, error: &serde_json::Error) {
-        self.broken = true;
         let skipped = text.len() - text.trim_ascii_start().len();
         let before = line_at(text.as_bytes().get(..skipped).unwrap_or_default());
-        self.report(before + error.line() - 1, "", "webhooks-syntax", &without_place(error));
+        self.broken(before + error.line().max(1) - 1, "webhooks-syntax", without_place(error));
     }
 
-    fn item(&mut self, line: usize, item: &str) {
-        // A derived reader would take the members' values in an array, too.
-        if !item.starts_with('{') {
-            return self.report(line, "", "webhook-invalid", "expected a webhook, a JSON object");
-        }
-        let mut reader = serde_json::Deserializer::from_str(item);
-        let resource: Resource = match serde_path_to_error::deserialize(&mut reader) {
-            Ok(resource) => resource,
-            Err(error) => {
-                let member = match error.path().to_string() {
-                    path if path == "." => String::new(),
-                    path => format!("`{}`: ", quote(&path)),
-                };
-                let error = error.into_inner();
-                let message = format!("{member}{}", without_place(&error));
-                let any: Option<Value> = serde_json::from_str(item).ok();
-                let id = any.as_ref().and_then(|any| any.get("id")?.as_str()).unwrap_or_default();
-                return self.report(line + error.line() - 1, id, "webhook-invalid", &message);
-            }
-        };
-        let id = resource.id.clone().unwrap_or_default();
-        match self.webhook(line, resource) {
-            Ok(webhook) => self.list.push(webhook),
-            Err(troubles) => {
-                self.bad += 1;
-                for trouble in troubles {
-                    self.print(&id, &trouble, line);
-                }
-            }
-        }
+    fn broken(&mut self, line: usize, code: &'static str, message: String) {
+        self.broken = true;
+        self.list.push(Item { line, draft: Err(Malformed { code, message }) });
     }
+}
 
-    fn webhook(&mut self, line: usize, resource: Resource) -> Result<Webhook, Vec<Trouble>> {
-        let mut troubles = Vec::new();
-        let mut wrong =
-            |code, message: String| troubles.push(Trouble::Resource { code, message, line });
-        let id = resource.id.unwrap_or_default();
-        if id.is_empty() {
-            wrong("webhook-missing-id", "webhook has no `id`".into());
-        } else if !self.ids.insert(id.clone()) {
-            wrong("webhook-doubled-id", format!("id `{}` stands twice in the file", quote(&id)));
-        }
-        self.named.extend(resource.tenant_id.clone());
-        if resource.tenant_id.as_deref() == Some("") {
-            wrong("webhook-empty-tenant", "`tenantId` is empty".into());
-        }
-        let owner = resource.owner_id.or(resource.created_by_user_id);
-        let audience = match (resource.level.unwrap_or(Level::Tenant), owner) {
-            (Level::Tenant, _) => Audience::Tenant,
-            (Level::User, Some(owner)) if !owner.is_empty() => Audience::Owner(owner.into()),
-            (Level::User, _) => {
-                wrong(
-                    "webhook-missing-owner",
-                    "webhook of level `user` has no `ownerId` and no `createdByUserId`".into(),
-                );
-                Audience::Tenant
-            }
-        };
-        let event_types: Vec<EventType> =
-            resource.event_types.unwrap_or_default().into_iter().map(EventType::from).collect();
-        let text = resource.filter.unwrap_or_default();
-        let filter = match self.profile.filter(&text, Some(&event_types)) {
-            Ok(filter) => filter,
-            Err(error) => {
-                troubles.push(Trouble::Filter { text, error });
-                return Err(troubles);
-            }
-        };
-        if !troubles.is_empty() {
-            return Err(troubles);
-        }
-        let tenant = resource.tenant_id.or(self.tenant.map(str::to_owned));
-        let enabled = resource.enabled.unwrap_or(false);
-        Ok(Webhook { id, line, tenant, event_types, enabled, audience, filter })
+/// The line of a document, counted from 1, in which an error was found; its first one where
+/// something is missing from it.
+pub(super) fn line_of(document: &[u8], error: &hooksieve::event::Error) -> usize {
+    let before = document.get(..error.offset()).unwrap_or_default();
+    match error.kind() {
+        ErrorKind::MissingType | ErrorKind::MissingTenant => 1,
+        _ if before.len() == document.len() => line_at(before.trim_ascii_end()),
+        _ => line_at(before),
     }
+}
 
-    /// Where some webhooks name a tenant and others do not, those are the same tenant's, if it is
-    /// one; else whose they are cannot be told.
-    fn tenancy(&mut self) -> Tenancy {
-        let names = std::mem::take(&mut self.named);
-        if self.list.iter().all(|webhook| webhook.tenant.is_some()) {
-            return Tenancy::Named;
-        }
-        if names.len() < 2 {
-            let tenant = names.into_iter().next();
-            for webhook in &mut self.list {
-                webhook.tenant = webhook.tenant.take().or_else(|| tenant.clone());
-            }
-            return Tenancy::One(tenant);
-        }
-        for webhook in std::mem::take(&mut self.list) {
-            if webhook.tenant.is_some() {
-                self.list.push(webhook);
-            } else {
-                let message = "webhook has no `tenantId` in a file of several tenants: add it, or give --tenant";
-                self.report(webhook.line, &webhook.id, "webhook-missing-tenant", message);
-            }
-        }
-        Tenancy::Named
-    }
-
-    fn report(&mut self, line: usize, id: &str, code: &'static str, message: &str) {
-        self.bad += 1;
-        self.print(id, &Trouble::Resource { code, message: message.to_owned(), line }, line);
-    }
-
-    fn print(&self, id: &str, trouble: &Trouble, line: usize) {
-        let webhook =
-            if id.is_empty() { String::new() } else { format!(" webhook `{}`:", quote(id)) };
-        let mut err = anstream::stderr();
-        let _ = match trouble {
-            Trouble::Resource { code, message, line } => {
-                writeln!(err, "{}:{line}:{webhook} error[{code}]: {}", self.name, message)
-            }
-            Trouble::Filter { text, error } => {
-                let origin = Origin { name: None };
-                write!(
-                    err,
-                    "{}:{line}:{webhook} filter is not valid\n{}",
-                    self.name,
-                    report::draw(text, error, &origin)
-                )
-            }
-        };
-    }
+/// The number of the line in which the text ends.
+fn line_at(before: &[u8]) -> usize {
+    1 + before.iter().filter(|byte| **byte == b'\n').count()
 }
 
 /// serde_json's message without its line and column, which count from the start of an item.

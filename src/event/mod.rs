@@ -30,9 +30,9 @@ pub use error::{Error, ErrorKind};
 pub use layout::{Layout, LayoutError, Place};
 
 use smallvec::SmallVec;
-use std::borrow::{Borrow, Cow};
-use std::fmt;
+use std::borrow::Cow;
 
+/// Defines ids: text that is compared exactly and means nothing else.
 macro_rules! ids {
     ($($(#[doc = $doc:literal])+ $id:ident)+) => {$(
         $(#[doc = $doc])+
@@ -55,19 +55,21 @@ macro_rules! ids {
             }
         }
 
-        impl Borrow<str> for $id {
+        impl std::borrow::Borrow<str> for $id {
             fn borrow(&self) -> &str {
                 &self.0
             }
         }
 
-        impl fmt::Display for $id {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $id {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
     )+};
 }
+
+pub(crate) use ids;
 
 ids! {
     /// A tenant: whose events, and whose webhooks.

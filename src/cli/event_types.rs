@@ -1,0 +1,47 @@
+use super::webhooks::CatalogueArgument;
+use super::{Failure, Format, Out, Outcome, plain};
+use hooksieve::webhook::Level;
+use std::io::Write;
+
+/// List the event types that webhooks may subscribe to
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    catalogue: CatalogueArgument,
+    /// How to print; `json` is the shape that --catalogue reads
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+}
+
+pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+    let catalogue = arguments.catalogue.read()?;
+    if arguments.format == Format::Json {
+        out.json(&catalogue)?;
+        return Ok(Outcome::Well);
+    }
+    let rows: Vec<[String; 4]> = catalogue
+        .types()
+        .iter()
+        .map(|known| {
+            let levels: Vec<_> = known.levels().iter().copied().map(Level::as_str).collect();
+            let newer = known.newer_name().unwrap_or_default();
+            [plain(known.name()), plain(known.title()), levels.join(", "), plain(newer)]
+        })
+        .collect();
+    let head = ["EVENT TYPE", "TITLE", "LEVELS", "NEWER NAME"].map(str::to_owned);
+    let bold = anstyle::Style::new().bold();
+    let width = |column: fn(&[String; 4]) -> &String| {
+        rows.iter().chain([&head]).map(|row| column(row).chars().count()).max().unwrap_or(0)
+    };
+    let widths = [width(|row| &row[0]), width(|row| &row[1]), width(|row| &row[2])];
+    for (at, [name, title, levels, newer]) in std::iter::once(&head).chain(&rows).enumerate() {
+        let [a, b, c] = widths;
+        let line = format!("{name:a$}  {title:b$}  {levels:c$}  {newer}");
+        let line = line.trim_end();
+        match at {
+            0 => writeln!(out, "{bold}{line}{bold:#}")?,
+            _ => writeln!(out, "{line}")?,
+        }
+    }
+    Ok(Outcome::Well)
+}

@@ -1,0 +1,145 @@
+use super::report::{self, Finding, Grade};
+use super::webhooks::{CatalogueArgument, Items, Malformed, findings, origin};
+use super::{Failure, Format, Out, Outcome, STDIN_ARGUMENT, plain};
+use hooksieve::webhook::{Draft, Problem, Report};
+use serde::Serialize;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Check webhooks: say what is wrong with each, and how to mend it
+///
+/// Takes drafts, as POST and PUT do, and responses of the API.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    catalogue: CatalogueArgument,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+    /// Webhooks: an array, {"data": […]}, one a line, or one; standard input without it
+    #[arg(value_name = "FILE", default_value = STDIN_ARGUMENT, hide_default_value = true)]
+    file: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+    let rules = arguments.catalogue.rules()?;
+    let items = Items::read(&arguments.file)?;
+    let mut count = Count::default();
+    for item in &items.list {
+        match &item.draft {
+            Ok(draft) => {
+                let report = rules.check(draft);
+                count.add(report.errors().len(), report.warnings().len());
+                match arguments.format {
+                    Format::Json => out.json(&Line::of(item.line, &report))?,
+                    Format::Text => {
+                        let called = draft.text("id").or(draft.text("name")).unwrap_or_default();
+                        let origin = origin(&items.name, item.line, called);
+                        text(out, &origin, draft, &report)?;
+                    }
+                }
+            }
+            Err(malformed) => {
+                count.add(1, 0);
+                match arguments.format {
+                    Format::Json => out.json(&Line::malformed(item.line, malformed))?,
+                    Format::Text => {
+                        let origin = origin(&items.name, item.line, "");
+                        let found = Finding::malformed(malformed.code, &malformed.message, &origin);
+                        writeln!(out, "{}", report::draw(std::iter::once(found)))?;
+                    }
+                }
+            }
+        }
+    }
+    if arguments.format == Format::Text {
+        writeln!(out, "{count}")?;
+    }
+    Ok(if count.invalid > 0 { Outcome::BadInput } else { Outcome::Well })
+}
+
+#[derive(Default)]
+struct Count {
+    valid: usize,
+    invalid: usize,
+    errors: usize,
+    warnings: usize,
+}
+
+impl Count {
+    fn add(&mut self, errors: usize, warnings: usize) {
+        self.errors += errors;
+        self.warnings += warnings;
+        *if errors == 0 { &mut self.valid } else { &mut self.invalid } += 1;
+    }
+}
+
+impl std::fmt::Display for Count {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { valid, invalid, errors, warnings } = self;
+        write!(f, "{valid} valid, {invalid} not: {errors} errors, {warnings} warnings")
+    }
+}
+
+fn text(out: &mut Out, origin: &str, draft: &Draft, report: &Report) -> io::Result<()> {
+    write!(out, "{}", report::draw(findings(report.errors(), draft, origin, Grade::Error)))?;
+    write!(out, "{}", report::draw(findings(report.warnings(), draft, origin, Grade::Warning)))?;
+    if report.errors().is_empty() {
+        writeln!(out, "{}: valid", plain(origin))?;
+    }
+    writeln!(out)
+}
+
+/// What is printed of a draft for programs.
+#[derive(Serialize)]
+struct Line<'a> {
+    line: usize,
+    valid: bool,
+    errors: Vec<Entry<'a>>,
+    warnings: Vec<Entry<'a>>,
+}
+
+/// A problem of a webhook, for programs.
+#[derive(Serialize)]
+pub(super) struct Entry<'a> {
+    code: &'static str,
+    title: &'a str,
+    detail: &'a str,
+    pointer: &'a str,
+    /// Where in the filter, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<u32>,
+}
+
+impl<'a> Entry<'a> {
+    pub(super) fn of(problem: &'a Problem) -> Self {
+        Self {
+            code: problem.code(),
+            title: problem.title(),
+            detail: problem.detail(),
+            pointer: problem.pointer(),
+            start: problem.span().map(|span| span.start),
+            end: problem.span().map(|span| span.end),
+        }
+    }
+
+    pub(super) fn malformed(Malformed { code, message }: &'a Malformed) -> Self {
+        let (title, detail) = (message, report::WELL_FORMED);
+        Self { code, title, detail, pointer: "", start: None, end: None }
+    }
+}
+
+impl<'a> Line<'a> {
+    fn of(line: usize, report: &'a Report) -> Self {
+        let errors: Vec<_> = report.errors().iter().map(Entry::of).collect();
+        let warnings = report.warnings().iter().map(Entry::of).collect();
+        Self { line, valid: errors.is_empty(), errors, warnings }
+    }
+
+    fn malformed(line: usize, malformed: &'a Malformed) -> Self {
+        let errors = vec![Entry::malformed(malformed)];
+        Self { line, valid: false, errors, warnings: Vec::new() }
+    }
+}

@@ -1,0 +1,141 @@
+//! Which addresses a webhook may reach, asked when its host has been resolved.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::LazyLock;
+
+/// Why a webhook may not reach an address: the block that it lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreachable {
+    block: &'static str,
+    purpose: &'static str,
+}
+
+impl Unreachable {
+    /// The block in CIDR notation, such as `10.0.0.0/8`.
+    #[must_use]
+    pub fn block(&self) -> &'static str {
+        self.block
+    }
+
+    /// What the block is for, such as `private use`.
+    #[must_use]
+    pub fn purpose(&self) -> &'static str {
+        self.purpose
+    }
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the address lies in {}, {}", self.block, self.purpose)
+    }
+}
+
+impl std::error::Error for Unreachable {}
+
+/// Whether a webhook may reach an address: a global unicast one that is of no special use.
+///
+/// A domain name says nothing about where it leads, and may lead elsewhere at the next look-up.
+/// So ask this for the very address that is dialled, on each delivery, and follow no redirects.
+/// The blocks are those of the IANA special-purpose registries, multicast, and the places where
+/// clouds serve their metadata. An address translated by NAT64 is judged by the IPv4 address in it.
+///
+/// ```
+/// use hooksieve::webhook::reachable;
+///
+/// assert!(reachable("93.184.215.14".parse()?).is_ok());
+/// let error = reachable("169.254.169.254".parse()?).unwrap_err();
+/// assert_eq!(error.to_string(), "the address lies in 169.254.0.0/16, link-local (RFC 3927), with the metadata of clouds");
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+///
+/// # Errors
+///
+/// The block that keeps it from being reached.
+pub fn reachable(address: IpAddr) -> Result<(), Unreachable> {
+    let judged = match address {
+        IpAddr::V6(v6) if v6.segments().starts_with(&NAT64) => {
+            IpAddr::V4(Ipv4Addr::from(u128::from(v6) as u32))
+        }
+        other => other,
+    };
+    match BLOCKS.iter().find(|block| block.contains(judged)) {
+        Some(Block { text, purpose, .. }) => Err(Unreachable { block: text, purpose }),
+        None => Ok(()),
+    }
+}
+
+/// RFC 6052: `64:ff9b::/96`, whose last 32 bits are an IPv4 address.
+const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
+
+/// The first that holds an address is the one that is named.
+const TABLE: [(&str, &str); 33] = [
+    ("0.0.0.0/8", "this network (RFC 791)"),
+    ("10.0.0.0/8", "private use (RFC 1918)"),
+    ("100.64.0.0/10", "shared by carriers (RFC 6598), with the metadata of a cloud"),
+    ("127.0.0.0/8", "loopback (RFC 1122)"),
+    ("168.63.129.16/32", "the metadata of a cloud"),
+    ("169.254.0.0/16", "link-local (RFC 3927), with the metadata of clouds"),
+    ("172.16.0.0/12", "private use (RFC 1918)"),
+    ("192.0.0.0/24", "protocol assignments (RFC 6890), with the metadata of a cloud"),
+    ("192.0.2.0/24", "documentation (RFC 5737)"),
+    ("192.88.99.0/24", "relays of 6to4 (RFC 7526)"),
+    ("192.168.0.0/16", "private use (RFC 1918)"),
+    ("198.18.0.0/15", "benchmarks (RFC 2544)"),
+    ("198.51.100.0/24", "documentation (RFC 5737)"),
+    ("203.0.113.0/24", "documentation (RFC 5737)"),
+    ("224.0.0.0/4", "multicast (RFC 5771)"),
+    ("240.0.0.0/4", "reserved, with broadcast (RFC 1112)"),
+    ("::/128", "unspecified (RFC 4291)"),
+    ("::1/128", "loopback (RFC 4291)"),
+    ("::ffff:0:0/96", "IPv4-mapped (RFC 4291)"),
+    ("::/96", "IPv4-compatible (RFC 4291)"),
+    ("64:ff9b:1::/48", "local translation of IPv4 (RFC 8215)"),
+    ("fc00::/7", "unique local (RFC 4193), with the metadata of clouds"),
+    ("fe80::/10", "link-local (RFC 4291)"),
+    ("fec0::/10", "site-local (RFC 3879)"),
+    ("ff00::/8", "multicast (RFC 4291)"),
+    ("2001::/32", "Teredo (RFC 4380)"),
+    ("2001::/23", "protocol assignments (RFC 2928)"),
+    ("2001:db8::/32", "documentation (RFC 3849)"),
+    ("2002::/16", "6to4 (RFC 7526)"),
+    ("3fff::/20", "documentation (RFC 9637)"),
+    // Global unicast in use begins with the bits 001; these are the others.
+    ("::/3", "not global unicast (RFC 4291)"),
+    ("4000::/2", "not global unicast (RFC 4291)"),
+    ("8000::/1", "not global unicast (RFC 4291)"),
+];
+
+struct Block {
+    text: &'static str,
+    purpose: &'static str,
+    /// In the high bits, for both families.
+    network: u128,
+    length: u32,
+    v4: bool,
+}
+
+impl Block {
+    fn contains(&self, address: IpAddr) -> bool {
+        // No block has length 0.
+        let differ = high_bits(address) ^ self.network;
+        self.v4 == address.is_ipv4() && differ >> (128 - self.length) == 0
+    }
+}
+
+fn high_bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => u128::from(u32::from(address)) << 96,
+        IpAddr::V6(address) => u128::from(address),
+    }
+}
+
+static BLOCKS: LazyLock<[Block; TABLE.len()]> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "the rows are constants, and a test reads them all")]
+    TABLE.map(|(text, purpose)| {
+        let (address, length) = text.split_once('/').expect("a row has a length");
+        let network: IpAddr = address.parse().expect("a row begins with an address");
+        let length = length.parse().expect("a length is a number");
+        Block { text, purpose, network: high_bits(network), length, v4: network.is_ipv4() }
+    })
+});

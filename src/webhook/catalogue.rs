@@ -1,0 +1,222 @@
+use super::Level;
+use crate::event::EventType;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+/// The event types that webhooks may subscribe to. Cheap to clone; compares by content.
+///
+/// The built-in one is that of the webhooks API; an embedding server may bring its own.
+///
+/// ```
+/// use hooksieve::webhook::{Catalogue, Level};
+///
+/// let catalogue = Catalogue::read(br#"{"data": [
+///     {"name": "com.example.order.paid", "title": "Order paid", "levels": ["tenant"]}
+/// ]}"#)?;
+/// let known = catalogue.find("com.example.order.paid").ok_or("not known")?;
+/// assert!(known.supports(Level::Tenant) && !known.supports(Level::User));
+/// assert_eq!(catalogue.nearest("com.example.order.payed"), Some("com.example.order.paid"));
+/// assert_eq!(Catalogue::builtin().types().len(), 23);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// `Serialize` writes the shape that [`read`](Self::read) takes.
+#[derive(Clone)]
+pub struct Catalogue(Arc<Inner>);
+
+#[derive(PartialEq, Eq)]
+struct Inner {
+    types: Box<[KnownType]>,
+    /// Index by name and by newer name.
+    names: HashMap<Box<str>, usize>,
+    renames: bool,
+}
+
+/// An event type of a [`Catalogue`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KnownType {
+    name: Box<str>,
+    title: Box<str>,
+    levels: Box<[Level]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newer_name: Option<Box<str>>,
+}
+
+impl KnownType {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A short title for people; the name where none was given.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// When such events happen.
+    #[must_use]
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// The name that events of this type have, or will have, instead.
+    #[must_use]
+    pub fn newer_name(&self) -> Option<&str> {
+        self.newer_name.as_deref()
+    }
+
+    /// Whether webhooks of this level may subscribe to it.
+    #[must_use]
+    pub fn supports(&self, level: Level) -> bool {
+        self.levels.contains(&level)
+    }
+
+    /// The levels that it supports.
+    #[must_use]
+    pub fn levels(&self) -> &[Level] {
+        &self.levels
+    }
+}
+
+/// Bytes that are no catalogue.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogueError {
+    /// No JSON, or not of the shape of the API's `GET /event-types`.
+    #[error("not a list of event types: {0}")]
+    Shape(Box<str>),
+    /// A type whose name is empty.
+    #[error("event type {0}, counted from 0, has an empty name")]
+    EmptyName(usize),
+    /// A name that two types have.
+    #[error("event type `{0}` stands twice")]
+    DoubledName(Box<str>),
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object with the member `data`")]
+struct Listing {
+    data: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an event type, a JSON object")]
+struct Item {
+    name: Box<str>,
+    title: Option<Box<str>>,
+    levels: Option<Box<[Level]>>,
+    description: Option<Box<str>>,
+    newer_name: Option<Box<str>>,
+}
+
+impl Catalogue {
+    /// The catalogue of the webhooks API.
+    #[must_use]
+    pub fn builtin() -> Self {
+        BUILTIN.clone()
+    }
+
+    /// Reads a catalogue in the shape of the API's `GET /event-types`:
+    /// `{"data":[{"name","title","levels","description"}]}`, of which `name` alone is required. A
+    /// type without `levels` supports both. `newerName`, which the API does not have, is the name
+    /// that events of the type go by since it was renamed.
+    ///
+    /// # Errors
+    ///
+    /// A [`CatalogueError`] for the first mistake.
+    pub fn read(bytes: &[u8]) -> Result<Self, CatalogueError> {
+        let Listing { data } = serde_json::from_slice(bytes)
+            .map_err(|error| CatalogueError::Shape(error.to_string().into()))?;
+        let mut names = HashMap::new();
+        let mut types = Vec::with_capacity(data.len());
+        for (at, item) in data.into_iter().enumerate() {
+            let Item { name, title, levels, description, newer_name } = item;
+            for name in std::iter::once(&name).chain(&newer_name) {
+                if name.is_empty() {
+                    return Err(CatalogueError::EmptyName(at));
+                }
+                if names.insert(name.clone(), at).is_some() {
+                    return Err(CatalogueError::DoubledName(name.clone()));
+                }
+            }
+            let title = title.unwrap_or_else(|| name.clone());
+            let levels = levels.unwrap_or_else(|| Level::ALL.into());
+            types.push(KnownType { name, title, levels, description, newer_name });
+        }
+        Ok(Self(Arc::new(Inner { types: types.into(), names, renames: false })))
+    }
+
+    /// The same catalogue, with subscriptions to old names receiving events under the newer ones
+    /// too, or not, which is the default.
+    #[must_use]
+    pub fn with_renames(&self, renames: bool) -> Self {
+        let Inner { types, names, .. } = &*self.0;
+        Self(Arc::new(Inner { types: types.clone(), names: names.clone(), renames }))
+    }
+
+    /// All types, in the order they were given.
+    #[must_use]
+    pub fn types(&self) -> &[KnownType] {
+        &self.0.types
+    }
+
+    /// The type of this name or of this newer name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&KnownType> {
+        self.0.types.get(*self.0.names.get(name)?)
+    }
+
+    /// The names under which a subscription to `event_type` receives events: its own, and with
+    /// [renames](Self::with_renames) the newer one.
+    pub fn received<'a>(
+        &'a self,
+        event_type: &'a EventType,
+    ) -> impl Iterator<Item = EventType> + 'a {
+        let newer = self.find(event_type.as_str()).and_then(KnownType::newer_name);
+        let newer = newer.filter(|newer| self.0.renames && *newer != event_type.as_str());
+        std::iter::once(event_type.clone()).chain(newer.map(EventType::from))
+    }
+
+    /// The known name that an unknown one was likely meant to be.
+    #[must_use]
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        super::nearest(name, self.0.types.iter().map(KnownType::name))
+    }
+}
+
+impl Serialize for Catalogue {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Listing<'a> {
+            data: &'a [KnownType],
+        }
+        Listing { data: self.types() }.serialize(serializer)
+    }
+}
+
+impl PartialEq for Catalogue {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Eq for Catalogue {}
+
+impl fmt::Debug for Catalogue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.types().iter().map(KnownType::name)).finish()
+    }
+}
+
+/// The table of event types in the platform's documentation, with the renames that it announces.
+static BUILTIN: LazyLock<Catalogue> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "the file is a constant, and every test reads it")]
+    Catalogue::read(include_bytes!("event-types.json")).expect("the built-in catalogue is valid")
+});

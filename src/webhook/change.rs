@@ -1,0 +1,155 @@
+//! How webhooks come to be and change: all or nothing.
+
+use super::check::{Basis, Checked, check};
+use super::content::{Content, Server};
+use super::draft::Draft;
+use super::{
+    Level, Origin, Patch, Problem, ProblemKind, Problems, Rules, Stamp, Timestamp, Webhook,
+    WebhookId,
+};
+use crate::event::{TenantId, UserId};
+
+/// How many webhooks a user may have, by the API reference.
+pub const MAX_PER_USER: usize = 150;
+
+/// What the server decides about a webhook that is created.
+///
+/// ```
+/// use hooksieve::webhook::{Draft, MAX_PER_USER, Creation, Rules, Webhook};
+/// # let now = std::time::UNIX_EPOCH.into();
+///
+/// let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/"}"#)?;
+/// let new = Creation::new("w1", "user-1", now).of_tenant("tenant-1").within_limit(150, MAX_PER_USER);
+/// let problems = Webhook::create(&draft, &Rules::default(), new).unwrap_err();
+/// assert_eq!(problems.to_string(), "user `user-1` has 150 webhooks");
+/// # Ok::<(), hooksieve::webhook::Problems>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Creation {
+    id: WebhookId,
+    tenant: Option<TenantId>,
+    by: UserId,
+    at: Timestamp,
+    /// How many webhooks the user has, and may have.
+    limit: Option<(usize, usize)>,
+}
+
+impl Creation {
+    /// A webhook with this id, created by a user, at a time that the caller's clock gives.
+    pub fn new(id: impl Into<WebhookId>, by: impl Into<UserId>, at: Timestamp) -> Self {
+        Self { id: id.into(), tenant: None, by: by.into(), at, limit: None }
+    }
+
+    /// The same, in a tenant.
+    #[must_use]
+    pub fn of_tenant(self, tenant: impl Into<TenantId>) -> Self {
+        Self { tenant: Some(tenant.into()), ..self }
+    }
+
+    /// The same, refused where the user created `has` webhooks that exist, and that is as many as
+    /// a user may have; the API's limit is [`MAX_PER_USER`].
+    #[must_use]
+    pub fn within_limit(self, has: usize, most: usize) -> Self {
+        Self { limit: Some((has, most)), ..self }
+    }
+}
+
+impl Webhook {
+    /// A webhook made from the body of a POST. An owner that is left out is the creator.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the draft.
+    pub fn create(draft: &Draft, rules: &Rules, new: Creation) -> Result<Self, Problems> {
+        let Creation { id, tenant, by, at, limit } = new;
+        let mut problems = Vec::new();
+        if let Some((has, most)) = limit.filter(|(has, most)| has >= most) {
+            let title = format!("user `{by}` has {has} webhooks");
+            let help = format!("remove one first; a user may have {most}");
+            problems.push(Problem::new(ProblemKind::TooManyWebhooks, "", title, help));
+        }
+        let content = settled(check(rules, &draft.0, &Basis::Draft), problems)?;
+        let created = Stamp::new(by, at);
+        let updated = created.clone();
+        Ok(Self::assemble(id, Server { tenant, created, updated, ..Server::default() }, content))
+    }
+
+    /// The webhook after a PUT: the draft in place of what was, less what the server set and the
+    /// origin. What the draft leaves out is cleared.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the draft, and what may not change.
+    pub fn replaced(&self, draft: &Draft, rules: &Rules, stamp: Stamp) -> Result<Self, Problems> {
+        // A draft that leaves the encrypted headers out removes them.
+        let basis = Basis::Change { old: self, headers_anew: true };
+        let content = settled(check(rules, &draft.0, &basis), Vec::new())?;
+        Ok(self.changed(content, stamp))
+    }
+
+    /// The webhook after a PATCH: all operations applied in order, and the result checked as a
+    /// whole.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong: first with the operations, then with the webhook that the others
+    /// lead to.
+    pub fn patched(&self, patch: &Patch, rules: &Rules, stamp: Stamp) -> Result<Self, Problems> {
+        let mut document = self.patchable();
+        let applied = patch.apply(&mut document);
+        let basis = Basis::Change { old: self, headers_anew: applied.headers_anew };
+        let content = settled(check(rules, &document, &basis), applied.problems)?;
+        Ok(self.changed(content, stamp))
+    }
+
+    /// A webhook from a document that holds what the server has set, too: a
+    /// [stored](Self::stored) one, or a response of the API, whose secrets are then not known.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the document.
+    pub fn read(document: &Draft, rules: &Rules) -> Result<Self, Problems> {
+        let checked = check(rules, &document.0, &Basis::Document { id_required: true });
+        match (checked.id, checked.content) {
+            (Some(id), Some(content)) => Ok(Self::assemble(id, checked.server, content)),
+            _ => Err(Problems::all(checked.problems)),
+        }
+    }
+
+    /// The webhook after the server has disabled it, with the reason and its code.
+    #[must_use]
+    pub fn disabled(&self, reason: &str, code: &str, at: Timestamp) -> Self {
+        let mut webhook = self.clone();
+        webhook.content.enabled = false;
+        webhook.server.disabled_reason = Some(reason.into());
+        webhook.server.disabled_code = Some(code.into());
+        webhook.server.updated.at = Some(at);
+        webhook
+    }
+
+    fn changed(&self, content: Content, stamp: Stamp) -> Self {
+        let content = Content { origin: Some(self.origin()), ..content };
+        let server = Server { updated: stamp, ..self.server.clone() };
+        Self::assemble(self.id.clone(), server, content)
+    }
+
+    fn assemble(id: WebhookId, mut server: Server, mut content: Content) -> Self {
+        if content.level == Level::User && content.owner.is_none() {
+            content.owner = server.created.by.clone();
+        }
+        content.origin.get_or_insert(Origin::Api);
+        if content.enabled {
+            (server.disabled_reason, server.disabled_code) = (None, None);
+        }
+        Self { id, server, content }
+    }
+}
+
+/// The content, if nothing is wrong; `problems` were found before the rules were asked.
+fn settled(checked: Checked, mut problems: Vec<Problem>) -> Result<Content, Problems> {
+    problems.extend(checked.problems);
+    match checked.content {
+        Some(content) if problems.is_empty() => Ok(content),
+        _ => Err(Problems::all(problems)),
+    }
+}

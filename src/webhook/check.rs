@@ -1,0 +1,441 @@
+//! The rules of a webhook's members, each in one place, applied to a document as a whole.
+
+use super::content::{Access, Content, MEMBERS, Server};
+use super::draft::Json;
+use super::headers::{self, Group, Header};
+use super::url::Target;
+use super::{
+    Level, Origin, Problem, ProblemKind, Rules, Secret, Stamp, Timestamp, Webhook, WebhookId,
+    nearest,
+};
+use crate::event::{EventType, UserId};
+use crate::filter::Filter;
+use crate::syntax::{is_space, quote};
+use std::collections::HashSet;
+
+/// What a document is, and what stood there before.
+pub(super) enum Basis<'a> {
+    /// A draft: what the server sets is passed over.
+    Draft,
+    /// A draft or a patched document in place of a webhook; `headers_anew` tells that the request
+    /// speaks of the encrypted headers, if only by leaving them out of a whole draft.
+    Change { old: &'a Webhook, headers_anew: bool },
+    /// A document that holds what the server has set, and may hide what is secret.
+    Document { id_required: bool },
+}
+
+/// What a check found; `content` is none where there are problems.
+pub(super) struct Checked {
+    pub(super) id: Option<WebhookId>,
+    pub(super) content: Option<Content>,
+    pub(super) server: Server,
+    pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+}
+
+pub(super) fn check(rules: &Rules, document: &Json, basis: &Basis<'_>) -> Checked {
+    let mut check = Check { rules, document, basis, problems: Vec::new(), warnings: Vec::new() };
+    if !matches!(document, Json::Object(_)) {
+        let title = format!("expected a webhook, a JSON object, found {}", document.kind());
+        check.wrong(ProblemKind::NotAnObject, "", title, "send a JSON object");
+        return check.checked(None, Server::default(), None);
+    }
+    check.names();
+    let (id, server) = match basis {
+        Basis::Document { id_required } => (check.webhook_id(*id_required), check.server()),
+        _ => (None, Server::default()),
+    };
+    let content = check.content();
+    check.checked(id, server, content)
+}
+
+struct Check<'a> {
+    rules: &'a Rules,
+    document: &'a Json,
+    basis: &'a Basis<'a>,
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
+
+impl<'a> Check<'a> {
+    fn checked(self, id: Option<WebhookId>, server: Server, content: Option<Content>) -> Checked {
+        let Self { problems, warnings, .. } = self;
+        let content = content.filter(|_| problems.is_empty());
+        Checked { id, server, content, problems, warnings }
+    }
+
+    fn wrong(
+        &mut self,
+        kind: ProblemKind,
+        pointer: &str,
+        title: impl Into<Box<str>>,
+        detail: impl Into<Box<str>>,
+    ) {
+        self.problems.push(Problem::new(kind, pointer, title, detail));
+    }
+
+    fn warn(
+        &mut self,
+        kind: ProblemKind,
+        pointer: &str,
+        title: String,
+        detail: impl Into<Box<str>>,
+    ) {
+        self.warnings.push(Problem::new(kind, pointer, title, detail));
+    }
+
+    /// Members that stand twice, that nobody knows, or that a draft may not set.
+    fn names(&mut self) {
+        let Json::Object(members) = self.document else { return };
+        let mut seen = HashSet::new();
+        for (name, value) in members {
+            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            let shown = quote(name);
+            if !seen.insert(name) {
+                let title = format!("`{shown}` stands twice");
+                self.wrong(ProblemKind::DoubledMember, &pointer, title, "remove one of the two");
+                continue;
+            }
+            let known = MEMBERS.iter().find(|known| *known.name == **name);
+            match known.map(|known| known.access) {
+                None => {
+                    let title = format!("webhooks have no `{shown}`; it is passed over");
+                    let known = nearest(name, MEMBERS.iter().map(|known| known.name));
+                    let help = match known {
+                        Some(known) => format!("did you mean `{known}`?"),
+                        None => "remove it".to_owned(),
+                    };
+                    self.warn(ProblemKind::UnknownMember, &pointer, title, help);
+                }
+                Some(Access::Server) if *value != Json::Null => {
+                    let title = format!("`{shown}` is set by the server, not by a draft");
+                    let help = "remove it from a request";
+                    self.warn(ProblemKind::ReadOnlyMember, &pointer, title, help);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// A member; null is as good as absent.
+    fn member(&self, name: &str) -> Option<&'a Json> {
+        self.document.member(name).filter(|value| **value != Json::Null)
+    }
+
+    fn wrong_type(&mut self, name: &str, found: &Json, help: &'static str) {
+        let title = format!("`{name}` is {}", found.kind());
+        self.wrong(ProblemKind::WrongType, &format!("/{name}"), title, help);
+    }
+
+    /// A string of `least` to `most` characters, `None` where it is absent; outer `None` where it
+    /// is wrong, which is told.
+    fn text(&mut self, name: &str, least: usize, most: usize) -> Option<Option<&'a str>> {
+        let text = match self.member(name) {
+            None => return Some(None),
+            Some(Json::String(text)) => text,
+            Some(other) => {
+                self.wrong_type(name, other, "give a string");
+                return None;
+            }
+        };
+        // No one needs the length of a text that is far too long.
+        let length = text.chars().count();
+        let (kind, title) = match length {
+            0 if least > 0 => (ProblemKind::TooShort, format!("`{name}` is empty")),
+            _ if length < least => {
+                (ProblemKind::TooShort, format!("`{name}` has {length} characters"))
+            }
+            _ if length > most => {
+                (ProblemKind::TooLong, format!("`{name}` has {length} characters"))
+            }
+            _ => return Some(Some(text)),
+        };
+        let help = match (least, most) {
+            (_, usize::MAX) => "give it a value, or remove it".to_owned(),
+            (0, _) => format!("give it at most {most} characters"),
+            _ => format!("give it {least} to {most} characters"),
+        };
+        self.wrong(kind, &format!("/{name}"), title, help);
+        None
+    }
+
+    /// An id, which is anything but empty.
+    fn id<I: From<&'a str>>(&mut self, name: &str) -> Option<Option<I>> {
+        Some(self.text(name, 1, usize::MAX)?.map(I::from))
+    }
+
+    fn boolean(&mut self, name: &str, default: bool) -> Option<bool> {
+        match self.member(name) {
+            None => Some(default),
+            Some(Json::Bool(value)) => Some(*value),
+            Some(other) => {
+                self.wrong_type(name, other, "give true or false");
+                None
+            }
+        }
+    }
+
+    /// One of a few words.
+    fn word<W: Copy>(&mut self, name: &str, words: &[(&str, W)]) -> Option<Option<W>> {
+        let Some(text) = self.text(name, 0, usize::MAX)? else { return Some(None) };
+        if let Some((_, word)) = words.iter().find(|(known, _)| *known == text) {
+            return Some(Some(*word));
+        }
+        let title = format!("`{name}` is `{}`", quote(text));
+        let known: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+        let help = format!("use {}", known.join(" or "));
+        self.wrong(ProblemKind::NotAllowed, &format!("/{name}"), title, help);
+        None
+    }
+
+    fn required<T>(&mut self, name: &str, help: &str, found: Option<Option<T>>) -> Option<T> {
+        if let Some(None) = found {
+            let title = format!("webhook has no `{name}`");
+            self.wrong(ProblemKind::MissingMember, &format!("/{name}"), title, help);
+        }
+        found.flatten()
+    }
+
+    fn webhook_id(&mut self, required: bool) -> Option<WebhookId> {
+        let id = self.id("id");
+        match required {
+            true => self.required("id", "give the id that the server knows it by", id),
+            false => id.flatten(),
+        }
+    }
+
+    fn server(&mut self) -> Server {
+        let tenant = self.id("tenantId").flatten();
+        let created = self.stamp("createdAt", "createdByUserId");
+        let updated = self.stamp("updatedAt", "updatedByUserId");
+        let disabled_reason = self.text("disabledReason", 0, usize::MAX).flatten().map(Box::from);
+        let disabled_code = self.text("disabledReasonCode", 0, usize::MAX).flatten().map(Box::from);
+        Server { tenant, created, updated, disabled_reason, disabled_code }
+    }
+
+    fn stamp(&mut self, at: &str, by: &str) -> Stamp {
+        let time = match self.text(at, 1, usize::MAX).flatten() {
+            None => None,
+            Some(text) => {
+                let time = text.parse::<Timestamp>().ok();
+                if time.is_none() {
+                    let title = format!("`{at}` is no time: `{}`", quote(text));
+                    let help = "write it in UTC, such as `2026-01-31T09:00:00Z`";
+                    self.wrong(ProblemKind::InvalidTime, &format!("/{at}"), title, help);
+                }
+                time
+            }
+        };
+        Stamp { by: self.id(by).flatten(), at: time }
+    }
+
+    fn content(&mut self) -> Option<Content> {
+        let name = self.text("name", 1, 512);
+        let name = self.required("name", "give it 1 to 512 characters", name);
+        let target = self.url();
+        let description = self.text("description", 0, 1024);
+        let level = self.word("level", &Level::ALL.map(|level| (level.as_str(), level)));
+        let level = level.map(|level| level.unwrap_or(Level::Tenant));
+        let owner = self.owner(level);
+        let event_types = self.event_types(level);
+        let filter = self.filter(event_types.as_deref());
+        let secret = self.secret();
+        let (headers, encrypted_headers) = self.headers(target.as_ref());
+        let enabled = self.boolean("enabled", false);
+        let cloud_events = self.cloud_events();
+        let check_revocation = self.boolean("checkCertificateRevocation", false);
+        let origin = self.origin();
+        let (filter, filter_text) = filter?;
+        Some(Content {
+            name: name?.into(),
+            target: target?,
+            description: description?.map(Box::from),
+            level: level?,
+            owner: owner?,
+            event_types: event_types?.into(),
+            filter,
+            filter_text,
+            secret: secret?,
+            headers: headers.into(),
+            encrypted_headers: encrypted_headers.into(),
+            enabled: enabled?,
+            cloud_events: cloud_events?,
+            check_revocation: check_revocation?,
+            origin: origin?,
+        })
+    }
+
+    fn url(&mut self) -> Option<Target> {
+        let text = self.text("url", 0, usize::MAX);
+        let text =
+            self.required("url", "give an https URL, such as `https://hooks.example.com/`", text)?;
+        match Target::check(text) {
+            Ok(target) => {
+                if target.has_fragment() {
+                    let title = "the fragment of `url`, from `#` on, is never sent".to_owned();
+                    self.warn(ProblemKind::UrlFragment, "/url", title, "remove it");
+                }
+                Some(target)
+            }
+            Err(problems) => {
+                self.problems.extend(problems);
+                None
+            }
+        }
+    }
+
+    fn owner(&mut self, level: Option<Level>) -> Option<Option<UserId>> {
+        let owner = self.id("ownerId")?;
+        if owner.is_some() && level == Some(Level::Tenant) {
+            let title = "a webhook of level `tenant` has no `ownerId`";
+            let help = "remove it, or set `level` to `user`";
+            self.wrong(ProblemKind::OwnerNotAllowed, "/ownerId", title, help);
+        }
+        Some(owner)
+    }
+
+    /// The event types, each once; those that are unknown too, for the rules of the filter.
+    fn event_types(&mut self, level: Option<Level>) -> Option<Vec<EventType>> {
+        let items = match self.member("eventTypes") {
+            None => &[][..],
+            Some(Json::Array(items)) => items,
+            Some(other) => {
+                self.wrong_type("eventTypes", other, "give an array of strings");
+                return None;
+            }
+        };
+        if items.is_empty() {
+            let title = "a webhook without event types never fires".to_owned();
+            let help = "name at least one in `eventTypes`";
+            self.warn(ProblemKind::NoEventTypes, "/eventTypes", title, help);
+        }
+        let mut seen = HashSet::new();
+        let mut types = Vec::new();
+        for (at, item) in items.iter().enumerate() {
+            let pointer = format!("/eventTypes/{at}");
+            match item {
+                Json::String(name) if !seen.insert(name) => {}
+                Json::String(name) => {
+                    self.event_type(&pointer, name, level);
+                    types.push(EventType::from(name.clone()));
+                }
+                other => {
+                    let title = format!("an event type is {}", other.kind());
+                    self.wrong(ProblemKind::WrongType, &pointer, title, "give a string");
+                }
+            }
+        }
+        Some(types)
+    }
+
+    fn event_type(&mut self, pointer: &str, name: &str, level: Option<Level>) {
+        let catalogue = &self.rules.catalogue;
+        let Some(known) = catalogue.find(name) else {
+            let title = format!("event type `{}` is unknown", quote(name));
+            let help = match catalogue.nearest(name) {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => "use a name from the catalogue of event types".to_owned(),
+            };
+            return self.wrong(ProblemKind::EventTypeUnknown, pointer, title, help);
+        };
+        if let Some(level) = level.filter(|level| !known.supports(*level)) {
+            let title = format!("event type `{}` does not support level `{level}`", quote(name));
+            let levels: Vec<_> = known.levels().iter().map(|known| format!("`{known}`")).collect();
+            let help = match levels.is_empty() {
+                true => "remove it; it supports no level".to_owned(),
+                false => format!("remove it, or set `level` to {}", levels.join(" or ")),
+            };
+            self.wrong(ProblemKind::EventTypeLevel, pointer, title, help);
+        }
+    }
+
+    fn filter(&mut self, types: Option<&[EventType]>) -> Option<(Filter, Option<Box<str>>)> {
+        let text = self.text("filter", 0, usize::MAX)?.unwrap_or_default();
+        // A rule that names a type holds for its newer name, too.
+        let named = |event_type: &EventType| match self.rules.catalogue.find(event_type.as_str()) {
+            Some(known) => EventType::from(known.name()),
+            None => event_type.clone(),
+        };
+        let types: Option<Vec<_>> = types.map(|types| types.iter().map(named).collect());
+        match self.rules.profile.filter(text, types.as_deref()) {
+            Ok(filter) => {
+                let written = (!text.chars().all(is_space)).then(|| text.into());
+                Some((filter, written))
+            }
+            Err(error) => {
+                self.problems.extend(error.problems().map(|problem| Problem::of_filter(&problem)));
+                None
+            }
+        }
+    }
+
+    fn secret(&mut self) -> Option<Option<Secret>> {
+        if self.document.member("secret") == Some(&Json::Withheld) {
+            return Some(Some(Secret::withheld()));
+        }
+        let added = match self.basis {
+            Basis::Document { .. } => self.boolean("secretKeyAdded", false),
+            _ => Some(false),
+        };
+        let secret = self.text("secret", 32, 64)?.map(Secret::new);
+        let added = added?.then(Secret::withheld);
+        Some(secret.or(added))
+    }
+
+    /// Both groups, as far as they can be read.
+    fn headers(&mut self, target: Option<&Target>) -> (Vec<Header>, Vec<Header>) {
+        let mut group = |group: Group| match self.member(group.member()) {
+            None => Vec::new(),
+            Some(value) => headers::check(group, value, &mut self.problems),
+        };
+        let (plain, encrypted) = (group(Group::Plain), group(Group::Encrypted));
+        headers::check_both(&plain, &encrypted, &mut self.problems);
+        let pointer = "/encryptedHeaders";
+        if let Some(Json::Array(names)) = self.member("encryptedHeaders")
+            && !names.is_empty()
+        {
+            let title = "`encryptedHeaders` has names without values".to_owned();
+            let help = "give an object of names and values, or leave it out";
+            match self.basis {
+                Basis::Document { .. } => {
+                    self.warn(ProblemKind::HeaderWithoutValue, pointer, title, help)
+                }
+                _ => self.wrong(ProblemKind::HeaderWithoutValue, pointer, title, help),
+            }
+        }
+        if let (Basis::Change { old, headers_anew: false }, Some(target)) = (self.basis, target)
+            && *target != old.content.target
+            && !old.content.encrypted_headers.is_empty()
+        {
+            let title = "`url` changes, so the encrypted headers are needed anew";
+            let help = "give `encryptedHeaders` in the same request, or remove it";
+            self.wrong(ProblemKind::HeadersNeededAnew, pointer, title, help);
+        }
+        (plain, encrypted)
+    }
+
+    fn cloud_events(&mut self) -> Option<bool> {
+        let name = "enableCloudEventDelivery";
+        let enabled = self.boolean(name, true)?;
+        if let Basis::Change { old, .. } = self.basis
+            && old.content.cloud_events
+            && !enabled
+        {
+            let title = format!("`{name}` cannot be switched off again");
+            let help = "leave it true, or create another webhook";
+            self.wrong(ProblemKind::CloudEventsFixed, &format!("/{name}"), title, help);
+        }
+        Some(enabled)
+    }
+
+    fn origin(&mut self) -> Option<Option<Origin>> {
+        let origin = self.word("origin", &Origin::ALL.map(|origin| (origin.as_str(), origin)))?;
+        if let (Basis::Change { old, .. }, Some(new)) = (self.basis, origin)
+            && new != old.origin()
+        {
+            let title = format!("`origin` is `{}` since the webhook was created", old.origin());
+            self.wrong(ProblemKind::OriginFixed, "/origin", title, "leave it out");
+        }
+        Some(origin)
+    }
+}

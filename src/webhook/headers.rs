@@ -1,0 +1,245 @@
+//! Which headers a webhook may add to its requests.
+
+use super::draft::Json;
+use super::{Problem, ProblemKind};
+use crate::syntax::quote;
+use http::{HeaderName, HeaderValue};
+use std::collections::HashMap;
+
+/// Most bytes of the headers of a group, names and values together.
+const MOST: usize = 2048;
+
+/// Headers that frame the request or belong to one connection (RFC 9110, 9112), and those that
+/// this crate sets.
+const RESERVED: [&str; 19] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
+    "qlik-signature",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "via",
+];
+
+/// Names that begin like this are set from the event and for signatures.
+const RESERVED_PREFIXES: [&str; 2] = ["ce-", "webhook-"];
+
+/// A header that a webhook adds to its requests.
+///
+/// `Debug` does not show the value of an encrypted one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    written: Box<str>,
+    name: HeaderName,
+    value: Option<HeaderValue>,
+}
+
+impl Header {
+    /// The name with its letter case as written.
+    #[must_use]
+    pub fn written(&self) -> &str {
+        &self.written
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &HeaderName {
+        &self.name
+    }
+
+    /// The value; `None` where a response told that there is one, and not which.
+    #[must_use]
+    pub fn value(&self) -> Option<&HeaderValue> {
+        self.value.as_ref()
+    }
+
+    pub(super) fn json(&self) -> Json {
+        // Values come from strings of visible ASCII characters.
+        match self.value.as_ref().map(HeaderValue::to_str) {
+            Some(Ok(value)) => Json::text(value),
+            _ => Json::Withheld,
+        }
+    }
+}
+
+/// One of the two groups of headers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    Plain,
+    Encrypted,
+}
+
+impl Group {
+    pub(super) fn member(self) -> &'static str {
+        match self {
+            Self::Plain => "headers",
+            Self::Encrypted => "encryptedHeaders",
+        }
+    }
+
+    fn pointer(self, token: &str) -> String {
+        format!("/{}/{}", self.member(), token.replace('~', "~0").replace('/', "~1"))
+    }
+}
+
+/// The headers of a group, read as far as they can be.
+pub(super) fn check(group: Group, value: &Json, problems: &mut Vec<Problem>) -> Vec<Header> {
+    let mut check = Check { group, problems, seen: HashMap::new(), bytes: 0, headers: Vec::new() };
+    match value {
+        Json::Object(members) => {
+            for (name, value) in members {
+                check.header(name, value);
+            }
+        }
+        Json::Array(names) if group == Group::Encrypted => {
+            for (at, name) in names.iter().enumerate() {
+                check.listed(at, name);
+            }
+        }
+        other => {
+            let title = format!("`{}` is {}", group.member(), other.kind());
+            let help = "give an object of strings";
+            problems.push(Problem::new(
+                ProblemKind::WrongType,
+                format!("/{}", group.member()),
+                title,
+                help,
+            ));
+            return Vec::new();
+        }
+    }
+    let Check { bytes, headers, .. } = check;
+    if bytes > MOST {
+        let pointer = format!("/{}", group.member());
+        let title = format!("`{}` has {bytes} bytes of names and values", group.member());
+        let help = format!("keep to {MOST} bytes");
+        problems.push(Problem::new(ProblemKind::HeadersTooLarge, pointer, title, help));
+    }
+    headers
+}
+
+/// Names that stand in both groups.
+pub(super) fn check_both(plain: &[Header], encrypted: &[Header], problems: &mut Vec<Problem>) {
+    let in_plain: HashMap<_, _> = plain.iter().map(|header| (&header.name, header)).collect();
+    for header in encrypted {
+        if let Some(other) = in_plain.get(&header.name) {
+            let pointer = Group::Encrypted.pointer(&header.written);
+            let title = format!(
+                "header `{}` stands in `headers` too, as `{}`",
+                quote(&header.written),
+                quote(&other.written)
+            );
+            let help = "remove one of the two; letter case does not tell names apart";
+            problems.push(Problem::new(ProblemKind::HeaderDoubled, pointer, title, help));
+        }
+    }
+}
+
+struct Check<'a> {
+    group: Group,
+    problems: &'a mut Vec<Problem>,
+    /// The letter case in which each name came first.
+    seen: HashMap<HeaderName, Box<str>>,
+    bytes: usize,
+    headers: Vec<Header>,
+}
+
+impl Check<'_> {
+    fn add(&mut self, kind: ProblemKind, pointer: &str, title: String, help: impl Into<Box<str>>) {
+        self.problems.push(Problem::new(kind, pointer, title, help));
+    }
+
+    fn header(&mut self, written: &str, value: &Json) {
+        let pointer = self.group.pointer(written);
+        let text = match value {
+            Json::String(text) => Some(&**text),
+            _ => None,
+        };
+        self.bytes += written.len() + text.map_or(0, str::len);
+        let name = self.name(written, &pointer);
+        let value = match value {
+            Json::Withheld => Some(None),
+            Json::String(text) => self.value(written, text, &pointer).map(Some),
+            other => {
+                let title = format!("header `{}` is {}", quote(written), other.kind());
+                self.add(ProblemKind::WrongType, &pointer, title, "give a string");
+                None
+            }
+        };
+        if let (Some(name), Some(value)) = (name, value) {
+            self.headers.push(Header { written: written.into(), name, value });
+        }
+    }
+
+    /// A name in the list that a response has for encrypted headers.
+    fn listed(&mut self, at: usize, name: &Json) {
+        let pointer = self.group.pointer(&at.to_string());
+        let Json::String(written) = name else {
+            let title = format!("a name in `encryptedHeaders` is {}", name.kind());
+            return self.add(ProblemKind::WrongType, &pointer, title, "give a string");
+        };
+        self.bytes += written.len();
+        if let Some(name) = self.name(written, &pointer) {
+            self.headers.push(Header { written: written.clone(), name, value: None });
+        }
+    }
+
+    fn name(&mut self, written: &str, pointer: &str) -> Option<HeaderName> {
+        let shown = quote(written);
+        let Ok(name) = HeaderName::from_bytes(written.as_bytes()) else {
+            let title = match written.is_empty() {
+                true => "a header has an empty name".to_owned(),
+                false => format!("`{shown}` is no name of a header"),
+            };
+            let help = "use letters, digits and any of !#$%&'*+-.^_`|~";
+            self.add(ProblemKind::HeaderName, pointer, title, help);
+            return None;
+        };
+        let word = name.as_str();
+        if RESERVED.contains(&word) || RESERVED_PREFIXES.iter().any(|p| word.starts_with(p)) {
+            let title = format!("header `{shown}` is reserved");
+            let help = "remove it: the request's framing, content and signature are the server's";
+            self.add(ProblemKind::HeaderReserved, pointer, title, help);
+        }
+        if let Some(first) = self.seen.get(&name) {
+            let title = format!("header `{shown}` stands twice, before as `{}`", quote(first));
+            let help = "remove one of the two; letter case does not tell names apart";
+            self.add(ProblemKind::HeaderDoubled, pointer, title, help);
+            return None;
+        }
+        self.seen.insert(name.clone(), written.into());
+        Some(name)
+    }
+
+    /// Messages do not quote the value, which may be secret.
+    fn value(&mut self, written: &str, text: &str, pointer: &str) -> Option<HeaderValue> {
+        let (wrong, help) = match HeaderValue::from_str(text) {
+            Ok(_) if text.starts_with([' ', '\t']) || text.ends_with([' ', '\t']) => {
+                ("begins or ends with a blank, which receivers drop", "remove the blank")
+            }
+            Ok(mut value) => {
+                value.set_sensitive(self.group == Group::Encrypted);
+                return Some(value);
+            }
+            Err(_) => (
+                "has characters beyond visible ASCII, which arrive as each receiver pleases",
+                "encode them, such as by percent-encoding or Base64",
+            ),
+        };
+        let title = format!("the value of header `{}` {wrong}", quote(written));
+        self.add(ProblemKind::HeaderValue, pointer, title, help);
+        None
+    }
+}

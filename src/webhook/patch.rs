@@ -1,0 +1,217 @@
+//! JSON Patch (RFC 6902), the part of it that the API takes.
+
+use super::content::{Access, MEMBERS};
+use super::draft::{self, Json};
+use super::{Problem, ProblemKind, Problems, nearest};
+use crate::syntax::quote;
+use serde::de::{Deserialize, Deserializer};
+use serde_json::Value;
+use std::fmt;
+
+/// The body of PATCH before any rule was applied: a JSON Patch document.
+///
+/// An array of operations, applied in order as RFC 6902 says. `op` is `add`, `remove` or
+/// `replace`; `path` is one of the members that a patch may touch, whole: a path inside of one,
+/// such as `/headers/x-a` or `/eventTypes/-`, is refused, since the API names the members alone.
+/// `add` sets a member that may exist; `remove` and `replace` want it to exist; null as a value
+/// empties a member as leaving it out of a draft would. Other members of an operation are passed
+/// over (RFC 6902 section 4). `Debug` shows no values, since they may be secret.
+#[derive(Clone, PartialEq)]
+pub struct Patch(Json);
+
+impl Patch {
+    /// Reads a patch.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are no JSON, or nested deeper than 127. What the operations say is checked by
+    /// [`Webhook::patched`](super::Webhook::patched).
+    pub fn read(bytes: &[u8]) -> Result<Self, Problems> {
+        draft::read(bytes, "the patch").map(Self)
+    }
+}
+
+impl From<Value> for Patch {
+    fn from(value: Value) -> Self {
+        Self(value.into())
+    }
+}
+
+impl<'de> Deserialize<'de> for Patch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Json::deserialize(deserializer).map(Self)
+    }
+}
+
+impl fmt::Debug for Patch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Json::Array(operations) => write!(f, "Patch({} operations)", operations.len()),
+            other => write!(f, "Patch({})", other.kind()),
+        }
+    }
+}
+
+/// What a patch did to a document.
+pub(super) struct Applied {
+    /// Whether it spoke of the encrypted headers.
+    pub(super) headers_anew: bool,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Patch {
+    /// Applies each operation that can be applied, and tells what is wrong with the others.
+    pub(super) fn apply(&self, document: &mut Json) -> Applied {
+        let mut applied = Applied { headers_anew: false, problems: Vec::new() };
+        let Json::Array(operations) = &self.0 else {
+            let title = format!("the patch is {}", self.0.kind());
+            let help = r#"send an array, such as `[{"op": "remove", "path": "/description"}]`"#;
+            applied.problems.push(Problem::new(ProblemKind::PatchNotAList, "", title, help));
+            return applied;
+        };
+        for (at, operation) in operations.iter().enumerate() {
+            let result = Operation::read(operation).and_then(|operation| {
+                operation.apply(document)?;
+                applied.headers_anew |= operation.member == "encryptedHeaders";
+                Ok(())
+            });
+            if let Err(Fault { kind, part, title, help }) = result {
+                let pointer = format!("/{at}{part}");
+                applied.problems.push(Problem::new(kind, pointer, title, help));
+            }
+        }
+        applied
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Op {
+    Add,
+    Remove,
+    Replace,
+}
+
+impl Op {
+    const ALL: [(&str, Self); 3] =
+        [("add", Self::Add), ("remove", Self::Remove), ("replace", Self::Replace)];
+}
+
+/// An operation that may be tried.
+struct Operation<'a> {
+    op: Op,
+    member: &'static str,
+    value: Option<&'a Json>,
+}
+
+/// A problem of an operation; `part` is the pointer behind the operation's own.
+struct Fault {
+    kind: ProblemKind,
+    part: &'static str,
+    title: String,
+    help: String,
+}
+
+impl Fault {
+    fn new(
+        kind: ProblemKind,
+        part: &'static str,
+        title: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self { kind, part, title: title.into(), help: help.into() }
+    }
+}
+
+impl<'a> Operation<'a> {
+    fn read(operation: &'a Json) -> Result<Self, Fault> {
+        let Json::Object(members) = operation else {
+            let title = format!("an operation is {}", operation.kind());
+            let help = "give an object with `op`, `path` and `value`";
+            return Err(Fault::new(ProblemKind::PatchOperation, "", title, help));
+        };
+        let twice = |name: &str| members.iter().filter(|(known, _)| &**known == name).count() > 1;
+        for (name, part) in [("op", "/op"), ("path", "/path"), ("value", "/value")] {
+            if twice(name) {
+                let title = format!("`{name}` of an operation stands twice");
+                let help = "remove one of the two";
+                return Err(Fault::new(ProblemKind::PatchOperation, part, title, help));
+            }
+        }
+        let op = text(operation, "op", "/op")?;
+        let Some((_, op)) = Op::ALL.into_iter().find(|(word, _)| *word == op) else {
+            let title = format!("operation `{}` is not supported", quote(op));
+            let known = Op::ALL.map(|(word, _)| format!("`{word}`")).join(" or ");
+            let help = format!("use {known}");
+            return Err(Fault::new(ProblemKind::PatchUnknownOperation, "/op", title, help));
+        };
+        let path = text(operation, "path", "/path")?;
+        let Some(member) = patchable().find(|name| path.strip_prefix('/') == Some(name)) else {
+            let title = format!("`{}` cannot be patched", quote(path));
+            return Err(Fault::new(ProblemKind::PatchPath, "/path", title, path_help(path)));
+        };
+        let value = operation.member("value");
+        if value.is_none() && op != Op::Remove {
+            let title = "an operation has no `value`";
+            let help = format!("give the value that `{path}` shall have");
+            return Err(Fault::new(ProblemKind::PatchMissingValue, "/value", title, help));
+        }
+        Ok(Self { op, member, value })
+    }
+
+    fn apply(&self, document: &mut Json) -> Result<(), Fault> {
+        let Self { op, member, value } = *self;
+        let absent = document.member(member).is_none();
+        let fault = |what: &str, help: &str| {
+            let title = format!("there is no `/{member}` to {what}");
+            Err(Fault::new(ProblemKind::PatchAbsent, "/path", title, help))
+        };
+        match (op, value) {
+            (Op::Remove, _) if absent => fault("remove", "leave the operation out"),
+            (Op::Replace, _) if absent => fault("replace", "use `add`, which sets it in any case"),
+            (Op::Remove, _) | (_, None) => {
+                document.remove(member);
+                Ok(())
+            }
+            (Op::Add | Op::Replace, Some(value)) => {
+                document.set(member, value.clone());
+                Ok(())
+            }
+        }
+    }
+}
+
+fn text<'a>(operation: &'a Json, name: &str, part: &'static str) -> Result<&'a str, Fault> {
+    let title = match operation.member(name) {
+        Some(Json::String(text)) => return Ok(text),
+        Some(other) => format!("`{name}` of an operation is {}", other.kind()),
+        None => format!("an operation has no `{name}`"),
+    };
+    Err(Fault::new(ProblemKind::PatchOperation, part, title, "give a string"))
+}
+
+/// The members that a patch may touch.
+fn patchable() -> impl Iterator<Item = &'static str> {
+    MEMBERS.iter().filter(|member| member.access == Access::Patch).map(|member| member.name)
+}
+
+fn path_help(path: &str) -> String {
+    let name = path.strip_prefix('/').unwrap_or(path);
+    let (whole, inside) = name.split_once('/').unwrap_or((name, ""));
+    if !inside.is_empty() && patchable().any(|known| known == whole) {
+        return format!("give `/{whole}` as a whole");
+    }
+    if let Some(known) = patchable().find(|known| *known == name) {
+        return format!("write `/{known}`");
+    }
+    let all = || patchable().map(|name| format!("`/{name}`")).collect::<Vec<_>>().join(", ");
+    match MEMBERS.iter().find(|known| known.name == whole).map(|known| known.access) {
+        Some(Access::Draft) => {
+            format!("replace the whole webhook to change it; a patch takes {}", all())
+        }
+        Some(_) => format!("the server sets it; a patch takes {}", all()),
+        None => match nearest(whole, patchable()) {
+            Some(nearest) => format!("did you mean `/{nearest}`?"),
+            None => format!("a patch takes {}", all()),
+        },
+    }
+}

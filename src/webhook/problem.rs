@@ -1,0 +1,306 @@
+use crate::filter;
+use crate::syntax::Span;
+use serde::Serialize;
+use std::fmt;
+
+/// One thing that is wrong with a document, or worth a warning.
+///
+/// ```
+/// use hooksieve::webhook::{Draft, ProblemKind, Rules};
+///
+/// let draft = Draft::read(br#"{"name": "n", "url": "http://hooks.example.com"}"#)?;
+/// let report = Rules::default().check(&draft);
+/// let problem = &report.errors()[0];
+/// assert_eq!((problem.kind(), problem.code()), (ProblemKind::UrlNotHttps, "url-not-https"));
+/// assert_eq!(problem.pointer(), "/url");
+/// assert_eq!(problem.title(), "`url` has the scheme `http`");
+/// assert_eq!(problem.detail(), "write `https://hooks.example.com/`");
+/// # Ok::<(), hooksieve::webhook::Problems>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    kind: ProblemKind,
+    code: &'static str,
+    pointer: Box<str>,
+    title: Box<str>,
+    detail: Box<str>,
+    span: Option<Span>,
+}
+
+impl Problem {
+    pub(super) fn new(
+        kind: ProblemKind,
+        pointer: impl Into<Box<str>>,
+        title: impl Into<Box<str>>,
+        detail: impl Into<Box<str>>,
+    ) -> Self {
+        let (pointer, title, detail) = (pointer.into(), title.into(), detail.into());
+        Self { kind, code: kind.code(), pointer, title, detail, span: None }
+    }
+
+    pub(super) fn of_filter(problem: &filter::Problem<'_>) -> Self {
+        Self {
+            kind: ProblemKind::Filter,
+            code: problem.code,
+            pointer: "/filter".into(),
+            title: problem.message.as_str().into(),
+            detail: problem.help.into(),
+            span: Some(problem.span),
+        }
+    }
+
+    /// What kind of mistake it is.
+    #[must_use]
+    pub fn kind(&self) -> ProblemKind {
+        self.kind
+    }
+
+    /// A stable word: the kind's, or that of the filter's mistake.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// Where, as a JSON pointer (RFC 6901): into the webhook's document; for codes that begin with
+    /// `patch-` into the patch; for codes that begin with `list-` the parameter's name behind a
+    /// slash. What is missing has the pointer that it would have.
+    #[must_use]
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
+    /// What is wrong, in one line.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// How to mend it, in one line.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Where in the text of the filter, for a problem of the filter.
+    #[must_use]
+    pub fn span(&self) -> Option<Span> {
+        self.span
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.title)
+    }
+}
+
+/// Everything that is wrong with a request, in the order of the rules: at least one problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// `problems` are not empty.
+    pub(super) fn all(problems: Vec<Problem>) -> Self {
+        debug_assert!(!problems.is_empty());
+        Self(problems)
+    }
+
+    /// The problems.
+    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
+        self.0.iter()
+    }
+
+    /// The API's error body: `{"errors":[{"code","title","detail"}],"traceId"}`. `detail` says how
+    /// to mend it, and where, since the API's shape has no member of its own for that.
+    ///
+    /// ```
+    /// use hooksieve::webhook::{Draft, Rules};
+    ///
+    /// let draft = Draft::read(br#"{"name": "", "url": "https://hooks.example.com"}"#)?;
+    /// let errors = Rules::default().check(&draft).into_result().unwrap_err();
+    /// assert_eq!(serde_json::to_string(&errors.body(Some("trace-1"))).unwrap(), concat!(
+    ///     r#"{"errors":[{"code":"member-too-short","title":"`name` is empty","#,
+    ///     r#""detail":"give it 1 to 512 characters (at /name)"}],"traceId":"trace-1"}"#
+    /// ));
+    /// # Ok::<(), hooksieve::webhook::Problems>(())
+    /// ```
+    #[must_use]
+    pub fn body<'a>(&'a self, trace_id: Option<&'a str>) -> ErrorBody<'a> {
+        ErrorBody { errors: self.0.iter().map(ErrorEntry::of).collect(), trace_id }
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+}
+
+impl<'a> IntoIterator for &'a Problems {
+    type Item = &'a Problem;
+    type IntoIter = std::slice::Iter<'a, Problem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// The first problem, and how many more there are.
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(first) = self.0.first() {
+            write!(f, "{first}")?;
+        }
+        match self.0.len() {
+            0 | 1 => Ok(()),
+            more => write!(f, ", and {} more", more - 1),
+        }
+    }
+}
+
+/// The body of an error response, made by [`Problems::body`].
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorBody<'a> {
+    errors: Vec<ErrorEntry<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct ErrorEntry<'a> {
+    code: &'static str,
+    title: &'a str,
+    detail: String,
+}
+
+impl<'a> ErrorEntry<'a> {
+    fn of(problem: &'a Problem) -> Self {
+        let Problem { code, pointer, title, detail, span, .. } = problem;
+        let detail = match span {
+            Some(Span { start, end }) => format!("{detail} (at {pointer}, bytes {start} to {end})"),
+            None if pointer.is_empty() => detail.to_string(),
+            None => format!("{detail} (at {pointer})"),
+        };
+        Self { code, title, detail }
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $kind:ident = $code:literal,)+) => {
+        /// The kinds of problem.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ProblemKind {
+            $($(#[doc = $doc])+ $kind,)+
+        }
+
+        impl ProblemKind {
+            /// All kinds.
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)+];
+
+            /// The kind as a stable word; problems of the filter have words of their own.
+            #[must_use]
+            pub fn code(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $code,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Bytes that are no JSON.
+    Syntax = "webhook-syntax",
+    /// JSON that is no object.
+    NotAnObject = "webhook-not-an-object",
+    /// The creator has as many webhooks as a user may have.
+    TooManyWebhooks = "webhook-limit",
+    /// A member that stands twice.
+    DoubledMember = "member-doubled",
+    /// A warning: a member that webhooks do not have.
+    UnknownMember = "member-unknown",
+    /// A warning: a member that the server sets.
+    ReadOnlyMember = "member-read-only",
+    /// A required member is missing.
+    MissingMember = "member-missing",
+    /// A value of another JSON type.
+    WrongType = "member-wrong-type",
+    /// A word that is none of those allowed.
+    NotAllowed = "member-not-allowed",
+    /// Too few characters.
+    TooShort = "member-too-short",
+    /// Too many characters.
+    TooLong = "member-too-long",
+    /// Text that is no time.
+    InvalidTime = "member-invalid-time",
+    /// A URL that cannot be read.
+    UrlInvalid = "url-invalid",
+    /// A URL that a parser would have to repair.
+    UrlNeedsRepair = "url-needs-repair",
+    /// A URL whose scheme is not https.
+    UrlNotHttps = "url-not-https",
+    /// A URL with a user name or a password.
+    UrlCredentials = "url-credentials",
+    /// A URL whose host is an IP address, in whatever spelling.
+    UrlAddress = "url-ip-address",
+    /// A URL whose host is no fully qualified domain name.
+    UrlHost = "url-host",
+    /// A URL whose host stands under a name that is not for public use.
+    UrlReservedHost = "url-reserved-host",
+    /// A URL with port 0.
+    UrlPort = "url-port",
+    /// A warning: a URL with a fragment, which is never sent.
+    UrlFragment = "url-fragment",
+    /// An owner of a webhook that is not of level `user`.
+    OwnerNotAllowed = "owner-not-allowed",
+    /// An event type that the catalogue does not have.
+    EventTypeUnknown = "event-type-unknown",
+    /// An event type that does not support the webhook's level.
+    EventTypeLevel = "event-type-level",
+    /// A warning: no event types, so the webhook never fires.
+    NoEventTypes = "event-types-none",
+    /// A mistake in the filter; the codes are those of [`filter::Problem`].
+    Filter = "filter",
+    /// A header name that is no token.
+    HeaderName = "header-name",
+    /// A header value that HTTP does not carry as it is.
+    HeaderValue = "header-value",
+    /// A header that stands twice, letter case aside, in one group or in both.
+    HeaderDoubled = "header-doubled",
+    /// A header that the server sets, or that frames the request.
+    HeaderReserved = "header-reserved",
+    /// Headers of more bytes than allowed.
+    HeadersTooLarge = "headers-too-large",
+    /// A draft names encrypted headers without their values.
+    HeaderWithoutValue = "header-without-value",
+    /// The URL changes, and the encrypted headers are neither given anew nor removed.
+    HeadersNeededAnew = "headers-needed-anew",
+    /// Cloud-event delivery cannot be switched off again.
+    CloudEventsFixed = "cloud-events-fixed",
+    /// The origin is fixed at creation.
+    OriginFixed = "origin-fixed",
+    /// A patch that is no array.
+    PatchNotAList = "patch-not-an-array",
+    /// An operation that is no object with `op` and `path`.
+    PatchOperation = "patch-invalid-operation",
+    /// An operation that is not supported.
+    PatchUnknownOperation = "patch-unknown-operation",
+    /// A path that cannot be patched.
+    PatchPath = "patch-path",
+    /// An operation without the value it needs.
+    PatchMissingValue = "patch-missing-value",
+    /// Nothing stands where something should be removed or replaced.
+    PatchAbsent = "patch-absent",
+    /// A list parameter that does not exist.
+    ListUnknownParameter = "list-unknown-parameter",
+    /// A list parameter that stands twice.
+    ListDoubledParameter = "list-doubled-parameter",
+    /// A list parameter with a value that it cannot have.
+    ListInvalidValue = "list-invalid-value",
+    /// A cursor that no list gave out, or that another order did.
+    ListInvalidCursor = "list-invalid-cursor",
+}

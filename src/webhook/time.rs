@@ -1,0 +1,68 @@
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
+/// A moment in UTC, in the years 1970 to 9999, as the API writes it (RFC 3339).
+///
+/// A `SystemTime` outside of these years becomes the nearest moment in them. `Display` prints no
+/// more of the fraction of the second than is needed, in steps of three digits.
+///
+/// ```
+/// use hooksieve::webhook::Timestamp;
+/// use std::time::{Duration, UNIX_EPOCH};
+///
+/// let moment = Timestamp::from(UNIX_EPOCH + Duration::from_millis(1_500));
+/// assert_eq!(moment.to_string(), "1970-01-01T00:00:01.500Z");
+/// assert_eq!("1970-01-01T00:00:01.5Z".parse(), Ok(moment));
+/// assert!("yesterday".parse::<Timestamp>().is_err());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp(SystemTime);
+
+/// Text that is no time in UTC of RFC 3339.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a time in UTC such as `2026-01-31T09:00:00Z`")]
+pub struct TimestampError(());
+
+/// The last second of the year 9999.
+const LAST: Duration = Duration::from_secs(253_402_300_799);
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self(SystemTime::UNIX_EPOCH + since.min(LAST))
+    }
+}
+
+impl From<Timestamp> for SystemTime {
+    fn from(timestamp: Timestamp) -> Self {
+        timestamp.0
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        let time = humantime::parse_rfc3339(text).map_err(|_| TimestampError(()))?;
+        Ok(Self::from(time))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let since = self.0.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        match since.subsec_nanos() {
+            0 => humantime::format_rfc3339_seconds(self.0).fmt(f),
+            nanos if nanos % 1_000_000 == 0 => humantime::format_rfc3339_millis(self.0).fmt(f),
+            nanos if nanos % 1_000 == 0 => humantime::format_rfc3339_micros(self.0).fmt(f),
+            _ => humantime::format_rfc3339_nanos(self.0).fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

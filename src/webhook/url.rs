@@ -1,0 +1,221 @@
+//! Which target URLs a webhook may have.
+
+use super::{Problem, ProblemKind};
+use crate::syntax::{excerpt, quote};
+use std::cell::Cell;
+use url::{Host, ParseError, SyntaxViolation, Url};
+
+/// Most characters of a URL, as written.
+const MOST: usize = 2048;
+
+/// Names that are not for public use; no host may be one of them or stand under one.
+const RESERVED: [&str; 8] =
+    ["localhost", "local", "internal", "test", "invalid", "onion", "alt", "home.arpa"];
+
+/// A URL that a webhook may have. Compares by what is sent.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    /// Letter case, host and default port in normal form, all of it ASCII.
+    sent: Box<str>,
+    /// As written, where only that keeps to the limit: percent-encoding is longer.
+    written: Option<Box<str>>,
+    fragment: bool,
+}
+
+impl PartialEq for Target {
+    fn eq(&self, other: &Self) -> bool {
+        self.sent == other.sent
+    }
+}
+
+impl Eq for Target {}
+
+impl Target {
+    pub(super) fn sent(&self) -> &str {
+        &self.sent
+    }
+
+    /// A form that reads back as the same target.
+    pub(super) fn shown(&self) -> &str {
+        self.written.as_deref().unwrap_or(&self.sent)
+    }
+
+    /// Whether it has a fragment, which is never sent.
+    pub(super) fn has_fragment(&self) -> bool {
+        self.fragment
+    }
+
+    /// Checks a URL. The problems have the pointer `/url`.
+    pub(super) fn check(written: &str) -> Result<Self, Vec<Problem>> {
+        let length = written.chars().count();
+        if length > MOST {
+            let title = format!("`url` has {length} characters");
+            return Err(vec![fault(ProblemKind::TooLong, title, format!("at most {MOST}"))]);
+        }
+        let repairs = Repairs::default();
+        let callback = |violation| repairs.note(violation);
+        let parsed = Url::options().syntax_violation_callback(Some(&callback)).parse(written);
+        let url = match parsed {
+            Ok(url) => url,
+            Err(error) => return Err(vec![unreadable(written, error)]),
+        };
+        let mut faults = Vec::new();
+        if url.scheme() != "https" {
+            let title = format!("`url` has the scheme `{}`", quote(url.scheme()));
+            let mut mended = url.clone();
+            let help = match mended.set_scheme("https") {
+                Ok(()) => format!("write `{}`", shown(&mended)),
+                Err(()) => "write `https://` and the host".to_owned(),
+            };
+            faults.push(fault(ProblemKind::UrlNotHttps, title, help));
+        }
+        if let Some(what) = repairs.found(written, &url) {
+            let help = format!("write `{}`", shown(&url));
+            faults.push(fault(ProblemKind::UrlNeedsRepair, format!("`url` {what}"), help));
+        }
+        if repairs.credentials.get() || !url.username().is_empty() || url.password().is_some() {
+            let title = "`url` has a user name or a password";
+            let help = "remove all before the `@`, and send credentials in `encryptedHeaders`";
+            faults.push(fault(ProblemKind::UrlCredentials, title, help));
+        }
+        faults.extend(host(&url));
+        if url.port() == Some(0) {
+            let title = "`url` has port 0, at which nobody listens";
+            faults.push(fault(ProblemKind::UrlPort, title, "remove the port, or give another"));
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let fragment = url.fragment().is_some();
+        let sent: Box<str> = String::from(url).into();
+        let written = (sent.len() > MOST).then(|| written.into());
+        Ok(Self { sent, written, fragment })
+    }
+}
+
+fn fault(kind: ProblemKind, title: impl Into<Box<str>>, help: impl Into<Box<str>>) -> Problem {
+    Problem::new(kind, "/url", title, help)
+}
+
+fn shown(url: &Url) -> String {
+    excerpt(url.as_str(), 160)
+}
+
+/// What the parser passed over or changed.
+#[derive(Default)]
+struct Repairs {
+    first: Cell<Option<&'static str>>,
+    credentials: Cell<bool>,
+    characters: Cell<bool>,
+}
+
+impl Repairs {
+    fn note(&self, violation: SyntaxViolation) {
+        let what = match violation {
+            SyntaxViolation::EmbeddedCredentials | SyntaxViolation::UnencodedAtSign => {
+                return self.credentials.set(true);
+            }
+            SyntaxViolation::NonUrlCodePoint | SyntaxViolation::PercentDecode => {
+                return self.characters.set(true);
+            }
+            SyntaxViolation::Backslash => "has a backslash for a slash",
+            SyntaxViolation::C0SpaceIgnored => "has blanks around it",
+            SyntaxViolation::TabOrNewlineIgnored => "has a tab or a line break in it",
+            SyntaxViolation::ExpectedDoubleSlash => "has not exactly two slashes behind `https:`",
+            _ => "is not a valid URL",
+        };
+        if self.first.get().is_none() {
+            self.first.set(Some(what));
+        }
+    }
+
+    fn found(&self, written: &str, url: &Url) -> Option<&'static str> {
+        if self.first.get().is_some() {
+            return self.first.get();
+        }
+        let behind = written.find("//").and_then(|at| written.get(at + 2..)).unwrap_or_default();
+        let authority = behind.find(['/', '?', '#']).unwrap_or(behind.len());
+        let (authority, rest) = behind.split_at_checked(authority).unwrap_or_default();
+        if authority.contains('%') {
+            return Some("has a percent-encoded host");
+        }
+        // Some characters are against the standard and yet sent as they are, as in `?a[]=1`.
+        let changed = self.characters.get() && !url.as_str().ends_with(rest);
+        changed.then_some("has characters that must be percent-encoded")
+    }
+}
+
+fn unreadable(written: &str, error: ParseError) -> Problem {
+    let quoted = quote(written);
+    let (kind, title, help) = match error {
+        ParseError::RelativeUrlWithoutBase | ParseError::RelativeUrlWithCannotBeABaseBase => {
+            let title = format!("`url` has no scheme: `{quoted}`");
+            (ProblemKind::UrlInvalid, title, "begin it with `https://` and the host".to_owned())
+        }
+        ParseError::InvalidIpv4Address | ParseError::InvalidIpv6Address => address(&quoted),
+        ParseError::EmptyHost => {
+            let title = "`url` has no host".to_owned();
+            (ProblemKind::UrlHost, title, "write a domain name behind `https://`".to_owned())
+        }
+        ParseError::IdnaError | ParseError::InvalidDomainCharacter => {
+            let title = format!("the host of `url` is no domain name: `{quoted}`");
+            (ProblemKind::UrlHost, title, DOMAIN.to_owned())
+        }
+        ParseError::InvalidPort => {
+            let title = "the port of `url` is no number below 65536".to_owned();
+            (ProblemKind::UrlPort, title, "remove the port, or mend it".to_owned())
+        }
+        other => {
+            let title = format!("`url` is no URL: {other}");
+            (ProblemKind::UrlInvalid, title, "begin it with `https://` and the host".to_owned())
+        }
+    };
+    fault(kind, title, help)
+}
+
+const DOMAIN: &str = "use a fully qualified domain name, such as `hooks.example.com`";
+
+fn address(what: &str) -> (ProblemKind, String, String) {
+    let title = format!("the host of `url` is an IP address, or looks like one: `{what}`");
+    (ProblemKind::UrlAddress, title, DOMAIN.to_owned())
+}
+
+fn host(url: &Url) -> Option<Problem> {
+    let domain = match url.host() {
+        Some(Host::Domain(domain)) => domain,
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) => {
+            let (kind, title, help) = address(url.host_str().unwrap_or_default());
+            return Some(fault(kind, title, help));
+        }
+        None => return Some(fault(ProblemKind::UrlHost, "`url` has no host", DOMAIN)),
+    };
+    // The root's empty label makes the same name absolute.
+    let name = domain.strip_suffix('.').unwrap_or(domain);
+    let under = |reserved: &&str| {
+        name.strip_suffix(*reserved).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    if let Some(reserved) = RESERVED.iter().find(|reserved| under(reserved)) {
+        let title = format!("the host of `url` stands under `{reserved}`, not for public use");
+        return Some(fault(ProblemKind::UrlReservedHost, title, DOMAIN));
+    }
+    let wrong = if !name.contains('.') {
+        "has one label alone"
+    } else if name.len() > 253 {
+        "is longer than 253 characters"
+    } else if name.split('.').any(|label| label.is_empty() || label.len() > 63) {
+        "has a label that is empty or longer than 63 characters"
+    } else if !name.split('.').all(is_label) {
+        "has a label that is not made of letters, digits and inner hyphens"
+    } else {
+        return None;
+    };
+    let title = format!("the host of `url`, `{}`, {wrong}", quote(domain));
+    Some(fault(ProblemKind::UrlHost, title, DOMAIN))
+}
+
+/// Letters, digits and inner hyphens (RFC 1123), and the underscore that some hosts have.
+fn is_label(label: &str) -> bool {
+    !label.starts_with('-')
+        && !label.ends_with('-')
+        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
