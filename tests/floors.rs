@@ -10,7 +10,8 @@
 
 use std::path::{Path, PathBuf};
 
-const FLOORS: &[&[&str]] = &[&["syntax", "event"], &["filter"], &["matcher"], &["cli", "main"]];
+const FLOORS: &[&[&str]] =
+    &[&["syntax", "event"], &["filter"], &["matcher", "webhook"], &["cli", "main"]];
 
 fn floor(module: &str) -> Option<usize> {
     FLOORS.iter().position(|modules| modules.contains(&module))

@@ -1,7 +1,7 @@
 use super::report::{self, Finding, Grade};
 use super::webhooks::{CatalogueArgument, Items, Malformed, findings, origin};
 use super::{Failure, Format, Out, Outcome, STDIN_ARGUMENT, plain};
-use hooksieve::webhook::{Draft, Problem, Report};
+use hooksieve::webhook::{Draft, Problem, ProblemKind, Report};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -83,7 +83,24 @@ impl std::fmt::Display for Count {
 
 fn text(out: &mut Out, origin: &str, draft: &Draft, report: &Report) -> io::Result<()> {
     write!(out, "{}", report::draw(findings(report.errors(), draft, origin, Grade::Error)))?;
-    write!(out, "{}", report::draw(findings(report.warnings(), draft, origin, Grade::Warning)))?;
+    // One line for all members that a response has and a draft may not set.
+    let (read_only, others): (Vec<_>, Vec<_>) =
+        report.warnings().iter().partition(|warning| warning.kind() == ProblemKind::ReadOnlyMember);
+    write!(out, "{}", report::draw(findings(others, draft, origin, Grade::Warning)))?;
+    if let Some(first) = read_only.first() {
+        let pointers = read_only.iter().map(|warning| warning.pointer());
+        let members: Vec<_> = pointers.map(|pointer| pointer.trim_start_matches('/')).collect();
+        let warning = Finding {
+            grade: Grade::Warning,
+            code: first.code(),
+            title: format!("set by the server, not by a draft: {}", members.join(", ")),
+            help: first.detail(),
+            origin: Some(origin.to_owned()),
+            source: None,
+            label: None,
+        };
+        write!(out, "{}", report::draw(std::iter::once(warning)))?;
+    }
     if report.errors().is_empty() {
         writeln!(out, "{}: valid", plain(origin))?;
     }

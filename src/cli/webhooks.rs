@@ -154,10 +154,11 @@ impl Reader<'_> {
         if !draft.has("id") {
             draft.set("id", &format!("#{}", at + 1));
         }
+        // One that is no string is named by the check.
         let id = draft.text("id").unwrap_or_default().to_owned();
         let named = draft.text("tenantId").filter(|tenant| !tenant.is_empty());
         self.named.extend(named.map(str::to_owned));
-        let doubled = !self.ids.insert(id.clone());
+        let doubled = !id.is_empty() && !self.ids.insert(id.clone());
         let webhook = Webhook::read(&draft, self.rules);
         if let Err(problems) = &webhook {
             let origin = origin(self.name, line, &id);

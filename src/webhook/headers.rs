@@ -136,15 +136,15 @@ pub(super) fn check_both(plain: &[Header], encrypted: &[Header], problems: &mut 
     for header in encrypted {
         if let Some(other) = in_plain.get(&header.name) {
             let pointer = Group::Encrypted.pointer(&header.written);
-            let title = format!(
-                "header `{}` stands in `headers` too, as `{}`",
-                quote(&header.written),
-                quote(&other.written)
-            );
-            let help = "remove one of the two; letter case does not tell names apart";
+            let title = format!("header `{}` stands in `headers`, too", quote(&header.written));
+            let help = same_name(&other.written);
             problems.push(Problem::new(ProblemKind::HeaderDoubled, pointer, title, help));
         }
     }
+}
+
+fn same_name(other: &str) -> String {
+    format!("remove one; `{}` is the same name, letter case aside", quote(other))
 }
 
 struct Check<'a> {
@@ -214,8 +214,8 @@ impl Check<'_> {
             self.add(ProblemKind::HeaderReserved, pointer, title, help);
         }
         if let Some(first) = self.seen.get(&name) {
-            let title = format!("header `{shown}` stands twice, before as `{}`", quote(first));
-            let help = "remove one of the two; letter case does not tell names apart";
+            let title = format!("header `{shown}` stands twice");
+            let help = same_name(first);
             self.add(ProblemKind::HeaderDoubled, pointer, title, help);
             return None;
         }

@@ -59,18 +59,27 @@ impl Target {
             Ok(url) => url,
             Err(error) => return Err(vec![unreadable(written, error)]),
         };
+        let host = host(&url);
+        // Nobody should be told to write a host that is refused.
+        let write = |url: &Url| match host {
+            None => format!("write `{}`", shown(url)),
+            Some(_) => BEGIN.to_owned(),
+        };
         let mut faults = Vec::new();
         if url.scheme() != "https" {
             let title = format!("`url` has the scheme `{}`", quote(url.scheme()));
             let mut mended = url.clone();
             let help = match mended.set_scheme("https") {
-                Ok(()) => format!("write `{}`", shown(&mended)),
-                Err(()) => "write `https://` and the host".to_owned(),
+                Ok(()) => write(&mended),
+                Err(()) => BEGIN.to_owned(),
             };
             faults.push(fault(ProblemKind::UrlNotHttps, title, help));
+            if !url.has_host() {
+                return Err(faults);
+            }
         }
         if let Some(what) = repairs.found(written, &url) {
-            let help = format!("write `{}`", shown(&url));
+            let help = write(&url);
             faults.push(fault(ProblemKind::UrlNeedsRepair, format!("`url` {what}"), help));
         }
         if repairs.credentials.get() || !url.username().is_empty() || url.password().is_some() {
@@ -78,7 +87,7 @@ impl Target {
             let help = "remove all before the `@`, and send credentials in `encryptedHeaders`";
             faults.push(fault(ProblemKind::UrlCredentials, title, help));
         }
-        faults.extend(host(&url));
+        faults.extend(host);
         if url.port() == Some(0) {
             let title = "`url` has port 0, at which nobody listens";
             faults.push(fault(ProblemKind::UrlPort, title, "remove the port, or give another"));
@@ -97,9 +106,16 @@ fn fault(kind: ProblemKind, title: impl Into<Box<str>>, help: impl Into<Box<str>
     Problem::new(kind, "/url", title, help)
 }
 
+/// A URL in a message, without its credentials.
 fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // Neither can fail where there is a host, and without one there are no credentials.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
     excerpt(url.as_str(), 160)
 }
+
+const BEGIN: &str = "begin it with `https://` and the host";
 
 /// What the parser passed over or changed.
 #[derive(Default)]
@@ -133,9 +149,7 @@ impl Repairs {
         if self.first.get().is_some() {
             return self.first.get();
         }
-        let behind = written.find("//").and_then(|at| written.get(at + 2..)).unwrap_or_default();
-        let authority = behind.find(['/', '?', '#']).unwrap_or(behind.len());
-        let (authority, rest) = behind.split_at_checked(authority).unwrap_or_default();
+        let (authority, rest) = authority(written);
         if authority.contains('%') {
             return Some("has a percent-encoded host");
         }
@@ -145,20 +159,28 @@ impl Repairs {
     }
 }
 
+/// What stands between the two slashes and the path, and what follows.
+fn authority(written: &str) -> (&str, &str) {
+    let behind = written.split_once("//").map_or("", |(_, behind)| behind);
+    let end = behind.find(['/', '\\', '?', '#']).unwrap_or(behind.len());
+    behind.split_at_checked(end).unwrap_or_default()
+}
+
+/// Messages quote the host alone, since there may be a password before it.
 fn unreadable(written: &str, error: ParseError) -> Problem {
-    let quoted = quote(written);
+    let (authority, _) = authority(written);
+    let host = quote(authority.rsplit('@').next().unwrap_or_default());
     let (kind, title, help) = match error {
         ParseError::RelativeUrlWithoutBase | ParseError::RelativeUrlWithCannotBeABaseBase => {
-            let title = format!("`url` has no scheme: `{quoted}`");
-            (ProblemKind::UrlInvalid, title, "begin it with `https://` and the host".to_owned())
+            (ProblemKind::UrlInvalid, "`url` has no scheme".to_owned(), BEGIN.to_owned())
         }
-        ParseError::InvalidIpv4Address | ParseError::InvalidIpv6Address => address(&quoted),
+        ParseError::InvalidIpv4Address | ParseError::InvalidIpv6Address => address(&host),
         ParseError::EmptyHost => {
             let title = "`url` has no host".to_owned();
             (ProblemKind::UrlHost, title, "write a domain name behind `https://`".to_owned())
         }
         ParseError::IdnaError | ParseError::InvalidDomainCharacter => {
-            let title = format!("the host of `url` is no domain name: `{quoted}`");
+            let title = format!("the host of `url` is no domain name: `{host}`");
             (ProblemKind::UrlHost, title, DOMAIN.to_owned())
         }
         ParseError::InvalidPort => {
@@ -167,7 +189,7 @@ fn unreadable(written: &str, error: ParseError) -> Problem {
         }
         other => {
             let title = format!("`url` is no URL: {other}");
-            (ProblemKind::UrlInvalid, title, "begin it with `https://` and the host".to_owned())
+            (ProblemKind::UrlInvalid, title, BEGIN.to_owned())
         }
     };
     fault(kind, title, help)

@@ -1,0 +1,72 @@
+//! Runs the program.
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+pub fn run(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hooksieve"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let feeder = std::thread::spawn(move || {
+        // The program may end before it has read all.
+        let _ = stdin.write_all(&input);
+    });
+    let output = child.wait_with_output().unwrap();
+    feeder.join().unwrap();
+    output
+}
+
+/// Exit code and both streams, rates left out.
+pub fn shown(arguments: &[&str], input: &str) -> String {
+    let output = run(arguments, input.as_bytes());
+    let err = String::from_utf8(output.stderr).unwrap();
+    let err: String = err
+        .lines()
+        .map(|line| match line.rsplit_once(' ') {
+            Some((counts, "events/s")) => {
+                format!("{} N events/s\n", counts.rsplit_once(' ').unwrap().0)
+            }
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    format!(
+        "exit {}\n--- stdout\n{}--- stderr\n{err}",
+        output.status.code().unwrap(),
+        String::from_utf8(output.stdout).unwrap()
+    )
+}
+
+pub const WEBHOOKS: &str = "tests/data/webhooks.json";
+pub const EVENTS: &str = "tests/data/events.ndjson";
+
+pub fn sample(line: usize) -> String {
+    std::fs::read_to_string(EVENTS).unwrap().lines().nth(line).unwrap().to_owned()
+}
+
+/// A file that is gone when the test is over.
+pub struct Temporary(std::path::PathBuf);
+
+impl Temporary {
+    pub fn new(name: &str, content: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("hooksieve-{}-{name}", std::process::id()));
+        std::fs::write(&path, content).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
