@@ -12,6 +12,7 @@ mod laws;
 
 use laws::history::{Choices, Tally, history};
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 /// Bytes from a seed (splitmix64), the same on every run.
 fn bytes(seed: u64, length: usize) -> Vec<u8> {
@@ -241,4 +242,114 @@ fn damaged_payloads() {
         }
     }
     assert!(documents > 40_000, "{documents}");
+}
+
+/// A member of a draft: mostly valid, so that the whole often is.
+fn member() -> impl Strategy<Value = (&'static str, Value)> {
+    let types = [
+        "com.qlik.v1.app.created",
+        "com.qlik.v1.app.reload.finished",
+        "com.qlik.v1.app.deleted",
+        "x",
+    ];
+    let types = prop::collection::vec(prop::sample::select(types.to_vec()), 0..3);
+    let header = (prop::sample::select(&["x-a", "X-A", "x-b", "host", "x c"][..]), "[a-z]{0,3}");
+    let headers = || {
+        prop::collection::hash_map(header.clone(), Just(()), 0..3).prop_map(|headers| {
+            headers
+                .into_keys()
+                .map(|(name, value)| (name.to_owned(), value.into()))
+                .collect::<serde_json::Map<_, Value>>()
+        })
+    };
+    let filters = ["", "id eq \"a\"", "data.status eq \"ok\"", "id eq a"];
+    let urls = ["https://a.b/", "https://c.d/x", "HTTPS://A.B", "http://a.b/"];
+    prop_oneof![
+        prop::sample::select(&["n", "m", ""][..]).prop_map(|name| ("name", name.into())),
+        prop::sample::select(urls.to_vec()).prop_map(|url| ("url", url.into())),
+        types.prop_map(|types| ("eventTypes", types.into())),
+        prop::sample::select(filters.to_vec()).prop_map(|filter| ("filter", filter.into())),
+        prop::sample::select(&["user", "tenant"][..]).prop_map(|level| ("level", level.into())),
+        "[a-z]{30,34}".prop_map(|secret| ("secret", secret.into())),
+        headers().prop_map(|headers| ("headers", headers.into())),
+        headers().prop_map(|headers| ("encryptedHeaders", headers.into())),
+        any::<bool>().prop_map(|value| ("enableCloudEventDelivery", value.into())),
+        any::<bool>().prop_map(|value| ("enabled", value.into())),
+        "[a-z]{0,2}".prop_map(|text| ("description", text.into())),
+        prop::sample::select(&["ownerId", "description", "headers", "id"][..])
+            .prop_map(|name| (name, Value::Null)),
+    ]
+}
+
+fn draft() -> impl Strategy<Value = Value> {
+    prop::collection::vec(member(), 0..6).prop_map(|members| {
+        let mut draft = json!({"name": "n", "url": "https://a.b/"});
+        for (name, value) in members {
+            draft[name] = value;
+        }
+        draft
+    })
+}
+
+fn operation() -> impl Strategy<Value = Value> {
+    let op = prop::sample::select(&["add", "replace", "replace", "remove", "test"][..]);
+    (op, member(), 0..20u8).prop_map(|(op, (name, value), odd)| match odd {
+        0 => json!({"op": op, "path": format!("/{name}/x"), "value": value}),
+        1 => json!({"op": op, "path": format!("/{name}")}),
+        2 => json!({"op": op, "path": format!("/{name}"), "value": 5}),
+        _ => json!({"op": op, "path": format!("/{name}"), "value": value, "from": "/x"}),
+    })
+}
+
+#[test]
+fn patched_is_patch_the_document_then_read() {
+    use std::cell::Cell;
+    let (changed, refused) = (Cell::new(0), Cell::new(0));
+    let config = ProptestConfig { cases: 4000, failure_persistence: None, ..Default::default() };
+    let cases = (draft(), prop::collection::vec(operation(), 0..4));
+    proptest::test_runner::TestRunner::new(config)
+        .run(&cases, |(draft, patch)| {
+            if let Some(webhook) = laws::webhook::webhook(&draft.clone().into(), Some(&draft)) {
+                let done = laws::webhook::patched(&webhook, &Value::Array(patch));
+                let count = if done { &changed } else { &refused };
+                count.set(count.get() + 1);
+            }
+            Ok(())
+        })
+        .unwrap();
+    let (changed, refused) = (changed.get(), refused.get());
+    println!("{changed} changed, {refused} refused");
+    assert!(changed > 500 && refused > 500, "{changed} changed, {refused} refused");
+}
+
+#[test]
+fn pages_neither_repeat_nor_skip() {
+    let orders = ["", "-", "%2B"];
+    let fields = ["name", "url", "createdAt", "updatedAt"];
+    let mut shown = 0;
+    for seed in 0..600 {
+        let order = orders[seed % orders.len()];
+        let field = fields[seed % fields.len()];
+        let query = format!("limit={}&sort={order}{field}", 1 + seed % 5);
+        shown += laws::webhook::paging(&query, &bytes(seed as u64, 20 + seed % 120));
+    }
+    assert!(shown > 5000, "{shown}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn damaged_drafts_and_patches(
+        draft in draft(),
+        patch in prop::collection::vec(operation(), 0..3),
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+    ) {
+        let mut text = format!("{draft}\n{}", Value::Array(patch)).into_bytes();
+        for (at, byte) in cuts {
+            let at = at.index(text.len());
+            text[at] = byte;
+        }
+        laws::webhook::webhook_bytes(&text);
+    }
 }

@@ -229,11 +229,11 @@ impl Check<'_> {
             Ok(_) if text.starts_with([' ', '\t']) || text.ends_with([' ', '\t']) => {
                 ("begins or ends with a blank, which receivers drop", "remove the blank")
             }
-            Ok(mut value) => {
+            Ok(mut value) if text.is_ascii() => {
                 value.set_sensitive(self.group == Group::Encrypted);
                 return Some(value);
             }
-            Err(_) => (
+            _ => (
                 "has characters beyond visible ASCII, which arrive as each receiver pleases",
                 "encode them, such as by percent-encoding or Base64",
             ),

@@ -149,8 +149,8 @@ impl Repairs {
         if self.first.get().is_some() {
             return self.first.get();
         }
-        let (authority, rest) = authority(written);
-        if authority.contains('%') {
+        let (host, rest) = host_and_rest(written);
+        if host.contains('%') {
             return Some("has a percent-encoded host");
         }
         // Some characters are against the standard and yet sent as they are, as in `?a[]=1`.
@@ -159,17 +159,17 @@ impl Repairs {
     }
 }
 
-/// What stands between the two slashes and the path, and what follows.
-fn authority(written: &str) -> (&str, &str) {
+/// What stands between the two slashes, or the credentials, and the path; and what follows.
+fn host_and_rest(written: &str) -> (&str, &str) {
     let behind = written.split_once("//").map_or("", |(_, behind)| behind);
     let end = behind.find(['/', '\\', '?', '#']).unwrap_or(behind.len());
-    behind.split_at_checked(end).unwrap_or_default()
+    let (authority, rest) = behind.split_at_checked(end).unwrap_or_default();
+    (authority.rsplit('@').next().unwrap_or_default(), rest)
 }
 
 /// Messages quote the host alone, since there may be a password before it.
 fn unreadable(written: &str, error: ParseError) -> Problem {
-    let (authority, _) = authority(written);
-    let host = quote(authority.rsplit('@').next().unwrap_or_default());
+    let host = quote(host_and_rest(written).0);
     let (kind, title, help) = match error {
         ParseError::RelativeUrlWithoutBase | ParseError::RelativeUrlWithCannotBeABaseBase => {
             (ProblemKind::UrlInvalid, "`url` has no scheme".to_owned(), BEGIN.to_owned())

@@ -15,3 +15,4 @@
 pub mod event;
 pub mod history;
 pub mod text;
+pub mod webhook;

@@ -1,0 +1,219 @@
+//! Laws of webhooks.
+
+use hooksieve::webhook::{
+    Creation, Draft, List, Patch, Problem, ProblemKind, Problems, Rules, Webhook,
+};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// All laws of a draft and of a patch of what it makes, each in a line of its own.
+pub fn webhook_bytes(bytes: &[u8]) {
+    let mut lines = bytes.splitn(2, |byte| *byte == b'\n');
+    let (draft, patch) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    let read = Draft::read(draft);
+    let Ok(draft) = serde_json::from_slice::<Value>(draft) else {
+        if let Err(problems) = read {
+            readable(&problems);
+        }
+        return;
+    };
+    // Doubled members are lost in a `Value`, and refused in a draft.
+    if let Some(webhook) = webhook(&read.expect("what is JSON is a draft"), Some(&draft)) {
+        let _ = Patch::read(patch).map(|patch| {
+            let changed = webhook.patched(&patch, &Rules::default(), webhook.updated().clone());
+            let _ = changed.map_err(|problems| readable(&problems));
+        });
+        let _ = serde_json::from_slice(patch).map(|patch: Value| patched(&webhook, &patch));
+    }
+}
+
+/// Creates a webhook: what is refused says where, and what exists reads back.
+pub fn webhook(draft: &Draft, document: Option<&Value>) -> Option<Webhook> {
+    let rules = Rules::default();
+    let creation = Creation::new("w1", "u1", std::time::UNIX_EPOCH.into());
+    match Webhook::create(draft, &rules, creation) {
+        Err(problems) => {
+            readable(&problems);
+            let report = rules.check(draft);
+            report.warnings().iter().for_each(readable_one);
+            if let Some(document) = document {
+                problems.iter().for_each(|problem| points_into(problem, document));
+                report.warnings().iter().for_each(|warning| points_into(warning, document));
+            }
+            None
+        }
+        Ok(webhook) => {
+            reads_back(&webhook, &rules);
+            // A draft may be valid and still hold what a response may not, such as a time.
+            let mut settable = draft.clone();
+            for member in ["createdAt", "updatedAt"] {
+                settable.set(member, "2026-01-31T09:00:00Z");
+            }
+            let errors = rules.check(&settable).into_result().err();
+            let server_set = ["/id", "/tenantId", "/createdByUserId", "/updatedByUserId"];
+            let server_set =
+                [&server_set[..], &["/secretKeyAdded", "/disabledReason", "/disabledReasonCode"]]
+                    .concat();
+            for problem in errors.iter().flatten() {
+                assert!(
+                    server_set.contains(&problem.pointer()),
+                    "what is created validates: {problem:?}"
+                );
+            }
+            Some(webhook)
+        }
+    }
+}
+
+/// A stored webhook reads back as it was, and a response as itself.
+fn reads_back(webhook: &Webhook, rules: &Rules) {
+    let text = serde_json::to_vec(&webhook.stored()).expect("a webhook is JSON");
+    let read = Webhook::read(&Draft::read(&text).expect("JSON"), rules);
+    assert_eq!(read.as_ref(), Ok(webhook), "a stored webhook reads back as it was");
+    let response = serde_json::to_value(webhook).expect("a webhook is JSON");
+    let read = Webhook::read(&response.clone().into(), rules).expect("a response is valid");
+    assert_eq!(serde_json::to_value(&read).expect("JSON"), response, "a response reads back");
+    assert!(response.get("secret").is_none(), "a response holds no secret");
+    assert!(!response["encryptedHeaders"].is_object(), "a response holds no encrypted value");
+}
+
+const PATHS: [&str; 9] = [
+    "/name",
+    "/description",
+    "/url",
+    "/eventTypes",
+    "/headers",
+    "/enabled",
+    "/secret",
+    "/encryptedHeaders",
+    "/enableCloudEventDelivery",
+];
+
+/// A patched webhook is what the patched document says; says whether it was changed.
+pub fn patched(webhook: &Webhook, patch: &Value) -> bool {
+    let rules = Rules::default();
+    let before = webhook.clone();
+    let actual = webhook.patched(&patch.clone().into(), &rules, webhook.updated().clone());
+    assert_eq!(*webhook, before, "a change leaves the old value as it was");
+    let expected = reference(webhook, patch, &rules);
+    match (&actual, &expected) {
+        (Ok(actual), Some(expected)) => {
+            assert_eq!(actual, expected, "patched is patch the document, then read");
+            reads_back(actual, &rules);
+        }
+        (Err(problems), None) => readable(problems),
+        (Ok(_), None) => panic!("a change that the document refuses: {patch}"),
+        (Err(problems), Some(_)) => panic!("a refusal that the document knows not: {problems:?}"),
+    }
+    actual.is_ok()
+}
+
+/// The patch applied to the stored document by another implementation of RFC 6902, and the rules
+/// that need the old value said once more.
+fn reference(webhook: &Webhook, patch: &Value, rules: &Rules) -> Option<Webhook> {
+    let mut document = serde_json::to_value(webhook.stored()).expect("JSON");
+    document.as_object_mut().expect("an object").remove("secretKeyAdded");
+    let mut touched = BTreeSet::new();
+    for operation in patch.as_array()? {
+        let op = operation.get("op")?.as_str()?;
+        let path = operation.get("path")?.as_str()?;
+        let value = operation.get("value").is_some();
+        if !PATHS.contains(&path) || !["add", "remove", "replace"].contains(&op) {
+            return None;
+        }
+        if op != "remove" && !value {
+            return None;
+        }
+        touched.insert(path);
+    }
+    let patch: json_patch::Patch = serde_json::from_value(patch.clone()).expect("a JSON Patch");
+    json_patch::patch(&mut document, &patch).ok()?;
+    let names_alone =
+        document["encryptedHeaders"].as_array().is_some_and(|names| !names.is_empty());
+    let changed = Webhook::read(&document.into(), rules).ok()?;
+    let stale = changed.url() != webhook.url()
+        && !webhook.encrypted_headers().is_empty()
+        && !touched.contains("/encryptedHeaders");
+    let switched_off = webhook.delivers_cloud_events() && !changed.delivers_cloud_events();
+    (!names_alone && !stale && !switched_off).then_some(changed)
+}
+
+fn readable(problems: &Problems) {
+    assert!(problems.iter().count() > 0, "an error has a problem");
+    problems.iter().for_each(readable_one);
+    let body = serde_json::to_value(problems.body(None)).expect("JSON");
+    assert_eq!(body["errors"].as_array().map(Vec::len), Some(problems.iter().count()));
+}
+
+fn readable_one(problem: &Problem) {
+    for text in [problem.title(), problem.detail()] {
+        assert!(!text.is_empty() && text.len() < 2000, "a message has some length: {text}");
+        assert!(!text.chars().any(hooksieve::syntax::misleads), "a message is readable: {text:?}");
+    }
+}
+
+/// The pointer leads to something, unless that is what is missing.
+fn points_into(problem: &Problem, document: &Value) {
+    use ProblemKind::{MissingMember, NoEventTypes};
+    if !matches!(problem.kind(), MissingMember | NoEventTypes) {
+        let pointer = problem.pointer();
+        assert!(document.pointer(pointer).is_some(), "{pointer} leads into {document}");
+    }
+}
+
+/// Pages forth and back over webhooks that come and go. Each three bytes are a step: two to create
+/// or delete a webhook, one to go on.
+pub fn paging(query: &str, bytes: &[u8]) -> usize {
+    let rules = Rules::default();
+    let webhook = |name: u8, at: u8| {
+        let document = json!({
+            "id": format!("w{name}-{at}"), "name": format!("n{}", name % 5),
+            "url": format!("https://h{}.example.com/", at % 3), "eventTypes": [],
+            "createdAt": format!("2026-01-01T00:00:0{}Z", at % 4),
+        });
+        Webhook::read(&document.into(), &rules).expect("valid")
+    };
+    let (first, rest) = bytes.split_at(bytes.len() / 2);
+    let mut all: Vec<Webhook> = first.chunks_exact(2).map(|b| webhook(b[0], b[1])).collect();
+    all.sort_by(|a, b| a.id().cmp(b.id()));
+    all.dedup_by(|a, b| a.id() == b.id());
+    let mut steps = rest.chunks_exact(3);
+    let mut there_all_the_time: BTreeSet<String> =
+        all.iter().map(|webhook| webhook.id().to_string()).collect();
+    let mut change = |all: &mut Vec<Webhook>| {
+        let Some([what, name, at]) = steps.next() else { return };
+        if what % 2 == 0 {
+            let new = webhook(*name, *at);
+            if all.iter().all(|webhook| webhook.id() != new.id()) {
+                all.insert(usize::from(*what) % (all.len() + 1), new);
+            }
+        } else if !all.is_empty() {
+            let gone = all.remove(usize::from(*name) % all.len());
+            there_all_the_time.remove(gone.id().as_str());
+        }
+    };
+    let mut seen = Vec::new();
+    let mut link = Some(format!("?{query}"));
+    let mut last = None;
+    while let Some(query) = link {
+        let list = List::read(query.trim_start_matches('?')).expect("a link is a query");
+        let page = list.apply(&all);
+        seen.extend(page.webhooks().iter().map(|webhook| webhook.id().to_string()));
+        (link, last) = (page.next(""), page.prev(""));
+        change(&mut all);
+    }
+    let mut back = Vec::new();
+    let mut backward = last;
+    while let Some(query) = backward {
+        let list = List::read(query.trim_start_matches('?')).expect("a link is a query");
+        let page = list.apply(&all);
+        back.extend(page.webhooks().iter().rev().map(|webhook| webhook.id().to_string()));
+        backward = page.prev("");
+    }
+    let unique: BTreeSet<_> = seen.iter().cloned().collect();
+    assert_eq!(unique.len(), seen.len(), "no webhook is shown twice: {seen:?}");
+    assert!(there_all_the_time.is_subset(&unique), "none is skipped: {seen:?}");
+    let unique_back: BTreeSet<_> = back.iter().cloned().collect();
+    assert_eq!(unique_back.len(), back.len(), "nor on the way back: {back:?}");
+    seen.len()
+}

@@ -1,0 +1,722 @@
+//! What a webhook may be: every rule with a case that keeps it and one that breaks it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
+
+use hooksieve::webhook::{
+    Catalogue, Creation, Draft, Level, MAX_PER_USER, Problem, ProblemKind, Problems, Rules,
+    Webhook, reachable,
+};
+use serde_json::{Value, json};
+use std::time::{Duration, UNIX_EPOCH};
+
+const CREATED: &str = "com.qlik.v1.app.created";
+const DELETED: &str = "com.qlik.v1.app.deleted";
+const RELOADED: &str = "com.qlik.v1.app.reload.finished";
+
+/// A valid draft with some members set, or removed by null.
+fn draft(members: &Value) -> Value {
+    let mut draft = json!({
+        "name": "n", "url": "https://hooks.example.com/", "eventTypes": [CREATED]
+    });
+    for (name, value) in members.as_object().unwrap() {
+        match value {
+            Value::Null => draft.as_object_mut().unwrap().remove(name),
+            value => draft.as_object_mut().unwrap().insert(name.clone(), value.clone()),
+        };
+    }
+    draft
+}
+
+fn creation() -> Creation {
+    Creation::new("w1", "creator", (UNIX_EPOCH + Duration::from_millis(1_600_000_000_250)).into())
+}
+
+fn create(members: &Value) -> Result<Webhook, Problems> {
+    Webhook::create(&draft(members).into(), &Rules::default(), creation())
+}
+
+fn found<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> Vec<(String, &'static str)> {
+    problems.into_iter().map(|problem| (problem.pointer().to_owned(), problem.code())).collect()
+}
+
+fn refused(members: &Value) -> Vec<(String, &'static str)> {
+    create(members).map_or_else(|problems| found(&problems), |_| Vec::new())
+}
+
+/// The rules of the webhook table, each with what is accepted and what is refused, where and why.
+#[test]
+fn every_rule() {
+    let text = |length: usize| "ü".repeat(length);
+    let url = |length: usize| format!("https://hooks.example.com/{}", "é".repeat(length - 26));
+    let header = |bytes: usize| json!({"x-a": "v".repeat(bytes - 3)});
+    let accepted = [
+        ("name: 1 to 512 characters", json!({"name": "n"})),
+        ("name: 1 to 512 characters", json!({"name": text(512)})),
+        ("url: up to 2048 characters as written", json!({"url": url(2048)})),
+        ("url: https, a domain name", json!({"url": "https://Hooks.Example.com"})),
+        ("description: up to 1024 characters", json!({"description": ""})),
+        ("description: up to 1024 characters", json!({"description": text(1024)})),
+        ("level: tenant or user", json!({"level": "tenant"})),
+        ("level: tenant or user", json!({"level": "user"})),
+        ("ownerId: for level user", json!({"level": "user", "ownerId": "u"})),
+        ("eventTypes: known", json!({"eventTypes": [CREATED, DELETED]})),
+        ("eventTypes: known by the newer name", json!({"eventTypes": ["com.qlik.app.created"]})),
+        ("eventTypes: doubles are dropped", json!({"eventTypes": [CREATED, CREATED]})),
+        ("eventTypes: none is allowed", json!({"eventTypes": []})),
+        ("eventTypes: none is allowed", json!({"eventTypes": null})),
+        ("filter: the profile's", json!({"filter": r#"id eq "a" or spaceId ne "b""#})),
+        ("filter: blank is none", json!({"filter": " "})),
+        (
+            "filter: data.status with reload events alone",
+            json!({"filter": r#"data.status eq "ok""#, "eventTypes": [RELOADED, RELOADED]}),
+        ),
+        ("secret: 32 to 64 characters", json!({"secret": text(32)})),
+        ("secret: 32 to 64 characters", json!({"secret": text(64)})),
+        ("headers: valid", json!({"headers": {"X-A": "", "authorization": "a\tb ~"}})),
+        ("headers: up to 2048 bytes", json!({"headers": header(2048)})),
+        (
+            "encryptedHeaders: 2048 bytes of their own",
+            json!({"headers": header(2048), "encryptedHeaders": {"x-b": "v".repeat(2045)}}),
+        ),
+        ("enabled: a boolean", json!({"enabled": true})),
+        ("enableCloudEventDelivery: a boolean", json!({"enableCloudEventDelivery": false})),
+        ("checkCertificateRevocation: a boolean", json!({"checkCertificateRevocation": true})),
+        ("origin: one of three", json!({"origin": "management-console"})),
+    ];
+    for (rule, members) in accepted {
+        assert_eq!(refused(&members), [], "{rule}: {members}");
+    }
+    let refusals = [
+        ("name: required", json!({"name": null}), "/name", "member-missing"),
+        ("name: 1 to 512 characters", json!({"name": ""}), "/name", "member-too-short"),
+        ("name: 1 to 512 characters", json!({"name": text(513)}), "/name", "member-too-long"),
+        ("name: a string", json!({"name": 5}), "/name", "member-wrong-type"),
+        ("url: required", json!({"url": null}), "/url", "member-missing"),
+        ("url: up to 2048 characters", json!({"url": url(2049)}), "/url", "member-too-long"),
+        ("url: https", json!({"url": "http://hooks.example.com"}), "/url", "url-not-https"),
+        ("url: a string", json!({"url": ["https://a.b"]}), "/url", "member-wrong-type"),
+        (
+            "description: up to 1024",
+            json!({"description": text(1025)}),
+            "/description",
+            "member-too-long",
+        ),
+        ("level: tenant or user", json!({"level": "Tenant"}), "/level", "member-not-allowed"),
+        ("level: a string", json!({"level": true}), "/level", "member-wrong-type"),
+        ("ownerId: for level user", json!({"ownerId": "u"}), "/ownerId", "owner-not-allowed"),
+        (
+            "ownerId: not empty",
+            json!({"level": "user", "ownerId": ""}),
+            "/ownerId",
+            "member-too-short",
+        ),
+        (
+            "eventTypes: an array",
+            json!({"eventTypes": CREATED}),
+            "/eventTypes",
+            "member-wrong-type",
+        ),
+        (
+            "eventTypes: of strings",
+            json!({"eventTypes": [CREATED, 5]}),
+            "/eventTypes/1",
+            "member-wrong-type",
+        ),
+        (
+            "eventTypes: known",
+            json!({"eventTypes": [CREATED, "com.qlik.v1.app.craeted"]}),
+            "/eventTypes/1",
+            "event-type-unknown",
+        ),
+        (
+            "eventTypes: each supports the level",
+            json!({"level": "user", "eventTypes": [CREATED, DELETED]}),
+            "/eventTypes/1",
+            "event-type-level",
+        ),
+        ("filter: a string", json!({"filter": 5}), "/filter", "member-wrong-type"),
+        ("filter: its grammar", json!({"filter": "id eq x"}), "/filter", "filter-unquoted-value"),
+        (
+            "filter: the profile",
+            json!({"filter": r#"id co "x""#}),
+            "/filter",
+            "filter-unsupported-operator",
+        ),
+        (
+            "filter: data.status with reload events",
+            json!({"filter": r#"data.status eq "ok""#}),
+            "/filter",
+            "filter-attribute-not-allowed",
+        ),
+        (
+            "filter: data.status with reload events alone",
+            json!({"filter": r#"data.status eq "ok""#, "eventTypes": [RELOADED, CREATED]}),
+            "/filter",
+            "filter-attribute-not-allowed",
+        ),
+        (
+            "filter: data.status with an event type",
+            json!({"filter": r#"data.status eq "ok""#, "eventTypes": []}),
+            "/filter",
+            "filter-attribute-not-allowed",
+        ),
+        (
+            "filter: the values of data.status",
+            json!({"filter": r#"data.status eq "OK""#, "eventTypes": [RELOADED]}),
+            "/filter",
+            "filter-value-not-allowed",
+        ),
+        ("secret: 32 to 64", json!({"secret": text(31)}), "/secret", "member-too-short"),
+        ("secret: 32 to 64", json!({"secret": text(65)}), "/secret", "member-too-long"),
+        ("secret: a string", json!({"secret": {}}), "/secret", "member-wrong-type"),
+        ("headers: an object", json!({"headers": ["x-a"]}), "/headers", "member-wrong-type"),
+        (
+            "headers: of strings",
+            json!({"headers": {"x-a": 5}}),
+            "/headers/x-a",
+            "member-wrong-type",
+        ),
+        (
+            "headers: names are tokens",
+            json!({"headers": {"x a": ""}}),
+            "/headers/x a",
+            "header-name",
+        ),
+        ("headers: names are tokens", json!({"headers": {"": ""}}), "/headers/", "header-name"),
+        ("headers: pointers", json!({"headers": {"a/b~": ""}}), "/headers/a~1b~0", "header-name"),
+        (
+            "headers: values",
+            json!({"headers": {"x-a": "a\r\nx-b: c"}}),
+            "/headers/x-a",
+            "header-value",
+        ),
+        ("headers: values", json!({"headers": {"x-a": "é"}}), "/headers/x-a", "header-value"),
+        ("headers: values", json!({"headers": {"x-a": " a"}}), "/headers/x-a", "header-value"),
+        ("headers: values", json!({"headers": {"x-a": "a\0"}}), "/headers/x-a", "header-value"),
+        (
+            "headers: no doubles, letter case aside",
+            json!({"headers": {"X-A": "1", "x-a": "2"}}),
+            "/headers/x-a",
+            "header-doubled",
+        ),
+        (
+            "headers: reserved",
+            json!({"headers": {"Host": "x"}}),
+            "/headers/Host",
+            "header-reserved",
+        ),
+        (
+            "headers: up to 2048 bytes",
+            json!({"headers": header(2049)}),
+            "/headers",
+            "headers-too-large",
+        ),
+        (
+            "encryptedHeaders: an object",
+            json!({"encryptedHeaders": "x-a"}),
+            "/encryptedHeaders",
+            "member-wrong-type",
+        ),
+        (
+            "encryptedHeaders: values are given",
+            json!({"encryptedHeaders": ["x-a"]}),
+            "/encryptedHeaders",
+            "header-without-value",
+        ),
+        (
+            "encryptedHeaders: no doubles",
+            json!({"encryptedHeaders": {"X-A": "1", "x-a": "2"}}),
+            "/encryptedHeaders/x-a",
+            "header-doubled",
+        ),
+        (
+            "encryptedHeaders: reserved",
+            json!({"encryptedHeaders": {"Qlik-Signature": "x"}}),
+            "/encryptedHeaders/Qlik-Signature",
+            "header-reserved",
+        ),
+        (
+            "encryptedHeaders: up to 2048 bytes",
+            json!({"encryptedHeaders": header(2049)}),
+            "/encryptedHeaders",
+            "headers-too-large",
+        ),
+        (
+            "both: a name stands in one",
+            json!({"headers": {"x-a": "1"}, "encryptedHeaders": {"X-A": "2"}}),
+            "/encryptedHeaders/X-A",
+            "header-doubled",
+        ),
+        ("enabled: a boolean", json!({"enabled": "true"}), "/enabled", "member-wrong-type"),
+        (
+            "enableCloudEventDelivery: a boolean",
+            json!({"enableCloudEventDelivery": 1}),
+            "/enableCloudEventDelivery",
+            "member-wrong-type",
+        ),
+        (
+            "checkCertificateRevocation: a boolean",
+            json!({"checkCertificateRevocation": "no"}),
+            "/checkCertificateRevocation",
+            "member-wrong-type",
+        ),
+        ("origin: one of three", json!({"origin": "API"}), "/origin", "member-not-allowed"),
+    ];
+    for (rule, members, pointer, code) in refusals {
+        assert_eq!(refused(&members), [(pointer.to_owned(), code)], "{rule}: {members}");
+        for problem in &create(&members).unwrap_err() {
+            let (title, detail) = (problem.title(), problem.detail());
+            assert!(
+                !detail.is_empty() && title.starts_with(|c: char| !c.is_uppercase()),
+                "{title}"
+            );
+            assert!(title.len() < 300 && !title.ends_with('.') && !title.contains('\n'), "{title}");
+        }
+    }
+}
+
+#[test]
+fn reserved_headers() {
+    let names = "connection keep-alive te trailer transfer-encoding upgrade proxy-connection \
+        content-length content-encoding host content-type user-agent qlik-signature expect \
+        webhook-id webhook-signature webhook-x ce-id ce-type CE-X Content-LENGTH";
+    for name in names.split_whitespace() {
+        for group in ["headers", "encryptedHeaders"] {
+            let pointer = format!("/{group}/{name}");
+            let mut members = json!({});
+            members[group] = json!({name: "x"});
+            assert_eq!(refused(&members), [(pointer, "header-reserved")]);
+        }
+    }
+    let fine = json!({"headers": {"webhook": "x", "ce": "x", "x-webhook-id": "x", "cookie": "x"}});
+    assert_eq!(refused(&fine), []);
+}
+
+#[test]
+fn eight_mistakes_are_eight_problems() {
+    let problems = create(&json!({
+        "name": null,
+        "url": "http://hooks.example.com/",
+        "level": "everyone",
+        "eventTypes": ["com.qlik.v1.app.craeted"],
+        "filter": "id eq id123",
+        "secret": "short",
+        "headers": {"Host": "x"},
+        "enabled": "yes",
+    }))
+    .unwrap_err();
+    assert_eq!(
+        found(&problems),
+        [
+            ("/name".to_owned(), "member-missing"),
+            ("/url".to_owned(), "url-not-https"),
+            ("/level".to_owned(), "member-not-allowed"),
+            ("/eventTypes/0".to_owned(), "event-type-unknown"),
+            ("/filter".to_owned(), "filter-unquoted-value"),
+            ("/secret".to_owned(), "member-too-short"),
+            ("/headers/Host".to_owned(), "header-reserved"),
+            ("/enabled".to_owned(), "member-wrong-type"),
+        ]
+    );
+    let filter = problems.iter().find(|problem| problem.kind() == ProblemKind::Filter).unwrap();
+    assert_eq!(filter.span().unwrap().range(), 6..11);
+    assert_eq!(problems.to_string(), "webhook has no `name`, and 7 more");
+}
+
+#[test]
+fn doubled_members() {
+    let rules = Rules::default();
+    for (text, pointer, code) in [
+        (r#"{"name":"n","name":"m","url":"https://a.b"}"#, "/name", "member-doubled"),
+        (r#"{"name":"n","url":"https://a.b","x/y":1,"x/y":2}"#, "/x~1y", "member-doubled"),
+        (
+            r#"{"name":"n","url":"https://a.b","headers":{"x-a":"1","x-b":"2","x-a":"3"}}"#,
+            "/headers/x-a",
+            "header-doubled",
+        ),
+    ] {
+        let draft = Draft::read(text.as_bytes()).unwrap();
+        let problems = Webhook::create(&draft, &rules, creation()).unwrap_err();
+        assert_eq!(found(&problems), [(pointer.to_owned(), code)], "{text}");
+    }
+}
+
+#[test]
+fn documents_that_are_no_objects() {
+    for text in ["null", "5", "\"x\"", "[]", "true"] {
+        let draft = Draft::read(text.as_bytes()).unwrap();
+        let problems = Webhook::create(&draft, &Rules::default(), creation()).unwrap_err();
+        assert_eq!(found(&problems), [(String::new(), "webhook-not-an-object")]);
+    }
+    for text in [&b"{"[..], b"", b"{\"name\": \xff}", &[b'['; 200]] {
+        assert_eq!(found(&Draft::read(text).unwrap_err()), [(String::new(), "webhook-syntax")]);
+    }
+}
+
+#[test]
+fn defaults() {
+    let webhook = create(&json!({"eventTypes": null})).unwrap();
+    assert_eq!((webhook.level(), webhook.is_enabled()), (Level::Tenant, false));
+    assert!(webhook.delivers_cloud_events() && !webhook.checks_revocation());
+    assert_eq!(webhook.origin().as_str(), "api");
+    assert_eq!((webhook.owner(), webhook.event_types().len()), (None, 0));
+    assert_eq!((webhook.filter_text(), webhook.filter().to_string()), (None, String::new()));
+    let user = create(&json!({"level": "user"})).unwrap();
+    assert_eq!(user.owner().unwrap().as_str(), "creator");
+}
+
+#[test]
+fn warnings() {
+    let cases = [
+        (json!({"eventTypes": []}), "/eventTypes", "event-types-none"),
+        (json!({"eventTypes": null}), "/eventTypes", "event-types-none"),
+        (json!({"url": "https://a.b/#x"}), "/url", "url-fragment"),
+        (json!({"eventtypes": 5}), "/eventtypes", "member-unknown"),
+        (json!({"createdAt": "2026-01-31T09:00:00Z"}), "/createdAt", "member-read-only"),
+        (json!({"id": "x"}), "/id", "member-read-only"),
+        (json!({"encryptedHeaders": ["x-a"]}), "/encryptedHeaders", "header-without-value"),
+    ];
+    for (members, pointer, code) in cases {
+        let report = Rules::default().check(&draft(&members).into());
+        assert_eq!(found(report.errors()), []);
+        assert_eq!(found(report.warnings()), [(pointer.to_owned(), code)], "{members}");
+    }
+    let plain = Rules::default().check(&draft(&json!({"id": null})).into());
+    assert_eq!(plain.into_result(), Ok(vec![]));
+}
+
+/// A row of the table in `tests/data/urls.md`.
+fn urls() -> Vec<(String, String, String)> {
+    let table = std::fs::read_to_string("tests/data/urls.md").unwrap();
+    let cell = |text: &str| text.trim().trim_matches('`').replace("\\u007c", "|");
+    table
+        .lines()
+        .skip_while(|line| !line.starts_with("| ---"))
+        .skip(1)
+        .map(|line| {
+            let cells: Vec<_> = line.split(" | ").collect();
+            let url = cells[0].trim_start_matches("| ").trim().trim_matches('`');
+            let url = serde_json::from_str(url).unwrap();
+            (url, cell(cells[1]), cells[2].trim_end_matches(" |").to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn target_urls() {
+    let rows = urls();
+    assert!(rows.len() > 120);
+    for (url, outcome, why) in rows {
+        let actual = match create(&json!({"url": url})) {
+            Ok(webhook) => webhook.url().to_owned(),
+            Err(problems) => {
+                assert!(problems.iter().all(|problem| problem.pointer() == "/url"));
+                problems.iter().map(Problem::code).collect::<Vec<_>>().join(", ")
+            }
+        };
+        assert_eq!(actual, outcome, "{url:?}: {why}");
+    }
+}
+
+/// What is accepted is what is sent, and is accepted again.
+#[test]
+fn accepted_urls_are_stable() {
+    for (url, outcome, _) in urls().into_iter().filter(|row| row.1.starts_with("https://")) {
+        let webhook = create(&json!({"url": outcome})).unwrap();
+        assert_eq!(webhook.url(), outcome, "{url}");
+        assert!(outcome.is_ascii());
+    }
+    // Percent-encoded it would be too long, so it is shown as written.
+    let long = format!("https://hooks.example.com/{}", "é".repeat(2000));
+    let webhook = create(&json!({"url": long})).unwrap();
+    assert_eq!(webhook.url().len(), 26 + 6 * 2000);
+    let shown = serde_json::to_value(&webhook).unwrap();
+    assert_eq!(shown["url"], long);
+    assert_eq!(Webhook::read(&shown.into(), &Rules::default()).unwrap(), webhook);
+}
+
+#[test]
+fn messages_about_urls_show_no_password() {
+    for url in [
+        "http://user:hunter2@hooks.example.com/",
+        "https://user:hunter2@hooks.example.com/",
+        "https://user:hunter2@ex<ample.com/",
+        "https:/user:hunter2@hooks.example.com/",
+        "https://user:hunter2@1.2.3.4.5/",
+        "//user:hunter2@hooks.example.com/",
+        "https://user:hunter2@hooks.example.com/a b",
+        "https://user:hunter2@",
+        "https://user:hunter2@@@:99999999/",
+    ] {
+        let problems = create(&json!({"url": url})).unwrap_err();
+        let text = format!("{problems:?} {}", serde_json::to_string(&problems.body(None)).unwrap());
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
+fn addresses() {
+    let reached = "1.1.1.1 9.255.255.255 11.0.0.0 93.184.215.14 100.63.255.255 100.128.0.0 \
+        126.255.255.255 128.0.0.0 168.63.129.15 168.63.129.17 169.253.255.255 169.255.0.0 \
+        172.15.255.255 172.32.0.0 191.255.255.255 192.0.1.0 192.0.3.0 192.88.98.255 192.88.100.0 \
+        192.167.255.255 192.169.0.0 198.17.255.255 198.20.0.0 198.51.99.255 198.51.101.0 \
+        203.0.112.255 203.0.114.0 223.255.255.255 2606:4700::1111 2001:200:: 2001:4860:4860::8888 \
+        2000:: 2001:db7:ffff:: 2001:db9:: 2003:: 3ffe:: 3fff:1000:: 64:ff9b::1.1.1.1";
+    for address in reached.split_whitespace() {
+        assert_eq!(reachable(address.parse().unwrap()), Ok(()), "{address}");
+    }
+    for (address, block) in [
+        ("0.0.0.0", "0.0.0.0/8"),
+        ("10.0.0.0", "10.0.0.0/8"),
+        ("10.255.255.255", "10.0.0.0/8"),
+        ("100.64.0.0", "100.64.0.0/10"),
+        ("100.100.100.200", "100.64.0.0/10"),
+        ("100.127.255.255", "100.64.0.0/10"),
+        ("127.0.0.1", "127.0.0.0/8"),
+        ("127.255.255.255", "127.0.0.0/8"),
+        ("168.63.129.16", "168.63.129.16/32"),
+        ("169.254.169.254", "169.254.0.0/16"),
+        ("172.16.0.0", "172.16.0.0/12"),
+        ("172.31.255.255", "172.16.0.0/12"),
+        ("192.0.0.192", "192.0.0.0/24"),
+        ("192.0.2.1", "192.0.2.0/24"),
+        ("192.88.99.1", "192.88.99.0/24"),
+        ("192.168.1.1", "192.168.0.0/16"),
+        ("198.18.0.0", "198.18.0.0/15"),
+        ("198.19.255.255", "198.18.0.0/15"),
+        ("198.51.100.7", "198.51.100.0/24"),
+        ("203.0.113.7", "203.0.113.0/24"),
+        ("224.0.0.1", "224.0.0.0/4"),
+        ("239.255.255.255", "224.0.0.0/4"),
+        ("240.0.0.0", "240.0.0.0/4"),
+        ("255.255.255.255", "240.0.0.0/4"),
+        ("::", "::/128"),
+        ("::1", "::1/128"),
+        ("::ffff:1.1.1.1", "::ffff:0:0/96"),
+        ("::ffff:127.0.0.1", "::ffff:0:0/96"),
+        ("::1.1.1.1", "::/96"),
+        ("64:ff9b::10.0.0.1", "10.0.0.0/8"),
+        ("64:ff9b::169.254.169.254", "169.254.0.0/16"),
+        ("64:ff9b:1::1.1.1.1", "64:ff9b:1::/48"),
+        ("64:ff9b:0:1::1.1.1.1", "::/3"),
+        ("100::1", "::/3"),
+        ("2001::1", "2001::/32"),
+        ("2001:2::1", "2001::/23"),
+        ("2001:1ff:ffff::", "2001::/23"),
+        ("2001:db8::1", "2001:db8::/32"),
+        ("2002:7f00:1::", "2002::/16"),
+        ("2002:101:101::", "2002::/16"),
+        ("3fff:fff::1", "3fff::/20"),
+        ("4000::", "4000::/2"),
+        ("5f00::1", "4000::/2"),
+        ("8000::", "8000::/1"),
+        ("fd00:ec2::254", "fc00::/7"),
+        ("fc00::", "fc00::/7"),
+        ("fe80::1", "fe80::/10"),
+        ("febf:ffff::", "fe80::/10"),
+        ("fec0::1", "fec0::/10"),
+        ("ff02::1", "ff00::/8"),
+    ] {
+        let error = reachable(address.parse().unwrap()).unwrap_err();
+        assert_eq!(error.block(), block, "{address}");
+        assert!(error.to_string().contains(error.purpose()), "{error}");
+    }
+}
+
+/// A webhook with every member set.
+fn full() -> Webhook {
+    create(&json!({
+        "name": "Everything", "url": "https://Hooks.Example.com/x#y", "description": "",
+        "level": "user", "ownerId": "owner", "eventTypes": [RELOADED, RELOADED],
+        "filter": "( data.status  EQ \"ok\" )", "secret": "s3cr3t-0123456789-abcdefghijklmnop",
+        "headers": {"X-Plain": "shown"}, "encryptedHeaders": {"X-Hidden": "h1dden", "a": ""},
+        "enabled": true, "enableCloudEventDelivery": false, "checkCertificateRevocation": true,
+        "origin": "automations",
+    }))
+    .unwrap()
+}
+
+#[test]
+fn documents() {
+    let webhook = full();
+    insta::assert_snapshot!("response", serde_json::to_string_pretty(&webhook).unwrap());
+    insta::assert_snapshot!("stored", serde_json::to_string_pretty(&webhook.stored()).unwrap());
+
+    let rules = Rules::default();
+    let stored = serde_json::to_vec(&webhook.stored()).unwrap();
+    assert_eq!(Webhook::read(&Draft::read(&stored).unwrap(), &rules), Ok(webhook.clone()));
+    assert!(!webhook.withholds());
+
+    let response = serde_json::to_value(&webhook).unwrap();
+    let read = Webhook::read(&response.clone().into(), &rules).unwrap();
+    assert!(read.withholds() && read.secret().is_some());
+    assert_eq!(read.encrypted_headers()[0].written(), "X-Hidden");
+    assert_eq!(serde_json::to_value(&read).unwrap(), response);
+    // What is not known is not made up.
+    let stored = serde_json::to_value(read.stored()).unwrap();
+    assert_eq!(stored, response);
+}
+
+#[test]
+fn reading_wants_what_the_server_sets() {
+    let rules = Rules::default();
+    let read = |members: Value| {
+        let webhook = Webhook::read(&draft(&members).into(), &rules);
+        webhook.map_or_else(|problems| found(&problems), |_| Vec::new())
+    };
+    assert_eq!(read(json!({"id": "w"})), []);
+    assert_eq!(read(json!({"id": "w", "createdAt": "2026-01-31T09:00:00.123456Z"})), []);
+    for (members, pointer, code) in [
+        (json!({}), "/id", "member-missing"),
+        (json!({"id": ""}), "/id", "member-too-short"),
+        (json!({"id": 5}), "/id", "member-wrong-type"),
+        (json!({"id": "w", "tenantId": ""}), "/tenantId", "member-too-short"),
+        (json!({"id": "w", "createdAt": "yesterday"}), "/createdAt", "member-invalid-time"),
+        (
+            json!({"id": "w", "updatedAt": "2026-02-30T00:00:00Z"}),
+            "/updatedAt",
+            "member-invalid-time",
+        ),
+        (
+            json!({"id": "w", "updatedAt": "2026-01-31T09:00:00+02:00"}),
+            "/updatedAt",
+            "member-invalid-time",
+        ),
+        (json!({"id": "w", "createdByUserId": 5}), "/createdByUserId", "member-wrong-type"),
+        (json!({"id": "w", "secretKeyAdded": "yes"}), "/secretKeyAdded", "member-wrong-type"),
+        (json!({"id": "w", "disabledReason": 5}), "/disabledReason", "member-wrong-type"),
+        (
+            json!({"id": "w", "encryptedHeaders": ["x-a", "X-A"]}),
+            "/encryptedHeaders/1",
+            "header-doubled",
+        ),
+        (
+            json!({"id": "w", "encryptedHeaders": ["x-a", 5]}),
+            "/encryptedHeaders/1",
+            "member-wrong-type",
+        ),
+    ] {
+        assert_eq!(read(members.clone()), [(pointer.to_owned(), code)], "{members}");
+    }
+    // A webhook of level user belongs to its creator where nothing else is said.
+    let document = draft(&json!({"id": "w", "level": "user", "createdByUserId": "u"}));
+    let webhook = Webhook::read(&document.into(), &rules).unwrap();
+    assert_eq!(webhook.owner().unwrap().as_str(), "u");
+}
+
+#[test]
+fn a_user_may_have_so_many() {
+    let rules = Rules::default();
+    let draft: Draft = draft(&json!({"name": null})).into();
+    let problems = |has| {
+        let creation = creation().within_limit(has, MAX_PER_USER);
+        found(&Webhook::create(&draft, &rules, creation).unwrap_err())
+    };
+    let name = ("/name".to_owned(), "member-missing");
+    assert_eq!(problems(149), [name.clone()]);
+    assert_eq!(problems(150), [(String::new(), "webhook-limit"), name]);
+}
+
+#[test]
+fn the_server_disables_and_a_change_enables() {
+    let webhook = full().disabled("Too many failures", "failures", UNIX_EPOCH.into());
+    assert!(!webhook.is_enabled());
+    assert_eq!(webhook.disabled_reason(), Some("Too many failures"));
+    let response = serde_json::to_value(&webhook).unwrap();
+    assert_eq!(response["disabledReasonCode"], "failures");
+    assert_eq!(response["updatedAt"], "1970-01-01T00:00:00Z");
+    let patch = json!([{"op": "replace", "path": "/enabled", "value": true}]);
+    let stamp = webhook.updated().clone();
+    let enabled = webhook.patched(&patch.into(), &Rules::default(), stamp).unwrap();
+    assert_eq!((enabled.disabled_reason(), enabled.disabled_code()), (None, None));
+}
+
+#[test]
+fn the_catalogue_is_the_published_table() {
+    let catalogue = Catalogue::builtin();
+    let of_users = catalogue.types().iter().filter(|known| known.supports(Level::User)).count();
+    assert_eq!((catalogue.types().len(), of_users), (23, 16));
+    assert!(catalogue.types().iter().all(|known| known.supports(Level::Tenant)));
+    assert_eq!(catalogue.find("com.qlik.core.user.deleted").unwrap().title(), "User deleted");
+    for (written, nearest) in [
+        ("com.qlik.v1.app.craeted", Some(CREATED)),
+        ("COM.QLIK.V1.APP.CREATED", Some(CREATED)),
+        ("app.reload.finished", Some(RELOADED)),
+        ("com.qlik.app.reload.finished", Some(RELOADED)),
+        ("something.else.altogether", None),
+        ("", None),
+    ] {
+        assert_eq!(catalogue.nearest(written), nearest, "{written}");
+    }
+    let text = serde_json::to_vec(&catalogue).unwrap();
+    assert_eq!(Catalogue::read(&text).unwrap(), catalogue);
+}
+
+#[test]
+fn renames_are_an_option() {
+    let received = |catalogue: &Catalogue, name: &str| -> Vec<String> {
+        catalogue.received(&name.into()).map(|name| name.to_string()).collect()
+    };
+    let plain = Catalogue::builtin();
+    assert_eq!(received(&plain, CREATED), [CREATED]);
+    let renamed = plain.with_renames(true);
+    assert_eq!(received(&renamed, CREATED), [CREATED, "com.qlik.app.created"]);
+    assert_eq!(received(&renamed, "com.qlik.app.created"), ["com.qlik.app.created"]);
+    assert_eq!(received(&renamed, RELOADED), [RELOADED]);
+    assert_eq!(received(&renamed.with_renames(false), CREATED), [CREATED]);
+}
+
+/// The rule of a filter that names an event type holds for its newer name, too.
+#[test]
+fn the_catalogue_feeds_the_rule_about_event_types() {
+    let catalogue = format!(
+        r#"{{"data": [{{"name": "{RELOADED}", "newerName": "reloaded"}}, {{"name": "other"}}]}}"#
+    );
+    let profile = hooksieve::filter::Profile::webhook();
+    let rules = Rules::new(profile, Catalogue::read(catalogue.as_bytes()).unwrap());
+    let check = |types: Value| {
+        let members = json!({"eventTypes": types, "filter": r#"data.status eq "ok""#});
+        rules.check(&draft(&members).into()).errors().len()
+    };
+    assert_eq!(check(json!(["reloaded"])), 0);
+    assert_eq!(check(json!(["reloaded", RELOADED])), 0);
+    assert_eq!(check(json!(["reloaded", "other"])), 1);
+    assert_eq!(check(json!(["other"])), 1);
+}
+
+#[test]
+fn catalogues_that_are_none() {
+    for (text, message) in [
+        ("[]", "not a list of event types: "),
+        (r#"{"data": [{}]}"#, "not a list of event types: missing field `name`"),
+        (r#"{"data": [{"name": "a", "levels": ["all"]}]}"#, "not a list of event types: unknown"),
+        (
+            r#"{"data": [{"name": "a"}, {"name": ""}]}"#,
+            "event type 1, counted from 0, has an empty",
+        ),
+        (r#"{"data": [{"name": "a"}, {"name": "a"}]}"#, "event type `a` stands twice"),
+        (
+            r#"{"data": [{"name": "a", "newerName": "b"}, {"name": "b"}]}"#,
+            "event type `b` stands twice",
+        ),
+    ] {
+        let error = Catalogue::read(text.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with(message), "{text}: {error}");
+    }
+}
+
+/// Codes are stable words, each of one kind.
+#[test]
+fn codes() {
+    let mut codes: Vec<_> = ProblemKind::ALL.iter().map(|kind| kind.code()).collect();
+    insta::assert_snapshot!(codes.join("\n"));
+    codes.sort_unstable();
+    codes.dedup();
+    assert_eq!(codes.len(), ProblemKind::ALL.len());
+}
