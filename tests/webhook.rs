@@ -618,9 +618,9 @@ fn a_user_may_have_so_many() {
         let creation = creation().within_limit(has, MAX_PER_USER);
         found(&Webhook::create(&draft, &rules, creation).unwrap_err())
     };
-    let name = ("/name".to_owned(), "member-missing");
-    assert_eq!(problems(149), [name.clone()]);
-    assert_eq!(problems(150), [(String::new(), "webhook-limit"), name]);
+    let codes = |has| problems(has).into_iter().map(|(_, code)| code).collect::<Vec<_>>();
+    assert_eq!(codes(149), ["member-missing"]);
+    assert_eq!(codes(150), ["webhook-limit", "member-missing"]);
 }
 
 #[test]

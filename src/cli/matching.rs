@@ -1,6 +1,8 @@
 use super::events::{Document, Documents, Trouble};
 use super::webhooks::{Listed, Tenancy, Webhooks, WebhooksArguments, line_of};
-use super::{AccessArgument, Failure, Format, Out, Outcome, STDIN, STDIN_ARGUMENT, plain, quote};
+use super::{
+    AccessArgument, Failure, Format, Out, Outcome, STDIN, STDIN_ARGUMENT, counted, plain, quote,
+};
 use hooksieve::event::{Error, ErrorKind, Event};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Matcher, Scratch};
@@ -253,10 +255,6 @@ impl Run<'_> {
         let rate = if seconds > 0.0 { self.events as f64 / seconds } else { 0.0 };
         let (events, matches) = (self.events, self.matches);
         self.progress.end();
-        let counted = |count: u64, one: &str, more: &str| match count {
-            1 => format!("1 {one}"),
-            _ => format!("{count} {more}"),
-        };
         let events = counted(events, "event", "events");
         let matches = counted(matches, "match", "matches");
         let _ = writeln!(io::stderr(), "{events}, {matches}, {rate:.0} events/s");

@@ -193,3 +193,11 @@ fn plain(text: &str) -> String {
 fn quote(text: &str) -> String {
     excerpt(text, 80)
 }
+
+/// A number of things.
+fn counted(count: u64, one: &str, more: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {more}"),
+    }
+}

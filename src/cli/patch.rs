@@ -1,8 +1,8 @@
 use super::report::{self, Finding, Grade};
 use super::validate::Entry;
-use super::webhooks::{CatalogueArgument, Items, Malformed, findings, origin};
+use super::webhooks::{CatalogueArgument, Items, Malformed, finding, origin};
 use super::{Failure, Format, Out, Outcome, STDIN_ARGUMENT};
-use hooksieve::webhook::{Draft, Patch, Problems, Webhook};
+use hooksieve::webhook::{Draft, Patch, Problem, Problems, Webhook};
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     let place = origin(&name, line, if draft { "" } else { id });
     let webhook = match Webhook::read(&document, &rules) {
         Ok(webhook) => webhook,
-        Err(problems) => return print.problems(&place, &document, &problems),
+        Err(problems) => return print.problems(|_| place.clone(), &document, &problems),
     };
     let (name, bytes) = super::read(&arguments.patch)?;
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
@@ -79,7 +79,14 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
             }
             Ok(Outcome::Well)
         }
-        Err(problems) => print.problems(&origin(&name, 1, ""), &document, &problems),
+        Err(problems) => {
+            // Pointers of other problems lead into the webhook, not into the patch.
+            let place = |problem: &Problem| match problem.code().starts_with("patch-") {
+                true => name.clone(),
+                false => "the patched webhook".to_owned(),
+            };
+            print.problems(place, &document, &problems)
+        }
     }
 }
 
@@ -108,7 +115,7 @@ impl Print<'_> {
 
     fn problems(
         &mut self,
-        origin: &str,
+        place: impl Fn(&Problem) -> String,
         document: &Draft,
         problems: &Problems,
     ) -> Result<Outcome, Failure> {
@@ -118,7 +125,9 @@ impl Print<'_> {
                 self.out.json(&Refusal { valid: false, errors })?;
             }
             Format::Text => {
-                let found = findings(problems, document, origin, Grade::Error);
+                let found = problems
+                    .iter()
+                    .map(|problem| finding(problem, document, &place(problem), Grade::Error));
                 write!(self.out, "{}", report::draw(found))?;
             }
         }

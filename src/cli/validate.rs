@@ -1,6 +1,6 @@
 use super::report::{self, Finding, Grade};
-use super::webhooks::{CatalogueArgument, Items, Malformed, findings, origin};
-use super::{Failure, Format, Out, Outcome, STDIN_ARGUMENT, plain};
+use super::webhooks::{CatalogueArgument, Items, Malformed, finding, origin};
+use super::{Failure, Format, Out, Outcome, STDIN_ARGUMENT, counted, plain};
 use hooksieve::webhook::{Draft, Problem, ProblemKind, Report};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -62,14 +62,14 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
 struct Count {
     valid: usize,
     invalid: usize,
-    errors: usize,
-    warnings: usize,
+    errors: u64,
+    warnings: u64,
 }
 
 impl Count {
     fn add(&mut self, errors: usize, warnings: usize) {
-        self.errors += errors;
-        self.warnings += warnings;
+        self.errors += errors as u64;
+        self.warnings += warnings as u64;
         *if errors == 0 { &mut self.valid } else { &mut self.invalid } += 1;
     }
 }
@@ -77,16 +77,22 @@ impl Count {
 impl std::fmt::Display for Count {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { valid, invalid, errors, warnings } = self;
-        write!(f, "{valid} valid, {invalid} not: {errors} errors, {warnings} warnings")
+        let errors = counted(*errors, "error", "errors");
+        let warnings = counted(*warnings, "warning", "warnings");
+        write!(f, "{valid} valid, {invalid} not: {errors}, {warnings}")
     }
 }
 
 fn text(out: &mut Out, origin: &str, draft: &Draft, report: &Report) -> io::Result<()> {
-    write!(out, "{}", report::draw(findings(report.errors(), draft, origin, Grade::Error)))?;
+    let errors = report.errors().iter();
+    let errors = errors.map(|error| finding(error, draft, origin, Grade::Error));
+    write!(out, "{}", report::draw(errors))?;
     // One line for all members that a response has and a draft may not set.
     let (read_only, others): (Vec<_>, Vec<_>) =
         report.warnings().iter().partition(|warning| warning.kind() == ProblemKind::ReadOnlyMember);
-    write!(out, "{}", report::draw(findings(others, draft, origin, Grade::Warning)))?;
+    let others = others.into_iter();
+    let others = others.map(|warning| finding(warning, draft, origin, Grade::Warning));
+    write!(out, "{}", report::draw(others))?;
     if let Some(first) = read_only.first() {
         let pointers = read_only.iter().map(|warning| warning.pointer());
         let members: Vec<_> = pointers.map(|pointer| pointer.trim_start_matches('/')).collect();

@@ -1,7 +1,7 @@
 //! The file of webhooks: objects of the API as an array, as `{"data": […]}`, as NDJSON, or one.
 
 use super::events::Nesting;
-use super::report::{self, Finding};
+use super::report::{self, Finding, Grade};
 use super::{Failure, quote};
 use clap::Args;
 use hooksieve::event::{ErrorKind, EventType, UserId};
@@ -162,8 +162,9 @@ impl Reader<'_> {
         let webhook = Webhook::read(&draft, self.rules);
         if let Err(problems) = &webhook {
             let origin = origin(self.name, line, &id);
-            let drawn = report::draw(findings(problems, &draft, &origin, report::Grade::Error));
-            let _ = write!(anstream::stderr(), "{drawn}");
+            let findings =
+                problems.iter().map(|problem| finding(problem, &draft, &origin, Grade::Error));
+            let _ = write!(anstream::stderr(), "{}", report::draw(findings));
         }
         if doubled {
             let message = format!("id `{}` stands twice in the file", quote(&id));
@@ -238,26 +239,24 @@ pub(super) fn origin(name: &str, line: usize, id: &str) -> String {
     }
 }
 
-/// Problems of a document, ready to be drawn.
-pub(super) fn findings<'a>(
-    problems: impl IntoIterator<Item = &'a Problem>,
+/// A problem of a document, ready to be drawn.
+pub(super) fn finding<'a>(
+    problem: &'a Problem,
     draft: &'a Draft,
     origin: &str,
-    grade: report::Grade,
-) -> impl Iterator<Item = Finding<'a>> {
-    problems.into_iter().map(move |problem| {
-        let pointer = excerpt(problem.pointer(), 80);
-        let separator = if pointer.is_empty() { "" } else { ": " };
-        Finding {
-            grade,
-            code: problem.code(),
-            title: problem.title().to_owned(),
-            help: problem.detail(),
-            origin: Some(format!("{origin}{separator}{pointer}")),
-            source: problem.span().map(|span| (draft.text("filter").unwrap_or_default(), span)),
-            label: None,
-        }
-    })
+    grade: Grade,
+) -> Finding<'a> {
+    let pointer = excerpt(problem.pointer(), 80);
+    let separator = if pointer.is_empty() { "" } else { ": " };
+    Finding {
+        grade,
+        code: problem.code(),
+        title: problem.title().to_owned(),
+        help: problem.detail(),
+        origin: Some(format!("{origin}{separator}{pointer}")),
+        source: problem.span().map(|span| (draft.text("filter").unwrap_or_default(), span)),
+        label: None,
+    }
 }
 
 /// The documents of a file.

@@ -225,18 +225,20 @@ impl Check<'_> {
 
     /// Messages do not quote the value, which may be secret.
     fn value(&mut self, written: &str, text: &str, pointer: &str) -> Option<HeaderValue> {
+        let blank = [' ', '\t'];
         let (wrong, help) = match HeaderValue::from_str(text) {
-            Ok(_) if text.starts_with([' ', '\t']) || text.ends_with([' ', '\t']) => {
+            _ if !text.is_ascii() => (
+                "has characters beyond ASCII, which arrive as each receiver pleases",
+                "encode them, such as by percent-encoding or Base64",
+            ),
+            Err(_) => ("has control characters, such as a line break", "remove them"),
+            Ok(_) if text.starts_with(blank) || text.ends_with(blank) => {
                 ("begins or ends with a blank, which receivers drop", "remove the blank")
             }
-            Ok(mut value) if text.is_ascii() => {
+            Ok(mut value) => {
                 value.set_sensitive(self.group == Group::Encrypted);
                 return Some(value);
             }
-            _ => (
-                "has characters beyond visible ASCII, which arrive as each receiver pleases",
-                "encode them, such as by percent-encoding or Base64",
-            ),
         };
         let title = format!("the value of header `{}` {wrong}", quote(written));
         self.add(ProblemKind::HeaderValue, pointer, title, help);

@@ -39,7 +39,7 @@ use url::form_urlencoded;
 /// assert_eq!(page.next(""), None);
 ///
 /// let problems = List::read("limit=1000&nmae=x").unwrap_err();
-/// assert_eq!(problems.iter().map(|problem| problem.pointer()).collect::<Vec<_>>(), ["/limit", "/nmae"]);
+/// assert_eq!(problems.iter().map(|problem| problem.pointer()).collect::<Vec<_>>(), ["/nmae", "/limit"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,31 +198,30 @@ impl List {
         };
         let to = to.min(found.len());
         let shown = found.get(from..to).unwrap_or_default();
-        let place = |name, (key, webhook): &(Key<'_>, &Webhook)| {
-            (name, self.sort.encode(key, webhook.id().as_str()))
+        let place = |name, (key, webhook): &(Key<'_>, &Webhook), behind: &str| {
+            Some((name, self.sort.encode(key, &format!("{}{behind}", webhook.id()))))
         };
-        let mut next = shown.last().filter(|_| to < found.len()).map(|last| place("next", last));
-        let mut prev = shown.first().filter(|_| from > 0).map(|first| place("prev", first));
-        let mut first_is_next = false;
-        let own = self.cursor.as_ref().map(|(direction, Cursor { key, id })| {
-            // Whatever stood on this page is gone: a way out of it.
-            match direction {
-                // Before the next id that could be, so that the place itself is not skipped.
-                Direction::Next if shown.is_empty() && from > 0 => {
-                    prev = Some(("prev", self.sort.encode(key, &format!("{id}\0"))));
-                }
-                Direction::Prev if shown.is_empty() => first_is_next = !found.is_empty(),
-                _ => {}
+        let (before, after) = (from > 0, to < found.len());
+        let (next, prev) = match (shown.first(), shown.last()) {
+            (Some(first), Some(last)) => {
+                (after.then(|| place("next", last, "")), before.then(|| place("prev", first, "")))
             }
+            // All that stood here is gone: on from the beginning, or back from behind the last,
+            // which is before the next id that could be.
+            _ => (
+                after.then_some(None),
+                found.last().filter(|_| before).map(|last| place("prev", last, "\0")),
+            ),
+        };
+        let own = self.cursor.as_ref().map(|(direction, Cursor { key, id })| {
             (direction.parameter(), self.sort.encode(key, id))
         });
-        let next = match first_is_next {
-            true => Some(self.query(None)),
-            false => next.take().map(|next| self.query(Some(next))),
-        };
-        let prev = prev.map(|prev| self.query(Some(prev)));
-        let webhooks = shown.iter().map(|(_, webhook)| *webhook).collect();
-        Page { webhooks, own: self.query(own), next, prev }
+        Page {
+            webhooks: shown.iter().map(|(_, webhook)| *webhook).collect(),
+            own: self.query(own),
+            next: next.map(|cursor| self.query(cursor)),
+            prev: prev.map(|cursor| self.query(cursor)),
+        }
     }
 
     /// The query of the same list at another place.

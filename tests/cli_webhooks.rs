@@ -1,0 +1,285 @@
+//! The verbs about webhooks, as their users see them.
+#![cfg(feature = "cli")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
+
+mod program;
+
+use hooksieve::webhook::{Creation, Draft, Patch, Rules, Webhook};
+use program::{EVENTS, Temporary, WEBHOOKS, run, sample, shown};
+use serde_json::{Value, json};
+
+const MISTAKES: &str = "tests/data/webhooks-with-mistakes.ndjson";
+
+#[test]
+fn validate() {
+    insta::assert_snapshot!("validate_text", shown(&["validate", MISTAKES], ""));
+    insta::assert_snapshot!(
+        "validate_json",
+        shown(&["validate", "--format", "json", MISTAKES], "")
+    );
+    let output = run(&["validate", WEBHOOKS], b"");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text.ends_with("\n10 valid, 0 not: 0 errors, 62 warnings\n"), "{text}");
+}
+
+/// One line a draft, whatever the shape of the file; lines count in the file.
+#[test]
+fn validate_takes_every_shape() {
+    let good = r#"{"name":"n","url":"https://a.b/","eventTypes":["com.qlik.v1.app.created"]}"#;
+    let bad = r#"{"name":"","url":"https://a.b/","eventTypes":["com.qlik.v1.app.created"]}"#;
+    let valid = |line| format!(r#"{{"line":{line},"valid":true,"errors":[],"warnings":[]}}"#);
+    let invalid = |line| {
+        format!(
+            r#"{{"line":{line},"valid":false,"errors":[{{"code":"member-too-short","title":"`name` is empty","detail":"give it 1 to 512 characters","pointer":"/name"}}],"warnings":[]}}"#
+        )
+    };
+    for (input, lines) in [
+        (good.to_owned(), vec![valid(1)]),
+        (format!("\n\n{bad}\n"), vec![invalid(3)]),
+        (format!("{good}\n\n{bad}\n"), vec![valid(1), invalid(3)]),
+        (format!("[{good},\n{bad}]"), vec![valid(1), invalid(2)]),
+        (format!("{{\"data\":[\n{bad},\n\n{good}]}}"), vec![invalid(2), valid(4)]),
+        ("[]".to_owned(), vec![]),
+    ] {
+        for arguments in
+            [&["validate", "--format", "json"][..], &["validate", "--format", "json", "-"]]
+        {
+            let output = run(arguments, input.as_bytes());
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(text.lines().collect::<Vec<_>>(), lines, "{input}");
+            let bad = lines.iter().any(|line| line.contains("false"));
+            assert_eq!(output.status.code(), Some(i32::from(bad)), "{input}");
+        }
+    }
+    for (input, line, code) in [
+        ("[{]", 1, "webhooks-syntax"),
+        ("\n{\n\"name\": }", 3, "webhooks-syntax"),
+        ("", 1, "webhooks-syntax"),
+        ("\u{fffd}", 1, "webhooks-syntax"),
+        ("[5]", 1, "webhook-not-an-object"),
+        ("5", 1, "webhook-not-an-object"),
+        ("{\"data\": 5}", 1, "member-missing"),
+    ] {
+        let output = run(&["validate", "--format", "json"], input.as_bytes());
+        let text = String::from_utf8(output.stdout).unwrap();
+        let report: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!((&report["line"], &report["valid"]), (&json!(line), &json!(false)), "{input}");
+        assert_eq!(report["errors"][0]["code"], code, "{input}");
+        assert_eq!(output.status.code(), Some(1));
+    }
+    let output = run(&["validate", "--format", "json"], b"{\"name\": \"\xff\"}");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("webhooks-utf8"));
+}
+
+/// What validates also matches, and what does not does not.
+#[test]
+fn one_check_serves_both() {
+    let lines = std::fs::read_to_string(MISTAKES).unwrap();
+    for line in lines.lines().chain([r#"{"name":"n","url":"https://a.b/","level":"user"}"#]) {
+        let file = Temporary::new("one.ndjson", &format!("{line}\n"));
+        let validated = run(&["validate", "--format", "json", file.path()], b"");
+        let arguments = ["match", "--format", "json", "--webhooks", file.path()];
+        let matched = run(&arguments, sample(1).as_bytes());
+        assert_eq!(matched.status.code(), validated.status.code(), "{line}");
+        assert_eq!(matched.stdout.is_empty(), validated.status.code() == Some(1), "{line}");
+    }
+}
+
+#[test]
+fn patch() {
+    let webhook = Temporary::new(
+        "webhook.json",
+        r#"{"id": "w1", "name": "n", "url": "https://Hooks.example.com", "enabled": true,
+            "eventTypes": ["com.qlik.v1.app.reload.finished"], "filter": "data.status eq \"ok\"",
+            "encryptedHeaders": ["X-Key"], "secretKeyAdded": true, "unknown": 5,
+            "createdAt": "2026-10-01T09:00:00Z", "updatedAt": "2026-10-02T09:00:00Z"}"#,
+    );
+    let patch = |name: &str, patch: &str| {
+        let text = shown(&["patch", "--webhook", webhook.path(), "-"], patch);
+        let json = shown(&["patch", "--webhook", webhook.path(), "--format", "json", "-"], patch);
+        let both = format!("{text}\n{json}").replace(webhook.path(), "FILE");
+        insta::assert_snapshot!(name, both);
+    };
+    patch("patch_good", r#"[{"op": "replace", "path": "/name", "value": "m"}]"#);
+    patch(
+        "patch_bad",
+        r#"[{"op": "replace", "path": "/url", "value": "https://a.b"},
+            {"op": "replace", "path": "/filter", "value": ""},
+            {"op": "replace", "path": "/eventTypes", "value": ["com.qlik.v1.app.created"]}]"#,
+    );
+    patch("patch_malformed", "[{\"op\": \"replace\",\n]");
+    let wrong = Temporary::new("wrong.json", r#"{"id": "w1", "name": "n"}"#);
+    let output = run(&["patch", "--webhook", wrong.path(), "-"], b"[]");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("member-missing"));
+    // A draft has no id, and gets none.
+    let draft = Temporary::new("draft.json", r#"{"name": "n", "url": "https://a.b/"}"#);
+    let arguments = ["patch", "--webhook", draft.path(), "--format", "json", "-"];
+    let output = run(&arguments, br#"[{"op": "add", "path": "/enabled", "value": true}]"#);
+    let patched: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&patched["id"], &patched["enabled"]), (&Value::Null, &json!(true)));
+
+    let two = Temporary::new("two.json", "[{}, {}]");
+    for (webhook, patch) in
+        [(two.path(), "-"), ("-", "-"), ("no/such/file", "-"), (webhook.path(), "no/such/file")]
+    {
+        let output = run(&["patch", "--webhook", webhook, patch], b"[]");
+        assert_eq!(output.status.code(), Some(2), "{webhook} {patch}");
+    }
+}
+
+#[test]
+fn event_types() {
+    insta::assert_snapshot!(shown(&["event-types"], ""));
+    let output = run(&["event-types", "--format", "json"], b"");
+    let listing: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        listing["data"][3],
+        json!({
+            "name": "com.qlik.v1.app.deleted", "title": "App deleted", "levels": ["tenant"],
+            "description": "An analytics app was deleted.", "newerName": "com.qlik.app.deleted",
+        })
+    );
+    // What it prints is what --catalogue reads.
+    let file = Temporary::new("catalogue.json", &String::from_utf8(output.stdout.clone()).unwrap());
+    let again = run(&["event-types", "--format", "json", "--catalogue", file.path()], b"");
+    assert_eq!(again.stdout, output.stdout);
+}
+
+#[test]
+fn a_catalogue_of_ones_own() {
+    let catalogue = Temporary::new(
+        "own.json",
+        r#"{"data": [{"name": "order.paid", "newerName": "v2.order.paid"}]}"#,
+    );
+    let webhooks = Temporary::new(
+        "orders.json",
+        r#"{"id": "w", "name": "n", "url": "https://a.b/", "enabled": true, "eventTypes": ["order.paid"]}"#,
+    );
+    let own = ["--catalogue", catalogue.path()];
+    let validate = ["validate", webhooks.path()];
+    assert_eq!(run(&validate, b"").status.code(), Some(1));
+    assert_eq!(run(&[&validate[..], &own].concat(), b"").status.code(), Some(0));
+    let events = "{\"type\":\"order.paid\",\"tenantid\":\"t\"}\n{\"type\":\"v2.order.paid\",\"tenantid\":\"t\"}\n";
+    let matches = |more: &[&str]| {
+        let arguments =
+            [&["match", "--format", "json", "--webhooks", webhooks.path()], &own[..], more];
+        let output = run(&arguments.concat(), events.as_bytes());
+        String::from_utf8(output.stdout).unwrap().matches(r#"["w"]"#).count()
+    };
+    assert_eq!((matches(&[]), matches(&["--renames"])), (1, 2));
+    for broken in ["{", "[]", r#"{"data":[{"name":"a"},{"name":"a"}]}"#] {
+        let file = Temporary::new("broken.json", broken);
+        let output = run(&["event-types", "--catalogue", file.path()], b"");
+        assert_eq!(output.status.code(), Some(2), "{broken}");
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(err.contains("broken.json: ") && err.starts_with("error: "), "{err}");
+    }
+}
+
+const SECRETS: [&str; 3] =
+    ["s3cr3tKEY-0123456789-abcdefghijklmn", "h1ddenVALUE", "p4tchedKEY-0123456789-abcdefghijk"];
+
+/// A secret and an encrypted value stand in the form for stores, and nowhere else.
+#[test]
+fn secrets_are_never_shown() {
+    let [secret, hidden, patched] = SECRETS;
+    let shows = |text: &str| SECRETS.iter().any(|secret| text.contains(secret));
+    let whole = json!({
+        "id": "w1", "name": "n", "url": "https://a.b/", "enabled": true,
+        "eventTypes": ["com.qlik.v1.app.reload.finished"],
+        "secret": secret, "encryptedHeaders": {"X-Key": hidden},
+    });
+    let rules = Rules::default();
+    let draft = Draft::from(whole.clone());
+    let webhook = Webhook::read(&draft, &rules).unwrap();
+    assert!(shows(&serde_json::to_string(&webhook.stored()).unwrap()));
+    let patch = json!([
+        {"op": "replace", "path": "/secret", "value": patched},
+        {"op": "add", "path": "/encryptedHeaders", "value": {"Y-Key": hidden}},
+    ]);
+    let new = webhook.patched(&patch.clone().into(), &rules, webhook.updated().clone()).unwrap();
+    let creation = Creation::new("w1", "u", std::time::UNIX_EPOCH.into());
+    let mut outputs = vec![
+        serde_json::to_string(&webhook).unwrap(),
+        format!("{webhook:?} {webhook:#?} {draft:?} {draft:#?} {:?}", webhook.stored()),
+        format!("{:?} {:?}", webhook.secret(), webhook.encrypted_headers()),
+        format!("{new:?} {}", serde_json::to_string(&new).unwrap()),
+        format!("{:?}", Patch::from(patch.clone())),
+        format!("{creation:?}"),
+    ];
+
+    // Every mistake that a secret can be part of.
+    let wrong = [
+        ("secret", json!(format!("{secret}{secret}"))),
+        ("secret", json!([secret])),
+        ("secret", json!({secret: secret})),
+        ("encryptedHeaders", json!(hidden)),
+        ("encryptedHeaders", json!({"x-a": [hidden]})),
+        ("encryptedHeaders", json!({"x-a": format!("{hidden}é")})),
+        ("encryptedHeaders", json!({"x-a": format!(" {hidden}")})),
+        ("encryptedHeaders", json!({"host": hidden})),
+        ("encryptedHeaders", json!({"x a": hidden})),
+        ("encryptedHeaders", json!({"x-a": hidden, "X-A": hidden})),
+        ("encryptedHeaders", json!({"x-a": hidden.repeat(300)})),
+        ("encryptedheaders", json!({"x-a": hidden})),
+        ("sercet", json!(secret)),
+    ];
+    for (member, value) in wrong {
+        let mut document = whole.clone();
+        document[member] = value.clone();
+        let report = rules.check(&document.clone().into());
+        assert!(report.errors().len() + report.warnings().len() > 0, "{member}");
+        outputs.push(format!("{report:?}"));
+        if let Err(problems) = report.into_result() {
+            outputs.push(format!(
+                "{problems} {}",
+                serde_json::to_string(&problems.body(None)).unwrap()
+            ));
+        }
+        let patch = json!([{"op": "replace", "path": format!("/{member}"), "value": value}]);
+        let result = webhook.patched(&patch.into(), &rules, webhook.updated().clone());
+        outputs.push(format!("{result:?}"));
+        let file = Temporary::new("secret.ndjson", &format!("{document}\n"));
+        for arguments in [
+            &["validate", file.path()][..],
+            &["validate", "--format", "json", file.path()],
+            &["match", "--webhooks", file.path(), EVENTS],
+            &["patch", "--webhook", file.path(), "-"],
+        ] {
+            let output = run(arguments, b"[]");
+            outputs.push(String::from_utf8([output.stdout, output.stderr].concat()).unwrap());
+        }
+    }
+
+    let file = Temporary::new("secrets.ndjson", &format!("{whole}\n"));
+    let broken =
+        Temporary::new("broken.ndjson", &format!("{}\n{whole}\n", &whole.to_string()[..150]));
+    let text = patch.to_string();
+    let event = sample(1);
+    for (arguments, input) in [
+        (&["patch", "--webhook", file.path(), "-"][..], &*text),
+        (&["patch", "--format", "json", "--webhook", file.path(), "-"], &text),
+        (&["patch", "--webhook", file.path(), "-"], &text[..text.len() - 3]),
+        (&["explain", "--webhooks", file.path(), "-"], &event),
+        (&["explain", "--format", "json", "--webhooks", file.path(), "-"], &event),
+        (&["match", "--webhooks", file.path(), "-"], &event),
+        (&["match", "--webhooks", broken.path(), "-"], &event),
+        (&["validate", broken.path()], ""),
+        (&["validate", "--format", "json", broken.path()], ""),
+    ] {
+        let output = run(arguments, input.as_bytes());
+        outputs.push(String::from_utf8([output.stdout, output.stderr].concat()).unwrap());
+    }
+    for output in outputs {
+        assert!(!shows(&output), "{output}");
+    }
+}
