@@ -1,8 +1,8 @@
 //! A SCIM filter engine and delivery-matching core for webhook dispatch servers.
 //!
 //! A tenant's users register webhooks: "when events of these types happen and this filter holds,
-//! POST them to my URL". This crate refuses a bad filter with errors its author can act on, and
-//! finds, for every event, exactly the webhooks that want it.
+//! POST them to my URL". This crate refuses a bad filter or webhook with errors its author can act
+//! on, and finds, for every event, exactly the webhooks that want it.
 //!
 //! ```text
 //! text ──parse──▶ Expr ──check(Profile)──▶ Filter ──insert──▶ Matcher ──matches(Event)──▶ slots
@@ -27,7 +27,8 @@
 //!
 //! Data runs left to right: an [`Expr`](syntax::Expr) is well formed, a [`Filter`](filter::Filter)
 //! is meaningful for its [`Profile`](filter::Profile), and the [`Matcher`](matcher::Matcher)
-//! answers what [`Filter::matches`](filter::Filter::matches) would. Nothing here has a clock, does
+//! answers what [`Filter::matches`](filter::Filter::matches) would; a
+//! [`Webhook`](webhook::Webhook) is deliverable, and each change of it checked as a whole. Nothing here has a clock, does
 //! I/O or starts a thread; no input makes it panic. The long form is in the [`guide`].
 
 pub mod event;

@@ -290,9 +290,11 @@ fn a_closed_pipe_ends_quietly() {
 #[test]
 fn the_readme_shows_the_output() {
     let readme = std::fs::read_to_string("README.md").unwrap();
+    let mistakes = std::fs::read_to_string("tests/data/webhooks-with-mistakes.ndjson").unwrap();
     for (arguments, input) in [
         (&["match", "--webhooks", WEBHOOKS, EVENTS][..], String::new()),
         (&["check", r#"ID eq "a1" or (spaceId NE "s1")"#, "id eq a1"], String::new()),
+        (&["validate"], mistakes.lines().nth(1).unwrap().to_owned()),
         (
             &[
                 "explain",

@@ -716,6 +716,11 @@ fn catalogues_that_are_none() {
 fn codes() {
     let mut codes: Vec<_> = ProblemKind::ALL.iter().map(|kind| kind.code()).collect();
     insta::assert_snapshot!(codes.join("\n"));
+    // The guide explains each.
+    let guide = std::fs::read_to_string("src/guide/webhooks.md").unwrap();
+    for code in codes.iter().filter(|code| **code != "filter") {
+        assert!(guide.contains(&format!("`{code}`")), "{code} is not in the guide");
+    }
     codes.sort_unstable();
     codes.dedup();
     assert_eq!(codes.len(), ProblemKind::ALL.len());
