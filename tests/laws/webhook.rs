@@ -36,7 +36,9 @@ pub fn webhook(draft: &Draft, document: Option<&Value>) -> Option<Webhook> {
             readable(&problems);
             let report = rules.check(draft);
             report.warnings().iter().for_each(readable_one);
-            if let Some(document) = document {
+            // A `Value` holds the last of doubled members, a draft is read by the first.
+            let doubled = problems.iter().any(|p| p.kind() == ProblemKind::DoubledMember);
+            if let Some(document) = document.filter(|_| !doubled) {
                 problems.iter().for_each(|problem| points_into(problem, document));
                 report.warnings().iter().for_each(|warning| points_into(warning, document));
             }
