@@ -127,12 +127,45 @@ fn another_url_needs_the_encrypted_headers_anew() {
         let changed = patched(&old, patch.clone());
         assert!(changed.is_ok(), "{patch}: {changed:?}");
     }
+    // A URL that is wrong is another one, too; an operation that is wrong speaks of them all the
+    // same.
+    let wrong = patched(&old, json!([url("http://c.d/")])).unwrap_err();
+    assert_eq!(
+        found(&wrong),
+        [("/url", "url-not-https"), ("/encryptedHeaders", "headers-needed-anew")]
+    );
+    let no_value = json!({"op": "replace", "path": "/encryptedHeaders"});
+    let wrong = patched(&old, json!([no_value, url("https://c.d/")])).unwrap_err();
+    assert_eq!(found(&wrong), [("/0/value", "patch-missing-value")]);
     // Without any, nothing is needed.
     assert!(patched(&webhook(&json!({})), json!([url("https://other.example.com/")])).is_ok());
     // A replacement gives them or removes them, by its nature.
     let draft = json!({"name": "n", "url": "https://other.example.com/"});
     let new = old.replaced(&draft.into(), &Rules::default(), stamp()).unwrap();
     assert!(new.encrypted_headers().is_empty());
+}
+
+/// What could not be read back does not exist.
+#[test]
+fn ids_of_the_server_are_not_empty() {
+    let rules = Rules::default();
+    let old = webhook(&json!({}));
+    let draft = json!({"name": "n", "url": "https://a.b/", "level": "user"});
+    let create = |creation| found_owned(&Webhook::create(&draft.clone().into(), &rules, creation));
+    let now = at(0).into();
+    let both = ["/createdByUserId", "/updatedByUserId"];
+    assert_eq!(create(Creation::new("", "u", now)), ["/id"]);
+    assert_eq!(create(Creation::new("w", "", now)), both);
+    assert_eq!(create(Creation::new("w", "u", now).of_tenant("")), ["/tenantId"]);
+    let nobody = Stamp::new("", at(1).into());
+    let replaced = old.replaced(&draft.clone().into(), &rules, nobody.clone());
+    assert_eq!(found_owned(&replaced), ["/updatedByUserId"]);
+    assert_eq!(found_owned(&old.patched(&json!([]).into(), &rules, nobody)), ["/updatedByUserId"]);
+}
+
+fn found_owned(result: &Result<Webhook, Problems>) -> Vec<String> {
+    let problems = result.as_ref().unwrap_err();
+    problems.iter().map(|problem| problem.pointer().to_owned()).collect()
 }
 
 #[test]
@@ -212,6 +245,7 @@ fn paths() {
         ("/updatedAt", "the server sets it"),
         ("/secretKeyAdded", "the server sets it"),
         ("/headers/x-a", "give `/headers` as a whole"),
+        ("/headers/", "give `/headers` as a whole"),
         ("/eventTypes/-", "give `/eventTypes` as a whole"),
         ("/eventTypes/0", "give `/eventTypes` as a whole"),
         ("/encryptedHeaders/x", "give `/encryptedHeaders` as a whole"),
@@ -240,8 +274,8 @@ fn patches_that_are_none() {
         (json!(null), "", "patch-not-an-array"),
         (json!([5]), "/0", "patch-invalid-operation"),
         (json!([{"path": "/name"}]), "/0/op", "patch-invalid-operation"),
-        (json!([{"op": "add"}]), "/0/path", "patch-invalid-operation"),
-        (json!([{"op": "add", "path": 5}]), "/0/path", "patch-invalid-operation"),
+        (json!([{"op": "remove"}]), "/0/path", "patch-invalid-operation"),
+        (json!([{"op": "remove", "path": 5}]), "/0/path", "patch-invalid-operation"),
         (
             json!([{"op": "test", "path": "/name", "value": "n"}]),
             "/0/op",
@@ -262,7 +296,7 @@ fn patches_that_are_none() {
     ] {
         assert_eq!(found(&patched(&old, patch.clone()).unwrap_err()), [(pointer, code)], "{patch}");
     }
-    let doubled = Patch::read(br#"[{"op": "add", "op": "remove", "path": "/name"}]"#).unwrap();
+    let doubled = Patch::read(br#"[{"op": "remove", "op": "add", "path": "/name"}]"#).unwrap();
     let problems = old.patched(&doubled, &Rules::default(), stamp()).unwrap_err();
     assert_eq!(found(&problems), [("/0/op", "patch-invalid-operation")]);
 }
@@ -271,7 +305,6 @@ fn patches_that_are_none() {
 #[test]
 fn all_problems_of_a_patch() {
     let old = webhook(&json!({}));
-    let before = old.clone();
     let patch = json!([
         {"op": "replace", "path": "/filter", "value": ""},
         {"op": "replace", "path": "/name", "value": ""},
@@ -288,7 +321,16 @@ fn all_problems_of_a_patch() {
             ("/headers/Host", "header-reserved"),
         ]
     );
-    assert_eq!(old, before);
+    let worst = json!([{"op": "frob", "path": "/filter"}, {}]);
+    assert_eq!(
+        found(&patched(&old, worst).unwrap_err()),
+        [
+            ("/0/op", "patch-unknown-operation"),
+            ("/0/path", "patch-path"),
+            ("/1/op", "patch-invalid-operation"),
+            ("/1/path", "patch-invalid-operation"),
+        ]
+    );
 }
 
 /// A webhook read from a response has a secret and headers whose values are not known: they stay.

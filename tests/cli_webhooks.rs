@@ -67,6 +67,7 @@ fn validate_takes_every_shape() {
         ("[5]", 1, "webhook-not-an-object"),
         ("5", 1, "webhook-not-an-object"),
         ("{\"data\": 5}", 1, "member-missing"),
+        (r#"{"name": "", "url": "x", "data": []}"#, 1, "member-too-short"),
     ] {
         let output = run(&["validate", "--format", "json"], input.as_bytes());
         let text = String::from_utf8(output.stdout).unwrap();
@@ -176,6 +177,11 @@ fn a_catalogue_of_ones_own() {
         String::from_utf8(output.stdout).unwrap().matches(r#"["w"]"#).count()
     };
     assert_eq!((matches(&[]), matches(&["--renames"])), (1, 2));
+    // A byte order mark is skipped; standard input is there once.
+    let marked = Temporary::new("marked.json", "\u{feff}{\"data\":[]}");
+    let output = run(&["event-types", "--format", "json", "--catalogue", marked.path()], b"");
+    assert_eq!(output.stdout, b"{\"data\":[]}\n");
+    assert_eq!(run(&["validate", "--catalogue", "-"], b"{\"data\":[]}").status.code(), Some(2));
     for broken in ["{", "[]", r#"{"data":[{"name":"a"},{"name":"a"}]}"#] {
         let file = Temporary::new("broken.json", broken);
         let output = run(&["event-types", "--catalogue", file.path()], b"");

@@ -13,6 +13,8 @@ use hooksieve::event::Event;
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Subscription};
 use hooksieve::syntax::{Error, ErrorKind, Expr, Limits};
+use hooksieve::webhook::{Creation, Draft, List, Rules, Webhook};
+use serde_json::json;
 use std::time::{Duration, Instant};
 
 fn insert(matcher: &mut Matcher, profile: &Profile, filter: &str) {
@@ -271,4 +273,66 @@ fn the_deepest_filter_survives_a_small_stack() {
     };
     let thread = std::thread::Builder::new().stack_size(128 << 10).spawn(work).unwrap();
     assert!(thread.join().is_ok());
+}
+
+/// Bodies of requests hold a small multiple of their text, and so does what is wrong with them.
+#[test]
+fn drafts_are_bounded() {
+    let list = |item: &str| format!("[{}]", vec![item; 20_000].join(","));
+    let deep = format!("{}0{}", "[".repeat(120), "]".repeat(120));
+    let members: Vec<String> = (0..20_000).map(|n| format!("\"{n}\":0")).collect();
+    let cases = [
+        ("numbers", list("0")),
+        ("empty strings", list("\"\"")),
+        ("empty arrays", list("[]")),
+        ("empty objects", list("{}")),
+        ("small objects", list("{\"\":0}")),
+        ("deep arrays", format!("[{}]", vec![deep; 200].join(","))),
+        ("members", format!("{{{}}}", members.join(","))),
+    ];
+    let rules = Rules::default();
+    for (name, value) in cases {
+        let types = format!("{{\"eventTypes\":{value}}}");
+        for text in [&value, &types] {
+            let mut read = None;
+            let used = measure(|| read = Some(Draft::read(text.as_bytes()).unwrap()));
+            let times = used.bytes_max / text.len() as u64;
+            assert!(times <= 50, "{name}: {times} times");
+            let draft = read.unwrap();
+            let used = measure(|| drop(rules.check(&draft)));
+            let beyond = used.bytes_max.saturating_sub(2_000_000) / text.len() as u64;
+            assert!(beyond <= 20, "{name}: {beyond} times in checking");
+        }
+    }
+}
+
+/// Time linear in the body, whatever is wrong with it: a quadratic step would take minutes here.
+#[test]
+fn hostile_drafts_end() {
+    let rules = Rules::default();
+    let many = 50_000;
+    let headers: serde_json::Map<_, _> =
+        (0..many).map(|n| (format!("x-{n}"), "v".into())).collect();
+    let types: Vec<_> = (0..many).map(|n| format!("{n}{}", "x".repeat(100))).collect();
+    let doubled = format!("{{{}}}", vec!["\"x-a\":\"\""; many].join(","));
+    let doubled = serde_json::from_str::<Draft>(&format!("{{\"headers\":{doubled}}}")).unwrap();
+    let url = format!("https://{}/", "ü".repeat(1_000_000));
+    for draft in [
+        Draft::from(json!({"headers": headers, "encryptedHeaders": headers})),
+        Draft::from(json!({"eventTypes": types})),
+        Draft::from(serde_json::Value::Object(headers)),
+        Draft::from(json!({"url": url, "name": url, "filter": url, "secret": url})),
+        Draft::from(json!({"url": format!("https://a.b/?{}", "|".repeat(1_000_000))})),
+        doubled,
+    ] {
+        assert!(!rules.check(&draft).errors().is_empty());
+    }
+    let operations = vec![json!({"op": "add", "path": "/nmae", "value": ""}); many];
+    let draft = json!({"name": "n", "url": "https://a.b/"});
+    let creation = Creation::new("w", "u", std::time::UNIX_EPOCH.into());
+    let webhook = Webhook::create(&draft.into(), &rules, creation).unwrap();
+    let patch = serde_json::Value::Array(operations).into();
+    assert!(webhook.patched(&patch, &rules, webhook.updated().clone()).is_err());
+    let query = format!("{}{}", "eventTypes=a&".repeat(many), "limit=1&".repeat(many));
+    assert!(List::read(&query).is_err());
 }

@@ -138,6 +138,39 @@ fn parameters_that_are_wrong() {
     assert_eq!(problems.iter().next().unwrap().detail(), "did you mean `limit`?");
 }
 
+/// Letter case aside, letter by letter.
+#[test]
+fn patterns_of_other_scripts() {
+    let all =
+        [webhook(json!({"id": "a", "name": "ΟΔΟΣΑ"})), webhook(json!({"id": "b", "name": "ΣΑΣ"}))];
+    for (pattern, found) in [("*ΟΔΟΣ*", 1), ("*οδοσ*", 1), ("ΣΑ*Σ", 1), ("σας", 0), ("σασ", 1)]
+    {
+        let list = List::read(&format!("name={pattern}")).unwrap();
+        assert_eq!(list.apply(&all).webhooks().len(), found, "{pattern}");
+    }
+}
+
+/// A link fits into the line of a request, whatever the webhooks are called.
+#[test]
+fn links_are_short() {
+    let long = |id: &str| {
+        let url = format!("https://hooks.example.com/{}", "\u{1f310}".repeat(2000));
+        webhook(json!({"id": id, "name": "\u{1f310}".repeat(512), "url": url}))
+    };
+    let all = [long("a"), long("b"), long("c")];
+    for sort in ["name", "-url"] {
+        let mut link = Some(format!("?limit=1&sort={sort}"));
+        let mut seen = 0;
+        while let Some(query) = link {
+            assert!(query.len() < 2000, "{}", query.len());
+            let page = List::read(&query[1..]).unwrap().apply(&all);
+            seen += page.webhooks().len();
+            link = page.next("");
+        }
+        assert_eq!(seen, 3);
+    }
+}
+
 /// The links of a page, by following which a client sees everything once.
 #[test]
 fn links() {

@@ -273,6 +273,7 @@ fn member() -> impl Strategy<Value = (&'static str, Value)> {
         "[a-z]{30,34}".prop_map(|secret| ("secret", secret.into())),
         headers().prop_map(|headers| ("headers", headers.into())),
         headers().prop_map(|headers| ("encryptedHeaders", headers.into())),
+        prop::collection::vec("x-[ab]", 0..2).prop_map(|names| ("encryptedHeaders", names.into())),
         any::<bool>().prop_map(|value| ("enableCloudEventDelivery", value.into())),
         any::<bool>().prop_map(|value| ("enabled", value.into())),
         "[a-z]{0,2}".prop_map(|text| ("description", text.into())),

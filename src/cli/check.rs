@@ -91,7 +91,7 @@ struct Check<'o> {
 
 impl Check<'_> {
     fn standard_input(&mut self, default_types: Option<&[EventType]>) -> Result<(), Failure> {
-        let mut lines = super::events::Lines::new(io::stdin().lock());
+        let mut lines = super::events::Lines::new(super::stdin()?);
         while let Some(line) = lines.next().map_err(|error| Failure::Input(STDIN.into(), error))? {
             let parsed = line.bytes.and_then(object);
             let name = format!("{STDIN}:{}: filter", line.number);

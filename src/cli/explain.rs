@@ -1,5 +1,5 @@
 use super::webhooks::{Webhooks, WebhooksArguments, line_of};
-use super::{AccessArgument, Failure, Format, Out, Outcome, STDIN_ARGUMENT, plain, quote};
+use super::{AccessArgument, Failure, Format, Out, Outcome, plain, quote};
 use anstyle::{AnsiColor, Style};
 use hooksieve::event::Event;
 use hooksieve::filter::{Explanation, Profile, Step, StepKind};
@@ -29,11 +29,6 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
-    if arguments.webhooks.webhooks.as_os_str() == STDIN_ARGUMENT
-        && arguments.event == arguments.webhooks.webhooks
-    {
-        return Err(Failure::both_on_stdin());
-    }
     let webhooks = Webhooks::read(&arguments.webhooks)?;
     let profile = webhooks.rules.profile();
     if let Some(id) =

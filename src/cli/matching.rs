@@ -32,11 +32,6 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
-    let events_on_stdin = arguments.events.is_empty()
-        || arguments.events.iter().any(|path| path.as_os_str() == STDIN_ARGUMENT);
-    if arguments.webhooks.webhooks.as_os_str() == STDIN_ARGUMENT && events_on_stdin {
-        return Err(Failure::both_on_stdin());
-    }
     let webhooks = Webhooks::read(&arguments.webhooks)?;
     if webhooks.broken || webhooks.bad > 0 && !arguments.skip_invalid {
         if !webhooks.broken {
@@ -64,12 +59,12 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         bad: webhooks.bad > 0,
     };
     if arguments.events.is_empty() {
-        run.source(STDIN, io::stdin().lock())?;
+        run.source(STDIN, super::stdin()?)?;
     }
     for path in &arguments.events {
         let name = path.display().to_string();
         let goes_on = if path.as_os_str() == STDIN_ARGUMENT {
-            run.source(STDIN, io::stdin().lock())?
+            run.source(STDIN, super::stdin()?)?
         } else {
             let file = std::fs::File::open(path);
             run.source(&name, file.map_err(|error| Failure::Input(name.clone(), error))?)?

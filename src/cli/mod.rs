@@ -15,6 +15,7 @@ use hooksieve::syntax::excerpt;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Parser)]
 #[command(name = "hooksieve", version, about, max_term_width = 100)]
@@ -89,18 +90,31 @@ fn tenant(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("a tenant's id is not empty") } else { Ok(text.to_owned()) }
 }
 
-/// A file or standard input, whole, with its name for messages.
+/// A file or standard input, whole, with its name for messages; without the byte order mark that
+/// some editors put before a text.
 fn read(path: &Path) -> Result<(String, Vec<u8>), Failure> {
-    if path.as_os_str() == STDIN_ARGUMENT {
-        let mut bytes = Vec::new();
-        let read = io::stdin().lock().read_to_end(&mut bytes);
-        read.map_err(|error| Failure::Input(STDIN.to_owned(), error))?;
-        return Ok((STDIN.to_owned(), bytes));
+    let mut bytes = Vec::new();
+    let (name, read) = match path.as_os_str() == STDIN_ARGUMENT {
+        true => (STDIN.to_owned(), stdin()?.read_to_end(&mut bytes)),
+        false => {
+            let file = std::fs::File::open(path);
+            let read = file.and_then(|mut file| file.read_to_end(&mut bytes));
+            (path.display().to_string(), read)
+        }
+    };
+    read.map_err(|error| Failure::Input(name.clone(), error))?;
+    if bytes.starts_with("\u{feff}".as_bytes()) {
+        bytes.drain(..3);
     }
-    let name = path.display().to_string();
-    match std::fs::read(path) {
-        Ok(bytes) => Ok((name, bytes)),
-        Err(error) => Err(Failure::Input(name, error)),
+    Ok((name, bytes))
+}
+
+/// Standard input, which is there once.
+fn stdin() -> Result<io::StdinLock<'static>, Failure> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    match TAKEN.swap(true, Ordering::Relaxed) {
+        false => Ok(io::stdin().lock()),
+        true => Err(Failure::Usage("standard input is asked for twice".into())),
     }
 }
 
@@ -109,12 +123,6 @@ const STDIN_ARGUMENT: &str = "-";
 
 /// The name of standard input in messages.
 const STDIN: &str = "<stdin>";
-
-impl Failure {
-    fn both_on_stdin() -> Self {
-        Self::Usage("webhooks and events cannot both be read from standard input".into())
-    }
-}
 
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();

@@ -1,7 +1,7 @@
 use super::report::{self, Finding, Grade};
 use super::validate::Entry;
 use super::webhooks::{CatalogueArgument, Items, Malformed, finding, origin};
-use super::{Failure, Format, Out, Outcome, STDIN_ARGUMENT};
+use super::{Failure, Format, Out, Outcome};
 use hooksieve::webhook::{Draft, Patch, Problem, Problems, Webhook};
 use serde::Serialize;
 use std::io::Write;
@@ -27,10 +27,6 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
-    if arguments.webhook.as_os_str() == STDIN_ARGUMENT && arguments.patch == arguments.webhook {
-        let message = "webhook and patch cannot both be read from standard input";
-        return Err(Failure::Usage(message.into()));
-    }
     let rules = arguments.catalogue.rules()?;
     let Items { name, mut list, .. } = Items::read(&arguments.webhook)?;
     let (line, document) = match (list.pop(), list.len()) {
@@ -58,8 +54,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
         Err(problems) => return print.problems(|_| place.clone(), &document, &problems),
     };
     let (name, bytes) = super::read(&arguments.patch)?;
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
-    let patch = match serde_json::from_slice::<Patch>(bytes) {
+    let patch = match serde_json::from_slice::<Patch>(&bytes) {
         Ok(patch) => patch,
         Err(error) => {
             let message = super::webhooks::without_place(&error);

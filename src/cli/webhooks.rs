@@ -10,6 +10,7 @@ use hooksieve::matcher::{Audience, Subscription};
 use hooksieve::syntax::excerpt;
 use hooksieve::webhook::{Catalogue, Draft, Level, Problem, Rules, Webhook};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
@@ -280,11 +281,14 @@ pub(super) struct Malformed {
     pub(super) message: String,
 }
 
+/// A page of the API; a webhook has a name or a URL, if it is not a very bad one.
 #[derive(Deserialize)]
 #[serde(expecting = "an object")]
 struct Listing<'t> {
     #[serde(borrow)]
     data: Option<Vec<&'t RawValue>>,
+    name: Option<IgnoredAny>,
+    url: Option<IgnoredAny>,
 }
 
 impl Items {
@@ -292,7 +296,7 @@ impl Items {
         let (name, bytes) = super::read(path)?;
         let mut items = Self { name, list: Vec::new(), broken: false };
         match std::str::from_utf8(&bytes) {
-            Ok(text) => items.text(text.strip_prefix('\u{feff}').unwrap_or(text)),
+            Ok(text) => items.text(text),
             Err(error) => {
                 let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
                 items.broken(line_at(before), "webhooks-utf8", "file is not UTF-8".to_owned());
@@ -311,10 +315,10 @@ impl Items {
         }
         match serde_json::from_str::<&RawValue>(whole) {
             Ok(one) => match serde_json::from_str::<Listing<'_>>(whole) {
-                Ok(Listing { data: Some(items) }) => self.items(text, &items),
-                Ok(Listing { data: None }) => self.items(text, &[one]),
-                // A JSON value that is no listing.
-                Err(_) => self.items(text, &[one]),
+                Ok(Listing { data: Some(items), name: None, url: None }) => {
+                    self.items(text, &items)
+                }
+                Ok(_) | Err(_) => self.items(text, &[one]),
             },
             // An object over several lines that is not well formed, or lines of objects.
             Err(error) => {

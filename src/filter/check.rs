@@ -4,7 +4,7 @@ use super::{
     Attribute, Filter, Node, Operator, Predicate, Profile, Violation, ViolationKind, Violations,
 };
 use crate::event::EventType;
-use crate::syntax::{AttrPath, CompareOp, Expr, ExprKind, ExprRef, Span, Value, quote};
+use crate::syntax::{AttrPath, CompareOp, Expr, ExprKind, ExprRef, Span, Value, distance, quote};
 
 pub(super) fn check(
     profile: &Profile,
@@ -138,24 +138,18 @@ impl<'a> Check<'a> {
         if written.len() > LONGEST {
             return None;
         }
-        let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-        let distance = |known: &str| {
-            let whole = (written.to_ascii_lowercase(), known.to_ascii_lowercase());
+        let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+        let nearest = |known: &str| {
             let parts = [
-                whole,
-                (last(&written), last(known)),
-                (path.name().to_ascii_lowercase(), last(known)),
+                distance(&written, known),
+                distance(&last(&written), &last(known)),
+                distance(path.name(), &last(known)),
             ];
-            parts
-                .iter()
-                .map(|(written, known)| (strsim::osa_distance(written, known), known.len()))
-                .filter(|(distance, length)| *distance <= 1.max(length / 3))
-                .map(|(distance, _)| distance)
-                .min()
+            parts.into_iter().flatten().min()
         };
         let known = self.profile.attributes().iter().map(Attribute::name);
         known
-            .filter_map(|known| Some((distance(known)?, known)))
+            .filter_map(|known| Some((nearest(known)?, known)))
             .min_by_key(|near| near.0)
             .map(|near| near.1)
     }

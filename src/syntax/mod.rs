@@ -42,6 +42,13 @@ pub(crate) use error::quote;
 pub(crate) use print::{Shape, write_tree};
 pub(crate) use token::is_space;
 
+/// How far a written name is from a known one, letter case aside, if it was likely meant to be it.
+pub(crate) fn distance(written: &str, known: &str) -> Option<usize> {
+    let (written, known) = (written.to_ascii_lowercase(), known.to_ascii_lowercase());
+    let distance = strsim::osa_distance(&written, &known);
+    (distance <= 1.max(known.len() / 3)).then_some(distance)
+}
+
 use std::ops::Range;
 
 /// A half-open range of bytes in a filter's text; both ends lie on character boundaries.

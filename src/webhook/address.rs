@@ -37,8 +37,10 @@ impl std::error::Error for Unreachable {}
 ///
 /// A domain name says nothing about where it leads, and may lead elsewhere at the next look-up.
 /// So ask this for the very address that is dialled, on each delivery, and follow no redirects.
-/// The blocks are those of the IANA special-purpose registries, multicast, and the places where
-/// clouds serve their metadata. An address translated by NAT64 is judged by the IPv4 address in it.
+/// The blocks are those of the IANA special-purpose registries, a few addresses in them for
+/// protocols included, multicast, and the places where clouds serve their metadata. An address
+/// translated by NAT64 is judged by the IPv4 address in it, where the well-known prefix is used;
+/// a network's own prefix cannot be told from other addresses.
 ///
 /// ```
 /// use hooksieve::webhook::reachable;
@@ -69,7 +71,7 @@ pub fn reachable(address: IpAddr) -> Result<(), Unreachable> {
 const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
 
 /// The first that holds an address is the one that is named.
-const TABLE: [(&str, &str); 33] = [
+const TABLE: [(&str, &str); 37] = [
     ("0.0.0.0/8", "this network (RFC 791)"),
     ("10.0.0.0/8", "private use (RFC 1918)"),
     ("100.64.0.0/10", "shared by carriers (RFC 6598), with the metadata of a cloud"),
@@ -79,8 +81,11 @@ const TABLE: [(&str, &str); 33] = [
     ("172.16.0.0/12", "private use (RFC 1918)"),
     ("192.0.0.0/24", "protocol assignments (RFC 6890), with the metadata of a cloud"),
     ("192.0.2.0/24", "documentation (RFC 5737)"),
+    ("192.31.196.0/24", "answers for private names (RFC 7535)"),
+    ("192.52.193.0/24", "relays of multicast (RFC 7450)"),
     ("192.88.99.0/24", "relays of 6to4 (RFC 7526)"),
     ("192.168.0.0/16", "private use (RFC 1918)"),
+    ("192.175.48.0/24", "answers for private names (RFC 7534)"),
     ("198.18.0.0/15", "benchmarks (RFC 2544)"),
     ("198.51.100.0/24", "documentation (RFC 5737)"),
     ("203.0.113.0/24", "documentation (RFC 5737)"),
@@ -99,6 +104,7 @@ const TABLE: [(&str, &str); 33] = [
     ("2001::/23", "protocol assignments (RFC 2928)"),
     ("2001:db8::/32", "documentation (RFC 3849)"),
     ("2002::/16", "6to4 (RFC 7526)"),
+    ("2620:4f:8000::/48", "answers for private names (RFC 7534)"),
     ("3fff::/20", "documentation (RFC 9637)"),
     // Global unicast in use begins with the bits 001; these are the others.
     ("::/3", "not global unicast (RFC 4291)"),

@@ -1,5 +1,6 @@
 use super::Level;
 use crate::event::EventType;
+use crate::syntax::{excerpt, quote};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt;
@@ -133,7 +134,7 @@ impl Catalogue {
     /// A [`CatalogueError`] for the first mistake.
     pub fn read(bytes: &[u8]) -> Result<Self, CatalogueError> {
         let Listing { data } = serde_json::from_slice(bytes)
-            .map_err(|error| CatalogueError::Shape(error.to_string().into()))?;
+            .map_err(|error| CatalogueError::Shape(excerpt(&error.to_string(), 160).into()))?;
         let mut names = HashMap::new();
         let mut types = Vec::with_capacity(data.len());
         for (at, item) in data.into_iter().enumerate() {
@@ -143,7 +144,7 @@ impl Catalogue {
                     return Err(CatalogueError::EmptyName(at));
                 }
                 if names.insert(name.clone(), at).is_some() {
-                    return Err(CatalogueError::DoubledName(name.clone()));
+                    return Err(CatalogueError::DoubledName(quote(name).into()));
                 }
             }
             let title = title.unwrap_or_else(|| name.clone());
@@ -187,7 +188,8 @@ impl Catalogue {
     /// The known name that an unknown one was likely meant to be.
     #[must_use]
     pub fn nearest(&self, name: &str) -> Option<&str> {
-        super::nearest(name, self.0.types.iter().map(KnownType::name))
+        let newer = self.0.types.iter().filter_map(KnownType::newer_name);
+        super::nearest(name, self.0.types.iter().map(KnownType::name).chain(newer))
     }
 }
 

@@ -3,9 +3,9 @@
 use super::check::{Basis, Checked, check};
 use super::content::{Content, Server};
 use super::draft::Draft;
+use super::problem::Found;
 use super::{
-    Level, Origin, Patch, Problem, ProblemKind, Problems, Rules, Stamp, Timestamp, Webhook,
-    WebhookId,
+    Level, Patch, Problem, ProblemKind, Problems, Rules, Stamp, Timestamp, Webhook, WebhookId,
 };
 use crate::event::{TenantId, UserId};
 
@@ -62,16 +62,18 @@ impl Webhook {
     /// Everything that is wrong with the draft.
     pub fn create(draft: &Draft, rules: &Rules, new: Creation) -> Result<Self, Problems> {
         let Creation { id, tenant, by, at, limit } = new;
-        let mut problems = Vec::new();
+        let mut found = Found::default();
         if let Some((has, most)) = limit.filter(|(has, most)| has >= most) {
             let title = format!("user `{by}` has {has} webhooks");
             let help = format!("remove one first; a user may have {most}");
-            problems.push(Problem::new(ProblemKind::TooManyWebhooks, "", title, help));
+            found.push(Problem::new(ProblemKind::TooManyWebhooks, "", title, help));
         }
-        let content = settled(check(rules, &draft.0, &Basis::Draft), problems)?;
         let created = Stamp::new(by, at);
         let updated = created.clone();
-        Ok(Self::assemble(id, Server { tenant, created, updated, ..Server::default() }, content))
+        let server = Server { tenant, created, updated, ..Server::default() };
+        server_given(Some(&id), &server, &mut found);
+        let content = settled(check(rules, &draft.0, &Basis::Draft), found)?;
+        Ok(Self::assemble(id, server, content))
     }
 
     /// The webhook after a PUT: the draft in place of what was, less what the server set and the
@@ -83,8 +85,7 @@ impl Webhook {
     pub fn replaced(&self, draft: &Draft, rules: &Rules, stamp: Stamp) -> Result<Self, Problems> {
         // A draft that leaves the encrypted headers out removes them.
         let basis = Basis::Change { old: self, headers_anew: true };
-        let content = settled(check(rules, &draft.0, &basis), Vec::new())?;
-        Ok(self.changed(content, stamp))
+        self.changed(check(rules, &draft.0, &basis), Found::default(), stamp)
     }
 
     /// The webhook after a PATCH: all operations applied in order, and the result checked as a
@@ -98,8 +99,7 @@ impl Webhook {
         let mut document = self.patchable();
         let applied = patch.apply(&mut document);
         let basis = Basis::Change { old: self, headers_anew: applied.headers_anew };
-        let content = settled(check(rules, &document, &basis), applied.problems)?;
-        Ok(self.changed(content, stamp))
+        self.changed(check(rules, &document, &basis), applied.found, stamp)
     }
 
     /// A webhook from a document that holds what the server has set, too: a
@@ -112,32 +112,32 @@ impl Webhook {
         let checked = check(rules, &document.0, &Basis::Document { id_required: true });
         match (checked.id, checked.content) {
             (Some(id), Some(content)) => Ok(Self::assemble(id, checked.server, content)),
-            _ => Err(Problems::all(checked.problems)),
+            _ => Err(Problems::all(checked.found.into_problems())),
         }
     }
 
-    /// The webhook after the server has disabled it, with the reason and its code.
+    /// The webhook after the server has disabled it, with the reason and its code; no user did.
     #[must_use]
     pub fn disabled(&self, reason: &str, code: &str, at: Timestamp) -> Self {
         let mut webhook = self.clone();
         webhook.content.enabled = false;
         webhook.server.disabled_reason = Some(reason.into());
         webhook.server.disabled_code = Some(code.into());
-        webhook.server.updated.at = Some(at);
+        webhook.server.updated = Stamp { by: None, at: Some(at) };
         webhook
     }
 
-    fn changed(&self, content: Content, stamp: Stamp) -> Self {
-        let content = Content { origin: Some(self.origin()), ..content };
+    fn changed(&self, checked: Checked, mut found: Found, stamp: Stamp) -> Result<Self, Problems> {
         let server = Server { updated: stamp, ..self.server.clone() };
-        Self::assemble(self.id.clone(), server, content)
+        server_given(None, &server, &mut found);
+        let content = settled(checked, found)?;
+        Ok(Self::assemble(self.id.clone(), server, content))
     }
 
     fn assemble(id: WebhookId, mut server: Server, mut content: Content) -> Self {
         if content.level == Level::User && content.owner.is_none() {
             content.owner = server.created.by.clone();
         }
-        content.origin.get_or_insert(Origin::Api);
         if content.enabled {
             (server.disabled_reason, server.disabled_code) = (None, None);
         }
@@ -145,11 +145,27 @@ impl Webhook {
     }
 }
 
-/// The content, if nothing is wrong; `problems` were found before the rules were asked.
-fn settled(checked: Checked, mut problems: Vec<Problem>) -> Result<Content, Problems> {
-    problems.extend(checked.problems);
+/// Ids that the server gives are not empty, or the webhook could not be read back.
+fn server_given(id: Option<&WebhookId>, server: &Server, found: &mut Found) {
+    let Server { tenant, created, updated, .. } = server;
+    let ids = [
+        ("id", id.map(WebhookId::as_str)),
+        ("tenantId", tenant.as_ref().map(TenantId::as_str)),
+        ("createdByUserId", created.by.as_ref().map(UserId::as_str)),
+        ("updatedByUserId", updated.by.as_ref().map(UserId::as_str)),
+    ];
+    for (name, _) in ids.iter().filter(|(_, id)| *id == Some("")) {
+        let title = format!("the server gives an empty `{name}`");
+        let help = "this is a mistake of the server, not of the request";
+        found.push(Problem::new(ProblemKind::TooShort, format!("/{name}"), title, help));
+    }
+}
+
+/// The content, if nothing is wrong; `found` is what was found before the rules were asked.
+fn settled(checked: Checked, mut found: Found) -> Result<Content, Problems> {
+    found.append(checked.found);
     match checked.content {
-        Some(content) if problems.is_empty() => Ok(content),
-        _ => Err(Problems::all(problems)),
+        Some(content) if found.is_empty() => Ok(content),
+        _ => Err(Problems::all(found.into_problems())),
     }
 }

@@ -1,9 +1,10 @@
 //! The rules of a webhook's members, each in one place, applied to a document as a whole.
 
-use super::content::{Access, Content, MEMBERS, Server};
+use super::content::{self, Access, Content, MEMBERS, Server};
 use super::draft::Json;
 use super::headers::{self, Group, Header};
-use super::url::Target;
+use super::problem::{Found, token};
+use super::url::{self, Target};
 use super::{
     Level, Origin, Problem, ProblemKind, Rules, Secret, Stamp, Timestamp, Webhook, WebhookId,
     nearest,
@@ -29,12 +30,14 @@ pub(super) struct Checked {
     pub(super) id: Option<WebhookId>,
     pub(super) content: Option<Content>,
     pub(super) server: Server,
-    pub(super) problems: Vec<Problem>,
-    pub(super) warnings: Vec<Problem>,
+    pub(super) found: Found,
+    /// For documents alone.
+    pub(super) warnings: Found,
 }
 
 pub(super) fn check(rules: &Rules, document: &Json, basis: &Basis<'_>) -> Checked {
-    let mut check = Check { rules, document, basis, problems: Vec::new(), warnings: Vec::new() };
+    let (found, warnings) = (Found::default(), Found::default());
+    let mut check = Check { rules, document, basis, found, warnings, suggestions: 16 };
     if !matches!(document, Json::Object(_)) {
         let title = format!("expected a webhook, a JSON object, found {}", document.kind());
         check.wrong(ProblemKind::NotAnObject, "", title, "send a JSON object");
@@ -53,15 +56,17 @@ struct Check<'a> {
     rules: &'a Rules,
     document: &'a Json,
     basis: &'a Basis<'a>,
-    problems: Vec<Problem>,
-    warnings: Vec<Problem>,
+    found: Found,
+    warnings: Found,
+    /// For how many unknown names more the nearest known one is looked up, which is costly.
+    suggestions: usize,
 }
 
 impl<'a> Check<'a> {
     fn checked(self, id: Option<WebhookId>, server: Server, content: Option<Content>) -> Checked {
-        let Self { problems, warnings, .. } = self;
-        let content = content.filter(|_| problems.is_empty());
-        Checked { id, server, content, problems, warnings }
+        let Self { found, warnings, .. } = self;
+        let content = content.filter(|_| found.is_empty());
+        Checked { id, server, content, found, warnings }
     }
 
     fn wrong(
@@ -71,7 +76,7 @@ impl<'a> Check<'a> {
         title: impl Into<Box<str>>,
         detail: impl Into<Box<str>>,
     ) {
-        self.problems.push(Problem::new(kind, pointer, title, detail));
+        self.found.push(Problem::new(kind, pointer, title, detail));
     }
 
     fn warn(
@@ -89,19 +94,22 @@ impl<'a> Check<'a> {
         let Json::Object(members) = self.document else { return };
         let mut seen = HashSet::new();
         for (name, value) in members {
-            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            let pointer = format!("/{}", token(name));
             let shown = quote(name);
             if !seen.insert(name) {
                 let title = format!("`{shown}` stands twice");
                 self.wrong(ProblemKind::DoubledMember, &pointer, title, "remove one of the two");
                 continue;
             }
+            if !matches!(self.basis, Basis::Document { .. }) {
+                continue;
+            }
             let known = MEMBERS.iter().find(|known| *known.name == **name);
             match known.map(|known| known.access) {
                 None => {
                     let title = format!("webhooks have no `{shown}`; it is passed over");
-                    let known = nearest(name, MEMBERS.iter().map(|known| known.name));
-                    let help = match known {
+                    let known = MEMBERS.iter().map(|known| known.name);
+                    let help = match self.suggested().and_then(|()| nearest(name, known)) {
                         Some(known) => format!("did you mean `{known}`?"),
                         None => "remove it".to_owned(),
                     };
@@ -117,6 +125,12 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// Takes the right to look up one nearest name, while there is any.
+    fn suggested(&mut self) -> Option<()> {
+        self.suggestions = self.suggestions.checked_sub(1)?;
+        Some(())
+    }
+
     /// A member; null is as good as absent.
     fn member(&self, name: &str) -> Option<&'a Json> {
         self.document.member(name).filter(|value| **value != Json::Null)
@@ -127,18 +141,25 @@ impl<'a> Check<'a> {
         self.wrong(ProblemKind::WrongType, &format!("/{name}"), title, help);
     }
 
-    /// A string of `least` to `most` characters, `None` where it is absent; outer `None` where it
-    /// is wrong, which is told.
-    fn text(&mut self, name: &str, least: usize, most: usize) -> Option<Option<&'a str>> {
-        let text = match self.member(name) {
-            None => return Some(None),
-            Some(Json::String(text)) => text,
+    /// A string, `None` where it is absent; outer `None` where it is wrong, which is told.
+    fn string(&mut self, name: &str) -> Option<Option<&'a str>> {
+        match self.member(name) {
+            None => Some(None),
+            Some(Json::String(text)) => Some(Some(text)),
             Some(other) => {
                 self.wrong_type(name, other, "give a string");
-                return None;
+                None
             }
-        };
-        // No one needs the length of a text that is far too long.
+        }
+    }
+
+    /// A string of `least` to `most` characters, as [`string`](Self::string).
+    fn text(&mut self, name: &str, least: usize, most: usize) -> Option<Option<&'a str>> {
+        let text = self.string(name)?;
+        text.is_none_or(|text| self.has_length(name, text, least, most)).then_some(text)
+    }
+
+    fn has_length(&mut self, name: &str, text: &str, least: usize, most: usize) -> bool {
         let length = text.chars().count();
         let (kind, title) = match length {
             0 if least > 0 => (ProblemKind::TooShort, format!("`{name}` is empty")),
@@ -148,7 +169,7 @@ impl<'a> Check<'a> {
             _ if length > most => {
                 (ProblemKind::TooLong, format!("`{name}` has {length} characters"))
             }
-            _ => return Some(Some(text)),
+            _ => return true,
         };
         let help = match (least, most) {
             (_, usize::MAX) => "give it a value, or remove it".to_owned(),
@@ -156,7 +177,7 @@ impl<'a> Check<'a> {
             _ => format!("give it {least} to {most} characters"),
         };
         self.wrong(kind, &format!("/{name}"), title, help);
-        None
+        false
     }
 
     /// An id, which is anything but empty.
@@ -177,7 +198,7 @@ impl<'a> Check<'a> {
 
     /// One of a few words.
     fn word<W: Copy>(&mut self, name: &str, words: &[(&str, W)]) -> Option<Option<W>> {
-        let Some(text) = self.text(name, 0, usize::MAX)? else { return Some(None) };
+        let Some(text) = self.string(name)? else { return Some(None) };
         if let Some((_, word)) = words.iter().find(|(known, _)| *known == text) {
             return Some(Some(*word));
         }
@@ -208,8 +229,8 @@ impl<'a> Check<'a> {
         let tenant = self.id("tenantId").flatten();
         let created = self.stamp("createdAt", "createdByUserId");
         let updated = self.stamp("updatedAt", "updatedByUserId");
-        let disabled_reason = self.text("disabledReason", 0, usize::MAX).flatten().map(Box::from);
-        let disabled_code = self.text("disabledReasonCode", 0, usize::MAX).flatten().map(Box::from);
+        let disabled_reason = self.string("disabledReason").flatten().map(Box::from);
+        let disabled_code = self.string("disabledReasonCode").flatten().map(Box::from);
         Server { tenant, created, updated, disabled_reason, disabled_code }
     }
 
@@ -219,8 +240,8 @@ impl<'a> Check<'a> {
             Some(text) => {
                 let time = text.parse::<Timestamp>().ok();
                 if time.is_none() {
-                    let title = format!("`{at}` is no time: `{}`", quote(text));
-                    let help = "write it in UTC, such as `2026-01-31T09:00:00Z`";
+                    let title = format!("`{at}` is no time in UTC from 1970 on: `{}`", quote(text));
+                    let help = "write it such as `2026-01-31T09:00:00Z`";
                     self.wrong(ProblemKind::InvalidTime, &format!("/{at}"), title, help);
                 }
                 time
@@ -266,19 +287,17 @@ impl<'a> Check<'a> {
     }
 
     fn url(&mut self) -> Option<Target> {
-        let text = self.text("url", 0, usize::MAX);
-        let text =
-            self.required("url", "give an https URL, such as `https://hooks.example.com/`", text)?;
+        let text = self.string("url");
+        let help = "give an https URL, such as `https://hooks.example.com/`";
+        let text = self.required("url", help, text)?;
+        let fits = self.has_length("url", text, 0, url::MOST);
         match Target::check(text) {
             Ok(target) => {
-                if target.has_fragment() {
-                    let title = "the fragment of `url`, from `#` on, is never sent".to_owned();
-                    self.warn(ProblemKind::UrlFragment, "/url", title, "remove it");
-                }
-                Some(target)
+                content::url_warning(&target).into_iter().for_each(|w| self.warnings.push(w));
+                Some(target).filter(|_| fits)
             }
             Err(problems) => {
-                self.problems.extend(problems);
+                problems.into_iter().for_each(|problem| self.found.push(problem));
                 None
             }
         }
@@ -294,7 +313,8 @@ impl<'a> Check<'a> {
         Some(owner)
     }
 
-    /// The event types, each once; those that are unknown too, for the rules of the filter.
+    /// The event types, each once; those that are unknown too, for the rules of the filter; none
+    /// where some cannot be read.
     fn event_types(&mut self, level: Option<Level>) -> Option<Vec<EventType>> {
         let items = match self.member("eventTypes") {
             None => &[][..],
@@ -305,12 +325,11 @@ impl<'a> Check<'a> {
             }
         };
         if items.is_empty() {
-            let title = "a webhook without event types never fires".to_owned();
-            let help = "name at least one in `eventTypes`";
-            self.warn(ProblemKind::NoEventTypes, "/eventTypes", title, help);
+            self.warnings.push(content::no_event_types());
         }
         let mut seen = HashSet::new();
         let mut types = Vec::new();
+        let mut all = true;
         for (at, item) in items.iter().enumerate() {
             let pointer = format!("/eventTypes/{at}");
             match item {
@@ -322,17 +341,18 @@ impl<'a> Check<'a> {
                 other => {
                     let title = format!("an event type is {}", other.kind());
                     self.wrong(ProblemKind::WrongType, &pointer, title, "give a string");
+                    all = false;
                 }
             }
         }
-        Some(types)
+        all.then_some(types)
     }
 
     fn event_type(&mut self, pointer: &str, name: &str, level: Option<Level>) {
         let catalogue = &self.rules.catalogue;
         let Some(known) = catalogue.find(name) else {
             let title = format!("event type `{}` is unknown", quote(name));
-            let help = match catalogue.nearest(name) {
+            let help = match self.suggested().and_then(|()| catalogue.nearest(name)) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => "use a name from the catalogue of event types".to_owned(),
             };
@@ -350,20 +370,16 @@ impl<'a> Check<'a> {
     }
 
     fn filter(&mut self, types: Option<&[EventType]>) -> Option<(Filter, Option<Box<str>>)> {
-        let text = self.text("filter", 0, usize::MAX)?.unwrap_or_default();
-        // A rule that names a type holds for its newer name, too.
-        let named = |event_type: &EventType| match self.rules.catalogue.find(event_type.as_str()) {
-            Some(known) => EventType::from(known.name()),
-            None => event_type.clone(),
-        };
-        let types: Option<Vec<_>> = types.map(|types| types.iter().map(named).collect());
+        let text = self.string("filter")?.unwrap_or_default();
+        let types: Option<Vec<_>> =
+            types.map(|types| types.iter().map(|name| self.rules.as_in_profile(name)).collect());
         match self.rules.profile.filter(text, types.as_deref()) {
             Ok(filter) => {
                 let written = (!text.chars().all(is_space)).then(|| text.into());
                 Some((filter, written))
             }
             Err(error) => {
-                self.problems.extend(error.problems().map(|problem| Problem::of_filter(&problem)));
+                error.problems().for_each(|problem| self.found.push(Problem::of_filter(&problem)));
                 None
             }
         }
@@ -385,11 +401,11 @@ impl<'a> Check<'a> {
     /// Both groups, as far as they can be read.
     fn headers(&mut self, target: Option<&Target>) -> (Vec<Header>, Vec<Header>) {
         let mut group = |group: Group| match self.member(group.member()) {
-            None => Vec::new(),
-            Some(value) => headers::check(group, value, &mut self.problems),
+            None => headers::Checked::default(),
+            Some(value) => headers::check(group, value, &mut self.found),
         };
         let (plain, encrypted) = (group(Group::Plain), group(Group::Encrypted));
-        headers::check_both(&plain, &encrypted, &mut self.problems);
+        headers::check_both(&plain, &encrypted, &mut self.found);
         let pointer = "/encryptedHeaders";
         if let Some(Json::Array(names)) = self.member("encryptedHeaders")
             && !names.is_empty()
@@ -403,15 +419,17 @@ impl<'a> Check<'a> {
                 _ => self.wrong(ProblemKind::HeaderWithoutValue, pointer, title, help),
             }
         }
-        if let (Basis::Change { old, headers_anew: false }, Some(target)) = (self.basis, target)
-            && *target != old.content.target
+        // A URL that is wrong is another one, too.
+        if let Basis::Change { old, headers_anew: false } = self.basis
+            && target != Some(&old.content.target)
+            && self.member("url").is_some()
             && !old.content.encrypted_headers.is_empty()
         {
             let title = "`url` changes, so the encrypted headers are needed anew";
             let help = "give `encryptedHeaders` in the same request, or remove it";
             self.wrong(ProblemKind::HeadersNeededAnew, pointer, title, help);
         }
-        (plain, encrypted)
+        (plain.headers, encrypted.headers)
     }
 
     fn cloud_events(&mut self) -> Option<bool> {
@@ -428,14 +446,16 @@ impl<'a> Check<'a> {
         Some(enabled)
     }
 
-    fn origin(&mut self) -> Option<Option<Origin>> {
+    fn origin(&mut self) -> Option<Origin> {
         let origin = self.word("origin", &Origin::ALL.map(|origin| (origin.as_str(), origin)))?;
-        if let (Basis::Change { old, .. }, Some(new)) = (self.basis, origin)
-            && new != old.origin()
-        {
-            let title = format!("`origin` is `{}` since the webhook was created", old.origin());
+        let Basis::Change { old, .. } = self.basis else {
+            return Some(origin.unwrap_or(Origin::Api));
+        };
+        let fixed = old.origin();
+        if origin.is_some_and(|origin| origin != fixed) {
+            let title = format!("`origin` is `{fixed}` since the webhook was created");
             self.wrong(ProblemKind::OriginFixed, "/origin", title, "leave it out");
         }
-        Some(origin)
+        Some(fixed)
     }
 }

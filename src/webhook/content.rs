@@ -2,7 +2,7 @@
 
 use super::headers::Header;
 use super::url::Target;
-use super::{Level, Origin, Secret, Stamp};
+use super::{Level, Origin, Problem, ProblemKind, Secret, Stamp};
 use crate::event::{EventType, TenantId, UserId};
 use crate::filter::Filter;
 
@@ -74,7 +74,7 @@ pub(super) struct Content {
     pub(super) enabled: bool,
     pub(super) cloud_events: bool,
     pub(super) check_revocation: bool,
-    pub(super) origin: Option<Origin>,
+    pub(super) origin: Origin,
 }
 
 /// What the server decides.
@@ -85,4 +85,24 @@ pub(super) struct Server {
     pub(super) updated: Stamp,
     pub(super) disabled_reason: Option<Box<str>>,
     pub(super) disabled_code: Option<Box<str>>,
+}
+
+impl Content {
+    /// What is allowed, and hardly meant.
+    pub(super) fn warnings(&self) -> Vec<Problem> {
+        let types = self.event_types.is_empty().then(no_event_types);
+        url_warning(&self.target).into_iter().chain(types).collect()
+    }
+}
+
+pub(super) fn url_warning(target: &Target) -> Option<Problem> {
+    let title = "the fragment of `url`, from `#` on, is never sent";
+    let warn = || Problem::new(ProblemKind::UrlFragment, "/url", title, "remove it");
+    target.has_fragment().then(warn)
+}
+
+pub(super) fn no_event_types() -> Problem {
+    let title = "a webhook without event types never fires";
+    let help = "name at least one in `eventTypes`";
+    Problem::new(ProblemKind::NoEventTypes, "/eventTypes", title, help)
 }

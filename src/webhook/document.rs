@@ -17,9 +17,9 @@ enum Form {
     Content,
 }
 
-/// The API's JSON of a webhook, for responses. It never holds the secret or a value of an
-/// encrypted header: `secretKeyAdded` tells that there is a secret, and `encryptedHeaders` lists
-/// names. What is not set is left out.
+/// The API's JSON of a webhook, for responses, and `tenantId` where the tenant is known. It never
+/// holds the secret or a value of an encrypted header: `secretKeyAdded` tells that there is a
+/// secret, and `encryptedHeaders` lists names. What is not set is left out.
 impl Serialize for Webhook {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         document(self, Form::Response).serialize(serializer)
@@ -124,7 +124,7 @@ fn document(webhook: &Webhook, form: Form) -> Json {
     }
     members.flag("enableCloudEventDelivery", content.cloud_events);
     members.flag("checkCertificateRevocation", content.check_revocation);
-    members.text("origin", content.origin);
+    members.text("origin", Some(content.origin));
     if form != Form::Content {
         let Server { created, updated, disabled_reason, disabled_code, .. } = server;
         stamp(&mut members, "createdAt", "createdByUserId", created);

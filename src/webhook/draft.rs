@@ -10,7 +10,7 @@ use std::fmt;
 ///
 /// Any JSON value is taken as it is, in its order and with doubled members, so that every mistake
 /// can be named at once; a server's framework may read bodies into it, since it is `Deserialize`.
-/// Holds at most 40 times the bytes of its text. `Debug` shows the names of members alone, since
+/// Holds at most 50 times the bytes of its text. `Debug` shows the names of members alone, since
 /// values may be secret.
 #[derive(Clone, PartialEq)]
 pub struct Draft(pub(super) Json);
@@ -23,14 +23,14 @@ impl Draft {
     ///
     /// assert!(Draft::read(br#"{"name": 5}"#).is_ok());
     /// let error = Draft::read(br#"{"name": "#).unwrap_err();
-    /// assert_eq!(error.to_string(), "the document is no JSON: EOF while parsing a value at line 1 column 9");
+    /// assert_eq!(error.to_string(), "the body is no JSON: EOF while parsing a value at line 1 column 9");
     /// ```
     ///
     /// # Errors
     ///
     /// Bytes that are no JSON, or nested deeper than 127.
     pub fn read(bytes: &[u8]) -> Result<Self, Problems> {
-        read(bytes, "the document").map(Self)
+        read(bytes, ProblemKind::Syntax).map(Self)
     }
 
     /// The text of a member; `None` where it is absent or no string.
@@ -48,7 +48,8 @@ impl Draft {
         self.0.member(member).is_some_and(|value| *value != Json::Null)
     }
 
-    /// Sets a member, in place of one of the same name. A document that is no object stays as it is.
+    /// Sets a member, in place of one of the same name. A document that is no object stays as it
+    /// is.
     pub fn set(&mut self, member: &str, text: &str) {
         self.0.set(member, Json::String(text.into()));
     }
@@ -76,10 +77,10 @@ impl fmt::Debug for Draft {
     }
 }
 
-pub(super) fn read(bytes: &[u8], what: &str) -> Result<Json, Problems> {
+pub(super) fn read(bytes: &[u8], kind: ProblemKind) -> Result<Json, Problems> {
     serde_json::from_slice(bytes).map_err(|error| {
-        let title = format!("{what} is no JSON: {}", quote(&error.to_string()));
-        Problem::new(ProblemKind::Syntax, "", title, "send well-formed JSON in UTF-8").into()
+        let title = format!("the body is no JSON: {}", quote(&error.to_string()));
+        Problem::new(kind, "", title, "send well-formed JSON in UTF-8").into()
     })
 }
 
@@ -217,6 +218,8 @@ impl<'de> Visitor<'de> for Reader {
         while let Some(item) = items.next_element()? {
             list.push(item);
         }
+        // A list of one has room for four.
+        list.shrink_to_fit();
         Ok(Json::Array(list))
     }
 
@@ -225,6 +228,7 @@ impl<'de> Visitor<'de> for Reader {
         while let Some(member) = members.next_entry::<Box<str>, Json>()? {
             list.push(member);
         }
+        list.shrink_to_fit();
         Ok(Json::Object(list))
     }
 }

@@ -1,6 +1,7 @@
 //! Which headers a webhook may add to its requests.
 
 use super::draft::Json;
+use super::problem::{Found, token};
 use super::{Problem, ProblemKind};
 use crate::syntax::quote;
 use http::{HeaderName, HeaderValue};
@@ -89,14 +90,24 @@ impl Group {
         }
     }
 
-    fn pointer(self, token: &str) -> String {
-        format!("/{}/{}", self.member(), token.replace('~', "~0").replace('/', "~1"))
+    fn pointer(self, name: &str) -> String {
+        format!("/{}/{}", self.member(), token(name))
     }
 }
 
+/// What stands in a group.
+#[derive(Default)]
+pub(super) struct Checked {
+    /// Those that are right, by name.
+    pub(super) headers: Vec<Header>,
+    /// Each name, as it was written first, and where.
+    names: HashMap<HeaderName, (Box<str>, String)>,
+}
+
 /// The headers of a group, read as far as they can be.
-pub(super) fn check(group: Group, value: &Json, problems: &mut Vec<Problem>) -> Vec<Header> {
-    let mut check = Check { group, problems, seen: HashMap::new(), bytes: 0, headers: Vec::new() };
+pub(super) fn check(group: Group, value: &Json, found: &mut Found) -> Checked {
+    let mut check = Check { group, found, bytes: 0, checked: Checked::default() };
+    let pointer = format!("/{}", group.member());
     match value {
         Json::Object(members) => {
             for (name, value) in members {
@@ -110,36 +121,35 @@ pub(super) fn check(group: Group, value: &Json, problems: &mut Vec<Problem>) -> 
         }
         other => {
             let title = format!("`{}` is {}", group.member(), other.kind());
-            let help = "give an object of strings";
-            problems.push(Problem::new(
-                ProblemKind::WrongType,
-                format!("/{}", group.member()),
-                title,
-                help,
-            ));
-            return Vec::new();
+            check.add(ProblemKind::WrongType, &pointer, title, "give an object of strings");
         }
     }
-    let Check { bytes, headers, .. } = check;
+    let bytes = check.bytes;
     if bytes > MOST {
-        let pointer = format!("/{}", group.member());
         let title = format!("`{}` has {bytes} bytes of names and values", group.member());
         let help = format!("keep to {MOST} bytes");
-        problems.push(Problem::new(ProblemKind::HeadersTooLarge, pointer, title, help));
+        check.add(ProblemKind::HeadersTooLarge, &pointer, title, help);
     }
-    headers
+    let mut checked = check.checked;
+    // The members of a JSON object have no order.
+    checked.headers.sort_unstable_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
+    checked
 }
 
 /// Names that stand in both groups.
-pub(super) fn check_both(plain: &[Header], encrypted: &[Header], problems: &mut Vec<Problem>) {
-    let in_plain: HashMap<_, _> = plain.iter().map(|header| (&header.name, header)).collect();
-    for header in encrypted {
-        if let Some(other) = in_plain.get(&header.name) {
-            let pointer = Group::Encrypted.pointer(&header.written);
-            let title = format!("header `{}` stands in `headers`, too", quote(&header.written));
-            let help = same_name(&other.written);
-            problems.push(Problem::new(ProblemKind::HeaderDoubled, pointer, title, help));
-        }
+pub(super) fn check_both(plain: &Checked, encrypted: &Checked, found: &mut Found) {
+    let mut doubled: Vec<_> = encrypted
+        .names
+        .iter()
+        .filter_map(|(name, (written, pointer))| {
+            Some((pointer, written, &plain.names.get(name)?.0))
+        })
+        .collect();
+    doubled.sort_unstable();
+    for (pointer, written, other) in doubled {
+        let title = format!("header `{}` stands in `headers`, too", quote(written));
+        let problem = Problem::new(ProblemKind::HeaderDoubled, &**pointer, title, same_name(other));
+        found.push(problem);
     }
 }
 
@@ -149,16 +159,14 @@ fn same_name(other: &str) -> String {
 
 struct Check<'a> {
     group: Group,
-    problems: &'a mut Vec<Problem>,
-    /// The letter case in which each name came first.
-    seen: HashMap<HeaderName, Box<str>>,
+    found: &'a mut Found,
     bytes: usize,
-    headers: Vec<Header>,
+    checked: Checked,
 }
 
 impl Check<'_> {
     fn add(&mut self, kind: ProblemKind, pointer: &str, title: String, help: impl Into<Box<str>>) {
-        self.problems.push(Problem::new(kind, pointer, title, help));
+        self.found.push(Problem::new(kind, pointer, title, help));
     }
 
     fn header(&mut self, written: &str, value: &Json) {
@@ -179,7 +187,7 @@ impl Check<'_> {
             }
         };
         if let (Some(name), Some(value)) = (name, value) {
-            self.headers.push(Header { written: written.into(), name, value });
+            self.checked.headers.push(Header { written: written.into(), name, value });
         }
     }
 
@@ -192,7 +200,7 @@ impl Check<'_> {
         };
         self.bytes += written.len();
         if let Some(name) = self.name(written, &pointer) {
-            self.headers.push(Header { written: written.clone(), name, value: None });
+            self.checked.headers.push(Header { written: written.clone(), name, value: None });
         }
     }
 
@@ -213,13 +221,13 @@ impl Check<'_> {
             let help = "remove it: the request's framing, content and signature are the server's";
             self.add(ProblemKind::HeaderReserved, pointer, title, help);
         }
-        if let Some(first) = self.seen.get(&name) {
+        if let Some((first, _)) = self.checked.names.get(&name) {
             let title = format!("header `{shown}` stands twice");
             let help = same_name(first);
             self.add(ProblemKind::HeaderDoubled, pointer, title, help);
             return None;
         }
-        self.seen.insert(name.clone(), written.into());
+        self.checked.names.insert(name.clone(), (written.into(), pointer.to_owned()));
         Some(name)
     }
 

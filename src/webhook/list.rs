@@ -1,9 +1,11 @@
 //! Listing: which webhooks, in which order, which page.
 
 use super::order::{Cursor, Direction, Field, Key, Sort};
+use super::problem::{Found, token};
 use super::{Level, Origin, Problem, ProblemKind, Problems, Webhook, nearest};
 use crate::syntax::quote;
 use serde::Serialize;
+use std::collections::HashSet;
 use url::form_urlencoded;
 
 /// A request to list webhooks: the query parameters of the API's `GET /webhooks`, checked.
@@ -19,9 +21,10 @@ use url::form_urlencoded;
 /// | `ownerId`, `createdByUserId`, `updatedByUserId` | this user |
 /// | `next`, `prev` | a cursor out of the links of a page |
 ///
-/// Names and URLs are ordered by their characters' code points, times with none first, and equals
-/// by id. A cursor holds the place in that order, so that pages neither repeat nor skip a webhook
-/// that stays, whatever is created or deleted meanwhile.
+/// Names and URLs are ordered by the code points of their first 256 characters, times with none
+/// first, and equals by id. A cursor holds the place in that order, so that pages neither repeat
+/// nor skip a webhook that stays where it is, whatever is created or deleted meanwhile; order by
+/// `createdAt` where webhooks are renamed or updated while somebody reads.
 ///
 /// ```
 /// use hooksieve::webhook::{Draft, List, Creation, Rules, Webhook};
@@ -66,11 +69,11 @@ struct Pattern(Box<str>);
 
 impl Pattern {
     fn new(text: &str) -> Self {
-        Self(text.to_lowercase().into())
+        Self(folded(text).into())
     }
 
     fn matches(&self, text: &str) -> bool {
-        let text = text.to_lowercase();
+        let text = folded(text);
         let Some((first, rest)) = self.0.split_once('*') else { return *self.0 == *text };
         let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
         let Some(mut text) = text.strip_prefix(first).and_then(|text| text.strip_suffix(last))
@@ -85,6 +88,11 @@ impl Pattern {
             })
         })
     }
+}
+
+/// Letter by letter, since the lower case of a whole text depends on where a letter stands in it.
+fn folded(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
 }
 
 const PARAMETERS: [&str; 13] = [
@@ -110,7 +118,7 @@ impl List {
     ///
     /// Everything that is wrong with the parameters.
     pub fn read(query: &str) -> Result<Self, Problems> {
-        let mut reader = Reader { pairs: Vec::new(), problems: Vec::new() };
+        let mut reader = Reader::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             reader.take(&name, &value);
         }
@@ -145,10 +153,10 @@ impl List {
             cursor: next.or(prev),
             given: Vec::new(),
         };
-        let Reader { pairs, problems } = reader;
+        let Reader { pairs, found, .. } = reader;
         let given = pairs.into_iter().filter(|(name, _)| !matches!(&**name, "next" | "prev"));
-        if !problems.is_empty() {
-            return Err(Problems::all(problems));
+        if !found.is_empty() {
+            return Err(Problems::all(found.into_problems()));
         }
         Ok(Self { given: given.collect(), ..list })
     }
@@ -237,15 +245,16 @@ fn words<const N: usize>(words: [&str; N]) -> String {
     format!("one of {}", words.join(", "))
 }
 
+#[derive(Default)]
 struct Reader {
     pairs: Vec<(Box<str>, Box<str>)>,
-    problems: Vec<Problem>,
+    seen: HashSet<Box<str>>,
+    found: Found,
 }
 
 impl Reader {
     fn wrong(&mut self, kind: ProblemKind, name: &str, title: String, help: String) {
-        let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-        self.problems.push(Problem::new(kind, pointer, title, help));
+        self.found.push(Problem::new(kind, format!("/{}", token(name)), title, help));
     }
 
     fn take(&mut self, name: &str, value: &str) {
@@ -259,7 +268,7 @@ impl Reader {
                 None => format!("known are {}", PARAMETERS.join(", ")),
             };
             self.wrong(ProblemKind::ListUnknownParameter, name, title, help);
-        } else if !repeatable && self.pairs.iter().any(|(before, _)| &**before == name) {
+        } else if !self.seen.insert(name.into()) && !repeatable {
             let title = format!("parameter `{shown}` stands twice");
             let help = "remove one of the two".to_owned();
             self.wrong(ProblemKind::ListDoubledParameter, name, title, help);

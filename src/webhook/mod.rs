@@ -62,7 +62,8 @@ pub use problem::{ErrorBody, Problem, ProblemKind, Problems};
 pub use time::{Timestamp, TimestampError};
 
 use crate::event::{EventType, TenantId, UserId, ids};
-use crate::filter::{Filter, Profile};
+use crate::filter::{Attribute, Filter, Profile};
+use crate::syntax::distance;
 use content::{Content, Server};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -157,6 +158,19 @@ impl Rules {
         &self.catalogue
     }
 
+    /// An event type by the name that a rule of the profile uses for it.
+    fn as_in_profile(&self, event_type: &EventType) -> EventType {
+        let Some(known) = self.catalogue.find(event_type.as_str()) else {
+            return event_type.clone();
+        };
+        let used = |name: &&str| {
+            let soles = self.profile.attributes().iter().filter_map(Attribute::sole_event_type);
+            soles.into_iter().any(|sole| sole.as_str() == *name)
+        };
+        let newer = known.newer_name().filter(used);
+        EventType::from(newer.unwrap_or(known.name()))
+    }
+
     /// Everything that is wrong with a draft or a response, and what deserves a warning: a member
     /// that nobody knows or that a draft may not set, no event types, a fragment in the URL. What
     /// a draft may not set is read all the same.
@@ -175,9 +189,10 @@ impl Rules {
     /// ```
     #[must_use]
     pub fn check(&self, document: &Draft) -> Report {
-        let checked =
-            check::check(self, &document.0, &check::Basis::Document { id_required: false });
-        Report { errors: checked.problems, warnings: checked.warnings }
+        let basis = check::Basis::Document { id_required: false };
+        let checked = check::check(self, &document.0, &basis);
+        let (errors, warnings) = (checked.found, checked.warnings);
+        Report { errors: errors.into_problems(), warnings: warnings.into_problems() }
     }
 }
 
@@ -342,13 +357,13 @@ impl Webhook {
         self.content.secret.as_ref()
     }
 
-    /// Headers of its requests.
+    /// Headers of its requests, by name.
     #[must_use]
     pub fn headers(&self) -> &[Header] {
         &self.content.headers
     }
 
-    /// Headers of its requests that nobody is shown.
+    /// Headers of its requests whose values nobody is shown, by name.
     #[must_use]
     pub fn encrypted_headers(&self) -> &[Header] {
         &self.content.encrypted_headers
@@ -375,7 +390,7 @@ impl Webhook {
     /// From where it was created.
     #[must_use]
     pub fn origin(&self) -> Origin {
-        self.content.origin.unwrap_or(Origin::Api)
+        self.content.origin
     }
 
     /// Who created it, and when.
@@ -402,6 +417,22 @@ impl Webhook {
         self.server.disabled_code.as_deref()
     }
 
+    /// What is allowed, and hardly meant: for the answer to whoever created or changed it.
+    ///
+    /// ```
+    /// use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
+    /// # let now = std::time::UNIX_EPOCH.into();
+    ///
+    /// let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/"}"#)?;
+    /// let webhook = Webhook::create(&draft, &Rules::default(), Creation::new("w1", "u1", now))?;
+    /// assert_eq!(webhook.warnings()[0].code(), "event-types-none");
+    /// # Ok::<(), hooksieve::webhook::Problems>(())
+    /// ```
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Problem> {
+        self.content.warnings()
+    }
+
     /// Whether it was read from a response, and has a secret or encrypted headers whose values
     /// are not known: it can be matched, and not delivered.
     #[must_use]
@@ -411,24 +442,20 @@ impl Webhook {
     }
 }
 
-/// The known name that an unknown one was likely meant to be: near in spelling, letter case aside,
-/// or its end.
+/// The known name that an unknown one was likely meant to be: near in spelling, or its end.
 fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     const LONGEST: usize = 128;
     if written.is_empty() || written.len() > LONGEST {
         return None;
     }
-    let written = written.to_ascii_lowercase();
-    let distance = |known: &str| {
-        let known = known.to_ascii_lowercase();
-        if known.strip_suffix(&written).is_some_and(|before| before.ends_with('.')) {
-            return Some(0);
-        }
-        let distance = strsim::osa_distance(&written, &known);
-        (distance <= 1.max(known.len() / 3)).then_some(distance)
+    let is_end = |known: &str| {
+        let before = known.len().checked_sub(written.len() + 1);
+        let end = before.and_then(|before| known.get(before..)?.strip_prefix('.'));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(written))
     };
-    known
-        .filter_map(|known| Some((distance(known)?, known)))
-        .min_by_key(|near| near.0)
-        .map(|near| near.1)
+    let near = |known: &'a str| {
+        let distance = if is_end(known) { Some(0) } else { distance(written, known) };
+        Some((distance?, known))
+    };
+    known.filter_map(near).min_by_key(|near| near.0).map(|near| near.1)
 }

@@ -47,6 +47,15 @@ pub(super) enum Key<'w> {
     Time(Option<Timestamp>),
 }
 
+impl<'w> Key<'w> {
+    /// The beginning of a text, so that a cursor fits into the line of a request.
+    fn text(text: &'w str) -> Self {
+        const MOST: usize = 256;
+        let end = text.char_indices().nth(MOST).map_or(text.len(), |(at, _)| at);
+        Self::Text(text.get(..end).unwrap_or(text).into())
+    }
+}
+
 impl Sort {
     pub(super) fn parse(text: &str) -> Option<Self> {
         // A plus sign in a query is a blank unless it is percent-encoded.
@@ -58,8 +67,8 @@ impl Sort {
 
     pub(super) fn key(self, webhook: &Webhook) -> Key<'_> {
         match self.field {
-            Field::Name => Key::Text(webhook.name().into()),
-            Field::Url => Key::Text(webhook.url().into()),
+            Field::Name => Key::text(webhook.name()),
+            Field::Url => Key::text(webhook.url()),
             Field::CreatedAt => Key::Time(webhook.created().at()),
             Field::UpdatedAt => Key::Time(webhook.updated().at()),
         }

@@ -2,6 +2,7 @@
 
 use super::content::{Access, MEMBERS};
 use super::draft::{self, Json};
+use super::problem::Found;
 use super::{Problem, ProblemKind, Problems, nearest};
 use crate::syntax::quote;
 use serde::de::{Deserialize, Deserializer};
@@ -27,7 +28,7 @@ impl Patch {
     /// Bytes that are no JSON, or nested deeper than 127. What the operations say is checked by
     /// [`Webhook::patched`](super::Webhook::patched).
     pub fn read(bytes: &[u8]) -> Result<Self, Problems> {
-        draft::read(bytes, "the patch").map(Self)
+        draft::read(bytes, ProblemKind::PatchSyntax).map(Self)
     }
 }
 
@@ -53,31 +54,32 @@ impl fmt::Debug for Patch {
 }
 
 /// What a patch did to a document.
+#[derive(Default)]
 pub(super) struct Applied {
-    /// Whether it spoke of the encrypted headers.
+    /// Whether it speaks of the encrypted headers.
     pub(super) headers_anew: bool,
-    pub(super) problems: Vec<Problem>,
+    pub(super) found: Found,
 }
 
 impl Patch {
     /// Applies each operation that can be applied, and tells what is wrong with the others.
     pub(super) fn apply(&self, document: &mut Json) -> Applied {
-        let mut applied = Applied { headers_anew: false, problems: Vec::new() };
+        let mut applied = Applied::default();
         let Json::Array(operations) = &self.0 else {
             let title = format!("the patch is {}", self.0.kind());
             let help = r#"send an array, such as `[{"op": "remove", "path": "/description"}]`"#;
-            applied.problems.push(Problem::new(ProblemKind::PatchNotAList, "", title, help));
+            applied.found.push(Problem::new(ProblemKind::PatchNotAList, "", title, help));
             return applied;
         };
         for (at, operation) in operations.iter().enumerate() {
-            let result = Operation::read(operation).and_then(|operation| {
-                operation.apply(document)?;
-                applied.headers_anew |= operation.member == "encryptedHeaders";
-                Ok(())
-            });
-            if let Err(Fault { kind, part, title, help }) = result {
-                let pointer = format!("/{at}{part}");
-                applied.problems.push(Problem::new(kind, pointer, title, help));
+            let path = operation.member("path");
+            applied.headers_anew |= path == Some(&Json::text("/encryptedHeaders"));
+            let faults = match Operation::read(operation) {
+                Ok(operation) => Vec::from_iter(operation.apply(document).err()),
+                Err(faults) => faults,
+            };
+            for Fault { kind, part, title, help } in faults {
+                applied.found.push(Problem::new(kind, format!("/{at}{part}"), title, help));
             }
         }
         applied
@@ -123,39 +125,33 @@ impl Fault {
 }
 
 impl<'a> Operation<'a> {
-    fn read(operation: &'a Json) -> Result<Self, Fault> {
+    fn read(operation: &'a Json) -> Result<Self, Vec<Fault>> {
         let Json::Object(members) = operation else {
             let title = format!("an operation is {}", operation.kind());
             let help = "give an object with `op`, `path` and `value`";
-            return Err(Fault::new(ProblemKind::PatchOperation, "", title, help));
+            return Err(vec![Fault::new(ProblemKind::PatchOperation, "", title, help)]);
         };
+        let mut faults = Vec::new();
         let twice = |name: &str| members.iter().filter(|(known, _)| &**known == name).count() > 1;
         for (name, part) in [("op", "/op"), ("path", "/path"), ("value", "/value")] {
             if twice(name) {
                 let title = format!("`{name}` of an operation stands twice");
                 let help = "remove one of the two";
-                return Err(Fault::new(ProblemKind::PatchOperation, part, title, help));
+                faults.push(Fault::new(ProblemKind::PatchOperation, part, title, help));
             }
         }
-        let op = text(operation, "op", "/op")?;
-        let Some((_, op)) = Op::ALL.into_iter().find(|(word, _)| *word == op) else {
-            let title = format!("operation `{}` is not supported", quote(op));
-            let known = Op::ALL.map(|(word, _)| format!("`{word}`")).join(" or ");
-            let help = format!("use {known}");
-            return Err(Fault::new(ProblemKind::PatchUnknownOperation, "/op", title, help));
-        };
-        let path = text(operation, "path", "/path")?;
-        let Some(member) = patchable().find(|name| path.strip_prefix('/') == Some(name)) else {
-            let title = format!("`{}` cannot be patched", quote(path));
-            return Err(Fault::new(ProblemKind::PatchPath, "/path", title, path_help(path)));
-        };
+        let op = op(operation).map_err(|fault| faults.push(fault));
+        let member = member(operation).map_err(|fault| faults.push(fault));
         let value = operation.member("value");
-        if value.is_none() && op != Op::Remove {
+        if value.is_none() && op.is_ok_and(|op| op != Op::Remove) {
             let title = "an operation has no `value`";
-            let help = format!("give the value that `{path}` shall have");
-            return Err(Fault::new(ProblemKind::PatchMissingValue, "/value", title, help));
+            let help = "give the value that the member shall have";
+            faults.push(Fault::new(ProblemKind::PatchMissingValue, "/value", title, help));
         }
-        Ok(Self { op, member, value })
+        match (op, member) {
+            (Ok(op), Ok(member)) if faults.is_empty() => Ok(Self { op, member, value }),
+            _ => Err(faults),
+        }
     }
 
     fn apply(&self, document: &mut Json) -> Result<(), Fault> {
@@ -180,6 +176,25 @@ impl<'a> Operation<'a> {
     }
 }
 
+fn op(operation: &Json) -> Result<Op, Fault> {
+    let written = text(operation, "op", "/op")?;
+    let op = Op::ALL.into_iter().find(|(word, _)| *word == written);
+    op.map(|(_, op)| op).ok_or_else(|| {
+        let title = format!("operation `{}` is not supported", quote(written));
+        let help = format!("use {}", Op::ALL.map(|(word, _)| format!("`{word}`")).join(" or "));
+        Fault::new(ProblemKind::PatchUnknownOperation, "/op", title, help)
+    })
+}
+
+/// The member that the path names.
+fn member(operation: &Json) -> Result<&'static str, Fault> {
+    let path = text(operation, "path", "/path")?;
+    patchable().find(|name| path.strip_prefix('/') == Some(name)).ok_or_else(|| {
+        let title = format!("`{}` cannot be patched", quote(path));
+        Fault::new(ProblemKind::PatchPath, "/path", title, path_help(path))
+    })
+}
+
 fn text<'a>(operation: &'a Json, name: &str, part: &'static str) -> Result<&'a str, Fault> {
     let title = match operation.member(name) {
         Some(Json::String(text)) => return Ok(text),
@@ -196,19 +211,15 @@ fn patchable() -> impl Iterator<Item = &'static str> {
 
 fn path_help(path: &str) -> String {
     let name = path.strip_prefix('/').unwrap_or(path);
-    let (whole, inside) = name.split_once('/').unwrap_or((name, ""));
-    if !inside.is_empty() && patchable().any(|known| known == whole) {
-        return format!("give `/{whole}` as a whole");
-    }
-    if let Some(known) = patchable().find(|known| *known == name) {
-        return format!("write `/{known}`");
-    }
+    let whole = name.split('/').next().unwrap_or_default();
     let all = || patchable().map(|name| format!("`/{name}`")).collect::<Vec<_>>().join(", ");
     match MEMBERS.iter().find(|known| known.name == whole).map(|known| known.access) {
+        Some(Access::Patch) if whole == name => format!("write `/{whole}`"),
+        Some(Access::Patch) => format!("give `/{whole}` as a whole"),
         Some(Access::Draft) => {
             format!("replace the whole webhook to change it; a patch takes {}", all())
         }
-        Some(_) => format!("the server sets it; a patch takes {}", all()),
+        Some(Access::Server) => format!("the server sets it; a patch takes {}", all()),
         None => match nearest(whole, patchable()) {
             Some(nearest) => format!("did you mean `/{nearest}`?"),
             None => format!("a patch takes {}", all()),

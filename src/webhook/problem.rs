@@ -94,11 +94,59 @@ impl fmt::Display for Problem {
     }
 }
 
+/// A name as a part of a JSON pointer.
+pub(super) fn token(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+/// Problems as they are found. The first [`Problems::MOST`] are kept, so that a small request
+/// cannot ask for an answer many times its size.
+#[derive(Default)]
+pub(super) struct Found {
+    problems: Vec<Problem>,
+    more: usize,
+}
+
+impl Found {
+    pub(super) fn push(&mut self, problem: Problem) {
+        if self.problems.len() < Problems::MOST {
+            self.problems.push(problem);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    pub(super) fn append(&mut self, other: Self) {
+        other.problems.into_iter().for_each(|problem| self.push(problem));
+        self.more += other.more;
+    }
+
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        let Self { mut problems, more } = self;
+        if more > 0 {
+            let title = format!("there are {more} more problems");
+            let help = "mend those that are listed first";
+            problems.push(Problem::new(ProblemKind::MoreProblems, "", title, help));
+        }
+        problems
+    }
+}
+
 /// Everything that is wrong with a request, in the order of the rules: at least one problem.
+///
+/// Of more than [`MOST`](Self::MOST) the first are listed, and a last one of kind
+/// [`MoreProblems`](ProblemKind::MoreProblems) says how many there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
+    /// How many problems are listed one by one.
+    pub const MOST: usize = 1000;
+
     /// `problems` are not empty.
     pub(super) fn all(problems: Vec<Problem>) -> Self {
         debug_assert!(!problems.is_empty());
@@ -213,8 +261,12 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// Bytes that are no JSON.
+    /// A document that is no JSON.
     Syntax = "webhook-syntax",
+    /// A patch that is no JSON.
+    PatchSyntax = "patch-syntax",
+    /// There are more problems than are listed.
+    MoreProblems = "more-problems",
     /// JSON that is no object.
     NotAnObject = "webhook-not-an-object",
     /// The creator has as many webhooks as a user may have.

@@ -21,11 +21,11 @@ pub struct Timestamp(SystemTime);
 
 /// Text that is no time in UTC of RFC 3339.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a time in UTC such as `2026-01-31T09:00:00Z`")]
+#[error("not a time in UTC from 1970 on, such as `2026-01-31T09:00:00Z`")]
 pub struct TimestampError(());
 
-/// The last second of the year 9999.
-const LAST: Duration = Duration::from_secs(253_402_300_799);
+/// The end of the year 9999.
+const LAST: Duration = Duration::new(253_402_300_799, 999_999_999);
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {

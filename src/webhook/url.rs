@@ -6,7 +6,10 @@ use std::cell::Cell;
 use url::{Host, ParseError, SyntaxViolation, Url};
 
 /// Most characters of a URL, as written.
-const MOST: usize = 2048;
+pub(super) const MOST: usize = 2048;
+
+/// Characters that the parser percent-encodes in some part of a URL.
+const MAY_BE_ENCODED: [char; 12] = [' ', '"', '\'', '<', '>', '[', ']', '^', '`', '{', '|', '}'];
 
 /// Names that are not for public use; no host may be one of them or stand under one.
 const RESERVED: [&str; 8] =
@@ -45,13 +48,8 @@ impl Target {
         self.fragment
     }
 
-    /// Checks a URL. The problems have the pointer `/url`.
+    /// Checks a URL but for its length. The problems have the pointer `/url`.
     pub(super) fn check(written: &str) -> Result<Self, Vec<Problem>> {
-        let length = written.chars().count();
-        if length > MOST {
-            let title = format!("`url` has {length} characters");
-            return Err(vec![fault(ProblemKind::TooLong, title, format!("at most {MOST}"))]);
-        }
         let repairs = Repairs::default();
         let callback = |violation| repairs.note(violation);
         let parsed = Url::options().syntax_violation_callback(Some(&callback)).parse(written);
@@ -154,14 +152,17 @@ impl Repairs {
             return Some("has a percent-encoded host");
         }
         // Some characters are against the standard and yet sent as they are, as in `?a[]=1`.
-        let changed = self.characters.get() && !url.as_str().ends_with(rest);
-        changed.then_some("has characters that must be percent-encoded")
+        let fewer = |c: &char| url.as_str().matches(*c).count() < rest.matches(*c).count();
+        let changed = || rest.contains(char::is_control) || MAY_BE_ENCODED.iter().any(fewer);
+        (self.characters.get() && changed())
+            .then_some("has characters that must be percent-encoded")
     }
 }
 
-/// What stands between the two slashes, or the credentials, and the path; and what follows.
+/// What stands between the slashes, or the credentials, and the path; and what follows.
 fn host_and_rest(written: &str) -> (&str, &str) {
-    let behind = written.split_once("//").map_or("", |(_, behind)| behind);
+    let behind = written.split_once(':').map_or("", |(_, behind)| behind);
+    let behind = behind.trim_start_matches(['/', '\\']);
     let end = behind.find(['/', '\\', '?', '#']).unwrap_or(behind.len());
     let (authority, rest) = behind.split_at_checked(end).unwrap_or_default();
     (authority.rsplit('@').next().unwrap_or_default(), rest)
