@@ -134,6 +134,8 @@ fn another_url_needs_the_encrypted_headers_anew() {
         found(&wrong),
         [("/url", "url-not-https"), ("/encryptedHeaders", "headers-needed-anew")]
     );
+    let gone = patched(&old, json!([{"op": "remove", "path": "/url"}])).unwrap_err();
+    assert_eq!(found(&gone), [("/url", "member-missing")]);
     let no_value = json!({"op": "replace", "path": "/encryptedHeaders"});
     let wrong = patched(&old, json!([no_value, url("https://c.d/")])).unwrap_err();
     assert_eq!(found(&wrong), [("/0/value", "patch-missing-value")]);
@@ -188,6 +190,9 @@ fn a_patch_of_event_types_checks_filter_and_level() {
         let problems = patched(&filtered, types(wrong)).unwrap_err();
         assert_eq!(found(&problems), [("/filter", "filter-attribute-not-allowed")]);
     }
+    let problems = patched(&filtered, types(json!([]))).unwrap_err();
+    let detail = problems.iter().next().unwrap().detail();
+    assert!(detail.ends_with("a patch cannot change the filter, replace the webhook to do so"));
     let user = webhook(&json!({"level": "user"}));
     let problems = patched(&user, types(json!(["com.qlik.v1.app.deleted"]))).unwrap_err();
     assert_eq!(found(&problems), [("/eventTypes/0", "event-type-level")]);

@@ -434,7 +434,12 @@ fn errors_name_the_line() {
         "\n{\"id\":\"a\",\"name\":\"n\",\"url\":\"https://hooks.example.com\"}\n\n{\"id\":\"b\",\"filter\":\"x\"}\n{]\n",
     );
     let err = String::from_utf8(run(&["match", "--webhooks", file.path()], b"").stderr).unwrap();
-    assert!(err.contains(".ndjson:4: webhook `b`") && err.contains(".ndjson:5: error"), "{err}");
+    assert!(
+        err.contains(".ndjson:4: webhook `b`")
+            && err.contains("--> ")
+            && err.contains(".ndjson:5\n"),
+        "{err}"
+    );
     let pretty = "\n[\n{\n\"type\": \"x\"\n},\n{\"tenantid\": \"t\",\n\"type\":\n tru}\n]";
     let output = run(&["match", "--webhooks", WEBHOOKS, "--format", "json"], pretty.as_bytes());
     assert!(output.stdout.starts_with(b"{\"line\":3,"));

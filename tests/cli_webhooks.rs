@@ -60,13 +60,15 @@ fn validate_takes_every_shape() {
         }
     }
     for (input, line, code) in [
-        ("[{]", 1, "webhooks-syntax"),
-        ("\n{\n\"name\": }", 3, "webhooks-syntax"),
-        ("", 1, "webhooks-syntax"),
-        ("\u{fffd}", 1, "webhooks-syntax"),
+        ("[{]", 1, "webhook-syntax"),
+        ("\n{\n\"name\": }", 3, "webhook-syntax"),
+        ("", 1, "webhook-syntax"),
+        ("\u{fffd}", 1, "webhook-syntax"),
         ("[5]", 1, "webhook-not-an-object"),
         ("5", 1, "webhook-not-an-object"),
-        ("{\"data\": 5}", 1, "member-missing"),
+        ("{\"data\": 5}", 1, "webhook-syntax"),
+        ("\n{\"data\": {}}", 2, "webhook-syntax"),
+        ("{\"data\": null}", 1, "member-missing"),
         (r#"{"name": "", "url": "x", "data": []}"#, 1, "member-too-short"),
     ] {
         let output = run(&["validate", "--format", "json"], input.as_bytes());
@@ -76,8 +78,19 @@ fn validate_takes_every_shape() {
         assert_eq!(report["errors"][0]["code"], code, "{input}");
         assert_eq!(output.status.code(), Some(1));
     }
-    let output = run(&["validate", "--format", "json"], b"{\"name\": \"\xff\"}");
-    assert!(String::from_utf8(output.stdout).unwrap().contains("webhooks-utf8"));
+    // A line that is not UTF-8 leaves the others be; a whole that is not cannot be read.
+    let lines = [good.as_bytes(), b"\n{\"name\": \"\xff\"}\n", good.as_bytes()].concat();
+    let output = run(&["validate", "--format", "json"], &lines);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let codes =
+        [valid(1), r#"{"line":2,"valid":false,"errors":[{"code":"webhook-utf8""#.into(), valid(3)];
+    assert!(text.lines().zip(&codes).all(|(line, code)| line.starts_with(code)), "{text}");
+    assert_eq!(text.lines().count(), 3);
+    for bytes in [&b"{\"name\": \"\xff\"}"[..], b"[{},\n{\"name\": \"\xff\"}]"] {
+        let output = run(&["validate", "--format", "json"], bytes);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("webhook-utf8") && text.lines().count() == 1, "{text}");
+    }
 }
 
 /// What validates also matches, and what does not does not.
@@ -92,6 +105,44 @@ fn one_check_serves_both() {
         assert_eq!(matched.status.code(), validated.status.code(), "{line}");
         assert_eq!(matched.stdout.is_empty(), validated.status.code() == Some(1), "{line}");
     }
+}
+
+/// Ids stand once in a file, and a webhook without one is called by a number that is no id.
+#[test]
+fn doubled_ids() {
+    let webhook = |id: &str| {
+        format!(
+            "{{{id}\"name\":\"n\",\"url\":\"https://a.b/\",\"enabled\":true,\"eventTypes\":[\"com.qlik.v1.app.reload.finished\"]}}\n"
+        )
+    };
+    let twice = [webhook("\"id\":\"a\","), webhook("\"id\":\"a\",")].concat();
+    let output = run(&["validate", "--format", "json"], twice.as_bytes());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.lines().nth(1).unwrap().contains("webhook-doubled-id"), "{text}");
+    assert_eq!(output.status.code(), Some(1));
+
+    let file = Temporary::new("labels.ndjson", &[webhook(""), webhook("\"id\":\"#1\",")].concat());
+    assert_eq!(run(&["validate", file.path()], b"").status.code(), Some(0));
+    let arguments = ["match", "--format", "json", "--webhooks", file.path()];
+    let text = String::from_utf8(run(&arguments, sample(1).as_bytes()).stdout).unwrap();
+    assert!(text.contains(r###""webhooks":["##1","#1"]"###), "{text}");
+}
+
+/// What people read steers no terminal, and is the webhook all the same.
+#[test]
+fn a_patched_webhook_is_readable() {
+    let name = "A\u{202e}B\u{9b}31mC\u{7f}D\u{e0041}\u{1f600}";
+    let webhook = Temporary::new(
+        "odd.json",
+        &json!({"id": "w", "name": name, "url": "https://a.b/"}).to_string(),
+    );
+    let output = run(&["patch", "--webhook", webhook.path(), "-"], b"[]");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(!text.chars().any(|c| c != '\n' && hooksieve::syntax::misleads(c)), "{text:?}");
+    let shown: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(shown["name"], name);
+    // What is hardly meant is said beside it.
+    assert!(String::from_utf8(output.stderr).unwrap().contains("event-types-none"));
 }
 
 #[test]
@@ -125,8 +176,11 @@ fn patch() {
     let draft = Temporary::new("draft.json", r#"{"name": "n", "url": "https://a.b/"}"#);
     let arguments = ["patch", "--webhook", draft.path(), "--format", "json", "-"];
     let output = run(&arguments, br#"[{"op": "add", "path": "/enabled", "value": true}]"#);
-    let patched: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&patched["id"], &patched["enabled"]), (&Value::Null, &json!(true)));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.starts_with(r#"{"url":"https://a.b/","name":"n","level":"tenant","enabled":true"#),
+        "{text}"
+    );
 
     let two = Temporary::new("two.json", "[{}, {}]");
     for (webhook, patch) in
@@ -234,6 +288,8 @@ fn secrets_are_never_shown() {
         ("encryptedHeaders", json!({"x-a": format!(" {hidden}")})),
         ("encryptedHeaders", json!({"host": hidden})),
         ("encryptedHeaders", json!({"x a": hidden})),
+        ("encryptedHeaders", json!([format!("Authorization: {hidden}")])),
+        ("encryptedHeaders", json!({format!("Authorization: {hidden}"): ""})),
         ("encryptedHeaders", json!({"x-a": hidden, "X-A": hidden})),
         ("encryptedHeaders", json!({"x-a": hidden.repeat(300)})),
         ("encryptedheaders", json!({"x-a": hidden})),
@@ -251,6 +307,12 @@ fn secrets_are_never_shown() {
                 serde_json::to_string(&problems.body(None)).unwrap()
             ));
         }
+        let path = format!("/{member}/{secret}");
+        let patch = json!([{"op": "replace", "path": path, "value": value}]);
+        outputs.push(format!(
+            "{:?}",
+            webhook.patched(&patch.into(), &rules, webhook.updated().clone())
+        ));
         let patch = json!([{"op": "replace", "path": format!("/{member}"), "value": value}]);
         let result = webhook.patched(&patch.into(), &rules, webhook.updated().clone());
         outputs.push(format!("{result:?}"));
@@ -285,6 +347,7 @@ fn secrets_are_never_shown() {
         let output = run(arguments, input.as_bytes());
         outputs.push(String::from_utf8([output.stdout, output.stderr].concat()).unwrap());
     }
+    assert!(outputs.len() > 90 && outputs.iter().all(|output| !output.is_empty()));
     for output in outputs {
         assert!(!shows(&output), "{output}");
     }

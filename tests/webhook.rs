@@ -552,6 +552,7 @@ fn the_catalogue_is_the_published_table() {
         ("com.qlik.app.creatd", Some("com.qlik.app.created")),
         ("app.reload.finished", Some(RELOADED)),
         ("com.qlik.app.reload.finished", Some(RELOADED)),
+        ("app Created", Some(CREATED)),
         ("something.else.altogether", None),
         ("", None),
     ] {
@@ -607,17 +608,32 @@ fn the_catalogue_feeds_the_rule_about_event_types() {
 #[test]
 fn catalogues_that_are_none() {
     for (text, message) in [
-        ("[]", "not a list of event types: "),
-        (r#"{"data": [{}]}"#, "not a list of event types: missing field `name`"),
-        (r#"{"data": [{"name": "a", "levels": ["all"]}]}"#, "not a list of event types: unknown"),
+        ("{", "not a list of event types: EOF"),
+        ("[]", "not a list of event types: expected an object with the array `data`"),
+        (r#"{"data": {}}"#, "not a list of event types: expected an object with the array `data`"),
+        (
+            r#"{"data": [["a", "A", ["user"], "d", "n"]]}"#,
+            "not a list of event types: event type 0, counted from 0, is no object",
+        ),
+        (
+            r#"{"data": [{}]}"#,
+            "not a list of event types: event type 0, counted from 0: missing field `name`",
+        ),
+        (
+            r#"{"data": [{"name": "a", "levels": ["all"]}]}"#,
+            "not a list of event types: event type 0, counted from 0: unknown variant `all`",
+        ),
         (
             r#"{"data": [{"name": "a"}, {"name": ""}]}"#,
             "event type 1, counted from 0, has an empty",
         ),
-        (r#"{"data": [{"name": "a"}, {"name": "a"}]}"#, "event type `a` stands twice"),
+        (
+            r#"{"data": [{"name": "a"}, {"name": "a"}]}"#,
+            "`a` is the `name` or `newerName` of two event types",
+        ),
         (
             r#"{"data": [{"name": "a", "newerName": "b"}, {"name": "b"}]}"#,
-            "event type `b` stands twice",
+            "`b` is the `name` or `newerName` of two event types",
         ),
     ] {
         let error = Catalogue::read(text.as_bytes()).unwrap_err().to_string();

@@ -70,7 +70,7 @@ struct Object {
 
 /// Reads a line: a string is a filter, too.
 fn object(line: &[u8]) -> Result<Object, String> {
-    let message = |error| super::webhooks::without_place(&error);
+    let message = |error| super::items::without_place(&error);
     match serde_json::from_slice(line).map_err(|error| format!("not JSON, {}", message(error)))? {
         Value::String(filter) => Ok(Object { filter: Some(filter), event_types: None }),
         // From the text once more, since a `Value` keeps the last of doubled keys.

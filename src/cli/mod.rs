@@ -4,6 +4,7 @@ mod check;
 mod event_types;
 mod events;
 mod explain;
+mod items;
 mod matching;
 mod patch;
 mod report;
@@ -11,7 +12,7 @@ mod validate;
 mod webhooks;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use hooksieve::syntax::excerpt;
+use hooksieve::syntax::{excerpt, misleads};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -99,7 +100,7 @@ fn read(path: &Path) -> Result<(String, Vec<u8>), Failure> {
         false => {
             let file = std::fs::File::open(path);
             let read = file.and_then(|mut file| file.read_to_end(&mut bytes));
-            (path.display().to_string(), read)
+            (plain(&path.display().to_string()), read)
         }
     };
     read.map_err(|error| Failure::Input(name.clone(), error))?;
@@ -195,6 +196,21 @@ impl Write for Out {
 /// Somebody's text, whole, without what misleads those who read it.
 fn plain(text: &str) -> String {
     excerpt(text, usize::MAX)
+}
+
+/// JSON text with every character escaped that misleads those who read it.
+fn readable(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && misleads(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                text.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 /// Somebody's text in a message.

@@ -1,7 +1,8 @@
-use super::report::{self, Finding, Grade};
+use super::items::{Items, Malformed};
+use super::report::{self, Grade};
 use super::validate::Entry;
-use super::webhooks::{CatalogueArgument, Items, Malformed, finding, origin};
-use super::{Failure, Format, Out, Outcome};
+use super::webhooks::{CatalogueArgument, finding, origin};
+use super::{Failure, Format, Out, Outcome, readable};
 use hooksieve::webhook::{Draft, Patch, Problem, Problems, Webhook};
 use serde::Serialize;
 use std::io::Write;
@@ -45,7 +46,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     // A draft has no id yet.
     let draft = !document.has("id");
     if draft {
-        document.set("id", "new");
+        document.set("id", LENT);
     }
     let id = document.text("id").unwrap_or_default();
     let place = origin(&name, line, if draft { "" } else { id });
@@ -57,33 +58,37 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     let patch = match serde_json::from_slice::<Patch>(&bytes) {
         Ok(patch) => patch,
         Err(error) => {
-            let message = super::webhooks::without_place(&error);
-            let malformed = Malformed { code: "patch-syntax", message };
+            let malformed = Malformed::json("patch-syntax", &error, Some(0));
             return print.malformed(&origin(&name, error.line(), ""), &malformed);
         }
     };
     // Who changes it when is the server's to say.
     match webhook.patched(&patch, &rules, webhook.updated().clone()) {
         Ok(patched) => {
-            if draft {
-                let mut shown = serde_json::to_value(&patched).map_err(std::io::Error::from)?;
-                shown.as_object_mut().map(|members| members.remove("id"));
-                print.webhook(&shown)?;
-            } else {
-                print.webhook(&patched)?;
-            }
+            print.webhook(&patched, draft)?;
+            let warnings = patched.warnings();
+            let warnings =
+                warnings.iter().map(|warning| finding(warning, &document, PATCHED, Grade::Warning));
+            print.out.flush()?;
+            let _ = write!(anstream::stderr(), "{}", report::draw(warnings));
             Ok(Outcome::Well)
         }
         Err(problems) => {
             // Pointers of other problems lead into the webhook, not into the patch.
             let place = |problem: &Problem| match problem.code().starts_with("patch-") {
                 true => name.clone(),
-                false => "the patched webhook".to_owned(),
+                false => PATCHED.to_owned(),
             };
             print.problems(place, &document, &problems)
         }
     }
 }
+
+/// The id of a draft, which has none yet, while it is patched.
+const LENT: &str = "new";
+
+/// Where pointers lead that do not lead into the patch.
+const PATCHED: &str = "the patched webhook";
 
 struct Print<'o> {
     out: &'o mut Out,
@@ -98,12 +103,19 @@ struct Refusal<'a> {
 }
 
 impl Print<'_> {
-    fn webhook(&mut self, webhook: &impl Serialize) -> Result<(), Failure> {
-        if self.format == Format::Text {
-            serde_json::to_writer_pretty(&mut *self.out, webhook).map_err(std::io::Error::from)?;
-            writeln!(self.out)?;
-        } else {
-            self.out.json(webhook)?;
+    /// A draft is shown without the id that it was lent.
+    fn webhook(&mut self, webhook: &Webhook, draft: bool) -> Result<(), Failure> {
+        let (text, lent) = match self.format {
+            Format::Json => (serde_json::to_string(webhook), format!(r#""id":"{LENT}","#)),
+            Format::Text => {
+                (serde_json::to_string_pretty(webhook), format!("  \"id\": \"{LENT}\",\n"))
+            }
+        };
+        let text = text.map_err(std::io::Error::from)?;
+        let text = if draft { text.replacen(&lent, "", 1) } else { text };
+        match self.format {
+            Format::Json => writeln!(self.out, "{text}")?,
+            Format::Text => writeln!(self.out, "{}", readable(&text))?,
         }
         Ok(())
     }
@@ -136,8 +148,8 @@ impl Print<'_> {
                 self.out.json(&Refusal { valid: false, errors })?;
             }
             Format::Text => {
-                let found = Finding::malformed(malformed.code, &malformed.message, origin);
-                write!(self.out, "{}", report::draw(std::iter::once(found)))?;
+                let found = std::iter::once(malformed.finding(origin));
+                write!(self.out, "{}", report::draw(found))?;
             }
         }
         Ok(Outcome::BadInput)

@@ -26,24 +26,6 @@ pub(super) struct Finding<'a> {
     pub(super) label: Option<String>,
 }
 
-/// How to mend text that is no JSON.
-pub(super) const WELL_FORMED: &str = "write well-formed JSON";
-
-impl Finding<'_> {
-    /// Text that is no JSON.
-    pub(super) fn malformed(code: &'static str, message: &str, origin: &str) -> Self {
-        Self {
-            grade: Grade::Error,
-            code,
-            title: message.to_owned(),
-            help: WELL_FORMED,
-            origin: Some(origin.to_owned()),
-            source: None,
-            label: None,
-        }
-    }
-}
-
 /// Most findings of one document that are drawn.
 const MOST: usize = 20;
 

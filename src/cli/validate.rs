@@ -1,8 +1,12 @@
+use super::items::{Items, Malformed};
 use super::report::{self, Finding, Grade};
-use super::webhooks::{CatalogueArgument, Items, Malformed, finding, origin};
+use super::webhooks::{
+    CatalogueArgument, DOUBLED_ID, DOUBLED_ID_HELP, doubled_id, finding, labels, origin,
+};
 use super::{Failure, Format, Out, Outcome, STDIN_ARGUMENT, counted, plain};
 use hooksieve::webhook::{Draft, Problem, ProblemKind, Report};
 use serde::Serialize;
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -25,17 +29,22 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     let rules = arguments.catalogue.rules()?;
     let items = Items::read(&arguments.file)?;
     let mut count = Count::default();
-    for item in &items.list {
+    let mut ids = HashSet::new();
+    for (item, label) in items.list.iter().zip(labels(&items)) {
         match &item.draft {
             Ok(draft) => {
                 let report = rules.check(draft);
-                count.add(report.errors().len(), report.warnings().len());
+                let doubled = draft.text("id").filter(|id| !ids.insert(*id)).map(doubled_id);
+                let errors = report.errors().len() + usize::from(doubled.is_some());
+                count.add(errors, report.warnings().len());
                 match arguments.format {
-                    Format::Json => out.json(&Line::of(item.line, &report))?,
+                    Format::Json => out.json(&Line::of(item.line, &report, doubled.as_deref()))?,
                     Format::Text => {
-                        let called = draft.text("id").or(draft.text("name")).unwrap_or_default();
+                        let called = [draft.text("id"), draft.text("name")];
+                        let mut called = called.into_iter().flatten().filter(|c| !c.is_empty());
+                        let called = called.next().unwrap_or(&label);
                         let origin = origin(&items.name, item.line, called);
-                        text(out, &origin, draft, &report)?;
+                        text(out, &origin, draft, &report, doubled)?;
                     }
                 }
             }
@@ -45,8 +54,8 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
                     Format::Json => out.json(&Line::malformed(item.line, malformed))?,
                     Format::Text => {
                         let origin = origin(&items.name, item.line, "");
-                        let found = Finding::malformed(malformed.code, &malformed.message, &origin);
-                        writeln!(out, "{}", report::draw(std::iter::once(found)))?;
+                        let found = std::iter::once(malformed.finding(&origin));
+                        writeln!(out, "{}", report::draw(found))?;
                     }
                 }
             }
@@ -83,10 +92,26 @@ impl std::fmt::Display for Count {
     }
 }
 
-fn text(out: &mut Out, origin: &str, draft: &Draft, report: &Report) -> io::Result<()> {
+fn text(
+    out: &mut Out,
+    origin: &str,
+    draft: &Draft,
+    report: &Report,
+    doubled: Option<String>,
+) -> io::Result<()> {
     let errors = report.errors().iter();
     let errors = errors.map(|error| finding(error, draft, origin, Grade::Error));
-    write!(out, "{}", report::draw(errors))?;
+    let valid = report.errors().is_empty() && doubled.is_none();
+    let doubled = doubled.map(|title| Finding {
+        grade: Grade::Error,
+        code: DOUBLED_ID,
+        title,
+        help: DOUBLED_ID_HELP,
+        origin: Some(format!("{origin}: /id")),
+        source: None,
+        label: None,
+    });
+    write!(out, "{}", report::draw(errors.chain(doubled)))?;
     // One line for all members that a response has and a draft may not set.
     let (read_only, others): (Vec<_>, Vec<_>) =
         report.warnings().iter().partition(|warning| warning.kind() == ProblemKind::ReadOnlyMember);
@@ -107,7 +132,7 @@ fn text(out: &mut Out, origin: &str, draft: &Draft, report: &Report) -> io::Resu
         };
         write!(out, "{}", report::draw(std::iter::once(warning)))?;
     }
-    if report.errors().is_empty() {
+    if valid {
         writeln!(out, "{}: valid", plain(origin))?;
     }
     writeln!(out)
@@ -148,15 +173,22 @@ impl<'a> Entry<'a> {
         }
     }
 
-    pub(super) fn malformed(Malformed { code, message }: &'a Malformed) -> Self {
-        let (title, detail) = (message, report::WELL_FORMED);
-        Self { code, title, detail, pointer: "", start: None, end: None }
+    pub(super) fn malformed(Malformed { code, message, help }: &'a Malformed) -> Self {
+        Self { code, title: message, detail: help, pointer: "", start: None, end: None }
     }
 }
 
 impl<'a> Line<'a> {
-    fn of(line: usize, report: &'a Report) -> Self {
-        let errors: Vec<_> = report.errors().iter().map(Entry::of).collect();
+    fn of(line: usize, report: &'a Report, doubled: Option<&'a str>) -> Self {
+        let doubled = doubled.map(|title| Entry {
+            code: DOUBLED_ID,
+            title,
+            detail: DOUBLED_ID_HELP,
+            pointer: "/id",
+            start: None,
+            end: None,
+        });
+        let errors: Vec<_> = report.errors().iter().map(Entry::of).chain(doubled).collect();
         let warnings = report.warnings().iter().map(Entry::of).collect();
         Self { line, valid: errors.is_empty(), errors, warnings }
     }

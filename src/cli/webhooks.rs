@@ -1,20 +1,17 @@
-//! The file of webhooks: objects of the API as an array, as `{"data": […]}`, as NDJSON, or one.
+//! Webhooks out of a file, ready to be matched.
 
-use super::events::Nesting;
+use super::items::{Item, Items, line_at};
 use super::report::{self, Finding, Grade};
 use super::{Failure, quote};
 use clap::Args;
 use hooksieve::event::{ErrorKind, EventType, UserId};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Audience, Subscription};
-use hooksieve::syntax::excerpt;
+use hooksieve::syntax::{Limits, excerpt};
 use hooksieve::webhook::{Catalogue, Draft, Level, Problem, Rules, Webhook};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Where the event types come from.
 #[derive(Args)]
@@ -122,10 +119,16 @@ impl Webhooks {
             bad: 0,
             list: Vec::new(),
         };
-        for (at, Item { line, draft }) in items.list.into_iter().enumerate() {
+        let labels = labels(&items);
+        for (Item { line, draft }, label) in items.list.into_iter().zip(labels) {
             match draft {
-                Ok(draft) => reader.webhook(at, line, draft),
-                Err(malformed) => reader.report(line, "", malformed.code, &malformed.message),
+                Ok(draft) => reader.webhook(&label, line, draft),
+                Err(malformed) => {
+                    reader.bad += 1;
+                    let origin = origin(reader.name, line, "");
+                    let drawn = report::draw(std::iter::once(malformed.finding(&origin)));
+                    let _ = write!(anstream::stderr(), "{drawn}");
+                }
             }
         }
         let tenancy = reader.tenancy();
@@ -151,9 +154,9 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn webhook(&mut self, at: usize, line: usize, mut draft: Draft) {
+    fn webhook(&mut self, label: &str, line: usize, mut draft: Draft) {
         if !draft.has("id") {
-            draft.set("id", &format!("#{}", at + 1));
+            draft.set("id", label);
         }
         // One that is no string is named by the check.
         let id = draft.text("id").unwrap_or_default().to_owned();
@@ -168,8 +171,7 @@ impl Reader<'_> {
             let _ = write!(anstream::stderr(), "{}", report::draw(findings));
         }
         if doubled {
-            let message = format!("id `{}` stands twice in the file", quote(&id));
-            self.print(line, "", "webhook-doubled-id", &message);
+            self.print(line, "", DOUBLED_ID, &doubled_id(&id));
         }
         match webhook {
             Ok(webhook) if !doubled => {
@@ -232,6 +234,27 @@ impl Reader<'_> {
     }
 }
 
+pub(super) const DOUBLED_ID: &str = "webhook-doubled-id";
+pub(super) const DOUBLED_ID_HELP: &str = "give each webhook an id of its own";
+
+pub(super) fn doubled_id(id: &str) -> String {
+    format!("id `{}` stands twice in the file", quote(id))
+}
+
+/// What each item is called that has no id: its number, counted from 1, unless that is an id.
+pub(super) fn labels(items: &Items) -> Vec<String> {
+    let drafts = items.list.iter().filter_map(|item| item.draft.as_ref().ok());
+    let ids: HashSet<&str> = drafts.filter_map(|draft| draft.text("id")).collect();
+    let label = |at: usize| {
+        let mut label = format!("#{}", at + 1);
+        while ids.contains(&*label) {
+            label.insert(0, '#');
+        }
+        label
+    };
+    (0..items.list.len()).map(label).collect()
+}
+
 /// Where a webhook stands, for messages.
 pub(super) fn origin(name: &str, line: usize, id: &str) -> String {
     match id {
@@ -255,120 +278,14 @@ pub(super) fn finding<'a>(
         title: problem.title().to_owned(),
         help: problem.detail(),
         origin: Some(format!("{origin}{separator}{pointer}")),
-        source: problem.span().map(|span| (draft.text("filter").unwrap_or_default(), span)),
+        source: problem.span().and_then(|span| Some((drawable_filter(draft)?, span))),
         label: None,
     }
 }
 
-/// The documents of a file.
-pub(super) struct Items {
-    /// The file's name, for messages.
-    pub(super) name: String,
-    pub(super) list: Vec<Item>,
-    /// Whether the file as a whole makes no sense; the last item says why.
-    pub(super) broken: bool,
-}
-
-/// A document of a file.
-pub(super) struct Item {
-    pub(super) line: usize,
-    pub(super) draft: Result<Draft, Malformed>,
-}
-
-/// Text that is no JSON.
-pub(super) struct Malformed {
-    pub(super) code: &'static str,
-    pub(super) message: String,
-}
-
-/// A page of the API; a webhook has a name or a URL, if it is not a very bad one.
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
-struct Listing<'t> {
-    #[serde(borrow)]
-    data: Option<Vec<&'t RawValue>>,
-    name: Option<IgnoredAny>,
-    url: Option<IgnoredAny>,
-}
-
-impl Items {
-    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
-        let (name, bytes) = super::read(path)?;
-        let mut items = Self { name, list: Vec::new(), broken: false };
-        match std::str::from_utf8(&bytes) {
-            Ok(text) => items.text(text),
-            Err(error) => {
-                let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
-                items.broken(line_at(before), "webhooks-utf8", "file is not UTF-8".to_owned());
-            }
-        }
-        Ok(items)
-    }
-
-    fn text(&mut self, text: &str) {
-        let whole = text.trim_ascii();
-        if whole.starts_with('[') {
-            return match serde_json::from_str::<Vec<&RawValue>>(whole) {
-                Ok(items) => self.items(text, &items),
-                Err(error) => self.malformed(text, &error),
-            };
-        }
-        match serde_json::from_str::<&RawValue>(whole) {
-            Ok(one) => match serde_json::from_str::<Listing<'_>>(whole) {
-                Ok(Listing { data: Some(items), name: None, url: None }) => {
-                    self.items(text, &items)
-                }
-                Ok(_) | Err(_) => self.items(text, &[one]),
-            },
-            // An object over several lines that is not well formed, or lines of objects.
-            Err(error) => {
-                let mut lines = whole.lines();
-                let mut first = Nesting::default();
-                first.scan(lines.next().unwrap_or_default().as_bytes());
-                let next = lines.find_map(|line| line.trim_ascii_start().bytes().next());
-                if next.is_none() || first.goes_on(next) {
-                    self.malformed(text, &error);
-                } else {
-                    self.lines(text);
-                }
-            }
-        }
-    }
-
-    fn lines(&mut self, text: &str) {
-        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
-        for (at, line) in lines {
-            self.item(at + 1, line);
-        }
-    }
-
-    fn items(&mut self, text: &str, items: &[&RawValue]) {
-        let (mut line, mut counted) = (1, 0);
-        for item in items {
-            let offset = (item.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-            line += line_at(text.as_bytes().get(counted..offset).unwrap_or_default()) - 1;
-            counted = offset;
-            self.item(line, item.get());
-        }
-    }
-
-    fn item(&mut self, line: usize, text: &str) {
-        let malformed =
-            |error| Malformed { code: "webhook-syntax", message: without_place(&error) };
-        let draft = serde_json::from_str(text).map_err(malformed);
-        self.list.push(Item { line, draft });
-    }
-
-    fn malformed(&mut self, text: &str, error: &serde_json::Error) {
-        let skipped = text.len() - text.trim_ascii_start().len();
-        let before = line_at(text.as_bytes().get(..skipped).unwrap_or_default());
-        self.broken(before + error.line().max(1) - 1, "webhooks-syntax", without_place(error));
-    }
-
-    fn broken(&mut self, line: usize, code: &'static str, message: String) {
-        self.broken = true;
-        self.list.push(Item { line, draft: Err(Malformed { code, message }) });
-    }
+/// The filter, unless it is too long to be drawn or to be valid.
+fn drawable_filter(draft: &Draft) -> Option<&str> {
+    draft.text("filter").filter(|text| text.len() <= Limits::default().bytes())
 }
 
 /// The line of a document, counted from 1, in which an error was found; its first one where
@@ -380,17 +297,4 @@ pub(super) fn line_of(document: &[u8], error: &hooksieve::event::Error) -> usize
         _ if before.len() == document.len() => line_at(before.trim_ascii_end()),
         _ => line_at(before),
     }
-}
-
-/// The number of the line in which the text ends.
-fn line_at(before: &[u8]) -> usize {
-    1 + before.iter().filter(|byte| **byte == b'\n').count()
-}
-
-/// serde_json's message without its line and column, which count from the start of an item.
-pub(super) fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    // It quotes values at any length.
-    excerpt(text.strip_suffix(&place).unwrap_or(&text), 160)
 }

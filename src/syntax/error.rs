@@ -231,11 +231,17 @@ pub(super) fn quote_string(value: &str) -> String {
 }
 
 /// Whether a character of somebody's text would steer a terminal, or reorder or hide what stands
-/// beside it: control characters, those without width, and white space other than a space.
+/// beside it: control characters, those without width or form of their own, and white space other
+/// than a space.
 #[must_use]
 pub fn misleads(c: char) -> bool {
     c.is_control()
         || c.is_whitespace() && c != ' '
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+        || matches!(
+            c,
+            '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'
+                ..='\u{180f}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}'
+        )
 }

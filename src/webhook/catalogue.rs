@@ -2,6 +2,7 @@ use super::Level;
 use crate::event::EventType;
 use crate::syntax::{excerpt, quote};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -94,17 +95,11 @@ pub enum CatalogueError {
     #[error("not a list of event types: {0}")]
     Shape(Box<str>),
     /// A type whose name is empty.
-    #[error("event type {0}, counted from 0, has an empty name")]
+    #[error("event type {0}, counted from 0, has an empty `name` or `newerName`")]
     EmptyName(usize),
-    /// A name that two types have.
-    #[error("event type `{0}` stands twice")]
+    /// A name that two types have, as their own or as the newer one.
+    #[error("`{0}` is the `name` or `newerName` of two event types")]
     DoubledName(Box<str>),
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "an object with the member `data`")]
-struct Listing {
-    data: Vec<Item>,
 }
 
 #[derive(Deserialize)]
@@ -112,7 +107,7 @@ struct Listing {
 struct Item {
     name: Box<str>,
     title: Option<Box<str>>,
-    levels: Option<Box<[Level]>>,
+    levels: Option<Vec<Level>>,
     description: Option<Box<str>>,
     newer_name: Option<Box<str>>,
 }
@@ -133,12 +128,20 @@ impl Catalogue {
     ///
     /// A [`CatalogueError`] for the first mistake.
     pub fn read(bytes: &[u8]) -> Result<Self, CatalogueError> {
-        let Listing { data } = serde_json::from_slice(bytes)
-            .map_err(|error| CatalogueError::Shape(excerpt(&error.to_string(), 160).into()))?;
+        let shape = |message: &str| CatalogueError::Shape(excerpt(message, 160).into());
+        let listing: Value =
+            serde_json::from_slice(bytes).map_err(|error| shape(&error.to_string()))?;
+        let data = listing.get("data").and_then(Value::as_array);
+        let data = data.ok_or_else(|| shape("expected an object with the array `data`"))?;
         let mut names = HashMap::new();
         let mut types = Vec::with_capacity(data.len());
-        for (at, item) in data.into_iter().enumerate() {
-            let Item { name, title, levels, description, newer_name } = item;
+        for (at, item) in data.iter().enumerate() {
+            // A derived reader would take the members' values in an array, too.
+            if !item.is_object() {
+                return Err(shape(&format!("event type {at}, counted from 0, is no object")));
+            }
+            let Item { name, title, levels, description, newer_name } = Item::deserialize(item)
+                .map_err(|error| shape(&format!("event type {at}, counted from 0: {error}")))?;
             for name in std::iter::once(&name).chain(&newer_name) {
                 if name.is_empty() {
                     return Err(CatalogueError::EmptyName(at));
@@ -149,6 +152,7 @@ impl Catalogue {
             }
             let title = title.unwrap_or_else(|| name.clone());
             let levels = levels.unwrap_or_else(|| Level::ALL.into());
+            let levels = Level::ALL.into_iter().filter(|level| levels.contains(level)).collect();
             types.push(KnownType { name, title, levels, description, newer_name });
         }
         Ok(Self(Arc::new(Inner { types: types.into(), names, renames: false })))
@@ -185,9 +189,16 @@ impl Catalogue {
         std::iter::once(event_type.clone()).chain(newer.map(EventType::from))
     }
 
-    /// The known name that an unknown one was likely meant to be.
+    /// The known name that an unknown one was likely meant to be: near in spelling, its end, or
+    /// the title.
+    ///
+    /// Takes time in proportion to the catalogue.
     #[must_use]
     pub fn nearest(&self, name: &str) -> Option<&str> {
+        let titled = self.types().iter().find(|known| known.title.eq_ignore_ascii_case(name));
+        if let Some(known) = titled {
+            return Some(known.name());
+        }
         let newer = self.0.types.iter().filter_map(KnownType::newer_name);
         super::nearest(name, self.0.types.iter().map(KnownType::name).chain(newer))
     }

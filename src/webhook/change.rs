@@ -84,7 +84,7 @@ impl Webhook {
     /// Everything that is wrong with the draft, and what may not change.
     pub fn replaced(&self, draft: &Draft, rules: &Rules, stamp: Stamp) -> Result<Self, Problems> {
         // A draft that leaves the encrypted headers out removes them.
-        let basis = Basis::Change { old: self, headers_anew: true };
+        let basis = Basis::Change { old: self, headers_anew: true, patch: false };
         self.changed(check(rules, &draft.0, &basis), Found::default(), stamp)
     }
 
@@ -98,7 +98,7 @@ impl Webhook {
     pub fn patched(&self, patch: &Patch, rules: &Rules, stamp: Stamp) -> Result<Self, Problems> {
         let mut document = self.patchable();
         let applied = patch.apply(&mut document);
-        let basis = Basis::Change { old: self, headers_anew: applied.headers_anew };
+        let basis = Basis::Change { old: self, headers_anew: applied.headers_anew, patch: true };
         self.changed(check(rules, &document, &basis), applied.found, stamp)
     }
 

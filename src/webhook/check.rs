@@ -18,9 +18,9 @@ use std::collections::HashSet;
 pub(super) enum Basis<'a> {
     /// A draft: what the server sets is passed over.
     Draft,
-    /// A draft or a patched document in place of a webhook; `headers_anew` tells that the request
-    /// speaks of the encrypted headers, if only by leaving them out of a whole draft.
-    Change { old: &'a Webhook, headers_anew: bool },
+    /// A draft or, with `patch`, a patched document in place of a webhook; `headers_anew` tells
+    /// that the request speaks of the encrypted headers, if only by leaving them out of a draft.
+    Change { old: &'a Webhook, headers_anew: bool, patch: bool },
     /// A document that holds what the server has set, and may hide what is secret.
     Document { id_required: bool },
 }
@@ -125,6 +125,10 @@ impl<'a> Check<'a> {
         }
     }
 
+    fn is_patch(&self) -> bool {
+        matches!(self.basis, Basis::Change { patch: true, .. })
+    }
+
     /// Takes the right to look up one nearest name, while there is any.
     fn suggested(&mut self) -> Option<()> {
         self.suggestions = self.suggestions.checked_sub(1)?;
@@ -164,7 +168,8 @@ impl<'a> Check<'a> {
         let (kind, title) = match length {
             0 if least > 0 => (ProblemKind::TooShort, format!("`{name}` is empty")),
             _ if length < least => {
-                (ProblemKind::TooShort, format!("`{name}` has {length} characters"))
+                let s = if length == 1 { "" } else { "s" };
+                (ProblemKind::TooShort, format!("`{name}` has {length} character{s}"))
             }
             _ if length > most => {
                 (ProblemKind::TooLong, format!("`{name}` has {length} characters"))
@@ -290,11 +295,11 @@ impl<'a> Check<'a> {
         let text = self.string("url");
         let help = "give an https URL, such as `https://hooks.example.com/`";
         let text = self.required("url", help, text)?;
-        let fits = self.has_length("url", text, 0, url::MOST);
+        self.has_length("url", text, 0, url::MOST);
         match Target::check(text) {
             Ok(target) => {
                 content::url_warning(&target).into_iter().for_each(|w| self.warnings.push(w));
-                Some(target).filter(|_| fits)
+                Some(target)
             }
             Err(problems) => {
                 problems.into_iter().for_each(|problem| self.found.push(problem));
@@ -354,7 +359,7 @@ impl<'a> Check<'a> {
             let title = format!("event type `{}` is unknown", quote(name));
             let help = match self.suggested().and_then(|()| catalogue.nearest(name)) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
-                None => "use a name from the catalogue of event types".to_owned(),
+                None => "use one of the event types that the catalogue lists".to_owned(),
             };
             return self.wrong(ProblemKind::EventTypeUnknown, pointer, title, help);
         };
@@ -363,6 +368,10 @@ impl<'a> Check<'a> {
             let levels: Vec<_> = known.levels().iter().map(|known| format!("`{known}`")).collect();
             let help = match levels.is_empty() {
                 true => "remove it; it supports no level".to_owned(),
+                false if self.is_patch() => format!(
+                    "remove it; a patch cannot change the level, and {} is what it supports",
+                    levels.join(" or ")
+                ),
                 false => format!("remove it, or set `level` to {}", levels.join(" or ")),
             };
             self.wrong(ProblemKind::EventTypeLevel, pointer, title, help);
@@ -379,7 +388,13 @@ impl<'a> Check<'a> {
                 Some((filter, written))
             }
             Err(error) => {
-                error.problems().for_each(|problem| self.found.push(Problem::of_filter(&problem)));
+                let more = match self.is_patch() {
+                    true => "; a patch cannot change the filter, replace the webhook to do so",
+                    false => "",
+                };
+                for problem in error.problems() {
+                    self.found.push(Problem::of_filter(&problem, more));
+                }
                 None
             }
         }
@@ -420,7 +435,7 @@ impl<'a> Check<'a> {
             }
         }
         // A URL that is wrong is another one, too.
-        if let Basis::Change { old, headers_anew: false } = self.basis
+        if let Basis::Change { old, headers_anew: false, .. } = self.basis
             && target != Some(&old.content.target)
             && self.member("url").is_some()
             && !old.content.encrypted_headers.is_empty()

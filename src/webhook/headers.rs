@@ -207,12 +207,7 @@ impl Check<'_> {
     fn name(&mut self, written: &str, pointer: &str) -> Option<HeaderName> {
         let shown = quote(written);
         let Ok(name) = HeaderName::from_bytes(written.as_bytes()) else {
-            let title = match written.is_empty() {
-                true => "a header has an empty name".to_owned(),
-                false => format!("`{shown}` is no name of a header"),
-            };
-            let help = "use letters, digits and any of !#$%&'*+-.^_`|~";
-            self.add(ProblemKind::HeaderName, pointer, title, help);
+            self.no_name(written, pointer);
             return None;
         };
         let word = name.as_str();
@@ -229,6 +224,25 @@ impl Check<'_> {
         }
         self.checked.names.insert(name.clone(), (written.into(), pointer.to_owned()));
         Some(name)
+    }
+
+    /// What stands where the name of an encrypted header should may be its value, as in a whole
+    /// header line: it is not quoted, not even in the pointer.
+    fn no_name(&mut self, written: &str, pointer: &str) {
+        let hidden = self.group == Group::Encrypted;
+        let title = match written {
+            "" => "a header has an empty name".to_owned(),
+            _ if hidden => "a name in `encryptedHeaders` is no name of a header".to_owned(),
+            name => format!("`{}` is no name of a header", quote(name)),
+        };
+        let help = match written.contains(':') {
+            true => "give name and value apart: `{\"name\": \"value\"}`",
+            false => "use letters, digits and any of !#$%&'*+-.^_`|~",
+        };
+        let group = format!("/{}", self.group.member());
+        let ends_with_name = pointer == self.group.pointer(written);
+        let pointer = if hidden && ends_with_name { &group } else { pointer };
+        self.add(ProblemKind::HeaderName, pointer, title, help);
     }
 
     /// Messages do not quote the value, which may be secret.

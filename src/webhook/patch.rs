@@ -190,7 +190,13 @@ fn op(operation: &Json) -> Result<Op, Fault> {
 fn member(operation: &Json) -> Result<&'static str, Fault> {
     let path = text(operation, "path", "/path")?;
     patchable().find(|name| path.strip_prefix('/') == Some(name)).ok_or_else(|| {
-        let title = format!("`{}` cannot be patched", quote(path));
+        // What follows a member may be secret.
+        let title = match path.match_indices('/').nth(1) {
+            Some((at, _)) => {
+                format!("`{}/…` cannot be patched", quote(path.get(..at).unwrap_or_default()))
+            }
+            None => format!("`{}` cannot be patched", quote(path)),
+        };
         Fault::new(ProblemKind::PatchPath, "/path", title, path_help(path))
     })
 }

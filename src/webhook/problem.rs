@@ -38,13 +38,14 @@ impl Problem {
         Self { kind, code: kind.code(), pointer, title, detail, span: None }
     }
 
-    pub(super) fn of_filter(problem: &filter::Problem<'_>) -> Self {
+    /// `more` stands behind the help.
+    pub(super) fn of_filter(problem: &filter::Problem<'_>, more: &str) -> Self {
         Self {
             kind: ProblemKind::Filter,
             code: problem.code,
             pointer: "/filter".into(),
             title: problem.message.as_str().into(),
-            detail: problem.help.into(),
+            detail: format!("{}{more}", problem.help).into(),
             span: Some(problem.span),
         }
     }

@@ -50,13 +50,25 @@ impl Target {
 
     /// Checks a URL but for its length. The problems have the pointer `/url`.
     pub(super) fn check(written: &str) -> Result<Self, Vec<Problem>> {
-        let repairs = Repairs::default();
-        let callback = |violation| repairs.note(violation);
-        let parsed = Url::options().syntax_violation_callback(Some(&callback)).parse(written);
-        let url = match parsed {
-            Ok(url) => url,
-            Err(error) => return Err(vec![unreadable(written, error)]),
-        };
+        match parse(written) {
+            (Ok(url), repairs) => Self::of(written, url, &repairs),
+            (Err(error), repairs) => {
+                let mut faults = vec![unreadable(written, error)];
+                // A bad port hides what else is wrong.
+                if error == ParseError::InvalidPort
+                    && let Some(mended) = without_port(written)
+                    && let (Ok(url), repairs) = parse(&mended)
+                {
+                    faults.extend(Self::of(&mended, url, &repairs).err().into_iter().flatten());
+                } else if repairs.credentials.get() {
+                    faults.push(credentials());
+                }
+                Err(faults)
+            }
+        }
+    }
+
+    fn of(written: &str, url: Url, repairs: &Repairs) -> Result<Self, Vec<Problem>> {
         let host = host(&url);
         // Nobody should be told to write a host that is refused.
         let write = |url: &Url| match host {
@@ -81,9 +93,7 @@ impl Target {
             faults.push(fault(ProblemKind::UrlNeedsRepair, format!("`url` {what}"), help));
         }
         if repairs.credentials.get() || !url.username().is_empty() || url.password().is_some() {
-            let title = "`url` has a user name or a password";
-            let help = "remove all before the `@`, and send credentials in `encryptedHeaders`";
-            faults.push(fault(ProblemKind::UrlCredentials, title, help));
+            faults.push(credentials());
         }
         faults.extend(host);
         if url.port() == Some(0) {
@@ -102,6 +112,27 @@ impl Target {
 
 fn fault(kind: ProblemKind, title: impl Into<Box<str>>, help: impl Into<Box<str>>) -> Problem {
     Problem::new(kind, "/url", title, help)
+}
+
+fn parse(written: &str) -> (Result<Url, ParseError>, Repairs) {
+    let repairs = Repairs::default();
+    let callback = |violation| repairs.note(violation);
+    let url = Url::options().syntax_violation_callback(Some(&callback)).parse(written);
+    (url, repairs)
+}
+
+fn credentials() -> Problem {
+    let title = "`url` has a user name or a password";
+    let help = "remove all before the `@`, and send credentials in `encryptedHeaders`";
+    fault(ProblemKind::UrlCredentials, title, help)
+}
+
+/// The same with the default port.
+fn without_port(written: &str) -> Option<String> {
+    let (host, _) = host_and_rest(written);
+    let (name, _) = host.rsplit_once(':')?;
+    let at = (host.as_ptr() as usize).checked_sub(written.as_ptr() as usize)?;
+    Some([written.get(..at + name.len())?, written.get(at + host.len()..)?].concat())
 }
 
 /// A URL in a message, without its credentials.
@@ -133,7 +164,7 @@ impl Repairs {
                 return self.characters.set(true);
             }
             SyntaxViolation::Backslash => "has a backslash for a slash",
-            SyntaxViolation::C0SpaceIgnored => "has blanks around it",
+            SyntaxViolation::C0SpaceIgnored => "has blanks or control characters around it",
             SyntaxViolation::TabOrNewlineIgnored => "has a tab or a line break in it",
             SyntaxViolation::ExpectedDoubleSlash => "has not exactly two slashes behind `https:`",
             _ => "is not a valid URL",
@@ -221,14 +252,14 @@ fn host(url: &Url) -> Option<Problem> {
         let title = format!("the host of `url` stands under `{reserved}`, not for public use");
         return Some(fault(ProblemKind::UrlReservedHost, title, DOMAIN));
     }
-    let wrong = if !name.contains('.') {
-        "has one label alone"
-    } else if name.len() > 253 {
+    let wrong = if name.len() > 253 {
         "is longer than 253 characters"
     } else if name.split('.').any(|label| label.is_empty() || label.len() > 63) {
         "has a label that is empty or longer than 63 characters"
     } else if !name.split('.').all(is_label) {
-        "has a label that is not made of letters, digits and inner hyphens"
+        "has a label with other characters than letters, digits, inner hyphens and underscores"
+    } else if !name.contains('.') {
+        "has one label alone"
     } else {
         return None;
     };

@@ -1,0 +1,225 @@
+//! The documents of a file of webhooks: an array, `{"data": […]}`, NDJSON, or one.
+
+use super::Failure;
+use super::events::Nesting;
+use super::report::{Finding, Grade};
+use hooksieve::syntax::excerpt;
+use hooksieve::webhook::Draft;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use std::path::Path;
+
+pub(super) struct Items {
+    /// The file's name, for messages.
+    pub(super) name: String,
+    pub(super) list: Vec<Item>,
+    /// Whether the file as a whole makes no sense; the last item says why.
+    pub(super) broken: bool,
+}
+
+/// A document of a file.
+pub(super) struct Item {
+    pub(super) line: usize,
+    pub(super) draft: Result<Draft, Malformed>,
+}
+
+/// Text that is no document.
+pub(super) struct Malformed {
+    pub(super) code: &'static str,
+    pub(super) message: String,
+    pub(super) help: &'static str,
+}
+
+impl Malformed {
+    /// `column` is that of the text's first line.
+    pub(super) fn json(
+        code: &'static str,
+        error: &serde_json::Error,
+        column: Option<usize>,
+    ) -> Self {
+        let text = without_place(error);
+        let help = mend(&text);
+        let column = match error.line() {
+            0 | 1 => column.map(|column| column + error.column()),
+            _ => Some(error.column()),
+        };
+        let message = match column {
+            Some(column) => format!("{text}, at column {column}"),
+            None => text,
+        };
+        Self { code, message, help }
+    }
+
+    fn utf8(what: &str) -> Self {
+        let message = format!("{what} is not UTF-8");
+        Self { code: "webhook-utf8", message, help: "save the file as UTF-8" }
+    }
+
+    pub(super) fn finding(&self, origin: &str) -> Finding<'_> {
+        Finding {
+            grade: Grade::Error,
+            code: self.code,
+            title: self.message.clone(),
+            help: self.help,
+            origin: Some(origin.to_owned()),
+            source: None,
+            label: None,
+        }
+    }
+}
+
+/// How to mend what serde_json complains about.
+fn mend(message: &str) -> &'static str {
+    let hints = [
+        ("expected `,` or", "write a quote inside a string as `\\\"`, and commas between members"),
+        ("key must be", "put names in double quotes, and no comma behind the last member"),
+        ("trailing comma", "remove the comma behind the last item"),
+        ("trailing characters", "put the documents into an array, or each on a line of its own"),
+        ("control character", "write a line break inside a string as `\\n`"),
+        ("escape", "write a backslash inside a string as `\\\\`, and surrogates in pairs"),
+        ("EOF", "the text ends too early: close what is open"),
+        ("recursion limit", "nest less deep"),
+        ("number out of range", "write a smaller number"),
+    ];
+    let hint = hints.iter().find(|(part, _)| message.contains(part));
+    hint.map_or("write well-formed JSON", |(_, hint)| hint)
+}
+
+/// A page of the API. A webhook has a name or a URL, if it is not a very bad one.
+#[derive(Deserialize)]
+struct Listing<'t> {
+    #[serde(borrow)]
+    data: Option<&'t RawValue>,
+    name: Option<IgnoredAny>,
+    url: Option<IgnoredAny>,
+}
+
+impl Items {
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        let (name, bytes) = super::read(path)?;
+        let mut items = Self { name, list: Vec::new(), broken: false };
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => items.text(text),
+            Err(_) if are_lines(trimmed(&String::from_utf8_lossy(&bytes))) => items.lines(&bytes),
+            Err(error) => {
+                let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                items.broken(line_at(before), Malformed::utf8("the file"));
+            }
+        }
+        Ok(items)
+    }
+
+    fn text(&mut self, text: &str) {
+        let whole = trimmed(text);
+        if whole.is_empty() {
+            let message = "there is nothing but white space".to_owned();
+            let help = "write a webhook, or `[]` for none";
+            return self.broken(1, Malformed { code: "webhook-syntax", message, help });
+        }
+        if whole.starts_with('[') {
+            return self.array(text, whole);
+        }
+        match serde_json::from_str::<&RawValue>(whole) {
+            Ok(one) => match serde_json::from_str::<Listing<'_>>(whole) {
+                Ok(Listing { data: Some(data), name: None, url: None })
+                    if !whole.starts_with('[') =>
+                {
+                    self.array(text, data.get());
+                }
+                Ok(_) | Err(_) => self.items(text, &[one]),
+            },
+            Err(_) if are_lines(whole) => self.lines(text.as_bytes()),
+            Err(error) => self.malformed(text, whole, &error),
+        }
+    }
+
+    /// An array inside of the text.
+    fn array(&mut self, text: &str, array: &str) {
+        match serde_json::from_str::<Vec<&RawValue>>(array) {
+            Ok(items) => self.items(text, &items),
+            Err(_) if !array.starts_with('[') => {
+                let message = "`data` is no array of webhooks".to_owned();
+                let help = "write `{\"data\": […]}`, or the webhook alone";
+                let line = line_at(before(text, array).as_bytes());
+                self.broken(line, Malformed { code: "webhook-syntax", message, help });
+            }
+            Err(error) => self.malformed(text, array, &error),
+        }
+    }
+
+    fn lines(&mut self, bytes: &[u8]) {
+        for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            match std::str::from_utf8(line) {
+                Ok(line) if trimmed(line).is_empty() => {}
+                Ok(text) => self.item(at + 1, text, Some(0)),
+                Err(_) => {
+                    let draft = Err(Malformed::utf8("the line"));
+                    self.list.push(Item { line: at + 1, draft });
+                }
+            }
+        }
+    }
+
+    fn items(&mut self, text: &str, items: &[&RawValue]) {
+        let (mut line, mut counted) = (1, 0);
+        for item in items {
+            let offset = before(text, item.get()).len();
+            line += line_at(text.as_bytes().get(counted..offset).unwrap_or_default()) - 1;
+            counted = offset;
+            self.item(line, item.get(), None);
+        }
+    }
+
+    fn item(&mut self, line: usize, text: &str, column: Option<usize>) {
+        let draft = serde_json::from_str(text)
+            .map_err(|error| Malformed::json("webhook-syntax", &error, column));
+        self.list.push(Item { line, draft });
+    }
+
+    /// `part` of the text is no JSON.
+    fn malformed(&mut self, text: &str, part: &str, error: &serde_json::Error) {
+        let before = before(text, part);
+        let line = line_at(before.as_bytes()) + error.line().max(1) - 1;
+        let column = before.rsplit('\n').next().map(str::len);
+        self.broken(line, Malformed::json("webhook-syntax", error, column));
+    }
+
+    fn broken(&mut self, line: usize, malformed: Malformed) {
+        self.broken = true;
+        self.list.push(Item { line, draft: Err(malformed) });
+    }
+}
+
+/// Whether a text that is no JSON is lines of documents, rather than one over several lines.
+fn are_lines(whole: &str) -> bool {
+    let mut lines = whole.lines();
+    let mut first = Nesting::default();
+    first.scan(lines.next().unwrap_or_default().as_bytes());
+    let next = lines.find_map(|line| line.trim_ascii_start().bytes().next());
+    next.is_some() && !first.goes_on(next) && !whole.starts_with('[')
+}
+
+/// Without white space of JSON at both ends.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches([' ', '\t', '\r', '\n'])
+}
+
+/// What stands in a text before a part of it.
+fn before<'t>(text: &'t str, part: &str) -> &'t str {
+    let offset = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+    text.get(..offset).unwrap_or_default()
+}
+
+/// The number of the line in which the text ends.
+pub(super) fn line_at(before: &[u8]) -> usize {
+    1 + before.iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// serde_json's message without its line and column, which count from the start of an item.
+pub(super) fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    // It quotes values at any length.
+    excerpt(text.strip_suffix(&place).unwrap_or(&text), 160)
+}
