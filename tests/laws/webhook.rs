@@ -189,7 +189,8 @@ fn points_into(problem: &Problem, document: &Value) {
 
 /// Pages forth and back over webhooks that come and go. Each three bytes are a step: two to create
 /// or delete a webhook, one to go on.
-pub fn paging(query: &str, bytes: &[u8]) -> usize {
+pub fn paging(limit: usize, sort: &str, bytes: &[u8]) -> usize {
+    let query = format!("limit={limit}&sort={sort}");
     let rules = Rules::default();
     let webhook = |name: u8, at: u8| {
         let document = json!({
@@ -226,6 +227,7 @@ pub fn paging(query: &str, bytes: &[u8]) -> usize {
     while let Some(query) = link {
         let list = List::read(query.trim_start_matches('?')).expect("a link is a query");
         let page = list.apply(&all);
+        assert!(page.webhooks().len() <= limit, "a page has its limit");
         last_page = page.webhooks().iter().map(|webhook| webhook.id().to_string()).collect();
         seen.extend(last_page.iter().cloned());
         (link, last) = (page.next(""), page.prev(""));
@@ -236,6 +238,7 @@ pub fn paging(query: &str, bytes: &[u8]) -> usize {
     while let Some(query) = backward {
         let list = List::read(query.trim_start_matches('?')).expect("a link is a query");
         let page = list.apply(&all);
+        assert!(page.webhooks().len() <= limit, "a page has its limit");
         back.extend(page.webhooks().iter().rev().map(|webhook| webhook.id().to_string()));
         backward = page.prev("");
         change(&mut all);
