@@ -539,6 +539,19 @@ fn the_server_disables_and_a_change_enables() {
     assert_eq!((enabled.disabled_reason(), enabled.disabled_code()), (None, None));
 }
 
+/// Any time of any clock can be written, and reads back.
+#[test]
+fn times_beyond_the_calendar() {
+    use hooksieve::webhook::Timestamp;
+    let far = Timestamp::from(UNIX_EPOCH + Duration::from_secs(1_000_000_000_000));
+    assert_eq!(far.to_string(), "9999-12-31T23:59:59.999999999Z");
+    let past = Timestamp::from(UNIX_EPOCH - Duration::from_secs(1));
+    assert_eq!(past.to_string(), "1970-01-01T00:00:00Z");
+    for time in [far, past] {
+        assert_eq!(time.to_string().parse(), Ok(time));
+    }
+}
+
 #[test]
 fn the_catalogue_is_the_published_table() {
     let catalogue = Catalogue::builtin();
