@@ -1,51 +1,61 @@
 //! A strict walk over JSON: it accepts what `serde_json::Value` accepts, and says at which byte
 //! it does not. Nothing is built; strings are handed out as ranges of the input.
 
+use super::marks::Marks;
 use super::{Error, ErrorKind};
 use std::borrow::Cow;
+use std::num::NonZeroUsize;
 
 /// Most objects and arrays that may be open at once, as in serde_json.
 const MAX_DEPTH: u32 = 127;
 
-/// A JSON string as it stands in the text, known to be well formed.
-#[derive(Clone, Copy)]
-pub(super) struct RawStr<'a> {
-    /// With its quotes.
-    raw: &'a str,
-    escaped: bool,
-    /// Where its opening quote stands.
-    pub(super) offset: usize,
+/// Where a string stands in the text, known to be well formed: without its quotes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place {
+    pub(super) from: usize,
+    /// 0 for no string.
+    pub(super) to: usize,
+    pub(super) escaped: bool,
 }
 
-impl<'a> RawStr<'a> {
+impl Place {
     pub(super) fn is_empty(self) -> bool {
-        self.raw.len() == 2
-    }
-
-    /// The string's value, borrowed where nothing is escaped.
-    #[inline]
-    pub(super) fn value(self) -> Result<Cow<'a, str>, Error> {
-        if self.escaped {
-            serde_json::from_str(self.raw)
-                .map(Cow::Owned)
-                .map_err(|_| Error::new(ErrorKind::Syntax, self.offset, "escape is not valid"))
-        } else {
-            let inner = self.raw.len().saturating_sub(1);
-            Ok(Cow::Borrowed(self.raw.get(1..inner).unwrap_or_default()))
-        }
+        self.from == self.to
     }
 }
 
-pub(super) struct Walk<'a> {
+/// The end of a string that was read, and whether it has escapes, in one word: a result of more
+/// than that goes through memory, which costs more than reading the string.
+#[derive(Clone, Copy)]
+pub(super) struct End(NonZeroUsize);
+
+impl End {
+    #[inline]
+    fn new(to: usize, escaped: bool) -> Self {
+        // Text is at most isize::MAX bytes long, and no string ends at its first one.
+        Self(NonZeroUsize::MIN.saturating_add(to << 1 | usize::from(escaped)))
+    }
+
+    #[inline]
+    fn place(self, from: usize) -> Place {
+        let word = self.0.get() - 1;
+        Place { from, to: word >> 1, escaped: word & 1 == 1 }
+    }
+}
+
+pub(super) struct Walk<'a, 'm, M> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
     depth: u32,
+    marks: &'m mut M,
+    /// Where the string begins that was read last.
+    from: usize,
 }
 
-impl<'a> Walk<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
-        Self { text, bytes: text.as_bytes(), at: 0, depth: 0 }
+impl<'a, 'm, M: Marks> Walk<'a, 'm, M> {
+    pub(super) fn new(text: &'a str, marks: &'m mut M) -> Self {
+        Self { text, bytes: text.as_bytes(), at: 0, depth: 0, marks, from: 0 }
     }
 
     pub(super) fn offset(&self) -> usize {
@@ -55,6 +65,35 @@ impl<'a> Walk<'a> {
     #[inline]
     pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
+    }
+
+    /// Where the string stands that was read last.
+    #[inline]
+    pub(super) fn last(&self, end: End) -> Place {
+        end.place(self.from)
+    }
+
+    /// The bytes of a string as they are written.
+    #[inline]
+    pub(super) fn written(&self, place: Place) -> &'a [u8] {
+        self.bytes.get(place.from..place.to).unwrap_or_default()
+    }
+
+    /// A string's value, borrowed where nothing is escaped.
+    #[inline]
+    pub(super) fn value(&self, place: Place) -> Result<Cow<'a, str>, Error> {
+        if place.escaped {
+            return self.unescaped(place).map(Cow::Owned);
+        }
+        // Both ends are quotes, so characters are whole.
+        Ok(Cow::Borrowed(self.text.get(place.from..place.to).unwrap_or_default()))
+    }
+
+    #[cold]
+    fn unescaped(&self, place: Place) -> Result<String, Error> {
+        let quoted = self.text.get(place.from - 1..place.to + 1).unwrap_or_default();
+        serde_json::from_str(quoted)
+            .map_err(|_| Error::new(ErrorKind::Syntax, place.from - 1, "escape is not valid"))
     }
 
     #[inline]
@@ -105,7 +144,7 @@ impl<'a> Walk<'a> {
     /// The next key of the object that was entered, the walk then standing at its value; `None`
     /// past the closing brace. `first` until one key has been read.
     #[inline]
-    pub(super) fn next_key(&mut self, first: &mut bool) -> Result<Option<RawStr<'a>>, Error> {
+    pub(super) fn next_key(&mut self, first: &mut bool) -> Result<Option<End>, Error> {
         self.skip_spaces();
         match self.peek() {
             Some(b'}') => {
@@ -142,27 +181,33 @@ impl<'a> Walk<'a> {
 
     /// Reads a string, the walk standing at its opening quote.
     #[inline]
-    pub(super) fn string(&mut self) -> Result<RawStr<'a>, Error> {
-        let offset = self.at;
-        let mut escaped = false;
-        self.at += 1;
+    pub(super) fn string(&mut self) -> Result<End, Error> {
+        self.from = self.at + 1;
+        let to = self.marks.next(self.from);
+        if self.bytes.get(to) != Some(&b'"') {
+            return self.odd_string(to);
+        }
+        self.at = to + 1;
+        Ok(End::new(to, false))
+    }
+
+    /// A string whose first mark is no quote.
+    #[cold]
+    fn odd_string(&mut self, mark: usize) -> Result<End, Error> {
+        self.at = mark;
         loop {
-            self.at += plain_run(self.bytes.get(self.at..).unwrap_or_default());
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    let raw = self.text.get(offset..self.at).unwrap_or_default();
-                    return Ok(RawStr { raw, escaped, offset });
+                    return Ok(End::new(self.at - 1, true));
                 }
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
+                Some(b'\\') => self.escape()?,
                 Some(_) => {
                     return self.error(ErrorKind::Syntax, "control character stands in a string");
                 }
                 None => return self.expected("a closing `\"`"),
             }
+            self.at = self.marks.next(self.at);
         }
     }
 
@@ -260,7 +305,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn literal(&mut self, word: &str) -> Result<(), Error> {
+    #[inline]
+    fn literal(&mut self, word: &'static str) -> Result<(), Error> {
         let found = self.bytes.get(self.at..self.at + word.len());
         if found != Some(word.as_bytes()) {
             return self.expected(&format!("`{word}`"));
@@ -310,54 +356,5 @@ impl<'a> Walk<'a> {
             return Err(Error::new(ErrorKind::Number, from, "number is out of range"));
         }
         Ok(())
-    }
-}
-
-/// Whether a byte ends a run of plain characters in a string.
-fn is_special(byte: u8) -> bool {
-    matches!(byte, b'"' | b'\\' | 0..0x20)
-}
-
-/// How many bytes come before the first special one.
-fn plain_run(bytes: &[u8]) -> usize {
-    // Eight bytes at once: the high bit of each byte of `found` up to the first special one tells
-    // whether it is special; behind that one a borrow may have spoilt them.
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = 0x80 * ONES;
-    let zero_bytes = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let quotes = zero_bytes(word ^ (u64::from(b'"') * ONES));
-        let backslashes = zero_bytes(word ^ (u64::from(b'\\') * ONES));
-        let controls = word.wrapping_sub(0x20 * ONES) & !word & HIGH;
-        let found = quotes | backslashes | controls;
-        if found != 0 {
-            return 8 * at + found.trailing_zeros() as usize / 8;
-        }
-    }
-    let before = rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len());
-    8 * words.len() + before
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{is_special, plain_run};
-
-    /// The plain loop is the oracle of the fast one, for every byte in every place.
-    #[test]
-    fn runs_end_where_a_plain_loop_ends_them() {
-        for length in 0..20 {
-            for place in 0..length {
-                for byte in 0..=255u8 {
-                    for filler in [b'a', 0x7f, 0x80, 0xff, 0x21, 0x23, 0x5b, 0x5d, 0x20] {
-                        let mut bytes = vec![filler; length];
-                        bytes[place] = byte;
-                        let plain = bytes.iter().position(|byte| is_special(*byte));
-                        assert_eq!(plain_run(&bytes), plain.unwrap_or(length), "{bytes:?}");
-                    }
-                }
-            }
-        }
     }
 }

@@ -62,21 +62,40 @@ pub enum LayoutError {
 }
 
 /// An object in which keys are looked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Node {
     edges: Vec<Edge>,
+    /// For each hash of a key the first edge whose key has it, counted from 1; 0 for none.
+    first: [u16; HASHES],
+}
+
+/// Hashes of keys: most keys of an event share theirs with none that is looked for.
+const HASHES: usize = 128;
+
+impl Default for Node {
+    fn default() -> Self {
+        Self { edges: Vec::new(), first: [0; HASHES] }
+    }
+}
+
+fn hash(key: &[u8]) -> usize {
+    let (first, last) = (key.first().copied(), key.last().copied());
+    let (first, last) = (usize::from(first.unwrap_or(0)), usize::from(last.unwrap_or(0)));
+    (first ^ (last << 2) ^ (key.len() << 4)) % HASHES
 }
 
 /// A key that is looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Edge {
     key: Box<str>,
+    /// The next edge of the same hash, counted from 1; 0 for none.
+    next: u16,
     /// A number of its own, for noticing that it stands twice.
     pub(super) number: usize,
     /// The object behind it, where more keys are looked for.
     pub(super) object: Option<usize>,
     /// What a string behind it is a value of: field and rank, the lowest rank wins.
-    pub(super) fields: Vec<(usize, usize)>,
+    pub(super) fields: Vec<(usize, u32)>,
 }
 
 /// The fields of every envelope, before the attributes: those of CloudEvents 1.0 first.
@@ -86,6 +105,20 @@ pub(super) const ENVELOPE: [&[&[&str]]; 4] = [
     &[&["id"], &["eventId"], &["eventID"]],
     &[&["ownerid"], &["extensions", "ownerId"], &["extensions", "ownerid"]],
 ];
+
+/// Whether two keys are the same; those of up to 16 bytes are compared in place.
+#[inline]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    match a.len() {
+        0..4 => a.iter().eq(b),
+        4..8 => a.first_chunk::<4>() == b.first_chunk() && a.last_chunk::<4>() == b.last_chunk(),
+        8..=16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
+        _ => a == b,
+    }
+}
 
 impl Layout {
     /// Most keys that a layout can look for, those of the envelope included.
@@ -147,16 +180,20 @@ impl Layout {
             let found = node.edges.iter().position(|edge| *edge.key == *key);
             let index = found.unwrap_or(node.edges.len());
             if found.is_none() {
-                let edge =
-                    Edge { key: key.into(), number: self.keys, object: None, fields: vec![] };
-                node.edges.push(edge);
+                let count = u16::try_from(index + 1).map_err(|_| LayoutError::TooManyKeys)?;
+                let first = node.first.get_mut(hash(key.as_bytes()));
+                let next = first.map_or(0, |first| std::mem::replace(first, count));
+                let key = key.into();
+                let number = self.keys;
+                node.edges.push(Edge { key, next, number, object: None, fields: vec![] });
                 self.keys += 1;
             }
             let Some(edge) = node.edges.get_mut(index) else {
                 break;
             };
             if keys.peek().is_none() {
-                edge.fields.push((field, rank));
+                edge.fields
+                    .push((field, u32::try_from(rank).map_err(|_| LayoutError::TooManyKeys)?));
             } else {
                 at = *edge.object.get_or_insert(next_node);
                 if at == next_node {
@@ -181,7 +218,16 @@ impl Layout {
         self.attributes.iter().position(|attribute| attribute.eq_ignore_ascii_case(name))
     }
 
-    pub(super) fn edge(&self, node: usize, key: &str) -> Option<&Edge> {
-        self.nodes.get(node)?.edges.iter().find(|edge| *edge.key == *key)
+    #[inline]
+    pub(super) fn edge(&self, node: usize, key: &[u8]) -> Option<&Edge> {
+        let node = self.nodes.get(node)?;
+        let mut next = *node.first.get(hash(key))?;
+        loop {
+            let edge = node.edges.get(usize::from(next).checked_sub(1)?)?;
+            if same(edge.key.as_bytes(), key) {
+                return Some(edge);
+            }
+            next = edge.next;
+        }
     }
 }

@@ -24,6 +24,7 @@
 mod error;
 mod json;
 mod layout;
+mod marks;
 mod read;
 
 pub use error::{Error, ErrorKind};
