@@ -5,6 +5,7 @@
 #![allow(missing_docs, unreachable_pub, reason = "a benchmark")]
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark")]
 
+#[path = "../src/cli/workload.rs"]
 mod workload;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -35,7 +36,8 @@ fn matching(c: &mut Criterion) {
         group.sample_size(20);
         for count in SIZES {
             let mut workload = Workload::new(mix, count, 7);
-            let bytes: Vec<Vec<u8>> = (0..1_000).map(|_| workload.event().into_bytes()).collect();
+            let bytes: Vec<Vec<u8>> =
+                (0..1_000).map(|_| workload.event(TENANT).into_bytes()).collect();
             let read = |bytes| profile.read_event(bytes).expect("generated events are valid");
             let events: Vec<Event<'_>> = bytes.iter().map(|bytes| read(bytes)).collect();
             let subscriptions = subscriptions(&profile, mix, count);

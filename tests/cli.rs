@@ -520,6 +520,37 @@ fn a_file_with_some_tenants_is_one_tenants() {
     assert!(lines.contains(r#""webhooks":["a","b"]"#), "{lines}");
 }
 
+/// What is generated validates, matches, and is the same each time.
+#[test]
+fn generated_webhooks_and_events() {
+    for mix in ["selective", "full", "growing"] {
+        for tenants in ["1", "3"] {
+            let generate = |what: &str, seed: &str| {
+                let arguments = ["generate", what, "--count", "300", "--seed", seed];
+                let arguments = [&arguments[..], &["--mix", mix, "--tenants", tenants]].concat();
+                String::from_utf8(run(&arguments, b"").stdout).unwrap()
+            };
+            let (webhooks, events) = (generate("webhooks", "1"), generate("events", "2"));
+            assert_eq!((webhooks.lines().count(), events.lines().count()), (300, 300));
+            assert_eq!(webhooks, generate("webhooks", "1"));
+            assert_ne!(events, generate("events", "3"));
+            let validated = run(&["validate", "--format", "json"], webhooks.as_bytes());
+            assert_eq!(validated.status.code(), Some(0));
+            let output = match_json(&webhooks, &[], &events);
+            assert_eq!(output.status.code(), Some(0));
+            let lines = String::from_utf8(output.stdout).unwrap();
+            assert!(lines.contains("\"webhooks\":[\"wh-"), "{mix} of {tenants} matches something");
+        }
+    }
+    for wrong in [
+        &["generate"][..],
+        &["generate", "events", "--tenants", "0"],
+        &["generate", "events", "--mix", "x"],
+    ] {
+        assert_eq!(run(wrong, b"").status.code(), Some(2), "{wrong:?}");
+    }
+}
+
 /// An event is answered as soon as its line is there, not when the next one is.
 #[test]
 fn a_live_stream_is_answered_line_by_line() {

@@ -4,12 +4,14 @@ mod check;
 mod event_types;
 mod events;
 mod explain;
+mod generate;
 mod items;
 mod matching;
 mod patch;
 mod report;
 mod validate;
 mod webhooks;
+mod workload;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use hooksieve::syntax::{excerpt, misleads};
@@ -40,6 +42,8 @@ enum Verb {
     Match(matching::Arguments),
     /// Say for one event and each webhook why it matches or not
     Explain(explain::Arguments),
+    /// Write webhooks or events to try `match` with
+    Generate(generate::Arguments),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -134,6 +138,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::EventTypes(arguments) => arguments.format,
         Verb::Match(arguments) => arguments.format,
         Verb::Explain(arguments) => arguments.format,
+        Verb::Generate(arguments) => arguments.format,
     });
     let result = match arguments.verb {
         Verb::Check(arguments) => check::run(arguments, &mut out),
@@ -142,6 +147,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::EventTypes(arguments) => event_types::run(&arguments, &mut out),
         Verb::Match(arguments) => matching::run(arguments, &mut out),
         Verb::Explain(arguments) => explain::run(arguments, &mut out),
+        Verb::Generate(arguments) => generate::run(&arguments, &mut out),
     };
     let result = result.and_then(|outcome| {
         out.flush()?;
