@@ -251,13 +251,16 @@ fn usage_and_io_exit_with_2() {
         &["match"][..],
         &["match", "--webhooks", "no/such/file"],
         &["match", "--webhooks", WEBHOOKS, "no/such/file"],
+        &["match", "--webhooks", "-"],
+        &["match", "--webhooks", "-", EVENTS, "-"],
+        &["match", "--webhooks", WEBHOOKS, EVENTS, "-", "-"],
         &["explain", "--webhooks", WEBHOOKS, "no/such/file"],
         &["check", "--profile", "xml", "id pr"],
         &["nonsense"],
     ] {
         let output = run(arguments, b"");
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(!output.stderr.is_empty(), "{arguments:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{arguments:?}");
     }
     let output =
         run(&["explain", "--webhooks", WEBHOOKS, "--webhook", "nobody", "-"], sample(1).as_bytes());
@@ -540,6 +543,14 @@ fn generated_webhooks_and_events() {
             assert_eq!(output.status.code(), Some(0));
             let lines = String::from_utf8(output.stdout).unwrap();
             assert!(lines.contains("\"webhooks\":[\"wh-"), "{mix} of {tenants} matches something");
+        }
+    }
+    for count in ["0", "1", "2"] {
+        for what in ["webhooks", "events"] {
+            let output = run(&["generate", what, "--mix", "growing", "--count", count], b"");
+            assert_eq!(output.status.code(), Some(0));
+            let lines = output.stdout.iter().filter(|byte| **byte == b'\n').count();
+            assert_eq!(lines.to_string(), count);
         }
     }
     for wrong in [

@@ -290,6 +290,10 @@ fn secrets_are_never_shown() {
         ("encryptedHeaders", json!({"x a": hidden})),
         ("encryptedHeaders", json!([format!("Authorization: {hidden}")])),
         ("encryptedHeaders", json!({format!("Authorization: {hidden}"): ""})),
+        ("encryptedHeaders", json!({format!("Authorization: {hidden}"): null})),
+        ("encryptedHeaders", json!({format!("Authorization: {hidden}"): 5})),
+        ("encryptedHeaders", json!({format!("Authorization: {hidden}"): " x"})),
+        ("encryptedHeaders", json!({format!("Authorization: {hidden}"): "a\nb"})),
         ("encryptedHeaders", json!({"x-a": hidden, "X-A": hidden})),
         ("encryptedHeaders", json!({"x-a": hidden.repeat(300)})),
         ("encryptedheaders", json!({"x-a": hidden})),
@@ -307,6 +311,12 @@ fn secrets_are_never_shown() {
                 serde_json::to_string(&problems.body(None)).unwrap()
             ));
         }
+        let path = format!("{member}/{secret}");
+        let patch = json!([{"op": "replace", "path": path, "value": value}]);
+        outputs.push(format!(
+            "{:?}",
+            webhook.patched(&patch.into(), &rules, webhook.updated().clone())
+        ));
         let path = format!("/{member}/{secret}");
         let patch = json!([{"op": "replace", "path": path, "value": value}]);
         outputs.push(format!(

@@ -79,6 +79,7 @@ fn messages_about_urls_show_no_password() {
         "https://user:hunter2@hooks.example.com/a b",
         "https://user:hunter2@",
         "https://user:hunter2@@@:99999999/",
+        "http://user.name:hunter2/hunter2@hooks.example.com/",
     ] {
         let problems = create(url).unwrap_err();
         let text = format!("{problems:?} {}", serde_json::to_string(&problems.body(None)).unwrap());

@@ -361,6 +361,10 @@ fn very_many_problems() {
     assert_eq!(problems.iter().count(), Problems::MOST + 1);
     let last = problems.iter().last().unwrap();
     assert_eq!((last.code(), last.title()), ("more-problems", "there are 2000 more problems"));
+    assert_eq!(problems.to_string(), "an event type is a number, and 2999 more");
+    let one_more = Rules::default().check(&draft(&json!({"eventTypes": vec![5; 1001]})).into());
+    assert_eq!((one_more.errors().len(), one_more.error_count()), (1001, 1001));
+    assert_eq!(one_more.errors()[1000].title(), "there is 1 more problem");
     // Nor for a long search: the first few unknown names are compared with the known ones.
     let names: Vec<_> = (0..100).map(|n| format!("com.qlik.v1.app.create{n}")).collect();
     let problems = create(&json!({"eventTypes": names})).unwrap_err();
@@ -622,19 +626,24 @@ fn the_catalogue_feeds_the_rule_about_event_types() {
 fn catalogues_that_are_none() {
     for (text, message) in [
         ("{", "not a list of event types: EOF"),
-        ("[]", "not a list of event types: expected an object with the array `data`"),
-        (r#"{"data": {}}"#, "not a list of event types: expected an object with the array `data`"),
+        ("[]", "not a list of event types: invalid type: sequence, expected an object"),
+        ("{}", "not a list of event types: missing field `data`"),
+        (r#"{"data": {}}"#, "not a list of event types: invalid type: map, expected a sequence"),
         (
             r#"{"data": [["a", "A", ["user"], "d", "n"]]}"#,
-            "not a list of event types: event type 0, counted from 0, is no object",
+            "not a list of event types: invalid type: sequence, expected an object at line 1",
         ),
         (
             r#"{"data": [{}]}"#,
-            "not a list of event types: event type 0, counted from 0: missing field `name`",
+            "not a list of event types: missing field `name` at line 1 column 12",
         ),
         (
             r#"{"data": [{"name": "a", "levels": ["all"]}]}"#,
-            "not a list of event types: event type 0, counted from 0: unknown variant `all`",
+            "not a list of event types: unknown variant `all`",
+        ),
+        (
+            r#"{"data": [{"name": "a", "name": "b"}]}"#,
+            "not a list of event types: duplicate field `name`",
         ),
         (
             r#"{"data": [{"name": "a"}, {"name": ""}]}"#,
@@ -642,11 +651,11 @@ fn catalogues_that_are_none() {
         ),
         (
             r#"{"data": [{"name": "a"}, {"name": "a"}]}"#,
-            "`a` is the `name` or `newerName` of two event types",
+            "`a` stands twice as a `name` or `newerName`",
         ),
         (
             r#"{"data": [{"name": "a", "newerName": "b"}, {"name": "b"}]}"#,
-            "`b` is the `name` or `newerName` of two event types",
+            "`b` stands twice as a `name` or `newerName`",
         ),
     ] {
         let error = Catalogue::read(text.as_bytes()).unwrap_err().to_string();

@@ -122,9 +122,7 @@ impl Items {
         }
         match serde_json::from_str::<&RawValue>(whole) {
             Ok(one) => match serde_json::from_str::<Listing<'_>>(whole) {
-                Ok(Listing { data: Some(data), name: None, url: None })
-                    if !whole.starts_with('[') =>
-                {
+                Ok(Listing { data: Some(data), name: None, url: None }) => {
                     self.array(text, data.get());
                 }
                 Ok(_) | Err(_) => self.items(text, &[one]),

@@ -32,6 +32,13 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+    let on_stdin =
+        arguments.events.iter().filter(|path| path.as_os_str() == STDIN_ARGUMENT).count()
+            + usize::from(arguments.events.is_empty())
+            + usize::from(arguments.webhooks.webhooks.as_os_str() == STDIN_ARGUMENT);
+    if on_stdin > 1 {
+        return Err(Failure::twice_on_stdin());
+    }
     let webhooks = Webhooks::read(&arguments.webhooks)?;
     if webhooks.broken || webhooks.bad > 0 && !arguments.skip_invalid {
         if !webhooks.broken {

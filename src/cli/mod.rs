@@ -119,7 +119,13 @@ fn stdin() -> Result<io::StdinLock<'static>, Failure> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
     match TAKEN.swap(true, Ordering::Relaxed) {
         false => Ok(io::stdin().lock()),
-        true => Err(Failure::Usage("standard input is asked for twice".into())),
+        true => Err(Failure::twice_on_stdin()),
+    }
+}
+
+impl Failure {
+    fn twice_on_stdin() -> Self {
+        Self::Usage("standard input is asked for twice".into())
     }
 }
 

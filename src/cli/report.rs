@@ -32,6 +32,11 @@ const MOST: usize = 20;
 /// Draws what was found; ends with a line break, unless there is nothing.
 pub(super) fn draw<'a>(findings: impl Iterator<Item = Finding<'a>>) -> String {
     let findings: Vec<_> = findings.collect();
+    draw_of(findings.len(), &findings)
+}
+
+/// Draws some of so many that were found.
+pub(super) fn draw_of(count: usize, findings: &[Finding<'_>]) -> String {
     let sources: Vec<_> = findings
         .iter()
         .map(|finding| finding.source.map(|(text, span)| (drawable(text), span)))
@@ -42,7 +47,7 @@ pub(super) fn draw<'a>(findings: impl Iterator<Item = Finding<'a>>) -> String {
     if groups.is_empty() {
         return String::new();
     }
-    let more = match findings.len().saturating_sub(MOST) {
+    let more = match count.saturating_sub(MOST) {
         0 => String::new(),
         more => format!("and {more} more\n"),
     };

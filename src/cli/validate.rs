@@ -34,8 +34,9 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
         match &item.draft {
             Ok(draft) => {
                 let report = rules.check(draft);
-                let doubled = draft.text("id").filter(|id| !ids.insert(*id)).map(doubled_id);
-                let errors = report.errors().len() + usize::from(doubled.is_some());
+                let doubled = draft.text("id").filter(|id| !id.is_empty());
+                let doubled = doubled.filter(|id| !ids.insert(*id)).map(doubled_id);
+                let errors = report.error_count() + usize::from(doubled.is_some());
                 count.add(errors, report.warnings().len());
                 match arguments.format {
                     Format::Json => out.json(&Line::of(item.line, &report, doubled.as_deref()))?,
@@ -111,7 +112,9 @@ fn text(
         source: None,
         label: None,
     });
-    write!(out, "{}", report::draw(errors.chain(doubled)))?;
+    let errors: Vec<_> = doubled.into_iter().chain(errors).collect();
+    let count = errors.len().max(report.error_count());
+    write!(out, "{}", report::draw_of(count, &errors))?;
     // One line for all members that a response has and a draft may not set.
     let (read_only, others): (Vec<_>, Vec<_>) =
         report.warnings().iter().partition(|warning| warning.kind() == ProblemKind::ReadOnlyMember);

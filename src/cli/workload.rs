@@ -75,7 +75,7 @@ impl Workload {
     pub(super) fn new(mix: Mix, webhooks: usize, seed: u64) -> Self {
         let webhooks = webhooks as u64;
         let (ids, others) = match mix {
-            Mix::Growing => (5 * webhooks, webhooks / 2),
+            Mix::Growing => (webhooks.saturating_mul(5).max(1), (webhooks / 2).max(1)),
             Mix::Selective | Mix::Full => (50_000, 5_000),
         };
         Self { mix, ids, others, random: Random(seed) }

@@ -62,7 +62,7 @@ pub enum LayoutError {
 }
 
 /// An object in which keys are looked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Node {
     edges: Vec<Edge>,
     /// For each hash of a key the first edge whose key has it, counted from 1; 0 for none.
@@ -75,6 +75,13 @@ const HASHES: usize = 128;
 impl Default for Node {
     fn default() -> Self {
         Self { edges: Vec::new(), first: [0; HASHES] }
+    }
+}
+
+/// Without the table, which says nothing more than the edges.
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.edges).finish()
     }
 }
 

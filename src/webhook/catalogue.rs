@@ -1,10 +1,12 @@
 use super::Level;
 use crate::event::EventType;
 use crate::syntax::{excerpt, quote};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::HashMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::{Arc, LazyLock};
 
 /// The event types that webhooks may subscribe to. Cheap to clone; compares by content.
@@ -97,9 +99,37 @@ pub enum CatalogueError {
     /// A type whose name is empty.
     #[error("event type {0}, counted from 0, has an empty `name` or `newerName`")]
     EmptyName(usize),
-    /// A name that two types have, as their own or as the newer one.
-    #[error("`{0}` is the `name` or `newerName` of two event types")]
+    /// A name that stands twice, as a type's own or as a newer one.
+    #[error("`{0}` stands twice as a `name` or `newerName`")]
     DoubledName(Box<str>),
+}
+
+#[derive(Deserialize)]
+struct Listing {
+    data: Vec<Object<Item>>,
+}
+
+/// What is read from an object alone: a derived reader takes its members' values in an array, too.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(Members(PhantomData))
+    }
 }
 
 #[derive(Deserialize)]
@@ -128,20 +158,12 @@ impl Catalogue {
     ///
     /// A [`CatalogueError`] for the first mistake.
     pub fn read(bytes: &[u8]) -> Result<Self, CatalogueError> {
-        let shape = |message: &str| CatalogueError::Shape(excerpt(message, 160).into());
-        let listing: Value =
-            serde_json::from_slice(bytes).map_err(|error| shape(&error.to_string()))?;
-        let data = listing.get("data").and_then(Value::as_array);
-        let data = data.ok_or_else(|| shape("expected an object with the array `data`"))?;
+        let listing: Object<Listing> = serde_json::from_slice(bytes)
+            .map_err(|error| CatalogueError::Shape(excerpt(&error.to_string(), 160).into()))?;
         let mut names = HashMap::new();
-        let mut types = Vec::with_capacity(data.len());
-        for (at, item) in data.iter().enumerate() {
-            // A derived reader would take the members' values in an array, too.
-            if !item.is_object() {
-                return Err(shape(&format!("event type {at}, counted from 0, is no object")));
-            }
-            let Item { name, title, levels, description, newer_name } = Item::deserialize(item)
-                .map_err(|error| shape(&format!("event type {at}, counted from 0: {error}")))?;
+        let mut types = Vec::with_capacity(listing.0.data.len());
+        for (at, Object(item)) in listing.0.data.into_iter().enumerate() {
+            let Item { name, title, levels, description, newer_name } = item;
             for name in std::iter::once(&name).chain(&newer_name) {
                 if name.is_empty() {
                     return Err(CatalogueError::EmptyName(at));

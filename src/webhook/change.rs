@@ -59,7 +59,7 @@ impl Webhook {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with the draft.
+    /// Everything that is wrong with the draft; a limit that is reached; an empty id.
     pub fn create(draft: &Draft, rules: &Rules, new: Creation) -> Result<Self, Problems> {
         let Creation { id, tenant, by, at, limit } = new;
         let mut found = Found::default();
@@ -81,7 +81,7 @@ impl Webhook {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with the draft, and what may not change.
+    /// Everything that is wrong with the draft, and what may not change; an empty id in the stamp.
     pub fn replaced(&self, draft: &Draft, rules: &Rules, stamp: Stamp) -> Result<Self, Problems> {
         // A draft that leaves the encrypted headers out removes them.
         let basis = Basis::Change { old: self, headers_anew: true, patch: false };
@@ -94,7 +94,7 @@ impl Webhook {
     /// # Errors
     ///
     /// Everything that is wrong: first with the operations, then with the webhook that the others
-    /// lead to.
+    /// lead to; an empty id in the stamp.
     pub fn patched(&self, patch: &Patch, rules: &Rules, stamp: Stamp) -> Result<Self, Problems> {
         let mut document = self.patchable();
         let applied = patch.apply(&mut document);
@@ -112,7 +112,7 @@ impl Webhook {
         let checked = check(rules, &document.0, &Basis::Document { id_required: true });
         match (checked.id, checked.content) {
             (Some(id), Some(content)) => Ok(Self::assemble(id, checked.server, content)),
-            _ => Err(Problems::all(checked.found.into_problems())),
+            _ => Err(Problems::all(checked.found)),
         }
     }
 
@@ -166,6 +166,6 @@ fn settled(checked: Checked, mut found: Found) -> Result<Content, Problems> {
     found.append(checked.found);
     match checked.content {
         Some(content) if found.is_empty() => Ok(content),
-        _ => Err(Problems::all(found.into_problems())),
+        _ => Err(Problems::all(found)),
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Checked {
     pub(super) content: Option<Content>,
     pub(super) server: Server,
     pub(super) found: Found,
-    /// For documents alone.
+    /// Complete for documents alone.
     pub(super) warnings: Found,
 }
 

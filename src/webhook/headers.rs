@@ -100,8 +100,8 @@ impl Group {
 pub(super) struct Checked {
     /// Those that are right, by name.
     pub(super) headers: Vec<Header>,
-    /// Each name, as it was written first, and where.
-    names: HashMap<HeaderName, (Box<str>, String)>,
+    /// Each name: how many came before it, as it was written first, and where.
+    names: HashMap<HeaderName, (usize, Box<str>, String)>,
 }
 
 /// The headers of a group, read as far as they can be.
@@ -141,12 +141,12 @@ pub(super) fn check_both(plain: &Checked, encrypted: &Checked, found: &mut Found
     let mut doubled: Vec<_> = encrypted
         .names
         .iter()
-        .filter_map(|(name, (written, pointer))| {
-            Some((pointer, written, &plain.names.get(name)?.0))
+        .filter_map(|(name, (at, written, pointer))| {
+            Some((at, pointer, written, &plain.names.get(name)?.1))
         })
         .collect();
     doubled.sort_unstable();
-    for (pointer, written, other) in doubled {
+    for (_, pointer, written, other) in doubled {
         let title = format!("header `{}` stands in `headers`, too", quote(written));
         let problem = Problem::new(ProblemKind::HeaderDoubled, &**pointer, title, same_name(other));
         found.push(problem);
@@ -177,6 +177,10 @@ impl Check<'_> {
         };
         self.bytes += written.len() + text.map_or(0, str::len);
         let name = self.name(written, &pointer);
+        if self.group == Group::Encrypted && HeaderName::from_bytes(written.as_bytes()).is_err() {
+            // A message about the value would have to say whose it is.
+            return;
+        }
         let value = match value {
             Json::Withheld => Some(None),
             Json::String(text) => self.value(written, text, &pointer).map(Some),
@@ -216,13 +220,14 @@ impl Check<'_> {
             let help = "remove it: the request's framing, content and signature are the server's";
             self.add(ProblemKind::HeaderReserved, pointer, title, help);
         }
-        if let Some((first, _)) = self.checked.names.get(&name) {
+        if let Some((_, first, _)) = self.checked.names.get(&name) {
             let title = format!("header `{shown}` stands twice");
             let help = same_name(first);
             self.add(ProblemKind::HeaderDoubled, pointer, title, help);
             return None;
         }
-        self.checked.names.insert(name.clone(), (written.into(), pointer.to_owned()));
+        let seen = (self.checked.names.len(), written.into(), pointer.to_owned());
+        self.checked.names.insert(name.clone(), seen);
         Some(name)
     }
 

@@ -156,7 +156,7 @@ impl List {
         let Reader { pairs, found, .. } = reader;
         let given = pairs.into_iter().filter(|(name, _)| !matches!(&**name, "next" | "prev"));
         if !found.is_empty() {
-            return Err(Problems::all(found.into_problems()));
+            return Err(Problems::all(found));
         }
         Ok(Self { given: given.collect(), ..list })
     }

@@ -191,15 +191,16 @@ impl Rules {
     pub fn check(&self, document: &Draft) -> Report {
         let basis = check::Basis::Document { id_required: false };
         let checked = check::check(self, &document.0, &basis);
-        let (errors, warnings) = (checked.found, checked.warnings);
-        Report { errors: errors.into_problems(), warnings: warnings.into_problems() }
+        let warnings = checked.warnings.into_problems();
+        let errors = (!checked.found.is_empty()).then(|| Problems::all(checked.found));
+        Report { errors, warnings }
     }
 }
 
 /// What [`Rules::check`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    errors: Vec<Problem>,
+    errors: Option<Problems>,
     warnings: Vec<Problem>,
 }
 
@@ -207,7 +208,13 @@ impl Report {
     /// What is wrong; nothing in a valid document.
     #[must_use]
     pub fn errors(&self) -> &[Problem] {
-        &self.errors
+        self.errors.as_ref().map(Problems::as_slice).unwrap_or_default()
+    }
+
+    /// How many errors there are, those that are not listed included.
+    #[must_use]
+    pub fn error_count(&self) -> usize {
+        self.errors.as_ref().map_or(0, Problems::count)
     }
 
     /// What is allowed, and hardly meant.
@@ -222,7 +229,7 @@ impl Report {
     ///
     /// What is wrong.
     pub fn into_result(self) -> Result<Vec<Problem>, Problems> {
-        if self.errors.is_empty() { Ok(self.warnings) } else { Err(Problems::all(self.errors)) }
+        self.errors.map_or(Ok(self.warnings), Err)
     }
 }
 

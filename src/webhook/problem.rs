@@ -126,10 +126,18 @@ impl Found {
         self.more += other.more;
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.problems.len() + self.more
+    }
+
+    /// Those that were kept, and behind them how many were not.
     pub(super) fn into_problems(self) -> Vec<Problem> {
         let Self { mut problems, more } = self;
         if more > 0 {
-            let title = format!("there are {more} more problems");
+            let title = match more {
+                1 => "there is 1 more problem".to_owned(),
+                _ => format!("there are {more} more problems"),
+            };
             let help = "mend those that are listed first";
             problems.push(Problem::new(ProblemKind::MoreProblems, "", title, help));
         }
@@ -142,21 +150,34 @@ impl Found {
 /// Of more than [`MOST`](Self::MOST) the first are listed, and a last one of kind
 /// [`MoreProblems`](ProblemKind::MoreProblems) says how many there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    list: Vec<Problem>,
+    count: usize,
+}
 
 impl Problems {
     /// How many problems are listed one by one.
     pub const MOST: usize = 1000;
 
-    /// `problems` are not empty.
-    pub(super) fn all(problems: Vec<Problem>) -> Self {
-        debug_assert!(!problems.is_empty());
-        Self(problems)
+    /// `found` is not empty.
+    pub(super) fn all(found: Found) -> Self {
+        debug_assert!(!found.is_empty());
+        Self { count: found.len(), list: found.into_problems() }
+    }
+
+    /// How many there are, those that are not listed included.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    pub(super) fn as_slice(&self) -> &[Problem] {
+        &self.list
     }
 
     /// The problems.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
-        self.0.iter()
+        self.list.iter()
     }
 
     /// The API's error body: `{"errors":[{"code","title","detail"}],"traceId"}`. `detail` says how
@@ -175,13 +196,13 @@ impl Problems {
     /// ```
     #[must_use]
     pub fn body<'a>(&'a self, trace_id: Option<&'a str>) -> ErrorBody<'a> {
-        ErrorBody { errors: self.0.iter().map(ErrorEntry::of).collect(), trace_id }
+        ErrorBody { errors: self.iter().map(ErrorEntry::of).collect(), trace_id }
     }
 }
 
 impl From<Problem> for Problems {
     fn from(problem: Problem) -> Self {
-        Self(vec![problem])
+        Self { list: vec![problem], count: 1 }
     }
 }
 
@@ -199,10 +220,10 @@ impl std::error::Error for Problems {}
 /// The first problem, and how many more there are.
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(first) = self.0.first() {
+        if let Some(first) = self.list.first() {
             write!(f, "{first}")?;
         }
-        match self.0.len() {
+        match self.count {
             0 | 1 => Ok(()),
             more => write!(f, ", and {} more", more - 1),
         }

@@ -129,8 +129,9 @@ fn credentials() -> Problem {
 
 /// The same with the default port.
 fn without_port(written: &str) -> Option<String> {
-    let (host, _) = host_and_rest(written);
-    let (name, _) = host.rsplit_once(':')?;
+    let (host, rest) = host_and_rest(written);
+    // What looks like a host may be the beginning of a password with a slash in it.
+    let (name, _) = host.rsplit_once(':').filter(|_| !rest.contains('@'))?;
     let at = (host.as_ptr() as usize).checked_sub(written.as_ptr() as usize)?;
     Some([written.get(..at + name.len())?, written.get(at + host.len()..)?].concat())
 }
@@ -183,8 +184,11 @@ impl Repairs {
             return Some("has a percent-encoded host");
         }
         // Some characters are against the standard and yet sent as they are, as in `?a[]=1`.
-        let fewer = |c: &char| url.as_str().matches(*c).count() < rest.matches(*c).count();
-        let changed = || rest.contains(char::is_control) || MAY_BE_ENCODED.iter().any(fewer);
+        let encoded = |c: &char| {
+            let code = format!("%{:02X}", u32::from(*c));
+            url.as_str().matches(&code).count() > rest.matches(&code).count()
+        };
+        let changed = || rest.contains(char::is_control) || MAY_BE_ENCODED.iter().any(encoded);
         (self.characters.get() && changed())
             .then_some("has characters that must be percent-encoded")
     }

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub fn run(arguments: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_hooksieve"))
@@ -55,7 +56,11 @@ pub struct Temporary(std::path::PathBuf);
 
 impl Temporary {
     pub fn new(name: &str, content: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("hooksieve-{}-{name}", std::process::id()));
+        // Tests run at once, and some give the same name.
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let file = format!("hooksieve-{}-{count}-{name}", std::process::id());
+        let path = std::env::temp_dir().join(file);
         std::fs::write(&path, content).unwrap();
         Self(path)
     }
