@@ -1,4 +1,4 @@
-use crate::syntax::{self, Span};
+use crate::syntax::{self, Span, kinds};
 use std::fmt;
 
 /// Why a text is not a filter of a profile.
@@ -123,38 +123,22 @@ impl Violation {
     }
 }
 
-/// The kinds of violation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ViolationKind {
-    /// An attribute that the profile does not have.
-    UnknownAttribute,
-    /// An operator that the profile does not have, `pr` included.
-    UnsupportedOperator,
-    /// `not(…)`.
-    UnsupportedNot,
-    /// `attribute[…]`.
-    UnsupportedValuePath,
-    /// A value that is a number, a boolean or null.
-    ValueNotAString,
-    /// A value that the attribute never takes.
-    ValueNotAllowed,
-    /// An attribute that does not go with the webhook's event types.
-    AttributeNotAllowed,
-}
-
-impl ViolationKind {
-    /// The kind as a stable word.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::UnknownAttribute => "filter-unknown-attribute",
-            Self::UnsupportedOperator => "filter-unsupported-operator",
-            Self::UnsupportedNot => "filter-unsupported-not",
-            Self::UnsupportedValuePath => "filter-unsupported-value-path",
-            Self::ValueNotAString => "filter-value-not-a-string",
-            Self::ValueNotAllowed => "filter-value-not-allowed",
-            Self::AttributeNotAllowed => "filter-attribute-not-allowed",
-        }
+kinds! {
+    /// The kinds of violation.
+    ViolationKind {
+        /// An attribute that the profile does not have.
+        UnknownAttribute = "filter-unknown-attribute",
+        /// An operator that the profile does not have, `pr` included.
+        UnsupportedOperator = "filter-unsupported-operator",
+        /// `not(…)`.
+        UnsupportedNot = "filter-unsupported-not",
+        /// `attribute[…]`.
+        UnsupportedValuePath = "filter-unsupported-value-path",
+        /// A value that is a number, a boolean or null.
+        ValueNotAString = "filter-value-not-a-string",
+        /// A value that the attribute never takes.
+        ValueNotAllowed = "filter-value-not-allowed",
+        /// An attribute that does not go with the webhook's event types.
+        AttributeNotAllowed = "filter-attribute-not-allowed",
     }
 }

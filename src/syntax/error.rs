@@ -58,16 +58,17 @@ impl Error {
     }
 }
 
+/// Defines kinds of mistake, each with a stable word.
 macro_rules! kinds {
-    ($($(#[doc = $doc:literal])+ $kind:ident = $code:literal,)+) => {
-        /// The kinds of syntax error.
+    ($(#[doc = $doc:literal])+ $name:ident { $($(#[doc = $kdoc:literal])+ $kind:ident = $code:literal,)+ }) => {
+        $(#[doc = $doc])+
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum ErrorKind {
-            $($(#[doc = $doc])+ $kind,)+
+        pub enum $name {
+            $($(#[doc = $kdoc])+ $kind,)+
         }
 
-        impl ErrorKind {
+        impl $name {
             /// All kinds.
             pub const ALL: &'static [Self] = &[$(Self::$kind,)+];
 
@@ -82,55 +83,60 @@ macro_rules! kinds {
     };
 }
 
+pub(crate) use kinds;
+
 kinds! {
-    /// Nothing but white space.
-    Empty = "filter-empty",
-    /// More bytes than [`Limits`](super::Limits) allow.
-    TooLong = "filter-too-long",
-    /// Brackets nested deeper than [`Limits`](super::Limits) allow.
-    TooDeep = "filter-too-deep",
-    /// More terms than [`Limits`](super::Limits) allow.
-    TooManyTerms = "filter-too-many-terms",
-    /// A place where a term must stand is empty.
-    MissingOperand = "filter-missing-operand",
-    /// Something that is no attribute path stands where one must.
-    InvalidPath = "filter-invalid-path",
-    /// An attribute without an operator.
-    MissingOperator = "filter-missing-operator",
-    /// A word that is no operator stands where one must.
-    UnknownOperator = "filter-unknown-operator",
-    /// A symbol such as `==` or `&&` in place of a word.
-    SymbolicOperator = "filter-symbolic-operator",
-    /// An operator without a value.
-    MissingValue = "filter-missing-value",
-    /// A value that is no JSON literal and looks like a string without its quotes.
-    UnquotedValue = "filter-unquoted-value",
-    /// Quotes other than `"`.
-    WrongQuotes = "filter-wrong-quotes",
-    /// A number that JSON does not know, such as `01`.
-    InvalidNumber = "filter-invalid-number",
-    /// `true`, `false` or `null` in other letter case.
-    InvalidLiteral = "filter-invalid-literal",
-    /// A string without its closing quote.
-    UnclosedString = "filter-unclosed-string",
-    /// An escape that JSON does not know.
-    InvalidEscape = "filter-invalid-escape",
-    /// Half of a surrogate pair.
-    LoneSurrogate = "filter-lone-surrogate",
-    /// A raw control character inside a string.
-    ControlCharacter = "filter-control-character",
-    /// Two terms without `and` or `or` between them.
-    MissingConnective = "filter-missing-connective",
-    /// White space is missing beside a word.
-    MissingSpace = "filter-missing-space",
-    /// A bracket that is never closed.
-    UnclosedBracket = "filter-unclosed-bracket",
-    /// A closing bracket without its opening one, or of the other kind.
-    UnopenedBracket = "filter-unopened-bracket",
-    /// `not` without brackets round what it negates.
-    NotWithoutBrackets = "filter-not-without-brackets",
-    /// A value path whose whole filter is another value path.
-    NestedValuePath = "filter-nested-value-path",
+    /// The kinds of syntax error.
+    ErrorKind {
+        /// Nothing but white space.
+        Empty = "filter-empty",
+        /// More bytes than [`Limits`](super::Limits) allow.
+        TooLong = "filter-too-long",
+        /// Brackets nested deeper than [`Limits`](super::Limits) allow.
+        TooDeep = "filter-too-deep",
+        /// More terms than [`Limits`](super::Limits) allow.
+        TooManyTerms = "filter-too-many-terms",
+        /// A place where a term must stand is empty.
+        MissingOperand = "filter-missing-operand",
+        /// Something that is no attribute path stands where one must.
+        InvalidPath = "filter-invalid-path",
+        /// An attribute without an operator.
+        MissingOperator = "filter-missing-operator",
+        /// A word that is no operator stands where one must.
+        UnknownOperator = "filter-unknown-operator",
+        /// A symbol such as `==` or `&&` in place of a word.
+        SymbolicOperator = "filter-symbolic-operator",
+        /// An operator without a value.
+        MissingValue = "filter-missing-value",
+        /// A value that is no JSON literal and looks like a string without its quotes.
+        UnquotedValue = "filter-unquoted-value",
+        /// Quotes other than `"`.
+        WrongQuotes = "filter-wrong-quotes",
+        /// A number that JSON does not know, such as `01`.
+        InvalidNumber = "filter-invalid-number",
+        /// `true`, `false` or `null` in other letter case.
+        InvalidLiteral = "filter-invalid-literal",
+        /// A string without its closing quote.
+        UnclosedString = "filter-unclosed-string",
+        /// An escape that JSON does not know.
+        InvalidEscape = "filter-invalid-escape",
+        /// Half of a surrogate pair.
+        LoneSurrogate = "filter-lone-surrogate",
+        /// A raw control character inside a string.
+        ControlCharacter = "filter-control-character",
+        /// Two terms without `and` or `or` between them.
+        MissingConnective = "filter-missing-connective",
+        /// White space is missing beside a word.
+        MissingSpace = "filter-missing-space",
+        /// A bracket that is never closed.
+        UnclosedBracket = "filter-unclosed-bracket",
+        /// A closing bracket without its opening one, or of the other kind.
+        UnopenedBracket = "filter-unopened-bracket",
+        /// `not` without brackets round what it negates.
+        NotWithoutBrackets = "filter-not-without-brackets",
+        /// A value path whose whole filter is another value path.
+        NestedValuePath = "filter-nested-value-path",
+    }
 }
 
 /// What could have stood in the place of an error; `Display` spells it out.

@@ -38,7 +38,7 @@ pub use error::{Error, ErrorKind, Expected, excerpt, misleads};
 pub use expr::{AttrPath, CompareOp, Expr, ExprKind, ExprRef, Operands, Value};
 pub use limits::Limits;
 
-pub(crate) use error::quote;
+pub(crate) use error::{kinds, quote};
 pub(crate) use print::{Shape, write_tree};
 pub(crate) use token::is_space;
 

@@ -37,7 +37,7 @@ pub(super) struct Checked {
 
 pub(super) fn check(rules: &Rules, document: &Json, basis: &Basis<'_>) -> Checked {
     let (found, warnings) = (Found::default(), Found::default());
-    let mut check = Check { rules, document, basis, found, warnings, suggestions: 16 };
+    let mut check = Check { rules, document, basis, found, warnings };
     if !matches!(document, Json::Object(_)) {
         let title = format!("expected a webhook, a JSON object, found {}", document.kind());
         check.wrong(ProblemKind::NotAnObject, "", title, "send a JSON object");
@@ -58,8 +58,6 @@ struct Check<'a> {
     basis: &'a Basis<'a>,
     found: Found,
     warnings: Found,
-    /// For how many unknown names more the nearest known one is looked up, which is costly.
-    suggestions: usize,
 }
 
 impl<'a> Check<'a> {
@@ -109,7 +107,7 @@ impl<'a> Check<'a> {
                 None => {
                     let title = format!("webhooks have no `{shown}`; it is passed over");
                     let known = MEMBERS.iter().map(|known| known.name);
-                    let help = match self.suggested().and_then(|()| nearest(name, known)) {
+                    let help = match self.found.suggest(|| nearest(name, known)) {
                         Some(known) => format!("did you mean `{known}`?"),
                         None => "remove it".to_owned(),
                     };
@@ -127,12 +125,6 @@ impl<'a> Check<'a> {
 
     fn is_patch(&self) -> bool {
         matches!(self.basis, Basis::Change { patch: true, .. })
-    }
-
-    /// Takes the right to look up one nearest name, while there is any.
-    fn suggested(&mut self) -> Option<()> {
-        self.suggestions = self.suggestions.checked_sub(1)?;
-        Some(())
     }
 
     /// A member; null is as good as absent.
@@ -357,7 +349,7 @@ impl<'a> Check<'a> {
         let catalogue = &self.rules.catalogue;
         let Some(known) = catalogue.find(name) else {
             let title = format!("event type `{}` is unknown", quote(name));
-            let help = match self.suggested().and_then(|()| catalogue.nearest(name)) {
+            let help = match self.found.suggest(|| catalogue.nearest(name)) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => "use one of the event types that the catalogue lists".to_owned(),
             };

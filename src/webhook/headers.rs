@@ -176,11 +176,15 @@ impl Check<'_> {
             _ => None,
         };
         self.bytes += written.len() + text.map_or(0, str::len);
-        let name = self.name(written, &pointer);
-        if self.group == Group::Encrypted && HeaderName::from_bytes(written.as_bytes()).is_err() {
+        let hidden = self.group == Group::Encrypted;
+        // What is no name may be secret, and a pointer to it would hold it.
+        let group = format!("/{}", self.group.member());
+        let name = self.name(written, if hidden { &group } else { &pointer });
+        if hidden && name.is_none() {
             // A message about the value would have to say whose it is.
             return;
         }
+        let name = name.filter(|name| self.is_new(name, written, &pointer));
         let value = match value {
             Json::Withheld => Some(None),
             Json::String(text) => self.value(written, text, &pointer).map(Some),
@@ -203,37 +207,38 @@ impl Check<'_> {
             return self.add(ProblemKind::WrongType, &pointer, title, "give a string");
         };
         self.bytes += written.len();
-        if let Some(name) = self.name(written, &pointer) {
+        let name = self.name(written, &pointer);
+        if let Some(name) = name.filter(|name| self.is_new(name, written, &pointer)) {
             self.checked.headers.push(Header { written: written.clone(), name, value: None });
         }
     }
 
-    fn name(&mut self, written: &str, pointer: &str) -> Option<HeaderName> {
+    /// Whether a name stands here first; says so if not, and if it is reserved.
+    fn is_new(&mut self, name: &HeaderName, written: &str, pointer: &str) -> bool {
         let shown = quote(written);
-        let Ok(name) = HeaderName::from_bytes(written.as_bytes()) else {
-            self.no_name(written, pointer);
-            return None;
-        };
         let word = name.as_str();
         if RESERVED.contains(&word) || RESERVED_PREFIXES.iter().any(|p| word.starts_with(p)) {
             let title = format!("header `{shown}` is reserved");
             let help = "remove it: the request's framing, content and signature are the server's";
             self.add(ProblemKind::HeaderReserved, pointer, title, help);
         }
-        if let Some((_, first, _)) = self.checked.names.get(&name) {
+        if let Some((_, first, _)) = self.checked.names.get(name) {
             let title = format!("header `{shown}` stands twice");
             let help = same_name(first);
             self.add(ProblemKind::HeaderDoubled, pointer, title, help);
-            return None;
+            return false;
         }
         let seen = (self.checked.names.len(), written.into(), pointer.to_owned());
         self.checked.names.insert(name.clone(), seen);
-        Some(name)
+        true
     }
 
-    /// What stands where the name of an encrypted header should may be its value, as in a whole
-    /// header line: it is not quoted, not even in the pointer.
-    fn no_name(&mut self, written: &str, pointer: &str) {
+    /// A name that is one. What stands where the name of an encrypted header should may be its
+    /// value, as in a whole header line: it is not quoted.
+    fn name(&mut self, written: &str, pointer: &str) -> Option<HeaderName> {
+        if let Ok(name) = HeaderName::from_bytes(written.as_bytes()) {
+            return Some(name);
+        }
         let hidden = self.group == Group::Encrypted;
         let title = match written {
             "" => "a header has an empty name".to_owned(),
@@ -244,10 +249,8 @@ impl Check<'_> {
             true => "give name and value apart: `{\"name\": \"value\"}`",
             false => "use letters, digits and any of !#$%&'*+-.^_`|~",
         };
-        let group = format!("/{}", self.group.member());
-        let ends_with_name = pointer == self.group.pointer(written);
-        let pointer = if hidden && ends_with_name { &group } else { pointer };
         self.add(ProblemKind::HeaderName, pointer, title, help);
+        None
     }
 
     /// Messages do not quote the value, which may be secret.

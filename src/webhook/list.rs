@@ -263,7 +263,7 @@ impl Reader {
         let shown = quote(name);
         if !known {
             let title = format!("there is no parameter `{shown}`");
-            let help = match nearest(name, PARAMETERS.into_iter()) {
+            let help = match self.found.suggest(|| nearest(name, PARAMETERS.into_iter())) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => format!("known are {}", PARAMETERS.join(", ")),
             };

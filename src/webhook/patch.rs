@@ -74,7 +74,7 @@ impl Patch {
         for (at, operation) in operations.iter().enumerate() {
             let path = operation.member("path");
             applied.headers_anew |= path == Some(&Json::text("/encryptedHeaders"));
-            let faults = match Operation::read(operation, applied.found.len() < 16) {
+            let faults = match Operation::read(operation, &mut applied.found) {
                 Ok(operation) => Vec::from_iter(operation.apply(document).err()),
                 Err(faults) => faults,
             };
@@ -125,8 +125,8 @@ impl Fault {
 }
 
 impl<'a> Operation<'a> {
-    /// `suggest` tells to look for the path that was likely meant, which is costly.
-    fn read(operation: &'a Json, suggest: bool) -> Result<Self, Vec<Fault>> {
+    /// `found` is asked whether the path that was likely meant may be looked for.
+    fn read(operation: &'a Json, found: &mut Found) -> Result<Self, Vec<Fault>> {
         let Json::Object(members) = operation else {
             let title = format!("an operation is {}", operation.kind());
             let help = "give an object with `op`, `path` and `value`";
@@ -142,7 +142,7 @@ impl<'a> Operation<'a> {
             }
         }
         let op = op(operation).map_err(|fault| faults.push(fault));
-        let member = member(operation, suggest).map_err(|fault| faults.push(fault));
+        let member = member(operation, found).map_err(|fault| faults.push(fault));
         let value = operation.member("value");
         if value.is_none() && op.is_ok_and(|op| op != Op::Remove) {
             let title = "an operation has no `value`";
@@ -188,7 +188,7 @@ fn op(operation: &Json) -> Result<Op, Fault> {
 }
 
 /// The member that the path names.
-fn member(operation: &Json, suggest: bool) -> Result<&'static str, Fault> {
+fn member(operation: &Json, found: &mut Found) -> Result<&'static str, Fault> {
     let path = text(operation, "path", "/path")?;
     patchable().find(|name| path.strip_prefix('/') == Some(name)).ok_or_else(|| {
         // What follows a member may be secret.
@@ -200,7 +200,7 @@ fn member(operation: &Json, suggest: bool) -> Result<&'static str, Fault> {
             }
             _ => format!("`{}` cannot be patched", quote(path)),
         };
-        Fault::new(ProblemKind::PatchPath, "/path", title, path_help(path, suggest))
+        Fault::new(ProblemKind::PatchPath, "/path", title, path_help(path, found))
     })
 }
 
@@ -218,7 +218,7 @@ fn patchable() -> impl Iterator<Item = &'static str> {
     MEMBERS.iter().filter(|member| member.access == Access::Patch).map(|member| member.name)
 }
 
-fn path_help(path: &str, suggest: bool) -> String {
+fn path_help(path: &str, found: &mut Found) -> String {
     let name = path.strip_prefix('/').unwrap_or(path);
     let whole = name.split('/').next().unwrap_or_default();
     let all = || patchable().map(|name| format!("`/{name}`")).collect::<Vec<_>>().join(", ");
@@ -229,7 +229,7 @@ fn path_help(path: &str, suggest: bool) -> String {
             format!("replace the whole webhook to change it; a patch takes {}", all())
         }
         Some(Access::Server) => format!("the server sets it; a patch takes {}", all()),
-        None => match suggest.then(|| nearest(whole, patchable())).flatten() {
+        None => match found.suggest(|| nearest(whole, patchable())) {
             Some(nearest) => format!("did you mean `/{nearest}`?"),
             None => format!("a patch takes {}", all()),
         },

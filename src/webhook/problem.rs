@@ -1,5 +1,5 @@
 use crate::filter;
-use crate::syntax::Span;
+use crate::syntax::{Span, kinds};
 use serde::Serialize;
 use std::fmt;
 
@@ -102,10 +102,17 @@ pub(super) fn token(name: &str) -> String {
 
 /// Problems as they are found. The first [`Problems::MOST`] are kept, so that a small request
 /// cannot ask for an answer many times its size.
-#[derive(Default)]
 pub(super) struct Found {
     problems: Vec<Problem>,
     more: usize,
+    /// For how many unknown names more the nearest known one is looked up, which is costly.
+    suggestions: usize,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self { problems: Vec::new(), more: 0, suggestions: 16 }
+    }
 }
 
 impl Found {
@@ -115,6 +122,15 @@ impl Found {
         } else {
             self.more += 1;
         }
+    }
+
+    /// The name that an unknown one was likely meant to be, for the first few of a request.
+    pub(super) fn suggest<'n>(
+        &mut self,
+        nearest: impl FnOnce() -> Option<&'n str>,
+    ) -> Option<&'n str> {
+        self.suggestions = self.suggestions.checked_sub(1)?;
+        nearest()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -132,7 +148,7 @@ impl Found {
 
     /// Those that were kept, and behind them how many were not.
     pub(super) fn into_problems(self) -> Vec<Problem> {
-        let Self { mut problems, more } = self;
+        let Self { mut problems, more, .. } = self;
         if more > 0 {
             let title = match more {
                 1 => "there is 1 more problem".to_owned(),
@@ -258,123 +274,102 @@ impl<'a> ErrorEntry<'a> {
     }
 }
 
-macro_rules! kinds {
-    ($($(#[doc = $doc:literal])+ $kind:ident = $code:literal,)+) => {
-        /// The kinds of problem.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum ProblemKind {
-            $($(#[doc = $doc])+ $kind,)+
-        }
-
-        impl ProblemKind {
-            /// All kinds.
-            pub const ALL: &'static [Self] = &[$(Self::$kind,)+];
-
-            /// The kind as a stable word; problems of the filter have words of their own.
-            #[must_use]
-            pub fn code(self) -> &'static str {
-                match self {
-                    $(Self::$kind => $code,)+
-                }
-            }
-        }
-    };
-}
-
 kinds! {
-    /// A document that is no JSON.
-    Syntax = "webhook-syntax",
-    /// A patch that is no JSON.
-    PatchSyntax = "patch-syntax",
-    /// There are more problems than are listed.
-    MoreProblems = "more-problems",
-    /// JSON that is no object.
-    NotAnObject = "webhook-not-an-object",
-    /// The creator has as many webhooks as a user may have.
-    TooManyWebhooks = "webhook-limit",
-    /// A member that stands twice.
-    DoubledMember = "member-doubled",
-    /// A warning: a member that webhooks do not have.
-    UnknownMember = "member-unknown",
-    /// A warning: a member that the server sets.
-    ReadOnlyMember = "member-read-only",
-    /// A required member is missing.
-    MissingMember = "member-missing",
-    /// A value of another JSON type.
-    WrongType = "member-wrong-type",
-    /// A word that is none of those allowed.
-    NotAllowed = "member-not-allowed",
-    /// Too few characters.
-    TooShort = "member-too-short",
-    /// Too many characters.
-    TooLong = "member-too-long",
-    /// Text that is no time.
-    InvalidTime = "member-invalid-time",
-    /// A URL that cannot be read.
-    UrlInvalid = "url-invalid",
-    /// A URL that a parser would have to repair.
-    UrlNeedsRepair = "url-needs-repair",
-    /// A URL whose scheme is not https.
-    UrlNotHttps = "url-not-https",
-    /// A URL with a user name or a password.
-    UrlCredentials = "url-credentials",
-    /// A URL whose host is an IP address, in whatever spelling.
-    UrlAddress = "url-ip-address",
-    /// A URL whose host is no fully qualified domain name.
-    UrlHost = "url-host",
-    /// A URL whose host stands under a name that is not for public use.
-    UrlReservedHost = "url-reserved-host",
-    /// A URL with port 0.
-    UrlPort = "url-port",
-    /// A warning: a URL with a fragment, which is never sent.
-    UrlFragment = "url-fragment",
-    /// An owner of a webhook that is not of level `user`.
-    OwnerNotAllowed = "owner-not-allowed",
-    /// An event type that the catalogue does not have.
-    EventTypeUnknown = "event-type-unknown",
-    /// An event type that does not support the webhook's level.
-    EventTypeLevel = "event-type-level",
-    /// A warning: no event types, so the webhook never fires.
-    NoEventTypes = "event-types-none",
-    /// A mistake in the filter; the codes are those of [`filter::Problem`].
-    Filter = "filter",
-    /// A header name that is no token.
-    HeaderName = "header-name",
-    /// A header value that HTTP does not carry as it is.
-    HeaderValue = "header-value",
-    /// A header that stands twice, letter case aside, in one group or in both.
-    HeaderDoubled = "header-doubled",
-    /// A header that the server sets, or that frames the request.
-    HeaderReserved = "header-reserved",
-    /// Headers of more bytes than allowed.
-    HeadersTooLarge = "headers-too-large",
-    /// A draft names encrypted headers without their values.
-    HeaderWithoutValue = "header-without-value",
-    /// The URL changes, and the encrypted headers are neither given anew nor removed.
-    HeadersNeededAnew = "headers-needed-anew",
-    /// Cloud-event delivery cannot be switched off again.
-    CloudEventsFixed = "cloud-events-fixed",
-    /// The origin is fixed at creation.
-    OriginFixed = "origin-fixed",
-    /// A patch that is no array.
-    PatchNotAList = "patch-not-an-array",
-    /// An operation that is no object with `op` and `path`.
-    PatchOperation = "patch-invalid-operation",
-    /// An operation that is not supported.
-    PatchUnknownOperation = "patch-unknown-operation",
-    /// A path that cannot be patched.
-    PatchPath = "patch-path",
-    /// An operation without the value it needs.
-    PatchMissingValue = "patch-missing-value",
-    /// Nothing stands where something should be removed or replaced.
-    PatchAbsent = "patch-absent",
-    /// A list parameter that does not exist.
-    ListUnknownParameter = "list-unknown-parameter",
-    /// A list parameter that stands twice.
-    ListDoubledParameter = "list-doubled-parameter",
-    /// A list parameter with a value that it cannot have.
-    ListInvalidValue = "list-invalid-value",
-    /// A cursor that no list gave out, or that another order did.
-    ListInvalidCursor = "list-invalid-cursor",
+    /// The kinds of problem; those of the filter have codes of their own.
+    ProblemKind {
+        /// A document that is no JSON.
+        Syntax = "webhook-syntax",
+        /// A patch that is no JSON.
+        PatchSyntax = "patch-syntax",
+        /// There are more problems than are listed.
+        MoreProblems = "more-problems",
+        /// JSON that is no object.
+        NotAnObject = "webhook-not-an-object",
+        /// The creator has as many webhooks as a user may have.
+        TooManyWebhooks = "webhook-limit",
+        /// A member that stands twice.
+        DoubledMember = "member-doubled",
+        /// A warning: a member that webhooks do not have.
+        UnknownMember = "member-unknown",
+        /// A warning: a member that the server sets.
+        ReadOnlyMember = "member-read-only",
+        /// A required member is missing.
+        MissingMember = "member-missing",
+        /// A value of another JSON type.
+        WrongType = "member-wrong-type",
+        /// A word that is none of those allowed.
+        NotAllowed = "member-not-allowed",
+        /// Too few characters.
+        TooShort = "member-too-short",
+        /// Too many characters.
+        TooLong = "member-too-long",
+        /// Text that is no time.
+        InvalidTime = "member-invalid-time",
+        /// A URL that cannot be read.
+        UrlInvalid = "url-invalid",
+        /// A URL that a parser would have to repair.
+        UrlNeedsRepair = "url-needs-repair",
+        /// A URL whose scheme is not https.
+        UrlNotHttps = "url-not-https",
+        /// A URL with a user name or a password.
+        UrlCredentials = "url-credentials",
+        /// A URL whose host is an IP address, in whatever spelling.
+        UrlAddress = "url-ip-address",
+        /// A URL whose host is no fully qualified domain name.
+        UrlHost = "url-host",
+        /// A URL whose host stands under a name that is not for public use.
+        UrlReservedHost = "url-reserved-host",
+        /// A URL with port 0.
+        UrlPort = "url-port",
+        /// A warning: a URL with a fragment, which is never sent.
+        UrlFragment = "url-fragment",
+        /// An owner of a webhook that is not of level `user`.
+        OwnerNotAllowed = "owner-not-allowed",
+        /// An event type that the catalogue does not have.
+        EventTypeUnknown = "event-type-unknown",
+        /// An event type that does not support the webhook's level.
+        EventTypeLevel = "event-type-level",
+        /// A warning: no event types, so the webhook never fires.
+        NoEventTypes = "event-types-none",
+        /// A mistake in the filter; the codes are those of [`filter::Problem`].
+        Filter = "filter",
+        /// A header name that is no token.
+        HeaderName = "header-name",
+        /// A header value that HTTP does not carry as it is.
+        HeaderValue = "header-value",
+        /// A header that stands twice, letter case aside, in one group or in both.
+        HeaderDoubled = "header-doubled",
+        /// A header that the server sets, or that frames the request.
+        HeaderReserved = "header-reserved",
+        /// Headers of more bytes than allowed.
+        HeadersTooLarge = "headers-too-large",
+        /// A draft names encrypted headers without their values.
+        HeaderWithoutValue = "header-without-value",
+        /// The URL changes, and the encrypted headers are neither given anew nor removed.
+        HeadersNeededAnew = "headers-needed-anew",
+        /// Cloud-event delivery cannot be switched off again.
+        CloudEventsFixed = "cloud-events-fixed",
+        /// The origin is fixed at creation.
+        OriginFixed = "origin-fixed",
+        /// A patch that is no array.
+        PatchNotAList = "patch-not-an-array",
+        /// An operation that is no object with `op` and `path`.
+        PatchOperation = "patch-invalid-operation",
+        /// An operation that is not supported.
+        PatchUnknownOperation = "patch-unknown-operation",
+        /// A path that cannot be patched.
+        PatchPath = "patch-path",
+        /// An operation without the value it needs.
+        PatchMissingValue = "patch-missing-value",
+        /// Nothing stands where something should be removed or replaced.
+        PatchAbsent = "patch-absent",
+        /// A list parameter that does not exist.
+        ListUnknownParameter = "list-unknown-parameter",
+        /// A list parameter that stands twice.
+        ListDoubledParameter = "list-doubled-parameter",
+        /// A list parameter with a value that it cannot have.
+        ListInvalidValue = "list-invalid-value",
+        /// A cursor that no list gave out, or that another order did.
+        ListInvalidCursor = "list-invalid-cursor",
+    }
 }
