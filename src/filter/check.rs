@@ -48,7 +48,7 @@ pub(super) fn check(
     }
     if check.violations.is_empty() {
         // Every part became a node of its own, so the ends hold for the filter too.
-        Ok(Filter { profile: profile.clone(), nodes: nodes.into() })
+        Ok(Filter::from_nodes(profile, nodes))
     } else {
         Err(Violations(check.violations))
     }
@@ -75,13 +75,13 @@ impl<'a> Check<'a> {
         list(self.profile.attributes().iter().map(Attribute::name), ", ")
     }
 
-    fn comparison(
+    fn comparison<'v>(
         &mut self,
         part: ExprRef<'_>,
         path: &AttrPath,
         operator: CompareOp,
-        value: &Value,
-    ) -> Option<Predicate> {
+        value: &'v Value,
+    ) -> Option<Predicate<'v>> {
         let attribute = self.attribute(part, path);
         let operator = self.operator(part, operator.keyword(), "");
         let Value::String(text) = value else {
@@ -102,7 +102,7 @@ impl<'a> Check<'a> {
             );
             self.add(ViolationKind::ValueNotAllowed, part.value_span(), message, help);
         }
-        Some(Predicate { attribute: index, operator: operator?, value: text.clone() })
+        Some(Predicate { attribute: index, operator: operator?, value: text })
     }
 
     fn attribute(&mut self, part: ExprRef<'_>, path: &AttrPath) -> Option<(usize, &'a Attribute)> {

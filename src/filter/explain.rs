@@ -73,16 +73,16 @@ impl Filter {
     /// The verdict on an event, part by part.
     #[must_use]
     pub fn explain<'a>(&'a self, event: &'a Event<'_>) -> Explanation<'a> {
-        let mut steps = Vec::with_capacity(self.nodes.len());
+        let mut steps = Vec::with_capacity(self.nodes().len());
         let mut open: Vec<usize> = Vec::new();
-        for (at, node) in self.nodes.iter().enumerate() {
+        for (at, node) in self.nodes().enumerate() {
             while open.pop_if(|end| *end <= at).is_some() {}
             let depth = open.len();
             let (kind, holds) = match node {
                 Node::Term(term) => {
-                    let found = self.value(term, event);
-                    let attribute = self.profile.attribute_name(term.attribute);
-                    let (operator, value) = (term.operator, &*term.value);
+                    let found = self.value(&term, event);
+                    let attribute = self.profile().attribute_name(term.attribute);
+                    let (operator, value) = (term.operator, term.value);
                     (StepKind::Term { attribute, operator, value, found }, term.holds(found))
                 }
                 // Set below, once the operands are known.
@@ -90,13 +90,13 @@ impl Filter {
                 Node::Or { .. } => (StepKind::Or, false),
             };
             if let Node::And { end } | Node::Or { end } = node {
-                open.push(*end);
+                open.push(end);
             }
             steps.push(Step { depth, holds, kind });
         }
         for at in (0..steps.len()).rev() {
             let holds = |operand: usize| steps.get(operand).is_some_and(|step| step.holds);
-            let holds = match self.nodes.get(at) {
+            let holds = match self.node(at) {
                 Some(Node::And { .. }) => self.operands(at).all(holds),
                 Some(Node::Or { .. }) => self.operands(at).any(holds),
                 _ => continue,

@@ -34,7 +34,8 @@ pub use explain::{Explanation, Step, StepKind};
 pub use profile::{Attribute, Operator, Profile, ProfileError};
 
 use crate::event::Event;
-use crate::syntax::{Shape, Value, write_tree};
+use crate::syntax::{Shape, Span, Value, write_tree};
+use smallvec::SmallVec;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -44,34 +45,47 @@ use std::sync::Arc;
 /// Cheap to clone. Two filters are equal where they say the same in the same order: spelling,
 /// spacing and redundant brackets do not count. `Display` prints the canonical form, which parses
 /// and checks to an equal filter; the filter that matches everything prints as nothing.
-#[derive(Clone)]
-pub struct Filter {
-    profile: Profile,
+#[derive(Clone, PartialEq, Eq)]
+pub struct Filter(Arc<Inner>);
+
+#[derive(PartialEq, Eq)]
+struct Inner {
     /// Prefix order, as in [`Expr`](crate::syntax::Expr); empty for "everything".
-    nodes: Arc<[Node]>,
+    nodes: SmallVec<[Packed; 5]>,
+    /// Those of all terms, one behind the other.
+    values: Box<str>,
+    profile: Profile,
+}
+
+/// A [`Node`] whose value stands elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Packed {
+    And { end: u32 },
+    Or { end: u32 },
+    Term { attribute: u16, operator: Operator, value: Span },
 }
 
 /// `end` is the index behind the last node of the subtree.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Node {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Node<'f> {
     And { end: usize },
     Or { end: usize },
-    Term(Predicate),
+    Term(Predicate<'f>),
 }
 
 /// An attribute, by its index in the profile, compared with a value.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Predicate {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Predicate<'f> {
     pub(crate) attribute: usize,
     pub(crate) operator: Operator,
-    pub(crate) value: Box<str>,
+    pub(crate) value: &'f str,
 }
 
-impl Predicate {
+impl Predicate<'_> {
     /// Whether it holds of an attribute's value, `None` where the event has none: `eq` of an
     /// absent attribute is false, and `ne` is always the negation of `eq`.
     fn holds(&self, found: Option<&str>) -> bool {
-        let equal = found == Some(&*self.value);
+        let equal = found == Some(self.value);
         match self.operator {
             Operator::Eq => equal,
             Operator::Ne => !equal,
@@ -83,19 +97,19 @@ impl Filter {
     /// The filter that matches every event: what a webhook without a filter has.
     #[must_use]
     pub fn everything(profile: &Profile) -> Self {
-        Self { profile: profile.clone(), nodes: [].into() }
+        Self::from_nodes(profile, [])
     }
 
     /// Whether this is the filter that was left out.
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        self.nodes.is_empty()
+        self.0.nodes.is_empty()
     }
 
     /// The profile that checked it.
     #[must_use]
     pub fn profile(&self) -> &Profile {
-        &self.profile
+        &self.0.profile
     }
 
     /// Whether an event fulfils the filter.
@@ -104,27 +118,60 @@ impl Filter {
     /// that the event lacks, `eq` is false and `ne` is true. Takes time linear in the terms.
     #[must_use]
     pub fn matches(&self, event: &Event<'_>) -> bool {
-        self.nodes.is_empty() || self.holds(0, event)
+        self.is_everything() || self.holds(0, event)
     }
 
     /// Recursion is bounded: [`Limits::MAX_DEPTH`](crate::syntax::Limits::MAX_DEPTH) brackets
     /// make at most twice as many groups inside each other.
     fn holds(&self, at: usize, event: &Event<'_>) -> bool {
-        match self.nodes.get(at) {
-            Some(Node::Term(term)) => term.holds(self.value(term, event)),
+        match self.node(at) {
+            Some(Node::Term(term)) => term.holds(self.value(&term, event)),
             Some(Node::And { .. }) => self.operands(at).all(|operand| self.holds(operand, event)),
             Some(Node::Or { .. }) => self.operands(at).any(|operand| self.holds(operand, event)),
             None => true,
         }
     }
 
-    fn value<'e>(&self, term: &Predicate, event: &'e Event<'_>) -> Option<&'e str> {
-        event.value(self.profile.layout(), term.attribute)
+    fn value<'e>(&self, term: &Predicate<'_>, event: &'e Event<'_>) -> Option<&'e str> {
+        event.value(self.0.profile.layout(), term.attribute)
+    }
+
+    /// The filter of these nodes, which the profile must allow.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "limits of layouts and texts are far below"
+    )]
+    pub(crate) fn from_nodes<'n>(
+        profile: &Profile,
+        nodes: impl IntoIterator<Item = Node<'n>>,
+    ) -> Self {
+        let nodes: SmallVec<[Node<'n>; 8]> = nodes.into_iter().collect();
+        let value = |node: &Node<'n>| match node {
+            Node::Term(term) => term.value,
+            Node::And { .. } | Node::Or { .. } => "",
+        };
+        let mut values = String::with_capacity(nodes.iter().map(|node| value(node).len()).sum());
+        let pack = |node: &Node<'n>| match *node {
+            Node::And { end } => Packed::And { end: end as u32 },
+            Node::Or { end } => Packed::Or { end: end as u32 },
+            Node::Term(Predicate { attribute, operator, value }) => {
+                let start = values.len();
+                values.push_str(value);
+                let value = Span::new(start, values.len());
+                Packed::Term { attribute: attribute as u16, operator, value }
+            }
+        };
+        let nodes = nodes.iter().map(pack).collect();
+        Self(Arc::new(Inner { nodes, values: values.into(), profile: profile.clone() }))
     }
 
     /// All nodes, in prefix order.
-    pub(crate) fn nodes(&self) -> &[Node] {
-        &self.nodes
+    pub(crate) fn nodes(&self) -> impl ExactSizeIterator<Item = Node<'_>> + DoubleEndedIterator {
+        self.0.nodes.iter().map(|node| self.0.unpacked(*node))
+    }
+
+    pub(crate) fn node(&self, at: usize) -> Option<Node<'_>> {
+        self.0.nodes.get(at).map(|node| self.0.unpacked(*node))
     }
 
     /// Where the operands of the group at `at` begin.
@@ -139,33 +186,41 @@ impl Filter {
     }
 
     fn end(&self, at: usize) -> usize {
-        match self.nodes.get(at) {
-            Some(Node::And { end } | Node::Or { end }) => *end,
+        match self.node(at) {
+            Some(Node::And { end } | Node::Or { end }) => end,
             _ => at + 1,
         }
     }
 }
 
-impl PartialEq for Filter {
-    fn eq(&self, other: &Self) -> bool {
-        self.nodes == other.nodes && self.profile == other.profile
+impl Inner {
+    fn unpacked(&self, node: Packed) -> Node<'_> {
+        match node {
+            Packed::And { end } => Node::And { end: end as usize },
+            Packed::Or { end } => Node::Or { end: end as usize },
+            Packed::Term { attribute, operator, value } => Node::Term(Predicate {
+                attribute: attribute.into(),
+                operator,
+                value: self.values.get(value.range()).unwrap_or_default(),
+            }),
+        }
     }
 }
 
-impl Eq for Filter {}
-
+/// Without the profile, which nearly all filters share.
 impl Hash for Filter {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.nodes.hash(state);
+        self.0.nodes.hash(state);
+        self.0.values.hash(state);
     }
 }
 
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let terms: Vec<String> = self.nodes.iter().map(|node| self.term_text(node)).collect();
-        let shapes = self.nodes.iter().zip(&terms).map(|(node, text)| match node {
-            Node::And { end } => Shape::And { end: *end },
-            Node::Or { end } => Shape::Or { end: *end },
+        let terms: Vec<String> = self.nodes().map(|node| self.term_text(node)).collect();
+        let shapes = self.nodes().zip(&terms).map(|(node, text)| match node {
+            Node::And { end } => Shape::And { end },
+            Node::Or { end } => Shape::Or { end },
             Node::Term(_) => Shape::Leaf(text),
         });
         write_tree(f, shapes)
@@ -173,11 +228,11 @@ impl fmt::Display for Filter {
 }
 
 impl Filter {
-    fn term_text(&self, node: &Node) -> String {
+    fn term_text(&self, node: Node<'_>) -> String {
         match node {
             Node::Term(Predicate { attribute, operator, value }) => {
-                let name = self.profile.attribute_name(*attribute);
-                format!("{name} {operator} {}", Value::String(value.clone()))
+                let name = self.0.profile.attribute_name(attribute);
+                format!("{name} {operator} {}", Value::String(value.into()))
             }
             Node::And { .. } | Node::Or { .. } => String::new(),
         }

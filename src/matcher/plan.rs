@@ -51,12 +51,12 @@ impl Plan {
     fn new(filter: Filter, values: &mut Values) -> Self {
         let mut parts: Vec<Option<Part>> = Vec::new();
         parts.resize_with(filter.nodes().len(), || None);
-        for (at, node) in filter.nodes().iter().enumerate().rev() {
+        for (at, node) in filter.nodes().enumerate().rev() {
             let operands = filter.operands(at);
             let operands: Vec<Part> =
                 operands.filter_map(|operand| parts.get_mut(operand)?.take()).collect();
             let part = match node {
-                Node::Term(term) => Part::term(at, term, filter.profile()),
+                Node::Term(term) => Part::term(at, &term, filter.profile()),
                 Node::And { .. } => Part::group(operands, true),
                 Node::Or { .. } => Part::group(operands, false),
             };
@@ -67,14 +67,14 @@ impl Plan {
         let everything = Part { default: true, keys: Vec::new(), cost: 0 };
         let root = parts.into_iter().next().flatten().unwrap_or(everything);
         let mut keys = root.keys;
-        let name = |key: &Key| term(&filter, *key).map(|term| (term.attribute, &*term.value));
+        let name = |key: &Key| term(&filter, *key).map(|term| (term.attribute, term.value));
         // A key once, as enough where any of its terms is.
         keys.sort_by_key(|key| (name(key), !key.enough));
         keys.dedup_by_key(|key| name(key));
         let numbers = if keys.iter().all(|key| key.enough) {
             [].into()
         } else {
-            filter.nodes().iter().map(|node| values.number(node)).collect()
+            filter.nodes().map(|node| values.number(node)).collect()
         };
         Self { default: root.default, keys: keys.into(), numbers, filter }
     }
@@ -92,14 +92,14 @@ impl Plan {
     pub(super) fn keys(&self) -> impl Iterator<Item = (usize, &str, bool)> {
         self.keys.iter().filter_map(|key| {
             let term = term(&self.filter, *key)?;
-            Some((term.attribute, &*term.value, key.enough))
+            Some((term.attribute, term.value, key.enough))
         })
     }
 
     /// Attribute, value and number of each term, where the filter is ever evaluated.
     pub(super) fn mentions(&self) -> impl Iterator<Item = (usize, &str, Number)> {
-        self.filter.nodes().iter().zip(&self.numbers).filter_map(|(node, number)| match node {
-            Node::Term(term) => Some((term.attribute, &*term.value, *number)),
+        self.filter.nodes().zip(&self.numbers).filter_map(|(node, number)| match node {
+            Node::Term(term) => Some((term.attribute, term.value, *number)),
             Node::And { .. } | Node::Or { .. } => None,
         })
     }
@@ -108,27 +108,27 @@ impl Plan {
     /// Limits of filters and layouts keep ends and attributes far below what is cut off here.
     #[expect(clippy::cast_possible_truncation, reason = "see above")]
     fn code(&self) -> Code {
-        let op = |(node, number): (&Node, &Number)| match node {
-            Node::And { end } => Op::And { end: *end as u32 },
-            Node::Or { end } => Op::Or { end: *end as u32 },
+        let op = |(node, number): (Node<'_>, &Number)| match node {
+            Node::And { end } => Op::And { end: end as u32 },
+            Node::Or { end } => Op::Or { end: end as u32 },
             Node::Term(term) => {
                 let (attribute, number) = (term.attribute as u16, *number);
                 Op::Term { attribute, number, equal: term.operator == Operator::Eq }
             }
         };
-        self.filter.nodes().iter().zip(&self.numbers).map(op).collect()
+        self.filter.nodes().zip(&self.numbers).map(op).collect()
     }
 }
 
-fn term(filter: &Filter, key: Key) -> Option<&Predicate> {
-    match filter.nodes().get(key.term) {
+fn term(filter: &Filter, key: Key) -> Option<Predicate<'_>> {
+    match filter.node(key.term) {
         Some(Node::Term(term)) => Some(term),
         _ => None,
     }
 }
 
 impl Part {
-    fn term(at: usize, term: &Predicate, profile: &Profile) -> Self {
+    fn term(at: usize, term: &Predicate<'_>, profile: &Profile) -> Self {
         let default = match term.operator {
             Operator::Eq => false,
             Operator::Ne => true,
@@ -293,18 +293,18 @@ struct Values {
 }
 
 impl Values {
-    fn number(&mut self, node: &Node) -> Number {
+    fn number(&mut self, node: Node<'_>) -> Number {
         let Node::Term(term) = node else {
             return Number::NONE;
         };
-        if let Some((number, uses)) = self.known.get_mut(&term.value) {
+        if let Some((number, uses)) = self.known.get_mut(term.value) {
             *uses += 1;
             return *number;
         }
         // Never that many: each takes a term of a filter in memory.
         let next = || Number(u32::try_from(self.known.len()).unwrap_or(u32::MAX));
         let number = self.free.pop().unwrap_or_else(next);
-        self.known.insert(term.value.clone(), (number, 1));
+        self.known.insert(term.value.into(), (number, 1));
         number
     }
 
