@@ -43,7 +43,7 @@ fn matching(c: &mut Criterion) {
             let subscriptions = subscriptions(&profile, mix, count);
             let mut matcher = Matcher::new(&profile);
             for subscription in &subscriptions {
-                matcher.insert(subscription.clone()).expect("there is room");
+                matcher.insert(subscription).expect("there is room");
             }
             let mut scratch = Scratch::default();
             let hit = |event: &Event<'_>, scratch: &mut Scratch| {

@@ -16,7 +16,7 @@
 //! let profile = Profile::webhook();
 //! let mut matcher = Matcher::new(&profile);
 //! let filter = profile.filter(r#"id eq "a1" or spaceId eq "s1""#, None)?;
-//! let slot = matcher.insert(Subscription::new("t1", ["com.qlik.v1.app.created"], filter))?;
+//! let slot = matcher.insert(&Subscription::new("t1", ["com.qlik.v1.app.created"], filter))?;
 //!
 //! let bytes = br#"{"type": "com.qlik.v1.app.created", "tenantid": "t1", "data": {"id": "a1"}}"#;
 //! let event = profile.read_event(bytes)?;

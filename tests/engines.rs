@@ -90,10 +90,8 @@ fn run(profile: &Profile, name: &str, case: &Case) {
         .collect();
 
     let mut bulk = Matcher::new(profile);
-    let in_bulk: Vec<(Slot, &str)> = all
-        .iter()
-        .map(|(id, subscription)| (bulk.insert(subscription.clone()).unwrap(), *id))
-        .collect();
+    let in_bulk: Vec<(Slot, &str)> =
+        all.iter().map(|(id, subscription)| (bulk.insert(subscription).unwrap(), *id)).collect();
 
     // Decoys want all that the case is about; each is gone before an event comes.
     let mut lived = Matcher::new(profile);
@@ -101,15 +99,15 @@ fn run(profile: &Profile, name: &str, case: &Case) {
     let mut in_life: Vec<(Slot, &str)> = Vec::new();
     for (at, (id, subscription)) in all.iter().rev().enumerate() {
         for (_, other) in all.iter().skip(at % 3) {
-            decoys.push(lived.insert(other.clone()).unwrap());
+            decoys.push(lived.insert(other).unwrap());
         }
-        in_life.push((lived.insert(subscription.clone()).unwrap(), id));
+        in_life.push((lived.insert(subscription).unwrap(), id));
         for decoy in decoys.drain(decoys.len() / 2..) {
-            lived.remove(decoy).unwrap();
+            assert!(lived.remove(decoy));
         }
     }
     for decoy in decoys {
-        lived.remove(decoy).unwrap();
+        assert!(lived.remove(decoy));
     }
     assert_eq!(lived.len(), all.len(), "{name}");
 

@@ -114,7 +114,7 @@ fn events_of_another_profile_are_resolved_by_name() {
         let filter = webhook.filter(text, None).unwrap();
         assert_eq!(filter.matches(&event), expected, "{text}");
         let mut matcher = Matcher::new(&webhook);
-        matcher.insert(Subscription::new("t", ["x"], filter)).unwrap();
+        matcher.insert(&Subscription::new("t", ["x"], filter)).unwrap();
         let mut scratch = hooksieve::matcher::Scratch::default();
         let hits = matcher.matches(&event, hooksieve::matcher::Access::Owner, &mut scratch);
         assert_eq!(hits.len() == 1, expected, "{text}");
@@ -126,7 +126,7 @@ fn a_matcher_takes_filters_of_its_own_profile_alone() {
     let other = Profile::new([Attribute::new("id", [Place::new(["x"])])]).unwrap();
     let mut matcher = Matcher::new(&Profile::webhook());
     let foreign = Subscription::new("t", ["x"], Filter::everything(&other));
-    assert_eq!(matcher.insert(foreign), Err(InsertError::OtherProfile));
+    assert_eq!(matcher.insert(&foreign), Err(InsertError::OtherProfile));
     assert!(matcher.is_empty());
 }
 
@@ -162,7 +162,7 @@ fn a_profile_of_many_attributes() {
     for n in 0..200 {
         let text = format!(r#"a{n} eq "v" and a{} ne "w""#, (n + 1) % 200);
         let filter = profile.filter(&text, None).unwrap();
-        matcher.insert(Subscription::new("t", ["x"], filter)).unwrap();
+        matcher.insert(&Subscription::new("t", ["x"], filter)).unwrap();
     }
     let mut event = Event::new(profile.layout(), "t", "x");
     for n in 0..200 {

@@ -283,7 +283,7 @@ fn within_event(error: &Error) -> String {
 fn index(webhooks: &Webhooks, tenant: &str) -> Result<Matcher, Failure> {
     let mut matcher = Matcher::new(webhooks.rules.profile());
     for listed in &webhooks.list {
-        let slot = matcher.insert(listed.subscription(tenant, &webhooks.rules));
+        let slot = matcher.insert(&listed.subscription(tenant, &webhooks.rules));
         slot.map_err(|error| Failure::Usage(error.to_string()))?;
     }
     Ok(matcher)

@@ -12,7 +12,7 @@
 //! let profile = Profile::webhook();
 //! let mut matcher = Matcher::new(&profile);
 //! let filter = profile.filter(r#"spaceId eq "s1""#, None)?;
-//! let slot = matcher.insert(Subscription::new("t1", ["com.qlik.v1.app.created"], filter))?;
+//! let slot = matcher.insert(&Subscription::new("t1", ["com.qlik.v1.app.created"], filter))?;
 //!
 //! let mut scratch = Scratch::default();
 //! let event = profile.read_event(
@@ -26,17 +26,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod index;
+mod blocks;
+mod collect;
+mod defaults;
+mod keys;
 mod plan;
+mod postings;
+mod shelves;
 mod subscription;
 
+pub use collect::{Scratch, Work};
 pub use subscription::{Access, Audience, Subscription, Verdict};
 
-use crate::event::{Event, EventType, TenantId, UserId};
+use crate::event::Event;
 use crate::filter::Profile;
-use hashbrown::HashMap;
-use index::{Index, Test};
-use plan::{Number, Plan, Plans};
+use blocks::Blocks;
+use keys::{Keys, Wanted};
+use plan::{Plan, Plans};
+use shelves::Shelves;
 
 /// Names a subscription in a [`Matcher`].
 ///
@@ -64,74 +71,37 @@ pub enum InsertError {
     /// The filter was checked by another profile than the matcher's.
     #[error("the filter was checked by another profile than the matcher's")]
     OtherProfile,
-    /// There is no slot left: 2³² are in use or worn out.
-    #[error("the matcher has no slot left")]
+    /// There is no room: 2³² slots are in use or worn out, or 2²⁸ values, or 2³² words of lists.
+    #[error("the matcher has no room left")]
     Full,
 }
 
 /// Subscriptions, indexed; see the [module](self).
+///
+/// Of a subscription it keeps what matching and removal need, in a few arrays: a clone costs little
+/// more than copying their bytes, and a webhook of a handful of terms takes some sixty bytes where
+/// values are shared (guide, [matching](crate::guide::matching)).
 #[derive(Clone, Debug)]
 pub struct Matcher {
     profile: Profile,
     slots: Vec<Place>,
     free: Vec<u32>,
     len: usize,
-    tenants: HashMap<TenantId, HashMap<EventType, Shelf>>,
+    shelves: Shelves,
+    keys: Keys,
     plans: Plans,
+    postings: Blocks,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Place {
     generation: u32,
-    held: Option<Box<Held>>,
+    /// `VACANT` where no subscription is held.
+    scope: u32,
+    plan: Plan,
 }
 
-#[derive(Clone, Debug)]
-struct Held {
-    subscription: Subscription,
-    plan: u32,
-}
-
-/// The subscriptions of one tenant to one event type.
-#[derive(Clone, Debug, Default)]
-struct Shelf {
-    tenant: Index,
-    owners: HashMap<UserId, Index>,
-}
-
-/// Memory that matching needs, kept by the caller from one match to the next.
-///
-/// One for each thread; any matcher may use it. Once it has grown to its use, a match allocates
-/// nothing.
-#[derive(Clone, Debug, Default)]
-pub struct Scratch {
-    turned: Vec<u32>,
-    tests: Vec<Test>,
-    /// Of the event's values, by attribute.
-    numbers: Vec<Number>,
-    hits: Vec<u32>,
-    work: Work,
-}
-
-impl Scratch {
-    /// What the last match did.
-    #[must_use]
-    pub fn work(&self) -> Work {
-        self.work
-    }
-}
-
-/// What one match did, to tell what makes it dear.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Work {
-    /// Attribute values looked up.
-    pub probes: usize,
-    /// Postings of those values visited.
-    pub postings: usize,
-    /// Filters evaluated, where the value alone did not decide.
-    pub tests: usize,
-}
+const VACANT: u32 = u32::MAX;
 
 /// What a matcher holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -139,14 +109,12 @@ pub struct Work {
 pub struct Stats {
     /// Subscriptions, disabled ones included.
     pub subscriptions: usize,
-    /// Tenants with an enabled subscription.
+    /// Tenants with a subscription.
     pub tenants: usize,
-    /// Distinct filters.
+    /// Distinct filters of two terms or more.
     pub plans: usize,
-    /// Distinct values that filters which are ever evaluated mention.
+    /// Distinct attribute values that filters mention.
     pub values: usize,
-    /// Attribute values under which subscriptions are found.
-    pub keys: usize,
     /// Entries under those values.
     pub postings: usize,
     /// Entries of subscriptions that match unless a value says otherwise.
@@ -158,6 +126,14 @@ pub struct Stats {
 pub struct Matches<'m> {
     matcher: &'m Matcher,
     hits: std::slice::Iter<'m, u32>,
+}
+
+impl<'m> Matches<'m> {
+    /// The [indices](Slot::index) of the slots that are left, as a slice.
+    #[must_use]
+    pub fn indices(&self) -> &'m [u32] {
+        self.hits.as_slice()
+    }
 }
 
 impl Iterator for Matches<'_> {
@@ -185,9 +161,17 @@ impl Matcher {
             slots: Vec::new(),
             free: Vec::new(),
             len: 0,
-            tenants: HashMap::new(),
+            shelves: Shelves::default(),
+            keys: Keys::new(plan::ranks(profile)),
             plans: Plans::default(),
+            postings: Blocks::default(),
         }
+    }
+
+    /// The profile of the filters.
+    #[must_use]
+    pub fn profile(&self) -> &Profile {
+        &self.profile
     }
 
     /// Adds a subscription; every later match sees it.
@@ -197,83 +181,147 @@ impl Matcher {
     ///
     /// # Errors
     ///
-    /// A filter of another profile, or no slot left.
-    pub fn insert(&mut self, mut subscription: Subscription) -> Result<Slot, InsertError> {
-        if subscription.filter().profile() != &self.profile {
+    /// A filter of another profile, or no room left.
+    pub fn insert(&mut self, subscription: &Subscription) -> Result<Slot, InsertError> {
+        let filter = subscription.filter();
+        if filter.profile() != &self.profile {
             return Err(InsertError::OtherProfile);
         }
+        let (terms, types) = (filter.nodes().len(), subscription.event_types().len());
+        self.have_room(terms, types).ok_or(InsertError::Full)?;
+
+        let scope = self.shelves.hold(subscription);
+        let (tenant, shelves) = self.shelves.of_scope(scope);
+        let code = plan::code(filter, |term| {
+            // A layout has at most 256 attributes.
+            let attribute = u8::try_from(term.attribute).unwrap_or_default();
+            self.keys.number(Wanted { tenant, attribute, text: term.value })
+        });
+        let plan = self.plans.hold(code, &mut self.keys);
+        let scope = u32::try_from(scope).unwrap_or(VACANT);
         let index = match self.free.pop() {
             Some(index) => index,
             None => {
-                let index = u32::try_from(self.slots.len()).map_err(|_| InsertError::Full)?;
-                self.slots.push(Place { generation: 0, held: None });
-                index
+                self.slots.push(Place { generation: 0, scope: VACANT, plan });
+                u32::try_from(self.slots.len() - 1).unwrap_or(VACANT)
             }
         };
-        let id = self.plans.hold(subscription.filter());
-        let Some(plan) = self.plans.get(id) else {
-            return Err(InsertError::Full);
-        };
-        subscription.share_filter(plan.filter());
-        if subscription.is_enabled() {
-            let tenant = self.tenants.entry_ref(subscription.tenant()).or_default();
-            for event_type in subscription.event_types() {
-                let shelf = tenant.entry_ref(event_type).or_default();
-                shelf.index_mut(subscription.audience()).insert(index, plan, id);
-            }
-            if tenant.is_empty() {
-                self.tenants.remove(subscription.tenant());
-            }
-        }
         let Some(place) = self.slots.get_mut(index as usize) else {
             return Err(InsertError::Full);
         };
-        place.held = Some(Box::new(Held { subscription, plan: id }));
+        (place.scope, place.plan) = (scope, plan);
+        let generation = place.generation;
         self.len += 1;
-        Ok(Slot { index, generation: place.generation })
+        for shelf in &shelves {
+            self.post(index, plan, *shelf);
+        }
+        Ok(Slot { index, generation })
     }
 
-    /// Takes a subscription out; no later match sees it. `None` for a slot that was removed.
-    ///
-    /// Costs as [`insert`](Self::insert), and leaves nothing behind.
-    pub fn remove(&mut self, slot: Slot) -> Option<Subscription> {
-        let place = self.slots.get_mut(slot.index())?;
-        if place.generation != slot.generation {
-            return None;
+    /// Whether one more filter fits, of at most `terms`, to be posted for each of `types`.
+    fn have_room(&self, terms: usize, types: usize) -> Option<()> {
+        // At the worst all lists are copied to grow, those of each value's shelves too.
+        let copies = self.postings.len().checked_mul(3)?;
+        let new = terms.checked_mul(types)?.checked_mul(16)?;
+        let fits = self.slots.len() < VACANT as usize
+            && self.keys.len() + terms < Keys::MOST
+            && self.plans.have_room(terms)
+            && copies.checked_add(new)? < Blocks::MOST;
+        fits.then_some(())
+    }
+
+    fn post(&mut self, slot: u32, plan: Plan, at: u32) {
+        let Self { shelves, keys, plans, postings, .. } = self;
+        let Some(shelf) = shelves.shelf_mut(at) else { return };
+        if plan.default() {
+            shelf.defaults.insert(slot);
         }
-        let Held { subscription, plan: id } = *place.held.take()?;
-        self.len -= 1;
-        // A slot whose generations are used up is never given out again.
-        if let Some(next) = place.generation.checked_add(1) {
-            place.generation = next;
-            self.free.push(slot.index);
-        }
-        if subscription.is_enabled()
-            && let Some(tenant) = self.tenants.get_mut(subscription.tenant())
-            && let Some(plan) = self.plans.get(id)
-        {
-            for event_type in subscription.event_types() {
-                if let Some(shelf) = tenant.get_mut(event_type) {
-                    shelf.remove(slot.index, plan, subscription.audience());
-                    if shelf.is_empty() {
-                        tenant.remove(event_type);
-                    }
+        let channel = shelf.channel;
+        if let Some(channel) = shelves.channel_mut(channel) {
+            for number in plans.mentioned(&plan) {
+                let attribute = keys.attribute(number);
+                if channel.used.len() <= attribute {
+                    channel.used.resize(attribute + 1, 0);
                 }
-            }
-            if tenant.is_empty() {
-                self.tenants.remove(subscription.tenant());
+                channel.used.get_mut(attribute).into_iter().for_each(|used| *used += 1);
             }
         }
-        self.plans.release(id);
-        Some(subscription)
+        for (number, test) in plans.watched(&plan) {
+            if let Some((lists, count)) = keys.posted(number) {
+                lists.put(postings, at, slot, test);
+                *count += 1;
+            }
+        }
     }
 
-    /// The subscription in a slot; `None` for one that was removed.
-    #[must_use]
-    pub fn get(&self, slot: Slot) -> Option<&Subscription> {
+    fn unpost(&mut self, slot: u32, plan: Plan, at: u32) {
+        let Self { shelves, keys, plans, postings, .. } = self;
+        let Some(shelf) = shelves.shelf_mut(at) else { return };
+        if plan.default() {
+            shelf.defaults.remove(slot);
+        }
+        let channel = shelf.channel;
+        if let Some(channel) = shelves.channel_mut(channel) {
+            for number in plans.mentioned(&plan) {
+                let used = channel.used.get_mut(keys.attribute(number));
+                used.into_iter().for_each(|used| *used -= 1);
+            }
+        }
+        for (number, test) in plans.watched(&plan) {
+            if let Some((lists, count)) = keys.posted(number) {
+                lists.take(postings, at, slot, test.is_some());
+                *count -= 1;
+            }
+        }
+    }
+
+    /// Takes a subscription out; no later match sees it. Whether it was there: a slot that was
+    /// removed removes nothing.
+    ///
+    /// Costs as [`insert`](Self::insert), and leaves nothing behind but the slot.
+    pub fn remove(&mut self, slot: Slot) -> bool {
+        let Some(Place { scope, plan, .. }) = self.place(slot) else { return false };
+        let (_, shelves) = self.shelves.of_scope(scope as usize);
+        for shelf in &shelves {
+            self.unpost(slot.index, plan, *shelf);
+        }
+        self.plans.release(plan, &mut self.keys);
+        self.shelves.release(scope as usize);
+        self.len -= 1;
+        if let Some(place) = self.slots.get_mut(slot.index()) {
+            place.scope = VACANT;
+            // A slot whose generations are used up is never given out again.
+            if let Some(next) = place.generation.checked_add(1) {
+                place.generation = next;
+                self.free.push(slot.index);
+            }
+        }
+        if self.postings.is_sparse() {
+            self.compact();
+        }
+        true
+    }
+
+    fn compact(&mut self) {
+        let mut postings = self.postings.moved();
+        for (lists, _) in self.keys.all_posted() {
+            *lists = lists.moved(&self.postings, &mut postings);
+        }
+        self.postings = postings;
+    }
+
+    fn place(&self, slot: Slot) -> Option<Place> {
         let place = self.slots.get(slot.index())?;
-        let held = place.held.as_ref().filter(|_| place.generation == slot.generation)?;
-        Some(&held.subscription)
+        (place.generation == slot.generation && place.scope != VACANT).then_some(*place)
+    }
+
+    /// The subscription in a slot, made anew from what the matcher holds of it; `None` for one that
+    /// was removed.
+    #[must_use]
+    pub fn get(&self, slot: Slot) -> Option<Subscription> {
+        let Place { scope, plan, .. } = self.place(slot)?;
+        let filter = self.plans.filter(plan, &self.profile, &self.keys);
+        self.shelves.subscription(scope as usize, filter)
     }
 
     /// The slots of all subscriptions that want the event, ascending.
@@ -287,42 +335,41 @@ impl Matcher {
         access: Access<'_>,
         scratch: &'m mut Scratch,
     ) -> Matches<'m> {
-        scratch.hits.clear();
-        scratch.work = Work::default();
-        let tenant = self.tenants.get(event.tenant());
-        if let Some(shelf) = tenant.and_then(|tenant| tenant.get(event.event_type())) {
-            let mut lists = usize::from(!shelf.tenant.is_empty());
-            self.collect(&shelf.tenant, event, scratch);
-            let mut of_owner = |index: &Index| {
-                lists += 1;
-                self.collect(index, event, scratch);
-            };
-            match access {
-                Access::Owner => {
-                    let owner = event.owner().and_then(|owner| shelf.owners.get(owner));
-                    owner.into_iter().for_each(&mut of_owner);
-                }
-                Access::Users(users) => {
-                    users.iter().filter_map(|user| shelf.owners.get(user)).for_each(&mut of_owner);
-                }
-                Access::Everyone => shelf.owners.values().for_each(&mut of_owner),
-                Access::Asked(may_access) => {
-                    let owners = shelf.owners.iter().filter(|(owner, _)| may_access(owner));
-                    owners.map(|(_, index)| index).for_each(&mut of_owner);
-                }
-            }
-            if lists > 1 {
-                scratch.hits.sort_unstable();
-                // A user may be named twice.
-                scratch.hits.dedup();
-            }
-        }
-        Matches { matcher: self, hits: scratch.hits.iter() }
+        scratch.run(self, &[(event, access)]);
+        Matches { matcher: self, hits: scratch.hits(0).iter() }
     }
 
-    fn collect(&self, index: &Index, event: &Event<'_>, scratch: &mut Scratch) {
-        let value = |attribute| event.value(self.profile.layout(), attribute);
-        index.collect(value, &self.plans, scratch);
+    /// As [`matches`](Self::matches) for each of many events, in their order.
+    ///
+    /// Faster than one by one where the index is larger than the processor's caches: the look-ups
+    /// of several events wait for memory at the same time.
+    ///
+    /// ```
+    /// use hooksieve::event::Event;
+    /// use hooksieve::filter::Profile;
+    /// use hooksieve::matcher::{Access, Matcher, Scratch, Subscription};
+    ///
+    /// let profile = Profile::webhook();
+    /// let mut matcher = Matcher::new(&profile);
+    /// let filter = profile.filter(r#"spaceId eq "s1""#, None)?;
+    /// let slot = matcher.insert(&Subscription::new("t1", ["x"], filter))?;
+    ///
+    /// let event = |space| Event::new(profile.layout(), "t1", "x").with_attribute("spaceId", space);
+    /// let events = [event("s1").ok_or("known")?, event("s2").ok_or("known")?];
+    /// let queries = events.each_ref().map(|event| (event, Access::Owner));
+    /// let mut scratch = Scratch::default();
+    /// let hits: Vec<Vec<_>> = matcher.matches_all(&queries, &mut scratch).map(Iterator::collect).collect();
+    /// assert_eq!(hits, [vec![slot], vec![]]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn matches_all<'m>(
+        &'m self,
+        queries: &[(&Event<'_>, Access<'_>)],
+        scratch: &'m mut Scratch,
+    ) -> impl ExactSizeIterator<Item = Matches<'m>> {
+        scratch.run(self, queries);
+        let scratch = &*scratch;
+        (0..queries.len()).map(move |at| Matches { matcher: self, hits: scratch.hits(at).iter() })
     }
 
     /// How many subscriptions it holds, disabled ones included.
@@ -342,38 +389,24 @@ impl Matcher {
     pub fn stats(&self) -> Stats {
         let mut stats = Stats {
             subscriptions: self.len(),
-            tenants: self.tenants.len(),
             plans: self.plans.len(),
-            values: self.plans.values(),
+            values: self.keys.len(),
+            postings: self.keys.postings(),
             ..Stats::default()
         };
-        for shelf in self.tenants.values().flat_map(HashMap::values) {
-            shelf.tenant.count(&mut stats);
-            shelf.owners.values().for_each(|index| index.count(&mut stats));
-        }
+        self.shelves.count(&mut stats);
         stats
     }
-}
 
-impl Shelf {
-    fn index_mut(&mut self, audience: &Audience) -> &mut Index {
-        match audience {
-            Audience::Tenant => &mut self.tenant,
-            Audience::Owner(owner) => self.owners.entry_ref(owner).or_default(),
-        }
-    }
-
-    fn remove(&mut self, slot: u32, plan: &Plan, audience: &Audience) {
-        let index = self.index_mut(audience);
-        index.remove(slot, plan);
-        if let Audience::Owner(owner) = audience
-            && index.is_empty()
-        {
-            self.owners.remove(owner);
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.tenant.is_empty() && self.owners.is_empty()
+    /// The bytes of memory it has taken, those that it keeps for later inserts included; what an
+    /// allocator adds to each allocation is not. Takes time linear in values and event types.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Place>()
+            + self.free.capacity() * size_of::<u32>()
+            + self.shelves.bytes()
+            + self.keys.bytes()
+            + self.plans.bytes()
+            + self.postings.bytes()
     }
 }

@@ -1,320 +1,390 @@
-//! Under which keys a filter is found.
+//! Under which values a filter is found, and what is left to test there.
 //!
-//! A key is an attribute value that an event may have. An event that has none of the keys a filter
-//! mentions gives it its *default* verdict: every `eq` false, every `ne` true. So a filter need be
-//! looked at only where an event has one of a set of keys without which the default stands.
-//!
-//! Where a key alone does not decide, the filter is evaluated: over numbers that stand for values,
-//! in code that lies in one piece of memory.
+//! An event that has none of the values a filter mentions gives it its *default* verdict: every
+//! `eq` false, every `ne` true. So a filter need be looked at only where an event has one of a set of
+//! values without which the default stands: those are *watched*. A watched value is *enough* where
+//! it turns the verdict whatever else the event has.
 
+use super::blocks::{Blocks, Place};
+use super::keys::{Keys, Number, spread};
 use crate::filter::{Filter, Node, Operator, Predicate, Profile};
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 use smallvec::SmallVec;
 
-/// Stands for a value that an evaluated filter mentions: equal numbers, equal values.
+/// A filter in code: a word for each node in prefix order, its kind in the uppermost two bits. A
+/// term has two marks and the number of its value, a group the index behind its last node.
+pub(super) type Code = SmallVec<[u32; 16]>;
+
+const KIND: u32 = 3 << 30;
+const EQ: u32 = 0;
+const NE: u32 = 1 << 30;
+const AND: u32 = 2 << 30;
+const OR: u32 = 3 << 30;
+const WATCHED: u32 = 1 << 29;
+const ENOUGH: u32 = 1 << 28;
+const NUMBER: u32 = ENOUGH - 1;
+const END: u32 = NE - 1;
+
+fn is_group(word: u32) -> bool {
+    word >= AND
+}
+
+/// The index behind the subtree whose first word stands at `at`.
+fn end(word: u32, at: usize) -> usize {
+    if is_group(word) { (word & END) as usize } else { at + 1 }
+}
+
+/// A word without its marks.
+fn bare(word: u32) -> u32 {
+    if is_group(word) { word } else { word & !(WATCHED | ENOUGH) }
+}
+
+/// What a filter became, in one word: a term, as in code; or the number of a code that is kept, and
+/// its default verdict; or that there is no filter.
+///
+/// What is left to test of a slot is such a word, too: a term that must hold, or a code whose
+/// verdict must not be the default one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Number(u32);
+pub(super) struct Plan(u32);
 
-impl Number {
-    /// A value that no evaluated filter mentions.
-    pub(super) const NONE: Self = Self(u32::MAX);
-}
-
-/// A filter with its default verdict and its keys. Those depend on the filter alone, so an insert
-/// and its removal find the same postings.
-#[derive(Clone, Debug)]
-pub(super) struct Plan {
-    filter: Filter,
-    default: bool,
-    /// At least one holds in every event that does not get the default verdict.
-    keys: Box<[Key]>,
-    /// For each node of the filter the number of its value, where the filter is ever evaluated.
-    numbers: Box<[Number]>,
-}
-
-/// The attribute and value of a term of the filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Key {
-    term: usize,
-    /// Where it holds, the verdict is not the default one, whatever else the event has.
-    enough: bool,
-}
-
-/// What is known of a part of the filter.
-struct Part {
-    default: bool,
-    keys: Vec<Key>,
-    cost: u64,
-}
+/// Kinds beside those of terms.
+const FALSE: u32 = AND;
+const TRUE: u32 = OR;
+const EVERYTHING: Plan = Plan(u32::MAX);
 
 impl Plan {
-    fn new(filter: Filter, values: &mut Values) -> Self {
-        let mut parts: Vec<Option<Part>> = Vec::new();
-        parts.resize_with(filter.nodes().len(), || None);
-        for (at, node) in filter.nodes().enumerate().rev() {
-            let operands = filter.operands(at);
-            let operands: Vec<Part> =
-                operands.filter_map(|operand| parts.get_mut(operand)?.take()).collect();
-            let part = match node {
-                Node::Term(term) => Part::term(at, &term, filter.profile()),
-                Node::And { .. } => Part::group(operands, true),
-                Node::Or { .. } => Part::group(operands, false),
-            };
-            if let Some(place) = parts.get_mut(at) {
-                *place = Some(part);
-            }
-        }
-        let everything = Part { default: true, keys: Vec::new(), cost: 0 };
-        let root = parts.into_iter().next().flatten().unwrap_or(everything);
-        let mut keys = root.keys;
-        let name = |key: &Key| term(&filter, *key).map(|term| (term.attribute, term.value));
-        // A key once, as enough where any of its terms is.
-        keys.sort_by_key(|key| (name(key), !key.enough));
-        keys.dedup_by_key(|key| name(key));
-        let numbers = if keys.iter().all(|key| key.enough) {
-            [].into()
-        } else {
-            filter.nodes().map(|node| values.number(node)).collect()
-        };
-        Self { default: root.default, keys: keys.into(), numbers, filter }
-    }
-
-    pub(super) fn filter(&self) -> &Filter {
-        &self.filter
-    }
-
-    /// The verdict on an event that has none of the keys.
-    pub(super) fn default(&self) -> bool {
-        self.default
-    }
-
-    /// Attribute, value, and whether it is enough to turn the default round.
-    pub(super) fn keys(&self) -> impl Iterator<Item = (usize, &str, bool)> {
-        self.keys.iter().filter_map(|key| {
-            let term = term(&self.filter, *key)?;
-            Some((term.attribute, term.value, key.enough))
-        })
-    }
-
-    /// Attribute, value and number of each term, where the filter is ever evaluated.
-    pub(super) fn mentions(&self) -> impl Iterator<Item = (usize, &str, Number)> {
-        self.filter.nodes().zip(&self.numbers).filter_map(|(node, number)| match node {
-            Node::Term(term) => Some((term.attribute, term.value, *number)),
-            Node::And { .. } | Node::Or { .. } => None,
-        })
-    }
-
-    /// The filter's nodes with numbers in place of values; nothing where it is never evaluated.
-    /// Limits of filters and layouts keep ends and attributes far below what is cut off here.
-    #[expect(clippy::cast_possible_truncation, reason = "see above")]
-    fn code(&self) -> Code {
-        let op = |(node, number): (Node<'_>, &Number)| match node {
-            Node::And { end } => Op::And { end: end as u32 },
-            Node::Or { end } => Op::Or { end: end as u32 },
-            Node::Term(term) => {
-                let (attribute, number) = (term.attribute as u16, *number);
-                Op::Term { attribute, number, equal: term.operator == Operator::Eq }
-            }
-        };
-        self.filter.nodes().zip(&self.numbers).map(op).collect()
+    /// The verdict on an event that has none of the values mentioned.
+    pub(super) fn default(self) -> bool {
+        self.0 & KIND == NE || self.0 & KIND == TRUE
     }
 }
 
-fn term(filter: &Filter, key: Key) -> Option<Predicate<'_>> {
-    match filter.node(key.term) {
-        Some(Node::Term(term)) => Some(term),
-        _ => None,
-    }
-}
-
-impl Part {
-    fn term(at: usize, term: &Predicate<'_>, profile: &Profile) -> Self {
-        let default = match term.operator {
-            Operator::Eq => false,
-            Operator::Ne => true,
-        };
-        let keys = vec![Key { term: at, enough: true }];
-        Self { default, keys, cost: cost(profile, term.attribute) }
-    }
-
-    /// An `and` is decided by its first false operand, an `or` by its first true one. Where the
-    /// default is what one operand decides, all of those operands must turn before the group does,
-    /// so the keys of the cheapest are watched; otherwise any operand that turns decides.
-    fn group(operands: Vec<Self>, and: bool) -> Self {
-        let decided = operands.iter().any(|operand| operand.default != and);
-        if decided {
-            let deciding = operands.into_iter().filter(|operand| operand.default != and);
-            let mut part = deciding.min_by_key(|operand| operand.cost).unwrap_or(Self {
-                default: !and,
-                keys: Vec::new(),
-                cost: 0,
-            });
-            part.keys.iter_mut().for_each(|key| key.enough = false);
-            return part;
-        }
-        let mut union = Self { default: and, keys: Vec::new(), cost: 0 };
-        for mut operand in operands {
-            union.keys.append(&mut operand.keys);
-            union.cost = union.cost.saturating_add(operand.cost);
-        }
-        union
-    }
-}
-
-/// How many events a key of this attribute is expected in, on a scale of its own: attributes come
-/// the most selective first, and one with few allowed values comes after all others.
-fn cost(profile: &Profile, attribute: usize) -> u64 {
-    const FEW_VALUES: u64 = 1 << 56;
-    match profile.attributes().get(attribute).and_then(|attribute| attribute.values()) {
-        Some(values) => FEW_VALUES / (values.len().max(1) as u64),
-        None => 1 << (4 * attribute.min(12)),
-    }
-}
-
-/// All plans, one for all equal filters.
+/// All codes, one for all equal filters of two terms or more.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plans {
     entries: Vec<Entry>,
     free: Vec<u32>,
-    by_filter: HashMap<Filter, u32>,
-    values: Values,
+    /// Hash and number.
+    table: HashTable<(u32, u32)>,
+    codes: Blocks,
 }
-
-#[derive(Clone, Debug, Default)]
-struct Entry {
-    code: Code,
-    default: bool,
-    uses: u32,
-    plan: Option<Box<Plan>>,
-}
-
-type Code = SmallVec<[Op; 7]>;
 
 #[derive(Clone, Copy, Debug)]
-enum Op {
-    And { end: u32 },
-    Or { end: u32 },
-    Term { attribute: u16, number: Number, equal: bool },
+struct Entry {
+    at: Place,
+    uses: u32,
 }
 
 impl Plans {
-    /// The plan of a filter, held once more.
-    pub(super) fn hold(&mut self, filter: &Filter) -> u32 {
-        if let Some(id) = self.by_filter.get(filter) {
-            if let Some(entry) = self.entries.get_mut(*id as usize) {
+    /// Most codes there can be.
+    pub(super) const MOST: usize = (1 << 30) - 2;
+
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>()
+            + self.free.capacity() * size_of::<u32>()
+            + self.table.allocation_size()
+            + self.codes.bytes()
+    }
+
+    /// Whether there is room for one more code of this length.
+    pub(super) fn have_room(&self, len: usize) -> bool {
+        self.entries.len() < Self::MOST && self.codes.len() + Blocks::room(len) < Blocks::MOST
+    }
+
+    /// The plan of a filter in code without marks, held once more.
+    pub(super) fn hold(&mut self, mut code: Code, keys: &mut Keys) -> Plan {
+        match *code {
+            [] => return EVERYTHING,
+            [term] => {
+                keys.hold(term & NUMBER);
+                return Plan(term);
+            }
+            _ => {}
+        }
+        let hash = keys.hash_words(&code);
+        let same = |(other, id): &(u32, u32)| *other == hash && self.is(*id, &code);
+        if let Some((_, id)) = self.table.find(spread(hash), same) {
+            let id = *id;
+            if let Some(entry) = self.entries.get_mut(id as usize) {
                 entry.uses += 1;
             }
-            return *id;
+            return Plan(id | if default(&code) { TRUE } else { FALSE });
         }
-        let plan = Plan::new(filter.clone(), &mut self.values);
-        let entry = Entry {
-            code: plan.code(),
-            default: plan.default(),
-            uses: 1,
-            plan: Some(Box::new(plan)),
+        terms(&code).for_each(|term| keys.hold(term & NUMBER));
+        let default = mark(&mut code, keys);
+        let entry = Entry { at: self.codes.put(&code), uses: 1 };
+        let id = match self.free.pop() {
+            Some(id) => id,
+            // Beyond `MOST` an insert is refused before.
+            None => u32::try_from(self.entries.len()).unwrap_or(END),
         };
-        let id = self.free.pop().unwrap_or_else(|| {
-            self.entries.push(Entry::default());
-            // No more plans than slots, which are counted in 32 bits.
-            u32::try_from(self.entries.len() - 1).unwrap_or(u32::MAX)
-        });
-        if let Some(place) = self.entries.get_mut(id as usize) {
-            *place = entry;
+        match self.entries.get_mut(id as usize) {
+            Some(place) => *place = entry,
+            None => self.entries.push(entry),
         }
-        self.by_filter.insert(filter.clone(), id);
-        id
+        self.table.insert_unique(spread(hash), (hash, id), |(hash, _)| spread(*hash));
+        Plan(id | if default { TRUE } else { FALSE })
     }
 
     /// Undoes one [`hold`](Self::hold).
-    pub(super) fn release(&mut self, id: u32) {
-        let Some(entry) = self.entries.get_mut(id as usize) else {
+    pub(super) fn release(&mut self, plan: Plan, keys: &mut Keys) {
+        if plan == EVERYTHING {
             return;
-        };
+        }
+        if !is_group(plan.0) {
+            return keys.release(plan.0 & NUMBER);
+        }
+        let id = plan.0 & END;
+        let Some(entry) = self.entries.get_mut(id as usize) else { return };
         entry.uses -= 1;
-        if entry.uses == 0
-            && let Some(plan) = std::mem::take(entry).plan
-        {
-            for (_, value, _) in plan.mentions() {
-                self.values.release(value);
-            }
-            self.by_filter.remove(plan.filter());
-            self.free.push(id);
+        if entry.uses > 0 {
+            return;
+        }
+        let at = entry.at;
+        let code: Code = self.code(id).iter().map(|word| bare(*word)).collect();
+        let hash = keys.hash_words(&code);
+        if let Ok(entry) = self.table.find_entry(spread(hash), |(_, other)| *other == id) {
+            entry.remove();
+        }
+        terms(&code).for_each(|term| keys.release(term & NUMBER));
+        self.codes.free(at, code.len());
+        self.free.push(id);
+        if self.codes.is_sparse() {
+            self.compact();
         }
     }
 
-    pub(super) fn get(&self, id: u32) -> Option<&Plan> {
-        self.entries.get(id as usize)?.plan.as_deref()
+    fn compact(&mut self) {
+        let mut codes = self.codes.moved();
+        // Free entries are not in the table.
+        for (_, id) in &self.table {
+            let at = codes.put(self.code(*id));
+            if let Some(entry) = self.entries.get_mut(*id as usize) {
+                entry.at = at;
+            }
+        }
+        self.codes = codes;
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.by_filter.len()
+    fn is(&self, id: u32, code: &[u32]) -> bool {
+        let kept = self.code(id);
+        kept.len() == code.len() && kept.iter().zip(code).all(|(kept, word)| bare(*kept) == *word)
     }
 
-    pub(super) fn values(&self) -> usize {
-        self.values.known.len()
+    fn code(&self, id: u32) -> &[u32] {
+        let at = self.entries.get(id as usize).map_or(0, |entry| entry.at);
+        // A kept code begins with a group, which ends where the code does.
+        self.codes.list(at, end(self.codes.word(at), 0))
     }
 
-    /// Evaluates a plan: whether its verdict is not the default one. `numbers` are those of the
-    /// event's values, by attribute.
-    pub(super) fn turns(&self, id: u32, numbers: &[Number]) -> bool {
-        let entry = self.entries.get(id as usize);
-        entry.is_some_and(|entry| holds(&entry.code, 0, numbers) != entry.default)
+    /// The words of a plan's nodes.
+    fn words<'p>(&'p self, plan: &'p Plan) -> &'p [u32] {
+        match *plan {
+            EVERYTHING => &[],
+            Plan(word) if is_group(word) => self.code(word & END),
+            Plan(_) => std::slice::from_ref(&plan.0),
+        }
+    }
+
+    /// Each watched value, and what is left to test where an event has it.
+    pub(super) fn watched(&self, plan: &Plan) -> SmallVec<[(Number, Option<u32>); 8]> {
+        let code = self.words(plan);
+        if let [term] = code {
+            return smallvec::smallvec![(term & NUMBER, None)];
+        }
+        let watched = code.iter().enumerate().filter(|(_, word)| is_watched(**word));
+        watched
+            .map(|(at, word)| {
+                let rest = word & ENOUGH == 0;
+                (word & NUMBER, rest.then(|| rest_of(code, at).unwrap_or(plan.0)))
+            })
+            .collect()
+    }
+
+    /// The values of all terms, as often as they stand there.
+    pub(super) fn mentioned<'p>(&'p self, plan: &'p Plan) -> impl Iterator<Item = Number> {
+        terms(self.words(plan)).map(|term| term & NUMBER)
+    }
+
+    /// Whether what is left to test turns the verdict; `holds` tells which values the event has.
+    #[inline]
+    pub(super) fn turns(&self, rest: u32, holds: impl Fn(Number) -> bool) -> bool {
+        match rest & KIND {
+            EQ => holds(rest & NUMBER),
+            NE => !holds(rest & NUMBER),
+            kind => evaluate(self.code(rest & END), 0, &holds) != (kind == TRUE),
+        }
+    }
+
+    /// The filter that a plan was made of.
+    pub(super) fn filter(&self, plan: Plan, profile: &Profile, keys: &Keys) -> Filter {
+        let node = |word: &u32| match word & KIND {
+            AND => Node::And { end: end(*word, 0) },
+            OR => Node::Or { end: end(*word, 0) },
+            kind => {
+                let operator = if kind == EQ { Operator::Eq } else { Operator::Ne };
+                let (attribute, value) = keys.term(word & NUMBER);
+                Node::Term(Predicate { attribute, operator, value })
+            }
+        };
+        Filter::from_nodes(profile, self.words(&plan).iter().map(node))
     }
 }
 
-/// As [`Filter::matches`], over numbers.
-fn holds(code: &[Op], at: usize, numbers: &[Number]) -> bool {
-    let (and, end) = match code.get(at) {
-        Some(Op::Term { attribute, number, equal }) => {
-            return (numbers.get(usize::from(*attribute)) == Some(number)) == *equal;
+/// A filter in code; `number` gives the number of a value.
+pub(super) fn code(filter: &Filter, mut number: impl FnMut(Predicate<'_>) -> Number) -> Code {
+    // Limits keep the nodes of a filter below 2²⁰.
+    let group = |end: usize| u32::try_from(end).unwrap_or(END);
+    let word = |node| match node {
+        Node::And { end } => AND | group(end),
+        Node::Or { end } => OR | group(end),
+        Node::Term(term) => {
+            let kind = if term.operator == Operator::Eq { EQ } else { NE };
+            kind | number(term)
         }
-        Some(Op::And { end }) => (true, *end as usize),
-        Some(Op::Or { end }) => (false, *end as usize),
-        None => return true,
     };
+    filter.nodes().map(word).collect()
+}
+
+fn terms(code: &[u32]) -> impl Iterator<Item = u32> {
+    code.iter().copied().filter(|word| !is_group(*word))
+}
+
+fn is_watched(word: u32) -> bool {
+    !is_group(word) && word & WATCHED != 0
+}
+
+/// Recursion is bounded by the depth of a filter, as in [`Filter::matches`].
+fn evaluate(code: &[u32], at: usize, holds: &impl Fn(Number) -> bool) -> bool {
+    let word = code.get(at).copied().unwrap_or_default();
+    if !is_group(word) {
+        return holds(word & NUMBER) == (word & KIND == EQ);
+    }
+    let and = word & KIND == AND;
     let mut operand = at + 1;
-    while operand < end {
-        if holds(code, operand, numbers) != and {
+    while operand < end(word, at) {
+        if evaluate(code, operand, holds) != and {
             return !and;
         }
-        operand = match code.get(operand) {
-            Some(Op::And { end } | Op::Or { end }) => *end as usize,
-            _ => operand + 1,
-        };
+        operand = end(code.get(operand).copied().unwrap_or_default(), operand);
     }
     and
 }
 
-/// Numbers for the values of evaluated filters, as long as one mentions them.
-#[derive(Clone, Debug, Default)]
-struct Values {
-    known: HashMap<Box<str>, (Number, u32)>,
-    free: Vec<Number>,
+fn default(code: &[u32]) -> bool {
+    evaluate(code, 0, &|_| false)
 }
 
-impl Values {
-    fn number(&mut self, node: Node<'_>) -> Number {
-        let Node::Term(term) = node else {
-            return Number::NONE;
-        };
-        if let Some((number, uses)) = self.known.get_mut(term.value) {
-            *uses += 1;
-            return *number;
-        }
-        // Never that many: each takes a term of a filter in memory.
-        let next = || Number(u32::try_from(self.known.len()).unwrap_or(u32::MAX));
-        let number = self.free.pop().unwrap_or_else(next);
-        self.known.insert(term.value.into(), (number, 1));
-        number
-    }
+/// Of a group of two terms, what is left to test where the value of the one at `at` holds: that the
+/// other term is true in an `and`, false in an `or`.
+fn rest_of(code: &[u32], at: usize) -> Option<u32> {
+    let [group, first, second] = code else { return None };
+    let other = bare(if at == 1 { *second } else { *first });
+    Some(if group & KIND == AND { other } else { other ^ NE })
+}
 
-    fn release(&mut self, value: &str) {
-        if let Some((number, uses)) = self.known.get_mut(value) {
-            *uses -= 1;
-            if *uses == 0 {
-                self.free.push(*number);
-                self.known.remove(value);
+/// What is known of a part of a filter.
+#[derive(Clone, Copy, Default)]
+struct Part {
+    default: bool,
+    /// How many postings its watched values have by now, on a scale of their own.
+    cost: u64,
+    watched: bool,
+    enough: bool,
+}
+
+/// Marks the terms to be watched; the default verdict.
+///
+/// An `and` is decided by its first false operand, an `or` by its first true one. Where the default
+/// is what one operand decides, all of those operands must turn before the group does, so that it
+/// suffices to watch the cheapest; otherwise any operand that turns decides, and all are watched.
+fn mark(code: &mut [u32], keys: &Keys) -> bool {
+    let mut parts: SmallVec<[Part; 16]> = smallvec::smallvec![Part::default(); code.len()];
+    for at in (0..code.len()).rev() {
+        let word = code.get(at).copied().unwrap_or_default();
+        let part = if is_group(word) {
+            let and = word & KIND == AND;
+            let (mut sum, mut least) = (0u64, None);
+            for operand in operands(code, at) {
+                let Part { default, cost, .. } = parts.get(operand).copied().unwrap_or_default();
+                sum = sum.saturating_add(cost);
+                if default != and {
+                    least = Some(least.map_or(cost, |least: u64| least.min(cost)));
+                }
+            }
+            let (default, cost) = (and != least.is_some(), least.unwrap_or(sum));
+            Part { default, cost, ..Part::default() }
+        } else {
+            let (default, cost) = (word & KIND == NE, keys.cost(word & NUMBER));
+            Part { default, cost, ..Part::default() }
+        };
+        if let Some(place) = parts.get_mut(at) {
+            *place = part;
+        }
+    }
+    let root = parts.first().copied().unwrap_or_default();
+    if let Some(place) = parts.first_mut() {
+        *place = Part { watched: true, enough: true, ..root };
+    }
+    for at in 0..code.len() {
+        let (word, part) = (code.get(at).copied(), parts.get(at).copied());
+        let (Some(word), Some(part)) = (word, part) else { break };
+        if !is_group(word) || !part.watched {
+            continue;
+        }
+        let and = word & KIND == AND;
+        let decided = part.default != and;
+        let mut open = true;
+        for operand in operands(code, at) {
+            let Some(inner) = parts.get_mut(operand) else { break };
+            if !decided {
+                (inner.watched, inner.enough) = (true, part.enough);
+            } else if open && inner.default != and && inner.cost == part.cost {
+                (inner.watched, open) = (true, false);
             }
         }
     }
+    watch(code, &parts);
+    root.default
+}
+
+/// Marks each watched value once, as enough where any of its terms is.
+fn watch(code: &mut [u32], parts: &[Part]) {
+    let words = code.iter().zip(parts).enumerate();
+    let watched = words.filter(|(_, (word, part))| !is_group(**word) && part.watched);
+    let mut watched: SmallVec<[(Number, bool, usize); 16]> =
+        watched.map(|(at, (word, part))| (word & NUMBER, !part.enough, at)).collect();
+    watched.sort_unstable();
+    watched.dedup_by_key(|(number, ..)| *number);
+    for (_, part_of, at) in watched {
+        if let Some(word) = code.get_mut(at) {
+            *word |= WATCHED | if part_of { 0 } else { ENOUGH };
+        }
+    }
+}
+
+fn operands(code: &[u32], at: usize) -> impl Iterator<Item = usize> {
+    let last = end(code.get(at).copied().unwrap_or_default(), at);
+    let mut next = at + 1;
+    std::iter::from_fn(move || {
+        let operand = next;
+        next = end(code.get(operand).copied().unwrap_or_default(), operand);
+        (operand < last).then_some(operand)
+    })
+}
+
+/// For each attribute a small number for how dear its values are by nature: attributes come the most
+/// selective first, and those of few values, which many events share, after all others.
+pub(super) fn ranks(profile: &Profile) -> Box<[u64]> {
+    const FEW_VALUES: u64 = 1 << 48;
+    let rank = |(at, values): (usize, Option<usize>)| match values {
+        Some(count) => FEW_VALUES / count.max(1) as u64,
+        None => at as u64,
+    };
+    let attributes = profile.attributes().iter();
+    attributes.map(|attribute| attribute.values().map(<[_]>::len)).enumerate().map(rank).collect()
 }

@@ -175,11 +175,6 @@ impl Subscription {
             Verdict::Matched
         }
     }
-
-    /// Keeps one copy of equal filters.
-    pub(super) fn share_filter(&mut self, filter: &Filter) {
-        self.filter = filter.clone();
-    }
 }
 
 impl Audience {

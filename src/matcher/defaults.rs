@@ -1,0 +1,136 @@
+//! Slots that an event hits unless one of its values says otherwise.
+
+/// Slots in ascending order, in pieces, so that taking one out of very many moves few.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Defaults {
+    /// None is empty.
+    pieces: Vec<Vec<u32>>,
+}
+
+/// Most slots of a piece.
+const MOST: usize = 1 << 11;
+
+impl Defaults {
+    pub(super) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.pieces.iter().map(Vec::len).sum()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let slots: usize = self.pieces.iter().map(Vec::capacity).sum();
+        self.pieces.capacity() * size_of::<Vec<u32>>() + slots * size_of::<u32>()
+    }
+
+    /// The first piece that may hold the slot.
+    fn piece(&self, slot: u32) -> usize {
+        self.pieces.partition_point(|piece| piece.last().is_some_and(|last| *last < slot))
+    }
+
+    pub(super) fn insert(&mut self, slot: u32) {
+        // Behind all others, it goes to the end of the last piece.
+        let at = self.piece(slot).min(self.pieces.len().saturating_sub(1));
+        let Some(piece) = self.pieces.get_mut(at) else {
+            self.pieces.push(vec![slot]);
+            return;
+        };
+        let position = piece.partition_point(|other| *other < slot);
+        piece.insert(position, slot);
+        if piece.len() > MOST {
+            // In a bulk load the piece before stays full.
+            let half = if position + 1 == piece.len() { MOST } else { MOST / 2 };
+            let rest = piece.split_off(half);
+            self.pieces.insert(at + 1, rest);
+        }
+    }
+
+    pub(super) fn remove(&mut self, slot: u32) {
+        let at = self.piece(slot);
+        let Some(piece) = self.pieces.get_mut(at) else { return };
+        if let Ok(position) = piece.binary_search(&slot) {
+            piece.remove(position);
+            self.settle(at);
+        }
+    }
+
+    /// Joins a small piece to the next one, if that is not large, and gives memory back.
+    fn settle(&mut self, at: usize) {
+        let small = |at, most| self.pieces.get(at).is_some_and(|piece: &Vec<_>| piece.len() < most);
+        let join = small(at, MOST / 8) && small(at + 1, MOST / 2);
+        let next = if join { self.pieces.remove(at + 1) } else { Vec::new() };
+        let Some(piece) = self.pieces.get_mut(at) else { return };
+        piece.extend(next);
+        if piece.is_empty() {
+            self.pieces.remove(at);
+        } else if piece.capacity() > 4 * piece.len() {
+            piece.shrink_to(2 * piece.len());
+        }
+    }
+
+    /// Appends the slots to `hits`, less those of `turned` that are among them, and with those that
+    /// are not. Both in ascending order, without doubles.
+    pub(super) fn merge(&self, mut turned: &[u32], hits: &mut Vec<u32>) {
+        for piece in &self.pieces {
+            let mut rest = piece.as_slice();
+            while let Some((slot, others)) = turned.split_first()
+                && piece.last().is_some_and(|last| slot <= last)
+            {
+                let (before, from) = rest.split_at(rest.partition_point(|other| other < slot));
+                hits.extend_from_slice(before);
+                rest = match from.split_first() {
+                    Some((first, behind)) if first == slot => behind,
+                    _ => {
+                        hits.push(*slot);
+                        from
+                    }
+                };
+                turned = others;
+            }
+            hits.extend_from_slice(rest);
+        }
+        hits.extend_from_slice(turned);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Defaults;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn agrees_with_a_plain_set() {
+        let (mut defaults, mut plain) = (Defaults::default(), BTreeSet::new());
+        let mut state = 7u64;
+        let mut random = |below: u32| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as u32 % below
+        };
+        // Growing in order, then at random, then shrinking to nothing.
+        for (step, add) in [(0, 100), (1, 60), (2, 20), (3, 0)] {
+            for n in 0..12_000 {
+                let slot = if step == 0 { n } else { random(20_000) };
+                if random(100) < add && plain.insert(slot) {
+                    defaults.insert(slot);
+                } else if let Some(slot) = plain.range(slot..).next().copied() {
+                    plain.remove(&slot);
+                    defaults.remove(slot);
+                }
+            }
+            let turned: BTreeSet<u32> = (0..random(3000)).map(|_| random(25_000)).collect();
+            let expected: Vec<u32> = plain.symmetric_difference(&turned).copied().collect();
+            let mut hits = Vec::new();
+            defaults.merge(&Vec::from_iter(turned), &mut hits);
+            assert_eq!(hits, expected);
+            assert_eq!(defaults.len(), plain.len());
+            assert!(defaults.pieces.iter().all(|piece| !piece.is_empty()));
+            assert!(defaults.bytes() <= 24 * plain.len() + 20_000, "{}", defaults.bytes());
+        }
+        assert!(plain.len() < 10_000);
+        for slot in plain {
+            defaults.remove(slot);
+        }
+        assert!(defaults.is_empty());
+    }
+}

@@ -1,0 +1,288 @@
+//! The attribute values that filters mention, each with a number.
+
+use super::postings::Lists;
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use std::hash::{BuildHasher, Hash, Hasher};
+
+/// Stands for an attribute value of a tenant; below 2²⁸.
+pub(super) type Number = u32;
+
+/// No value.
+pub(super) const NONE: Number = u32::MAX;
+
+/// What is hashed twice in 64 bits, since a table takes its place from the lower ones and its tag
+/// from the upper ones.
+pub(super) fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
+
+/// The part of a hash that is kept: with it tables grow without a look at what is in them.
+#[expect(clippy::cast_possible_truncation, reason = "half of a hash is a hash")]
+pub(super) fn kept(hash: u64) -> u32 {
+    (hash >> 32) as u32 ^ hash as u32
+}
+
+/// One line of cache.
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+struct Key {
+    text: [u8; SHORT],
+    /// `LONG` where the text stands elsewhere.
+    length: u8,
+    attribute: u8,
+    tenant: u32,
+    /// Terms of plans, and subscriptions of one term; 0 where the place is free.
+    uses: u32,
+    postings: u32,
+    lists: Lists,
+}
+
+const SHORT: usize = 38;
+const LONG: u8 = u8::MAX;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Keys {
+    keys: Vec<Key>,
+    free: Vec<Number>,
+    /// Hash and number.
+    table: HashTable<(u32, Number)>,
+    long: HashMap<Number, Box<str>>,
+    hasher: DefaultHashBuilder,
+    /// For each attribute how dear its values are, where postings are equally long.
+    ranks: Box<[u64]>,
+}
+
+/// An attribute value before it is known whether a filter mentions it.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'t> {
+    pub(super) tenant: u32,
+    pub(super) attribute: u8,
+    pub(super) text: &'t str,
+}
+
+impl Keys {
+    /// Most numbers there can be.
+    pub(super) const MOST: usize = 1 << 28;
+
+    pub(super) fn new(ranks: Box<[u64]>) -> Self {
+        Self { ranks, ..Self::default() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.keys.capacity() * size_of::<Key>()
+            + self.free.capacity() * size_of::<Number>()
+            + self.table.allocation_size()
+            + self.long.allocation_size()
+            + self.long.values().map(|text| text.len()).sum::<usize>()
+    }
+
+    #[inline]
+    pub(super) fn hash(&self, wanted: Wanted<'_>) -> u32 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write_u64(u64::from(wanted.tenant) << 8 | u64::from(wanted.attribute));
+        hasher.write(wanted.text.as_bytes());
+        kept(hasher.finish())
+    }
+
+    pub(super) fn hash_words(&self, words: &[u32]) -> u32 {
+        let mut hasher = self.hasher.build_hasher();
+        words.hash(&mut hasher);
+        kept(hasher.finish())
+    }
+
+    /// The only number that a value of this hash is likely to have.
+    #[inline]
+    pub(super) fn candidate(&self, hash: u32) -> Number {
+        let found = self.table.find(spread(hash), |(other, _)| *other == hash);
+        found.map_or(NONE, |(_, number)| *number)
+    }
+
+    /// The number of a value whose hash has this candidate, and where it is posted.
+    #[inline]
+    pub(super) fn confirm(&self, candidate: Number, hash: u32, wanted: Wanted<'_>) -> Found {
+        let key = self.keys.get(candidate as usize);
+        match key {
+            Some(key) if self.is(key, candidate, wanted) => {
+                Found { number: candidate, lists: key.lists }
+            }
+            _ => self.find(hash, wanted),
+        }
+    }
+
+    /// Where two values have the same hash.
+    #[cold]
+    fn find(&self, hash: u32, wanted: Wanted<'_>) -> Found {
+        let number = self.exact(hash, wanted).unwrap_or(NONE);
+        Found { number, lists: self.lists(number) }
+    }
+
+    fn exact(&self, hash: u32, wanted: Wanted<'_>) -> Option<Number> {
+        let is = |(other, number): &(u32, Number)| {
+            let key = self.keys.get(*number as usize);
+            *other == hash && key.is_some_and(|key| self.is(key, *number, wanted))
+        };
+        self.table.find(spread(hash), is).map(|(_, number)| *number)
+    }
+
+    #[inline]
+    fn is(&self, key: &Key, number: Number, wanted: Wanted<'_>) -> bool {
+        key.tenant == wanted.tenant
+            && key.attribute == wanted.attribute
+            && self.bytes_of(key, number) == wanted.text.as_bytes()
+    }
+
+    #[inline]
+    fn bytes_of<'k>(&'k self, key: &'k Key, number: Number) -> &'k [u8] {
+        match key.text.get(..usize::from(key.length)) {
+            Some(text) => text,
+            None => self.long.get(&number).map_or(&[], |text| text.as_bytes()),
+        }
+    }
+
+    /// The number of a value, given to it where it has none; it is to be [used](Self::hold) then.
+    pub(super) fn number(&mut self, wanted: Wanted<'_>) -> Number {
+        let hash = self.hash(wanted);
+        let number = self.confirm(self.candidate(hash), hash, wanted).number;
+        if number != NONE {
+            return number;
+        }
+        let number = self.free.pop().unwrap_or_else(|| {
+            // Beyond `MOST` an insert is refused before.
+            u32::try_from(self.keys.len()).unwrap_or(NONE)
+        });
+        let bytes = wanted.text.as_bytes();
+        let mut text = [0; SHORT];
+        let length = match text.get_mut(..bytes.len()) {
+            Some(short) => {
+                short.copy_from_slice(bytes);
+                u8::try_from(bytes.len()).unwrap_or(LONG)
+            }
+            None => {
+                self.long.insert(number, wanted.text.into());
+                LONG
+            }
+        };
+        let Wanted { tenant, attribute, .. } = wanted;
+        let key =
+            Key { text, length, attribute, tenant, uses: 0, postings: 0, lists: Lists::default() };
+        match self.keys.get_mut(number as usize) {
+            Some(place) => *place = key,
+            None => self.keys.push(key),
+        }
+        self.table.insert_unique(spread(hash), (hash, number), |(hash, _)| spread(*hash));
+        number
+    }
+
+    /// Counts one more use of a number.
+    pub(super) fn hold(&mut self, number: Number) {
+        if let Some(key) = self.keys.get_mut(number as usize) {
+            key.uses += 1;
+        }
+    }
+
+    /// Undoes a [`hold`](Self::hold); a number that nobody uses is forgotten.
+    pub(super) fn release(&mut self, number: Number) {
+        let Some(key) = self.keys.get_mut(number as usize) else { return };
+        key.uses -= 1;
+        if key.uses > 0 {
+            return;
+        }
+        let Some((tenant, attribute, text)) = self.value(number) else { return };
+        let hash = self.hash(Wanted { tenant, attribute, text });
+        if let Ok(entry) = self.table.find_entry(spread(hash), |(_, other)| *other == number) {
+            entry.remove();
+        }
+        self.long.remove(&number);
+        self.free.push(number);
+    }
+
+    /// Tenant, attribute and text of a value.
+    fn value(&self, number: Number) -> Option<(u32, u8, &str)> {
+        let key = self.keys.get(number as usize)?;
+        let text = std::str::from_utf8(self.bytes_of(key, number)).unwrap_or_default();
+        Some((key.tenant, key.attribute, text))
+    }
+
+    /// Attribute and text of a value.
+    pub(super) fn term(&self, number: Number) -> (usize, &str) {
+        self.value(number).map_or((0, ""), |(_, attribute, text)| (usize::from(attribute), text))
+    }
+
+    pub(super) fn attribute(&self, number: Number) -> usize {
+        self.keys.get(number as usize).map_or(0, |key| usize::from(key.attribute))
+    }
+
+    /// How dear it is to be found by this value: by the postings it has, then by its attribute.
+    pub(super) fn cost(&self, number: Number) -> u64 {
+        let Some(key) = self.keys.get(number as usize) else { return 0 };
+        let rank = self.ranks.get(usize::from(key.attribute)).copied().unwrap_or_default();
+        rank + (u64::from(key.postings) << 8)
+    }
+
+    pub(super) fn lists(&self, number: Number) -> Lists {
+        self.keys.get(number as usize).map(|key| key.lists).unwrap_or_default()
+    }
+
+    /// Where a value is posted, and how often.
+    pub(super) fn posted(&mut self, number: Number) -> Option<(&mut Lists, &mut u32)> {
+        self.keys.get_mut(number as usize).map(|key| (&mut key.lists, &mut key.postings))
+    }
+
+    /// Where all values are posted, and how often.
+    pub(super) fn all_posted(&mut self) -> impl Iterator<Item = (&mut Lists, u32)> {
+        self.keys.iter_mut().filter(|key| key.uses > 0).map(|key| (&mut key.lists, key.postings))
+    }
+
+    pub(super) fn postings(&self) -> usize {
+        let used = self.keys.iter().filter(|key| key.uses > 0);
+        used.map(|key| key.postings as usize).sum()
+    }
+}
+
+/// A value that filters mention.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub(super) number: Number,
+    pub(super) lists: Lists,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Key, Keys, Wanted};
+
+    #[test]
+    fn a_key_is_one_line_of_cache() {
+        assert_eq!(size_of::<Key>(), 64);
+    }
+
+    /// Values of one hash are told apart, and so are equal texts of two tenants or attributes.
+    #[test]
+    fn equal_hashes_are_not_equal_values() {
+        let mut keys = Keys::new([0, 1].into());
+        let long = "x".repeat(100);
+        let mut wanted = vec![];
+        for (tenant, attribute) in [(0, 0), (0, 1), (1, 0)] {
+            for text in ["", "a", "b", &long, &long[..38], &long[..39]] {
+                wanted.push(Wanted { tenant, attribute, text });
+            }
+        }
+        let numbers: Vec<_> = wanted.iter().map(|wanted| keys.number(*wanted)).collect();
+        numbers.iter().for_each(|number| keys.hold(*number));
+        for (at, one) in wanted.iter().enumerate() {
+            assert_eq!(keys.number(*one), numbers[at]);
+            assert_eq!(keys.term(numbers[at]), (usize::from(one.attribute), one.text));
+            let hash = keys.hash(*one);
+            // As if the table had given the wrong one for the hash.
+            for candidate in &numbers {
+                assert_eq!(keys.confirm(*candidate, hash, *one).number, numbers[at]);
+            }
+        }
+        numbers.iter().for_each(|number| keys.release(*number));
+        assert_eq!((keys.len(), keys.long.len(), keys.free.len()), (0, 0, wanted.len()));
+        assert_eq!(keys.number(wanted[3]), numbers[numbers.len() - 1], "places are used again");
+    }
+}

@@ -1,0 +1,323 @@
+//! Which events reach a filter at all: tenant, event type, audience.
+//!
+//! A *channel* is an event type of a tenant. Its subscriptions stand on *shelves*: one of those to all
+//! resources, one for each owner. Subscriptions of the same tenant, types, audience and state share
+//! a *scope*, which knows its shelves.
+
+use super::defaults::Defaults;
+use super::keys::{kept, spread};
+use super::{Access, Audience, Stats, Subscription};
+use crate::event::{Event, EventType, TenantId, UserId};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use slab::Slab;
+use smallvec::SmallVec;
+use std::hash::{BuildHasher, Hasher};
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shelves {
+    channels: Slab<Channel>,
+    shelves: Slab<Shelf>,
+    scopes: Slab<Scope>,
+    /// Hash and number.
+    by_name: HashTable<(u32, usize)>,
+    by_scope: HashTable<(u32, usize)>,
+    tenants: Slab<()>,
+    /// Number, and how many scopes there are.
+    by_tenant: HashMap<TenantId, (usize, usize)>,
+    hasher: DefaultHashBuilder,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Channel {
+    tenant: TenantId,
+    event_type: EventType,
+    /// The number of the tenant.
+    pub(super) number: u32,
+    /// For each attribute how many terms speak of it, so that one that none does costs nothing.
+    pub(super) used: SmallVec<[u32; 4]>,
+    /// The shelf of subscriptions to all resources.
+    all: Option<u32>,
+    owners: HashMap<UserId, u32>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Shelf {
+    pub(super) channel: usize,
+    owner: Option<UserId>,
+    pub(super) defaults: Defaults,
+    /// Scopes.
+    uses: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Scope {
+    tenant: TenantId,
+    event_types: Box<[EventType]>,
+    enabled: bool,
+    audience: Audience,
+    /// The number of the tenant.
+    number: u32,
+    /// None where it is disabled.
+    shelves: SmallVec<[u32; 2]>,
+    /// Subscriptions.
+    uses: usize,
+}
+
+/// Numbers count things that take far more than a byte each.
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+impl Scope {
+    fn is_of(&self, subscription: &Subscription) -> bool {
+        self.enabled == subscription.is_enabled()
+            && self.tenant == *subscription.tenant()
+            && *self.event_types == *subscription.event_types()
+            && self.audience == *subscription.audience()
+    }
+}
+
+impl Shelves {
+    fn name_hash(&self, tenant: &str, event_type: &str) -> u32 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(tenant.as_bytes());
+        hasher.write(event_type.as_bytes());
+        kept(hasher.finish())
+    }
+
+    fn scope_hash(&self, tenant: &TenantId, event_types: &[EventType], audience: &Audience) -> u32 {
+        kept(self.hasher.hash_one((tenant, event_types, audience)))
+    }
+
+    /// The scope of a subscription, held once more.
+    pub(super) fn hold(&mut self, subscription: &Subscription) -> usize {
+        let (tenant, types) = (subscription.tenant(), subscription.event_types());
+        let hash = self.scope_hash(tenant, types, subscription.audience());
+        let same = |(other, at): &(u32, usize)| {
+            *other == hash && self.scopes.get(*at).is_some_and(|scope| scope.is_of(subscription))
+        };
+        if let Some((_, at)) = self.by_scope.find(spread(hash), same) {
+            let at = *at;
+            if let Some(scope) = self.scopes.get_mut(at) {
+                scope.uses += 1;
+            }
+            return at;
+        }
+        let tenants = &mut self.tenants;
+        let known = self.by_tenant.entry_ref(tenant);
+        let (number, uses) = known.or_insert_with(|| (tenants.insert(()), 0));
+        *uses += 1;
+        let number = narrow(*number);
+        let mut scope = Scope {
+            tenant: tenant.clone(),
+            event_types: types.into(),
+            enabled: subscription.is_enabled(),
+            audience: subscription.audience().clone(),
+            number,
+            shelves: SmallVec::new(),
+            uses: 1,
+        };
+        if scope.enabled {
+            let shelf =
+                |event_type| self.hold_shelf(tenant, number, event_type, subscription.audience());
+            scope.shelves = types.iter().map(shelf).collect();
+        }
+        let at = self.scopes.insert(scope);
+        self.by_scope.insert_unique(spread(hash), (hash, at), |(hash, _)| spread(*hash));
+        at
+    }
+
+    fn hold_shelf(
+        &mut self,
+        tenant: &TenantId,
+        number: u32,
+        event_type: &EventType,
+        audience: &Audience,
+    ) -> u32 {
+        let at = self.find(tenant.as_str(), event_type.as_str()).unwrap_or_else(|| {
+            let channel = Channel {
+                tenant: tenant.clone(),
+                event_type: event_type.clone(),
+                number,
+                used: SmallVec::new(),
+                all: None,
+                owners: HashMap::new(),
+            };
+            let at = self.channels.insert(channel);
+            let hash = self.name_hash(tenant.as_str(), event_type.as_str());
+            self.by_name.insert_unique(spread(hash), (hash, at), |(hash, _)| spread(*hash));
+            at
+        });
+        let Self { channels, shelves, .. } = self;
+        let Some(channel) = channels.get_mut(at) else { return u32::MAX };
+        let owner = match audience {
+            Audience::Tenant => None,
+            Audience::Owner(owner) => Some(owner),
+        };
+        let new = || {
+            let owner = owner.cloned();
+            let shelf = Shelf { channel: at, owner, defaults: Defaults::default(), uses: 0 };
+            narrow(shelves.insert(shelf))
+        };
+        let shelf = match owner {
+            None => *channel.all.get_or_insert_with(new),
+            Some(owner) => *channel.owners.entry_ref(owner).or_insert_with(new),
+        };
+        if let Some(shelf) = shelves.get_mut(shelf as usize) {
+            shelf.uses += 1;
+        }
+        shelf
+    }
+
+    /// Undoes one [`hold`](Self::hold).
+    pub(super) fn release(&mut self, at: usize) {
+        let Some(scope) = self.scopes.get_mut(at) else { return };
+        scope.uses -= 1;
+        if scope.uses > 0 {
+            return;
+        }
+        let Scope { tenant, event_types, audience, shelves, .. } = self.scopes.remove(at);
+        let hash = self.scope_hash(&tenant, &event_types, &audience);
+        if let Ok(entry) = self.by_scope.find_entry(spread(hash), |(_, other)| *other == at) {
+            entry.remove();
+        }
+        for shelf in &shelves {
+            self.release_shelf(*shelf as usize);
+        }
+        if let Some((number, uses)) = self.by_tenant.get_mut(&tenant) {
+            *uses -= 1;
+            if *uses == 0 {
+                self.tenants.remove(*number);
+                self.by_tenant.remove(&tenant);
+            }
+        }
+    }
+
+    fn release_shelf(&mut self, at: usize) {
+        let Some(shelf) = self.shelves.get_mut(at) else { return };
+        shelf.uses -= 1;
+        if shelf.uses > 0 {
+            return;
+        }
+        let Shelf { channel: at, owner, .. } = self.shelves.remove(at);
+        let Some(channel) = self.channels.get_mut(at) else { return };
+        match owner {
+            None => channel.all = None,
+            Some(owner) => drop(channel.owners.remove(&owner)),
+        }
+        if channel.all.is_none() && channel.owners.is_empty() {
+            let Channel { tenant, event_type, .. } = self.channels.remove(at);
+            let hash = self.name_hash(tenant.as_str(), event_type.as_str());
+            if let Ok(entry) = self.by_name.find_entry(spread(hash), |(_, other)| *other == at) {
+                entry.remove();
+            }
+        }
+    }
+
+    /// The number of a scope's tenant and the shelves on which its subscriptions stand.
+    pub(super) fn of_scope(&self, at: usize) -> (u32, SmallVec<[u32; 2]>) {
+        let scope = self.scopes.get(at);
+        scope.map(|scope| (scope.number, scope.shelves.clone())).unwrap_or_default()
+    }
+
+    /// A subscription of a scope.
+    pub(super) fn subscription(
+        &self,
+        at: usize,
+        filter: crate::filter::Filter,
+    ) -> Option<Subscription> {
+        let scope = self.scopes.get(at)?;
+        let types = scope.event_types.iter().cloned();
+        let subscription = Subscription::new(scope.tenant.clone(), types, filter);
+        Some(subscription.with_audience(scope.audience.clone()).with_enabled(scope.enabled))
+    }
+
+    pub(super) fn shelf(&self, at: u32) -> Option<&Shelf> {
+        self.shelves.get(at as usize)
+    }
+
+    pub(super) fn shelf_mut(&mut self, at: u32) -> Option<&mut Shelf> {
+        self.shelves.get_mut(at as usize)
+    }
+
+    pub(super) fn channel(&self, at: usize) -> Option<&Channel> {
+        self.channels.get(at)
+    }
+
+    pub(super) fn channel_mut(&mut self, at: usize) -> Option<&mut Channel> {
+        self.channels.get_mut(at)
+    }
+
+    /// The channel of a tenant and an event type.
+    #[inline]
+    pub(super) fn find(&self, tenant: &str, event_type: &str) -> Option<usize> {
+        let hash = self.name_hash(tenant, event_type);
+        let is = |(other, at): &(u32, usize)| {
+            *other == hash
+                && self.channels.get(*at).is_some_and(|channel| {
+                    channel.tenant.as_str() == tenant && channel.event_type.as_str() == event_type
+                })
+        };
+        self.by_name.find(spread(hash), is).map(|(_, at)| *at)
+    }
+
+    pub(super) fn count(&self, stats: &mut Stats) {
+        stats.tenants = self.by_tenant.len();
+        stats.defaults = self.shelves.iter().map(|(_, shelf)| shelf.defaults.len()).sum();
+    }
+
+    /// Short texts are counted as their length, and what belongs to an allocator not at all.
+    pub(super) fn bytes(&self) -> usize {
+        let text = |text: &str| text.len();
+        let channels = self.channels.iter().map(|(_, channel)| {
+            let owners = channel.owners.keys().map(|owner| text(owner.as_str())).sum::<usize>();
+            text(channel.tenant.as_str())
+                + text(channel.event_type.as_str())
+                + owners
+                + channel.owners.allocation_size()
+        });
+        let shelves = self.shelves.iter().map(|(_, shelf)| {
+            shelf.defaults.bytes() + shelf.owner.as_ref().map_or(0, |owner| text(owner.as_str()))
+        });
+        let scopes = self.scopes.iter().map(|(_, scope)| {
+            let owner = match &scope.audience {
+                Audience::Tenant => 0,
+                Audience::Owner(owner) => text(owner.as_str()),
+            };
+            let types = scope.event_types.iter().map(|name| text(name.as_str()) + 16);
+            text(scope.tenant.as_str()) + owner + types.sum::<usize>()
+        });
+        let tenants = self.by_tenant.keys().map(|tenant| text(tenant.as_str()));
+        self.channels.capacity() * size_of::<Channel>()
+            + self.shelves.capacity() * size_of::<Shelf>()
+            + self.scopes.capacity() * size_of::<Scope>()
+            + self.tenants.capacity() * size_of::<usize>()
+            + self.by_name.allocation_size()
+            + self.by_scope.allocation_size()
+            + self.by_tenant.allocation_size()
+            + channels.chain(shelves).chain(scopes).chain(tenants).sum::<usize>()
+    }
+}
+
+impl Channel {
+    /// Calls `each` with the shelves whose subscriptions an event of this channel may reach.
+    #[inline]
+    pub(super) fn shelves(&self, event: &Event<'_>, access: Access<'_>, mut each: impl FnMut(u32)) {
+        self.all.into_iter().for_each(&mut each);
+        if self.owners.is_empty() {
+            return;
+        }
+        let of = |owner: &str| self.owners.get(owner).copied();
+        match access {
+            Access::Owner => event.owner().and_then(of).into_iter().for_each(each),
+            Access::Users(users) => {
+                users.iter().filter_map(|user| of(user.as_str())).for_each(each);
+            }
+            Access::Everyone => self.owners.values().copied().for_each(each),
+            Access::Asked(may_access) => {
+                let owners = self.owners.iter().filter(|(owner, _)| may_access(owner));
+                owners.for_each(|(_, shelf)| each(*shelf));
+            }
+        }
+    }
+}
