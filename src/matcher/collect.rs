@@ -17,6 +17,7 @@ use crate::event::Event;
 pub struct Scratch {
     queries: Vec<Query>,
     probes: Vec<Probe>,
+    found: Vec<Found>,
     turned: Vec<u32>,
     /// Of all events, one behind the other.
     hits: Vec<u32>,
@@ -41,16 +42,16 @@ pub struct Work {
 #[derive(Clone, Copy, Debug)]
 struct Query {
     channel: Option<usize>,
-    /// Where its probes end.
+    /// Where its probes end, and then what was found.
     end: usize,
 }
 
-/// A value of an event on its way.
+/// A value of an event that filters may mention.
 #[derive(Clone, Copy, Debug)]
 struct Probe {
-    hash: u32,
     attribute: u8,
-    found: Found,
+    hash: u32,
+    candidate: Number,
 }
 
 /// Events on their way at once: with four attributes each, more than a core waits for at once.
@@ -75,99 +76,118 @@ impl Scratch {
         self.ends.clear();
         self.work = Work::default();
         for together in queries.chunks(TOGETHER) {
-            self.look_up(matcher, together);
+            self.probe(matcher, together);
+            if together.len() > 1 {
+                self.confirm(matcher, together);
+                // Nothing but a first look, so that the next step need not wait.
+                let places = self.found.iter().map(|found| found.lists.first());
+                let words = places.map(|place| matcher.postings.word(place));
+                std::hint::black_box(words.fold(0, u32::wrapping_add));
+            }
             self.collect(matcher, together);
         }
     }
 
-    /// Finds the values of the events.
-    fn look_up(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
-        let Self { queries: pending, probes, work, .. } = self;
-        let Matcher { profile, shelves, keys, postings, .. } = matcher;
+    /// Finds what values the events may have; of one event alone, which it has.
+    #[inline]
+    fn probe(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
+        let Self { queries: pending, probes, found, work, .. } = self;
+        let Matcher { profile, shelves, keys, .. } = matcher;
+        let alone = queries.len() == 1;
         pending.clear();
         probes.clear();
+        found.clear();
         for (event, _) in queries {
             let at = shelves.find(event.tenant(), event.event_type());
-            if let Some(channel) = at.and_then(|at| shelves.channel(at)) {
-                for (attribute, used) in (0u8..).zip(&channel.used) {
-                    if *used > 0
-                        && let Some(text) = event.value(profile.layout(), attribute.into())
-                    {
-                        let hash = keys.hash(Wanted { tenant: channel.number, attribute, text });
-                        let found = Found { number: keys.candidate(hash), lists: <_>::default() };
-                        probes.push(Probe { hash, attribute, found });
+            if let Some(Channel { number, used, .. }) = at.and_then(|at| shelves.channel(at)) {
+                for (attribute, used) in (0u8..).zip(used) {
+                    if *used == 0 {
+                        continue;
+                    }
+                    if let Some(text) = event.value(profile.layout(), attribute.into()) {
+                        work.probes += 1;
+                        let wanted = Wanted { tenant: *number, attribute, text };
+                        let hash = keys.hash(wanted);
+                        let candidate = keys.candidate(hash);
+                        if candidate == NONE {
+                            continue;
+                        }
+                        match alone {
+                            true => found.extend(keys.confirm(candidate, hash, wanted)),
+                            false => probes.push(Probe { attribute, hash, candidate }),
+                        }
                     }
                 }
             }
-            pending.push(Query { channel: at, end: probes.len() });
-        }
-        work.probes += probes.len();
-        let mut begin = 0;
-        for (query, (event, _)) in pending.iter().zip(queries) {
-            let probes = probes.get_mut(begin..query.end).unwrap_or_default();
-            let channel = query.channel.and_then(|at| shelves.channel(at));
-            if let Some(Channel { number: tenant, .. }) = channel {
-                for Probe { hash, attribute, found } in probes {
-                    let text = event.value(profile.layout(), usize::from(*attribute));
-                    if found.number != NONE
-                        && let Some(text) = text
-                    {
-                        let wanted = Wanted { tenant: *tenant, attribute: *attribute, text };
-                        *found = keys.confirm(found.number, *hash, wanted);
-                    }
-                }
-            }
-            begin = query.end;
-        }
-        if queries.len() > 1 {
-            // Nothing but a first look.
-            let first = probes.iter().map(|probe| postings.word(probe.found.lists.first()));
-            std::hint::black_box(first.fold(0, u32::wrapping_add));
+            pending
+                .push(Query { channel: at, end: if alone { found.len() } else { probes.len() } });
         }
     }
 
+    /// Finds the values that the events have.
+    #[inline]
+    fn confirm(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
+        let Self { queries: pending, probes, found, .. } = self;
+        let Matcher { profile, shelves, keys, .. } = matcher;
+        let mut begin = 0;
+        for (query, (event, _)) in pending.iter_mut().zip(queries) {
+            let probes = probes.get(begin..query.end).unwrap_or_default();
+            begin = query.end;
+            if let Some(channel) = query.channel.and_then(|at| shelves.channel(at)) {
+                for Probe { attribute, hash, candidate } in probes {
+                    let text = event.value(profile.layout(), usize::from(*attribute));
+                    let text = text.unwrap_or_default();
+                    let wanted = Wanted { tenant: channel.number, attribute: *attribute, text };
+                    found.extend(keys.confirm(*candidate, *hash, wanted));
+                }
+            }
+            query.end = found.len();
+        }
+    }
+
+    /// Finds who is hit.
+    #[inline]
     fn collect(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
-        let Self { queries: pending, probes, turned, hits, ends, work } = self;
+        let Self { queries: pending, found, turned, hits, ends, work, .. } = self;
         let mut first = 0;
         for (query, (event, access)) in pending.iter().zip(queries) {
-            let probes = probes.get(first..query.end).unwrap_or_default();
+            let found = found.get(first..query.end).unwrap_or_default();
             first = query.end;
             let begin = hits.len();
-            let mut lists = 0;
+            let mut shelves = 0;
             if let Some(channel) = query.channel.and_then(|at| matcher.shelves.channel(at)) {
                 channel.shelves(event, *access, |shelf| {
-                    lists += 1;
-                    matcher.shelf_hits(shelf, probes, turned, hits, work);
+                    shelves += 1;
+                    matcher.collect(shelf, found, turned, hits, work);
                 });
             }
-            if lists > 1
-                && let Some(own) = hits.get_mut(begin..)
-            {
-                own.sort_unstable();
-                // A user may be named twice.
-                let kept = unique(own);
-                hits.truncate(begin + kept);
+            if shelves > 1 {
+                sort_from(hits, begin);
             }
             ends.push(hits.len());
         }
     }
 }
 
-/// Moves the first of equal neighbours to the front; how many there are.
-fn unique(sorted: &mut [u32]) -> usize {
-    let mut kept = 0;
-    let mut last = None;
-    for at in 0..sorted.len() {
-        let word = sorted.get(at).copied();
-        if word != last {
-            if let (Some(place), Some(word)) = (sorted.get_mut(kept), word) {
-                *place = word;
+/// Sorts the words from `begin` on and drops doubles.
+#[inline]
+fn sort_from(words: &mut Vec<u32>, begin: usize) {
+    let Some(part) = words.get_mut(begin..) else { return };
+    part.sort_unstable();
+    // Few slots are reached twice.
+    if part.array_windows().any(|[a, b]| a == b) {
+        let mut last = None;
+        let mut place = begin;
+        for at in begin..words.len() {
+            let word = words.get(at).copied();
+            if word != last {
+                words.swap(place, at);
+                place += 1;
             }
-            kept += 1;
             last = word;
         }
+        words.truncate(place);
     }
-    kept
 }
 
 impl Matcher {
@@ -176,33 +196,47 @@ impl Matcher {
     /// A posting tells whether its slot's verdict is turned from the default one, the same by
     /// whichever value the slot is reached. The hits are the defaults, but for the turned slots, of
     /// which those that were in are out and those that were out are in.
-    fn shelf_hits(
+    #[inline]
+    fn collect(
         &self,
         at: u32,
-        probes: &[Probe],
+        found: &[Found],
         turned: &mut Vec<u32>,
         hits: &mut Vec<u32>,
         work: &mut Work,
     ) {
         let Some(shelf) = self.shelves.shelf(at) else { return };
-        turned.clear();
-        let holds = |number: Number| probes.iter().any(|probe| probe.found.number == number);
-        for probe in probes {
-            let Some(place) = probe.found.lists.find(&self.postings, at) else { continue };
-            let Posting { turns, tests } = Posting::at(&self.postings, place);
-            work.postings += turns.len() + tests.len();
-            work.tests += tests.len();
-            turned.extend_from_slice(turns);
-            let tests = tests.iter().filter(|[_, rest]| self.plans.turns(*rest, holds));
-            turned.extend(tests.map(|[slot, _]| *slot));
-        }
-        turned.sort_unstable();
-        let kept = unique(turned);
-        turned.truncate(kept);
         if shelf.defaults.is_empty() {
-            hits.extend_from_slice(turned);
+            self.turned(at, found, hits, work);
         } else {
+            turned.clear();
+            self.turned(at, found, turned, work);
             shelf.defaults.merge(turned, hits);
+        }
+    }
+
+    /// Appends the slots on a shelf whose verdict is not the default one, ascending.
+    #[inline]
+    fn turned(&self, at: u32, found: &[Found], turned: &mut Vec<u32>, work: &mut Work) {
+        let begin = turned.len();
+        let holds = |number: Number| found.iter().any(|found| found.number == number);
+        let mut lists = 0;
+        for value in found {
+            let Some(place) = value.lists.find(&self.postings, at) else { continue };
+            let Posting { turns, tests } = Posting::at(&self.postings, place);
+            lists += usize::from(!turns.is_empty());
+            work.postings += turns.len() + tests.len();
+            turned.extend_from_slice(turns);
+            for [slot, rest] in tests {
+                lists += 1;
+                work.tests += 1;
+                if self.plans.turns(*rest, holds) {
+                    turned.push(*slot);
+                }
+            }
+        }
+        if lists > 1 {
+            sort_from(turned, begin);
         }
     }
 }

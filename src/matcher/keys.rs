@@ -103,11 +103,15 @@ impl Keys {
 
     /// The number of a value whose hash has this candidate, and where it is posted.
     #[inline]
-    pub(super) fn confirm(&self, candidate: Number, hash: u32, wanted: Wanted<'_>) -> Found {
-        let key = self.keys.get(candidate as usize);
-        match key {
+    pub(super) fn confirm(
+        &self,
+        candidate: Number,
+        hash: u32,
+        wanted: Wanted<'_>,
+    ) -> Option<Found> {
+        match self.keys.get(candidate as usize) {
             Some(key) if self.is(key, candidate, wanted) => {
-                Found { number: candidate, lists: key.lists }
+                Some(Found { number: candidate, lists: key.lists })
             }
             _ => self.find(hash, wanted),
         }
@@ -115,17 +119,14 @@ impl Keys {
 
     /// Where two values have the same hash.
     #[cold]
-    fn find(&self, hash: u32, wanted: Wanted<'_>) -> Found {
-        let number = self.exact(hash, wanted).unwrap_or(NONE);
-        Found { number, lists: self.lists(number) }
-    }
-
-    fn exact(&self, hash: u32, wanted: Wanted<'_>) -> Option<Number> {
-        let is = |(other, number): &(u32, Number)| {
-            let key = self.keys.get(*number as usize);
-            *other == hash && key.is_some_and(|key| self.is(key, *number, wanted))
+    fn find(&self, hash: u32, wanted: Wanted<'_>) -> Option<Found> {
+        let found = |number: Number| {
+            let key = self.keys.get(number as usize)?;
+            self.is(key, number, wanted).then_some(Found { number, lists: key.lists })
         };
-        self.table.find(spread(hash), is).map(|(_, number)| *number)
+        let is = |(other, number): &(u32, Number)| *other == hash && found(*number).is_some();
+        let (_, number) = self.table.find(spread(hash), is)?;
+        found(*number)
     }
 
     #[inline]
@@ -146,9 +147,8 @@ impl Keys {
     /// The number of a value, given to it where it has none; it is to be [used](Self::hold) then.
     pub(super) fn number(&mut self, wanted: Wanted<'_>) -> Number {
         let hash = self.hash(wanted);
-        let number = self.confirm(self.candidate(hash), hash, wanted).number;
-        if number != NONE {
-            return number;
+        if let Some(found) = self.confirm(self.candidate(hash), hash, wanted) {
+            return found.number;
         }
         let number = self.free.pop().unwrap_or_else(|| {
             // Beyond `MOST` an insert is refused before.
@@ -223,10 +223,6 @@ impl Keys {
         rank + (u64::from(key.postings) << 8)
     }
 
-    pub(super) fn lists(&self, number: Number) -> Lists {
-        self.keys.get(number as usize).map(|key| key.lists).unwrap_or_default()
-    }
-
     /// Where a value is posted, and how often.
     pub(super) fn posted(&mut self, number: Number) -> Option<(&mut Lists, &mut u32)> {
         self.keys.get_mut(number as usize).map(|key| (&mut key.lists, &mut key.postings))
@@ -278,7 +274,8 @@ mod tests {
             let hash = keys.hash(*one);
             // As if the table had given the wrong one for the hash.
             for candidate in &numbers {
-                assert_eq!(keys.confirm(*candidate, hash, *one).number, numbers[at]);
+                let found = keys.confirm(*candidate, hash, *one).unwrap();
+                assert_eq!(found.number, numbers[at]);
             }
         }
         numbers.iter().for_each(|number| keys.release(*number));
