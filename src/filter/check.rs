@@ -4,54 +4,41 @@ use super::{
     Attribute, Filter, Node, Operator, Predicate, Profile, Violation, ViolationKind, Violations,
 };
 use crate::event::EventType;
-use crate::syntax::{AttrPath, CompareOp, Expr, ExprKind, ExprRef, Span, Value, distance, quote};
+use crate::syntax::{AttrPath, CompareOp, ExprKind, ExprRef, Span, Value, distance, quote};
 
 pub(super) fn check(
     profile: &Profile,
-    expr: &Expr,
+    root: ExprRef<'_>,
     event_types: Option<&[EventType]>,
 ) -> Result<Filter, Violations> {
     let mut check = Check { profile, event_types, violations: Vec::new() };
-    let mut nodes = Vec::new();
     let mut skipped = 0;
-    for (at, part) in expr.iter().enumerate() {
+    let nodes = root.iter().enumerate().filter_map(|(at, part)| {
         if at < skipped {
-            continue;
+            return None;
         }
         match part.kind() {
-            ExprKind::And(_) => nodes.push(Node::And { end: part.end() }),
-            ExprKind::Or(_) => nodes.push(Node::Or { end: part.end() }),
+            ExprKind::And(_) => return Some(Node::And { end: part.end() }),
+            ExprKind::Or(_) => return Some(Node::Or { end: part.end() }),
             ExprKind::Compare { path, operator, value } => {
-                nodes.extend(check.comparison(part, path, operator, value).map(Node::Term));
+                return check.comparison(part, path, operator, value).map(Node::Term);
             }
             ExprKind::Present { path } => {
                 check.attribute(part, path);
                 check.operator(part, "pr", "with a value");
             }
-            ExprKind::Not(_) => {
-                let help = match profile.operators().contains(&Operator::Ne) {
-                    true => "write `ne` for `not(… eq …)`, and turn `and` and `or` round inside",
-                    false => "say it without `not`",
-                };
-                let message = "`not` is not supported here";
-                check.add(ViolationKind::UnsupportedNot, part.operator_span(), message, help);
-            }
+            ExprKind::Not(_) => check.not(part),
             ExprKind::ValuePath { path, .. } => {
-                let message =
-                    format!("value path `{}[…]` is not supported here", quote(path.as_str()));
-                let help = format!("compare an attribute itself; known are {}", check.known());
-                check.add(ViolationKind::UnsupportedValuePath, part.span(), message, help);
+                check.value_path(part, path);
                 // What stands in the brackets are sub-attributes, which the profile does not know.
                 skipped = part.end();
             }
         }
-    }
-    if check.violations.is_empty() {
-        // Every part became a node of its own, so the ends hold for the filter too.
-        Ok(Filter::from_nodes(profile, nodes))
-    } else {
-        Err(Violations(check.violations))
-    }
+        None
+    });
+    // Where nothing is wrong, every part becomes a node of its own, so the ends hold for the filter.
+    let filter = Filter::from_nodes(profile, nodes);
+    if check.violations.is_empty() { Ok(filter) } else { Err(Violations(check.violations)) }
 }
 
 struct Check<'a> {
@@ -75,12 +62,27 @@ impl<'a> Check<'a> {
         list(self.profile.attributes().iter().map(Attribute::name), ", ")
     }
 
+    fn not(&mut self, part: ExprRef<'_>) {
+        let help = match self.profile.operators().contains(&Operator::Ne) {
+            true => "write `ne` for `not(… eq …)`, and turn `and` and `or` round inside",
+            false => "say it without `not`",
+        };
+        let message = "`not` is not supported here";
+        self.add(ViolationKind::UnsupportedNot, part.operator_span(), message, help);
+    }
+
+    fn value_path(&mut self, part: ExprRef<'_>, path: AttrPath<'_>) {
+        let message = format!("value path `{}[…]` is not supported here", quote(path.as_str()));
+        let help = format!("compare an attribute itself; known are {}", self.known());
+        self.add(ViolationKind::UnsupportedValuePath, part.span(), message, help);
+    }
+
     fn comparison<'v>(
         &mut self,
         part: ExprRef<'_>,
-        path: &AttrPath,
+        path: AttrPath<'_>,
         operator: CompareOp,
-        value: &'v Value,
+        value: Value<'v>,
     ) -> Option<Predicate<'v>> {
         let attribute = self.attribute(part, path);
         let operator = self.operator(part, operator.keyword(), "");
@@ -93,7 +95,7 @@ impl<'a> Check<'a> {
         };
         let (index, attribute) = attribute?;
         if let Some(allowed) = attribute.values()
-            && !allowed.contains(text)
+            && !allowed.iter().any(|allowed| **allowed == *text)
         {
             let message = format!("`{}` is never `{}`", attribute.name(), quote(text));
             let help = format!(
@@ -105,7 +107,11 @@ impl<'a> Check<'a> {
         Some(Predicate { attribute: index, operator: operator?, value: text })
     }
 
-    fn attribute(&mut self, part: ExprRef<'_>, path: &AttrPath) -> Option<(usize, &'a Attribute)> {
+    fn attribute(
+        &mut self,
+        part: ExprRef<'_>,
+        path: AttrPath<'_>,
+    ) -> Option<(usize, &'a Attribute)> {
         let Some((index, attribute)) = self.profile.find(path) else {
             let message = format!("attribute `{}` is unknown", quote(path.as_str()));
             let known = self.known();
@@ -129,7 +135,7 @@ impl<'a> Check<'a> {
 
     /// The known attribute that an unknown one was likely meant to be: near in spelling, with or
     /// without what stands before its last dot.
-    fn nearest(&self, path: &AttrPath) -> Option<&'a str> {
+    fn nearest(&self, path: AttrPath<'_>) -> Option<&'a str> {
         const LONGEST: usize = 64;
         let written = match path.sub_attribute() {
             Some(sub) => format!("{}.{sub}", path.name()),

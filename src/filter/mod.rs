@@ -217,25 +217,23 @@ impl Hash for Filter {
 
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let terms: Vec<String> = self.nodes().map(|node| self.term_text(node)).collect();
-        let shapes = self.nodes().zip(&terms).map(|(node, text)| match node {
+        let shape = |node| match node {
             Node::And { end } => Shape::And { end },
             Node::Or { end } => Shape::Or { end },
-            Node::Term(_) => Shape::Leaf(text),
-        });
-        write_tree(f, shapes)
+            Node::Term(term) => Shape::Leaf(Text(&self.0.profile, term)),
+        };
+        write_tree(f, self.nodes().map(shape))
     }
 }
 
-impl Filter {
-    fn term_text(&self, node: Node<'_>) -> String {
-        match node {
-            Node::Term(Predicate { attribute, operator, value }) => {
-                let name = self.0.profile.attribute_name(attribute);
-                format!("{name} {operator} {}", Value::String(value.into()))
-            }
-            Node::And { .. } | Node::Or { .. } => String::new(),
-        }
+/// A term as it is written.
+struct Text<'f>(&'f Profile, Predicate<'f>);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Predicate { attribute, operator, value } = self.1;
+        let name = self.0.attribute_name(attribute);
+        write!(f, "{name} {operator} {}", Value::String(value))
     }
 }
 

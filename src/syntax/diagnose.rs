@@ -3,10 +3,8 @@
 use super::cursor::Cursor;
 use super::error::{Error, ErrorKind, Expected, operators};
 use super::token;
+use super::tree::Open;
 use super::{CompareOp, Span, quote};
-
-/// An open bracket: where it stands and what closes it.
-pub(super) type Open = (Span, char);
 
 /// Words and symbols of other languages, and what SCIM has for them.
 const LOOKALIKES: [(&str, CompareOp); 19] = [

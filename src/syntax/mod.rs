@@ -39,6 +39,7 @@ pub use expr::{AttrPath, CompareOp, Expr, ExprKind, ExprRef, Operands, Value};
 pub use limits::Limits;
 
 pub(crate) use error::{kinds, quote};
+pub(crate) use parse::parse;
 pub(crate) use print::{Shape, write_tree};
 pub(crate) use token::is_space;
 

@@ -1,16 +1,20 @@
-//! The words of the grammar, with nom: attribute paths, literals, white space.
+//! The words of the grammar, with nom: attribute paths, literals, white space. All but strings with
+//! escapes are read as bytes, which say as much here and are cheaper than characters.
 
-use super::{AttrPath, Value};
+use super::tree::Literal;
 use nom::branch::alt;
 use nom::bytes::complete::{tag, tag_no_case, take, take_while, take_while_m_n, take_while1};
 use nom::character::complete::{char, digit0, digit1, one_of, satisfy};
 use nom::combinator::{all_consuming, map, opt, recognize, value};
 use nom::error::ParseError;
 use nom::multi::fold_many0;
-use nom::sequence::{pair, preceded, terminated};
+use nom::sequence::{delimited, pair, preceded, terminated};
 use nom::{Err, IResult, Parser};
 
-/// What kept a token from being read, and the text from there on.
+/// Bytes of the text, or no such token.
+type Parsed<'t, T = &'t [u8]> = IResult<&'t [u8], T, ()>;
+
+/// What kept a string from being read, and the text from there on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fault<'t> {
     pub(super) rest: &'t str,
@@ -38,10 +42,10 @@ impl<'t> ParseError<&'t str> for Fault<'t> {
     }
 }
 
-type Parsed<'t, T> = IResult<&'t str, T, Fault<'t>>;
+type Piecewise<'t, T> = IResult<&'t str, T, Fault<'t>>;
 
 /// Turns whatever a parser says into "the kind of fault, for good".
-fn fault<'t, T>(rest: &'t str, kind: FaultKind) -> Parsed<'t, T> {
+fn fault<'t, T>(rest: &'t str, kind: FaultKind) -> Piecewise<'t, T> {
     Err(Err::Failure(Fault { rest, kind }))
 }
 
@@ -50,80 +54,96 @@ pub(crate) fn is_space(c: char) -> bool {
 }
 
 /// Ends a bare word: what could belong to no word of the grammar, well written or not.
-fn is_delimiter(c: char) -> bool {
-    is_space(c) || matches!(c, '(' | ')' | '[' | ']' | '"')
+fn is_delimiter(byte: u8) -> bool {
+    is_space(byte.into()) || matches!(byte, b'(' | b')' | b'[' | b']' | b'"')
 }
 
-pub(super) fn spaces(text: &str) -> Parsed<'_, &str> {
-    take_while(is_space).parse(text)
+pub(super) fn spaces(text: &[u8]) -> Parsed<'_> {
+    take_while(|byte: u8| is_space(byte.into())).parse(text)
 }
 
 /// A run of anything but white space, brackets and double quotes.
-pub(super) fn bare_word(text: &str) -> Parsed<'_, &str> {
-    take_while1(|c| !is_delimiter(c)).parse(text)
+pub(super) fn bare_word(text: &[u8]) -> Parsed<'_> {
+    take_while(|byte| !is_delimiter(byte)).parse(text)
 }
 
 /// `not` before an opening bracket.
-pub(super) fn not_bracket(text: &str) -> Parsed<'_, &str> {
+pub(super) fn not_bracket(text: &[u8]) -> Parsed<'_> {
     terminated(tag_no_case("not"), (spaces, char('('))).parse(text)
 }
 
 /// `ATTRNAME = ALPHA *(nameChar)`
-fn name(text: &str) -> Parsed<'_, &str> {
-    let name_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+fn name(text: &[u8]) -> Parsed<'_> {
+    let name_char = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     recognize(pair(satisfy(|c| c.is_ascii_alphabetic()), take_while(name_char))).parse(text)
 }
 
 /// `attrPath = [URI ":"] ATTRNAME *1subAttr`
-pub(super) fn attr_path(text: &str) -> Parsed<'_, AttrPath> {
-    let parts = (opt(terminated(uri, char(':'))), name, opt(preceded(char('.'), name)));
-    map(parts, |(uri, name, sub)| AttrPath::new(uri, name, sub)).parse(text)
+pub(super) fn attr_path(text: &[u8]) -> Parsed<'_> {
+    let plain = || recognize((name, opt((char('.'), name))));
+    let (rest, path) = plain().parse(text)?;
+    if rest.first().is_some_and(|byte| *byte == b'%' || in_uri(*byte)) {
+        return recognize((opt((uri, char(':'))), plain())).parse(text);
+    }
+    Ok((rest, path))
+}
+
+fn in_uri(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.' | b'_' | b'~' | b':' | b'/' | b'?' | b'#' | b'@' | b'!' | b'$' | b'&'
+                ..=b',' | b';' | b'='
+        )
 }
 
 /// The schema URI of an attribute path: all up to the last colon before the name, where that
 /// begins with a scheme. A square bracket belongs to it round an IP address alone, since anywhere
 /// else it begins a value path.
-fn uri(text: &str) -> Parsed<'_, &str> {
-    let plain = satisfy(|c| c.is_ascii_alphanumeric() || "-._~:/?#@!$&'()*+,;=".contains(c));
-    let percent = recognize((char('%'), take_while_m_n(2, 2, |c: char| c.is_ascii_hexdigit())));
+fn uri(text: &[u8]) -> Parsed<'_> {
+    let plain = take_while_m_n(1, 1, in_uri);
+    let percent = recognize((char('%'), take_while_m_n(2, 2, |byte: u8| byte.is_ascii_hexdigit())));
     let address = recognize((
         tag("//["),
-        take_while1(|c: char| c.is_ascii_hexdigit() || matches!(c, ':' | '.')),
+        take_while1(|byte: u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')),
         char(']'),
     ));
-    let unit = alt((address, percent, recognize(plain)));
+    let unit = alt((address, percent, plain));
     let (_, run) = recognize(fold_many0(unit, || (), |(), _| ())).parse(text)?;
-    let Some((uri, _)) = run.rsplit_once(':') else {
-        return Err(Err::Error(Fault { rest: text, kind: FaultKind::Other }));
-    };
-    let scheme_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-    let scheme = (satisfy(|c| c.is_ascii_alphabetic()), take_while(scheme_char), char(':'));
-    let whole = recognize((scheme, nom::combinator::rest));
-    let (_, uri) = all_consuming(whole).parse(uri)?;
-    take(uri.chars().count()).parse(text)
+    let length = run.iter().rposition(|byte| *byte == b':').ok_or(Err::Error(()))?;
+    let (rest, uri) = take(length).parse(text)?;
+    let scheme_char = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    (satisfy(|c| c.is_ascii_alphabetic()), take_while(scheme_char), char(':')).parse(uri)?;
+    Ok((rest, uri))
 }
 
 /// `true`, `false`, `null` or a number of JSON, being all of `word`.
-pub(super) fn bare_value(word: &str) -> Option<Value> {
+pub(super) fn bare_value(word: &[u8]) -> Option<Literal> {
     let literal = alt((
-        value(Value::Bool(true), tag("true")),
-        value(Value::Bool(false), tag("false")),
-        value(Value::Null, tag("null")),
-        map(number, |text: &str| Value::Number(text.into())),
+        value(Literal::Bool(true), tag("true")),
+        value(Literal::Bool(false), tag("false")),
+        value(Literal::Null, tag("null")),
+        value(Literal::Number, number),
     ));
     all_consuming(literal).parse(word).ok().map(|(_, value)| value)
 }
 
 /// `number = [ "-" ] int [ frac ] [ exp ]` (RFC 8259)
-fn number(text: &str) -> Parsed<'_, &str> {
+fn number(text: &[u8]) -> Parsed<'_> {
     let int = alt((tag("0"), recognize((one_of("123456789"), digit0))));
     let frac = (char('.'), digit1);
     let exp = (one_of("eE"), opt(one_of("+-")), digit1);
     recognize((opt(char('-')), int, opt(frac), opt(exp))).parse(text)
 }
 
+/// A JSON string without escapes.
+pub(super) fn plain_string(text: &[u8]) -> Parsed<'_> {
+    let plain = |byte: u8| !matches!(byte, b'"' | b'\\' | ..0x20);
+    delimited(char('"'), take_while(plain), char('"')).parse(text)
+}
+
 /// A JSON string, its escapes resolved.
-pub(super) fn string(text: &str) -> Parsed<'_, Box<str>> {
+pub(super) fn string(text: &str) -> Piecewise<'_, String> {
     let (body, _) = char('"').parse(text)?;
     let run = take_while1(|c: char| !matches!(c, '"' | '\\') && u32::from(c) >= 0x20);
     let piece = alt((map(run, Piece::Run), map(escape, Piece::Char)));
@@ -136,7 +156,7 @@ pub(super) fn string(text: &str) -> Parsed<'_, Box<str>> {
     })
     .parse(body)?;
     match rest.chars().next() {
-        Some('"') => value(content.into(), char('"')).parse(rest),
+        Some('"') => value(content, char('"')).parse(rest),
         Some('\\') | None => fault(text, FaultKind::Unclosed),
         Some(_) => fault(rest, FaultKind::Control),
     }
@@ -147,7 +167,7 @@ enum Piece<'t> {
     Char(char),
 }
 
-fn escape(text: &str) -> Parsed<'_, char> {
+fn escape(text: &str) -> Piecewise<'_, char> {
     let (rest, _) = char('\\').parse(text)?;
     if rest.is_empty() {
         // The string is cut short right behind a backslash: nothing is wrong with the escape.
@@ -188,7 +208,7 @@ fn unicode<'t>(from: &'t str) -> impl Parser<&'t str, Output = char, Error = Fau
     }
 }
 
-fn hex4(text: &str) -> Parsed<'_, u32> {
+fn hex4(text: &str) -> Piecewise<'_, u32> {
     let mut digits = take_while_m_n(4, 4, |c: char| c.is_ascii_hexdigit());
     let (rest, digits) = digits.parse(text)?;
     Ok((rest, u32::from_str_radix(digits, 16).unwrap_or_default()))
