@@ -222,7 +222,10 @@ impl Layout {
 
     /// The index of an attribute by its name, letter case aside (RFC 7643 section 2.1).
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
-        self.attributes.iter().position(|attribute| attribute.eq_ignore_ascii_case(name))
+        let named = |attribute: &Box<str>| {
+            same(attribute.as_bytes(), name.as_bytes()) || attribute.eq_ignore_ascii_case(name)
+        };
+        self.attributes.iter().position(named)
     }
 
     #[inline]

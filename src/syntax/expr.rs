@@ -249,7 +249,7 @@ impl<'a> ExprRef<'a> {
     }
 
     /// This part and all behind it in the order of the text.
-    pub(crate) fn iter(self) -> impl Iterator<Item = ExprRef<'a>> {
+    pub(crate) fn iter(self) -> impl ExactSizeIterator<Item = ExprRef<'a>> {
         (self.at..self.tree.nodes.len()).map(move |at| ExprRef { at, ..self })
     }
 
