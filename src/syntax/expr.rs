@@ -222,6 +222,7 @@ impl<'a> ExprRef<'a> {
 
     /// What this part is, with its operands.
     #[must_use]
+    #[inline]
     pub fn kind(self) -> ExprKind<'a> {
         let inner = ExprRef { at: self.at + 1, ..self };
         let path = self.path();

@@ -62,10 +62,10 @@ pub struct Span {
 }
 
 impl Span {
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "texts have at most `Limits::MAX_BYTES`")]
     pub(crate) fn new(start: usize, end: usize) -> Self {
-        // Texts longer than `Limits::MAX_BYTES` are refused before any span is made.
-        let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Self { start: clamp(start), end: clamp(end) }
+        Self { start: start as u32, end: end as u32 }
     }
 
     /// The span as a range that slices the text it was made from.

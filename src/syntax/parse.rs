@@ -40,7 +40,9 @@ impl Parser<'_> {
                 self.enter(self.at.here(1), ')', None)?;
                 continue;
             }
-            if let Ok((rest, _)) = token::not_bracket(self.at.bytes()) {
+            if matches!(self.at.byte(), Some(b'n' | b'N'))
+                && let Ok((rest, _)) = token::not_bracket(self.at.bytes())
+            {
                 let whole = self.at.advance(rest);
                 let operator = Span { end: whole.start + 3, ..whole };
                 self.at.at -= 1;

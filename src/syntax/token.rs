@@ -3,7 +3,9 @@
 
 use super::tree::Literal;
 use nom::branch::alt;
-use nom::bytes::complete::{tag, tag_no_case, take, take_while, take_while_m_n, take_while1};
+use nom::bytes::complete::{
+    tag, tag_no_case, take, take_till, take_while, take_while_m_n, take_while1,
+};
 use nom::character::complete::{char, digit0, digit1, one_of, satisfy};
 use nom::combinator::{all_consuming, map, opt, recognize, value};
 use nom::error::ParseError;
@@ -49,22 +51,63 @@ fn fault<'t, T>(rest: &'t str, kind: FaultKind) -> Piecewise<'t, T> {
     Err(Err::Failure(Fault { rest, kind }))
 }
 
-pub(crate) fn is_space(c: char) -> bool {
+pub(crate) const fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
-/// Ends a bare word: what could belong to no word of the grammar, well written or not.
-fn is_delimiter(byte: u8) -> bool {
-    is_space(byte.into()) || matches!(byte, b'(' | b')' | b'[' | b']' | b'"')
+/// What a byte may be part of: a bit for each kind of token.
+const SPACE: u8 = 1;
+/// White space, a bracket or a double quote: what could belong to no word of the grammar, well
+/// written or not.
+const DELIMITER: u8 = 2;
+const NAME: u8 = 4;
+const URI: u8 = 8;
+/// What stands for itself in a string.
+const PLAIN: u8 = 16;
+
+/// A look-up takes less than the comparisons that it stands for.
+static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut class, b) = (0, byte as u8);
+        if is_space(b as char) {
+            class |= SPACE;
+        }
+        if is_space(b as char) || matches!(b, b'(' | b')' | b'[' | b']' | b'"') {
+            class |= DELIMITER;
+        }
+        if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_') {
+            class |= NAME | URI;
+        }
+        if matches!(b, b'.' | b'~' | b':' | b'/' | b'?' | b'#' | b'@' | b'!' | b'$') {
+            class |= URI;
+        }
+        if matches!(b, b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=') {
+            class |= URI;
+        }
+        if !matches!(b, b'"' | b'\\' | ..0x20) {
+            class |= PLAIN;
+        }
+        classes[byte] = class;
+        byte += 1;
+    }
+    classes
+};
+
+/// Whether a byte may be part of one of these kinds of token.
+#[inline]
+fn is(kinds: u8) -> impl Fn(u8) -> bool {
+    move |byte| CLASSES.get(usize::from(byte)).is_some_and(|class| class & kinds != 0)
 }
 
 pub(super) fn spaces(text: &[u8]) -> Parsed<'_> {
-    take_while(|byte: u8| is_space(byte.into())).parse(text)
+    take_while(is(SPACE)).parse(text)
 }
 
 /// A run of anything but white space, brackets and double quotes.
 pub(super) fn bare_word(text: &[u8]) -> Parsed<'_> {
-    take_while(|byte| !is_delimiter(byte)).parse(text)
+    take_till(is(DELIMITER)).parse(text)
 }
 
 /// `not` before an opening bracket.
@@ -74,34 +117,24 @@ pub(super) fn not_bracket(text: &[u8]) -> Parsed<'_> {
 
 /// `ATTRNAME = ALPHA *(nameChar)`
 fn name(text: &[u8]) -> Parsed<'_> {
-    let name_char = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    recognize(pair(satisfy(|c| c.is_ascii_alphabetic()), take_while(name_char))).parse(text)
+    recognize(pair(satisfy(|c| c.is_ascii_alphabetic()), take_while(is(NAME)))).parse(text)
 }
 
 /// `attrPath = [URI ":"] ATTRNAME *1subAttr`
 pub(super) fn attr_path(text: &[u8]) -> Parsed<'_> {
     let plain = || recognize((name, opt((char('.'), name))));
     let (rest, path) = plain().parse(text)?;
-    if rest.first().is_some_and(|byte| *byte == b'%' || in_uri(*byte)) {
+    if rest.first().is_some_and(|byte| *byte == b'%' || is(URI)(*byte)) {
         return recognize((opt((uri, char(':'))), plain())).parse(text);
     }
     Ok((rest, path))
-}
-
-fn in_uri(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.' | b'_' | b'~' | b':' | b'/' | b'?' | b'#' | b'@' | b'!' | b'$' | b'&'
-                ..=b',' | b';' | b'='
-        )
 }
 
 /// The schema URI of an attribute path: all up to the last colon before the name, where that
 /// begins with a scheme. A square bracket belongs to it round an IP address alone, since anywhere
 /// else it begins a value path.
 fn uri(text: &[u8]) -> Parsed<'_> {
-    let plain = take_while_m_n(1, 1, in_uri);
+    let plain = take_while_m_n(1, 1, is(URI));
     let percent = recognize((char('%'), take_while_m_n(2, 2, |byte: u8| byte.is_ascii_hexdigit())));
     let address = recognize((
         tag("//["),
@@ -138,8 +171,7 @@ fn number(text: &[u8]) -> Parsed<'_> {
 
 /// A JSON string without escapes.
 pub(super) fn plain_string(text: &[u8]) -> Parsed<'_> {
-    let plain = |byte: u8| !matches!(byte, b'"' | b'\\' | ..0x20);
-    delimited(char('"'), take_while(plain), char('"')).parse(text)
+    delimited(char('"'), take_while(is(PLAIN)), char('"')).parse(text)
 }
 
 /// A JSON string, its escapes resolved.
