@@ -87,6 +87,7 @@ impl<'a> Check<'a> {
         self.add(ViolationKind::UnsupportedValuePath, part.span(), message, help);
     }
 
+    #[inline]
     fn comparison<'v>(
         &mut self,
         part: ExprRef<'_>,
@@ -131,6 +132,7 @@ impl<'a> Check<'a> {
         self.add(ViolationKind::ValueNotAllowed, part.value_span(), message, help);
     }
 
+    #[inline]
     fn attribute(
         &mut self,
         part: ExprRef<'_>,
@@ -143,12 +145,17 @@ impl<'a> Check<'a> {
         if let (Some(only), Some(types)) = (attribute.sole_event_type(), self.event_types)
             && (types.is_empty() || types.iter().any(|event_type| event_type != only))
         {
-            let name = attribute.name();
-            let message = format!("`{name}` does not go with the webhook's event types");
-            let help = format!("make `{only}` the only event type, or remove the term");
-            self.add(ViolationKind::AttributeNotAllowed, part.path_span(), message, help);
+            self.not_with_types(part, attribute, only);
         }
         Some((index, attribute))
+    }
+
+    #[cold]
+    fn not_with_types(&mut self, part: ExprRef<'_>, attribute: &Attribute, only: &EventType) {
+        let name = attribute.name();
+        let message = format!("`{name}` does not go with the webhook's event types");
+        let help = format!("make `{only}` the only event type, or remove the term");
+        self.add(ViolationKind::AttributeNotAllowed, part.path_span(), message, help);
     }
 
     #[cold]

@@ -3,14 +3,12 @@
 
 use super::tree::Literal;
 use nom::branch::alt;
-use nom::bytes::complete::{
-    tag, tag_no_case, take, take_till, take_while, take_while_m_n, take_while1,
-};
+use nom::bytes::complete::{tag, tag_no_case, take, take_while, take_while_m_n, take_while1};
 use nom::character::complete::{char, digit0, digit1, one_of, satisfy};
 use nom::combinator::{all_consuming, map, opt, recognize, value};
 use nom::error::ParseError;
 use nom::multi::fold_many0;
-use nom::sequence::{delimited, pair, preceded, terminated};
+use nom::sequence::{delimited, preceded, terminated};
 use nom::{Err, IResult, Parser};
 
 /// Bytes of the text, or no such token.
@@ -57,9 +55,8 @@ pub(crate) const fn is_space(c: char) -> bool {
 
 /// What a byte may be part of: a bit for each kind of token.
 const SPACE: u8 = 1;
-/// White space, a bracket or a double quote: what could belong to no word of the grammar, well
-/// written or not.
-const DELIMITER: u8 = 2;
+/// All but white space, brackets and double quotes: a word of the grammar, well written or not.
+const WORD: u8 = 2;
 const NAME: u8 = 4;
 const URI: u8 = 8;
 /// What stands for itself in a string.
@@ -74,8 +71,8 @@ static CLASSES: [u8; 256] = {
         if is_space(b as char) {
             class |= SPACE;
         }
-        if is_space(b as char) || matches!(b, b'(' | b')' | b'[' | b']' | b'"') {
-            class |= DELIMITER;
+        if !is_space(b as char) && !matches!(b, b'(' | b')' | b'[' | b']' | b'"') {
+            class |= WORD;
         }
         if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_') {
             class |= NAME | URI;
@@ -101,13 +98,33 @@ fn is(kinds: u8) -> impl Fn(u8) -> bool {
     move |byte| CLASSES.get(usize::from(byte)).is_some_and(|class| class & kinds != 0)
 }
 
+/// A run of bytes of these kinds, perhaps empty.
+#[inline]
+fn run<'t>(kinds: u8) -> impl Fn(&'t [u8]) -> Parsed<'t> {
+    move |text| {
+        let length = text.iter().position(|byte| !is(kinds)(*byte)).unwrap_or(text.len());
+        let (run, rest) = text.split_at_checked(length).unwrap_or((text, &[]));
+        Ok((rest, run))
+    }
+}
+
+#[inline]
+fn byte<'t>(wanted: u8) -> impl Fn(&'t [u8]) -> Parsed<'t, ()> {
+    move |text| match text.split_first() {
+        Some((first, rest)) if *first == wanted => Ok((rest, ())),
+        _ => Err(Err::Error(())),
+    }
+}
+
+#[inline]
 pub(super) fn spaces(text: &[u8]) -> Parsed<'_> {
-    take_while(is(SPACE)).parse(text)
+    run(SPACE).parse(text)
 }
 
 /// A run of anything but white space, brackets and double quotes.
+#[inline]
 pub(super) fn bare_word(text: &[u8]) -> Parsed<'_> {
-    take_till(is(DELIMITER)).parse(text)
+    run(WORD).parse(text)
 }
 
 /// `not` before an opening bracket.
@@ -117,12 +134,15 @@ pub(super) fn not_bracket(text: &[u8]) -> Parsed<'_> {
 
 /// `ATTRNAME = ALPHA *(nameChar)`
 fn name(text: &[u8]) -> Parsed<'_> {
-    recognize(pair(satisfy(|c| c.is_ascii_alphabetic()), take_while(is(NAME)))).parse(text)
+    match text.first() {
+        Some(first) if first.is_ascii_alphabetic() => run(NAME).parse(text),
+        _ => Err(Err::Error(())),
+    }
 }
 
 /// `attrPath = [URI ":"] ATTRNAME *1subAttr`
 pub(super) fn attr_path(text: &[u8]) -> Parsed<'_> {
-    let plain = || recognize((name, opt((char('.'), name))));
+    let plain = || recognize((name, opt((byte(b'.'), name))));
     let (rest, path) = plain().parse(text)?;
     if rest.first().is_some_and(|byte| *byte == b'%' || is(URI)(*byte)) {
         return recognize((opt((uri, char(':'))), plain())).parse(text);
@@ -171,7 +191,32 @@ fn number(text: &[u8]) -> Parsed<'_> {
 
 /// A JSON string without escapes.
 pub(super) fn plain_string(text: &[u8]) -> Parsed<'_> {
-    delimited(char('"'), take_while(is(PLAIN)), char('"')).parse(text)
+    delimited(byte(b'"'), plain_run, byte(b'"')).parse(text)
+}
+
+/// A run of what stands for itself in a string, eight bytes at a time.
+#[inline]
+fn plain_run(text: &[u8]) -> Parsed<'_> {
+    const ONES: u64 = u64::MAX / 0xff;
+    // The high bit of each byte below `limit`, for bytes and limits up to 0x80; above the lowest
+    // such byte the bits say nothing.
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & (ONES * 0x80);
+    let (chunks, _) = text.as_chunks::<8>();
+    let mut length = 0;
+    for chunk in chunks {
+        let word = u64::from_le_bytes(*chunk);
+        let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+        let ends = below(word, 0x20) | is(b'"') | is(b'\\');
+        if ends != 0 {
+            length += ends.trailing_zeros() as usize / 8;
+            let (run, rest) = text.split_at_checked(length).unwrap_or((text, &[]));
+            return Ok((rest, run));
+        }
+        length += 8;
+    }
+    let (_, last) = run(PLAIN).parse(text.get(length..).unwrap_or_default())?;
+    let (run, rest) = text.split_at_checked(length + last.len()).unwrap_or((text, &[]));
+    Ok((rest, run))
 }
 
 /// A JSON string, its escapes resolved.
