@@ -221,6 +221,7 @@ impl Layout {
     }
 
     /// The index of an attribute by its name, letter case aside (RFC 7643 section 2.1).
+    #[inline]
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
         let named = |attribute: &Box<str>| {
             same(attribute.as_bytes(), name.as_bytes()) || attribute.eq_ignore_ascii_case(name)

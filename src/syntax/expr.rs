@@ -96,7 +96,7 @@ impl fmt::Debug for Expr {
     }
 }
 
-/// A part without its operands, though with their number of nodes.
+/// A part without its operands, though with the place where they end.
 #[derive(Clone, Copy)]
 struct Own<'a>(ExprRef<'a>);
 
@@ -110,7 +110,8 @@ impl PartialEq for Own<'_> {
             ) => value == v && operator == o,
             (one, other) => std::mem::discriminant(&one) == std::mem::discriminant(&other),
         };
-        same && one.path() == other.path() && one.size() == other.size()
+        same && one.slice(one.path_span()) == other.slice(other.path_span())
+            && one.end() == other.end()
     }
 }
 
@@ -171,26 +172,26 @@ pub enum ExprKind<'a> {
 }
 
 impl<'a> ExprRef<'a> {
+    #[inline]
     fn node(self) -> Option<&'a Node> {
         self.tree.nodes.get(self.at)
     }
 
+    #[inline]
     fn slice(self, span: Span) -> &'a str {
         self.text.get(span.range()).unwrap_or_default()
     }
 
-    fn path(self) -> AttrPath<'a> {
-        AttrPath(self.slice(self.path_span()))
-    }
-
-    fn value(self, literal: Literal) -> Value<'a> {
-        let Span { start, end } = self.value_span();
+    #[inline]
+    fn value(self, literal: Literal, span: Span) -> Value<'a> {
         match literal {
-            Literal::Plain => Value::String(self.slice(Span { start: start + 1, end: end - 1 })),
+            Literal::Plain => {
+                Value::String(self.slice(Span { start: span.start + 1, end: span.end - 1 }))
+            }
             Literal::Unescaped(span) => {
                 Value::String(self.tree.unescaped.get(span.range()).unwrap_or_default())
             }
-            Literal::Number => Value::Number(self.slice(Span { start, end })),
+            Literal::Number => Value::Number(self.slice(span)),
             Literal::Bool(value) => Value::Bool(value),
             Literal::Null => Value::Null,
         }
@@ -225,28 +226,26 @@ impl<'a> ExprRef<'a> {
     #[inline]
     pub fn kind(self) -> ExprKind<'a> {
         let inner = ExprRef { at: self.at + 1, ..self };
-        let path = self.path();
-        match self.node().map(|node| node.kind) {
-            Some(Kind::And) => ExprKind::And(Operands { next: inner, end: self.end() }),
-            Some(Kind::Or) => ExprKind::Or(Operands { next: inner, end: self.end() }),
-            Some(Kind::Not) => ExprKind::Not(inner),
-            Some(Kind::ValuePath) => ExprKind::ValuePath { path, filter: inner },
-            Some(Kind::Compare(operator, literal)) => {
-                ExprKind::Compare { path, operator, value: self.value(literal) }
+        let operands = |size: u32| Operands { next: inner, end: self.at + size as usize };
+        // No handle outside the tree is ever made; an empty group says as much.
+        let Some(node) = self.node() else { return ExprKind::And(operands(0)) };
+        let path = || AttrPath(self.slice(node.path));
+        match node.kind {
+            Kind::And => ExprKind::And(operands(node.size)),
+            Kind::Or => ExprKind::Or(operands(node.size)),
+            Kind::Not => ExprKind::Not(inner),
+            Kind::ValuePath => ExprKind::ValuePath { path: path(), filter: inner },
+            Kind::Compare(operator, literal) => {
+                ExprKind::Compare { path: path(), operator, value: self.value(literal, node.value) }
             }
-            Some(Kind::Present) => ExprKind::Present { path },
-            // No handle outside the tree is ever made; an empty group says as much.
-            None => ExprKind::And(Operands { next: inner, end: 0 }),
+            Kind::Present => ExprKind::Present { path: path() },
         }
     }
 
-    fn size(self) -> usize {
-        self.node().map_or(1, |node| node.size as usize)
-    }
-
     /// The index behind this part in the prefix order of [`Expr::iter`].
+    #[inline]
     pub(crate) fn end(self) -> usize {
-        self.at + self.size()
+        self.at + self.node().map_or(1, |node| node.size as usize)
     }
 
     /// This part and all behind it in the order of the text.

@@ -63,7 +63,7 @@ const URI: u8 = 8;
 const PLAIN: u8 = 16;
 
 /// A look-up takes less than the comparisons that it stands for.
-static CLASSES: [u8; 256] = {
+const CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
     let mut byte = 0;
     while byte < 256 {
@@ -102,7 +102,7 @@ fn is(kinds: u8) -> impl Fn(u8) -> bool {
 #[inline]
 fn run<'t>(kinds: u8) -> impl Fn(&'t [u8]) -> Parsed<'t> {
     move |text| {
-        let length = text.iter().position(|byte| !is(kinds)(*byte)).unwrap_or(text.len());
+        let length = text.iter().take_while(|byte| is(kinds)(**byte)).count();
         let (run, rest) = text.split_at_checked(length).unwrap_or((text, &[]));
         Ok((rest, run))
     }
