@@ -25,10 +25,15 @@ pub(super) fn check(
         match part.kind() {
             ExprKind::And(_) => filter.push(Node::And { end: part.end() }),
             ExprKind::Or(_) => filter.push(Node::Or { end: part.end() }),
-            ExprKind::Compare { path, operator, value } => {
+            ExprKind::Compare { path, operator, value: Value::String(value) } => {
                 if let Some(term) = check.comparison(part, path, operator, value) {
                     filter.push(Node::Term(term));
                 }
+            }
+            ExprKind::Compare { path, operator, value } => {
+                check.attribute(part, path);
+                check.operator(part, Some(operator));
+                check.not_a_string(part, value);
             }
             ExprKind::Present { path } => {
                 check.attribute(part, path);
@@ -93,14 +98,10 @@ impl<'a> Check<'a> {
         part: ExprRef<'_>,
         path: AttrPath<'_>,
         operator: CompareOp,
-        value: Value<'v>,
+        value: &'v str,
     ) -> Option<Predicate<'v>> {
         let attribute = self.attribute(part, path);
         let operator = self.operator(part, Some(operator));
-        let Value::String(value) = value else {
-            self.not_a_string(part, value);
-            return None;
-        };
         let (index, attribute) = attribute?;
         if let Some(allowed) = attribute.values()
             && !allowed.iter().any(|allowed| **allowed == *value)

@@ -194,7 +194,7 @@ impl Profile {
             return Ok(Filter::everything(self));
         }
         let tree = syntax::parse(text, self.0.limits)?;
-        Ok(check::check(self, tree.root(text), event_types)?)
+        Ok(check::check(self, tree.root(), event_types)?)
     }
 
     /// Checks a parsed filter.

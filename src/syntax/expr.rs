@@ -16,10 +16,7 @@ use std::fmt;
 /// # Ok::<(), hooksieve::syntax::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Expr {
-    text: Box<str>,
-    tree: Tree,
-}
+pub struct Expr(Tree<'static>);
 
 impl Expr {
     /// Parses a filter within the default [`Limits`].
@@ -37,14 +34,13 @@ impl Expr {
     ///
     /// As [`parse`](Self::parse).
     pub fn parse_within(text: &str, limits: Limits) -> Result<Self, Error> {
-        let tree = parse(text, limits)?;
-        Ok(Self { text: text.into(), tree })
+        Ok(Self(parse(text, limits)?.into_owned()))
     }
 
     /// The whole expression, to walk down from.
     #[must_use]
     pub fn root(&self) -> ExprRef<'_> {
-        self.tree.root(&self.text)
+        self.0.root()
     }
 
     /// Every part of the tree in the order of the text, an operator before its operands.
@@ -132,9 +128,7 @@ impl fmt::Display for Own<'_> {
 /// A part of an [`Expr`].
 #[derive(Clone, Copy)]
 pub struct ExprRef<'a> {
-    pub(super) tree: &'a Tree,
-    /// What was parsed.
-    pub(super) text: &'a str,
+    pub(super) tree: &'a Tree<'a>,
     pub(super) at: usize,
 }
 
@@ -179,19 +173,17 @@ impl<'a> ExprRef<'a> {
 
     #[inline]
     fn slice(self, span: Span) -> &'a str {
-        self.text.get(span.range()).unwrap_or_default()
+        self.tree.text.get(span.range()).unwrap_or_default()
     }
 
     #[inline]
-    fn value(self, literal: Literal, span: Span) -> Value<'a> {
+    fn value(self, literal: Literal, content: Span) -> Value<'a> {
         match literal {
-            Literal::Plain => {
-                Value::String(self.slice(Span { start: span.start + 1, end: span.end - 1 }))
+            Literal::Plain => Value::String(self.slice(content)),
+            Literal::Unescaped => {
+                Value::String(self.tree.unescaped.get(content.range()).unwrap_or_default())
             }
-            Literal::Unescaped(span) => {
-                Value::String(self.tree.unescaped.get(span.range()).unwrap_or_default())
-            }
-            Literal::Number => Value::Number(self.slice(span)),
+            Literal::Number => Value::Number(self.slice(content)),
             Literal::Bool(value) => Value::Bool(value),
             Literal::Null => Value::Null,
         }
@@ -235,9 +227,11 @@ impl<'a> ExprRef<'a> {
             Kind::Or => ExprKind::Or(operands(node.size)),
             Kind::Not => ExprKind::Not(inner),
             Kind::ValuePath => ExprKind::ValuePath { path: path(), filter: inner },
-            Kind::Compare(operator, literal) => {
-                ExprKind::Compare { path: path(), operator, value: self.value(literal, node.value) }
-            }
+            Kind::Compare(operator, literal) => ExprKind::Compare {
+                path: path(),
+                operator,
+                value: self.value(literal, node.content),
+            },
             Kind::Present => ExprKind::Present { path: path() },
         }
     }

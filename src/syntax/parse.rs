@@ -7,13 +7,12 @@ use super::token;
 use super::tree::{Builder, Kind, Literal, Node, Tree};
 use super::{CompareOp, Limits, Span};
 
-pub(crate) fn parse(text: &str, limits: Limits) -> Result<Tree, Error> {
+pub(crate) fn parse(text: &str, limits: Limits) -> Result<Tree<'_>, Error> {
     if text.len() > limits.bytes() {
         return Err(Error::too_long(text, limits.bytes()));
     }
-    // A term is seldom shorter than that.
-    let tree = Builder::with_capacity(2 + text.len() / 24);
-    let mut parser = Parser { at: Cursor { text, at: 0 }, limits, terms: 0, tree };
+    let at = Cursor { text, at: 0 };
+    let mut parser = Parser { at, limits, terms: 0, tree: Builder::new(text) };
     loop {
         parser.operand()?;
         if !parser.connective()? {
@@ -26,7 +25,7 @@ struct Parser<'t> {
     at: Cursor<'t>,
     limits: Limits,
     terms: usize,
-    tree: Builder,
+    tree: Builder<'t>,
 }
 
 impl Parser<'_> {
@@ -83,19 +82,19 @@ impl Parser<'_> {
     fn comparison(&mut self, path: Span) -> Result<(), Error> {
         let word = self.at.word();
         let operator = self.at.here(word.len());
-        let (kind, value) = if let Some(compare) = CompareOp::from_keyword(word) {
+        let (kind, value, content) = if let Some(compare) = CompareOp::from_keyword(word) {
             self.at.at += word.len();
             let spaced = self.at.skip_spaces();
             let start = self.at;
-            let literal = self.value(path, compare)?;
+            let (literal, content) = self.value(path, compare)?;
             let value = Span::new(start.at, self.at.at);
             if !spaced {
                 return Err(self.at.no_space(start.here(0), operator, value));
             }
-            (Kind::Compare(compare, literal), value)
+            (Kind::Compare(compare, literal), value, content)
         } else if word.eq_ignore_ascii_case("pr") {
             self.at.at += word.len();
-            (Kind::Present, Span::default())
+            (Kind::Present, Span::default(), Span::default())
         } else {
             return Err(self.at.no_operator(path, word));
         };
@@ -104,27 +103,29 @@ impl Parser<'_> {
         }
         self.terms += 1;
         let whole = Span { end: self.at.here(0).end, ..path };
-        self.tree.push(Node { kind, size: 1, whole, path, operator, value });
+        self.tree.push(Node { kind, size: 1, whole, path, operator, value, content });
         Ok(())
     }
 
-    fn value(&mut self, path: Span, operator: CompareOp) -> Result<Literal, Error> {
+    /// Reads a value: what it is and where its content stands.
+    fn value(&mut self, path: Span, operator: CompareOp) -> Result<(Literal, Span), Error> {
         if let Ok((rest, _)) = token::plain_string(self.at.bytes()) {
-            self.at.advance(rest);
-            return Ok(Literal::Plain);
+            let Span { start, end } = self.at.advance(rest);
+            return Ok((Literal::Plain, Span { start: start + 1, end: end - 1 }));
         }
         match token::string(self.at.rest()) {
             Ok((rest, text)) => {
                 self.at.advance(rest.as_bytes());
-                Ok(self.tree.unescaped(&text))
+                Ok((Literal::Unescaped, self.tree.unescaped(&text)))
             }
             Err(nom::Err::Failure(fault)) => Err(self.at.bad_string(fault)),
             Err(_) => {
                 let word = self.at.word();
                 let value = token::bare_value(word.as_bytes());
                 let value = value.ok_or_else(|| self.at.no_value(path, operator, word))?;
+                let content = self.at.here(word.len());
                 self.at.at += word.len();
-                Ok(value)
+                Ok((value, content))
             }
         }
     }

@@ -1,10 +1,12 @@
 //! The flat tree, and how it grows: a group gets its node once it has a second operand.
 
 use super::{CompareOp, ExprRef, Span};
+use std::borrow::Cow;
 
 /// A tree in prefix order, over the text that it was parsed from.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tree {
+#[derive(Clone, Debug)]
+pub(crate) struct Tree<'t> {
+    pub(super) text: Cow<'t, str>,
     pub(super) nodes: Vec<Node>,
     /// The values whose text has escapes.
     pub(super) unescaped: String,
@@ -20,6 +22,8 @@ pub(super) struct Node {
     pub(super) path: Span,
     pub(super) operator: Span,
     pub(super) value: Span,
+    /// What the value is, quotes and escapes aside: a piece of the text or of the unescaped values.
+    pub(super) content: Span,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,19 +38,22 @@ pub(super) enum Kind {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Literal {
-    /// What stands between the quotes.
     Plain,
-    /// A piece of [`Tree::unescaped`].
-    Unescaped(Span),
+    /// A string whose content is in [`Tree::unescaped`].
+    Unescaped,
     Number,
     Bool(bool),
     Null,
 }
 
-impl Tree {
-    /// The whole expression; `text` is what was parsed.
-    pub(crate) fn root<'a>(&'a self, text: &'a str) -> ExprRef<'a> {
-        ExprRef { tree: self, text, at: 0 }
+impl Tree<'_> {
+    /// The whole expression.
+    pub(crate) fn root(&self) -> ExprRef<'_> {
+        ExprRef { tree: self, at: 0 }
+    }
+
+    pub(super) fn into_owned(self) -> Tree<'static> {
+        Tree { text: self.text.into_owned().into(), ..self }
     }
 }
 
@@ -54,7 +61,7 @@ impl Node {
     /// A node without operands, as yet.
     pub(super) fn new(kind: Kind, whole: Span) -> Self {
         let none = Span::default();
-        Self { kind, size: 1, whole, path: none, operator: none, value: none }
+        Self { kind, size: 1, whole, path: none, operator: none, value: none, content: none }
     }
 }
 
@@ -62,8 +69,8 @@ impl Node {
 pub(super) type Open = (Span, char);
 
 /// A tree under construction.
-pub(super) struct Builder {
-    tree: Tree,
+pub(super) struct Builder<'t> {
+    tree: Tree<'t>,
     level: Level,
     /// The levels around it.
     outer: Vec<Level>,
@@ -102,9 +109,11 @@ enum Joint {
     Or,
 }
 
-impl Builder {
-    pub(super) fn with_capacity(nodes: usize) -> Self {
-        let tree = Tree { nodes: Vec::with_capacity(nodes), unescaped: String::new() };
+impl<'t> Builder<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        // A term is seldom shorter than that.
+        let nodes = Vec::with_capacity(2 + text.len() / 24);
+        let tree = Tree { text: text.into(), nodes, unescaped: String::new() };
         Self { tree, level: Level::default(), outer: Vec::new() }
     }
 
@@ -226,13 +235,13 @@ impl Builder {
     }
 
     /// Keeps a value whose escapes are resolved.
-    pub(super) fn unescaped(&mut self, value: &str) -> Literal {
+    pub(super) fn unescaped(&mut self, value: &str) -> Span {
         let start = self.tree.unescaped.len();
         self.tree.unescaped.push_str(value);
-        Literal::Unescaped(Span::new(start, self.tree.unescaped.len()))
+        Span::new(start, self.tree.unescaped.len())
     }
 
-    pub(super) fn finish(self) -> Tree {
+    pub(super) fn finish(self) -> Tree<'t> {
         self.tree
     }
 }
