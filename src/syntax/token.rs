@@ -3,7 +3,7 @@
 
 use super::tree::Literal;
 use nom::branch::alt;
-use nom::bytes::complete::{tag, tag_no_case, take, take_while, take_while_m_n, take_while1};
+use nom::bytes::complete::{tag, tag_no_case, take_while, take_while_m_n, take_while1};
 use nom::character::complete::{char, digit0, digit1, one_of, satisfy};
 use nom::combinator::{all_consuming, map, opt, recognize, value};
 use nom::error::ParseError;
@@ -62,50 +62,52 @@ const URI: u8 = 8;
 /// What stands for itself in a string.
 const PLAIN: u8 = 16;
 
-/// A look-up takes less than the comparisons that it stands for.
-const CLASSES: [u8; 256] = {
-    let mut classes = [0; 256];
+const fn kinds(byte: u8) -> u8 {
+    let space = if is_space(byte as char) { SPACE } else { WORD };
+    let rest = match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => NAME | URI | PLAIN,
+        b'.' | b'~' | b':' | b'/' | b'?' | b'#' | b'@' | b'!' | b'$' | b'&' | b'\'' => URI | PLAIN,
+        b'*' | b'+' | b',' | b';' | b'=' => URI | PLAIN,
+        b'(' | b')' => return URI | PLAIN,
+        b'[' | b']' => return PLAIN,
+        b'"' => return 0,
+        b'\\' | 0..=0x1f => 0,
+        _ => PLAIN,
+    };
+    space | rest
+}
+
+/// One look-up takes less than the comparisons that it stands for.
+const KINDS: [u8; 256] = {
+    let mut table = [0; 256];
     let mut byte = 0;
-    while byte < 256 {
-        let (mut class, b) = (0, byte as u8);
-        if is_space(b as char) {
-            class |= SPACE;
+    while byte < table.len() {
+        #[expect(clippy::indexing_slicing, reason = "out of bounds, it would not compile")]
+        {
+            table[byte] = kinds(byte as u8);
         }
-        if !is_space(b as char) && !matches!(b, b'(' | b')' | b'[' | b']' | b'"') {
-            class |= WORD;
-        }
-        if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_') {
-            class |= NAME | URI;
-        }
-        if matches!(b, b'.' | b'~' | b':' | b'/' | b'?' | b'#' | b'@' | b'!' | b'$') {
-            class |= URI;
-        }
-        if matches!(b, b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=') {
-            class |= URI;
-        }
-        if !matches!(b, b'"' | b'\\' | ..0x20) {
-            class |= PLAIN;
-        }
-        classes[byte] = class;
         byte += 1;
     }
-    classes
+    table
 };
 
 /// Whether a byte may be part of one of these kinds of token.
 #[inline]
-fn is(kinds: u8) -> impl Fn(u8) -> bool {
-    move |byte| CLASSES.get(usize::from(byte)).is_some_and(|class| class & kinds != 0)
+fn is(wanted: u8) -> impl Fn(u8) -> bool {
+    move |byte| KINDS.get(usize::from(byte)).is_some_and(|kinds| kinds & wanted != 0)
 }
 
 /// A run of bytes of these kinds, perhaps empty.
 #[inline]
-fn run<'t>(kinds: u8) -> impl Fn(&'t [u8]) -> Parsed<'t> {
-    move |text| {
-        let length = text.iter().take_while(|byte| is(kinds)(**byte)).count();
-        let (run, rest) = text.split_at_checked(length).unwrap_or((text, &[]));
-        Ok((rest, run))
-    }
+fn run<'t>(wanted: u8) -> impl Fn(&'t [u8]) -> Parsed<'t> {
+    move |text| split(text, text.iter().take_while(|byte| is(wanted)(**byte)).count())
+}
+
+/// As `take` of nom, which is a call of its own.
+#[inline]
+fn split(text: &[u8], length: usize) -> Parsed<'_> {
+    let (token, rest) = text.split_at_checked(length).unwrap_or((text, &[]));
+    Ok((rest, token))
 }
 
 #[inline]
@@ -129,7 +131,7 @@ pub(super) fn bare_word(text: &[u8]) -> Parsed<'_> {
 
 /// `not` before an opening bracket.
 pub(super) fn not_bracket(text: &[u8]) -> Parsed<'_> {
-    terminated(tag_no_case("not"), (spaces, char('('))).parse(text)
+    terminated(tag_no_case("not"), (spaces, byte(b'('))).parse(text)
 }
 
 /// `ATTRNAME = ALPHA *(nameChar)`
@@ -164,7 +166,7 @@ fn uri(text: &[u8]) -> Parsed<'_> {
     let unit = alt((address, percent, plain));
     let (_, run) = recognize(fold_many0(unit, || (), |(), _| ())).parse(text)?;
     let length = run.iter().rposition(|byte| *byte == b':').ok_or(Err::Error(()))?;
-    let (rest, uri) = take(length).parse(text)?;
+    let (rest, uri) = split(text, length)?;
     let scheme_char = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
     (satisfy(|c| c.is_ascii_alphabetic()), take_while(scheme_char), char(':')).parse(uri)?;
     Ok((rest, uri))
@@ -198,25 +200,22 @@ pub(super) fn plain_string(text: &[u8]) -> Parsed<'_> {
 #[inline]
 fn plain_run(text: &[u8]) -> Parsed<'_> {
     const ONES: u64 = u64::MAX / 0xff;
-    // The high bit of each byte below `limit`, for bytes and limits up to 0x80; above the lowest
-    // such byte the bits say nothing.
+    // The high bit of each byte below `limit`, for limits up to 0x80; above the lowest such byte
+    // the bits say nothing.
     let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & (ONES * 0x80);
-    let (chunks, _) = text.as_chunks::<8>();
+    let (chunks, last) = text.as_chunks::<8>();
     let mut length = 0;
     for chunk in chunks {
         let word = u64::from_le_bytes(*chunk);
         let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
         let ends = below(word, 0x20) | is(b'"') | is(b'\\');
         if ends != 0 {
-            length += ends.trailing_zeros() as usize / 8;
-            let (run, rest) = text.split_at_checked(length).unwrap_or((text, &[]));
-            return Ok((rest, run));
+            return split(text, length + ends.trailing_zeros() as usize / 8);
         }
         length += 8;
     }
-    let (_, last) = run(PLAIN).parse(text.get(length..).unwrap_or_default())?;
-    let (run, rest) = text.split_at_checked(length + last.len()).unwrap_or((text, &[]));
-    Ok((rest, run))
+    let (_, last) = run(PLAIN).parse(last)?;
+    split(text, length + last.len())
 }
 
 /// A JSON string, its escapes resolved.
@@ -289,4 +288,22 @@ fn hex4(text: &str) -> Piecewise<'_, u32> {
     let mut digits = take_while_m_n(4, 4, |c: char| c.is_ascii_hexdigit());
     let (rest, digits) = digits.parse(text)?;
     Ok((rest, u32::from_str_radix(digits, 16).unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each byte that may end a run, at each place in a run, before and behind another end.
+    #[test]
+    fn plain_runs_are_those_of_a_plain_loop() {
+        for (at, byte) in (0..20).flat_map(|at| (0..=u8::MAX).map(move |byte| (at, byte))) {
+            for other in [0, 0x1f, b' ', b'"', b'\\', b'x', 0x80, 0xff] {
+                let mut text = [b'a'; 20];
+                text.iter_mut().skip(at).take(1).for_each(|place| *place = byte);
+                text.iter_mut().skip(at + 1).take(1).for_each(|place| *place = other);
+                assert_eq!(plain_run(&text), run(PLAIN)(&text), "{text:?}");
+            }
+        }
+    }
 }
