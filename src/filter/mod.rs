@@ -35,7 +35,6 @@ pub use profile::{Attribute, Operator, Profile, ProfileError};
 
 use crate::event::Event;
 use crate::syntax::{Shape, Span, Value, write_tree};
-use smallvec::SmallVec;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -51,7 +50,7 @@ pub struct Filter(Arc<Inner>);
 #[derive(PartialEq, Eq)]
 struct Inner {
     /// Prefix order, as in [`Expr`](crate::syntax::Expr); empty for "everything".
-    nodes: SmallVec<[Packed; 5]>,
+    nodes: Vec<Packed>,
     /// Those of all terms, one behind the other.
     values: String,
     profile: Profile,
@@ -177,7 +176,7 @@ impl Filter {
 impl Inner {
     /// No nodes as yet; how many are expected, and the bytes of their values.
     fn with_capacity(profile: &Profile, nodes: usize, bytes: usize) -> Self {
-        let (nodes, values) = (SmallVec::with_capacity(nodes), String::with_capacity(bytes));
+        let (nodes, values) = (Vec::with_capacity(nodes), String::with_capacity(bytes));
         Self { nodes, values, profile: profile.clone() }
     }
 
