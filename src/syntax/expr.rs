@@ -372,6 +372,7 @@ impl CompareOp {
         }
     }
 
+    #[inline]
     pub(super) fn from_keyword(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|operator| word.eq_ignore_ascii_case(operator.keyword()))
     }
