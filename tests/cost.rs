@@ -226,6 +226,22 @@ fn hostile_sizes_are_bounded() {
     );
 }
 
+/// A group's node is put before operands that are read already, and taken away from between others.
+#[test]
+fn deep_brackets_round_many_terms_are_bounded() {
+    let many = vec!["a pr"; 100_000].join(" or ");
+    for (opening, closing) in [("(", ") or b pr and c pr"), ("b pr and c pr or (", ")")] {
+        for other in [(opening, closing), ("(", ") and d pr"), ("d pr or (", ")")] {
+            let mut text = many.clone();
+            for depth in 0..Limits::MAX_DEPTH {
+                let (before, after) = if depth % 2 == 0 { (opening, closing) } else { other };
+                text = format!("{before}{text}{after}");
+            }
+            assert!(bounded(&text, wide()).is_ok());
+        }
+    }
+}
+
 /// As deep as a filter can get: brackets at the ceiling, `and` and `or` in turn.
 fn deepest() -> String {
     let mut text = r#"id eq "x""#.to_owned();

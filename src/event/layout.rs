@@ -221,8 +221,12 @@ impl Layout {
     }
 
     /// The index of an attribute by its name, letter case aside (RFC 7643 section 2.1).
+    #[inline]
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
-        self.attributes.iter().position(|attribute| attribute.eq_ignore_ascii_case(name))
+        let named = |known: &str| {
+            same(known.as_bytes(), name.as_bytes()) || known.eq_ignore_ascii_case(name)
+        };
+        self.attributes.iter().position(|known| named(known))
     }
 
     #[inline]

@@ -35,7 +35,6 @@ pub use profile::{Attribute, Operator, Profile, ProfileError};
 
 use crate::event::Event;
 use crate::syntax::{Shape, Span, Value, write_tree};
-use smallvec::SmallVec;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -51,9 +50,9 @@ pub struct Filter(Arc<Inner>);
 #[derive(PartialEq, Eq)]
 struct Inner {
     /// Prefix order, as in [`Expr`](crate::syntax::Expr); empty for "everything".
-    nodes: SmallVec<[Packed; 5]>,
+    nodes: Vec<Packed>,
     /// Those of all terms, one behind the other.
-    values: Box<str>,
+    values: String,
     profile: Profile,
 }
 
@@ -137,32 +136,13 @@ impl Filter {
     }
 
     /// The filter of these nodes, which the profile must allow.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "limits of layouts and texts are far below"
-    )]
     pub(crate) fn from_nodes<'n>(
         profile: &Profile,
         nodes: impl IntoIterator<Item = Node<'n>>,
     ) -> Self {
-        let nodes: SmallVec<[Node<'n>; 8]> = nodes.into_iter().collect();
-        let value = |node: &Node<'n>| match node {
-            Node::Term(term) => term.value,
-            Node::And { .. } | Node::Or { .. } => "",
-        };
-        let mut values = String::with_capacity(nodes.iter().map(|node| value(node).len()).sum());
-        let pack = |node: &Node<'n>| match *node {
-            Node::And { end } => Packed::And { end: end as u32 },
-            Node::Or { end } => Packed::Or { end: end as u32 },
-            Node::Term(Predicate { attribute, operator, value }) => {
-                let start = values.len();
-                values.push_str(value);
-                let value = Span::new(start, values.len());
-                Packed::Term { attribute: attribute as u16, operator, value }
-            }
-        };
-        let nodes = nodes.iter().map(pack).collect();
-        Self(Arc::new(Inner { nodes, values: values.into(), profile: profile.clone() }))
+        let mut inner = Inner::with_capacity(profile, 0, 0);
+        nodes.into_iter().for_each(|node| inner.push(node));
+        Self(Arc::new(inner))
     }
 
     /// All nodes, in prefix order.
@@ -194,6 +174,29 @@ impl Filter {
 }
 
 impl Inner {
+    /// No nodes as yet; how many are expected, and the bytes of their values.
+    fn with_capacity(profile: &Profile, nodes: usize, bytes: usize) -> Self {
+        let (nodes, values) = (Vec::with_capacity(nodes), String::with_capacity(bytes));
+        Self { nodes, values, profile: profile.clone() }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "limits of layouts and texts are far below"
+    )]
+    fn push(&mut self, node: Node<'_>) {
+        self.nodes.push(match node {
+            Node::And { end } => Packed::And { end: end as u32 },
+            Node::Or { end } => Packed::Or { end: end as u32 },
+            Node::Term(Predicate { attribute, operator, value }) => {
+                let start = self.values.len();
+                self.values.push_str(value);
+                let value = Span::new(start, self.values.len());
+                Packed::Term { attribute: attribute as u16, operator, value }
+            }
+        });
+    }
+
     fn unpacked(&self, node: Packed) -> Node<'_> {
         match node {
             Packed::And { end } => Node::And { end: end as usize },
@@ -217,25 +220,23 @@ impl Hash for Filter {
 
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let terms: Vec<String> = self.nodes().map(|node| self.term_text(node)).collect();
-        let shapes = self.nodes().zip(&terms).map(|(node, text)| match node {
+        let shape = |node| match node {
             Node::And { end } => Shape::And { end },
             Node::Or { end } => Shape::Or { end },
-            Node::Term(_) => Shape::Leaf(text),
-        });
-        write_tree(f, shapes)
+            Node::Term(term) => Shape::Leaf(Text(&self.0.profile, term)),
+        };
+        write_tree(f, self.nodes().map(shape))
     }
 }
 
-impl Filter {
-    fn term_text(&self, node: Node<'_>) -> String {
-        match node {
-            Node::Term(Predicate { attribute, operator, value }) => {
-                let name = self.0.profile.attribute_name(attribute);
-                format!("{name} {operator} {}", Value::String(value.into()))
-            }
-            Node::And { .. } | Node::Or { .. } => String::new(),
-        }
+/// A term as it is written.
+struct Text<'f>(&'f Profile, Predicate<'f>);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Predicate { attribute, operator, value } = self.1;
+        let name = self.0.attribute_name(attribute);
+        write!(f, "{name} {operator} {}", Value::String(value))
     }
 }
 

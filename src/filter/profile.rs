@@ -1,6 +1,6 @@
 use super::{Error, Filter, Violations, check};
 use crate::event::{self, Event, EventType, Layout, LayoutError, Place};
-use crate::syntax::{AttrPath, CompareOp, Expr, ExprKind, Limits, is_space};
+use crate::syntax::{self, AttrPath, CompareOp, Expr, ExprKind, Limits, is_space};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
@@ -193,8 +193,8 @@ impl Profile {
         if text.chars().all(is_space) {
             return Ok(Filter::everything(self));
         }
-        let expr = Expr::parse_within(text, self.0.limits)?;
-        Ok(self.check(&expr, event_types)?)
+        let tree = syntax::parse(text, self.0.limits)?;
+        Ok(check::check(self, tree.root(), event_types)?)
     }
 
     /// Checks a parsed filter.
@@ -209,7 +209,7 @@ impl Profile {
         expr: &Expr,
         event_types: Option<&[EventType]>,
     ) -> Result<Filter, Violations> {
-        check::check(self, expr, event_types)
+        check::check(self, expr.root(), event_types)
     }
 
     /// Reads an event by the places of this profile's attributes.
@@ -244,7 +244,7 @@ impl Profile {
     }
 
     /// The attribute that a path names, letter case aside.
-    pub(super) fn find(&self, path: &AttrPath) -> Option<(usize, &Attribute)> {
+    pub(super) fn find(&self, path: AttrPath<'_>) -> Option<(usize, &Attribute)> {
         let index = self.0.layout.find(path.as_str())?;
         Some((index, self.0.attributes.get(index)?))
     }

@@ -12,6 +12,14 @@ impl<'t> Cursor<'t> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
+    pub(super) fn bytes(&self) -> &'t [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
+    pub(super) fn byte(&self) -> Option<u8> {
+        self.bytes().first().copied()
+    }
+
     pub(super) fn peek(&self) -> Option<char> {
         self.rest().chars().next()
     }
@@ -20,7 +28,8 @@ impl<'t> Cursor<'t> {
         self.text.get(span.range()).unwrap_or_default()
     }
 
-    pub(super) fn advance(&mut self, rest: &str) -> Span {
+    /// Moves to where `rest` is what is left of the text.
+    pub(super) fn advance(&mut self, rest: &[u8]) -> Span {
         let start = self.at;
         self.at = self.text.len() - rest.len();
         Span::new(start, self.at)
@@ -28,18 +37,15 @@ impl<'t> Cursor<'t> {
 
     /// Skips white space; whether there was any.
     pub(super) fn skip_spaces(&mut self) -> bool {
-        match token::spaces(self.rest()) {
-            Ok((rest, skipped)) => {
-                self.advance(rest);
-                !skipped.is_empty()
-            }
-            Err(_) => false,
-        }
+        let skipped = token::spaces(self.bytes()).map_or(0, |(_, spaces)| spaces.len());
+        self.at += skipped;
+        skipped > 0
     }
 
     /// The bare word that begins here, without moving past it.
     pub(super) fn word(&self) -> &'t str {
-        token::bare_word(self.rest()).map_or("", |(_, word)| word)
+        let length = token::bare_word(self.bytes()).map_or(0, |(_, word)| word.len());
+        self.slice(self.here(length))
     }
 
     pub(super) fn here(&self, bytes: usize) -> Span {

@@ -3,10 +3,8 @@
 use super::cursor::Cursor;
 use super::error::{Error, ErrorKind, Expected, operators};
 use super::token;
+use super::tree::Open;
 use super::{CompareOp, Span, quote};
-
-/// An open bracket: where it stands and what closes it.
-pub(super) type Open = (Span, char);
 
 /// Words and symbols of other languages, and what SCIM has for them.
 const LOOKALIKES: [(&str, CompareOp); 19] = [
@@ -359,7 +357,8 @@ fn is_symbolic(word: &str) -> bool {
 
 impl Error {
     pub(super) fn too_long(text: &str, most: usize) -> Self {
-        let span = Span::new(text.floor_char_boundary(most), text.len());
+        let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let span = Span { start: clamp(text.floor_char_boundary(most)), end: clamp(text.len()) };
         let message = format!("filter is longer than {most} bytes");
         Self::too_large(
             ErrorKind::TooLong,

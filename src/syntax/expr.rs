@@ -1,3 +1,4 @@
+use super::tree::{Kind, Literal, Node, Tree};
 use super::{Error, Limits, Shape, Span, parse, write_tree};
 use std::fmt;
 
@@ -15,30 +16,7 @@ use std::fmt;
 /// # Ok::<(), hooksieve::syntax::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Expr {
-    pub(super) nodes: Box<[Node]>,
-    pub(super) places: Box<[Places]>,
-}
-
-/// Prefix order; `end` is the index behind the last node of the subtree. A group has two or more
-/// operands, and none of its own kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Node {
-    And { end: u32 },
-    Or { end: u32 },
-    Not { end: u32 },
-    ValuePath { path: AttrPath, end: u32 },
-    Compare { path: AttrPath, operator: CompareOp, value: Value },
-    Present { path: AttrPath },
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Places {
-    pub(super) whole: Span,
-    pub(super) path: Span,
-    pub(super) operator: Span,
-    pub(super) value: Span,
-}
+pub struct Expr(Tree<'static>);
 
 impl Expr {
     /// Parses a filter within the default [`Limits`].
@@ -56,24 +34,24 @@ impl Expr {
     ///
     /// As [`parse`](Self::parse).
     pub fn parse_within(text: &str, limits: Limits) -> Result<Self, Error> {
-        parse::parse(text, limits)
+        Ok(Self(parse(text, limits)?.into_owned()))
     }
 
     /// The whole expression, to walk down from.
     #[must_use]
     pub fn root(&self) -> ExprRef<'_> {
-        ExprRef { expr: self, at: 0 }
+        self.0.root()
     }
 
     /// Every part of the tree in the order of the text, an operator before its operands.
     pub fn iter(&self) -> impl Iterator<Item = ExprRef<'_>> {
-        (0..self.nodes.len()).map(|at| ExprRef { expr: self, at })
+        self.root().iter()
     }
 }
 
 impl PartialEq for Expr {
     fn eq(&self, other: &Self) -> bool {
-        self.nodes == other.nodes
+        self.iter().map(Own).eq(other.iter().map(Own))
     }
 }
 
@@ -91,7 +69,7 @@ impl std::str::FromStr for Expr {
 /// Parsing what is printed gives an equal tree.
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_tree(f, self.nodes.iter().map(Node::shape))
+        write_tree(f, self.iter().map(ExprRef::shape))
     }
 }
 
@@ -99,72 +77,50 @@ impl fmt::Display for Expr {
 impl fmt::Debug for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut open: Vec<usize> = Vec::new();
-        for (at, (node, places)) in self.nodes.iter().zip(&self.places).enumerate() {
-            while open.last().is_some_and(|end| *end <= at) {
-                open.pop();
-            }
-            let Span { start, end } = places.whole;
+        for part in self.iter() {
+            while open.pop_if(|end| *end <= part.at).is_some() {}
+            let Span { start, end } = part.span();
             write!(f, "{:indent$}{start}..{end} ", "", indent = 2 * open.len())?;
-            match node {
-                Node::And { .. } => writeln!(f, "and")?,
-                Node::Or { .. } => writeln!(f, "or")?,
-                Node::Not { .. } => writeln!(f, "not")?,
-                Node::ValuePath { path, .. } => writeln!(f, "{path}[]")?,
-                leaf => writeln!(f, "{leaf}")?,
+            match part.kind() {
+                ExprKind::Not(_) => writeln!(f, "not")?,
+                ExprKind::ValuePath { path, .. } => writeln!(f, "{path}[]")?,
+                _ => writeln!(f, "{}", Own(part))?,
             }
-            if let Some(end) = node.end() {
-                open.push(end);
-            }
+            open.push(part.end());
         }
         Ok(())
     }
 }
 
-impl Node {
-    /// The index behind the subtree, for a node that has operands.
-    fn end(&self) -> Option<usize> {
-        match self {
-            Self::And { end }
-            | Self::Or { end }
-            | Self::Not { end }
-            | Self::ValuePath { end, .. } => Some(*end as usize),
-            Self::Compare { .. } | Self::Present { .. } => None,
-        }
-    }
+/// A part without its operands, though with the place where they end.
+#[derive(Clone, Copy)]
+struct Own<'a>(ExprRef<'a>);
 
-    pub(super) fn end_mut(&mut self) -> Option<&mut u32> {
-        match self {
-            Self::And { end }
-            | Self::Or { end }
-            | Self::Not { end }
-            | Self::ValuePath { end, .. } => Some(end),
-            Self::Compare { .. } | Self::Present { .. } => None,
-        }
-    }
-
-    fn shape(&self) -> Shape<'_> {
-        match self {
-            Self::And { end } => Shape::And { end: *end as usize },
-            Self::Or { end } => Shape::Or { end: *end as usize },
-            Self::Not { end } => Shape::Wrap { before: &"not(", after: ")", end: *end as usize },
-            Self::ValuePath { end, .. } => {
-                Shape::Wrap { before: self, after: "]", end: *end as usize }
-            }
-            Self::Compare { .. } | Self::Present { .. } => Shape::Leaf(self),
-        }
+impl PartialEq for Own<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let (Self(one), Self(other)) = (self, other);
+        let same = match (one.kind(), other.kind()) {
+            (
+                ExprKind::Compare { value, operator, .. },
+                ExprKind::Compare { value: v, operator: o, .. },
+            ) => value == v && operator == o,
+            (one, other) => std::mem::discriminant(&one) == std::mem::discriminant(&other),
+        };
+        same && one.slice(one.path_span()) == other.slice(other.path_span())
+            && one.end() == other.end()
     }
 }
 
-/// The node's own text, without its operands.
-impl fmt::Display for Node {
+/// The part's own text.
+impl fmt::Display for Own<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::And { .. } => f.write_str("and"),
-            Self::Or { .. } => f.write_str("or"),
-            Self::Not { .. } => f.write_str("not("),
-            Self::ValuePath { path, .. } => write!(f, "{path}["),
-            Self::Compare { path, operator, value } => write!(f, "{path} {operator} {value}"),
-            Self::Present { path } => write!(f, "{path} pr"),
+        match self.0.kind() {
+            ExprKind::And(_) => f.write_str("and"),
+            ExprKind::Or(_) => f.write_str("or"),
+            ExprKind::Not(_) => f.write_str("not("),
+            ExprKind::ValuePath { path, .. } => write!(f, "{path}["),
+            ExprKind::Compare { path, operator, value } => write!(f, "{path} {operator} {value}"),
+            ExprKind::Present { path } => write!(f, "{path} pr"),
         }
     }
 }
@@ -172,8 +128,8 @@ impl fmt::Display for Node {
 /// A part of an [`Expr`].
 #[derive(Clone, Copy)]
 pub struct ExprRef<'a> {
-    expr: &'a Expr,
-    at: usize,
+    pub(super) tree: &'a Tree<'a>,
+    pub(super) at: usize,
 }
 
 /// What a part of an expression is.
@@ -189,87 +145,124 @@ pub enum ExprKind<'a> {
     /// One and the same value of a multi-valued attribute fulfils the filter: `emails[…]`.
     ValuePath {
         /// The multi-valued attribute.
-        path: &'a AttrPath,
+        path: AttrPath<'a>,
         /// The filter over the sub-attributes of its values.
         filter: ExprRef<'a>,
     },
     /// An attribute compared with a value: `id eq "x"`.
     Compare {
         /// The attribute.
-        path: &'a AttrPath,
+        path: AttrPath<'a>,
         /// How it is compared.
         operator: CompareOp,
         /// What it is compared with.
-        value: &'a Value,
+        value: Value<'a>,
     },
     /// An attribute is there: `id pr`.
     Present {
         /// The attribute.
-        path: &'a AttrPath,
+        path: AttrPath<'a>,
     },
 }
 
 impl<'a> ExprRef<'a> {
-    fn places(self) -> Places {
-        self.expr.places.get(self.at).copied().unwrap_or_default()
+    #[inline]
+    fn node(self) -> Option<&'a Node> {
+        self.tree.nodes.get(self.at)
+    }
+
+    #[inline]
+    fn slice(self, span: Span) -> &'a str {
+        self.tree.text.get(span.range()).unwrap_or_default()
+    }
+
+    #[inline]
+    fn value(self, literal: Literal, content: Span) -> Value<'a> {
+        match literal {
+            Literal::Plain => Value::String(self.slice(content)),
+            Literal::Unescaped => {
+                Value::String(self.tree.unescaped.get(content.range()).unwrap_or_default())
+            }
+            Literal::Number => Value::Number(self.slice(content)),
+            Literal::Bool(value) => Value::Bool(value),
+            Literal::Null => Value::Null,
+        }
     }
 
     /// Where the whole part stands.
     #[must_use]
     pub fn span(self) -> Span {
-        self.places().whole
+        self.node().map_or_else(Span::default, |node| node.whole)
     }
 
     /// Where the attribute path stands; empty for a part without one.
     #[must_use]
     pub fn path_span(self) -> Span {
-        self.places().path
+        self.node().map_or_else(Span::default, |node| node.path)
     }
 
     /// Where the comparison operator, `pr` or `not` stands; empty for `and` and `or`.
     #[must_use]
     pub fn operator_span(self) -> Span {
-        self.places().operator
+        self.node().map_or_else(Span::default, |node| node.operator)
     }
 
     /// Where the compared value stands; empty for a part without one.
     #[must_use]
     pub fn value_span(self) -> Span {
-        self.places().value
+        self.node().map_or_else(Span::default, |node| node.value)
     }
 
     /// What this part is, with its operands.
     #[must_use]
+    #[inline]
     pub fn kind(self) -> ExprKind<'a> {
-        let inner = ExprRef { expr: self.expr, at: self.at + 1 };
-        let operands = |end: u32| Operands { next: inner, end: end as usize };
-        match self.expr.nodes.get(self.at) {
-            Some(Node::And { end }) => ExprKind::And(operands(*end)),
-            Some(Node::Or { end }) => ExprKind::Or(operands(*end)),
-            Some(Node::Not { .. }) => ExprKind::Not(inner),
-            Some(Node::ValuePath { path, .. }) => ExprKind::ValuePath { path, filter: inner },
-            Some(Node::Compare { path, operator, value }) => {
-                ExprKind::Compare { path, operator: *operator, value }
-            }
-            Some(Node::Present { path }) => ExprKind::Present { path },
-            // No handle outside the tree is ever made; an empty group says as much.
-            None => ExprKind::And(operands(0)),
+        let inner = ExprRef { at: self.at + 1, ..self };
+        let operands = |size: u32| Operands { next: inner, end: self.at + size as usize };
+        // No handle outside the tree is ever made; an empty group says as much.
+        let Some(node) = self.node() else { return ExprKind::And(operands(0)) };
+        let path = || AttrPath(self.slice(node.path));
+        match node.kind {
+            Kind::And => ExprKind::And(operands(node.size)),
+            Kind::Or => ExprKind::Or(operands(node.size)),
+            Kind::Not => ExprKind::Not(inner),
+            Kind::ValuePath => ExprKind::ValuePath { path: path(), filter: inner },
+            Kind::Compare(operator, literal) => ExprKind::Compare {
+                path: path(),
+                operator,
+                value: self.value(literal, node.content),
+            },
+            Kind::Present => ExprKind::Present { path: path() },
         }
     }
 
     /// The index behind this part in the prefix order of [`Expr::iter`].
+    #[inline]
     pub(crate) fn end(self) -> usize {
-        self.expr.nodes.get(self.at).and_then(Node::end).unwrap_or(self.at + 1)
+        self.at + self.node().map_or(1, |node| node.size as usize)
+    }
+
+    /// This part and all behind it in the order of the text.
+    pub(crate) fn iter(self) -> impl ExactSizeIterator<Item = ExprRef<'a>> {
+        (self.at..self.tree.nodes.len()).map(move |at| ExprRef { at, ..self })
+    }
+
+    fn shape(self) -> Shape<Own<'a>> {
+        let end = self.end();
+        match self.kind() {
+            ExprKind::And(_) => Shape::And { end },
+            ExprKind::Or(_) => Shape::Or { end },
+            ExprKind::Not(_) => Shape::Wrap { before: Own(self), after: ")", end },
+            ExprKind::ValuePath { .. } => Shape::Wrap { before: Own(self), after: "]", end },
+            ExprKind::Compare { .. } | ExprKind::Present { .. } => Shape::Leaf(Own(self)),
+        }
     }
 }
 
 /// The part's own line of the tree, without its operands.
 impl fmt::Debug for ExprRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.expr.nodes.get(self.at) {
-            Some(node) => write!(f, "ExprRef({node})"),
-            None => f.write_str("ExprRef"),
-        }
+        write!(f, "ExprRef({})", Own(*self))
     }
 }
 
@@ -294,62 +287,44 @@ impl<'a> Iterator for Operands<'a> {
 }
 
 /// An attribute path: an optional schema URI, a name, an optional sub-attribute.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct AttrPath {
-    text: Box<str>,
-    /// Where the name begins, and where the sub-attribute does; behind the text where there is none.
-    name: u32,
-    sub: u32,
-}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AttrPath<'a>(&'a str);
 
-impl AttrPath {
-    pub(super) fn new(uri: Option<&str>, name: &str, sub: Option<&str>) -> Self {
-        let mut text = String::with_capacity(
-            uri.map_or(0, |uri| uri.len() + 1) + name.len() + sub.map_or(0, |sub| sub.len() + 1),
-        );
-        if let Some(uri) = uri {
-            text.push_str(uri);
-            text.push(':');
-        }
-        let name_at = text.len();
-        text.push_str(name);
-        let sub_at = text.len() + 1;
-        if let Some(sub) = sub {
-            text.push('.');
-            text.push_str(sub);
-        }
-        let Span { start, end } = Span::new(name_at, sub_at);
-        Self { text: text.into(), name: start, sub: end }
-    }
-
+impl<'a> AttrPath<'a> {
     /// The schema URI before the name, without the colon that ends it.
     #[must_use]
-    pub fn uri(&self) -> Option<&str> {
-        self.text.get(..(self.name as usize).checked_sub(1)?)
+    pub fn uri(self) -> Option<&'a str> {
+        self.0.rsplit_once(':').map(|(uri, _)| uri)
+    }
+
+    /// Name and sub-attribute, neither of which holds a colon or a dot.
+    fn names(self) -> (&'a str, Option<&'a str>) {
+        let names = self.0.rsplit_once(':').map_or(self.0, |(_, names)| names);
+        names.split_once('.').map_or((names, None), |(name, sub)| (name, Some(sub)))
     }
 
     /// The attribute's name, as written.
     #[must_use]
-    pub fn name(&self) -> &str {
-        self.text.get(self.name as usize..self.sub as usize - 1).unwrap_or_default()
+    pub fn name(self) -> &'a str {
+        self.names().0
     }
 
     /// The sub-attribute's name, as written.
     #[must_use]
-    pub fn sub_attribute(&self) -> Option<&str> {
-        self.text.get(self.sub as usize..)
+    pub fn sub_attribute(self) -> Option<&'a str> {
+        self.names().1
     }
 
     /// The whole path, as written.
     #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
+    pub fn as_str(self) -> &'a str {
+        self.0
     }
 }
 
-impl fmt::Display for AttrPath {
+impl fmt::Display for AttrPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.0)
     }
 }
 
@@ -397,6 +372,7 @@ impl CompareOp {
         }
     }
 
+    #[inline]
     pub(super) fn from_keyword(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|operator| word.eq_ignore_ascii_case(operator.keyword()))
     }
@@ -409,19 +385,19 @@ impl fmt::Display for CompareOp {
 }
 
 /// A value to compare with: any JSON literal.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Value {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Value<'a> {
     /// A JSON string, its escapes resolved.
-    String(Box<str>),
+    String(&'a str),
     /// A JSON number, kept as its text.
-    Number(Box<str>),
+    Number(&'a str),
     /// `true` or `false`.
     Bool(bool),
     /// `null`.
     Null,
 }
 
-impl fmt::Display for Value {
+impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::String(text) => super::print::write_string(f, text),

@@ -39,6 +39,7 @@ pub use expr::{AttrPath, CompareOp, Expr, ExprKind, ExprRef, Operands, Value};
 pub use limits::Limits;
 
 pub(crate) use error::{kinds, quote};
+pub(crate) use parse::parse;
 pub(crate) use print::{Shape, write_tree};
 pub(crate) use token::is_space;
 
@@ -61,10 +62,10 @@ pub struct Span {
 }
 
 impl Span {
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "texts have at most `Limits::MAX_BYTES`")]
     pub(crate) fn new(start: usize, end: usize) -> Self {
-        // Texts longer than `Limits::MAX_BYTES` are refused before any span is made.
-        let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Self { start: clamp(start), end: clamp(end) }
+        Self { start: start as u32, end: end as u32 }
     }
 
     /// The span as a range that slices the text it was made from.

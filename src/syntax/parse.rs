@@ -2,20 +2,17 @@
 //! stack of the thread; precedence is the shape of a level (see `tree`).
 
 use super::cursor::Cursor;
-use super::diagnose::Open;
 use super::error::Error;
-use super::expr::{Node, Places};
 use super::token;
-use super::tree::Builder;
-use super::{AttrPath, CompareOp, Expr, Limits, Span, Value};
+use super::tree::{Builder, Kind, Literal, Node, Tree};
+use super::{CompareOp, Limits, Span};
 
-pub(super) fn parse(text: &str, limits: Limits) -> Result<Expr, Error> {
+pub(crate) fn parse(text: &str, limits: Limits) -> Result<Tree<'_>, Error> {
     if text.len() > limits.bytes() {
         return Err(Error::too_long(text, limits.bytes()));
     }
     let at = Cursor { text, at: 0 };
-    let mut parser = Parser { at, limits, terms: 0, open: Vec::new(), tree: Builder::default() };
-    parser.tree.begin();
+    let mut parser = Parser { at, limits, terms: 0, tree: Builder::new(text) };
     loop {
         parser.operand()?;
         if !parser.connective()? {
@@ -28,8 +25,7 @@ struct Parser<'t> {
     at: Cursor<'t>,
     limits: Limits,
     terms: usize,
-    open: Vec<Open>,
-    tree: Builder,
+    tree: Builder<'t>,
 }
 
 impl Parser<'_> {
@@ -37,95 +33,99 @@ impl Parser<'_> {
     fn operand(&mut self) -> Result<(), Error> {
         loop {
             self.at.skip_spaces();
-            if self.at.peek() == Some('(') {
-                let bracket = self.at.here(1);
-                self.enter(bracket, ')')?;
-                self.tree.begin_round(bracket.start);
-                self.at.at += 1;
+            let start = self.at.here(0).end;
+            self.tree.operand(start);
+            if self.at.byte() == Some(b'(') {
+                self.enter(self.at.here(1), ')', None)?;
                 continue;
             }
-            if let Ok((rest, _)) = token::not_bracket(self.at.rest()) {
+            if matches!(self.at.byte(), Some(b'n' | b'N'))
+                && let Ok((rest, _)) = token::not_bracket(self.at.bytes())
+            {
                 let whole = self.at.advance(rest);
                 let operator = Span { end: whole.start + 3, ..whole };
-                let places = Places { operator, whole, ..Places::default() };
-                self.enter(Span { start: whole.end - 1, ..whole }, ')')?;
-                self.tree.begin_wrap(Node::Not { end: 0 }, places);
+                self.at.at -= 1;
+                let not = Node { operator, ..Node::new(Kind::Not, whole) };
+                self.enter(self.at.here(1), ')', Some(not))?;
                 continue;
             }
-            let Ok((rest, path)) = token::attr_path(self.at.rest()) else {
-                return Err(self.at.no_operand(self.open.last().copied()));
+            let Ok((rest, _)) = token::attr_path(self.at.bytes()) else {
+                return Err(self.at.no_operand(self.tree.open()));
             };
-            let path_span = self.at.advance(rest);
+            let path = self.at.advance(rest);
             let spaced = self.at.skip_spaces();
-            if self.at.peek() == Some('[') {
+            if self.at.byte() == Some(b'[') {
                 let bracket = self.at.here(1);
-                let whole = Span { end: bracket.end, ..path_span };
-                let places = Places { path: path_span, whole, ..Places::default() };
-                self.enter(bracket, ']')?;
-                self.tree.begin_wrap(Node::ValuePath { path, end: 0 }, places);
-                self.at.at += 1;
+                let whole = Span { end: bracket.end, ..path };
+                let value_path = Node { path, ..Node::new(Kind::ValuePath, whole) };
+                self.enter(bracket, ']', Some(value_path))?;
                 continue;
             }
-            if !spaced && self.at.peek().is_some() {
-                return Err(self.at.bad_path(path_span));
+            if !spaced && self.at.byte().is_some() {
+                return Err(self.at.bad_path(path));
             }
-            return self.comparison(path, path_span);
+            return self.comparison(path);
         }
     }
 
-    fn enter(&mut self, bracket: Span, closing: char) -> Result<(), Error> {
-        if self.open.len() >= self.limits.depth() {
+    /// Moves past an opening bracket.
+    fn enter(&mut self, bracket: Span, closing: char, wrap: Option<Node>) -> Result<(), Error> {
+        if self.tree.depth() >= self.limits.depth() {
             return Err(Error::too_deep(bracket, self.limits.depth()));
         }
-        self.open.push((bracket, closing));
+        self.tree.begin((bracket, closing), wrap);
+        self.at.at += 1;
         Ok(())
     }
 
     /// Reads the operator and the value behind an attribute path.
-    fn comparison(&mut self, path: AttrPath, path_span: Span) -> Result<(), Error> {
+    fn comparison(&mut self, path: Span) -> Result<(), Error> {
         let word = self.at.word();
         let operator = self.at.here(word.len());
-        let places = Places { path: path_span, operator, ..Places::default() };
-        let (node, places) = if word.eq_ignore_ascii_case("pr") {
-            self.at.at += word.len();
-            (Node::Present { path }, places)
-        } else {
-            let Some(compare) = CompareOp::from_keyword(word) else {
-                return Err(self.at.no_operator(path_span, word));
-            };
+        let (kind, value, content) = if let Some(compare) = CompareOp::from_keyword(word) {
             self.at.at += word.len();
             let spaced = self.at.skip_spaces();
             let start = self.at;
-            let value = self.value(path_span, compare)?;
-            let value_span = Span::new(start.at, self.at.at);
+            let (literal, content) = self.value(path, compare)?;
+            let value = Span::new(start.at, self.at.at);
             if !spaced {
-                return Err(self.at.no_space(start.here(0), operator, value_span));
+                return Err(self.at.no_space(start.here(0), operator, value));
             }
-            let node = Node::Compare { path, operator: compare, value };
-            (node, Places { value: value_span, ..places })
+            (Kind::Compare(compare, literal), value, content)
+        } else if word.eq_ignore_ascii_case("pr") {
+            self.at.at += word.len();
+            (Kind::Present, Span::default(), Span::default())
+        } else {
+            return Err(self.at.no_operator(path, word));
         };
         if self.terms >= self.limits.terms() {
-            return Err(Error::too_many_terms(path_span, self.limits.terms()));
+            return Err(Error::too_many_terms(path, self.limits.terms()));
         }
         self.terms += 1;
-        let whole = Span::new(path_span.start as usize, self.at.at);
-        self.tree.leaf(node, Places { whole, ..places });
+        let whole = Span { end: self.at.here(0).end, ..path };
+        self.tree.push(Node { kind, size: 1, whole, path, operator, value, content });
         Ok(())
     }
 
-    fn value(&mut self, path: Span, operator: CompareOp) -> Result<Value, Error> {
+    /// Reads a value: what it is and where its content stands.
+    fn value(&mut self, path: Span, operator: CompareOp) -> Result<(Literal, Span), Error> {
+        if let Ok((rest, _)) = token::plain_string(self.at.bytes()) {
+            let Span { start, end } = self.at.advance(rest);
+            return Ok((Literal::Plain, Span { start: start + 1, end: end - 1 }));
+        }
         match token::string(self.at.rest()) {
             Ok((rest, text)) => {
-                self.at.advance(rest);
-                Ok(Value::String(text))
+                self.at.advance(rest.as_bytes());
+                Ok((Literal::Unescaped, self.tree.unescaped(&text)))
             }
             Err(nom::Err::Failure(fault)) => Err(self.at.bad_string(fault)),
             Err(_) => {
                 let word = self.at.word();
-                let value = token::bare_value(word);
+                let value = token::bare_value(word.as_bytes());
                 let value = value.ok_or_else(|| self.at.no_value(path, operator, word))?;
+                let content = self.at.here(word.len());
                 self.at.at += word.len();
-                Ok(value)
+                Ok((value, content))
             }
         }
     }
@@ -135,8 +135,8 @@ impl Parser<'_> {
         loop {
             let operand_end = self.at.here(0).end;
             let spaced = self.at.skip_spaces();
-            let open = self.open.last().copied();
-            match self.at.peek() {
+            let open = self.tree.open();
+            match self.at.byte() {
                 None => {
                     if let Some(open) = open {
                         return Err(self.at.unclosed(open));
@@ -144,7 +144,8 @@ impl Parser<'_> {
                     self.tree.end(operand_end, operand_end);
                     return Ok(false);
                 }
-                Some(found @ (')' | ']')) => {
+                Some(found @ (b')' | b']')) => {
+                    let found = char::from(found);
                     match open {
                         Some((bracket, closing)) if closing == found => {
                             if found == ']' && self.tree.is_lone_value_path() {
@@ -153,7 +154,6 @@ impl Parser<'_> {
                         }
                         _ => return Err(self.at.unopened(open, found)),
                     }
-                    self.open.pop();
                     self.at.at += 1;
                     self.tree.end(operand_end, self.at.here(0).end);
                 }
@@ -169,12 +169,14 @@ impl Parser<'_> {
                         return Err(self.at.no_space(self.at.here(0), before, span));
                     }
                     self.at.at += word.len();
-                    if self.at.peek().is_some_and(|c| !token::is_space(c)) {
+                    if self.at.byte().is_some_and(|byte| !token::is_space(byte.into())) {
                         let next = self.at.next_char();
                         return Err(self.at.no_space(self.at.here(0), span, next));
                     }
                     if is_or {
                         self.tree.or(operand_end);
+                    } else {
+                        self.tree.and();
                     }
                     return Ok(true);
                 }

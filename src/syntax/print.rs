@@ -1,7 +1,7 @@
 use std::fmt::{self, Display, Formatter};
 
 /// What [`write_tree`] needs to know of a node; `end` as in the tree it stands in.
-pub(crate) enum Shape<'a> {
+pub(crate) enum Shape<T> {
     And {
         end: usize,
     },
@@ -10,18 +10,18 @@ pub(crate) enum Shape<'a> {
     },
     /// A node that brings its own brackets round one operand.
     Wrap {
-        before: &'a dyn Display,
+        before: T,
         after: &'static str,
         end: usize,
     },
-    Leaf(&'a dyn Display),
+    Leaf(T),
 }
 
 /// Prints a tree given in prefix order with the fewest brackets: only an `or` inside an `and`
 /// needs them. Keeps its own stack.
-pub(crate) fn write_tree<'a>(
+pub(crate) fn write_tree<T: Display>(
     f: &mut Formatter<'_>,
-    shapes: impl Iterator<Item = Shape<'a>>,
+    shapes: impl Iterator<Item = Shape<T>>,
 ) -> fmt::Result {
     struct Open {
         end: usize,

@@ -1,16 +1,20 @@
-//! The words of the grammar, with nom: attribute paths, literals, white space.
+//! The words of the grammar, with nom: attribute paths, literals, white space. All but strings with
+//! escapes are read as bytes, which say as much here and are cheaper than characters.
 
-use super::{AttrPath, Value};
+use super::tree::Literal;
 use nom::branch::alt;
-use nom::bytes::complete::{tag, tag_no_case, take, take_while, take_while_m_n, take_while1};
+use nom::bytes::complete::{tag, tag_no_case, take_while, take_while_m_n, take_while1};
 use nom::character::complete::{char, digit0, digit1, one_of, satisfy};
 use nom::combinator::{all_consuming, map, opt, recognize, value};
 use nom::error::ParseError;
 use nom::multi::fold_many0;
-use nom::sequence::{pair, preceded, terminated};
+use nom::sequence::{delimited, preceded, terminated};
 use nom::{Err, IResult, Parser};
 
-/// What kept a token from being read, and the text from there on.
+/// Bytes of the text, or no such token.
+type Parsed<'t, T = &'t [u8]> = IResult<&'t [u8], T, ()>;
+
+/// What kept a string from being read, and the text from there on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fault<'t> {
     pub(super) rest: &'t str,
@@ -38,92 +42,184 @@ impl<'t> ParseError<&'t str> for Fault<'t> {
     }
 }
 
-type Parsed<'t, T> = IResult<&'t str, T, Fault<'t>>;
+type Piecewise<'t, T> = IResult<&'t str, T, Fault<'t>>;
 
 /// Turns whatever a parser says into "the kind of fault, for good".
-fn fault<'t, T>(rest: &'t str, kind: FaultKind) -> Parsed<'t, T> {
+fn fault<'t, T>(rest: &'t str, kind: FaultKind) -> Piecewise<'t, T> {
     Err(Err::Failure(Fault { rest, kind }))
 }
 
-pub(crate) fn is_space(c: char) -> bool {
+pub(crate) const fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
-/// Ends a bare word: what could belong to no word of the grammar, well written or not.
-fn is_delimiter(c: char) -> bool {
-    is_space(c) || matches!(c, '(' | ')' | '[' | ']' | '"')
+/// What a byte may be part of: a bit for each kind of token.
+const SPACE: u8 = 1;
+/// All but white space, brackets and double quotes: a word of the grammar, well written or not.
+const WORD: u8 = 2;
+const NAME: u8 = 4;
+const URI: u8 = 8;
+/// What stands for itself in a string.
+const PLAIN: u8 = 16;
+
+const fn kinds(byte: u8) -> u8 {
+    let space = if is_space(byte as char) { SPACE } else { WORD };
+    let rest = match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => NAME | URI | PLAIN,
+        b'.' | b'~' | b':' | b'/' | b'?' | b'#' | b'@' | b'!' | b'$' | b'&' | b'\'' => URI | PLAIN,
+        b'*' | b'+' | b',' | b';' | b'=' => URI | PLAIN,
+        b'(' | b')' => return URI | PLAIN,
+        b'[' | b']' => return PLAIN,
+        b'"' => return 0,
+        b'\\' | 0..=0x1f => 0,
+        _ => PLAIN,
+    };
+    space | rest
 }
 
-pub(super) fn spaces(text: &str) -> Parsed<'_, &str> {
-    take_while(is_space).parse(text)
+/// One look-up takes less than the comparisons that it stands for.
+const KINDS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        #[expect(clippy::indexing_slicing, reason = "out of bounds, it would not compile")]
+        {
+            table[byte] = kinds(byte as u8);
+        }
+        byte += 1;
+    }
+    table
+};
+
+/// Whether a byte may be part of one of these kinds of token.
+#[inline]
+fn is(wanted: u8) -> impl Fn(u8) -> bool {
+    move |byte| KINDS.get(usize::from(byte)).is_some_and(|kinds| kinds & wanted != 0)
+}
+
+/// A run of bytes of these kinds, perhaps empty.
+#[inline]
+fn run<'t>(wanted: u8) -> impl Fn(&'t [u8]) -> Parsed<'t> {
+    move |text| split(text, text.iter().take_while(|byte| is(wanted)(**byte)).count())
+}
+
+/// As `take` of nom, which is a call of its own.
+#[inline]
+fn split(text: &[u8], length: usize) -> Parsed<'_> {
+    let (token, rest) = text.split_at_checked(length).unwrap_or((text, &[]));
+    Ok((rest, token))
+}
+
+#[inline]
+fn byte<'t>(wanted: u8) -> impl Fn(&'t [u8]) -> Parsed<'t, ()> {
+    move |text| match text.split_first() {
+        Some((first, rest)) if *first == wanted => Ok((rest, ())),
+        _ => Err(Err::Error(())),
+    }
+}
+
+#[inline]
+pub(super) fn spaces(text: &[u8]) -> Parsed<'_> {
+    run(SPACE).parse(text)
 }
 
 /// A run of anything but white space, brackets and double quotes.
-pub(super) fn bare_word(text: &str) -> Parsed<'_, &str> {
-    take_while1(|c| !is_delimiter(c)).parse(text)
+#[inline]
+pub(super) fn bare_word(text: &[u8]) -> Parsed<'_> {
+    run(WORD).parse(text)
 }
 
 /// `not` before an opening bracket.
-pub(super) fn not_bracket(text: &str) -> Parsed<'_, &str> {
-    terminated(tag_no_case("not"), (spaces, char('('))).parse(text)
+pub(super) fn not_bracket(text: &[u8]) -> Parsed<'_> {
+    terminated(tag_no_case("not"), (spaces, byte(b'('))).parse(text)
 }
 
 /// `ATTRNAME = ALPHA *(nameChar)`
-fn name(text: &str) -> Parsed<'_, &str> {
-    let name_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    recognize(pair(satisfy(|c| c.is_ascii_alphabetic()), take_while(name_char))).parse(text)
+fn name(text: &[u8]) -> Parsed<'_> {
+    match text.first() {
+        Some(first) if first.is_ascii_alphabetic() => run(NAME).parse(text),
+        _ => Err(Err::Error(())),
+    }
 }
 
 /// `attrPath = [URI ":"] ATTRNAME *1subAttr`
-pub(super) fn attr_path(text: &str) -> Parsed<'_, AttrPath> {
-    let parts = (opt(terminated(uri, char(':'))), name, opt(preceded(char('.'), name)));
-    map(parts, |(uri, name, sub)| AttrPath::new(uri, name, sub)).parse(text)
+pub(super) fn attr_path(text: &[u8]) -> Parsed<'_> {
+    let plain = || recognize((name, opt((byte(b'.'), name))));
+    let (rest, path) = plain().parse(text)?;
+    if rest.first().is_some_and(|byte| *byte == b'%' || is(URI)(*byte)) {
+        return recognize((opt((uri, char(':'))), plain())).parse(text);
+    }
+    Ok((rest, path))
 }
 
 /// The schema URI of an attribute path: all up to the last colon before the name, where that
 /// begins with a scheme. A square bracket belongs to it round an IP address alone, since anywhere
 /// else it begins a value path.
-fn uri(text: &str) -> Parsed<'_, &str> {
-    let plain = satisfy(|c| c.is_ascii_alphanumeric() || "-._~:/?#@!$&'()*+,;=".contains(c));
-    let percent = recognize((char('%'), take_while_m_n(2, 2, |c: char| c.is_ascii_hexdigit())));
+fn uri(text: &[u8]) -> Parsed<'_> {
+    let plain = take_while_m_n(1, 1, is(URI));
+    let percent = recognize((char('%'), take_while_m_n(2, 2, |byte: u8| byte.is_ascii_hexdigit())));
     let address = recognize((
         tag("//["),
-        take_while1(|c: char| c.is_ascii_hexdigit() || matches!(c, ':' | '.')),
+        take_while1(|byte: u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')),
         char(']'),
     ));
-    let unit = alt((address, percent, recognize(plain)));
+    let unit = alt((address, percent, plain));
     let (_, run) = recognize(fold_many0(unit, || (), |(), _| ())).parse(text)?;
-    let Some((uri, _)) = run.rsplit_once(':') else {
-        return Err(Err::Error(Fault { rest: text, kind: FaultKind::Other }));
-    };
-    let scheme_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-    let scheme = (satisfy(|c| c.is_ascii_alphabetic()), take_while(scheme_char), char(':'));
-    let whole = recognize((scheme, nom::combinator::rest));
-    let (_, uri) = all_consuming(whole).parse(uri)?;
-    take(uri.chars().count()).parse(text)
+    let length = run.iter().rposition(|byte| *byte == b':').ok_or(Err::Error(()))?;
+    let (rest, uri) = split(text, length)?;
+    let scheme_char = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    (satisfy(|c| c.is_ascii_alphabetic()), take_while(scheme_char), char(':')).parse(uri)?;
+    Ok((rest, uri))
 }
 
 /// `true`, `false`, `null` or a number of JSON, being all of `word`.
-pub(super) fn bare_value(word: &str) -> Option<Value> {
+pub(super) fn bare_value(word: &[u8]) -> Option<Literal> {
     let literal = alt((
-        value(Value::Bool(true), tag("true")),
-        value(Value::Bool(false), tag("false")),
-        value(Value::Null, tag("null")),
-        map(number, |text: &str| Value::Number(text.into())),
+        value(Literal::Bool(true), tag("true")),
+        value(Literal::Bool(false), tag("false")),
+        value(Literal::Null, tag("null")),
+        value(Literal::Number, number),
     ));
     all_consuming(literal).parse(word).ok().map(|(_, value)| value)
 }
 
 /// `number = [ "-" ] int [ frac ] [ exp ]` (RFC 8259)
-fn number(text: &str) -> Parsed<'_, &str> {
+fn number(text: &[u8]) -> Parsed<'_> {
     let int = alt((tag("0"), recognize((one_of("123456789"), digit0))));
     let frac = (char('.'), digit1);
     let exp = (one_of("eE"), opt(one_of("+-")), digit1);
     recognize((opt(char('-')), int, opt(frac), opt(exp))).parse(text)
 }
 
+/// A JSON string without escapes.
+pub(super) fn plain_string(text: &[u8]) -> Parsed<'_> {
+    delimited(byte(b'"'), plain_run, byte(b'"')).parse(text)
+}
+
+/// A run of what stands for itself in a string, eight bytes at a time.
+#[inline]
+fn plain_run(text: &[u8]) -> Parsed<'_> {
+    const ONES: u64 = u64::MAX / 0xff;
+    // The high bit of each byte below `limit`, for limits up to 0x80; above the lowest such byte
+    // the bits say nothing.
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & (ONES * 0x80);
+    let (chunks, last) = text.as_chunks::<8>();
+    let mut length = 0;
+    for chunk in chunks {
+        let word = u64::from_le_bytes(*chunk);
+        let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+        let ends = below(word, 0x20) | is(b'"') | is(b'\\');
+        if ends != 0 {
+            return split(text, length + ends.trailing_zeros() as usize / 8);
+        }
+        length += 8;
+    }
+    let (_, last) = run(PLAIN).parse(last)?;
+    split(text, length + last.len())
+}
+
 /// A JSON string, its escapes resolved.
-pub(super) fn string(text: &str) -> Parsed<'_, Box<str>> {
+pub(super) fn string(text: &str) -> Piecewise<'_, String> {
     let (body, _) = char('"').parse(text)?;
     let run = take_while1(|c: char| !matches!(c, '"' | '\\') && u32::from(c) >= 0x20);
     let piece = alt((map(run, Piece::Run), map(escape, Piece::Char)));
@@ -136,7 +232,7 @@ pub(super) fn string(text: &str) -> Parsed<'_, Box<str>> {
     })
     .parse(body)?;
     match rest.chars().next() {
-        Some('"') => value(content.into(), char('"')).parse(rest),
+        Some('"') => value(content, char('"')).parse(rest),
         Some('\\') | None => fault(text, FaultKind::Unclosed),
         Some(_) => fault(rest, FaultKind::Control),
     }
@@ -147,7 +243,7 @@ enum Piece<'t> {
     Char(char),
 }
 
-fn escape(text: &str) -> Parsed<'_, char> {
+fn escape(text: &str) -> Piecewise<'_, char> {
     let (rest, _) = char('\\').parse(text)?;
     if rest.is_empty() {
         // The string is cut short right behind a backslash: nothing is wrong with the escape.
@@ -188,8 +284,26 @@ fn unicode<'t>(from: &'t str) -> impl Parser<&'t str, Output = char, Error = Fau
     }
 }
 
-fn hex4(text: &str) -> Parsed<'_, u32> {
+fn hex4(text: &str) -> Piecewise<'_, u32> {
     let mut digits = take_while_m_n(4, 4, |c: char| c.is_ascii_hexdigit());
     let (rest, digits) = digits.parse(text)?;
     Ok((rest, u32::from_str_radix(digits, 16).unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each byte that may end a run, at each place in a run, before and behind another end.
+    #[test]
+    fn plain_runs_are_those_of_a_plain_loop() {
+        for (at, byte) in (0..20).flat_map(|at| (0..=u8::MAX).map(move |byte| (at, byte))) {
+            for other in [0, 0x1f, b' ', b'"', b'\\', b'x', 0x80, 0xff] {
+                let mut text = [b'a'; 20];
+                text.iter_mut().skip(at).take(1).for_each(|place| *place = byte);
+                text.iter_mut().skip(at + 1).take(1).for_each(|place| *place = other);
+                assert_eq!(plain_run(&text), run(PLAIN)(&text), "{text:?}");
+            }
+        }
+    }
 }

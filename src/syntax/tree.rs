@@ -1,194 +1,247 @@
-//! Builds the flat tree: levels of brackets become groups, groups of one operand and groups
-//! inside their own kind vanish.
+//! The flat tree, and how it grows: a group gets its node once it has a second operand.
 
-use super::expr::{Node, Places};
-use super::{Expr, Span};
+use super::{CompareOp, ExprRef, Span};
+use std::borrow::Cow;
 
-/// A tree under construction: its terms, `not`s and value paths in prefix order, and beside them
-/// the groups. Each level of brackets is an `or` of `and`s until its operands are counted.
+/// A tree in prefix order, over the text that it was parsed from.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree<'t> {
+    pub(super) text: Cow<'t, str>,
+    pub(super) nodes: Vec<Node>,
+    /// The values whose text has escapes.
+    pub(super) unescaped: String,
+}
+
+/// A group has two or more operands, and none of its own kind.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    /// How many nodes the subtree has.
+    pub(super) size: u32,
+    pub(super) whole: Span,
+    pub(super) path: Span,
+    pub(super) operator: Span,
+    pub(super) value: Span,
+    /// What the value is, quotes and escapes aside: a piece of the text or of the unescaped values.
+    pub(super) content: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    And,
+    Or,
+    Not,
+    ValuePath,
+    Compare(CompareOp, Literal),
+    Present,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Literal {
+    Plain,
+    /// A string whose content is in [`Tree::unescaped`].
+    Unescaped,
+    Number,
+    Bool(bool),
+    Null,
+}
+
+impl Tree<'_> {
+    /// The whole expression.
+    pub(crate) fn root(&self) -> ExprRef<'_> {
+        ExprRef { tree: self, at: 0 }
+    }
+
+    pub(super) fn into_owned(self) -> Tree<'static> {
+        Tree { text: self.text.into_owned().into(), ..self }
+    }
+}
+
+impl Node {
+    /// A node without operands, as yet.
+    pub(super) fn new(kind: Kind, whole: Span) -> Self {
+        let none = Span::default();
+        Self { kind, size: 1, whole, path: none, operator: none, value: none, content: none }
+    }
+}
+
+/// An open bracket: where it stands and what closes it.
+pub(super) type Open = (Span, char);
+
+/// A tree under construction.
+pub(super) struct Builder<'t> {
+    tree: Tree<'t>,
+    level: Level,
+    /// The levels around it.
+    outer: Vec<Level>,
+}
+
+/// What stands between two brackets, or the whole: an `or` of `and`s, either of which may turn out
+/// to have one operand and so to be no group.
 #[derive(Default)]
-pub(super) struct Builder {
-    nodes: Vec<Node>,
-    places: Vec<Places>,
-    /// In prefix order too.
-    groups: Vec<Group>,
-    levels: Vec<Level>,
-}
-
-struct Group {
-    or: bool,
-    operands: u32,
-    /// The nodes that stand in it.
-    begin: u32,
-    end: u32,
-    span: Span,
-}
-
-/// The groups of a level that are open, and the node whose operand the level is.
 struct Level {
-    or: usize,
-    and: usize,
+    open: Option<Open>,
+    /// The node whose operand it is.
     wrap: Option<usize>,
+    or: Group,
+    and: Group,
+    /// The last operand of `and`.
+    operand: usize,
+    joint: Joint,
 }
 
-impl Builder {
-    /// Begins a level of brackets, or the whole.
-    pub(super) fn begin(&mut self) {
-        self.begin_level(None);
+#[derive(Clone, Copy, Default)]
+struct Group {
+    /// Its node, or the one of its only operand.
+    at: usize,
+    /// Where its text begins, brackets round its first operand included.
+    start: u32,
+    /// Whether it has a node.
+    kept: bool,
+}
+
+/// What stands before an operand.
+#[derive(Clone, Copy, Default)]
+enum Joint {
+    #[default]
+    None,
+    And,
+    Or,
+}
+
+impl<'t> Builder<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        // A term is seldom shorter than that.
+        let nodes = Vec::with_capacity(2 + text.len() / 24);
+        let tree = Tree { text: text.into(), nodes, unescaped: String::new() };
+        Self { tree, level: Level::default(), outer: Vec::new() }
     }
 
-    /// Adds a node whose operand is a level, and begins that.
-    pub(super) fn begin_wrap(&mut self, node: Node, places: Places) {
-        self.leaf(node, places);
-        self.begin_level(self.nodes.len().checked_sub(1));
+    pub(super) fn depth(&self) -> usize {
+        self.outer.len()
     }
 
-    /// Begins a level of round brackets, an operand that starts at `start`.
-    pub(super) fn begin_round(&mut self, start: u32) {
-        self.count(start);
-        self.begin_level(None);
+    /// The bracket that must be closed next.
+    pub(super) fn open(&self) -> Option<Open> {
+        self.level.open
     }
 
-    fn begin_level(&mut self, wrap: Option<usize>) {
-        let or = self.group(true);
-        let and = self.group(false);
-        self.levels.push(Level { or, and, wrap });
-    }
-
-    pub(super) fn leaf(&mut self, node: Node, places: Places) {
-        self.count(places.whole.start);
-        self.nodes.push(node);
-        self.places.push(places);
-    }
-
-    /// An `or` after an operand that ends at `at`: the `and` group before it is complete.
-    pub(super) fn or(&mut self, at: u32) {
-        let and = self.group(false);
-        if let Some(level) = self.levels.last_mut() {
-            let done = std::mem::replace(&mut level.and, and);
-            self.close(done, at);
+    /// Begins an operand, whose brackets, if any, begin at `start`.
+    pub(super) fn operand(&mut self, start: u32) {
+        let at = self.tree.nodes.len();
+        let level = &mut self.level;
+        let group = Group { at, start, kept: false };
+        level.operand = at;
+        match level.joint {
+            Joint::None => (level.or, level.and) = (group, group),
+            Joint::Or => level.and = group,
+            Joint::And => {}
         }
     }
 
-    /// Ends a level whose last operand ends at `at`; a closing bracket ends at `bracket_end`.
+    pub(super) fn push(&mut self, node: Node) {
+        self.tree.nodes.push(node);
+    }
+
+    /// Begins the level behind a bracket; `wrap` is the node whose operand the level is.
+    pub(super) fn begin(&mut self, open: Open, wrap: Option<Node>) {
+        let level = Level {
+            open: Some(open),
+            wrap: wrap.is_some().then_some(self.tree.nodes.len()),
+            ..Level::default()
+        };
+        self.tree.nodes.extend(wrap);
+        self.outer.push(std::mem::replace(&mut self.level, level));
+    }
+
+    /// An `and` after an operand.
+    pub(super) fn and(&mut self) {
+        let Level { and, operand, .. } = self.level;
+        self.join(and, operand, Kind::And);
+        self.level.and.kept = true;
+        self.level.joint = Joint::And;
+    }
+
+    /// An `or` after an operand that ends at `at`.
+    pub(super) fn or(&mut self, at: u32) {
+        self.end_and(at);
+        let Level { or, and, .. } = self.level;
+        self.join(or, and.at, Kind::Or);
+        self.level.or.kept = true;
+        self.level.joint = Joint::Or;
+    }
+
+    /// Ends a level whose last operand ends at `at`; its closing bracket ends at `bracket_end`.
     pub(super) fn end(&mut self, at: u32, bracket_end: u32) {
-        let Some(level) = self.levels.pop() else { return };
-        self.close(level.and, at);
-        self.close(level.or, at);
-        let after = self.here();
-        if let Some(wrap) = level.wrap {
-            if let Some(end) = self.nodes.get_mut(wrap).and_then(Node::end_mut) {
-                *end = after;
-            }
-            if let Some(places) = self.places.get_mut(wrap) {
-                places.whole.end = bracket_end;
-            }
+        self.end_and(at);
+        let Level { or, and, wrap, .. } = self.level;
+        if or.kept {
+            self.end_group(or, and.at, at);
+        }
+        if let Some(wrap) = wrap {
+            self.set(wrap, |node| node.whole.end = bracket_end);
+        }
+        self.level = self.outer.pop().unwrap_or_default();
+    }
+
+    fn end_and(&mut self, at: u32) {
+        let Level { and, operand, .. } = self.level;
+        if and.kept {
+            self.end_group(and, operand, at);
+        }
+    }
+
+    /// Makes sure that a group has a node, now that another operand follows the one at `operand`.
+    fn join(&mut self, group: Group, operand: usize, kind: Kind) {
+        if group.kept {
+            self.flatten(operand, kind);
+        } else if !self.is(operand, kind) {
+            self.tree.nodes.insert(group.at, Node::new(kind, Span::default()));
+        }
+    }
+
+    fn end_group(&mut self, group: Group, operand: usize, at: u32) {
+        let kind = self.tree.nodes.get(group.at).map(|node| node.kind);
+        if let Some(kind) = kind {
+            self.flatten(operand, kind);
+        }
+        self.set(group.at, |node| node.whole = Span { start: group.start, end: at });
+    }
+
+    /// Takes the brackets away round an operand that is a group of the same kind.
+    fn flatten(&mut self, operand: usize, kind: Kind) {
+        if self.is(operand, kind) {
+            self.tree.nodes.remove(operand);
+        }
+    }
+
+    fn is(&self, at: usize, kind: Kind) -> bool {
+        self.tree.nodes.get(at).is_some_and(|node| node.kind == kind)
+    }
+
+    /// Completes the node at `at`, whose subtree is the last one.
+    fn set(&mut self, at: usize, change: impl FnOnce(&mut Node)) {
+        let size = self.tree.nodes.len() - at;
+        if let Some(node) = self.tree.nodes.get_mut(at) {
+            node.size = u32::try_from(size).unwrap_or(u32::MAX);
+            change(node);
         }
     }
 
     /// Whether the level that is open holds a value path and nothing beside it.
     pub(super) fn is_lone_value_path(&self) -> bool {
-        let Some(level) = self.levels.last() else { return false };
-        let mut groups = self.groups.iter().skip(level.or).peekable();
-        let first = groups.peek().map_or(0, |group| group.begin);
-        for (at, node) in (first..).zip(self.nodes.iter().skip(first as usize)) {
-            // The level's own groups, or those of brackets round its only operand.
-            while let Some(group) = groups.next_if(|group| group.begin == at) {
-                if group.operands > 1 {
-                    return false;
-                }
-            }
-            match node {
-                Node::Not { .. } => {}
-                Node::ValuePath { .. } => return true,
-                _ => return false,
-            }
-        }
-        false
+        let mut nodes = self.tree.nodes.iter().skip(self.level.or.at).map(|node| node.kind);
+        nodes.find(|kind| *kind != Kind::Not) == Some(Kind::ValuePath)
     }
 
-    fn here(&self) -> u32 {
-        u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)
+    /// Keeps a value whose escapes are resolved.
+    pub(super) fn unescaped(&mut self, value: &str) -> Span {
+        let start = self.tree.unescaped.len();
+        self.tree.unescaped.push_str(value);
+        Span::new(start, self.tree.unescaped.len())
     }
 
-    fn group(&mut self, or: bool) -> usize {
-        let begin = self.here();
-        self.groups.push(Group { or, operands: 0, begin, end: begin, span: Span::default() });
-        self.groups.len() - 1
-    }
-
-    /// Counts one more operand of the open groups.
-    fn count(&mut self, start: u32) {
-        let Some(Level { or, and, .. }) = self.levels.last() else { return };
-        let (or, and) = (*or, *and);
-        if self.count_in(and, start) {
-            self.count_in(or, start);
-        }
-    }
-
-    /// Whether it is the group's first.
-    fn count_in(&mut self, group: usize, start: u32) -> bool {
-        let Some(group) = self.groups.get_mut(group) else { return false };
-        group.operands += 1;
-        let first = group.operands == 1;
-        if first {
-            group.span.start = start;
-        }
-        first
-    }
-
-    fn close(&mut self, group: usize, at: u32) {
-        let end = self.here();
-        if let Some(group) = self.groups.get_mut(group) {
-            group.end = end;
-            group.span.end = at;
-        }
-    }
-
-    /// Puts the groups that are kept among the nodes.
-    pub(super) fn finish(self) -> Expr {
-        /// A group or node whose operands are being copied.
-        struct Open {
-            /// Where it ends, as the builder counts.
-            end: u32,
-            /// Where it stands in the tree.
-            node: usize,
-            /// Whether it is an `or`, an `and` or neither.
-            or: Option<bool>,
-        }
-        fn close(nodes: &mut [Node], closed: &Open) {
-            let len = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
-            if let Some(end) = nodes.get_mut(closed.node).and_then(Node::end_mut) {
-                *end = len;
-            }
-        }
-
-        let kept = self.groups.iter().filter(|group| group.operands > 1).count();
-        let mut nodes: Vec<Node> = Vec::with_capacity(self.nodes.len() + kept);
-        let mut places: Vec<Places> = Vec::with_capacity(self.nodes.len() + kept);
-        let mut open: Vec<Open> = Vec::new();
-        let mut groups = self.groups.into_iter().filter(|group| group.operands > 1).peekable();
-        for (at, (mut node, place)) in (0u32..).zip(self.nodes.into_iter().zip(self.places)) {
-            while let Some(closed) = open.pop_if(|open| open.end <= at) {
-                close(&mut nodes, &closed);
-            }
-            while let Some(group) = groups.next_if(|group| group.begin == at) {
-                if open.last().is_some_and(|around| around.or == Some(group.or)) {
-                    continue;
-                }
-                open.push(Open { end: group.end, node: nodes.len(), or: Some(group.or) });
-                nodes.push(if group.or { Node::Or { end: 0 } } else { Node::And { end: 0 } });
-                places.push(Places { whole: group.span, ..Places::default() });
-            }
-            if let Some(end) = node.end_mut() {
-                open.push(Open { end: *end, node: nodes.len(), or: None });
-            }
-            nodes.push(node);
-            places.push(place);
-        }
-        while let Some(closed) = open.pop() {
-            close(&mut nodes, &closed);
-        }
-        Expr { nodes: nodes.into(), places: places.into() }
+    pub(super) fn finish(self) -> Tree<'t> {
+        self.tree
     }
 }
