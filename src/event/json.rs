@@ -1,4 +1,4 @@
-//! The words of JSON, read strictly: what stands between brackets and commas is accepted where
+//! The words of JSON, read strictly: a string, number or literal is accepted where
 //! `serde_json::Value` accepts it, and refused at a byte. Nothing is built; strings are handed out
 //! as ranges of the text.
 
@@ -6,19 +6,58 @@ use super::marks::Marks;
 use super::{Error, ErrorKind};
 use std::borrow::Cow;
 
-/// A place in a text. Its methods are inlined, so that it lives in registers: what is rare is a
-/// function of plain values beside it, since a reference would put it into memory.
+/// Where a string stands in a text, without its quotes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Span {
+    pub(super) from: usize,
+    pub(super) to: usize,
+}
+
+impl Span {
+    #[inline(always)]
+    pub(super) fn is_empty(self) -> bool {
+        self.from >= self.to
+    }
+
+    /// Its bytes as they are written.
+    #[inline(always)]
+    pub(super) fn bytes(self, text: &str) -> Option<&[u8]> {
+        text.as_bytes().get(self.from..self.to)
+    }
+
+    /// Its text as it is written. Both ends are quotes, so characters are whole.
+    #[inline(always)]
+    pub(super) fn written(self, text: &str) -> &str {
+        text.get(self.from..self.to).unwrap_or_default()
+    }
+
+    /// What it stands for, if it may have escapes.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn value(self, text: &str) -> Cow<'_, str> {
+        let written = self.written(text);
+        if !written.contains('\\') {
+            return Cow::Borrowed(written);
+        }
+        // Its escapes were checked when it was read.
+        let quoted = Span { from: self.from - 1, to: self.to + 1 };
+        serde_json::from_str(quoted.written(text)).map(Cow::Owned).unwrap_or_default()
+    }
+}
+
+/// A place in a text. Methods are inlined, so that it lives in registers; what is rare or long
+/// is a function of plain values instead, since a reference would put all of it into memory.
 pub(super) struct Words<'a, M> {
-    text: &'a str,
+    pub(super) text: &'a str,
     pub(super) at: usize,
-    marks: M,
     /// Whether any string so far has escapes.
     pub(super) escapes: bool,
+    marks: M,
 }
 
 impl<'a, M: Marks> Words<'a, M> {
     pub(super) fn new(text: &'a str, marks: M) -> Self {
-        Self { text, at: 0, marks, escapes: false }
+        Self { text, at: 0, escapes: false, marks }
     }
 
     #[inline(always)]
@@ -46,6 +85,17 @@ impl<'a, M: Marks> Words<'a, M> {
         true
     }
 
+    /// Steps over `byte` and an opening quote, where they stand here.
+    #[inline(always)]
+    pub(super) fn takes_and_quote(&mut self, byte: u8) -> bool {
+        let rest = self.text.as_bytes().get(self.at..);
+        let stands = rest.and_then(|rest| rest.first_chunk()) == Some(&[byte, b'"']);
+        if stands {
+            self.at += 2;
+        }
+        stands
+    }
+
     #[inline(always)]
     pub(super) fn error<T>(&self, kind: ErrorKind, message: &str) -> Result<T, Error> {
         Err(Error::new(kind, self.at, message))
@@ -57,49 +107,37 @@ impl<'a, M: Marks> Words<'a, M> {
         Err(expected(self.text, self.at, what))
     }
 
-    /// The bytes of a string as they are written.
+    /// Reads a string from behind its opening quote.
     #[inline(always)]
-    pub(super) fn written(&self, from: usize, to: usize) -> Option<&'a [u8]> {
-        self.text.as_bytes().get(from..to)
+    pub(super) fn string(&mut self) -> Result<Span, Error> {
+        self.plain_string().or_else(|mark| self.odd_string(mark))
     }
 
-    /// Reads a string from behind its opening quote; returns where its closing quote stands, and
-    /// whether it has escapes.
+    /// Reads a string without escapes; for another one tells where its first mark stands.
     #[inline(always)]
-    pub(super) fn string(&mut self) -> Result<(usize, bool), Error> {
-        let mark = self.marks.next(self.text.as_bytes(), self.at);
-        if self.text.as_bytes().get(mark) == Some(&b'"') {
-            self.at = mark + 1;
-            return Ok((mark, false));
+    pub(super) fn plain_string(&mut self) -> Result<Span, usize> {
+        let from = self.at;
+        let to = self.marks.next(self.text.as_bytes(), from);
+        if self.text.as_bytes().get(to) != Some(&b'"') {
+            return Err(to);
         }
-        self.odd_string(mark)
+        self.at = to + 1;
+        Ok(Span { from, to })
     }
 
-    /// A string whose first mark is no quote.
+    /// Reads a string whose first mark is no quote.
     #[inline(always)]
-    fn odd_string(&mut self, mut mark: usize) -> Result<(usize, bool), Error> {
+    pub(super) fn odd_string(&mut self, mut mark: usize) -> Result<Span, Error> {
+        let from = self.at;
         self.escapes = true;
         loop {
-            self.at = behind_escape(self.text, mark)?;
-            mark = self.marks.next(self.text.as_bytes(), self.at);
+            let behind = behind_escape(self.text, mark)?;
+            mark = self.marks.next(self.text.as_bytes(), behind);
             if self.text.as_bytes().get(mark) == Some(&b'"') {
                 self.at = mark + 1;
-                return Ok((mark, true));
+                return Ok(Span { from, to: mark });
             }
         }
-    }
-
-    /// Whether the last string is followed at once by `byte` and another string; then the walk
-    /// stands behind the opening quote of that.
-    #[inline(always)]
-    pub(super) fn string_follows(&mut self, byte: u8) -> bool {
-        let rest = self.text.as_bytes().get(self.at..);
-        let next = rest.and_then(|rest| rest.first_chunk());
-        let follows = next == Some(&[byte, b'"']);
-        if follows {
-            self.at += 2;
-        }
-        follows
     }
 
     /// Reads a number or a literal.
@@ -107,53 +145,6 @@ impl<'a, M: Marks> Words<'a, M> {
     pub(super) fn scalar(&mut self) -> Result<(), Error> {
         self.at = behind_scalar(self.text, self.at)?;
         Ok(())
-    }
-}
-
-#[inline(never)]
-fn behind_spaces(text: &str, mut at: usize) -> usize {
-    while let Some(b' ' | b'\n' | b'\r' | b'\t') = text.as_bytes().get(at) {
-        at += 1;
-    }
-    at
-}
-
-#[inline(never)]
-fn behind_scalar(text: &str, at: usize) -> Result<usize, Error> {
-    let word = match text.as_bytes().get(at) {
-        Some(b't') => "true",
-        Some(b'f') => "false",
-        Some(b'n') => "null",
-        Some(b'-' | b'0'..=b'9') => return behind_number(text, at),
-        _ => return Err(expected(text, at, "a value")),
-    };
-    if !text.get(at..).is_some_and(|rest| rest.starts_with(word)) {
-        return Err(expected(text, at, &format!("`{word}`")));
-    }
-    Ok(at + word.len())
-}
-
-fn behind_number(text: &str, from: usize) -> Result<usize, Error> {
-    let peek = |at| text.as_bytes().get(at);
-    let digits = |from| match behind_digits(text.as_bytes(), from) {
-        at if at == from => Err(expected(text, at, "a digit")),
-        at => Ok(at),
-    };
-    let mut at = from + usize::from(peek(from) == Some(&b'-'));
-    at = if peek(at) == Some(&b'0') { at + 1 } else { digits(at)? };
-    if peek(at) == Some(&b'.') {
-        at = digits(at + 1)?;
-    }
-    if let Some(b'e' | b'E') = peek(at) {
-        let sign = matches!(peek(at + 1), Some(b'+' | b'-'));
-        at = digits(at + 1 + usize::from(sign))?;
-    } else if at - from <= 300 {
-        return Ok(at);
-    }
-    // Others may not fit: the referee itself decides.
-    match serde_json::from_str::<serde_json::Number>(text.get(from..at).unwrap_or_default()) {
-        Ok(_) => Ok(at),
-        Err(_) => Err(Error::new(ErrorKind::Number, from, "number is out of range")),
     }
 }
 
@@ -167,37 +158,15 @@ fn expected(text: &str, at: usize, what: &str) -> Error {
     Error::new(ErrorKind::Syntax, at, message)
 }
 
-/// Where the first byte that is no digit stands, eight bytes at a time.
-#[inline(always)]
-fn behind_digits(bytes: &[u8], mut at: usize) -> usize {
-    const EACH: u64 = u64::MAX / 0xff;
-    while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        let eight = u64::from_le_bytes(*eight);
-        // A digit's upper half is 3, and still is after six more; no byte of UTF-8 carries then.
-        let upper = |bytes: u64| (bytes & (EACH * 0xf0)) ^ (EACH * 0x30);
-        let others = upper(eight) | upper(eight.wrapping_add(EACH * 6));
-        if others != 0 {
-            return at + others.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-    }
-    while let Some(b'0'..=b'9') = bytes.get(at) {
+#[inline(never)]
+fn behind_spaces(text: &str, mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = text.as_bytes().get(at) {
         at += 1;
     }
     at
 }
 
-#[cold]
-#[inline(never)]
-pub(super) fn unescaped(written: &str) -> Cow<'_, str> {
-    if !written.contains('\\') {
-        return Cow::Borrowed(written);
-    }
-    // Its escapes were checked when it was read.
-    serde_json::from_str(&format!("\"{written}\"")).map(Cow::Owned).unwrap_or_default()
-}
-
-/// Steps over the escape at a mark that is no quote.
+/// Steps over the escape that must stand at a mark that is no quote.
 #[cold]
 #[inline(never)]
 fn behind_escape(text: &str, at: usize) -> Result<usize, Error> {
@@ -229,4 +198,80 @@ fn behind_escape(text: &str, at: usize) -> Result<usize, Error> {
 fn hex4(bytes: &[u8], at: usize) -> Option<u32> {
     let digits = bytes.get(at..at + 4)?;
     digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
+}
+
+#[inline(never)]
+fn behind_scalar(text: &str, at: usize) -> Result<usize, Error> {
+    match text.as_bytes().get(at) {
+        Some(b't') => behind_literal(text, at, "true"),
+        Some(b'f') => behind_literal(text, at, "false"),
+        Some(b'n') => behind_literal(text, at, "null"),
+        Some(b'-' | b'0'..=b'9') => behind_number(text, at),
+        _ => Err(expected(text, at, "a value")),
+    }
+}
+
+#[inline(always)]
+fn behind_literal(text: &str, at: usize, word: &'static str) -> Result<usize, Error> {
+    let to = at + word.len();
+    if text.as_bytes().get(at..to) == Some(word.as_bytes()) {
+        return Ok(to);
+    }
+    Err(expected(text, at, &format!("`{word}`")))
+}
+
+#[inline(always)]
+fn behind_number(text: &str, from: usize) -> Result<usize, Error> {
+    let peek = |at| text.as_bytes().get(at);
+    let mut at = from;
+    if peek(at) == Some(&b'-') {
+        at += 1;
+    }
+    at = if peek(at) == Some(&b'0') { at + 1 } else { behind_digits(text, at)? };
+    if peek(at) == Some(&b'.') {
+        at = behind_digits(text, at + 1)?;
+    }
+    if let Some(b'e' | b'E') = peek(at) {
+        at += 1;
+        if let Some(b'+' | b'-') = peek(at) {
+            at += 1;
+        }
+        at = behind_digits(text, at)?;
+    } else if at - from <= 300 {
+        return Ok(at);
+    }
+    in_range(text, Span { from, to: at })
+}
+
+/// Numbers that may not fit a 64-bit float: the referee itself decides.
+#[cold]
+#[inline(never)]
+fn in_range(text: &str, number: Span) -> Result<usize, Error> {
+    match serde_json::from_str::<serde_json::Number>(number.written(text)) {
+        Ok(_) => Ok(number.to),
+        Err(_) => Err(Error::new(ErrorKind::Number, number.from, "number is out of range")),
+    }
+}
+
+/// Steps over digits, of which there must be one, eight bytes at a time.
+#[inline(always)]
+fn behind_digits(text: &str, from: usize) -> Result<usize, Error> {
+    const EACH: u64 = u64::MAX / 0xff;
+    let mut rest = text.as_bytes().get(from..).unwrap_or_default();
+    while let Some((eight, behind)) = rest.split_first_chunk() {
+        let eight = u64::from_le_bytes(*eight);
+        // A digit's upper half is 3, and still is after six more; no byte of UTF-8 carries then.
+        let upper = |bytes: u64| (bytes & (EACH * 0xf0)) ^ (EACH * 0x30);
+        let others = upper(eight) | upper(eight + EACH * 6);
+        if others != 0 {
+            rest = rest.get(others.trailing_zeros() as usize / 8..).unwrap_or_default();
+            break;
+        }
+        rest = behind;
+    }
+    while let Some((b'0'..=b'9', behind)) = rest.split_first() {
+        rest = behind;
+    }
+    let at = text.len() - rest.len();
+    if at == from { Err(expected(text, at, "a digit")) } else { Ok(at) }
 }

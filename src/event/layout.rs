@@ -115,7 +115,7 @@ const ENVELOPE: [&[&[&str]]; 4] = [
     &[&["ownerid"], &["extensions", "ownerId"], &["extensions", "ownerid"]],
 ];
 
-/// Whether two keys are the same; those of up to 16 bytes are compared in place.
+/// Whether two keys are the same; those of up to 32 bytes are compared in place.
 #[inline]
 fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
@@ -125,6 +125,9 @@ fn same(a: &[u8], b: &[u8]) -> bool {
         0..4 => a.iter().eq(b),
         4..8 => a.first_chunk::<4>() == b.first_chunk() && a.last_chunk::<4>() == b.last_chunk(),
         8..=16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
+        17..=32 => {
+            a.first_chunk::<16>() == b.first_chunk() && a.last_chunk::<16>() == b.last_chunk()
+        }
         _ => a == b,
     }
 }

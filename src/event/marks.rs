@@ -25,18 +25,23 @@ pub(super) struct Bits {
 impl Marks for Bits {
     #[inline(always)]
     fn next(&mut self, text: &[u8], mut at: usize) -> usize {
-        loop {
-            if at >= self.end {
-                if at >= text.len() {
-                    return text.len();
-                }
-                let block = at / BLOCK * BLOCK;
-                self.bits = match text.get(block..).and_then(|rest| rest.first_chunk()) {
-                    Some(bytes) => marks_of(bytes),
-                    None => last_marks(text, block),
-                };
-                self.end = block + BLOCK;
+        if at < self.end {
+            let ahead = self.bits >> (at % BLOCK);
+            if ahead != 0 {
+                return at + ahead.trailing_zeros() as usize;
             }
+            at = self.end;
+        }
+        loop {
+            if at >= text.len() {
+                return text.len();
+            }
+            let block = at / BLOCK * BLOCK;
+            self.bits = match text.get(block..).and_then(|rest| rest.first_chunk()) {
+                Some(bytes) => marks_of(bytes),
+                None => last_marks(text, block),
+            };
+            self.end = block + BLOCK;
             let ahead = self.bits >> (at % BLOCK);
             if ahead != 0 {
                 return at + ahead.trailing_zeros() as usize;

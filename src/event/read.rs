@@ -1,5 +1,5 @@
-use super::json::{Words, unescaped};
-use super::layout::{ID, OTHER, OWNER, ROOT};
+use super::json::{Span, Words};
+use super::layout::{ATTRIBUTES, OTHER, ROOT, TENANT, TYPE};
 use super::marks::{Bits, Marks};
 use super::{Error, ErrorKind, Event, Layout};
 use smallvec::SmallVec;
@@ -25,11 +25,11 @@ fn read_by<'a>(layout: &'a Layout, text: &'a str, marks: impl Marks) -> Result<E
 /// Keys of most layouts.
 const FEW: usize = 32;
 
-/// What is known of a text that was read.
+/// What a walk found beside the strings.
 struct Read {
-    /// The first key that stands twice.
-    doubled: Found,
     escapes: bool,
+    /// The first key that stands twice.
+    doubled: Option<Span>,
 }
 
 /// Reads a whole text. All that changes stays in registers, so it is one function.
@@ -40,8 +40,7 @@ fn walk<const N: usize>(
     marks: impl Marks,
     found: &mut [Found; N],
 ) -> Result<Read, Error> {
-    let words = Words::new(text, marks);
-    let mut walk = Walk { layout, words, found, doubled: Found::default() };
+    let mut walk = Walk { layout, words: Words::new(text, marks), found, doubled: None };
     walk.words.skip_spaces();
     let begin = walk.words.at;
     let first = walk.words.peek();
@@ -59,69 +58,53 @@ fn walk<const N: usize>(
     if first != Some(b'{') {
         return Err(Error::new(ErrorKind::NotAnObject, begin, "event is not an object"));
     }
-    Ok(Read { doubled: walk.doubled, escapes: walk.words.escapes })
+    Ok(Read { escapes: walk.words.escapes, doubled: walk.doubled })
 }
 
+/// Picks the strings of an event: for each field the first one that is not empty.
 fn event<'a>(
     layout: &'a Layout,
     text: &'a str,
     found: &[Found],
-    Read { doubled, escapes }: Read,
+    read: Read,
 ) -> Result<Event<'a>, Error> {
-    if doubled.to != 0 {
-        return Err(twice(text, doubled));
+    if let Some(key) = read.doubled {
+        let message = format!("key `{}` stands twice in its object", key.value(text));
+        return Err(Error::new(ErrorKind::DuplicateKey, key.from - 1, message));
     }
-    let value = |found: Found| {
-        // Both ends are quotes, so characters are whole.
-        let written = text.get(found.from..found.to).unwrap_or_default();
-        if escapes { unescaped(written) } else { Cow::Borrowed(written) }
-    };
-    let mut fields = SmallVec::<[Option<Cow<'a, str>>; 8]>::new();
-    for keys in layout.fields() {
+    let mut fields = SmallVec::new();
+    for (field, keys) in layout.fields().iter().enumerate() {
         let mut best = Found::default();
         for key in keys {
             match found.get(usize::from(*key)) {
-                Some(found) if found.from < found.to => {
+                Some(found) if !found.is_empty() => {
                     best = *found;
                     break;
                 }
-                Some(found) if found.to != 0 && best.to == 0 => best = *found,
+                Some(found) if found.to != 0 => best = *found,
                 _ => {}
             }
         }
-        fields.push((best.to != 0).then(|| value(best)));
-    }
-    for field in [ID, OWNER] {
-        if let Some(field) = fields.get_mut(field) {
-            field.take_if(|value| value.is_empty());
+        if best.is_empty() && field < ATTRIBUTES {
+            let missing = |kind, message| Err(Error::new(kind, text.len(), message));
+            match field {
+                TYPE => return missing(ErrorKind::MissingType, "event has no type"),
+                TENANT => return missing(ErrorKind::MissingTenant, "event has no tenant"),
+                _ => best = Found::default(),
+            }
         }
+        fields.push(match best.to {
+            0 => None,
+            _ if read.escapes => Some(best.value(text)),
+            _ => Some(Cow::Borrowed(best.written(text))),
+        });
     }
-    let event = Event { layout, fields };
-    if event.event_type().is_empty() {
-        return Err(Error::new(ErrorKind::MissingType, text.len(), "event has no type"));
-    }
-    if event.tenant().is_empty() {
-        return Err(Error::new(ErrorKind::MissingTenant, text.len(), "event has no tenant"));
-    }
-    Ok(event)
+    Ok(Event { layout, fields })
 }
 
-#[cold]
-#[inline(never)]
-fn twice(text: &str, key: Found) -> Error {
-    let written = text.get(key.from..key.to).unwrap_or_default();
-    let message = format!("key `{}` stands twice in its object", unescaped(written));
-    Error::new(ErrorKind::DuplicateKey, key.from - 1, message)
-}
-
-/// What stands behind a key that is looked for.
-#[derive(Clone, Copy, Default)]
-struct Found {
-    /// Where its string begins; 0 until the key is read.
-    from: usize,
-    /// Where its string ends; 0 for no string.
-    to: usize,
-}
+/// What stands behind a key that is looked for: `from` is 0 until the key is read, and `to` where
+/// it is no string.
+type Found = Span;
 
 /// Most objects and arrays that may be open at once, as in serde_json.
 const MAX_DEPTH: usize = 127;
@@ -135,7 +118,7 @@ struct Walk<'a, 'f, M, const N: usize> {
     /// By the number of the key.
     found: &'f mut [Found; N],
     /// The first key that stands twice.
-    doubled: Found,
+    doubled: Option<Span>,
 }
 
 impl<M: Marks, const N: usize> Walk<'_, '_, M, N> {
@@ -198,11 +181,11 @@ impl<M: Marks, const N: usize> Walk<'_, '_, M, N> {
                 // Strings behind keys without white space take the straight path.
                 let straight = loop {
                     key = self.key(inside)?;
-                    if !self.words.string_follows(b':') {
+                    if !self.words.takes_and_quote(b':') {
                         break false;
                     }
                     self.string(key)?;
-                    if !self.words.string_follows(b',') {
+                    if !self.words.takes_and_quote(b',') {
                         break true;
                     }
                 };
@@ -219,10 +202,9 @@ impl<M: Marks, const N: usize> Walk<'_, '_, M, N> {
     /// Reads the string behind a key, from behind its opening quote.
     #[inline(always)]
     fn string(&mut self, key: u16) -> Result<(), Error> {
-        let from = self.words.at;
-        let (to, _) = self.words.string()?;
+        let value = self.words.string()?;
         if let Some(found) = self.found.get_mut(usize::from(key)) {
-            *found = Found { from, to };
+            *found = value;
         }
         Ok(())
     }
@@ -230,21 +212,22 @@ impl<M: Marks, const N: usize> Walk<'_, '_, M, N> {
     /// Reads a key from behind its opening quote; returns its number.
     #[inline(always)]
     fn key(&mut self, object: u16) -> Result<u16, Error> {
-        let from = self.words.at;
-        let (to, escaped) = self.words.string()?;
-        if object == OTHER {
-            return Ok(OTHER);
-        }
-        let key = if escaped {
-            escaped_key(self.layout, object, self.words.written(from, to))
-        } else {
-            self.words.written(from, to).map_or(OTHER, |key| self.layout.key(object, key))
+        let (span, key) = match self.words.plain_string() {
+            Ok(span) if object == OTHER => (span, OTHER),
+            Ok(span) => {
+                let written = span.bytes(self.words.text);
+                (span, written.map_or(OTHER, |key| self.layout.key(object, key)))
+            }
+            Err(mark) => {
+                let span = self.words.odd_string(mark)?;
+                (span, escaped_key(self.layout, object, self.words.text, span))
+            }
         };
         if let Some(found) = self.found.get_mut(usize::from(key)) {
             if found.from != 0 {
-                self.doubled = first(self.doubled, Found { from, to });
+                self.doubled = first(self.doubled, span);
             }
-            *found = Found { from, to: 0 };
+            *found = Found { from: span.from, to: 0 };
         }
         Ok(key)
     }
@@ -252,15 +235,14 @@ impl<M: Marks, const N: usize> Walk<'_, '_, M, N> {
 
 #[cold]
 #[inline(never)]
-fn escaped_key(layout: &Layout, object: u16, written: Option<&[u8]>) -> u16 {
-    let text = str::from_utf8(written.unwrap_or_default()).unwrap_or_default();
-    layout.key(object, unescaped(text).as_bytes())
+fn escaped_key(layout: &Layout, object: u16, text: &str, key: Span) -> u16 {
+    layout.key(object, key.value(text).as_bytes())
 }
 
 #[cold]
 #[inline(never)]
-fn first(one: Found, other: Found) -> Found {
-    if one.to != 0 { one } else { other }
+fn first(one: Option<Span>, other: Span) -> Option<Span> {
+    one.or(Some(other))
 }
 
 #[cfg(test)]
