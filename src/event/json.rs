@@ -253,25 +253,29 @@ fn in_range(text: &str, number: Span) -> Result<usize, Error> {
     }
 }
 
-/// Steps over digits, of which there must be one, eight bytes at a time.
+/// Steps over digits, of which there must be one.
 #[inline(always)]
 fn behind_digits(text: &str, from: usize) -> Result<usize, Error> {
     const EACH: u64 = u64::MAX / 0xff;
-    let mut rest = text.as_bytes().get(from..).unwrap_or_default();
-    while let Some((eight, behind)) = rest.split_first_chunk() {
+    let rest = text.as_bytes().get(from..);
+    if let Some(eight) = rest.and_then(|rest| rest.first_chunk()) {
         let eight = u64::from_le_bytes(*eight);
         // A digit's upper half is 3, and still is after six more; no byte of UTF-8 carries then.
         let upper = |bytes: u64| (bytes & (EACH * 0xf0)) ^ (EACH * 0x30);
         let others = upper(eight) | upper(eight + EACH * 6);
-        if others != 0 {
-            rest = rest.get(others.trailing_zeros() as usize / 8..).unwrap_or_default();
-            break;
+        let count = others.trailing_zeros() as usize / 8;
+        if count % 8 != 0 {
+            return Ok(from + count);
         }
-        rest = behind;
     }
-    while let Some((b'0'..=b'9', behind)) = rest.split_first() {
-        rest = behind;
+    behind_many_digits(text, from)
+}
+
+#[inline(never)]
+fn behind_many_digits(text: &str, from: usize) -> Result<usize, Error> {
+    let mut at = from;
+    while let Some(b'0'..=b'9') = text.as_bytes().get(at) {
+        at += 1;
     }
-    let at = text.len() - rest.len();
     if at == from { Err(expected(text, at, "a digit")) } else { Ok(at) }
 }

@@ -39,7 +39,7 @@ impl Marks for Bits {
             let block = at / BLOCK * BLOCK;
             self.bits = match text.get(block..).and_then(|rest| rest.first_chunk()) {
                 Some(bytes) => marks_of(bytes),
-                None => last_marks(text, block),
+                None => last_marks(text),
             };
             self.end = block + BLOCK;
             let ahead = self.bits >> (at % BLOCK);
@@ -51,12 +51,16 @@ impl Marks for Bits {
     }
 }
 
-/// The marks of a block that is not whole, and of the end of the text.
+/// The marks of a block that is not whole. It is read with the bytes before it, so that nothing
+/// is copied; where there are too few of those, with others behind it.
 #[cold]
 #[inline(never)]
-fn last_marks(text: &[u8], block: usize) -> u64 {
-    let mut bytes = [0; BLOCK];
-    bytes.iter_mut().zip(text.iter().skip(block)).for_each(|(byte, from)| *byte = *from);
+fn last_marks(text: &[u8]) -> u64 {
+    if let Some(bytes) = text.last_chunk() {
+        return marks_of(bytes) >> (BLOCK - text.len() % BLOCK);
+    }
+    let mut bytes = [b' '; BLOCK];
+    bytes.iter_mut().zip(text).for_each(|(byte, from)| *byte = *from);
     marks_of(&bytes)
 }
 

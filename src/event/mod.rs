@@ -90,8 +90,10 @@ ids! {
 pub struct Event<'a> {
     layout: &'a Layout,
     /// Those of the layout: type, tenant, id and owner, then the attributes.
-    fields: SmallVec<[Option<Cow<'a, str>>; 8]>,
+    fields: Fields<'a>,
 }
+
+type Fields<'a> = SmallVec<[Option<Cow<'a, str>>; 8]>;
 
 impl<'a> Event<'a> {
     /// Reads an event in one pass over its bytes.

@@ -1,8 +1,7 @@
 use super::json::{Span, Words};
 use super::layout::{ATTRIBUTES, OTHER, ROOT, TENANT, TYPE};
 use super::marks::{Bits, Marks};
-use super::{Error, ErrorKind, Event, Layout};
-use smallvec::SmallVec;
+use super::{Error, ErrorKind, Event, Fields, Layout};
 use std::borrow::Cow;
 
 pub(super) fn read<'a>(layout: &'a Layout, bytes: &'a [u8]) -> Result<Event<'a>, Error> {
@@ -15,10 +14,12 @@ fn read_by<'a>(layout: &'a Layout, text: &'a str, marks: impl Marks) -> Result<E
     // Places for few keys are sooner made.
     if layout.numbers() <= FEW {
         let mut found = [Found::default(); FEW];
-        walk(layout, text, marks, &mut found).and_then(|read| event(layout, text, &found, read))
+        let read = walk(layout, text, marks, &mut found)?;
+        event(layout, text, &found, read)
     } else {
         let mut found = [Found::default(); Layout::MAX_KEYS + 1];
-        walk(layout, text, marks, &mut found).and_then(|read| event(layout, text, &found, read))
+        let read = walk(layout, text, marks, &mut found)?;
+        event(layout, text, &found, read)
     }
 }
 
@@ -72,7 +73,23 @@ fn event<'a>(
         let message = format!("key `{}` stands twice in its object", key.value(text));
         return Err(Error::new(ErrorKind::DuplicateKey, key.from - 1, message));
     }
-    let mut fields = SmallVec::new();
+    let full = |field: usize| {
+        let keys: &[u16] = layout.fields().get(field).map_or(&[], |keys| keys);
+        keys.iter().any(|key| found.get(usize::from(*key)).is_some_and(|span| !span.is_empty()))
+    };
+    let missing = |kind, message| Err(Error::new(kind, text.len(), message));
+    if !full(TYPE) {
+        return missing(ErrorKind::MissingType, "event has no type");
+    }
+    if !full(TENANT) {
+        return missing(ErrorKind::MissingTenant, "event has no tenant");
+    }
+    Ok(Event { layout, fields: fields(layout, text, found, read.escapes) })
+}
+
+#[inline(never)]
+fn fields<'a>(layout: &Layout, text: &'a str, found: &[Found], escapes: bool) -> Fields<'a> {
+    let mut fields = Fields::new();
     for (field, keys) in layout.fields().iter().enumerate() {
         let mut best = Found::default();
         for key in keys {
@@ -81,25 +98,18 @@ fn event<'a>(
                     best = *found;
                     break;
                 }
-                Some(found) if found.to != 0 => best = *found,
+                // The envelope's fields are not empty.
+                Some(found) if found.to != 0 && field >= ATTRIBUTES => best = *found,
                 _ => {}
-            }
-        }
-        if best.is_empty() && field < ATTRIBUTES {
-            let missing = |kind, message| Err(Error::new(kind, text.len(), message));
-            match field {
-                TYPE => return missing(ErrorKind::MissingType, "event has no type"),
-                TENANT => return missing(ErrorKind::MissingTenant, "event has no tenant"),
-                _ => best = Found::default(),
             }
         }
         fields.push(match best.to {
             0 => None,
-            _ if read.escapes => Some(best.value(text)),
+            _ if escapes => Some(best.value(text)),
             _ => Some(Cow::Borrowed(best.written(text))),
         });
     }
-    Ok(Event { layout, fields })
+    fields
 }
 
 /// What stands behind a key that is looked for: `from` is 0 until the key is read, and `to` where
