@@ -264,7 +264,7 @@ fn behind_digits(text: &str, from: usize) -> Result<usize, Error> {
         let upper = |bytes: u64| (bytes & (EACH * 0xf0)) ^ (EACH * 0x30);
         let others = upper(eight) | upper(eight + EACH * 6);
         let count = others.trailing_zeros() as usize / 8;
-        if count % 8 != 0 {
+        if (1..8).contains(&count) {
             return Ok(from + count);
         }
     }
