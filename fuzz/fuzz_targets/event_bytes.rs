@@ -4,4 +4,6 @@
 #[path = "../../tests/laws/mod.rs"]
 mod laws;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| laws::event::event_bytes(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    laws::event::event_bytes(bytes);
+});

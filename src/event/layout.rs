@@ -34,12 +34,51 @@ impl fmt::Display for Place {
 /// assert_eq!(event.attribute("color"), Some("red"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Layout {
-    attributes: Box<[Box<str>]>,
-    /// A tree of keys; the first node is the outermost object.
-    nodes: Vec<Node>,
-    keys: usize,
+    attributes: Vec<Box<str>>,
+    /// For each field, those of the envelope first, the keys whose values are taken, in order.
+    fields: Vec<Vec<u16>>,
+    keys: Vec<Key>,
+    /// For each hash the last key that has it; 0 for none.
+    table: [u16; HASHES],
+}
+
+/// Without the table, which says nothing more than the keys.
+impl fmt::Debug for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { attributes, fields, keys, table: _ } = self;
+        f.debug_struct("Layout")
+            .field("attributes", attributes)
+            .field("fields", fields)
+            .field("keys", keys)
+            .finish()
+    }
+}
+
+/// A key that is looked for. Its number also stands for the object behind it; the first key is
+/// none, and its number [`ROOT`] that of the outermost object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Key {
+    text: Box<str>,
+    /// The object that it is looked for in.
+    object: u16,
+    /// The next key of the same hash; 0 for none.
+    next: u16,
+}
+
+/// The number of the outermost object.
+pub(super) const ROOT: u16 = 0;
+/// The number of a key that is not looked for, and of an object without any that is.
+pub(super) const OTHER: u16 = u16::MAX;
+
+/// Hashes of keys: most keys of an event share theirs with none that is looked for.
+const HASHES: usize = 512;
+
+fn hash(object: u16, key: &[u8]) -> usize {
+    let (first, last) = (key.first().copied(), key.last().copied());
+    let (first, last) = (usize::from(first.unwrap_or(0)), usize::from(last.unwrap_or(0)));
+    (first + 4 * last + 8 * (key.len() + usize::from(object))) % HASHES
 }
 
 /// A layout that cannot be read by.
@@ -61,59 +100,22 @@ pub enum LayoutError {
     TooManyKeys,
 }
 
-/// An object in which keys are looked for.
-#[derive(Clone, PartialEq, Eq)]
-struct Node {
-    edges: Vec<Edge>,
-    /// For each hash of a key the first edge whose key has it, counted from 1; 0 for none.
-    first: [u16; HASHES],
-}
+/// The fields of every envelope, and behind them the attributes.
+pub(super) const TYPE: usize = 0;
+pub(super) const TENANT: usize = 1;
+pub(super) const ID: usize = 2;
+pub(super) const OWNER: usize = 3;
+pub(super) const ATTRIBUTES: usize = ENVELOPE.len();
 
-/// Hashes of keys: most keys of an event share theirs with none that is looked for.
-const HASHES: usize = 128;
-
-impl Default for Node {
-    fn default() -> Self {
-        Self { edges: Vec::new(), first: [0; HASHES] }
-    }
-}
-
-/// Without the table, which says nothing more than the edges.
-impl fmt::Debug for Node {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.edges).finish()
-    }
-}
-
-fn hash(key: &[u8]) -> usize {
-    let (first, last) = (key.first().copied(), key.last().copied());
-    let (first, last) = (usize::from(first.unwrap_or(0)), usize::from(last.unwrap_or(0)));
-    (first ^ (last << 2) ^ (key.len() << 4)) % HASHES
-}
-
-/// A key that is looked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Edge {
-    key: Box<str>,
-    /// The next edge of the same hash, counted from 1; 0 for none.
-    next: u16,
-    /// A number of its own, for noticing that it stands twice.
-    pub(super) number: usize,
-    /// The object behind it, where more keys are looked for.
-    pub(super) object: Option<usize>,
-    /// What a string behind it is a value of: field and rank, the lowest rank wins.
-    pub(super) fields: Vec<(usize, u32)>,
-}
-
-/// The fields of every envelope, before the attributes: those of CloudEvents 1.0 first.
-pub(super) const ENVELOPE: [&[&[&str]]; 4] = [
+/// The places of the envelope's fields: those of CloudEvents 1.0 first.
+const ENVELOPE: [&[&[&str]]; 4] = [
     &[&["type"], &["eventType"]],
     &[&["tenantid"], &["extensions", "tenantId"], &["extensions", "tenantid"]],
     &[&["id"], &["eventId"], &["eventID"]],
     &[&["ownerid"], &["extensions", "ownerId"], &["extensions", "ownerid"]],
 ];
 
-/// Whether two keys are the same; those of up to 16 bytes are compared in place.
+/// Whether two keys are the same; those of up to 32 bytes are compared in place.
 #[inline]
 fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
@@ -123,6 +125,9 @@ fn same(a: &[u8], b: &[u8]) -> bool {
         0..4 => a.iter().eq(b),
         4..8 => a.first_chunk::<4>() == b.first_chunk() && a.last_chunk::<4>() == b.last_chunk(),
         8..=16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
+        17..=32 => {
+            a.first_chunk::<16>() == b.first_chunk() && a.last_chunk::<16>() == b.last_chunk()
+        }
         _ => a == b,
     }
 }
@@ -141,77 +146,61 @@ impl Layout {
     pub fn new<N: Into<Box<str>>>(
         attributes: impl IntoIterator<Item = (N, Vec<Place>)>,
     ) -> Result<Self, LayoutError> {
-        let mut layout = Self { attributes: [].into(), nodes: vec![Node::default()], keys: 0 };
-        for (field, places) in ENVELOPE.iter().enumerate() {
-            for (rank, keys) in places.iter().enumerate() {
-                layout.add(keys.iter().copied(), field, rank)?;
-            }
+        let root = Key { text: "".into(), object: OTHER, next: 0 };
+        let (keys, table) = (vec![root], [0; HASHES]);
+        let mut layout = Self { attributes: vec![], fields: vec![], keys, table };
+        for places in ENVELOPE {
+            layout.add(places.iter().map(|keys| keys.iter().copied()))?;
         }
-        let mut names: Vec<Box<str>> = Vec::new();
         for (name, places) in attributes {
             let name: Box<str> = name.into();
-            if names.iter().any(|other| other.eq_ignore_ascii_case(&name)) {
+            if layout.find(&name).is_some() {
                 return Err(LayoutError::DuplicateAttribute(name));
             }
             if places.is_empty() || places.iter().any(|place| place.0.is_empty()) {
                 return Err(LayoutError::NoPlace(name));
             }
-            for (rank, place) in places.iter().enumerate() {
-                if place.0.len() > Self::MAX_KEYS_IN_PLACE {
-                    return Err(LayoutError::DeepPlace(place.to_string().into()));
-                }
-                layout.add(place.keys(), ENVELOPE.len() + names.len(), rank)?;
+            if let Some(place) = places.iter().find(|place| place.0.len() > Self::MAX_KEYS_IN_PLACE)
+            {
+                return Err(LayoutError::DeepPlace(place.to_string().into()));
             }
-            names.push(name);
-            if names.len() > Self::MAX_KEYS {
-                return Err(LayoutError::TooManyKeys);
-            }
+            layout.add(places.iter().map(Place::keys))?;
+            layout.attributes.push(name);
         }
-        layout.attributes = names.into();
         Ok(layout)
     }
 
+    /// Adds a field with its places.
     fn add<'k>(
         &mut self,
-        keys: impl Iterator<Item = &'k str>,
-        field: usize,
-        rank: usize,
+        places: impl Iterator<Item = impl Iterator<Item = &'k str>>,
     ) -> Result<(), LayoutError> {
-        let mut keys = keys.peekable();
-        let mut at = 0;
-        while let Some(key) = keys.next() {
-            let next_node = self.nodes.len();
-            let Some(node) = self.nodes.get_mut(at) else {
-                break;
-            };
-            let found = node.edges.iter().position(|edge| *edge.key == *key);
-            let index = found.unwrap_or(node.edges.len());
-            if found.is_none() {
-                let count = u16::try_from(index + 1).map_err(|_| LayoutError::TooManyKeys)?;
-                let first = node.first.get_mut(hash(key.as_bytes()));
-                let next = first.map_or(0, |first| std::mem::replace(first, count));
-                let key = key.into();
-                let number = self.keys;
-                node.edges.push(Edge { key, next, number, object: None, fields: vec![] });
-                self.keys += 1;
+        let mut field = Vec::new();
+        for keys in places {
+            let mut at = ROOT;
+            for text in keys {
+                at = match self.key(at, text.as_bytes()) {
+                    OTHER => self.add_key(at, text)?,
+                    known => known,
+                };
             }
-            let Some(edge) = node.edges.get_mut(index) else {
-                break;
-            };
-            if keys.peek().is_none() {
-                edge.fields
-                    .push((field, u32::try_from(rank).map_err(|_| LayoutError::TooManyKeys)?));
-            } else {
-                at = *edge.object.get_or_insert(next_node);
-                if at == next_node {
-                    self.nodes.push(Node::default());
-                }
-            }
+            field.push(at);
         }
-        if self.keys > Self::MAX_KEYS || rank > Self::MAX_KEYS {
+        let most = self.numbers().max(field.len()).max(self.attributes.len() + 1);
+        if most > Self::MAX_KEYS + 1 {
             return Err(LayoutError::TooManyKeys);
         }
+        self.fields.push(field);
         Ok(())
+    }
+
+    fn add_key(&mut self, object: u16, text: &str) -> Result<u16, LayoutError> {
+        // Fewer than OTHER: each place adds few, and each field is held to the limit.
+        let number = u16::try_from(self.keys.len()).map_err(|_| LayoutError::TooManyKeys)?;
+        let first = self.table.get_mut(hash(object, text.as_bytes()));
+        let next = first.map_or(0, |first| std::mem::replace(first, number));
+        self.keys.push(Key { text: text.into(), object, next });
+        Ok(number)
     }
 
     /// The names of the attributes, in the order they were given.
@@ -229,16 +218,27 @@ impl Layout {
         self.attributes.iter().position(|known| named(known))
     }
 
-    #[inline]
-    pub(super) fn edge(&self, node: usize, key: &[u8]) -> Option<&Edge> {
-        let node = self.nodes.get(node)?;
-        let mut next = *node.first.get(hash(key))?;
-        loop {
-            let edge = node.edges.get(usize::from(next).checked_sub(1)?)?;
-            if same(edge.key.as_bytes(), key) {
-                return Some(edge);
+    /// The keys of each field in order of precedence: first those of the envelope (type, tenant,
+    /// id, owner), then the attributes.
+    pub(super) fn fields(&self) -> &[Vec<u16>] {
+        &self.fields
+    }
+
+    /// How many numbers keys have, that of the outermost object included.
+    pub(super) fn numbers(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The number of a key in the object `object`; [`OTHER`] where it is not looked for.
+    #[inline(always)]
+    pub(super) fn key(&self, object: u16, text: &[u8]) -> u16 {
+        let mut number = self.table.get(hash(object, text)).copied().unwrap_or(0);
+        while number != 0 {
+            match self.keys.get(usize::from(number)) {
+                Some(key) if key.object == object && same(key.text.as_bytes(), text) => break,
+                key => number = key.map_or(0, |key| key.next),
             }
-            next = edge.next;
         }
+        if number == 0 { OTHER } else { number }
     }
 }

@@ -28,6 +28,7 @@ mod marks;
 mod read;
 
 pub use error::{Error, ErrorKind};
+use layout::{ATTRIBUTES, ID, OWNER, TENANT, TYPE};
 pub use layout::{Layout, LayoutError, Place};
 
 use smallvec::SmallVec;
@@ -88,13 +89,11 @@ ids! {
 #[derive(Clone, Debug)]
 pub struct Event<'a> {
     layout: &'a Layout,
-    tenant: Cow<'a, str>,
-    event_type: Cow<'a, str>,
-    id: Option<Cow<'a, str>>,
-    owner: Option<Cow<'a, str>>,
-    /// By index of the layout's attributes.
-    attributes: SmallVec<[Option<Cow<'a, str>>; 4]>,
+    /// Those of the layout: type, tenant, id and owner, then the attributes.
+    fields: Fields<'a>,
 }
+
+type Fields<'a> = SmallVec<[Option<Cow<'a, str>>; 8]>;
 
 impl<'a> Event<'a> {
     /// Reads an event in one pass over its bytes.
@@ -116,20 +115,19 @@ impl<'a> Event<'a> {
         tenant: impl Into<Cow<'a, str>>,
         event_type: impl Into<Cow<'a, str>>,
     ) -> Self {
-        Self {
-            layout,
-            tenant: tenant.into(),
-            event_type: event_type.into(),
-            id: None,
-            owner: None,
-            attributes: smallvec::smallvec![None; layout.attributes().len()],
+        let mut fields = smallvec::smallvec![None; layout.fields().len()];
+        for (field, value) in fields.iter_mut().zip([event_type.into(), tenant.into()]) {
+            *field = Some(value);
         }
+        Self { layout, fields }
     }
 
     /// The same event with an owner.
     #[must_use]
     pub fn with_owner(mut self, owner: impl Into<Cow<'a, str>>) -> Self {
-        self.owner = Some(owner.into());
+        if let Some(field) = self.fields.get_mut(OWNER) {
+            *field = Some(owner.into());
+        }
         self
     }
 
@@ -148,32 +146,32 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn with_attribute(mut self, name: &str, value: impl Into<Cow<'a, str>>) -> Option<Self> {
         let index = self.layout.find(name)?;
-        *self.attributes.get_mut(index)? = Some(value.into());
+        *self.fields.get_mut(ATTRIBUTES + index)? = Some(value.into());
         Some(self)
     }
 
     /// The tenant it happened in; never empty in an event that was read.
     #[must_use]
     pub fn tenant(&self) -> &str {
-        &self.tenant
+        self.field(TENANT).unwrap_or_default()
     }
 
     /// What happened; never empty in an event that was read.
     #[must_use]
     pub fn event_type(&self) -> &str {
-        &self.event_type
+        self.field(TYPE).unwrap_or_default()
     }
 
     /// The event's own id, which is not the id of the resource it is about.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
-        self.id.as_deref()
+        self.field(ID)
     }
 
     /// The user who owns the resource it is about.
     #[must_use]
     pub fn owner(&self) -> Option<&str> {
-        self.owner.as_deref()
+        self.field(OWNER)
     }
 
     /// The places it was read by.
@@ -185,20 +183,20 @@ impl<'a> Event<'a> {
     /// The value of an attribute by its name, letter case aside; `None` where the event has none.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.at(self.layout.find(name)?)
+        self.field(ATTRIBUTES + self.layout.find(name)?)
     }
 
     /// The value of the attribute `index` of `layout`: by index where the event was read by that
     /// layout, else by its name.
     pub(crate) fn value(&self, layout: &Layout, index: usize) -> Option<&str> {
         if std::ptr::eq(self.layout, layout) {
-            self.at(index)
+            self.field(ATTRIBUTES + index)
         } else {
             self.attribute(layout.attributes().get(index)?)
         }
     }
 
-    fn at(&self, index: usize) -> Option<&str> {
-        self.attributes.get(index)?.as_deref()
+    fn field(&self, index: usize) -> Option<&str> {
+        self.fields.get(index)?.as_deref()
     }
 }

@@ -1,131 +1,258 @@
-use super::json::{Place, Walk};
-use super::layout::{ENVELOPE, Edge};
+use super::json::{Span, Words};
+use super::layout::{ATTRIBUTES, OTHER, ROOT, TENANT, TYPE};
 use super::marks::{Bits, Marks};
-use super::{Error, ErrorKind, Event, Layout};
-use smallvec::SmallVec;
+use super::{Error, ErrorKind, Event, Fields, Layout};
 use std::borrow::Cow;
-
-/// The best string found so far for each field, with its rank.
-type Found = SmallVec<[(Place, u32); 8]>;
 
 pub(super) fn read<'a>(layout: &'a Layout, bytes: &'a [u8]) -> Result<Event<'a>, Error> {
     let text = simdutf8::compat::from_utf8(bytes)
         .map_err(|error| Error::new(ErrorKind::Utf8, error.valid_up_to(), "bytes are not UTF-8"))?;
-    read_by(layout, text, &mut Bits::new(bytes))
+    read_by(layout, text, Bits::default())
 }
 
-fn read_by<'a, M: Marks>(
-    layout: &'a Layout,
-    text: &'a str,
-    marks: &mut M,
-) -> Result<Event<'a>, Error> {
-    let mut walk = Walk::new(text, marks);
-    walk.skip_spaces();
-    let begin = walk.offset();
-    if walk.peek().is_some_and(|byte| byte != b'{') {
-        walk.skip_value()?;
-        walk.finish()?;
+fn read_by<'a>(layout: &'a Layout, text: &'a str, marks: impl Marks) -> Result<Event<'a>, Error> {
+    // Places for few keys are sooner made.
+    if layout.numbers() <= FEW {
+        let mut found = [Found::default(); FEW];
+        let read = walk(layout, text, marks, &mut found)?;
+        event(layout, text, &found, read)
+    } else {
+        let mut found = [Found::default(); Layout::MAX_KEYS + 1];
+        let read = walk(layout, text, marks, &mut found)?;
+        event(layout, text, &found, read)
+    }
+}
+
+/// Keys of most layouts.
+const FEW: usize = 32;
+
+/// What a walk found beside the strings.
+struct Read {
+    escapes: bool,
+    /// The first key that stands twice.
+    doubled: Option<Span>,
+}
+
+/// Reads a whole text. All that changes stays in registers, so it is one function.
+#[inline(never)]
+fn walk<const N: usize>(
+    layout: &Layout,
+    text: &str,
+    marks: impl Marks,
+    found: &mut [Found; N],
+) -> Result<Read, Error> {
+    let mut walk = Walk { layout, words: Words::new(text, marks), found, doubled: None };
+    walk.words.skip_spaces();
+    let begin = walk.words.at;
+    let first = walk.words.peek();
+    match first {
+        None => return walk.words.expected("`{`"),
+        Some(b'{' | b'[') => walk.containers()?,
+        Some(_) if walk.words.takes(b'"') => drop(walk.words.string()?),
+        Some(_) => walk.words.scalar()?,
+    }
+    walk.words.skip_spaces();
+    if walk.words.peek().is_some() {
+        return walk.words.expected("the end of the input");
+    }
+    // Bytes that are no JSON say so first, whatever else is wrong with them.
+    if first != Some(b'{') {
         return Err(Error::new(ErrorKind::NotAnObject, begin, "event is not an object"));
     }
-    let fields = ENVELOPE.len() + layout.attributes().len();
-    let mut found: Found = smallvec::smallvec![(Place::default(), 0); fields];
-    let (walk_here, found_here) = (&mut walk, &mut *found);
-    let (seen, doubled) = ([0; SEEN], None);
-    let mut reader = Reader { layout, walk: walk_here, seen, doubled, found: found_here };
-    reader.object(0)?;
-    let doubled = reader.doubled;
-    walk.finish()?;
-    // Bytes that are no JSON say so first, whatever else is wrong with them.
-    if let Some(error) = doubled {
-        return Err(error);
-    }
-
-    let mut places = found.iter().map(|(place, _)| *place);
-    let mut next = || match places.next() {
-        Some(place) if place.to != 0 => walk.value(place).map(Some),
-        _ => Ok(None),
-    };
-    let required = |value: Option<Cow<'a, str>>, kind, message: &str| match value {
-        Some(value) if !value.is_empty() => Ok(value),
-        _ => Err(Error::new(kind, text.len(), message)),
-    };
-    let event_type = required(next()?, ErrorKind::MissingType, "event has no type")?;
-    let tenant = required(next()?, ErrorKind::MissingTenant, "event has no tenant")?;
-    let not_empty = |value: &Cow<'_, str>| !value.is_empty();
-    let id = next()?.filter(not_empty);
-    let owner = next()?.filter(not_empty);
-    let mut attributes = SmallVec::new();
-    for _ in layout.attributes() {
-        attributes.push(next()?);
-    }
-    Ok(Event { layout, tenant, event_type, id, owner, attributes })
+    Ok(Read { escapes: walk.words.escapes, doubled: walk.doubled })
 }
 
-/// Words of the set of keys seen: a bit for each of `Layout::MAX_KEYS`.
-const SEEN: usize = Layout::MAX_KEYS / 64;
-
-struct Reader<'a, 'm, 'r, M> {
+/// Picks the strings of an event: for each field the first one that is not empty.
+fn event<'a>(
     layout: &'a Layout,
-    walk: &'r mut Walk<'a, 'm, M>,
-    seen: [u64; SEEN],
-    /// The first key that stands twice.
-    doubled: Option<Error>,
-    found: &'r mut [(Place, u32)],
+    text: &'a str,
+    found: &[Found],
+    read: Read,
+) -> Result<Event<'a>, Error> {
+    if let Some(key) = read.doubled {
+        let message = format!("key `{}` stands twice in its object", key.value(text));
+        return Err(Error::new(ErrorKind::DuplicateKey, key.from - 1, message));
+    }
+    let full = |field: usize| {
+        let keys: &[u16] = layout.fields().get(field).map_or(&[], |keys| keys);
+        keys.iter().any(|key| found.get(usize::from(*key)).is_some_and(|span| !span.is_empty()))
+    };
+    let missing = |kind, message| Err(Error::new(kind, text.len(), message));
+    if !full(TYPE) {
+        return missing(ErrorKind::MissingType, "event has no type");
+    }
+    if !full(TENANT) {
+        return missing(ErrorKind::MissingTenant, "event has no tenant");
+    }
+    Ok(Event { layout, fields: fields(layout, text, found, read.escapes) })
 }
 
-impl<M: Marks> Reader<'_, '_, '_, M> {
-    /// Reads the object at `node` of the layout. Recursion is bounded by the layout's depth.
-    fn object(&mut self, node: usize) -> Result<(), Error> {
-        self.walk.enter_object()?;
-        let mut first = true;
-        while let Some(end) = self.walk.next_key(&mut first)? {
-            let key = self.walk.last(end);
-            let edge = match key.escaped {
-                false => self.layout.edge(node, self.walk.written(key)),
-                true => self.layout.edge(node, self.walk.value(key)?.as_bytes()),
-            };
-            let Some(edge) = edge else {
-                self.walk.skip_value()?;
-                continue;
-            };
-            self.once(edge, key)?;
-            match (self.walk.peek(), edge.object) {
-                (Some(b'"'), _) => {
-                    let end = self.walk.string()?;
-                    let value = self.walk.last(end);
-                    for (field, rank) in &edge.fields {
-                        self.offer(*field, *rank, value);
-                    }
+#[inline(never)]
+fn fields<'a>(layout: &Layout, text: &'a str, found: &[Found], escapes: bool) -> Fields<'a> {
+    let mut fields = Fields::new();
+    for (field, keys) in layout.fields().iter().enumerate() {
+        let mut best = Found::default();
+        for key in keys {
+            match found.get(usize::from(*key)) {
+                Some(found) if !found.is_empty() => {
+                    best = *found;
+                    break;
                 }
-                (Some(b'{'), Some(inner)) => self.object(inner)?,
-                _ => self.walk.skip_value()?,
+                // The envelope's fields are not empty.
+                Some(found) if found.to != 0 && field >= ATTRIBUTES => best = *found,
+                _ => {}
             }
+        }
+        fields.push(match best.to {
+            0 => None,
+            _ if escapes => Some(best.value(text)),
+            _ => Some(Cow::Borrowed(best.written(text))),
+        });
+    }
+    fields
+}
+
+/// What stands behind a key that is looked for: `from` is 0 until the key is read, and `to` where
+/// it is no string.
+type Found = Span;
+
+/// Most objects and arrays that may be open at once, as in serde_json.
+const MAX_DEPTH: usize = 127;
+
+/// The number of an array, beside those of objects.
+const ARRAY: u16 = OTHER - 1;
+
+struct Walk<'a, 'f, M, const N: usize> {
+    layout: &'a Layout,
+    words: Words<'a, M>,
+    /// By the number of the key.
+    found: &'f mut [Found; N],
+    /// The first key that stands twice.
+    doubled: Option<Span>,
+}
+
+impl<M: Marks, const N: usize> Walk<'_, '_, M, N> {
+    /// Reads an object or array with all that is in it, without recursion.
+    #[inline(always)]
+    fn containers(&mut self) -> Result<(), Error> {
+        let mut outer = [OTHER; MAX_DEPTH];
+        let mut depth = 0;
+        // The object or array that the walk is in, and the key whose value stands here.
+        let (mut inside, mut key) = (OTHER, ROOT);
+        loop {
+            // Here stands a value.
+            let mut entered = false;
+            if self.words.takes(b'"') {
+                self.string(key)?;
+            } else if let Some(open @ (b'{' | b'[')) = self.words.peek() {
+                let Some(outer) = outer.get_mut(depth) else {
+                    let message = "objects and arrays are nested 128 deep";
+                    return self.words.error(ErrorKind::TooDeep, message);
+                };
+                *outer = inside;
+                depth += 1;
+                self.words.at += 1;
+                inside = if open == b'{' { key } else { ARRAY };
+                self.words.skip_spaces();
+                // An end at once is found below.
+                match self.words.peek() {
+                    Some(b'}') if open == b'{' => {}
+                    Some(b']') if open == b'[' => {}
+                    None if open == b'{' => return self.words.expected("a key or `}`"),
+                    _ => entered = true,
+                }
+            } else {
+                self.words.scalar()?;
+            }
+            loop {
+                // Behind a value: close what ends here.
+                while !entered && !self.words.takes(b',') {
+                    let (end, what) = match inside {
+                        ARRAY => (b']', "`,` or `]`"),
+                        _ => (b'}', "`,` or `}`"),
+                    };
+                    if !self.words.takes(end) {
+                        return self.words.expected(what);
+                    }
+                    depth -= 1;
+                    if depth == 0 {
+                        return Ok(());
+                    }
+                    inside = outer.get(depth).copied().unwrap_or(OTHER);
+                }
+                entered = false;
+                if inside == ARRAY {
+                    key = OTHER;
+                    break;
+                }
+                if !self.words.takes(b'"') {
+                    return self.words.expected("a key in double quotes");
+                }
+                // Strings behind keys without white space take the straight path.
+                let straight = loop {
+                    key = self.key(inside)?;
+                    if !self.words.takes_and_quote(b':') {
+                        break false;
+                    }
+                    self.string(key)?;
+                    if !self.words.takes_and_quote(b',') {
+                        break true;
+                    }
+                };
+                if !straight {
+                    if !self.words.takes(b':') {
+                        return self.words.expected("`:`");
+                    }
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Reads the string behind a key, from behind its opening quote.
+    #[inline(always)]
+    fn string(&mut self, key: u16) -> Result<(), Error> {
+        let value = self.words.string()?;
+        if let Some(found) = self.found.get_mut(usize::from(key)) {
+            *found = value;
         }
         Ok(())
     }
 
-    fn once(&mut self, edge: &Edge, key: Place) -> Result<(), Error> {
-        let bit = 1u64 << (edge.number % 64);
-        if let Some(seen) = self.seen.get_mut(edge.number / 64) {
-            if *seen & bit != 0 && self.doubled.is_none() {
-                let message = format!("key `{}` stands twice in its object", self.walk.value(key)?);
-                let error = Error::new(ErrorKind::DuplicateKey, key.from - 1, message);
-                self.doubled = Some(error);
+    /// Reads a key from behind its opening quote; returns its number.
+    #[inline(always)]
+    fn key(&mut self, object: u16) -> Result<u16, Error> {
+        let (span, key) = match self.words.plain_string() {
+            Ok(span) if object == OTHER => (span, OTHER),
+            Ok(span) => {
+                let written = span.bytes(self.words.text);
+                (span, written.map_or(OTHER, |key| self.layout.key(object, key)))
             }
-            *seen |= bit;
+            Err(mark) => {
+                let span = self.words.odd_string(mark)?;
+                (span, escaped_key(self.layout, object, self.words.text, span))
+            }
+        };
+        if let Some(found) = self.found.get_mut(usize::from(key)) {
+            if found.from != 0 {
+                self.doubled = first(self.doubled, span);
+            }
+            *found = Found { from: span.from, to: 0 };
         }
-        Ok(())
+        Ok(key)
     }
+}
 
-    /// The lowest rank wins, but any string wins over an empty one.
-    #[inline]
-    fn offer(&mut self, field: usize, rank: u32, value: Place) {
-        if let Some((held, other)) = self.found.get_mut(field)
-            && (held.to == 0 || (value.is_empty(), rank) < (held.is_empty(), *other))
-        {
-            (*held, *other) = (value, rank);
-        }
-    }
+#[cold]
+#[inline(never)]
+fn escaped_key(layout: &Layout, object: u16, text: &str, key: Span) -> u16 {
+    layout.key(object, key.value(text).as_bytes())
+}
+
+#[cold]
+#[inline(never)]
+fn first(one: Option<Span>, other: Span) -> Option<Span> {
+    one.or(Some(other))
 }
 
 #[cfg(test)]
@@ -167,7 +294,7 @@ mod tests {
                 }
                 let Ok(text) = std::str::from_utf8(&bytes) else { continue };
                 let fast = format!("{:?}", read(layout, &bytes));
-                let slow = format!("{:?}", read_by(layout, text, &mut Plain(&bytes)));
+                let slow = format!("{:?}", read_by(layout, text, Plain));
                 assert_eq!(fast, slow, "{text}");
                 *if fast.starts_with("Ok") { &mut good } else { &mut bad } += 1;
             }

@@ -5,11 +5,13 @@ use hooksieve::filter::Profile;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use std::fmt;
+use std::sync::LazyLock;
 
 /// The reader accepts what `serde_json::Value` accepts, less doubled keys, and finds the same strings.
-pub fn event_bytes(bytes: &[u8]) {
-    let profile = Profile::webhook();
-    let read = profile.read_event(bytes);
+/// Tells whether it read an event.
+pub fn event_bytes(bytes: &[u8]) -> bool {
+    static PROFILE: LazyLock<Profile> = LazyLock::new(Profile::webhook);
+    let read = PROFILE.read_event(bytes);
     if let Err(error) = &read {
         assert!(error.offset() <= bytes.len(), "an error lies in the input");
         let missing = matches!(error.kind(), ErrorKind::MissingType | ErrorKind::MissingTenant);
@@ -23,13 +25,13 @@ pub fn event_bytes(bytes: &[u8]) {
                 error.kind().is_malformed(),
                 "malformed, as serde_json says: {refusal}, not {error}"
             );
-            return;
+            return false;
         }
     };
-    match read {
+    match &read {
         Ok(event) => {
             assert!(!doubled(bytes), "doubled keys are refused");
-            same_strings(&event, &value);
+            same_strings(event, &value);
         }
         Err(error) => match error.kind() {
             ErrorKind::NotAnObject => {
@@ -43,6 +45,7 @@ pub fn event_bytes(bytes: &[u8]) {
             kind => panic!("{kind:?} at {}, but serde_json accepts it", error.offset()),
         },
     }
+    read.is_ok()
 }
 
 type Places = &'static [&'static str];

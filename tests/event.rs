@@ -1,0 +1,284 @@
+//! The law of event bytes over documents near events: generated, damaged and at the edge.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
+
+mod laws;
+
+use proptest::prelude::*;
+
+/// A document near an event: wanted keys, odd values, doubled keys.
+fn near_event() -> impl Strategy<Value = String> {
+    let key = prop::sample::select(
+        &[
+            "\"type\"",
+            "\"eventType\"",
+            "\"tenantid\"",
+            "\"tenantId\"",
+            "\"spaceid\"",
+            "\"spaceId\"",
+            "\"data\"",
+            "\"extensions\"",
+            "\"attributes\"",
+            "\"dataTask\"",
+            "\"id\"",
+            "\"\\u0069d\"",
+            "\"status\"",
+            "\"ownerid\"",
+            "\"toplevelresourceid\"",
+            "\"x\"",
+        ][..],
+    );
+    let leaf = prop_oneof![
+        4 => any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
+        2 => Just("\"s\"".to_owned()),
+        1 => Just("\"\"".to_owned()),
+        1 => prop::sample::select(
+            &["0", "-1.5e3", "1e999", "01", "1.", "-", "true", "nul", "\"\\ud800\"", "\"\\udc00\\ud800\"", "\"\\ud83d\\ude00\"",
+              "\"\\x\"", "\"\u{1}\"", "[", "{", "", "1e-400", "123456789012345678901234567890"][..]
+        ).prop_map(str::to_owned),
+    ];
+    let inner = leaf.prop_recursive(4, 40, 6, move |inner| {
+        prop_oneof![
+            3 => prop::collection::vec((key.clone(), inner.clone()), 0..6)
+                .prop_map(|members| members.iter().map(|(key, value)| format!("{key}: {value}")).collect::<Vec<_>>())
+                .prop_map(|members| format!("{{{}}}", members.join(","))),
+            1 => prop::collection::vec(inner, 0..4).prop_map(|items| format!("[ {} ]", items.join(" ,"))),
+        ]
+    });
+    (inner.clone(), inner.clone(), inner).prop_map(|(data, extensions, x)| {
+        format!(r#"{{"type":"t","tenantid":"u","data":{data},"extensions":{extensions},"x":{x}}}"#)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_as_event(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        laws::event::event_bytes(&bytes);
+    }
+
+    #[test]
+    fn documents_near_events(text in near_event()) {
+        laws::event::event_bytes(text.as_bytes());
+    }
+}
+
+/// What JSON is damaged with: structure, escapes, broken UTF-8, numbers at the edge, whole members.
+const TOKENS: [&[u8]; 64] = [
+    b"\"",
+    b"\\",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b" ",
+    b"\n",
+    b"\t\r",
+    b"\"\"",
+    b"{}",
+    b"[]",
+    b"\\n",
+    b"\\\"",
+    b"\\\\",
+    b"\\/",
+    b"\\x",
+    b"\\u00e9",
+    b"\\u00",
+    b"\\u12G4",
+    b"\\ud800",
+    b"\\udc00",
+    b"\\ud83d\\ude00",
+    b"\\ude00\\ud83d",
+    b"\\ud800\\n",
+    b"\x00",
+    b"\x1f",
+    b"\x7f",
+    b"\xc3",
+    b"\xc3\xa9",
+    b"\xff",
+    b"\xc0\xaf",
+    b"\xed\xa0\x80",
+    b"\xf4\x90\x80\x80",
+    b"\xf0\x9f\x98\x80",
+    b"\xf0\x9f",
+    b"\xef\xbb\xbf",
+    b"0",
+    b"9",
+    b"-",
+    b".",
+    b"1e5",
+    b"E+",
+    b"01",
+    b"1.",
+    b"1e308",
+    b"1e309",
+    b"-1e999",
+    b"1e-400",
+    b"1.7976931348623159e308",
+    b"18446744073709551616",
+    b"true",
+    b"nul",
+    b"NaN",
+    b"/**/",
+    b"\"id\":\"x\",",
+    b"\"type\":\"\",",
+    b"\"d\\u0061ta\":{},",
+    b"\"data\":0,",
+    b"\"extensions\":{\"tenantId\":\"\"},",
+    b",\"spaceid\":\"s\"",
+    b"\"tenantid\":\"t\",",
+];
+
+/// Documents in which every byte counts: escapes, odd white space, numbers, text of two windows.
+fn dense() -> Vec<Vec<u8>> {
+    let small = [
+        r#"{"t\u0079pe":"a\"b\\","tenantid":"é\ud83d\ude00","data":{"id":"","attributes":{"id":"\n"},"x":[1e5,-0,"\\",{}]}}"#,
+        "{ \"type\" :\"t\",\r\n\t\"tenantid\": \"u\" , \"data\" : { \"id\" : \"i\" , \"status\":\"ok\" } , \"x\" : [ [ ] , { } , null ] } ",
+        r#"{"eventType":"t","extensions":{"tenantId":"u","spaceId":"","spaceid":"s","actor":[{"id":"no"}]},"spaceid":"","n":[0,-0.5,1E+2,12345678901234567890,1.5e-7,100000000]}"#,
+        r#"[{"type":"t","tenantid":"u"},"a","b\u0000",true,false,null,-1.25]"#,
+    ];
+    let mut documents: Vec<Vec<u8>> = small.iter().map(|text| text.as_bytes().to_vec()).collect();
+    let pad = "é\\\\b".repeat(40);
+    documents.push(
+        format!(r#"{{"type":"t","{pad}":"{pad}","tenantid":"u\n","data":{{"id":"{pad}"}}}}"#)
+            .into(),
+    );
+    documents
+}
+
+/// One to three hits of any kind.
+fn damaged(document: &[u8], random: &mut impl FnMut(usize) -> usize) -> Vec<u8> {
+    let mut bytes = document.to_vec();
+    for _ in 0..1 + random(3) {
+        let at = random(bytes.len() + 1);
+        let to = (at + random(4)).min(bytes.len());
+        match random(8) {
+            0 if at < to => bytes[at] ^= 1 << random(8),
+            1 => drop(bytes.drain(at..to)),
+            2 if random(4) == 0 => bytes.truncate(at),
+            3 => {
+                let copy = bytes[at..(at + random(60)).min(bytes.len())].to_vec();
+                let there = random(bytes.len() + 1);
+                drop(bytes.splice(there..there, copy));
+            }
+            4 => drop(bytes.splice(at..to, TOKENS[random(TOKENS.len())].iter().copied())),
+            _ => drop(bytes.splice(at..at, TOKENS[random(TOKENS.len())].iter().copied())),
+        }
+    }
+    bytes
+}
+
+/// Real payloads damaged in every way that one byte can be, and dense ones in many ways.
+#[test]
+fn damaged_payloads() {
+    let (mut documents, mut events) = (0, 0);
+    let mut hold = |document: &[u8]| {
+        documents += 1;
+        events += usize::from(laws::event::event_bytes(document));
+    };
+    let mut state = 1u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize % below
+    };
+    let mut payloads = Vec::new();
+    for entry in std::fs::read_dir("tests/data/events").unwrap() {
+        payloads.push(std::fs::read(entry.unwrap().path()).unwrap());
+    }
+    for payload in &payloads {
+        hold(payload);
+        for at in 0..payload.len() {
+            let mut changed = payload.clone();
+            let structural = b"\"\\{}[],:0e-. tnu"[random(16)];
+            changed[at] = if random(2) == 0 { structural } else { random(256) as u8 };
+            hold(&changed);
+            changed.remove(at);
+            hold(&changed);
+        }
+    }
+    for payload in payloads.iter().cycle().take(5_000) {
+        hold(&damaged(payload, &mut random));
+    }
+    let dense = dense();
+    for _ in 0..20_000 {
+        for document in &dense {
+            hold(&damaged(document, &mut random));
+        }
+    }
+    assert!(documents > 100_000, "{documents}");
+    assert!(events > documents / 10, "{events} of {documents}");
+}
+
+/// Each token at each place of the blocks that marks are found in, in a key, a value and beside them.
+#[test]
+fn tokens_at_every_place() {
+    for token in TOKENS {
+        for pad in 0..70 {
+            let pad = vec![b'a'; pad];
+            let forms: [[&[u8]; 5]; 4] = [
+                [b"{\"type\":\"t\",\"tenantid\":\"u\",\"x\":\"", &pad, token, b"\"", b"}"],
+                [b"{\"type\":\"t\",\"tenantid\":\"u\",\"", &pad, token, b"\":0", b"}"],
+                [b"{\"type\":\"t\",\"tenantid\":\"u\",\"", &pad, b"\":", token, b"}"],
+                [b"{\"type\":\"t\",\"tenantid\":\"", &pad, token, b"u\"", b"}"],
+            ];
+            for form in forms {
+                laws::event::event_bytes(&form.concat());
+            }
+        }
+    }
+}
+
+/// As deep as can be read, and deeper, in a key that is read and in one that is not.
+#[test]
+fn depths() {
+    for depth in 120..135 {
+        for (open, close) in
+            [("[", "]"), ("{\"id\":", "}"), ("[{\"data\":", "}]"), (" [ 0 , ", "]")]
+        {
+            for inner in ["", "1", "\"a\"", "[]", "{}", "[", "}"] {
+                for key in ["data", "x"] {
+                    let depth = depth / open.matches(['[', '{']).count();
+                    let (open, close) = (open.repeat(depth), close.repeat(depth));
+                    let event = format!(
+                        r#"{{"type":"t","{key}":{open}{inner}{close},"tenantid":"u","id":"i"}}"#
+                    );
+                    laws::event::event_bytes(event.as_bytes());
+                    laws::event::event_bytes(format!("{open}{inner}{close}").as_bytes());
+                }
+            }
+        }
+    }
+}
+
+/// Numbers about the ends of what a float holds, in digits and in exponents.
+#[test]
+fn numbers_at_the_edge() {
+    let mut numbers = Vec::new();
+    for digits in (1..20).chain(290..320) {
+        for first in ["1", "17", "18", "9"] {
+            let whole = format!("{first}{}", "0".repeat(digits));
+            numbers.extend([format!("0.{whole}"), format!("{whole}.5e-5"), format!("{whole}e0")]);
+            numbers.extend([format!("0{whole}"), format!("{whole}."), format!("{whole}x")]);
+            numbers.push(whole);
+            numbers.push(format!("{first}e{digits}"));
+            numbers.push(format!("{first}.79769313486231580793e+{digits}"));
+            numbers.push(format!("{first}E-{digits}"));
+        }
+    }
+    for number in numbers {
+        for number in [format!("-{number}"), number] {
+            laws::event::event_bytes(number.as_bytes());
+            let event = format!(r#"{{"type":"t","tenantid":"u","x":[{number} ,{number}]}}"#);
+            laws::event::event_bytes(event.as_bytes());
+        }
+    }
+}
