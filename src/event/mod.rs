@@ -188,6 +188,7 @@ impl<'a> Event<'a> {
 
     /// The value of the attribute `index` of `layout`: by index where the event was read by that
     /// layout, else by its name.
+    #[inline]
     pub(crate) fn value(&self, layout: &Layout, index: usize) -> Option<&str> {
         if std::ptr::eq(self.layout, layout) {
             self.field(ATTRIBUTES + index)
@@ -196,6 +197,7 @@ impl<'a> Event<'a> {
         }
     }
 
+    #[inline]
     fn field(&self, index: usize) -> Option<&str> {
         self.fields.get(index)?.as_deref()
     }

@@ -4,6 +4,7 @@
 //! the same time.
 
 use super::keys::{Found, NONE, Number, Wanted};
+use super::order::sort_from;
 use super::postings::Posting;
 use super::shelves::Channel;
 use super::{Access, Matcher};
@@ -18,6 +19,7 @@ pub struct Scratch {
     queries: Vec<Query>,
     probes: Vec<Probe>,
     found: Vec<Found>,
+    tests: Vec<[u32; 2]>,
     turned: Vec<u32>,
     /// Of all events, one behind the other.
     hits: Vec<u32>,
@@ -76,65 +78,49 @@ impl Scratch {
         self.ends.clear();
         self.work = Work::default();
         for together in queries.chunks(TOGETHER) {
-            self.probe(matcher, together);
-            if together.len() > 1 {
-                self.confirm(matcher, together);
-                // Nothing but a first look, so that the next step need not wait.
-                let places = self.found.iter().map(|found| found.lists.first());
-                let words = places.map(|place| matcher.postings.word(place));
-                std::hint::black_box(words.fold(0, u32::wrapping_add));
-            }
+            self.look_up(matcher, together);
             self.collect(matcher, together);
-        }
-    }
-
-    /// Finds what values the events may have; of one event alone, which it has.
-    #[inline]
-    fn probe(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
-        let Self { queries: pending, probes, found, work, .. } = self;
-        let Matcher { profile, shelves, keys, .. } = matcher;
-        let alone = queries.len() == 1;
-        pending.clear();
-        probes.clear();
-        found.clear();
-        for (event, _) in queries {
-            let at = shelves.find(event.tenant(), event.event_type());
-            if let Some(Channel { number, used, .. }) = at.and_then(|at| shelves.channel(at)) {
-                for (attribute, used) in (0u8..).zip(used) {
-                    if *used == 0 {
-                        continue;
-                    }
-                    if let Some(text) = event.value(profile.layout(), attribute.into()) {
-                        work.probes += 1;
-                        let wanted = Wanted { tenant: *number, attribute, text };
-                        let hash = keys.hash(wanted);
-                        let candidate = keys.candidate(hash);
-                        if candidate == NONE {
-                            continue;
-                        }
-                        match alone {
-                            true => found.extend(keys.confirm(candidate, hash, wanted)),
-                            false => probes.push(Probe { attribute, hash, candidate }),
-                        }
-                    }
-                }
-            }
-            pending
-                .push(Query { channel: at, end: if alone { found.len() } else { probes.len() } });
         }
     }
 
     /// Finds the values that the events have.
     #[inline]
-    fn confirm(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
-        let Self { queries: pending, probes, found, .. } = self;
-        let Matcher { profile, shelves, keys, .. } = matcher;
+    fn look_up(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
+        let Self { queries: pending, probes, found, work, .. } = self;
+        let Matcher { profile, shelves, keys, postings, .. } = matcher;
+        pending.clear();
+        probes.clear();
+        found.clear();
+        for (event, _) in queries {
+            let at = shelves.find(event.tenant(), event.event_type());
+            if let Some(Channel { number: tenant, used, .. }) =
+                at.and_then(|at| shelves.channel(at))
+            {
+                for (attribute, used) in (0u8..).zip(used) {
+                    if *used > 0
+                        && let Some(text) = event.value(profile.layout(), attribute.into())
+                    {
+                        let hash = keys.hash(Wanted { tenant: *tenant, attribute, text });
+                        probes.push(Probe { attribute, hash, candidate: NONE });
+                    }
+                }
+            }
+            pending.push(Query { channel: at, end: probes.len() });
+        }
+        work.probes += probes.len();
+        for probe in &mut *probes {
+            probe.candidate = keys.candidate(probe.hash);
+        }
+        look(probes.iter().map(|probe| keys.touch(probe.candidate)));
         let mut begin = 0;
         for (query, (event, _)) in pending.iter_mut().zip(queries) {
             let probes = probes.get(begin..query.end).unwrap_or_default();
             begin = query.end;
             if let Some(channel) = query.channel.and_then(|at| shelves.channel(at)) {
                 for Probe { attribute, hash, candidate } in probes {
+                    if *candidate == NONE {
+                        continue;
+                    }
                     let text = event.value(profile.layout(), usize::from(*attribute));
                     let text = text.unwrap_or_default();
                     let wanted = Wanted { tenant: channel.number, attribute: *attribute, text };
@@ -143,12 +129,13 @@ impl Scratch {
             }
             query.end = found.len();
         }
+        look(found.iter().map(|found| postings.word(found.lists.first())));
     }
 
     /// Finds who is hit.
     #[inline]
     fn collect(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
-        let Self { queries: pending, found, turned, hits, ends, work, .. } = self;
+        let Self { queries: pending, found, tests, turned, hits, ends, work, .. } = self;
         let mut first = 0;
         for (query, (event, access)) in pending.iter().zip(queries) {
             let found = found.get(first..query.end).unwrap_or_default();
@@ -158,7 +145,7 @@ impl Scratch {
             if let Some(channel) = query.channel.and_then(|at| matcher.shelves.channel(at)) {
                 channel.shelves(event, *access, |shelf| {
                     shelves += 1;
-                    matcher.collect(shelf, found, turned, hits, work);
+                    matcher.collect(shelf, found, tests, turned, hits, work);
                 });
             }
             if shelves > 1 {
@@ -169,25 +156,10 @@ impl Scratch {
     }
 }
 
-/// Sorts the words from `begin` on and drops doubles.
+/// Reads words that are needed next, all of them before the first is waited for.
 #[inline]
-fn sort_from(words: &mut Vec<u32>, begin: usize) {
-    let Some(part) = words.get_mut(begin..) else { return };
-    part.sort_unstable();
-    // Few slots are reached twice.
-    if part.array_windows().any(|[a, b]| a == b) {
-        let mut last = None;
-        let mut place = begin;
-        for at in begin..words.len() {
-            let word = words.get(at).copied();
-            if word != last {
-                words.swap(place, at);
-                place += 1;
-            }
-            last = word;
-        }
-        words.truncate(place);
-    }
+fn look(words: impl Iterator<Item = u32>) {
+    std::hint::black_box(words.fold(0, u32::wrapping_add));
 }
 
 impl Matcher {
@@ -201,37 +173,50 @@ impl Matcher {
         &self,
         at: u32,
         found: &[Found],
+        tests: &mut Vec<[u32; 2]>,
         turned: &mut Vec<u32>,
         hits: &mut Vec<u32>,
         work: &mut Work,
     ) {
         let Some(shelf) = self.shelves.shelf(at) else { return };
         if shelf.defaults.is_empty() {
-            self.turned(at, found, hits, work);
+            self.turned(at, found, tests, hits, work);
         } else {
             turned.clear();
-            self.turned(at, found, turned, work);
+            self.turned(at, found, tests, turned, work);
             shelf.defaults.merge(turned, hits);
         }
     }
 
     /// Appends the slots on a shelf whose verdict is not the default one, ascending.
     #[inline]
-    fn turned(&self, at: u32, found: &[Found], turned: &mut Vec<u32>, work: &mut Work) {
+    fn turned(
+        &self,
+        at: u32,
+        found: &[Found],
+        tests: &mut Vec<[u32; 2]>,
+        turned: &mut Vec<u32>,
+        work: &mut Work,
+    ) {
+        tests.clear();
         let begin = turned.len();
-        let holds = |number: Number| found.iter().any(|found| found.number == number);
         let mut lists = 0;
         for value in found {
             let Some(place) = value.lists.find(&self.postings, at) else { continue };
-            let Posting { turns, tests } = Posting::at(&self.postings, place);
-            lists += usize::from(!turns.is_empty());
-            work.postings += turns.len() + tests.len();
-            turned.extend_from_slice(turns);
+            let posting = Posting::at(&self.postings, place);
+            lists += usize::from(!posting.turns.is_empty());
+            work.postings += posting.turns.len() + posting.tests.len();
+            turned.extend_from_slice(posting.turns);
+            tests.extend_from_slice(posting.tests);
+        }
+        if !tests.is_empty() {
+            work.tests += tests.len();
+            look(tests.iter().map(|[_, rest]| self.plans.touch(*rest)));
+            let holds = |number: Number| found.iter().any(|found| found.number == number);
             for [slot, rest] in tests {
-                lists += 1;
-                work.tests += 1;
                 if self.plans.turns(*rest, holds) {
                     turned.push(*slot);
+                    lists += 1;
                 }
             }
         }

@@ -101,6 +101,12 @@ impl Keys {
         found.map_or(NONE, |(_, number)| *number)
     }
 
+    /// A first look at a value.
+    #[inline]
+    pub(super) fn touch(&self, number: Number) -> u32 {
+        self.keys.get(number as usize).map_or(0, |key| key.tenant)
+    }
+
     /// The number of a value whose hash has this candidate, and where it is posted.
     #[inline]
     pub(super) fn confirm(
@@ -228,9 +234,9 @@ impl Keys {
         self.keys.get_mut(number as usize).map(|key| (&mut key.lists, &mut key.postings))
     }
 
-    /// Where all values are posted, and how often.
-    pub(super) fn all_posted(&mut self) -> impl Iterator<Item = (&mut Lists, u32)> {
-        self.keys.iter_mut().filter(|key| key.uses > 0).map(|key| (&mut key.lists, key.postings))
+    /// Where all values are posted.
+    pub(super) fn all_posted(&mut self) -> impl Iterator<Item = &mut Lists> {
+        self.keys.iter_mut().filter(|key| key.uses > 0).map(|key| &mut key.lists)
     }
 
     pub(super) fn postings(&self) -> usize {

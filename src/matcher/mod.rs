@@ -30,6 +30,7 @@ mod blocks;
 mod collect;
 mod defaults;
 mod keys;
+mod order;
 mod plan;
 mod postings;
 mod shelves;
@@ -192,7 +193,7 @@ impl Matcher {
 
         let scope = self.shelves.hold(subscription);
         let (tenant, shelves) = self.shelves.of_scope(scope);
-        let code = plan::code(filter, |term| {
+        let code = plan::encode(filter, |term| {
             // A layout has at most 256 attributes.
             let attribute = u8::try_from(term.attribute).unwrap_or_default();
             self.keys.number(Wanted { tenant, attribute, text: term.value })
@@ -296,18 +297,28 @@ impl Matcher {
                 self.free.push(slot.index);
             }
         }
-        if self.postings.is_sparse() {
-            self.compact();
-        }
+        self.compact();
         true
     }
 
+    /// Gives memory back where most of it is free.
     fn compact(&mut self) {
-        let mut postings = self.postings.moved();
-        for (lists, _) in self.keys.all_posted() {
-            *lists = lists.moved(&self.postings, &mut postings);
+        let Self { slots, keys, plans, postings, .. } = self;
+        if let Some(moved) = plans.compact() {
+            for place in slots.iter_mut().filter(|place| place.scope != VACANT) {
+                place.plan = moved.plan(place.plan);
+            }
+            for lists in keys.all_posted() {
+                lists.each_test(postings, |rest| moved.word(rest));
+            }
         }
-        self.postings = postings;
+        if postings.is_sparse() {
+            let mut dense = postings.moved();
+            for lists in keys.all_posted() {
+                *lists = lists.moved(postings, &mut dense);
+            }
+            *postings = dense;
+        }
     }
 
     fn place(&self, slot: Slot) -> Option<Place> {

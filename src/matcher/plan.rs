@@ -39,8 +39,8 @@ fn bare(word: u32) -> u32 {
     if is_group(word) { word } else { word & !(WATCHED | ENOUGH) }
 }
 
-/// What a filter became, in one word: a term, as in code; or the number of a code that is kept, and
-/// its default verdict; or that there is no filter.
+/// What a filter became, in one word: a term, as in code; or the place of a code that is kept, and its
+/// default verdict; or that there is no filter.
 ///
 /// What is left to test of a slot is such a word, too: a term that must hold, or a code whose
 /// verdict must not be the default one.
@@ -57,77 +57,80 @@ impl Plan {
     pub(super) fn default(self) -> bool {
         self.0 & KIND == NE || self.0 & KIND == TRUE
     }
+
+    /// The place of its code.
+    fn code(self) -> Option<Place> {
+        (is_group(self.0) && self != EVERYTHING).then_some(self.0 & END)
+    }
+
+    fn of_code(at: Place, default: bool) -> Self {
+        Self(at | if default { TRUE } else { FALSE })
+    }
 }
 
 /// All codes, one for all equal filters of two terms or more.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plans {
-    entries: Vec<Entry>,
-    free: Vec<u32>,
-    /// Hash and number.
-    table: HashTable<(u32, u32)>,
+    /// Hash and place.
+    table: HashTable<(u32, Place)>,
+    /// Each behind the number of its uses.
     codes: Blocks,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    at: Place,
-    uses: u32,
+/// Where codes went when they were moved.
+pub(super) struct Moved(Blocks);
+
+impl Moved {
+    /// The plan or what is left to test, with the new place of its code.
+    pub(super) fn word(&self, word: u32) -> u32 {
+        match Plan(word).code() {
+            Some(at) => word & KIND | self.0.word(at),
+            None => word,
+        }
+    }
+
+    pub(super) fn plan(&self, plan: Plan) -> Plan {
+        Plan(self.word(plan.0))
+    }
 }
 
 impl Plans {
-    /// Most codes there can be.
-    pub(super) const MOST: usize = (1 << 30) - 2;
-
     pub(super) fn len(&self) -> usize {
         self.table.len()
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>()
-            + self.free.capacity() * size_of::<u32>()
-            + self.table.allocation_size()
-            + self.codes.bytes()
+        self.table.allocation_size() + self.codes.bytes()
     }
 
     /// Whether there is room for one more code of this length.
     pub(super) fn have_room(&self, len: usize) -> bool {
-        self.entries.len() < Self::MOST && self.codes.len() + Blocks::room(len) < Blocks::MOST
+        self.codes.len() + Blocks::room(len + 1) < END as usize
     }
 
     /// The plan of a filter in code without marks, held once more.
     pub(super) fn hold(&mut self, mut code: Code, keys: &mut Keys) -> Plan {
         match *code {
-            [] => return EVERYTHING,
-            [term] => {
+            [_] => return EVERYTHING,
+            [_, term] => {
                 keys.hold(term & NUMBER);
                 return Plan(term);
             }
             _ => {}
         }
-        let hash = keys.hash_words(&code);
-        let same = |(other, id): &(u32, u32)| *other == hash && self.is(*id, &code);
-        if let Some((_, id)) = self.table.find(spread(hash), same) {
-            let id = *id;
-            if let Some(entry) = self.entries.get_mut(id as usize) {
-                entry.uses += 1;
-            }
-            return Plan(id | if default(&code) { TRUE } else { FALSE });
+        let words = code.get(1..).unwrap_or_default();
+        let hash = keys.hash_words(words);
+        let same = |(other, at): &(u32, Place)| *other == hash && self.is(*at, words);
+        if let Some((_, at)) = self.table.find(spread(hash), same) {
+            let at = *at;
+            self.codes.set(at, self.codes.word(at) + 1);
+            return Plan::of_code(at, default(words));
         }
-        terms(&code).for_each(|term| keys.hold(term & NUMBER));
-        let default = mark(&mut code, keys);
-        let entry = Entry { at: self.codes.put(&code), uses: 1 };
-        let id = match self.free.pop() {
-            Some(id) => id,
-            // Beyond `MOST` an insert is refused before.
-            None => u32::try_from(self.entries.len()).unwrap_or(END),
-        };
-        match self.entries.get_mut(id as usize) {
-            Some(place) => *place = entry,
-            None => self.entries.push(entry),
-        }
-        self.table.insert_unique(spread(hash), (hash, id), |(hash, _)| spread(*hash));
-        Plan(id | if default { TRUE } else { FALSE })
+        terms(words).for_each(|term| keys.hold(term & NUMBER));
+        let default = mark(code.get_mut(1..).unwrap_or_default(), keys);
+        let at = self.codes.put(&code);
+        self.table.insert_unique(spread(hash), (hash, at), |(hash, _)| spread(*hash));
+        Plan::of_code(at, default)
     }
 
     /// Undoes one [`hold`](Self::hold).
@@ -135,58 +138,59 @@ impl Plans {
         if plan == EVERYTHING {
             return;
         }
-        if !is_group(plan.0) {
+        let Some(at) = plan.code() else {
             return keys.release(plan.0 & NUMBER);
-        }
-        let id = plan.0 & END;
-        let Some(entry) = self.entries.get_mut(id as usize) else { return };
-        entry.uses -= 1;
-        if entry.uses > 0 {
+        };
+        let uses = self.codes.word(at) - 1;
+        self.codes.set(at, uses);
+        if uses > 0 {
             return;
         }
-        let at = entry.at;
-        let code: Code = self.code(id).iter().map(|word| bare(*word)).collect();
+        let code: Code = self.code(at).iter().map(|word| bare(*word)).collect();
         let hash = keys.hash_words(&code);
-        if let Ok(entry) = self.table.find_entry(spread(hash), |(_, other)| *other == id) {
+        if let Ok(entry) = self.table.find_entry(spread(hash), |(_, other)| *other == at) {
             entry.remove();
         }
         terms(&code).for_each(|term| keys.release(term & NUMBER));
-        self.codes.free(at, code.len());
-        self.free.push(id);
-        if self.codes.is_sparse() {
-            self.compact();
-        }
+        self.codes.free(at, 1 + code.len());
     }
 
-    fn compact(&mut self) {
+    /// Gives memory back where most of it is free; all plans are to be replaced then.
+    pub(super) fn compact(&mut self) -> Option<Moved> {
+        if !self.codes.is_sparse() {
+            return None;
+        }
         let mut codes = self.codes.moved();
-        // Free entries are not in the table.
-        for (_, id) in &self.table {
-            let at = codes.put(self.code(*id));
-            if let Some(entry) = self.entries.get_mut(*id as usize) {
-                entry.at = at;
-            }
+        for (_, at) in &mut self.table {
+            let kept = self.codes.list(*at, 1 + code(&self.codes, *at).len());
+            let place = codes.put(kept);
+            self.codes.set(*at, place);
+            *at = place;
         }
-        self.codes = codes;
+        Some(Moved(std::mem::replace(&mut self.codes, codes)))
     }
 
-    fn is(&self, id: u32, code: &[u32]) -> bool {
-        let kept = self.code(id);
-        kept.len() == code.len() && kept.iter().zip(code).all(|(kept, word)| bare(*kept) == *word)
+    fn is(&self, at: Place, words: &[u32]) -> bool {
+        let kept = self.code(at);
+        kept.len() == words.len() && kept.iter().zip(words).all(|(kept, word)| bare(*kept) == *word)
     }
 
-    fn code(&self, id: u32) -> &[u32] {
-        let at = self.entries.get(id as usize).map_or(0, |entry| entry.at);
-        // A kept code begins with a group, which ends where the code does.
-        self.codes.list(at, end(self.codes.word(at), 0))
+    fn code(&self, at: Place) -> &[u32] {
+        code(&self.codes, at)
+    }
+
+    /// A first look at what is left to test.
+    #[inline]
+    pub(super) fn touch(&self, rest: u32) -> u32 {
+        Plan(rest).code().map_or(0, |at| self.codes.word(at))
     }
 
     /// The words of a plan's nodes.
     fn words<'p>(&'p self, plan: &'p Plan) -> &'p [u32] {
-        match *plan {
-            EVERYTHING => &[],
-            Plan(word) if is_group(word) => self.code(word & END),
-            Plan(_) => std::slice::from_ref(&plan.0),
+        match plan.code() {
+            Some(at) => self.code(at),
+            None if *plan == EVERYTHING => &[],
+            None => std::slice::from_ref(&plan.0),
         }
     }
 
@@ -235,8 +239,16 @@ impl Plans {
     }
 }
 
-/// A filter in code; `number` gives the number of a value.
-pub(super) fn code(filter: &Filter, mut number: impl FnMut(Predicate<'_>) -> Number) -> Code {
+/// The code at a place; it begins with a group, which ends where the code does.
+#[inline]
+fn code(codes: &Blocks, at: Place) -> &[u32] {
+    let behind = codes.from(at);
+    let first = behind.get(1).copied().unwrap_or_default();
+    behind.get(1..1 + end(first, 0)).unwrap_or_default()
+}
+
+/// A filter in code behind its first use; `number` gives the number of a value.
+pub(super) fn encode(filter: &Filter, mut number: impl FnMut(Predicate<'_>) -> Number) -> Code {
     // Limits keep the nodes of a filter below 2²⁰.
     let group = |end: usize| u32::try_from(end).unwrap_or(END);
     let word = |node| match node {
@@ -247,7 +259,7 @@ pub(super) fn code(filter: &Filter, mut number: impl FnMut(Predicate<'_>) -> Num
             kind | number(term)
         }
     };
-    filter.nodes().map(word).collect()
+    std::iter::once(1).chain(filter.nodes().map(word)).collect()
 }
 
 fn terms(code: &[u32]) -> impl Iterator<Item = u32> {
