@@ -203,21 +203,21 @@ fn hex4(bytes: &[u8], at: usize) -> Option<u32> {
 #[inline(never)]
 fn behind_scalar(text: &str, at: usize) -> Result<usize, Error> {
     match text.as_bytes().get(at) {
-        Some(b't') => behind_literal(text, at, "true"),
-        Some(b'f') => behind_literal(text, at, "false"),
-        Some(b'n') => behind_literal(text, at, "null"),
+        Some(b't') => behind_literal(text, at, b"true", "`true`"),
+        Some(b'f') => behind_literal(text, at, b"false", "`false`"),
+        Some(b'n') => behind_literal(text, at, b"null", "`null`"),
         Some(b'-' | b'0'..=b'9') => behind_number(text, at),
         _ => Err(expected(text, at, "a value")),
     }
 }
 
 #[inline(always)]
-fn behind_literal(text: &str, at: usize, word: &'static str) -> Result<usize, Error> {
+fn behind_literal(text: &str, at: usize, word: &[u8], what: &str) -> Result<usize, Error> {
     let to = at + word.len();
-    if text.as_bytes().get(at..to) == Some(word.as_bytes()) {
-        return Ok(to);
+    match text.as_bytes().get(at..to) == Some(word) {
+        true => Ok(to),
+        false => Err(expected(text, at, what)),
     }
-    Err(expected(text, at, &format!("`{word}`")))
 }
 
 #[inline(always)]

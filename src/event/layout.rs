@@ -186,8 +186,8 @@ impl Layout {
             }
             field.push(at);
         }
-        let most = self.numbers().max(field.len()).max(self.attributes.len() + 1);
-        if most > Self::MAX_KEYS + 1 {
+        let keys = self.numbers() - 1;
+        if keys.max(field.len()).max(self.attributes.len() + 1) > Self::MAX_KEYS {
             return Err(LayoutError::TooManyKeys);
         }
         self.fields.push(field);
@@ -195,7 +195,6 @@ impl Layout {
     }
 
     fn add_key(&mut self, object: u16, text: &str) -> Result<u16, LayoutError> {
-        // Fewer than OTHER: each place adds few, and each field is held to the limit.
         let number = u16::try_from(self.keys.len()).map_err(|_| LayoutError::TooManyKeys)?;
         let first = self.table.get_mut(hash(object, text.as_bytes()));
         let next = first.map_or(0, |first| std::mem::replace(first, number));

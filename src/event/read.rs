@@ -11,7 +11,7 @@ pub(super) fn read<'a>(layout: &'a Layout, bytes: &'a [u8]) -> Result<Event<'a>,
 }
 
 fn read_by<'a>(layout: &'a Layout, text: &'a str, marks: impl Marks) -> Result<Event<'a>, Error> {
-    // Places for few keys are sooner made.
+    // A place for each key: few are sooner made, and their number is known to the compiler.
     if layout.numbers() <= FEW {
         let mut found = [Found::default(); FEW];
         let read = walk(layout, text, marks, &mut found)?;
@@ -23,7 +23,7 @@ fn read_by<'a>(layout: &'a Layout, text: &'a str, marks: impl Marks) -> Result<E
     }
 }
 
-/// Keys of most layouts.
+/// More than the keys of most layouts.
 const FEW: usize = 32;
 
 /// What a walk found beside the strings.
@@ -87,6 +87,7 @@ fn event<'a>(
     Ok(Event { layout, fields: fields(layout, text, found, read.escapes) })
 }
 
+/// Apart, so that fields are written where the event is going to be, and not moved there.
 #[inline(never)]
 fn fields<'a>(layout: &Layout, text: &'a str, found: &[Found], escapes: bool) -> Fields<'a> {
     let mut fields = Fields::new();
@@ -249,6 +250,7 @@ fn escaped_key(layout: &Layout, object: u16, text: &str, key: Span) -> u16 {
     layout.key(object, key.value(text).as_bytes())
 }
 
+/// Apart, as a branch that other keys do not pay for.
 #[cold]
 #[inline(never)]
 fn first(one: Option<Span>, other: Span) -> Option<Span> {
