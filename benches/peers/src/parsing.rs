@@ -1,0 +1,88 @@
+//! Parsers of SCIM filters on two texts.
+
+use crate::hook;
+use crate::measure::median;
+use crate::workload::{Mix, TENANT, Workload};
+use std::fmt::Debug;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// The example of the webhooks API reference.
+const EXAMPLE: &str = r#"id eq "id123" or spaceId eq "spaceId123" or spaceId eq "spaceId456" or topLevelResourceId eq "id789""#;
+
+pub struct Row {
+    pub name: &'static str,
+    pub package: &'static str,
+    /// Microseconds for the example and for a hundred terms, or why not.
+    pub micros: [Result<f64, String>; 2],
+    pub yardstick: f64,
+}
+
+/// A filter of many terms.
+fn disjunction(terms: usize) -> String {
+    let term = |number| format!(r#"id eq "{number:08x}-9b0b-41ec-b199-8323e1031c3e""#);
+    (0..terms).map(term).collect::<Vec<_>>().join(" or ")
+}
+
+pub fn run() -> Vec<Row> {
+    vec![
+        row("hooksieve, parse", "hooksieve", hook::parse),
+        row("hooksieve, parse and check", "hooksieve", hook::check),
+        row("scim_v2", "scim_v2", |text| text.parse::<scim_v2::filter::Filter>().map_err(words)),
+        row("scim_proto", "scim_proto", |text| {
+            text.parse::<scim_proto::filter::ScimFilter>().map_err(words)
+        }),
+        row("scim-filter", "scim-filter", |text| match scim_filter::parser::filter(text) {
+            Ok(("", filter)) => Ok(filter),
+            Ok((rest, _)) => Err(format!("leaves {} bytes unread", rest.len())),
+            Err(error) => Err(words(error)),
+        }),
+    ]
+}
+
+fn words(error: impl ToString) -> String {
+    error.to_string()
+}
+
+fn row<'t, T: Debug>(
+    name: &'static str,
+    package: &'static str,
+    parse: impl Fn(&'t str) -> Result<T, String>,
+) -> Row {
+    eprintln!("parsing with {name}");
+    let texts: [&'static str; 2] = [EXAMPLE, disjunction(100).leak()];
+    let event = Workload::new(Mix::Selective, 1, 7).event(TENANT);
+    let yardstick = time(|| serde_json::from_str::<serde_json::Value>(&event).unwrap());
+    let micros = texts.map(|text| {
+        // A parser that stops early would be fast.
+        let tree = format!("{:?}", parse(text)?);
+        match values(text).find(|value| !tree.contains(value)) {
+            Some(value) => Err(format!("loses `{value}`")),
+            None => Ok(time(|| parse(text))),
+        }
+    });
+    Row { name, package, micros, yardstick }
+}
+
+fn values(text: &str) -> impl Iterator<Item = &str> {
+    text.split('"').skip(1).step_by(2)
+}
+
+/// Microseconds a call, the median of passes.
+fn time<T>(call: impl Fn() -> T) -> f64 {
+    let start = Instant::now();
+    let mut warm = 0;
+    while start.elapsed() < Duration::from_millis(50) {
+        black_box(call());
+        warm += 1;
+    }
+    let calls = warm / 50 + 1;
+    let pass = |_| {
+        let start = Instant::now();
+        for _ in 0..calls {
+            black_box(call());
+        }
+        start.elapsed().as_secs_f64() * 1e6 / f64::from(calls)
+    };
+    median((0..301).map(pass).collect())
+}
