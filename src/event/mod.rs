@@ -197,6 +197,12 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// The values of the attributes in the order of `layout`, where the event was read by that.
+    #[inline]
+    pub(crate) fn values(&self, layout: &Layout) -> Option<&[Option<Cow<'a, str>>]> {
+        if std::ptr::eq(self.layout, layout) { self.fields.get(ATTRIBUTES..) } else { None }
+    }
+
     #[inline]
     fn field(&self, index: usize) -> Option<&str> {
         self.fields.get(index)?.as_deref()

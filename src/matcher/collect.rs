@@ -3,12 +3,13 @@
 //! Each step is done for several events before the next one begins, so that they wait for memory at
 //! the same time.
 
+use super::hash::Half;
 use super::keys::{Found, NONE, Number, Wanted};
 use super::order::sort_from;
 use super::postings::Posting;
-use super::shelves::Channel;
 use super::{Access, Matcher};
 use crate::event::Event;
+use smallvec::SmallVec;
 
 /// Memory that matching needs, kept by the caller from one match to the next.
 ///
@@ -17,7 +18,6 @@ use crate::event::Event;
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     queries: Vec<Query>,
-    probes: Vec<Probe>,
     found: Vec<Found>,
     tests: Vec<[u32; 2]>,
     turned: Vec<u32>,
@@ -44,19 +44,23 @@ pub struct Work {
 #[derive(Clone, Copy, Debug)]
 struct Query {
     channel: Option<usize>,
-    /// Where its probes end, and then what was found.
-    end: usize,
+    /// How many of its values filters mention.
+    found: usize,
 }
 
-/// A value of an event that filters may mention.
-#[derive(Clone, Copy, Debug)]
-struct Probe {
-    attribute: u8,
-    hash: u32,
+/// Values of events on their way at once: more than a core waits for at once.
+const PROBES: usize = 32;
+
+/// A value on its way.
+struct Probe<'e> {
+    wanted: Wanted<'e>,
+    hash: Half,
     candidate: Number,
+    /// Which event has it.
+    query: usize,
 }
 
-/// Events on their way at once: with four attributes each, more than a core waits for at once.
+/// Events on their way at once.
 const TOGETHER: usize = 8;
 
 impl Scratch {
@@ -86,60 +90,67 @@ impl Scratch {
     /// Finds the values that the events have.
     #[inline]
     fn look_up(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
-        let Self { queries: pending, probes, found, work, .. } = self;
-        let Matcher { profile, shelves, keys, postings, .. } = matcher;
-        pending.clear();
-        probes.clear();
-        found.clear();
-        for (event, _) in queries {
-            let at = shelves.find(event.tenant(), event.event_type());
-            if let Some(Channel { number: tenant, used, .. }) =
-                at.and_then(|at| shelves.channel(at))
-            {
-                for (attribute, used) in (0u8..).zip(used) {
-                    if *used > 0
-                        && let Some(text) = event.value(profile.layout(), attribute.into())
-                    {
-                        let hash = keys.hash(Wanted { tenant: *tenant, attribute, text });
-                        probes.push(Probe { attribute, hash, candidate: NONE });
+        self.queries.clear();
+        self.found.clear();
+        let mut probes: SmallVec<[Probe<'_>; PROBES]> = SmallVec::new();
+        let layout = matcher.profile.layout();
+        for (query, (event, _)) in queries.iter().enumerate() {
+            let at = matcher.shelves.find(event.tenant(), event.event_type());
+            self.queries.push(Query { channel: at, found: 0 });
+            let Some(channel) = at.and_then(|at| matcher.shelves.channel(at)) else { continue };
+            let values = event.values(layout);
+            for (attribute, used) in channel.used.iter().enumerate() {
+                if *used == 0 {
+                    continue;
+                }
+                let text = match values {
+                    Some(values) => values.get(attribute).and_then(|value| value.as_deref()),
+                    None => event.value(layout, attribute),
+                };
+                if let Some(text) = text {
+                    let wanted = Wanted::new(channel.number, attribute, text);
+                    let hash = matcher.keys.hash(wanted);
+                    probes.push(Probe { wanted, hash, candidate: NONE, query });
+                    if probes.len() == PROBES {
+                        self.confirm(matcher, &mut probes);
                     }
                 }
             }
-            pending.push(Query { channel: at, end: probes.len() });
         }
-        work.probes += probes.len();
+        self.confirm(matcher, &mut probes);
+        look(self.found.iter().map(|found| matcher.postings.word(found.lists.first())));
+    }
+
+    /// Finds those of the values that filters mention.
+    #[inline]
+    fn confirm(&mut self, matcher: &Matcher, probes: &mut SmallVec<[Probe<'_>; PROBES]>) {
+        let keys = &matcher.keys;
+        self.work.probes += probes.len();
         for probe in &mut *probes {
             probe.candidate = keys.candidate(probe.hash);
         }
         look(probes.iter().map(|probe| keys.touch(probe.candidate)));
-        let mut begin = 0;
-        for (query, (event, _)) in pending.iter_mut().zip(queries) {
-            let probes = probes.get(begin..query.end).unwrap_or_default();
-            begin = query.end;
-            if let Some(channel) = query.channel.and_then(|at| shelves.channel(at)) {
-                for Probe { attribute, hash, candidate } in probes {
-                    if *candidate == NONE {
-                        continue;
-                    }
-                    let text = event.value(profile.layout(), usize::from(*attribute));
-                    let text = text.unwrap_or_default();
-                    let wanted = Wanted { tenant: channel.number, attribute: *attribute, text };
-                    found.extend(keys.confirm(*candidate, *hash, wanted));
+        for Probe { wanted, hash, candidate, query } in &*probes {
+            if *candidate != NONE
+                && let Some(found) = keys.confirm(*candidate, *hash, *wanted)
+            {
+                self.found.push(found);
+                if let Some(query) = self.queries.get_mut(*query) {
+                    query.found += 1;
                 }
             }
-            query.end = found.len();
         }
-        look(found.iter().map(|found| postings.word(found.lists.first())));
+        probes.clear();
     }
 
     /// Finds who is hit.
     #[inline]
     fn collect(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
         let Self { queries: pending, found, tests, turned, hits, ends, work, .. } = self;
-        let mut first = 0;
+        let mut rest = found.as_slice();
         for (query, (event, access)) in pending.iter().zip(queries) {
-            let found = found.get(first..query.end).unwrap_or_default();
-            first = query.end;
+            let (found, behind) = rest.split_at_checked(query.found).unwrap_or_default();
+            rest = behind;
             let begin = hits.len();
             let mut shelves = 0;
             if let Some(channel) = query.channel.and_then(|at| matcher.shelves.channel(at)) {

@@ -1,26 +1,14 @@
 //! The attribute values that filters mention, each with a number.
 
+use super::hash::{Half, Hashes, spread};
 use super::postings::Lists;
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
-use std::hash::{BuildHasher, Hash, Hasher};
+use hashbrown::{HashMap, HashTable};
 
 /// Stands for an attribute value of a tenant; below 2²⁸.
 pub(super) type Number = u32;
 
 /// No value.
 pub(super) const NONE: Number = u32::MAX;
-
-/// What is hashed twice in 64 bits, since a table takes its place from the lower ones and its tag
-/// from the upper ones.
-pub(super) fn spread(hash: u32) -> u64 {
-    u64::from(hash) << 32 | u64::from(hash)
-}
-
-/// The part of a hash that is kept: with it tables grow without a look at what is in them.
-#[expect(clippy::cast_possible_truncation, reason = "half of a hash is a hash")]
-pub(super) fn kept(hash: u64) -> u32 {
-    (hash >> 32) as u32 ^ hash as u32
-}
 
 /// One line of cache.
 #[derive(Clone, Debug)]
@@ -45,9 +33,9 @@ pub(super) struct Keys {
     keys: Vec<Key>,
     free: Vec<Number>,
     /// Hash and number.
-    table: HashTable<(u32, Number)>,
+    table: HashTable<(Half, Number)>,
     long: HashMap<Number, Box<str>>,
-    hasher: DefaultHashBuilder,
+    hashes: Hashes,
     /// For each attribute how dear its values are, where postings are equally long.
     ranks: Box<[u64]>,
 }
@@ -55,9 +43,18 @@ pub(super) struct Keys {
 /// An attribute value before it is known whether a filter mentions it.
 #[derive(Clone, Copy)]
 pub(super) struct Wanted<'t> {
-    pub(super) tenant: u32,
-    pub(super) attribute: u8,
-    pub(super) text: &'t str,
+    tenant: u32,
+    attribute: u8,
+    text: &'t str,
+}
+
+impl<'t> Wanted<'t> {
+    /// A layout has at most 256 attributes.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "see above")]
+    pub(super) fn new(tenant: u32, attribute: usize, text: &'t str) -> Self {
+        Self { tenant, attribute: attribute as u8, text }
+    }
 }
 
 impl Keys {
@@ -81,22 +78,18 @@ impl Keys {
     }
 
     #[inline]
-    pub(super) fn hash(&self, wanted: Wanted<'_>) -> u32 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write_u64(u64::from(wanted.tenant) << 8 | u64::from(wanted.attribute));
-        hasher.write(wanted.text.as_bytes());
-        kept(hasher.finish())
+    pub(super) fn hash(&self, wanted: Wanted<'_>) -> Half {
+        let place = u64::from(wanted.tenant) << 8 | u64::from(wanted.attribute);
+        self.hashes.text(place, wanted.text)
     }
 
-    pub(super) fn hash_words(&self, words: &[u32]) -> u32 {
-        let mut hasher = self.hasher.build_hasher();
-        words.hash(&mut hasher);
-        kept(hasher.finish())
+    pub(super) fn hashes(&self) -> &Hashes {
+        &self.hashes
     }
 
     /// The only number that a value of this hash is likely to have.
     #[inline]
-    pub(super) fn candidate(&self, hash: u32) -> Number {
+    pub(super) fn candidate(&self, hash: Half) -> Number {
         let found = self.table.find(spread(hash), |(other, _)| *other == hash);
         found.map_or(NONE, |(_, number)| *number)
     }
@@ -112,7 +105,7 @@ impl Keys {
     pub(super) fn confirm(
         &self,
         candidate: Number,
-        hash: u32,
+        hash: Half,
         wanted: Wanted<'_>,
     ) -> Option<Found> {
         match self.keys.get(candidate as usize) {
@@ -125,12 +118,12 @@ impl Keys {
 
     /// Where two values have the same hash.
     #[cold]
-    fn find(&self, hash: u32, wanted: Wanted<'_>) -> Option<Found> {
+    fn find(&self, hash: Half, wanted: Wanted<'_>) -> Option<Found> {
         let found = |number: Number| {
             let key = self.keys.get(number as usize)?;
             self.is(key, number, wanted).then_some(Found { number, lists: key.lists })
         };
-        let is = |(other, number): &(u32, Number)| *other == hash && found(*number).is_some();
+        let is = |(other, number): &(Half, Number)| *other == hash && found(*number).is_some();
         let (_, number) = self.table.find(spread(hash), is)?;
         found(*number)
     }

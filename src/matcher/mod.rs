@@ -29,6 +29,7 @@
 mod blocks;
 mod collect;
 mod defaults;
+mod hash;
 mod keys;
 mod order;
 mod plan;
@@ -194,9 +195,7 @@ impl Matcher {
         let scope = self.shelves.hold(subscription);
         let (tenant, shelves) = self.shelves.of_scope(scope);
         let code = plan::encode(filter, |term| {
-            // A layout has at most 256 attributes.
-            let attribute = u8::try_from(term.attribute).unwrap_or_default();
-            self.keys.number(Wanted { tenant, attribute, text: term.value })
+            self.keys.number(Wanted::new(tenant, term.attribute, term.value))
         });
         let plan = self.plans.hold(code, &mut self.keys);
         let scope = u32::try_from(scope).unwrap_or(VACANT);

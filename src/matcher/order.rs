@@ -62,9 +62,6 @@ fn rank<const N: usize>(slots: &mut [u32]) -> usize {
 
 /// Moves the first of equal neighbours to the front; how many there are.
 fn unique(sorted: &mut [u32]) -> usize {
-    if sorted.array_windows().all(|[a, b]| a != b) {
-        return sorted.len();
-    }
     let (mut kept, mut last) = (0, None);
     for at in 0..sorted.len() {
         let slot = sorted.get(at).copied();

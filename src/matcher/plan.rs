@@ -6,7 +6,8 @@
 //! it turns the verdict whatever else the event has.
 
 use super::blocks::{Blocks, Place};
-use super::keys::{Keys, Number, spread};
+use super::hash::{Half, spread};
+use super::keys::{Keys, Number};
 use crate::filter::{Filter, Node, Operator, Predicate, Profile};
 use hashbrown::HashTable;
 use smallvec::SmallVec;
@@ -72,7 +73,7 @@ impl Plan {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plans {
     /// Hash and place.
-    table: HashTable<(u32, Place)>,
+    table: HashTable<(Half, Place)>,
     /// Each behind the number of its uses.
     codes: Blocks,
 }
@@ -119,8 +120,8 @@ impl Plans {
             _ => {}
         }
         let words = code.get(1..).unwrap_or_default();
-        let hash = keys.hash_words(words);
-        let same = |(other, at): &(u32, Place)| *other == hash && self.is(*at, words);
+        let hash = keys.hashes().of(words);
+        let same = |(other, at): &(Half, Place)| *other == hash && self.is(*at, words);
         if let Some((_, at)) = self.table.find(spread(hash), same) {
             let at = *at;
             self.codes.set(at, self.codes.word(at) + 1);
@@ -147,7 +148,7 @@ impl Plans {
             return;
         }
         let code: Code = self.code(at).iter().map(|word| bare(*word)).collect();
-        let hash = keys.hash_words(&code);
+        let hash = keys.hashes().of(&*code);
         if let Ok(entry) = self.table.find_entry(spread(hash), |(_, other)| *other == at) {
             entry.remove();
         }

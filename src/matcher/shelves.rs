@@ -5,13 +5,12 @@
 //! a *scope*, which knows its shelves.
 
 use super::defaults::Defaults;
-use super::keys::{kept, spread};
+use super::hash::{Half, Hashes, spread};
 use super::{Access, Audience, Stats, Subscription};
 use crate::event::{Event, EventType, TenantId, UserId};
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use hashbrown::{HashMap, HashTable};
 use slab::Slab;
 use smallvec::SmallVec;
-use std::hash::{BuildHasher, Hasher};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shelves {
@@ -19,12 +18,12 @@ pub(super) struct Shelves {
     shelves: Slab<Shelf>,
     scopes: Slab<Scope>,
     /// Hash and number.
-    by_name: HashTable<(u32, usize)>,
-    by_scope: HashTable<(u32, usize)>,
+    by_name: HashTable<(Half, usize)>,
+    by_scope: HashTable<(Half, usize)>,
     tenants: Slab<()>,
     /// Number, and how many scopes there are.
     by_tenant: HashMap<TenantId, (usize, usize)>,
-    hasher: DefaultHashBuilder,
+    hashes: Hashes,
 }
 
 #[derive(Clone, Debug)]
@@ -78,22 +77,26 @@ impl Scope {
 }
 
 impl Shelves {
-    fn name_hash(&self, tenant: &str, event_type: &str) -> u32 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(tenant.as_bytes());
-        hasher.write(event_type.as_bytes());
-        kept(hasher.finish())
+    #[inline]
+    fn name_hash(&self, tenant: &str, event_type: &str) -> Half {
+        let tenant = self.hashes.text(0, tenant);
+        self.hashes.text(tenant.into(), event_type)
     }
 
-    fn scope_hash(&self, tenant: &TenantId, event_types: &[EventType], audience: &Audience) -> u32 {
-        kept(self.hasher.hash_one((tenant, event_types, audience)))
+    fn scope_hash(
+        &self,
+        tenant: &TenantId,
+        event_types: &[EventType],
+        audience: &Audience,
+    ) -> Half {
+        self.hashes.of((tenant, event_types, audience))
     }
 
     /// The scope of a subscription, held once more.
     pub(super) fn hold(&mut self, subscription: &Subscription) -> usize {
         let (tenant, types) = (subscription.tenant(), subscription.event_types());
         let hash = self.scope_hash(tenant, types, subscription.audience());
-        let same = |(other, at): &(u32, usize)| {
+        let same = |(other, at): &(Half, usize)| {
             *other == hash && self.scopes.get(*at).is_some_and(|scope| scope.is_of(subscription))
         };
         if let Some((_, at)) = self.by_scope.find(spread(hash), same) {
@@ -252,7 +255,7 @@ impl Shelves {
     #[inline]
     pub(super) fn find(&self, tenant: &str, event_type: &str) -> Option<usize> {
         let hash = self.name_hash(tenant, event_type);
-        let is = |(other, at): &(u32, usize)| {
+        let is = |(other, at): &(Half, usize)| {
             *other == hash
                 && self.channels.get(*at).is_some_and(|channel| {
                     channel.tenant.as_str() == tenant && channel.event_type.as_str() == event_type
