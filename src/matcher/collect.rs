@@ -7,8 +7,9 @@ use super::hash::Half;
 use super::keys::{Found, NONE, Number, Wanted};
 use super::order::sort_from;
 use super::postings::Posting;
+use super::shelves::Channel;
 use super::{Access, Matcher};
-use crate::event::Event;
+use crate::event::{Event, Layout};
 use smallvec::SmallVec;
 
 /// Memory that matching needs, kept by the caller from one match to the next.
@@ -19,12 +20,18 @@ use smallvec::SmallVec;
 pub struct Scratch {
     queries: Vec<Query>,
     found: Vec<Found>,
+    out: Out,
+    /// Where the hits of each event end.
+    ends: Vec<usize>,
+}
+
+/// What comes out of postings.
+#[derive(Clone, Debug, Default)]
+struct Out {
     tests: Vec<[u32; 2]>,
     turned: Vec<u32>,
     /// Of all events, one behind the other.
     hits: Vec<u32>,
-    /// Where the hits of each event end.
-    ends: Vec<usize>,
     work: Work,
 }
 
@@ -67,24 +74,56 @@ impl Scratch {
     /// What the last match did, all its events taken together.
     #[must_use]
     pub fn work(&self) -> Work {
-        self.work
+        self.out.work
     }
 
     /// The hits of the event at this place.
     pub(super) fn hits(&self, at: usize) -> &[u32] {
         let begin = at.checked_sub(1).and_then(|before| self.ends.get(before));
         let (begin, end) = (begin.copied().unwrap_or(0), self.ends.get(at).copied());
-        self.hits.get(begin..end.unwrap_or(begin)).unwrap_or_default()
+        self.out.hits.get(begin..end.unwrap_or(begin)).unwrap_or_default()
+    }
+
+    fn begin(&mut self) {
+        self.out.hits.clear();
+        self.out.work = Work::default();
+        self.ends.clear();
     }
 
     pub(super) fn run(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
-        self.hits.clear();
-        self.ends.clear();
-        self.work = Work::default();
-        for together in queries.chunks(TOGETHER) {
+        self.begin();
+        let mut rest = queries;
+        while !rest.is_empty() {
+            let (together, behind) = rest.split_at_checked(TOGETHER).unwrap_or((rest, &[]));
             self.look_up(matcher, together);
             self.collect(matcher, together);
+            rest = behind;
         }
+    }
+
+    /// As [`run`](Self::run) for one event: its values are looked up one by one, which for so few
+    /// costs less than taking the steps apart.
+    pub(super) fn run_one(&mut self, matcher: &Matcher, event: &Event<'_>, access: Access<'_>) {
+        self.begin();
+        let Self { found, out, ends, .. } = self;
+        found.clear();
+        let Matcher { profile, shelves, keys, postings, .. } = matcher;
+        let channel = shelves.find(event.tenant(), event.event_type());
+        if let Some(channel) = channel.and_then(|at| shelves.channel(at)) {
+            each_value(channel, event, profile.layout(), |wanted| {
+                out.work.probes += 1;
+                let hash = keys.hash(wanted);
+                let candidate = keys.candidate(hash);
+                if candidate != NONE
+                    && let Some(value) = keys.confirm(candidate, hash, wanted)
+                {
+                    found.push(value);
+                }
+            });
+            look(found.iter().map(|found| postings.word(found.lists.first())));
+            matcher.collect_all(channel, event, access, found, out);
+        }
+        ends.push(out.hits.len());
     }
 
     /// Finds the values that the events have.
@@ -93,39 +132,29 @@ impl Scratch {
         self.queries.clear();
         self.found.clear();
         let mut probes: SmallVec<[Probe<'_>; PROBES]> = SmallVec::new();
-        let layout = matcher.profile.layout();
+        let Matcher { profile, shelves, keys, postings, .. } = matcher;
         for (query, (event, _)) in queries.iter().enumerate() {
-            let at = matcher.shelves.find(event.tenant(), event.event_type());
+            let at = shelves.find(event.tenant(), event.event_type());
             self.queries.push(Query { channel: at, found: 0 });
-            let Some(channel) = at.and_then(|at| matcher.shelves.channel(at)) else { continue };
-            let values = event.values(layout);
-            for (attribute, used) in channel.used.iter().enumerate() {
-                if *used == 0 {
-                    continue;
-                }
-                let text = match values {
-                    Some(values) => values.get(attribute).and_then(|value| value.as_deref()),
-                    None => event.value(layout, attribute),
-                };
-                if let Some(text) = text {
-                    let wanted = Wanted::new(channel.number, attribute, text);
-                    let hash = matcher.keys.hash(wanted);
+            if let Some(channel) = at.and_then(|at| shelves.channel(at)) {
+                each_value(channel, event, profile.layout(), |wanted| {
+                    let hash = keys.hash(wanted);
                     probes.push(Probe { wanted, hash, candidate: NONE, query });
                     if probes.len() == PROBES {
                         self.confirm(matcher, &mut probes);
                     }
-                }
+                });
             }
         }
         self.confirm(matcher, &mut probes);
-        look(self.found.iter().map(|found| matcher.postings.word(found.lists.first())));
+        look(self.found.iter().map(|found| postings.word(found.lists.first())));
     }
 
     /// Finds those of the values that filters mention.
     #[inline]
     fn confirm(&mut self, matcher: &Matcher, probes: &mut SmallVec<[Probe<'_>; PROBES]>) {
         let keys = &matcher.keys;
-        self.work.probes += probes.len();
+        self.out.work.probes += probes.len();
         for probe in &mut *probes {
             probe.candidate = keys.candidate(probe.hash);
         }
@@ -146,23 +175,42 @@ impl Scratch {
     /// Finds who is hit.
     #[inline]
     fn collect(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
-        let Self { queries: pending, found, tests, turned, hits, ends, work, .. } = self;
+        let Self { queries: pending, found, out, ends } = self;
         let mut rest = found.as_slice();
         for (query, (event, access)) in pending.iter().zip(queries) {
             let (found, behind) = rest.split_at_checked(query.found).unwrap_or_default();
             rest = behind;
-            let begin = hits.len();
-            let mut shelves = 0;
             if let Some(channel) = query.channel.and_then(|at| matcher.shelves.channel(at)) {
-                channel.shelves(event, *access, |shelf| {
-                    shelves += 1;
-                    matcher.collect(shelf, found, tests, turned, hits, work);
-                });
+                matcher.collect_all(channel, event, *access, found, out);
             }
-            if shelves > 1 {
-                sort_from(hits, begin);
+            ends.push(out.hits.len());
+        }
+    }
+}
+
+/// Calls `each` with the values of an event that filters of the channel may mention.
+#[inline]
+fn each_value<'e>(
+    channel: &Channel,
+    event: &'e Event<'_>,
+    layout: &Layout,
+    mut each: impl FnMut(Wanted<'e>),
+) {
+    let number = channel.number;
+    let used = channel.used.iter().enumerate();
+    if let Some(values) = event.values(layout) {
+        for ((attribute, used), value) in used.zip(values) {
+            if *used > 0
+                && let Some(text) = value
+            {
+                each(Wanted::new(number, attribute, text));
             }
-            ends.push(hits.len());
+        }
+    } else {
+        for (attribute, _) in used.filter(|(_, used)| **used > 0) {
+            if let Some(text) = event.value(layout, attribute) {
+                each(Wanted::new(number, attribute, text));
+            }
         }
     }
 }
@@ -174,22 +222,37 @@ fn look(words: impl Iterator<Item = u32>) {
 }
 
 impl Matcher {
+    /// Appends the hits of an event of a channel, ascending.
+    #[inline]
+    fn collect_all(
+        &self,
+        channel: &Channel,
+        event: &Event<'_>,
+        access: Access<'_>,
+        found: &[Found],
+        out: &mut Out,
+    ) {
+        let begin = out.hits.len();
+        let mut shelves = 0;
+        channel.shelves(event, access, |shelf| {
+            shelves += 1;
+            self.collect(shelf, found, out);
+        });
+        if shelves > 1 {
+            // A user may be named twice.
+            sort_from(&mut out.hits, begin);
+        }
+    }
+
     /// Appends the hits on a shelf, ascending.
     ///
     /// A posting tells whether its slot's verdict is turned from the default one, the same by
     /// whichever value the slot is reached. The hits are the defaults, but for the turned slots, of
     /// which those that were in are out and those that were out are in.
     #[inline]
-    fn collect(
-        &self,
-        at: u32,
-        found: &[Found],
-        tests: &mut Vec<[u32; 2]>,
-        turned: &mut Vec<u32>,
-        hits: &mut Vec<u32>,
-        work: &mut Work,
-    ) {
+    fn collect(&self, at: u32, found: &[Found], out: &mut Out) {
         let Some(shelf) = self.shelves.shelf(at) else { return };
+        let Out { tests, turned, hits, work } = out;
         if shelf.defaults.is_empty() {
             self.turned(at, found, tests, hits, work);
         } else {

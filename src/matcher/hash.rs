@@ -29,9 +29,8 @@ impl Hashes {
     #[inline]
     pub(super) fn text(&self, place: u64, text: &str) -> Half {
         const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-        let secrets =
-            RapidSecrets { seed: self.secrets.seed ^ place.wrapping_mul(ODD), ..self.secrets };
-        half(rapidhash_v3_nano_inline::<false, true>(text.as_bytes(), &secrets))
+        let hash = rapidhash_v3_nano_inline::<false, true>(text.as_bytes(), &self.secrets);
+        half(hash.wrapping_add(place.wrapping_mul(ODD)))
     }
 
     pub(super) fn of(&self, value: impl Hash) -> Half {

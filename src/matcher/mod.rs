@@ -345,7 +345,7 @@ impl Matcher {
         access: Access<'_>,
         scratch: &'m mut Scratch,
     ) -> Matches<'m> {
-        scratch.run(self, &[(event, access)]);
+        scratch.run_one(self, event, access);
         Matches { matcher: self, hits: scratch.hits(0).iter() }
     }
 
