@@ -34,6 +34,7 @@
 pub mod event;
 pub mod filter;
 pub mod matcher;
+pub mod registry;
 pub mod syntax;
 pub mod webhook;
 

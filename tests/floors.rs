@@ -11,7 +11,7 @@
 use std::path::{Path, PathBuf};
 
 const FLOORS: &[&[&str]] =
-    &[&["syntax", "event"], &["filter"], &["matcher", "webhook"], &["cli", "main"]];
+    &[&["syntax", "event"], &["filter"], &["matcher", "webhook"], &["registry"], &["cli", "main"]];
 
 fn floor(module: &str) -> Option<usize> {
     FLOORS.iter().position(|modules| modules.contains(&module))

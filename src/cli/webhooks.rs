@@ -4,9 +4,10 @@ use super::items::{Item, Items, line_at};
 use super::report::{self, Finding, Grade};
 use super::{Failure, quote};
 use clap::Args;
-use hooksieve::event::{ErrorKind, EventType, UserId};
+use hooksieve::event::{ErrorKind, TenantId};
 use hooksieve::filter::Profile;
-use hooksieve::matcher::{Audience, Subscription};
+use hooksieve::matcher::Subscription;
+use hooksieve::registry;
 use hooksieve::syntax::{Limits, excerpt};
 use hooksieve::webhook::{Catalogue, Draft, Level, Problem, Rules, Webhook};
 use std::collections::{BTreeSet, HashSet};
@@ -76,22 +77,7 @@ impl Listed {
     /// `tenant` is used where the webhook names none.
     pub(super) fn subscription(&self, tenant: &str, rules: &Rules) -> Subscription {
         let tenant = self.tenant.as_deref().unwrap_or(tenant);
-        let webhook = &self.webhook;
-        let types: Vec<EventType> = webhook
-            .event_types()
-            .iter()
-            .flat_map(|event_type| rules.catalogue().received(event_type))
-            .collect();
-        let audience = match webhook.level() {
-            Level::Tenant => Audience::Tenant,
-            // Nobody has the empty id, so a webhook of an unknown owner waits for `--access all`.
-            Level::User => {
-                Audience::Owner(webhook.owner().cloned().unwrap_or_else(|| UserId::from("")))
-            }
-        };
-        Subscription::new(tenant, types, webhook.filter().clone())
-            .with_audience(audience)
-            .with_enabled(webhook.is_enabled())
+        registry::subscription(&self.webhook, &TenantId::from(tenant), rules.catalogue())
     }
 }
 

@@ -77,6 +77,13 @@ impl Scratch {
         self.out.work
     }
 
+    /// The [indices](super::Slot::index) of the slots that the last match hit; those of all its
+    /// events, one behind the other.
+    #[must_use]
+    pub fn indices(&self) -> &[u32] {
+        &self.out.hits
+    }
+
     /// The hits of the event at this place.
     pub(super) fn hits(&self, at: usize) -> &[u32] {
         let begin = at.checked_sub(1).and_then(|before| self.ends.get(before));

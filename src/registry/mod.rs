@@ -1,0 +1,440 @@
+//! Webhooks and matcher kept in step, for many threads: the front door of a dispatch server.
+//!
+//! A [`Registry`] holds the webhooks of many tenants. Any thread may [`put`](Registry::put) and
+//! [`remove`](Registry::remove) them; each thread that matches has a [`Reader`]. Matching never
+//! waits, not even for a change of the same tenant, and a change is seen as a whole or not at all:
+//! by every match that begins after it returned, and by none that began before it was made. Each
+//! [`Answer`] tells the revision of the tenant that it was computed at.
+//!
+//! ```
+//! use hooksieve::matcher::Access;
+//! use hooksieve::registry::Registry;
+//! use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
+//! # let now = std::time::UNIX_EPOCH.into();
+//!
+//! let rules = Rules::default();
+//! let registry = Registry::new(&rules);
+//! registry.load("t1", [], None)?;
+//!
+//! let draft = Draft::read(br#"{
+//!     "name": "Sales", "url": "https://hooks.example.com/", "enabled": true,
+//!     "eventTypes": ["com.qlik.v1.app.created"], "filter": "spaceId eq \"sales\""
+//! }"#)?;
+//! let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?;
+//! let change = registry.put("t1", webhook, None)?;
+//!
+//! let mut reader = registry.reader(); // one a thread
+//! let event = rules.profile().read_event(
+//!     br#"{"type": "com.qlik.v1.app.created", "tenantid": "t1", "spaceid": "sales"}"#,
+//! )?;
+//! let answer = reader.matches(&event, Access::Owner)?;
+//! assert_eq!(answer.revision(), change.revision);
+//! let names: Vec<_> = answer.webhooks().map(|webhook| webhook.name()).collect();
+//! assert_eq!(names, ["Sales"]);
+//!
+//! registry.remove("t1", "w1", None)?;
+//! assert!(reader.matches(&event, Access::Owner)?.is_empty());
+//!
+//! registry.evict("t1");
+//! assert!(reader.matches(&event, Access::Owner).is_err(), "not known is not nobody");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Revisions
+//!
+//! A tenant has a revision, which rises with each change. A change that comes from a log carries
+//! its own: one at or below the tenant's has been seen, and is ignored, so that a log may be
+//! replayed from anywhere before, and a webhook that was removed does not come back. A change
+//! without one takes the next.
+//!
+//! # Cost
+//!
+//! A match is a match of the [`matcher`](crate::matcher), and finding the tenant. A change is
+//! made twice, once on each of two copies, the second time together with the next change; so a
+//! tenant that changes holds its index twice, and one that is only loaded, once. The webhooks
+//! themselves are held once. [`Registry::stats`] tells the bytes.
+
+mod error;
+mod snapshot;
+mod tenant;
+
+pub use error::{LoadError, NotLoaded, PutError};
+pub use snapshot::{Loaded, SnapshotError, SnapshotErrorKind};
+
+use crate::event::{Event, EventType, TenantId, UserId};
+use crate::matcher::{Access, Audience, Scratch, Subscription};
+use crate::webhook::{Catalogue, Level, Rules, Webhook, WebhookId};
+use arc_swap::{ArcSwap, Guard};
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, PoisonError};
+use tenant::{State, Tenant};
+
+/// The webhooks of many tenants; see the [module](self). Cheap to clone: clones are the same.
+#[derive(Clone, Debug)]
+pub struct Registry(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    rules: Rules,
+    /// Most webhooks that a user may have.
+    most: Option<usize>,
+    shards: Box<[Shard]>,
+    hasher: DefaultHashBuilder,
+}
+
+/// Some of the tenants: so many shards that making the map of one anew is a matter of a moment.
+#[derive(Debug, Default)]
+struct Shard {
+    tenants: ArcSwap<HashTable<Arc<Tenant>>>,
+    /// Held while tenants come and go.
+    changing: Mutex<()>,
+}
+
+const SHARDS: usize = 256;
+
+/// What became of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Change {
+    /// The tenant's revision now.
+    pub revision: u64,
+    /// Whether it was made; or else it was ignored, since its revision was not above the tenant's.
+    pub applied: bool,
+    /// The webhook that was replaced or removed.
+    pub before: Option<Arc<Webhook>>,
+}
+
+/// What the registry holds of a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TenantStats {
+    /// The revision.
+    pub revision: u64,
+    /// Webhooks.
+    pub webhooks: usize,
+    /// Bytes of the index.
+    pub index_bytes: usize,
+    /// Bytes of what finds webhooks by id and by slot.
+    pub places_bytes: usize,
+    /// Bytes of the second copy of both, which a tenant has once it has been changed.
+    pub spare_bytes: usize,
+}
+
+impl Registry {
+    /// A registry without tenants, for webhooks of these rules.
+    #[must_use]
+    pub fn new(rules: &Rules) -> Self {
+        Self::with_most(rules, None)
+    }
+
+    /// The same, with a limit on how many webhooks of a tenant a user may have created; the API's
+    /// is [`MAX_PER_USER`](crate::webhook::MAX_PER_USER). What is loaded is not held to it.
+    #[must_use]
+    pub fn with_limit_per_user(rules: &Rules, most: usize) -> Self {
+        Self::with_most(rules, Some(most))
+    }
+
+    fn with_most(rules: &Rules, most: Option<usize>) -> Self {
+        let shards = std::iter::repeat_with(Shard::default).take(SHARDS).collect();
+        let (rules, hasher) = (rules.clone(), DefaultHashBuilder::default());
+        Self(Arc::new(Inner { rules, most, shards, hasher }))
+    }
+
+    /// The rules of its webhooks.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.0.rules
+    }
+
+    /// Loads a tenant as a whole; one that is loaded is replaced as a whole, if the revision is
+    /// above its own. Without a revision it takes the next one, the first being 0.
+    ///
+    /// The index is built before anybody else is kept from making changes. Of doubled ids the last
+    /// webhook counts.
+    ///
+    /// # Errors
+    ///
+    /// A webhook of another tenant or of another profile, or no room; nothing is changed then.
+    pub fn load(
+        &self,
+        tenant: impl Into<TenantId>,
+        webhooks: impl IntoIterator<Item = Webhook>,
+        revision: Option<u64>,
+    ) -> Result<Change, LoadError> {
+        let tenant = tenant.into();
+        let mut state = State::new(self.rules().profile(), revision.unwrap_or(0));
+        for webhook in webhooks {
+            self.0.add(&tenant, &mut state, webhook)?;
+        }
+        Ok(self.0.install(tenant, state, revision))
+    }
+
+    /// Forgets a tenant as a whole; whether it was loaded.
+    pub fn evict(&self, tenant: &str) -> bool {
+        let hash = self.0.hash(tenant);
+        let shard = self.0.shard(hash);
+        let found = shard.change(|tenants| {
+            let entry = tenants.find_entry(hash, |held| held.id.as_str() == tenant).ok()?;
+            Some(entry.remove().0)
+        });
+        if let Some(tenant) = &found {
+            tenant.lock().evicted = true;
+        }
+        found.is_some()
+    }
+
+    /// Puts a webhook in, in the place of the one with its id if there is one.
+    ///
+    /// Costs twice an insert into the index and a removal, and a copy of the whole index where
+    /// the tenant is changed for the first time or somebody keeps an [`Answer`].
+    ///
+    /// # Errors
+    ///
+    /// A tenant that is not loaded, a webhook of another tenant or profile, a limit that is
+    /// reached, no room.
+    pub fn put(
+        &self,
+        tenant: &str,
+        webhook: Webhook,
+        revision: Option<u64>,
+    ) -> Result<Change, PutError> {
+        let found = self.0.find(tenant).ok_or(NotLoaded)?;
+        let subscription = self.0.subscription(&found.id, &webhook)?;
+        let mut writer = found.lock();
+        if writer.evicted {
+            return Err(NotLoaded.into());
+        }
+        match found.revision(revision) {
+            Err(revision) => Ok(Change { revision, applied: false, before: None }),
+            Ok(revision) => {
+                let webhook = Arc::new(webhook);
+                found.put(&mut writer, revision, webhook, subscription, self.0.most)
+            }
+        }
+    }
+
+    /// Removes a webhook. One that is not there is a change, too, since the revision rises.
+    ///
+    /// # Errors
+    ///
+    /// A tenant that is not loaded.
+    pub fn remove(
+        &self,
+        tenant: &str,
+        id: &str,
+        revision: Option<u64>,
+    ) -> Result<Change, NotLoaded> {
+        let found = self.0.find(tenant).ok_or(NotLoaded)?;
+        let mut writer = found.lock();
+        if writer.evicted {
+            return Err(NotLoaded);
+        }
+        Ok(match found.revision(revision) {
+            Err(revision) => Change { revision, applied: false, before: None },
+            Ok(revision) => found.remove(&mut writer, revision, &WebhookId::from(id)),
+        })
+    }
+
+    /// A webhook by its id.
+    #[must_use]
+    pub fn get(&self, tenant: &str, id: &str) -> Option<Arc<Webhook>> {
+        self.0.state(tenant)?.get(id).cloned()
+    }
+
+    /// All webhooks of a tenant at one revision, in no particular order, for
+    /// [`List::apply`](crate::webhook::List::apply); `None` where it is not loaded.
+    #[must_use]
+    pub fn webhooks(&self, tenant: &str) -> Option<Vec<Arc<Webhook>>> {
+        Some(self.0.state(tenant)?.webhooks().cloned().collect())
+    }
+
+    /// The tenants that are loaded, in no particular order.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<TenantId> {
+        let ids = |shard: &Shard| -> Vec<TenantId> {
+            shard.tenants.load().iter().map(|tenant| tenant.id.clone()).collect()
+        };
+        self.0.shards.iter().flat_map(ids).collect()
+    }
+
+    /// What it holds of a tenant; `None` where it is not loaded.
+    #[must_use]
+    pub fn stats(&self, tenant: &str) -> Option<TenantStats> {
+        let found = self.0.find(tenant)?;
+        let spare_bytes = found.spare_bytes();
+        let state = found.current.load();
+        let (index_bytes, places_bytes) = state.bytes();
+        let (revision, webhooks) = (state.revision, state.matcher.len());
+        Some(TenantStats { revision, webhooks, index_bytes, places_bytes, spare_bytes })
+    }
+
+    /// A reader for one thread.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader { registry: self.clone(), scratch: Scratch::default() }
+    }
+}
+
+impl Inner {
+    fn hash(&self, tenant: &str) -> u64 {
+        self.hasher.hash_one(tenant)
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "the remainder is below the number of shards")]
+    fn shard(&self, hash: u64) -> &Shard {
+        // Tables use the lowest and the uppermost bits.
+        &self.shards[(hash >> 32) as usize % SHARDS]
+    }
+
+    fn find(&self, tenant: &str) -> Option<Arc<Tenant>> {
+        let hash = self.hash(tenant);
+        let tenants = self.shard(hash).tenants.load();
+        tenants.find(hash, |held| held.id.as_str() == tenant).cloned()
+    }
+
+    #[inline]
+    fn state(&self, tenant: &str) -> Option<Guard<Arc<State>>> {
+        let hash = self.hash(tenant);
+        let tenants = self.shard(hash).tenants.load();
+        Some(tenants.find(hash, |held| held.id.as_str() == tenant)?.current.load())
+    }
+
+    fn subscription(
+        &self,
+        tenant: &TenantId,
+        webhook: &Webhook,
+    ) -> Result<Subscription, error::OtherTenant> {
+        match webhook.tenant() {
+            Some(other) if other != tenant => Err(error::OtherTenant),
+            _ => Ok(subscription(webhook, tenant, self.rules.catalogue())),
+        }
+    }
+
+    fn add(&self, tenant: &TenantId, state: &mut State, webhook: Webhook) -> Result<(), LoadError> {
+        let id = webhook.id().clone();
+        let subscription = self.subscription(tenant, &webhook);
+        let put = subscription.map_err(PutError::from).and_then(|subscription| {
+            state.put(Arc::new(webhook), &subscription).map_err(PutError::from)
+        });
+        put.map(drop).map_err(|error| LoadError { id, error })
+    }
+
+    /// Makes a state that was built the tenant's.
+    fn install(&self, id: TenantId, mut state: State, given: Option<u64>) -> Change {
+        let hash = self.hash(id.as_str());
+        self.shard(hash).change(|tenants| {
+            if let Some(tenant) = tenants.find(hash, |held| held.id == id) {
+                let mut writer = tenant.lock();
+                return match tenant.revision(given) {
+                    Err(revision) => Change { revision, applied: false, before: None },
+                    Ok(revision) => {
+                        state.revision = revision;
+                        tenant.replace(&mut writer, state);
+                        Change { revision, applied: true, before: None }
+                    }
+                };
+            }
+            let revision = state.revision;
+            let tenant = Arc::new(Tenant::new(id, state));
+            let hash_of = |tenant: &Arc<Tenant>| self.hash(tenant.id.as_str());
+            tenants.insert_unique(hash, tenant, hash_of);
+            Change { revision, applied: true, before: None }
+        })
+    }
+}
+
+impl Shard {
+    /// Changes a copy of the map and makes it the current one.
+    fn change<T>(&self, change: impl FnOnce(&mut HashTable<Arc<Tenant>>) -> T) -> T {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tenants = HashTable::clone(&self.tenants.load());
+        let result = change(&mut tenants);
+        self.tenants.store(Arc::new(tenants));
+        result
+    }
+}
+
+/// What matching needs to know of a webhook of a tenant.
+///
+/// Its event types are those under which the catalogue lets it [receive](Catalogue::received)
+/// events. A webhook of level `user` whose owner nobody knows is nobody's: it is matched where
+/// everybody may access everything.
+#[must_use]
+pub fn subscription(webhook: &Webhook, tenant: &TenantId, catalogue: &Catalogue) -> Subscription {
+    let types: Vec<EventType> =
+        webhook.event_types().iter().flat_map(|name| catalogue.received(name)).collect();
+    let audience = match webhook.level() {
+        Level::Tenant => Audience::Tenant,
+        // Nobody has the empty id.
+        Level::User => {
+            Audience::Owner(webhook.owner().cloned().unwrap_or_else(|| UserId::from("")))
+        }
+    };
+    Subscription::new(tenant.clone(), types, webhook.filter().clone())
+        .with_audience(audience)
+        .with_enabled(webhook.is_enabled())
+}
+
+/// Matches events in one thread; made by [`Registry::reader`].
+#[derive(Clone, Debug)]
+pub struct Reader {
+    registry: Registry,
+    scratch: Scratch,
+}
+
+impl Reader {
+    /// The webhooks of the event's tenant that want it.
+    ///
+    /// Never waits, allocates nothing once warm, and writes no memory that other threads read
+    /// while nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// A tenant that is not loaded: who wants the event is not known, which is not nobody.
+    pub fn matches(
+        &mut self,
+        event: &Event<'_>,
+        access: Access<'_>,
+    ) -> Result<Answer<'_>, NotLoaded> {
+        let state = self.registry.0.state(event.tenant()).ok_or(NotLoaded)?;
+        state.matcher.matches(event, access, &mut self.scratch);
+        Ok(Answer { state, hits: self.scratch.indices() })
+    }
+}
+
+/// Who wants an event, at one revision of its tenant.
+///
+/// It keeps that revision in memory: while one is held, the next changes of the tenant copy its
+/// index. Take what is needed and let it go.
+#[derive(Debug)]
+pub struct Answer<'r> {
+    state: Guard<Arc<State>>,
+    hits: &'r [u32],
+}
+
+impl Answer<'_> {
+    /// The tenant's revision that it was computed at.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.state.revision
+    }
+
+    /// How many webhooks want the event.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.hits.len()
+    }
+
+    /// Whether nobody wants the event.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.hits.is_empty()
+    }
+
+    /// The webhooks that want the event, in the order in which the tenant's were put, as far as
+    /// places were not used again.
+    pub fn webhooks(&self) -> impl Iterator<Item = &Arc<Webhook>> {
+        self.hits.iter().filter_map(|index| self.state.at(*index))
+    }
+}

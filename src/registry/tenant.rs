@@ -1,0 +1,272 @@
+//! The webhooks of a tenant, read by many threads while one changes them.
+//!
+//! There are two copies. Readers take the current one; a change is made on the spare, which then
+//! becomes the current one, and the other one catches up before the next change. A spare that a
+//! reader still holds is left to it, and a copy made instead: nobody waits for a reader, and no
+//! reader waits at all.
+
+use super::{Change, PutError};
+use crate::event::{TenantId, UserId};
+use crate::filter::Profile;
+use crate::matcher::{InsertError, Matcher, Slot, Subscription};
+use crate::webhook::{Webhook, WebhookId};
+use arc_swap::ArcSwap;
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// All webhooks of a tenant at one revision.
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    pub(super) revision: u64,
+    pub(super) matcher: Matcher,
+    /// By index of the slot.
+    entries: Vec<Option<Entry>>,
+    /// Hash of an id, and index of the slot.
+    ids: HashTable<(u64, u32)>,
+    hasher: DefaultHashBuilder,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    slot: Slot,
+    webhook: Arc<Webhook>,
+}
+
+/// A change that one copy has seen and the other has not.
+#[derive(Debug)]
+struct Step {
+    revision: u64,
+    remove: Option<WebhookId>,
+    insert: Option<(Arc<Webhook>, Subscription)>,
+}
+
+impl State {
+    pub(super) fn new(profile: &Profile, revision: u64) -> Self {
+        Self {
+            revision,
+            matcher: Matcher::new(profile),
+            entries: Vec::new(),
+            ids: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+        }
+    }
+
+    fn find(&self, id: &str) -> Option<(usize, &Entry)> {
+        let is = |index: u32| {
+            let entry = self.entries.get(index as usize)?.as_ref();
+            entry.filter(|entry| entry.webhook.id().as_str() == id)
+        };
+        let hash = self.hasher.hash_one(id);
+        let same = |(other, index): &(u64, u32)| *other == hash && is(*index).is_some();
+        let (_, index) = self.ids.find(hash, same)?;
+        Some((*index as usize, is(*index)?))
+    }
+
+    pub(super) fn get(&self, id: &str) -> Option<&Arc<Webhook>> {
+        self.find(id).map(|(_, entry)| &entry.webhook)
+    }
+
+    /// The webhook in a slot of the matcher.
+    #[inline]
+    pub(super) fn at(&self, index: u32) -> Option<&Arc<Webhook>> {
+        self.entries.get(index as usize)?.as_ref().map(|entry| &entry.webhook)
+    }
+
+    pub(super) fn webhooks(&self) -> impl Iterator<Item = &Arc<Webhook>> {
+        self.entries.iter().flatten().map(|entry| &entry.webhook)
+    }
+
+    /// Puts a webhook in; gives back the one of the same id that it takes the place of.
+    pub(super) fn put(
+        &mut self,
+        webhook: Arc<Webhook>,
+        subscription: &Subscription,
+    ) -> Result<Option<Arc<Webhook>>, InsertError> {
+        let slot = self.matcher.insert(subscription)?;
+        let old = self.remove(webhook.id().as_str());
+        let hash = self.hasher.hash_one(webhook.id().as_str());
+        // The matcher counts its slots in 32 bits.
+        let index = u32::try_from(slot.index()).unwrap_or(u32::MAX);
+        self.ids.insert_unique(hash, (hash, index), |(hash, _)| *hash);
+        if self.entries.len() <= slot.index() {
+            self.entries.resize(slot.index() + 1, None);
+        }
+        if let Some(place) = self.entries.get_mut(slot.index()) {
+            *place = Some(Entry { slot, webhook });
+        }
+        Ok(old)
+    }
+
+    fn remove(&mut self, id: &str) -> Option<Arc<Webhook>> {
+        let (index, _) = self.find(id)?;
+        let hash = self.hasher.hash_one(id);
+        if let Ok(entry) = self.ids.find_entry(hash, |(_, other)| *other as usize == index) {
+            entry.remove();
+        }
+        let Entry { slot, webhook } = self.entries.get_mut(index)?.take()?;
+        self.matcher.remove(slot);
+        Some(webhook)
+    }
+
+    /// Makes a change; gives back the webhook that it replaced or removed.
+    fn step(&mut self, step: &Step) -> Result<Option<Arc<Webhook>>, InsertError> {
+        let mut old = None;
+        if let Some((webhook, subscription)) = &step.insert {
+            old = self.put(Arc::clone(webhook), subscription)?;
+        }
+        if let Some(id) = &step.remove {
+            old = self.remove(id.as_str());
+        }
+        self.revision = step.revision;
+        Ok(old)
+    }
+
+    /// Bytes of the index, and of what finds webhooks by id and slot.
+    pub(super) fn bytes(&self) -> (usize, usize) {
+        let entries = self.entries.capacity() * size_of::<Option<Entry>>();
+        (self.matcher.bytes(), entries + self.ids.allocation_size())
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Tenant {
+    pub(super) id: TenantId,
+    pub(super) current: ArcSwap<State>,
+    writer: Mutex<Writer>,
+}
+
+/// What changes need, and who holds it makes them.
+#[derive(Debug)]
+pub(super) struct Writer {
+    spare: Option<Arc<State>>,
+    /// What the spare has not seen.
+    missed: Option<Step>,
+    /// How many webhooks each user created.
+    users: HashMap<UserId, usize>,
+    pub(super) evicted: bool,
+}
+
+impl Writer {
+    fn new(state: &State) -> Self {
+        let mut users = HashMap::new();
+        for user in state.webhooks().filter_map(|webhook| webhook.created().by()) {
+            *users.entry_ref(user).or_insert(0) += 1;
+        }
+        Self { spare: None, missed: None, users, evicted: false }
+    }
+
+    fn count(&mut self, old: Option<&Webhook>, new: Option<&Webhook>) {
+        let user = |webhook: Option<&Webhook>| webhook.and_then(|w| w.created().by().cloned());
+        if let Some(user) = user(new) {
+            *self.users.entry(user).or_insert(0) += 1;
+        }
+        if let Some(user) = user(old)
+            && let Some(count) = self.users.get_mut(&user)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.users.remove(&user);
+            }
+        }
+    }
+}
+
+impl Tenant {
+    pub(super) fn new(id: TenantId, state: State) -> Self {
+        let writer = Mutex::new(Writer::new(&state));
+        Self { id, current: ArcSwap::from_pointee(state), writer }
+    }
+
+    /// The right to change it. A panic while somebody had it left both copies whole or the spare
+    /// taken, so that it is as good as ever.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts another state in the place of all webhooks.
+    pub(super) fn replace(&self, writer: &mut Writer, state: State) {
+        *writer = Writer::new(&state);
+        self.current.store(Arc::new(state));
+    }
+
+    /// The revision that a change takes: the one it has, if that is news, or else the next one.
+    pub(super) fn revision(&self, given: Option<u64>) -> Result<u64, u64> {
+        let highest = self.current.load().revision;
+        match given {
+            Some(revision) if revision <= highest => Err(highest),
+            Some(revision) => Ok(revision),
+            None => Ok(highest.saturating_add(1)),
+        }
+    }
+
+    pub(super) fn put(
+        &self,
+        writer: &mut Writer,
+        revision: u64,
+        webhook: Arc<Webhook>,
+        subscription: Subscription,
+        most: Option<usize>,
+    ) -> Result<Change, PutError> {
+        if let (Some(most), Some(user)) = (most, webhook.created().by())
+            && self.current.load().get(webhook.id().as_str()).is_none()
+            && writer.users.get(user).is_some_and(|count| *count >= most)
+        {
+            return Err(PutError::TooMany { user: user.clone(), most });
+        }
+        let step = Step { revision, remove: None, insert: Some((webhook, subscription)) };
+        self.change(writer, step).map_err(PutError::from)
+    }
+
+    pub(super) fn remove(&self, writer: &mut Writer, revision: u64, id: &WebhookId) -> Change {
+        let step = Step { revision, remove: Some(id.clone()), insert: None };
+        let highest = self.current.load().revision;
+        // A removal needs no room, so it is made.
+        let ignored = |_| Change { revision: highest, applied: false, before: None };
+        self.change(writer, step).unwrap_or_else(ignored)
+    }
+
+    fn change(&self, writer: &mut Writer, step: Step) -> Result<Change, InsertError> {
+        /// As often a reader that was put to sleep is given time to end its match.
+        const PATIENCE: usize = 64;
+        let mut next = match writer.spare.take() {
+            None => self.current.load_full(),
+            Some(spare) => {
+                let mut patience = 0..PATIENCE;
+                while Arc::strong_count(&spare) > 1 && patience.next().is_some() {
+                    std::thread::yield_now();
+                }
+                spare
+            }
+        };
+        // A copy, where somebody else holds it.
+        let state = Arc::make_mut(&mut next);
+        if let Some(missed) = writer.missed.take() {
+            // What one copy took, the other takes.
+            state.step(&missed)?;
+        }
+        match state.step(&step) {
+            Ok(before) => {
+                let new = step.insert.as_ref().map(|(webhook, _)| &**webhook);
+                writer.count(before.as_deref(), new);
+                let revision = step.revision;
+                writer.spare = Some(self.current.swap(next));
+                writer.missed = Some(step);
+                Ok(Change { revision, applied: true, before })
+            }
+            Err(error) => {
+                writer.spare = Some(next);
+                Err(error)
+            }
+        }
+    }
+
+    /// Bytes of the spare copy, where there is one.
+    pub(super) fn spare_bytes(&self) -> usize {
+        let bytes = |state: &Arc<State>| {
+            let (index, places) = state.bytes();
+            index + places
+        };
+        self.lock().spare.as_ref().map_or(0, bytes)
+    }
+}

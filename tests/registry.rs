@@ -1,0 +1,445 @@
+//! The registry against a plain twin, between threads, and through snapshots.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
+
+mod laws;
+
+use hooksieve::event::{Event, TenantId};
+use hooksieve::matcher::{Access, Subscription};
+use hooksieve::registry::{NotLoaded, PutError, Reader, Registry, SnapshotErrorKind, subscription};
+use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
+use laws::history::{self, Choices};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+const TYPE: &str = "com.qlik.v1.app.created";
+
+fn webhook(rules: &Rules, id: &str, filter: &str) -> Webhook {
+    by(rules, id, filter, "u1")
+}
+
+fn by(rules: &Rules, id: &str, filter: &str, user: &str) -> Webhook {
+    let draft = json!({
+        "name": id, "url": "https://hooks.example.com/", "enabled": true,
+        "eventTypes": [TYPE], "filter": filter,
+    });
+    let creation = Creation::new(id, user, std::time::UNIX_EPOCH.into());
+    Webhook::create(&draft.into(), rules, creation).unwrap()
+}
+
+fn event<'p>(rules: &'p Rules, tenant: &'p str, id: &'p str) -> Event<'p> {
+    Event::new(rules.profile().layout(), tenant, TYPE).with_attribute("id", id).unwrap()
+}
+
+fn hits(reader: &mut Reader, event: &Event<'_>) -> Result<Vec<String>, NotLoaded> {
+    let answer = reader.matches(event, Access::Owner)?;
+    let ids: Vec<String> = answer.webhooks().map(|webhook| webhook.id().to_string()).collect();
+    assert_eq!((answer.len(), answer.is_empty()), (ids.len(), ids.is_empty()));
+    Ok(ids)
+}
+
+#[test]
+fn changes_are_seen_and_tenants_come_and_go() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let mut reader = registry.reader();
+    let a = event(&rules, "t1", "a");
+    assert_eq!(hits(&mut reader, &a), Err(NotLoaded));
+    assert_eq!(registry.put("t1", webhook(&rules, "w", ""), None).unwrap_err(), NotLoaded.into());
+    assert_eq!(registry.remove("t1", "w", None), Err(NotLoaded));
+
+    let all = [webhook(&rules, "w1", r#"id eq "a""#), webhook(&rules, "w2", r#"id ne "a""#)];
+    assert_eq!(registry.load("t1", all, None).unwrap().revision, 0);
+    assert_eq!(hits(&mut reader, &a).unwrap(), ["w1"]);
+    let change = registry.put("t1", webhook(&rules, "w2", ""), None).unwrap();
+    assert_eq!((change.revision, change.applied), (1, true));
+    assert_eq!(change.before.unwrap().filter_text(), Some(r#"id ne "a""#));
+    let mut ids = hits(&mut reader, &a).unwrap();
+    ids.sort_unstable();
+    assert_eq!(ids, ["w1", "w2"]);
+    assert_eq!(registry.get("t1", "w1").unwrap().name(), "w1");
+    let change = registry.remove("t1", "w1", None).unwrap();
+    assert_eq!(change.before.unwrap().id().as_str(), "w1");
+    assert_eq!(registry.get("t1", "w1"), None);
+    assert_eq!(hits(&mut reader, &a).unwrap(), ["w2"]);
+    let change = registry.remove("t1", "w1", None).unwrap();
+    assert_eq!((change.revision, change.applied, change.before), (3, true, None));
+
+    registry.load("t2", [webhook(&rules, "other", "")], None).unwrap();
+    assert_eq!(hits(&mut reader, &a).unwrap(), ["w2"], "tenants never meet");
+    let mut tenants = registry.tenants();
+    tenants.sort_unstable();
+    assert_eq!(tenants, ["t1".into(), "t2".into()]);
+    assert!(registry.evict("t1"));
+    assert!(!registry.evict("t1"));
+    assert_eq!(hits(&mut reader, &a), Err(NotLoaded));
+    assert_eq!(registry.stats("t1"), None);
+    assert_eq!(registry.webhooks("t2").unwrap().len(), 1);
+}
+
+#[test]
+fn a_log_may_be_replayed() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    registry.load("t", [], Some(10)).unwrap();
+    let put = |id, revision| registry.put("t", webhook(&rules, id, ""), Some(revision)).unwrap();
+    let ids = || {
+        let mut ids: Vec<_> =
+            registry.webhooks("t").unwrap().iter().map(|w| w.id().to_string()).collect();
+        ids.sort_unstable();
+        ids
+    };
+    let old = put("old", 10);
+    assert_eq!((old.applied, old.revision), (false, 10));
+    assert!(put("w1", 12).applied && put("w2", 13).applied);
+    assert!(registry.remove("t", "w1", Some(20)).unwrap().applied);
+    // Again from the beginning: what was removed does not come back.
+    assert!(!put("w1", 12).applied && !put("w2", 13).applied);
+    assert!(!registry.remove("t", "w2", Some(20)).unwrap().applied);
+    assert_eq!(ids(), ["w2"]);
+    assert!(!registry.load("t", [], Some(20)).unwrap().applied);
+    assert!(registry.load("t", [webhook(&rules, "w3", "")], Some(21)).unwrap().applied);
+    assert_eq!(ids(), ["w3"]);
+    assert_eq!(registry.load("t", [], None).unwrap().revision, 22);
+}
+
+#[test]
+fn what_is_refused_changes_nothing() {
+    let rules = Rules::default();
+    let registry = Registry::with_limit_per_user(&rules, 2);
+    registry.load("t", [], None).unwrap();
+    let put = |id, user| registry.put("t", by(&rules, id, "", user), None).map(|c| c.revision);
+    assert_eq!((put("a", "u1"), put("b", "u1"), put("c", "u2")), (Ok(1), Ok(2), Ok(3)));
+    let error = put("d", "u1").unwrap_err();
+    assert_eq!(error.to_string(), "user `u1` has 2 webhooks, as many as a user may have");
+    assert_eq!(put("b", "u1"), Ok(4), "a replacement is not one more");
+    registry.remove("t", "a", None).unwrap();
+    assert_eq!(put("d", "u1"), Ok(6));
+
+    let document =
+        json!({"id": "x", "tenantId": "other", "name": "n", "url": "https://a.example/"});
+    let foreign = Webhook::read(&Draft::from(document), &rules).unwrap();
+    let refused = registry.put("t", foreign.clone(), None);
+    assert_eq!(refused, Err(PutError::OtherTenant));
+    let error = registry.load("t", [foreign], None).unwrap_err();
+    assert_eq!(error.to_string(), "webhook `x`: the webhook is another tenant's");
+    assert_eq!(registry.stats("t").unwrap().revision, 6);
+    let profile = rules.profile().with_operators([hooksieve::filter::Operator::Eq]);
+    let strange = Registry::new(&Rules::new(profile, rules.catalogue().clone()));
+    strange.load("t", [], None).unwrap();
+    assert!(strange.put("t", webhook(&rules, "w", r#"id eq "a""#), None).is_err());
+    assert_eq!(strange.stats("t").unwrap().webhooks, 0);
+    // The copies are still in step.
+    for _ in 0..4 {
+        assert!(strange.remove("t", "w", None).unwrap().applied);
+    }
+}
+
+/// Whoever keeps an answer keeps its revision, and keeps nobody from making changes.
+#[test]
+fn an_answer_is_of_one_revision() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    registry.load("t", [webhook(&rules, "w0", "")], None).unwrap();
+    let mut readers: Vec<Reader> = (0..20).map(|_| registry.reader()).collect();
+    let a = event(&rules, "t", "a");
+    let mut kept = Vec::new();
+    for (n, reader) in readers.iter_mut().enumerate() {
+        kept.push(reader.matches(&a, Access::Owner).unwrap());
+        registry.remove("t", &format!("w{n}"), None).unwrap();
+        registry.put("t", webhook(&rules, &format!("w{}", n + 1), ""), None).unwrap();
+    }
+    for (n, answer) in kept.iter().enumerate() {
+        let ids: Vec<_> = answer.webhooks().map(|webhook| webhook.id().as_str()).collect();
+        assert_eq!((ids, answer.revision()), (vec![format!("w{n}").as_str()], 2 * n as u64));
+    }
+}
+
+/// The twin: what the webhooks of a tenant are, after each revision.
+type Twin = BTreeMap<String, Subscription>;
+
+fn expected(twin: &Twin, event: &Event<'_>, access: Access<'_>) -> Vec<String> {
+    let hit = twin.iter().filter(|(_, subscription)| subscription.matches(event, access));
+    hit.map(|(id, _)| id.clone()).collect()
+}
+
+/// A webhook of a random filter and level, enabled or not.
+fn any_webhook(rules: &Rules, choices: &mut Choices<'_>) -> Webhook {
+    let id = format!("w{}", choices.below(40));
+    let types: Vec<&str> = match choices.below(4) {
+        0 => vec![TYPE, "com.qlik.v1.app.exported"],
+        1 => vec!["com.qlik.v1.app.exported"],
+        _ => vec![TYPE],
+    };
+    let filter = loop {
+        let text = history::filter_text(choices, 2);
+        // `data.status` goes with another event type alone.
+        if !text.contains("status") || choices.done() {
+            break if text.contains("status") { String::new() } else { text };
+        }
+    };
+    let level = if choices.below(4) == 0 { "user" } else { "tenant" };
+    let owner = if choices.below(2) == 0 { "u1" } else { "u2" };
+    let enabled = choices.below(8) > 0;
+    let mut draft = json!({
+        "name": id, "url": "https://hooks.example.com/", "enabled": enabled,
+        "eventTypes": types, "filter": filter, "level": level,
+    });
+    if level == "user" {
+        draft["ownerId"] = owner.into();
+    }
+    let creation = Creation::new(id, "u1", std::time::UNIX_EPOCH.into());
+    Webhook::create(&draft.into(), rules, creation).unwrap()
+}
+
+fn any_event<'p>(rules: &'p Rules, tenant: &'static str, choices: &mut Choices<'_>) -> Event<'p> {
+    let mut event = Event::new(rules.profile().layout(), tenant, TYPE);
+    for (name, values) in [("id", ["a", "b", "A", ""]), ("spaceId", ["a", "b", "A", ""])] {
+        if choices.below(4) > 0 {
+            event = event.with_attribute(name, *choices.pick(&values)).unwrap();
+        }
+    }
+    if choices.below(2) == 0 { event.with_owner("u1") } else { event }
+}
+
+fn bytes(mut seed: u64, count: usize) -> Vec<u8> {
+    let mut next = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) as u8
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// One writer and several readers on one tenant, and others that come and go beside it: every
+/// answer is what the reference says at its revision, and no answer is older than what was
+/// returned before it was asked for.
+#[test]
+fn every_answer_is_the_references_at_its_revision() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    registry.load("t", [], None).unwrap();
+    let twins = Mutex::new(vec![Twin::new()]);
+    let (returned, done) = (AtomicU64::new(0), AtomicBool::new(false));
+    let steps = 3_000;
+
+    let answers = std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..3u64)
+            .map(|number| {
+                let (rules, returned, done) = (&rules, &returned, &done);
+                let mut reader = registry.reader();
+                scope.spawn(move || {
+                    let mut answers = Vec::new();
+                    let mut seed = number;
+                    let mut kept = None;
+                    while !done.load(Ordering::Acquire) {
+                        seed += 10;
+                        let random = bytes(seed, 16);
+                        let event = any_event(rules, "t", &mut Choices(&random));
+                        let least = returned.load(Ordering::Acquire);
+                        let answer = reader.matches(&event, Access::Owner).unwrap();
+                        assert!(answer.revision() >= least, "a change that returned is seen");
+                        let mut ids: Vec<String> =
+                            answer.webhooks().map(|webhook| webhook.id().to_string()).collect();
+                        ids.sort_unstable();
+                        answers.push((answer.revision(), random, ids));
+                        drop(answer);
+                        // Now and then somebody keeps what he got.
+                        if seed % 50 < 10 {
+                            kept = kept_webhook(&mut reader.clone(), rules);
+                        }
+                    }
+                    drop(kept);
+                    answers
+                })
+            })
+            .collect();
+        scope.spawn(|| {
+            let mut others = registry.reader();
+            let mut round = 0;
+            while !done.load(Ordering::Acquire) {
+                round += 1;
+                let name = format!("other{}", round % 5);
+                registry.load(name.as_str(), [webhook(&rules, "w", "")], None).unwrap();
+                let event = event(&rules, &name, "a");
+                assert_eq!(hits(&mut others, &event).unwrap(), ["w"]);
+                registry.evict(&name);
+                assert_eq!(hits(&mut others, &event), Err(NotLoaded));
+            }
+        });
+        let random = bytes(99, 400_000);
+        let mut choices = Choices(&random);
+        let tenant = TenantId::from("t");
+        for _ in 0..steps {
+            let mut twin = twins.lock().unwrap().last().unwrap().clone();
+            let change = if choices.below(3) == 0 {
+                let id = format!("w{}", choices.below(40));
+                let gone = twin.remove(&id);
+                // The reference knows it before anybody can see it.
+                twins.lock().unwrap().push(twin);
+                let change = registry.remove("t", &id, None).unwrap();
+                assert_eq!(change.before.is_some(), gone.is_some());
+                change
+            } else {
+                let webhook = any_webhook(&rules, &mut choices);
+                let new = subscription(&webhook, &tenant, rules.catalogue());
+                twin.insert(webhook.id().to_string(), new);
+                twins.lock().unwrap().push(twin);
+                registry.put("t", webhook, None).unwrap()
+            };
+            returned.store(change.revision, Ordering::Release);
+        }
+        assert!(!choices.done(), "the choices sufficed");
+        done.store(true, Ordering::Release);
+        readers.into_iter().flat_map(|reader| reader.join().unwrap()).collect::<Vec<_>>()
+    });
+
+    let twins = twins.into_inner().unwrap();
+    assert_eq!(twins.len(), steps + 1);
+    let mut hit = 0;
+    for (revision, random, ids) in &answers {
+        let event = any_event(&rules, "t", &mut Choices(random));
+        let twin = &twins[usize::try_from(*revision).unwrap()];
+        assert_eq!(*ids, expected(twin, &event, Access::Owner), "at revision {revision}");
+        hit += usize::from(!ids.is_empty());
+    }
+    assert!(answers.len() > 500 && hit > 100, "{} answers, {hit} hit", answers.len());
+}
+
+/// A webhook out of an answer, which keeps the webhook, not the answer.
+fn kept_webhook(reader: &mut Reader, rules: &Rules) -> Option<Arc<Webhook>> {
+    let event = event(rules, "t", "a");
+    let answer = reader.matches(&event, Access::Owner).ok()?;
+    std::thread::yield_now();
+    answer.webhooks().next().cloned()
+}
+
+/// Several threads change the same tenant; nothing is lost.
+#[test]
+fn many_writers() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    registry.load("t", [], None).unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let (rules, registry) = (&rules, &registry);
+            scope.spawn(move || {
+                for n in 0..200 {
+                    let id = format!("w{writer}-{n}");
+                    registry.put("t", webhook(rules, &id, r#"id eq "a""#), None).unwrap();
+                    if n % 2 == 0 {
+                        assert!(registry.remove("t", &id, None).unwrap().before.is_some());
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(registry.stats("t").unwrap().revision, 4 * 300);
+    let mut reader = registry.reader();
+    assert_eq!(hits(&mut reader, &event(&rules, "t", "a")).unwrap().len(), 4 * 100);
+    assert_eq!(hits(&mut reader, &event(&rules, "t", "b")).unwrap().len(), 0);
+}
+
+fn written(registry: &Registry) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    registry.write_snapshot(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn snapshots_read_back() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let random = bytes(5, 100_000);
+    let mut choices = Choices(&random);
+    registry.load("empty", [], Some(3)).unwrap();
+    for tenant in ["t1", "t\"2\u{202e}"] {
+        registry.load(tenant, [], None).unwrap();
+        for _ in 0..100 {
+            registry.put(tenant, any_webhook(&rules, &mut choices), None).unwrap();
+        }
+    }
+    let snapshot = written(&registry);
+    let other = Registry::new(&rules);
+    let loaded = other.read_snapshot(&*snapshot).unwrap();
+    assert_eq!((loaded.tenants, loaded.ignored), (3, 0));
+    for tenant in registry.tenants() {
+        let sorted = |registry: &Registry| {
+            let mut all = registry.webhooks(tenant.as_str()).unwrap();
+            all.sort_unstable_by(|a, b| a.id().cmp(b.id()));
+            all
+        };
+        assert_eq!(sorted(&registry), sorted(&other));
+        let revision = |registry: &Registry| registry.stats(tenant.as_str()).unwrap().revision;
+        assert_eq!(revision(&registry), revision(&other));
+    }
+    // Again: nothing is news. After a change to one of them: neither.
+    assert_eq!(other.read_snapshot(&*snapshot).unwrap().ignored, 3);
+    let mut one = Vec::new();
+    assert!(registry.write_tenant_snapshot("t1", &mut one).unwrap());
+    assert!(!registry.write_tenant_snapshot("nobody", &mut one).unwrap());
+    let third = Registry::new(&rules);
+    assert_eq!(third.read_snapshot(&*one).unwrap().tenants, 1);
+    assert_eq!(third.tenants(), [TenantId::from("t1")]);
+}
+
+#[test]
+fn damaged_snapshots_are_refused_whole() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    for (tenant, count) in [("t1", 2), ("t2", 1)] {
+        let all = (0..count).map(|n| webhook(&rules, &format!("w{n}"), r#"id eq "a""#));
+        registry.load(tenant, all, Some(7)).unwrap();
+    }
+    let snapshot = written(&registry);
+    let other = Registry::new(&rules);
+    let kind = |bytes: &[u8]| other.read_snapshot(bytes).map_err(|error| error.kind());
+    for length in 0..snapshot.len() {
+        let kind = kind(&snapshot[..length]).unwrap_err();
+        let first = snapshot.iter().position(|byte| *byte == b'\n').unwrap();
+        let expected = match length <= first {
+            true => SnapshotErrorKind::NotASnapshot,
+            false => SnapshotErrorKind::Damaged,
+        };
+        assert_eq!(kind, expected, "cut at {length}");
+    }
+    for at in 0..snapshot.len() {
+        for flip in [1, 0x20, 0x80] {
+            let mut bytes = snapshot.clone();
+            bytes[at] ^= flip;
+            let Ok(loaded) = other.read_snapshot(&*bytes) else { continue };
+            // What a reader skips over, such as the names of the first line's members, may differ.
+            panic!("byte {at} of {} was taken: {loaded:?}", String::from_utf8_lossy(&bytes));
+        }
+    }
+    assert!(other.tenants().is_empty(), "nothing was loaded");
+
+    let text = String::from_utf8(snapshot).unwrap();
+    let newer = text.replacen("\"version\":1", "\"version\":2", 1);
+    let error = other.read_snapshot(newer.as_bytes()).unwrap_err();
+    assert_eq!(error.kind(), SnapshotErrorKind::Newer);
+    assert_eq!(
+        error.to_string(),
+        "line 1 of the snapshot: the snapshot is of version 2, this crate reads 1"
+    );
+    for nonsense in ["", "\n", "{}\n", "[1,2]\n", "{\"format\":\"tar\",\"version\":1}\n"] {
+        assert_eq!(kind(nonsense.as_bytes()), Err(SnapshotErrorKind::NotASnapshot), "{nonsense}");
+    }
+    // Whole, but by other rules.
+    let profile = rules.profile().with_operators([hooksieve::filter::Operator::Ne]);
+    let strict = Registry::new(&Rules::new(profile, rules.catalogue().clone()));
+    let error = strict.read_snapshot(text.as_bytes()).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.code()),
+        (SnapshotErrorKind::Invalid, "snapshot-invalid-webhook")
+    );
+    assert_eq!(error.line(), 3);
+    assert!(strict.tenants().is_empty());
+}
