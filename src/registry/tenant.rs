@@ -129,6 +129,23 @@ impl State {
     }
 }
 
+/// Waits a little for readers that found this state while it was current: as long as the end of a
+/// match takes on another core, and then as a thread that was put to sleep in the middle of one
+/// needs to be woken. Copying is dearer than that, and waiting longer dearer than copying.
+fn wait_for_readers(state: &Arc<State>) {
+    const SPINS: usize = 64;
+    const YIELDS: usize = 2;
+    for attempt in 0..SPINS + YIELDS {
+        if Arc::strong_count(state) == 1 {
+            return;
+        }
+        match attempt < SPINS {
+            true => std::hint::spin_loop(),
+            false => std::thread::yield_now(),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Tenant {
     pub(super) id: TenantId,
@@ -227,15 +244,10 @@ impl Tenant {
     }
 
     fn change(&self, writer: &mut Writer, step: Step) -> Result<Change, InsertError> {
-        /// As often a reader that was put to sleep is given time to end its match.
-        const PATIENCE: usize = 64;
         let mut next = match writer.spare.take() {
             None => self.current.load_full(),
             Some(spare) => {
-                let mut patience = 0..PATIENCE;
-                while Arc::strong_count(&spare) > 1 && patience.next().is_some() {
-                    std::thread::yield_now();
-                }
+                wait_for_readers(&spare);
                 spare
             }
         };
