@@ -1,0 +1,188 @@
+//! The registry under change: what matching threads notice of updates, what updates and snapshots
+//! cost.
+//!
+//! `cargo bench --bench registry` prints Markdown tables.
+#![allow(missing_docs, unreachable_pub, reason = "a benchmark")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark")]
+
+#[path = "../src/cli/workload.rs"]
+#[allow(dead_code, reason = "shared with the program")]
+mod workload;
+
+use hooksieve::event::Event;
+use hooksieve::matcher::Access;
+use hooksieve::registry::Registry;
+use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
+use serde_json::json;
+use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+use workload::{Mix, TENANT, TYPE, Workload};
+
+const READERS: usize = 2;
+const ROUNDS: usize = 5;
+const PHASE: Duration = Duration::from_millis(1500);
+
+fn webhook(rules: &Rules, number: usize, workload: &mut Workload) -> Webhook {
+    let draft = Draft::from(json!({
+        "name": "n", "url": "https://hooks.example.com/", "enabled": true,
+        "eventTypes": [TYPE], "filter": workload.filter(),
+    }));
+    let creation = Creation::new(format!("wh-{number}"), "u1", UNIX_EPOCH.into());
+    Webhook::create(&draft, rules, creation).expect("generated webhooks are valid")
+}
+
+fn loaded(rules: &Rules, count: usize) -> Registry {
+    let registry = Registry::new(rules);
+    let mut workload = Workload::new(Mix::Selective, count, 42);
+    let webhooks = (0..count).map(|number| webhook(rules, number, &mut workload));
+    registry.load(TENANT, webhooks, None).expect("there is room");
+    registry
+}
+
+/// The latency below which this part of all lies.
+fn part(sorted: &[u32], of: f64) -> u32 {
+    sorted.get(((sorted.len().max(1) - 1) as f64 * of) as usize).copied().unwrap_or_default()
+}
+
+/// Latencies of matches and of updates, in nanoseconds, ascending.
+fn phase(registry: &Registry, rate: u32, count: usize, seed: u64) -> (Vec<u32>, Vec<u32>) {
+    let rules = registry.rules();
+    let mut source = Workload::new(Mix::Selective, count, 7);
+    let bytes: Vec<Vec<u8>> = (0..1000).map(|_| source.event(TENANT).into_bytes()).collect();
+    let read = |bytes| rules.profile().read_event(bytes).expect("generated events are valid");
+    let events: Vec<Event<'_>> = bytes.iter().map(|bytes| read(bytes)).collect();
+    let done = AtomicBool::new(false);
+    let nanos = |begin: Instant| begin.elapsed().as_nanos() as u32;
+    let (mut matches, mut updates) = thread::scope(|scope| {
+        let readers: Vec<_> = (0..READERS)
+            .map(|number| {
+                let (mut reader, events, done) = (registry.reader(), &events, &done);
+                scope.spawn(move || {
+                    let mut latencies = Vec::with_capacity(1 << 23);
+                    for event in events.iter().cycle().skip(number * 500) {
+                        if done.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        let begin = Instant::now();
+                        let answer = reader.matches(event, Access::Owner).expect("it is loaded");
+                        black_box(answer.len());
+                        drop(answer);
+                        latencies.push(nanos(begin));
+                    }
+                    latencies
+                })
+            })
+            .collect();
+        let (begin, mut updates) = (Instant::now(), Vec::new());
+        let mut source = Workload::new(Mix::Selective, count, seed);
+        let interval = Duration::from_secs(1).checked_div(rate);
+        while begin.elapsed() < PHASE {
+            let Some(interval) = interval else {
+                thread::sleep(PHASE / 10);
+                continue;
+            };
+            let number = updates.len() * 7919 % count;
+            let webhook = webhook(rules, number, &mut source);
+            let update = Instant::now();
+            registry.put(TENANT, webhook, None).expect("it is loaded");
+            updates.push(nanos(update));
+            let next = begin + interval * updates.len() as u32;
+            thread::sleep(next.saturating_duration_since(Instant::now()));
+        }
+        done.store(true, Ordering::Relaxed);
+        let matches = readers.into_iter().flat_map(|reader| reader.join().expect("it ends"));
+        (matches.collect::<Vec<_>>(), updates)
+    });
+    matches.sort_unstable();
+    updates.sort_unstable();
+    (matches, updates)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn under_change(rules: &Rules) {
+    println!(
+        "| webhooks | updates/s | match p50, none → with | p99 | p99.9 | p99.9 ratio | update p50 | p99 |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    for (count, rate) in [(10_000, 1_000), (100_000, 100)] {
+        let registry = loaded(rules, count);
+        let mut columns: Vec<Vec<f64>> = vec![Vec::new(); 9];
+        for round in 0..ROUNDS {
+            let (quiet, _) = phase(&registry, 0, count, 1);
+            let (busy, updates) = phase(&registry, rate, count, 100 + round as u64);
+            let mut row: Vec<f64> = [0.5, 0.99, 0.999]
+                .iter()
+                .flat_map(|of| [part(&quiet, *of), part(&busy, *of)].map(f64::from))
+                .collect();
+            row.push(row[5] / row[4]);
+            row.extend([0.5, 0.99].map(|of| f64::from(part(&updates, of)) / 1000.0));
+            columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
+        }
+        let row: Vec<f64> = columns.into_iter().map(median).collect();
+        println!(
+            "| {count} | {rate} | {:.0} → {:.0} ns | {:.0} → {:.0} | {:.0} → {:.0} | {:.2} | {:.1} µs | {:.1} |",
+            row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8]
+        );
+    }
+}
+
+fn alone(rules: &Rules) {
+    println!();
+    println!(
+        "| webhooks | put p50 | p99 | remove p50 | p99 | index, bytes a webhook | ids and places | spare | write a snapshot | read it |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    for count in [100_000, 1_000_000] {
+        let registry = loaded(rules, count);
+        let mut source = Workload::new(Mix::Selective, count, 5);
+        let (mut puts, mut removes) = (Vec::new(), Vec::new());
+        for number in 0..20_000 {
+            let number = number * 7919 % count;
+            let webhook = webhook(rules, number, &mut source);
+            let id = format!("wh-{number}");
+            let begin = Instant::now();
+            registry.remove(TENANT, &id, None).expect("it is loaded");
+            removes.push(begin.elapsed().as_nanos() as u32);
+            let begin = Instant::now();
+            registry.put(TENANT, webhook, None).expect("it is loaded");
+            puts.push(begin.elapsed().as_nanos() as u32);
+        }
+        puts.sort_unstable();
+        removes.sort_unstable();
+        let micros = |sorted: &[u32], of| f64::from(part(sorted, of)) / 1000.0;
+        let stats = registry.stats(TENANT).expect("it is loaded");
+        let each = |bytes: usize| bytes as f64 / count as f64;
+        let mut snapshot = Vec::new();
+        let begin = Instant::now();
+        registry.write_snapshot(&mut snapshot).expect("memory takes it");
+        let written = begin.elapsed();
+        drop(registry);
+        let other = Registry::new(rules);
+        let begin = Instant::now();
+        other.read_snapshot(&*snapshot).expect("it was written whole");
+        println!(
+            "| {count} | {:.2} µs | {:.2} | {:.2} µs | {:.2} | {:.0} | {:.0} | {:.0} | {:.2} s | {:.2} s |",
+            micros(&puts, 0.5),
+            micros(&puts, 0.99),
+            micros(&removes, 0.5),
+            micros(&removes, 0.99),
+            each(stats.index_bytes),
+            each(stats.places_bytes),
+            each(stats.spare_bytes),
+            written.as_secs_f64(),
+            begin.elapsed().as_secs_f64(),
+        );
+    }
+}
+
+fn main() {
+    let rules = Rules::default();
+    under_change(&rules);
+    alone(&rules);
+}
