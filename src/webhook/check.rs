@@ -12,7 +12,7 @@ use super::{
 use crate::event::{EventType, UserId};
 use crate::filter::Filter;
 use crate::syntax::{is_space, quote};
-use std::collections::HashSet;
+use hashbrown::HashSet;
 
 /// What a document is, and what stood there before.
 pub(super) enum Basis<'a> {
@@ -92,14 +92,16 @@ impl<'a> Check<'a> {
         let Json::Object(members) = self.document else { return };
         let mut seen = HashSet::new();
         for (name, value) in members {
-            let pointer = format!("/{}", token(name));
-            let shown = quote(name);
-            if !seen.insert(name) {
-                let title = format!("`{shown}` stands twice");
-                self.wrong(ProblemKind::DoubledMember, &pointer, title, "remove one of the two");
+            let first = seen.insert(name);
+            // Whoever reads what a store gave has no use for warnings.
+            let warns = matches!(self.basis, Basis::Document { id_required: false });
+            if first && !warns {
                 continue;
             }
-            if !matches!(self.basis, Basis::Document { .. }) {
+            let (pointer, shown) = (format!("/{}", token(name)), quote(name));
+            if !first {
+                let title = format!("`{shown}` stands twice");
+                self.wrong(ProblemKind::DoubledMember, &pointer, title, "remove one of the two");
                 continue;
             }
             let known = MEMBERS.iter().find(|known| *known.name == **name);
