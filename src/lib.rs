@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! text ──parse──▶ Expr ──check(Profile)──▶ Filter ──insert──▶ Matcher ──matches(Event)──▶ slots
-//!      syntax            filter                     matcher
+//!      syntax            filter                     matcher                     registry ──▶ webhooks
 //! ```
 //!
 //! ```
@@ -28,8 +28,10 @@
 //! Data runs left to right: an [`Expr`](syntax::Expr) is well formed, a [`Filter`](filter::Filter)
 //! is meaningful for its [`Profile`](filter::Profile), and the [`Matcher`](matcher::Matcher)
 //! answers what [`Filter::matches`](filter::Filter::matches) would; a
-//! [`Webhook`](webhook::Webhook) is deliverable, and each change of it checked as a whole. Nothing here has a clock, does
-//! I/O or starts a thread; no input makes it panic. The long form is in the [`guide`].
+//! [`Webhook`](webhook::Webhook) is deliverable, and each change of it checked as a whole. A
+//! dispatch server embeds a [`Registry`](registry::Registry), which keeps the webhooks and matchers
+//! of many tenants in step for many threads. Nothing here has a clock, opens a file or a connection,
+//! or starts a thread; no input makes it panic. The long form is in the [`guide`].
 
 pub mod event;
 pub mod filter;
@@ -45,6 +47,8 @@ pub mod guide {
     pub mod language {}
     #[doc = include_str!("guide/matching.md")]
     pub mod matching {}
+    #[doc = include_str!("guide/registry.md")]
+    pub mod registry {}
     #[doc = include_str!("guide/webhooks.md")]
     pub mod webhooks {}
     #[doc = include_str!("guide/decisions.md")]
