@@ -12,6 +12,7 @@ use allocation_counter::measure;
 use hooksieve::event::Event;
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Subscription};
+use hooksieve::registry::Registry;
 use hooksieve::syntax::{Error, ErrorKind, Expr, Limits};
 use hooksieve::webhook::{Creation, Draft, List, Rules, Webhook};
 use serde_json::json;
@@ -59,6 +60,71 @@ fn a_warm_match_allocates_nothing() {
         });
         assert_eq!((used.count_total, warm), (0, cold), "{access:?}");
     }
+}
+
+#[test]
+fn a_warm_reader_allocates_nothing() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let webhook = |n: usize| {
+        let draft = json!({
+            "name": "n", "url": "https://a.example/", "enabled": true, "filter": format!("spaceId eq \"s{}\"", n % 9),
+            "eventTypes": ["com.qlik.v1.app.created"],
+        });
+        let creation = Creation::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
+        Webhook::create(&draft.into(), &rules, creation).unwrap()
+    };
+    registry.load("t", (0..900).map(webhook), None).unwrap();
+    let event = Event::new(rules.profile().layout(), "t", "com.qlik.v1.app.created");
+    let event = event.with_attribute("spaceId", "s7").unwrap();
+    let mut reader = registry.reader();
+    for round in 1..4 {
+        let ask = |reader: &mut hooksieve::registry::Reader| {
+            reader.matches(&event, Access::Owner).unwrap().webhooks().count()
+        };
+        assert_eq!(ask(&mut reader), 100);
+        let mut hits = 0;
+        let used = measure(|| hits = ask(&mut reader));
+        assert_eq!((used.count_total, hits), (0, 100));
+        // After a change, too.
+        registry.put("t", webhook(7), None).unwrap();
+        assert_eq!(registry.stats("t").unwrap().revision, round);
+    }
+}
+
+/// What the matcher says that it holds is what the allocator gave it.
+#[test]
+fn bytes_are_counted() {
+    let profile = Profile::webhook();
+    let mut matcher = None;
+    let used = measure(|| matcher = Some(crowd(&profile)));
+    let (told, given) = (matcher.unwrap().bytes() as f64, used.bytes_current as f64);
+    assert!((0.8..1.05).contains(&(told / given)), "{told} told, {given} given");
+}
+
+/// Webhooks that come and go leave no memory behind.
+#[test]
+fn memory_does_not_grow_with_changes() {
+    let profile = Profile::webhook();
+    let mut matcher = crowd(&profile);
+    let mut slots = Vec::new();
+    let mut bytes = Vec::new();
+    for n in 0..60_000 {
+        let text = format!(
+            r#"id eq "new{n}" or spaceId eq "s{}" and topLevelResourceId ne "r{n}""#,
+            n % 70
+        );
+        let filter = profile.filter(&text, None).unwrap();
+        slots.push(matcher.insert(&Subscription::new("t", ["x", "y"], filter)).unwrap());
+        if slots.len() == 500 {
+            // Not in the order they came.
+            slots.rotate_left(n % 500);
+            slots.drain(..).for_each(|slot| assert!(matcher.remove(slot)));
+            bytes.push(matcher.bytes());
+        }
+    }
+    let (first, last) = (bytes[1], bytes[bytes.len() - 1]);
+    assert!(last <= first + first / 4, "{first} bytes at first, {last} at last");
 }
 
 #[test]
@@ -161,6 +227,8 @@ fn everything_is_send_and_sync() {
     check::<Expr>();
     check::<Event<'static>>();
     check::<Matcher>();
+    check::<Registry>();
+    check::<hooksieve::registry::Reader>();
     check::<Scratch>();
     check::<Subscription>();
     check::<Error>();

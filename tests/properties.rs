@@ -10,7 +10,9 @@
 
 mod laws;
 
-use laws::history::{Choices, Tally, history};
+use hooksieve::filter::Profile;
+use hooksieve::matcher::{Access, Matcher, Scratch, Slot, Subscription};
+use laws::history::{self, Choices, Tally, history};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -39,6 +41,56 @@ fn index_agrees_with_reference_over_100_000_steps() {
     assert!(tally.steps >= 100_000);
     assert!(tally.matches >= 40_000);
     assert!(tally.hits * 5 >= tally.matches, "a fifth of the matches hit: {tally:?}");
+}
+
+/// Thousands of subscriptions come and nearly all go, twice: lists grow, shrink and move to smaller
+/// memory, and the index says what the reference says all the while.
+#[test]
+fn index_agrees_with_reference_while_it_grows_and_shrinks() {
+    let profile = Profile::webhook();
+    let mut matcher = Matcher::new(&profile);
+    let mut live: Vec<(Slot, Subscription)> = Vec::new();
+    let mut scratch = Scratch::default();
+    let random = bytes(11, 3_000_000);
+    let mut choices = Choices(&random);
+    let mut check = |matcher: &Matcher,
+                     live: &[(Slot, Subscription)],
+                     choices: &mut Choices<'_>| {
+        let events: Vec<_> = (0..20).map(|_| history::event(&profile, choices)).collect();
+        history::together(matcher, &events);
+        for event in &events {
+            let wants = |(_, subscription): &&(Slot, Subscription)| {
+                subscription.matches(event, Access::Owner)
+            };
+            let mut expected: Vec<Slot> =
+                live.iter().filter(wants).map(|(slot, _)| *slot).collect();
+            expected.sort_unstable();
+            let found: Vec<Slot> = matcher.matches(event, Access::Owner, &mut scratch).collect();
+            assert_eq!(found, expected);
+        }
+    };
+    for round in 0..2 {
+        while live.len() < 4_000 {
+            let subscription = history::subscription(&profile, &mut choices);
+            live.push((matcher.insert(&subscription).unwrap(), subscription));
+            if live.len().is_multiple_of(500) {
+                check(&matcher, &live, &mut choices);
+            }
+        }
+        let most = matcher.bytes();
+        while live.len() > 40 {
+            let at = (choices.below(256) << 8 | choices.below(256)) % live.len();
+            let (slot, subscription) = live.swap_remove(at);
+            assert_eq!(matcher.get(slot), Some(subscription));
+            assert!(matcher.remove(slot));
+            if live.len().is_multiple_of(500) || live.len() < 60 {
+                check(&matcher, &live, &mut choices);
+            }
+        }
+        assert!(matcher.bytes() < most / 2, "{} of {most} bytes in round {round}", matcher.bytes());
+        assert!(matcher.clone().stats() == matcher.stats());
+    }
+    assert!(!choices.done(), "the choices sufficed");
 }
 
 /// Words that texts near the grammar are made of.

@@ -110,6 +110,21 @@ pub fn event<'p>(profile: &'p Profile, choices: &mut Choices<'_>) -> Event<'p> {
     event
 }
 
+/// Different events at once: each has the hits that it has alone.
+pub fn together(matcher: &Matcher, events: &[Event<'_>]) {
+    let mut scratch = Scratch::default();
+    let alone: Vec<Vec<Slot>> = events
+        .iter()
+        .map(|event| matcher.matches(event, Access::Everyone, &mut scratch).collect())
+        .collect();
+    let work = scratch.work();
+    let queries: Vec<_> = events.iter().map(|event| (event, Access::Everyone)).collect();
+    let at_once: Vec<Vec<Slot>> =
+        matcher.matches_all(&queries, &mut scratch).map(Iterator::collect).collect();
+    assert_eq!(at_once, alone, "many at once are as one by one");
+    assert!(events.is_empty() || scratch.work().probes >= work.probes, "work is added up");
+}
+
 /// Runs the program in `bytes`: inserts, removals, replacements, matches under every kind of
 /// access. The matcher must say what the reference says, a removed slot must stay dead, and once
 /// all is removed nothing may be left.
@@ -173,6 +188,12 @@ pub fn history(bytes: &[u8]) -> Tally {
                     found, expected,
                     "index and reference agree on {event:?} with {access:?} among {live:#?}"
                 );
+                // The same among others, more than are looked up together.
+                let others = choices.below(12);
+                let queries = vec![(&event, access); others];
+                for hits in matcher.matches_all(&queries, &mut scratch) {
+                    assert!(hits.eq(expected.iter().copied()), "one among many is as one alone");
+                }
                 tally.matches += 1;
                 tally.hits += usize::from(!found.is_empty());
                 tally.asked += live.len();
