@@ -23,6 +23,8 @@ pub struct Scratch {
     out: Out,
     /// Where the hits of each event end.
     ends: Vec<usize>,
+    /// The channel of the last event.
+    last: usize,
 }
 
 /// What comes out of postings.
@@ -112,11 +114,14 @@ impl Scratch {
     /// costs less than taking the steps apart.
     pub(super) fn run_one(&mut self, matcher: &Matcher, event: &Event<'_>, access: Access<'_>) {
         self.begin();
-        let Self { found, out, ends, .. } = self;
-        found.clear();
+        let Self { found, out, ends, last, .. } = self;
         let Matcher { profile, shelves, keys, postings, .. } = matcher;
-        let channel = shelves.find(event.tenant(), event.event_type());
-        if let Some(channel) = channel.and_then(|at| shelves.channel(at)) {
+        let at = shelves.find_from(*last, event.tenant(), event.event_type());
+        if let Some(at) = at
+            && let Some(channel) = shelves.channel(at)
+        {
+            *last = at;
+            found.clear();
             each_value(channel, event, profile.layout(), |wanted| {
                 out.work.probes += 1;
                 let hash = keys.hash(wanted);
@@ -141,7 +146,8 @@ impl Scratch {
         let mut probes: SmallVec<[Probe<'_>; PROBES]> = SmallVec::new();
         let Matcher { profile, shelves, keys, postings, .. } = matcher;
         for (query, (event, _)) in queries.iter().enumerate() {
-            let at = shelves.find(event.tenant(), event.event_type());
+            let at = shelves.find_from(self.last, event.tenant(), event.event_type());
+            self.last = at.unwrap_or(self.last);
             self.queries.push(Query { channel: at, found: 0 });
             if let Some(channel) = at.and_then(|at| shelves.channel(at)) {
                 each_value(channel, event, profile.layout(), |wanted| {
@@ -182,7 +188,7 @@ impl Scratch {
     /// Finds who is hit.
     #[inline]
     fn collect(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
-        let Self { queries: pending, found, out, ends } = self;
+        let Self { queries: pending, found, out, ends, .. } = self;
         let mut rest = found.as_slice();
         for (query, (event, access)) in pending.iter().zip(queries) {
             let (found, behind) = rest.split_at_checked(query.found).unwrap_or_default();
@@ -204,20 +210,17 @@ fn each_value<'e>(
     mut each: impl FnMut(Wanted<'e>),
 ) {
     let number = channel.number;
-    let used = channel.used.iter().enumerate();
-    if let Some(values) = event.values(layout) {
-        for ((attribute, used), value) in used.zip(values) {
-            if *used > 0
-                && let Some(text) = value
-            {
-                each(Wanted::new(number, attribute, text));
-            }
+    let values = event.values(layout);
+    for (attribute, used) in channel.used.iter().enumerate() {
+        if *used == 0 {
+            continue;
         }
-    } else {
-        for (attribute, _) in used.filter(|(_, used)| **used > 0) {
-            if let Some(text) = event.value(layout, attribute) {
-                each(Wanted::new(number, attribute, text));
-            }
+        let value = match values {
+            Some(values) => values.get(attribute).and_then(Option::as_deref),
+            None => event.value(layout, attribute),
+        };
+        if let Some(text) = value {
+            each(Wanted::new(number, attribute, text));
         }
     }
 }
@@ -240,15 +243,27 @@ impl Matcher {
         out: &mut Out,
     ) {
         let begin = out.hits.len();
-        let mut shelves = 0;
-        channel.shelves(event, access, |shelf| {
-            shelves += 1;
+        let all = channel.all();
+        if let Some(shelf) = all {
             self.collect(shelf, found, out);
-        });
-        if shelves > 1 {
-            // A user may be named twice.
-            sort_from(&mut out.hits, begin);
         }
+        if channel.has_owners() {
+            let mut shelves = usize::from(all.is_some());
+            channel.owned(event, access, |shelf| {
+                shelves += 1;
+                self.collect_owned(shelf, found, out);
+            });
+            if shelves > 1 {
+                // A user may be named twice.
+                sort_from(&mut out.hits, begin);
+            }
+        }
+    }
+
+    /// As [`collect`](Self::collect), for less room in the way of those that stand on one shelf.
+    #[inline(never)]
+    fn collect_owned(&self, at: u32, found: &[Found], out: &mut Out) {
+        self.collect(at, found, out);
     }
 
     /// Appends the hits on a shelf, ascending.
@@ -256,21 +271,22 @@ impl Matcher {
     /// A posting tells whether its slot's verdict is turned from the default one, the same by
     /// whichever value the slot is reached. The hits are the defaults, but for the turned slots, of
     /// which those that were in are out and those that were out are in.
-    #[inline]
+    #[inline(always)]
     fn collect(&self, at: u32, found: &[Found], out: &mut Out) {
         let Some(shelf) = self.shelves.shelf(at) else { return };
         let Out { tests, turned, hits, work } = out;
-        if shelf.defaults.is_empty() {
-            self.turned(at, found, tests, hits, work);
-        } else {
+        let plain = shelf.defaults.is_empty();
+        if !plain {
             turned.clear();
-            self.turned(at, found, tests, turned, work);
+        }
+        self.turned(at, found, tests, if plain { hits } else { turned }, work);
+        if !plain {
             shelf.defaults.merge(turned, hits);
         }
     }
 
     /// Appends the slots on a shelf whose verdict is not the default one, ascending.
-    #[inline]
+    #[inline(always)]
     fn turned(
         &self,
         at: u32,
@@ -285,10 +301,10 @@ impl Matcher {
         for value in found {
             let Some(place) = value.lists.find(&self.postings, at) else { continue };
             let posting = Posting::at(&self.postings, place);
-            lists += usize::from(!posting.turns.is_empty());
-            work.postings += posting.turns.len() + posting.tests.len();
-            turned.extend_from_slice(posting.turns);
-            tests.extend_from_slice(posting.tests);
+            work.postings += posting.slots();
+            lists += usize::from(!posting.turns().is_empty());
+            posting.append_turns(turned);
+            tests.extend_from_slice(posting.tests());
         }
         if !tests.is_empty() {
             work.tests += tests.len();

@@ -1,6 +1,6 @@
 //! The attribute values that filters mention, each with a number.
 
-use super::hash::{Half, Hashes, spread};
+use super::hash::{Half, Hashes, same, spread};
 use super::postings::Lists;
 use hashbrown::{HashMap, HashTable};
 
@@ -101,7 +101,7 @@ impl Keys {
     }
 
     /// The number of a value whose hash has this candidate, and where it is posted.
-    #[inline]
+    #[inline(always)]
     pub(super) fn confirm(
         &self,
         candidate: Number,
@@ -128,11 +128,11 @@ impl Keys {
         found(*number)
     }
 
-    #[inline]
+    #[inline(always)]
     fn is(&self, key: &Key, number: Number, wanted: Wanted<'_>) -> bool {
         key.tenant == wanted.tenant
             && key.attribute == wanted.attribute
-            && self.bytes_of(key, number) == wanted.text.as_bytes()
+            && same(self.bytes_of(key, number), wanted.text.as_bytes())
     }
 
     #[inline]

@@ -2,22 +2,31 @@
 
 use wide::i32x8;
 
+/// Most slots that are spread; beyond, sorting in general is as fast.
+const SPREAD: usize = 1 << 10;
+
 /// Sorts the slots from `begin` on and drops doubles.
 #[inline]
 pub(super) fn sort_from(slots: &mut Vec<u32>, begin: usize) {
     let Some(part) = slots.get_mut(begin..) else { return };
-    let kept = match part.len() {
-        0..2 => return,
-        2..=8 => rank::<1>(part),
-        9..=16 => rank::<2>(part),
-        17..=24 => rank::<3>(part),
-        25..=32 => rank::<4>(part),
-        _ => {
-            part.sort_unstable();
-            unique(part)
-        }
-    };
+    let kept = sort(part);
     slots.truncate(begin + kept);
+}
+
+/// How many are kept.
+fn sort(slots: &mut [u32]) -> usize {
+    match slots.len() {
+        len @ 0..2 => len,
+        2..=8 => rank::<1>(slots),
+        9..=16 => rank::<2>(slots),
+        17..=24 => rank::<3>(slots),
+        25..=32 => rank::<4>(slots),
+        33..=SPREAD => spread(slots),
+        _ => {
+            slots.sort_unstable();
+            unique(slots)
+        }
+    }
 }
 
 /// Sorts at most eight times `N` slots by counting for each how many are less: many steps, and none
@@ -25,37 +34,81 @@ pub(super) fn sort_from(slots: &mut Vec<u32>, begin: usize) {
 #[inline]
 fn rank<const N: usize>(slots: &mut [u32]) -> usize {
     // Signed numbers compare as the slots do.
-    const SIGN: u32 = 1 << 31;
-    const NO_SLOT: u32 = u32::MAX;
-    let mut lanes = [[i32::MAX; 8]; N];
-    for (lane, slot) in lanes.as_flattened_mut().iter_mut().zip(&*slots) {
-        *lane = (slot ^ SIGN).cast_signed();
+    const SIGN: i32x8 = i32x8::new([i32::MIN; 8]);
+    let count = slots.len();
+    let mut copy = [[u32::MAX; 8]; N];
+    if let Some(copy) = copy.as_flattened_mut().get_mut(..count) {
+        copy.copy_from_slice(slots);
     }
-    let values = lanes.map(i32x8::new);
+    let values = copy.map(|lanes| i32x8::new(lanes.map(u32::cast_signed)) ^ SIGN);
     let mut ranks = [i32x8::new([0; 8]); N];
     for slot in &*slots {
-        let other = i32x8::splat((slot ^ SIGN).cast_signed());
+        let other = i32x8::splat(slot.cast_signed()) ^ SIGN;
         for (rank, value) in ranks.iter_mut().zip(&values) {
             // A comparison that holds gives -1.
             *rank -= other.simd_lt(*value);
         }
     }
-    let mut sorted = [[NO_SLOT; 8]; N];
-    let sorted = sorted.as_flattened_mut();
+    // Without doubles the ranks are 0, 1, 2, … and behind them `count` for each empty lane.
+    let sum: i32 = ranks.iter().map(|rank| rank.reduce_add()).sum();
+    if sum as usize != count * (count - 1) / 2 + (8 * N - count) * count {
+        slots.sort_unstable();
+        return unique(slots);
+    }
     let ranks = ranks.map(i32x8::to_array);
-    for (slot, rank) in slots.iter().zip(ranks.as_flattened()) {
-        if let Some(place) = sorted.get_mut(*rank as usize) {
+    for (slot, rank) in copy.as_flattened().iter().zip(ranks.as_flattened()).take(count) {
+        if let Some(place) = slots.get_mut(*rank as usize) {
             *place = *slot;
         }
     }
-    // Equal slots took the same place, and left others empty.
-    let mut kept = 0;
-    let count = slots.len();
-    for slot in sorted.iter().take(count) {
-        if let Some(place) = slots.get_mut(kept) {
-            *place = *slot;
+    count
+}
+
+/// Sorts slots by parts of the range they lie in, each of which has few of them.
+fn spread(slots: &mut [u32]) -> usize {
+    const PARTS: usize = 32;
+    let mut copy = [0; SPREAD];
+    let Some(copy) = copy.get_mut(..slots.len()) else { return 0 };
+    copy.copy_from_slice(slots);
+    let least = copy.iter().copied().min().unwrap_or_default();
+    let range = copy.iter().copied().max().unwrap_or_default() - least;
+    // So many bits less that the parts suffice.
+    let shift = (u32::BITS - range.leading_zeros()).saturating_sub(PARTS.trailing_zeros());
+    let part_of = |slot: u32| ((slot - least) >> shift) as usize % PARTS;
+    let mut ends = [0; PARTS];
+    for slot in &*copy {
+        if let Some(count) = ends.get_mut(part_of(*slot)) {
+            *count += 1;
         }
-        kept += usize::from(*slot != NO_SLOT);
+    }
+    let mut end = 0;
+    let begins = ends.map(|count| {
+        end += count;
+        end - count
+    });
+    let mut ends = begins;
+    for slot in &*copy {
+        if let Some(end) = ends.get_mut(part_of(*slot)) {
+            if let Some(place) = slots.get_mut(*end) {
+                *place = *slot;
+            }
+            *end += 1;
+        }
+    }
+    let mut kept = 0;
+    for (begin, end) in begins.into_iter().zip(ends) {
+        let Some(part) = slots.get_mut(begin..end) else { break };
+        let few = match part.len() {
+            0..=32 => sort(part),
+            _ => {
+                part.sort_unstable();
+                unique(part)
+            }
+        };
+        if kept != begin {
+            slots.copy_within(begin..begin + few, kept);
+        }
+        kept += few;
     }
     kept
 }
@@ -86,9 +139,10 @@ mod tests {
             (state >> 32) % below
         };
         for round in 0..20_000 {
-            let most = [4, 40, 1 << 32][round % 3];
+            let most = [4, 40, 1000, 1 << 32][round % 4];
+            let count = if round % 50 == 0 { 1500 } else { 70 };
             let slots: Vec<u32> =
-                (0..random(70)).map(|_| (random(most) as u32).min(u32::MAX - 1)).collect();
+                (0..random(count)).map(|_| (random(most) as u32).min(u32::MAX - 1)).collect();
             let begin = random(slots.len() as u64 + 1) as usize;
             let mut expected = slots[begin..].to_vec();
             expected.sort_unstable();

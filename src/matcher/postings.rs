@@ -26,25 +26,56 @@ impl Default for Lists {
 
 #[derive(Clone, Copy)]
 pub(super) struct Posting<'b> {
-    /// Slots whose verdict the value alone turns.
-    pub(super) turns: &'b [u32],
-    /// Slots and what is left to test of each.
-    pub(super) tests: &'b [[u32; 2]],
+    /// From its slots on, and behind it those of other lists.
+    words: &'b [u32],
+    turns: usize,
+    tests: usize,
 }
 
 impl<'b> Posting<'b> {
     #[inline]
     pub(super) fn at(blocks: &'b Blocks, at: Place) -> Self {
-        let [turns, tests, rest @ ..] = blocks.from(at) else {
-            return Self { turns: &[], tests: &[] };
-        };
-        let (turns, rest) = rest.split_at_checked(*turns as usize).unwrap_or_default();
-        let tests = rest.get(..2 * *tests as usize).unwrap_or_default();
-        Self { turns, tests: tests.as_chunks().0 }
+        match blocks.from(at) {
+            [turns, tests, words @ ..] => {
+                Self { words, turns: *turns as usize, tests: *tests as usize }
+            }
+            _ => Self { words: &[], turns: 0, tests: 0 },
+        }
+    }
+
+    /// How many slots it has.
+    pub(super) fn slots(self) -> usize {
+        self.turns + self.tests
+    }
+
+    /// Slots whose verdict the value alone turns.
+    #[inline]
+    pub(super) fn turns(self) -> &'b [u32] {
+        self.words.get(..self.turns).unwrap_or_default()
+    }
+
+    /// Slots and what is left to test of each.
+    #[inline]
+    pub(super) fn tests(self) -> &'b [[u32; 2]] {
+        let tests = self.words.get(self.turns..self.turns + 2 * self.tests);
+        tests.unwrap_or_default().as_chunks().0
+    }
+
+    /// Appends the slots whose verdict the value alone turns: few of them with all that stands
+    /// behind, since a copy of a fixed length is a step or two.
+    #[inline]
+    pub(super) fn append_turns(self, to: &mut Vec<u32>) {
+        match self.words.first_chunk::<8>() {
+            Some(words) if self.turns <= 8 => {
+                to.extend_from_slice(words);
+                to.truncate(to.len() - (8 - self.turns));
+            }
+            _ => to.extend_from_slice(self.turns()),
+        }
     }
 
     fn len(&self) -> usize {
-        2 + self.turns.len() + 2 * self.tests.len()
+        2 + self.turns + 2 * self.tests
     }
 }
 
@@ -152,8 +183,8 @@ impl Lists {
             _ => vec![self.at],
         };
         for at in places {
-            let Posting { turns, tests } = Posting::at(blocks, at);
-            let (begin, count) = (2 + turns.len(), tests.len());
+            let Posting { turns, tests: count, .. } = Posting::at(blocks, at);
+            let begin = 2 + turns;
             for [_, rest] in blocks.pairs_mut(at, begin, count) {
                 *rest = with(*rest);
             }
@@ -181,18 +212,18 @@ impl Lists {
 /// The place of the posting with one more slot.
 fn add(blocks: &mut Blocks, at: Place, slot: u32, test: Option<u32>) -> Place {
     let posting = Posting::at(blocks, at);
-    let (turns, tests, len) = (posting.turns.len(), posting.tests.len(), posting.len());
+    let (turns, tests, len) = (posting.turns, posting.tests, posting.len());
     // Behind all others, as in a bulk load, without a search.
     let behind = match test {
-        None => posting.turns.last().is_none_or(|last| *last < slot),
-        Some(_) => posting.tests.last().is_none_or(|[last, _]| *last < slot),
+        None => posting.turns().last().is_none_or(|last| *last < slot),
+        Some(_) => posting.tests().last().is_none_or(|[last, _]| *last < slot),
     };
     let (position, counter) = match (test, behind) {
         (None, true) => (turns, at),
-        (None, false) => (posting.turns.partition_point(|other| *other < slot), at),
+        (None, false) => (posting.turns().partition_point(|other| *other < slot), at),
         (Some(_), true) => (turns + 2 * tests, at + 1),
         (Some(_), false) => {
-            let before = posting.tests.partition_point(|[other, _]| *other < slot);
+            let before = posting.tests().partition_point(|[other, _]| *other < slot);
             (turns + 2 * before, at + 1)
         }
     };
@@ -206,11 +237,11 @@ fn add(blocks: &mut Blocks, at: Place, slot: u32, test: Option<u32>) -> Place {
 /// The place of the posting with one slot less; `None` where that was the last one.
 fn lessen(blocks: &mut Blocks, at: Place, slot: u32, test: bool) -> Option<Place> {
     let posting = Posting::at(blocks, at);
-    let (turns, len) = (posting.turns.len(), posting.len());
+    let (turns, len) = (posting.turns, posting.len());
     let found = match test {
-        false => posting.turns.binary_search(&slot).ok(),
+        false => posting.turns().binary_search(&slot).ok(),
         true => {
-            let found = posting.tests.binary_search_by_key(&slot, |[slot, _]| *slot);
+            let found = posting.tests().binary_search_by_key(&slot, |[slot, _]| *slot);
             found.ok().map(|at| turns + 2 * at)
         }
     };

@@ -5,7 +5,7 @@
 //! a *scope*, which knows its shelves.
 
 use super::defaults::Defaults;
-use super::hash::{Half, Hashes, spread};
+use super::hash::{Half, Hashes, same, spread};
 use super::{Access, Audience, Stats, Subscription};
 use crate::event::{Event, EventType, TenantId, UserId};
 use hashbrown::{HashMap, HashTable};
@@ -252,16 +252,22 @@ impl Shelves {
     }
 
     /// The channel of a tenant and an event type.
-    #[inline]
     pub(super) fn find(&self, tenant: &str, event_type: &str) -> Option<usize> {
         let hash = self.name_hash(tenant, event_type);
         let is = |(other, at): &(Half, usize)| {
-            *other == hash
-                && self.channels.get(*at).is_some_and(|channel| {
-                    channel.tenant.as_str() == tenant && channel.event_type.as_str() == event_type
-                })
+            *other == hash && self.channel(*at).is_some_and(|found| found.is(tenant, event_type))
         };
         self.by_name.find(spread(hash), is).map(|(_, at)| *at)
+    }
+
+    /// As [`find`](Self::find), without a search where it is the channel at `last`: events of one
+    /// kind often come one behind the other.
+    #[inline]
+    pub(super) fn find_from(&self, last: usize, tenant: &str, event_type: &str) -> Option<usize> {
+        match self.channels.get(last) {
+            Some(channel) if channel.is(tenant, event_type) => Some(last),
+            _ => self.find(tenant, event_type),
+        }
     }
 
     pub(super) fn count(&self, stats: &mut Stats) {
@@ -303,13 +309,26 @@ impl Shelves {
 }
 
 impl Channel {
-    /// Calls `each` with the shelves whose subscriptions an event of this channel may reach.
     #[inline]
-    pub(super) fn shelves(&self, event: &Event<'_>, access: Access<'_>, mut each: impl FnMut(u32)) {
-        self.all.into_iter().for_each(&mut each);
-        if self.owners.is_empty() {
-            return;
-        }
+    fn is(&self, tenant: &str, event_type: &str) -> bool {
+        same(self.tenant.as_str().as_bytes(), tenant.as_bytes())
+            && same(self.event_type.as_str().as_bytes(), event_type.as_bytes())
+    }
+
+    /// The shelf of subscriptions to all resources.
+    #[inline]
+    pub(super) fn all(&self) -> Option<u32> {
+        self.all
+    }
+
+    /// Whether it has other shelves.
+    #[inline]
+    pub(super) fn has_owners(&self) -> bool {
+        !self.owners.is_empty()
+    }
+
+    /// Calls `each` with the shelves of owners that an event of this channel may reach.
+    pub(super) fn owned(&self, event: &Event<'_>, access: Access<'_>, mut each: impl FnMut(u32)) {
         let of = |owner: &str| self.owners.get(owner).copied();
         match access {
             Access::Owner => event.owner().and_then(of).into_iter().for_each(each),
