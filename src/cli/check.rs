@@ -104,7 +104,7 @@ impl Check<'_> {
                     self.filter(filter.as_deref(), types, Some(&name))?;
                 }
             }
-            if lines.would_read() {
+            if !lines.at_hand() {
                 self.out.flush()?;
             }
         }

@@ -1,6 +1,7 @@
 //! Documents out of a stream, one at a time, in constant memory: NDJSON, an array, or
 //! (pretty-printed) objects one after another.
 
+use memchr::memchr;
 use std::io::{self, BufRead, BufReader, Read};
 
 /// Longest document; a longer one is refused.
@@ -24,9 +25,9 @@ impl<R: Read> Lines<R> {
         Self { input: BufReader::with_capacity(1 << 16, input), number: 0, buffer: Vec::new() }
     }
 
-    /// Whether the next line may have to wait for more input.
-    pub(super) fn would_read(&self) -> bool {
-        !self.input.buffer().contains(&b'\n')
+    /// Whether the next line is there without a wait for more input.
+    pub(super) fn at_hand(&self) -> bool {
+        memchr(b'\n', self.input.buffer().trim_ascii_start()).is_some()
     }
 
     /// Skips the byte order mark that some editors put before a text.
@@ -43,10 +44,16 @@ impl<R: Read> Lines<R> {
         }
         loop {
             self.buffer.clear();
-            // The line and its end.
-            let most = LONGEST as u64 + 1;
-            if (&mut self.input).take(most).read_until(b'\n', &mut self.buffer)? == 0 {
-                return Ok(None);
+            let ahead = self.input.buffer();
+            if let Some(line) = memchr(b'\n', ahead).and_then(|end| ahead.get(..=end)) {
+                self.buffer.extend_from_slice(line);
+                self.input.consume(self.buffer.len());
+            } else {
+                // The line and its end.
+                let most = LONGEST as u64 + 1;
+                if (&mut self.input).take(most).read_until(b'\n', &mut self.buffer)? == 0 {
+                    return Ok(None);
+                }
             }
             self.number += 1;
             let number = self.number;
@@ -101,6 +108,7 @@ enum Shape {
 }
 
 /// A document of a stream.
+#[derive(Clone, Copy)]
 pub(super) struct Document<'d> {
     /// Where it begins.
     pub(super) line: usize,
@@ -135,9 +143,20 @@ impl<R: Read> Documents<R> {
         Self { lines: Lines::new(input), shape: Shape::Unknown, line: 1, taken: 0 }
     }
 
-    /// Whether the next document may have to wait for more input.
-    pub(super) fn would_read(&self) -> bool {
-        self.lines.would_read()
+    /// Whether the next document is there without a wait for more input.
+    pub(super) fn at_hand(&self) -> bool {
+        let spaces = |bytes: &[u8]| bytes.iter().take_while(|byte| is_space(**byte)).count();
+        let ahead = self.lines.input.buffer();
+        let ahead = ahead.get(spaces(ahead)..).unwrap_or_default();
+        match self.shape {
+            Shape::Lines => self.lines.at_hand(),
+            Shape::Objects => Nesting::default().end(ahead).is_some(),
+            Shape::ItemEnd => ahead.strip_prefix(b",").is_some_and(|item| {
+                let item = item.get(spaces(item)..).unwrap_or_default();
+                Nesting::default().end(item).is_some()
+            }),
+            Shape::Unknown | Shape::ArrayBegin | Shape::Done => false,
+        }
     }
 
     pub(super) fn taken(&self) -> u64 {
@@ -236,15 +255,9 @@ impl<R: Read> Documents<R> {
         line: usize,
         mut nesting: Nesting,
     ) -> Result<Option<Document<'_>>, Trouble> {
-        loop {
-            let Some(byte) = self.peek()? else {
-                return Err(self.broken("the input ends inside an object"));
-            };
-            self.keep(byte)?;
-            nesting.scan(&[byte]);
-            if nesting.is_outside() {
-                return Ok(Some(Document { line, bytes: &self.lines.buffer, alone: false }));
-            }
+        match self.keep(&mut nesting)? {
+            true => Ok(Some(Document { line, bytes: &self.lines.buffer, alone: false })),
+            false => Err(self.broken("the input ends inside an object")),
         }
     }
 
@@ -257,22 +270,11 @@ impl<R: Read> Documents<R> {
         }
         let line = self.line;
         self.lines.buffer.clear();
-        let mut nesting = Nesting::default();
-        loop {
-            let Some(byte) = self.peek()? else {
-                return Err(self.broken("the input ends inside an array"));
-            };
-            if nesting.is_outside() && (matches!(byte, b',' | b']') || is_space(byte)) {
-                if self.lines.buffer.is_empty() {
-                    return Err(self.broken("expected an item of the array"));
-                }
-                break;
-            }
-            self.keep(byte)?;
-            nesting.scan(&[byte]);
-            if nesting.is_outside() && matches!(byte, b'}' | b']') {
-                break;
-            }
+        if matches!(self.peek()?, Some(b',' | b']')) {
+            return Err(self.broken("expected an item of the array"));
+        }
+        if !self.keep(&mut Nesting::default())? {
+            return Err(self.broken("the input ends inside an array"));
         }
         self.shape = Shape::ItemEnd;
         Ok(Some(Document { line, bytes: &self.lines.buffer, alone: false }))
@@ -301,14 +303,28 @@ impl<R: Read> Documents<R> {
         self.taken += count as u64;
     }
 
-    fn keep(&mut self, byte: u8) -> Result<(), Trouble> {
-        if self.lines.buffer.len() == LONGEST {
-            return Err(self.broken(&format!("a document {}", too_long())));
+    /// Keeps what comes up to the end of a document; false where the stream ends before.
+    fn keep(&mut self, nesting: &mut Nesting) -> Result<bool, Trouble> {
+        loop {
+            let ahead = self.lines.input.fill_buf()?;
+            if ahead.is_empty() {
+                return Ok(false);
+            }
+            let end = nesting.end(ahead);
+            let length = end.unwrap_or(ahead.len());
+            let room = LONGEST.saturating_sub(self.lines.buffer.len());
+            let kept = ahead.get(..length.min(room)).unwrap_or_default();
+            self.line += kept.iter().filter(|byte| **byte == b'\n').count();
+            self.lines.buffer.extend_from_slice(kept);
+            let kept = kept.len();
+            self.take(kept);
+            if kept < length {
+                return Err(self.broken(&format!("a document {}", too_long())));
+            }
+            if end.is_some() {
+                return Ok(true);
+            }
         }
-        self.lines.buffer.push(byte);
-        self.line += usize::from(byte == b'\n');
-        self.take(1);
-        Ok(())
     }
 
     fn skip_spaces(&mut self) -> io::Result<()> {
@@ -334,26 +350,46 @@ pub(super) struct Nesting {
 impl Nesting {
     pub(super) fn scan(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            if self.in_string {
-                match byte {
-                    _ if self.escaped => self.escaped = false,
-                    b'\\' => self.escaped = true,
-                    b'"' => self.in_string = false,
-                    _ => {}
-                }
-            } else {
-                match byte {
-                    b'"' => self.in_string = true,
-                    b'{' | b'[' => self.open.push(*byte),
-                    b'}' | b']' => {
-                        self.open.pop();
-                    }
-                    _ => {}
-                }
+            self.step(*byte);
+        }
+    }
+
+    /// Scans to the end of the document and says where that is, if it is there: behind the bracket
+    /// that closes it, or before what follows a value without brackets.
+    fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+        for (at, byte) in bytes.iter().enumerate() {
+            if self.is_outside() && (matches!(byte, b',' | b']') || is_space(*byte)) {
+                return Some(at);
             }
-            if !is_space(*byte) {
-                self.last = *byte;
+            self.step(*byte);
+            if self.is_outside() && matches!(byte, b'}' | b']') {
+                return Some(at + 1);
             }
+        }
+        None
+    }
+
+    #[inline]
+    fn step(&mut self, byte: u8) {
+        if self.in_string {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' => self.escaped = true,
+                b'"' => self.in_string = false,
+                _ => {}
+            }
+        } else {
+            match byte {
+                b'"' => self.in_string = true,
+                b'{' | b'[' => self.open.push(byte),
+                b'}' | b']' => {
+                    self.open.pop();
+                }
+                _ => {}
+            }
+        }
+        if !is_space(byte) {
+            self.last = byte;
         }
     }
 

@@ -1,5 +1,7 @@
 //! Arguments, exit codes, and the streams that all verbs write to.
 
+mod answers;
+mod batches;
 mod check;
 mod event_types;
 mod events;
@@ -8,6 +10,7 @@ mod generate;
 mod items;
 mod matching;
 mod patch;
+mod progress;
 mod report;
 mod validate;
 mod webhooks;
@@ -207,7 +210,11 @@ impl Write for Out {
 
 /// Somebody's text, whole, without what misleads those who read it.
 fn plain(text: &str) -> String {
-    excerpt(text, usize::MAX)
+    // Nothing in ASCII that prints misleads, and most texts are of that.
+    match text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        true => text.to_owned(),
+        false => excerpt(text, usize::MAX),
+    }
 }
 
 /// JSON text with every character escaped that misleads those who read it.

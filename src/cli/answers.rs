@@ -1,0 +1,342 @@
+//! What is printed of a batch of events.
+
+use super::batches::Batch;
+use super::events::{Document, Trouble};
+use super::webhooks::{Tenancy, Webhooks, line_of};
+use super::{AccessArgument, Failure, Format, plain, quote};
+use hooksieve::event::{Error, ErrorKind, Event};
+use hooksieve::filter::Profile;
+use hooksieve::matcher::{Matcher, Matches, Scratch};
+use serde::Serialize;
+use std::io::Write;
+use std::sync::Arc;
+
+/// A part of what is printed of a batch.
+#[derive(Default)]
+pub(super) struct Piece {
+    pub(super) out: Vec<u8>,
+    /// What is said on standard error, behind so many bytes of `out`.
+    pub(super) said: Vec<(usize, String)>,
+    pub(super) events: u64,
+    pub(super) matches: u64,
+    pub(super) bad: bool,
+    /// None where more pieces follow.
+    pub(super) end: Option<End>,
+}
+
+/// How a batch ended.
+pub(super) enum End {
+    GoesOn,
+    /// Nothing behind it makes sense.
+    Broken,
+    Failed(Failure),
+}
+
+/// Bytes from which a piece is handed on, so that memory does not grow with the matches of a batch.
+const PIECE: usize = 1 << 16;
+
+/// Events that are matched at once.
+const TOGETHER: usize = 16;
+
+/// Answers events.
+pub(super) struct Answers {
+    profile: Profile,
+    access: AccessArgument,
+    format: Format,
+    /// The tenant that all webhooks are of, once it is known.
+    tenant: Option<String>,
+    /// Until the first event, from which a tenant may be learned.
+    webhooks: Option<Webhooks>,
+    /// From then on.
+    index: Option<Arc<Index>>,
+    /// Whether the head of the table is still to be printed.
+    head: bool,
+    scratch: Scratch,
+}
+
+struct Index {
+    matcher: Matcher,
+    names: Names,
+    /// Whether there is more than one tenant to tell apart.
+    tenants: bool,
+}
+
+/// What is printed of each webhook, by its slot's index.
+#[derive(Default)]
+struct Names {
+    text: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// What is printed for programs in place of an event that is none.
+#[derive(Serialize)]
+struct Refusal<'e> {
+    line: usize,
+    error: &'e BadEvent,
+}
+
+/// Something wrong with one event.
+#[derive(Serialize)]
+struct BadEvent {
+    #[serde(skip)]
+    line: usize,
+    code: &'static str,
+    title: String,
+    detail: String,
+}
+
+impl Answers {
+    pub(super) fn new(webhooks: Webhooks, access: AccessArgument, format: Format) -> Self {
+        Self {
+            profile: webhooks.rules.profile().clone(),
+            access,
+            format,
+            tenant: match &webhooks.tenancy {
+                Tenancy::One(tenant) => tenant.clone(),
+                Tenancy::Named => None,
+            },
+            webhooks: Some(webhooks),
+            index: None,
+            head: format == Format::Text,
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Hands on what is printed of a batch, piece by piece; the last one has an end.
+    pub(super) fn answer<E>(
+        &mut self,
+        mut batch: Batch,
+        mut print: impl FnMut(Piece) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let trouble = batch.trouble.take();
+        let profile = self.profile.clone();
+        let mut piece = Piece::default();
+        let mut documents =
+            batch.documents().map(|document| (document, profile.read_event(document.bytes)));
+        let end = loop {
+            let together: Vec<_> = documents.by_ref().take(TOGETHER).collect();
+            if together.is_empty() {
+                break trouble.map_or(End::GoesOn, |trouble| {
+                    piece.trouble(self.format, &batch.name, trouble)
+                });
+            }
+            match self.together(&batch.name, &together, &mut piece, &mut print)? {
+                End::GoesOn => {}
+                end => break end,
+            }
+        };
+        print(Piece { end: Some(end), ..piece })
+    }
+
+    fn together<E>(
+        &mut self,
+        name: &str,
+        documents: &[(Document<'_>, Result<Event<'_>, Error>)],
+        piece: &mut Piece,
+        print: &mut impl FnMut(Piece) -> Result<(), E>,
+    ) -> Result<End, E> {
+        let events = || documents.iter().filter_map(|(_, event)| event.as_ref().ok());
+        if let Err(failure) = self.prepare(events()) {
+            return Ok(End::Failed(failure));
+        }
+        let Self { access, format, tenant, index, head, scratch, .. } = self;
+        let queries: Vec<_> = events().map(|event| (event, access.access())).collect();
+        let mut hits = index.as_ref().map(|index| index.matcher.matches_all(&queries, scratch));
+        for (document, event) in documents {
+            match event {
+                Ok(event) => {
+                    let hits = hits.as_mut().and_then(Iterator::next);
+                    if let Some(tenant) = tenant.as_deref().filter(|own| *own != event.tenant()) {
+                        let bad = BadEvent::of_other_tenant(document.line, event, tenant);
+                        piece.bad(*format, name, &bad);
+                    } else if let (Some(index), Some(hits)) = (index.as_ref(), hits) {
+                        if std::mem::take(head) {
+                            index.head(&mut piece.out);
+                        }
+                        piece.events += 1;
+                        piece.matches += hits.len() as u64;
+                        index.row(&mut piece.out, *format, event, hits);
+                    }
+                }
+                Err(error) => {
+                    let line = document.line + line_of(document.bytes, error) - 1;
+                    // Others are well-formed JSON, so that where the next event begins is known.
+                    let broken = matches!(error.kind(), ErrorKind::Syntax | ErrorKind::Utf8);
+                    if broken && !document.alone {
+                        return Ok(piece.broken(name, line, &within_event(error)));
+                    }
+                    piece.bad(*format, name, &BadEvent::of(line, error));
+                }
+            }
+            if piece.out.len() >= PIECE {
+                print(std::mem::take(piece))?;
+            }
+        }
+        Ok(End::GoesOn)
+    }
+
+    /// Makes the index as soon as there is an event that it can answer.
+    fn prepare<'a, 'e: 'a>(
+        &mut self,
+        mut events: impl Iterator<Item = &'a Event<'e>>,
+    ) -> Result<(), Failure> {
+        let Some(webhooks) = &self.webhooks else { return Ok(()) };
+        let tenant = self.tenant.as_deref();
+        let first = events.find(|event| tenant.is_none_or(|tenant| tenant == event.tenant()));
+        let Some(first) = first else { return Ok(()) };
+        self.index = Some(Arc::new(Index::new(webhooks, first.tenant(), self.format)?));
+        if matches!(webhooks.tenancy, Tenancy::One(_)) {
+            self.tenant = Some(first.tenant().to_owned());
+        }
+        self.webhooks = None;
+        Ok(())
+    }
+}
+
+impl Piece {
+    fn bad(&mut self, format: Format, name: &str, bad: &BadEvent) {
+        self.bad = true;
+        let BadEvent { line, code, title, detail } = bad;
+        match format {
+            Format::Json => {
+                json(&mut self.out, &Refusal { line: *line, error: bad });
+                self.out.push(b'\n');
+            }
+            Format::Text => self.say(format!(
+                "{}:{line}: error[{code}]: {}; {}",
+                plain(name),
+                plain(title),
+                plain(detail)
+            )),
+        }
+    }
+
+    fn broken(&mut self, name: &str, line: usize, message: &str) -> End {
+        self.bad = true;
+        let (name, message) = (plain(name), plain(message));
+        self.say(format!("{name}:{line}: error[event-syntax]: {message}; the rest is not read"));
+        End::Broken
+    }
+
+    fn trouble(&mut self, format: Format, name: &str, trouble: Trouble) -> End {
+        match trouble {
+            Trouble::Io(error) => return End::Failed(Failure::Input(name.to_owned(), error)),
+            Trouble::Broken { line, message } => return self.broken(name, line, &message),
+            Trouble::Line { line, message } => {
+                let title = format!("line {message}");
+                let detail = "send smaller events".to_owned();
+                self.bad(format, name, &BadEvent { line, code: "event-too-long", title, detail });
+            }
+        }
+        End::GoesOn
+    }
+
+    fn say(&mut self, line: String) {
+        self.said.push((self.out.len(), line));
+    }
+}
+
+impl BadEvent {
+    fn of(line: usize, error: &Error) -> Self {
+        let title = within_event(error);
+        Self { line, code: error.code(), title, detail: error.help().to_owned() }
+    }
+
+    fn of_other_tenant(line: usize, event: &Event<'_>, tenant: &str) -> Self {
+        let title = format!(
+            "event is of tenant `{}`, the webhooks are taken to be of `{}`",
+            quote(event.tenant()),
+            quote(tenant)
+        );
+        let detail = "give --tenant, or a `tenantId` in each webhook".to_owned();
+        Self { line, code: "event-second-tenant", title, detail }
+    }
+}
+
+/// The message of an error, whose place counts from the event's first byte.
+fn within_event(error: &Error) -> String {
+    match error.kind() {
+        ErrorKind::MissingType | ErrorKind::MissingTenant => error.to_string(),
+        _ => format!("{error} of the event"),
+    }
+}
+
+impl Index {
+    /// `tenant` is that of webhooks without one.
+    fn new(webhooks: &Webhooks, tenant: &str, format: Format) -> Result<Self, Failure> {
+        let mut matcher = Matcher::new(webhooks.rules.profile());
+        let mut names = Names::default();
+        // Slots are given out in the file's order.
+        for listed in &webhooks.list {
+            let slot = matcher.insert(&listed.subscription(tenant, &webhooks.rules));
+            slot.map_err(|error| Failure::Usage(error.to_string()))?;
+            names.push(listed.id(), format);
+        }
+        Ok(Self { matcher, names, tenants: webhooks.tenants() > 1 })
+    }
+
+    /// Widths are fixed, since the input is a stream.
+    fn head(&self, out: &mut Vec<u8>) {
+        let bold = anstyle::Style::new().bold();
+        let tenant = if self.tenants { format!("{:32}  ", "TENANT") } else { String::new() };
+        let _ = writeln!(out, "{bold}{:36}  {:40}  {tenant}WEBHOOKS{bold:#}", "EVENT", "TYPE");
+    }
+
+    fn row(&self, out: &mut Vec<u8>, format: Format, event: &Event<'_>, hits: Matches<'_>) {
+        match format {
+            Format::Json => {
+                out.extend_from_slice(b"{\"event\":");
+                json(out, &event.id());
+                out.extend_from_slice(b",\"type\":");
+                json(out, &event.event_type());
+                out.extend_from_slice(b",\"tenant\":");
+                json(out, &event.tenant());
+                out.extend_from_slice(b",\"webhooks\":[");
+                self.names(out, ",", hits);
+                out.extend_from_slice(b"]}\n");
+            }
+            Format::Text => {
+                let id = plain(event.id().unwrap_or("(no id)"));
+                let _ = write!(out, "{id:36}  {:40}  ", plain(event.event_type()));
+                if self.tenants {
+                    let _ = write!(out, "{:32}  ", plain(event.tenant()));
+                }
+                if hits.len() == 0 {
+                    out.push(b'-');
+                }
+                self.names(out, ", ", hits);
+                out.push(b'\n');
+            }
+        }
+    }
+
+    fn names(&self, out: &mut Vec<u8>, between: &str, hits: Matches<'_>) {
+        for (at, slot) in hits.enumerate() {
+            if at > 0 {
+                out.extend_from_slice(between.as_bytes());
+            }
+            out.extend_from_slice(self.names.get(slot.index()));
+        }
+    }
+}
+
+impl Names {
+    fn push(&mut self, id: &str, format: Format) {
+        match format {
+            Format::Json => json(&mut self.text, &id),
+            Format::Text => self.text.extend_from_slice(plain(id).as_bytes()),
+        }
+        self.ends.push(self.text.len());
+    }
+
+    fn get(&self, at: usize) -> &[u8] {
+        let begin = at.checked_sub(1).and_then(|before| self.ends.get(before));
+        let (begin, end) = (begin.copied().unwrap_or(0), self.ends.get(at).copied());
+        self.text.get(begin..end.unwrap_or(begin)).unwrap_or_default()
+    }
+}
+
+/// Writing to memory does not fail.
+fn json(out: &mut Vec<u8>, value: &impl Serialize) {
+    let _ = serde_json::to_writer(out, value);
+}
