@@ -67,7 +67,8 @@ impl Index {
 
 impl Engine for Index {
     fn insert(&mut self, webhook: u32, filter: &str) -> Result<(), String> {
-        let slot = self.matcher.insert(&subscription(filter)?).map_err(|error| error.to_string())?;
+        let slot =
+            self.matcher.insert(&subscription(filter)?).map_err(|error| error.to_string())?;
         // Nothing is removed, so slots count as webhooks do.
         assert_eq!(slot.index(), webhook as usize);
         Ok(())
