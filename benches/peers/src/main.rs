@@ -2,8 +2,9 @@
 //!
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml`, optionally with
 //! `-- --sizes 1000,100000 --events 1000 --seconds 3 --build-seconds 60`. It prints two tables in
-//! Markdown: matching (the mix `selective`, one tenant, one event type) and parsing. Compare within
-//! one run; the yardstick, one `serde_json::Value` parse of an event, is timed beside every row.
+//! Markdown, matching (the mix `selective`, one tenant, one event type) and parsing, and row 10 of
+//! hooksieve's own targets. Compare within one run; the yardstick, one `serde_json::Value` parse of
+//! an event, is timed beside every row.
 //!
 //! What is fair and what is not:
 //!
@@ -22,11 +23,19 @@ mod engines;
 mod hook;
 mod load;
 mod measure;
+#[path = "../../support/number.rs"]
+mod number;
 mod parsing;
 mod report;
+#[allow(dead_code, reason = "shared with hooksieve's benches")]
+#[path = "../../support/table.rs"]
+mod table;
 mod term;
 #[cfg(test)]
 mod tests;
+#[allow(dead_code, reason = "shared with hooksieve's benches")]
+#[path = "../../support/texts.rs"]
+mod texts;
 #[allow(dead_code, reason = "the generator of the program `hooksieve`, which uses more of it")]
 #[path = "../../../src/cli/workload.rs"]
 mod workload;
@@ -64,5 +73,7 @@ fn main() {
         }
     }
     report::matching(&arguments.sizes, &outcomes);
-    report::parsing(&parsing::run());
+    let parsers = parsing::run();
+    report::parsing(&parsers);
+    report::targets(&parsers);
 }

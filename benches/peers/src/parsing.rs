@@ -2,13 +2,11 @@
 
 use crate::hook;
 use crate::measure::median;
+use crate::texts;
 use crate::workload::{Mix, TENANT, Workload};
 use std::fmt::Debug;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
-
-/// The example of the webhooks API reference.
-const EXAMPLE: &str = r#"id eq "id123" or spaceId eq "spaceId123" or spaceId eq "spaceId456" or topLevelResourceId eq "id789""#;
 
 pub struct Row {
     pub name: &'static str,
@@ -16,12 +14,6 @@ pub struct Row {
     /// Microseconds for the example and for a hundred terms, or why not.
     pub micros: [Result<f64, String>; 2],
     pub yardstick: f64,
-}
-
-/// A filter of many terms.
-fn disjunction(terms: usize) -> String {
-    let term = |number| format!(r#"id eq "{number:08x}-9b0b-41ec-b199-8323e1031c3e""#);
-    (0..terms).map(term).collect::<Vec<_>>().join(" or ")
 }
 
 pub fn run() -> Vec<Row> {
@@ -50,7 +42,7 @@ fn row<'t, T: Debug>(
     parse: impl Fn(&'t str) -> Result<T, String>,
 ) -> Row {
     eprintln!("parsing with {name}");
-    let texts: [&'static str; 2] = [EXAMPLE, disjunction(100).leak()];
+    let texts: [&'static str; 2] = [texts::FOUR, texts::hundred().leak()];
     let event = Workload::new(Mix::Selective, 1, 7).event(TENANT);
     let yardstick = time(|| serde_json::from_str::<serde_json::Value>(&event).unwrap());
     let micros = texts.map(|text| {

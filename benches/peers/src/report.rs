@@ -2,7 +2,9 @@
 
 use crate::engines::{PEERS, Takes};
 use crate::measure::{Figures, Outcome, median};
+use crate::number::{commas, number};
 use crate::parsing::Row;
+use crate::table::{self, Goal, micros};
 
 const LOCK: &str = include_str!("../Cargo.lock");
 
@@ -10,20 +12,6 @@ const LOCK: &str = include_str!("../Cargo.lock");
 fn version(package: &str) -> &'static str {
     let entry = LOCK.split_once(&format!("name = \"{package}\"\nversion = \""));
     entry.and_then(|(_, rest)| rest.split_once('"')).map_or("?", |(version, _)| version)
-}
-
-/// Three digits, with commas between thousands.
-fn number(of: f64) -> String {
-    let magnitude = of.max(1e-4).log10().floor() as i32;
-    if magnitude < 3 {
-        return format!("{of:.*}", (2 - magnitude).max(0) as usize);
-    }
-    let unit = 10f64.powi(magnitude - 2);
-    commas((of / unit).round() as usize * unit as usize)
-}
-
-fn commas(of: usize) -> String {
-    if of < 1_000 { of.to_string() } else { format!("{},{:03}", commas(of / 1_000), of % 1_000) }
 }
 
 /// Outcomes are by peer, then by size.
@@ -116,6 +104,27 @@ pub fn parsing(rows: &[Row]) {
     }
 }
 
+/// Row 10 of hooksieve's targets, which are in parts of what scim_proto takes.
+pub fn targets(rows: &[Row]) {
+    let of = |name| rows.iter().find(|row| row.name == name).map(|row| &row.micros);
+    let (Some(ours), Some(theirs)) = (of("hooksieve, parse and check"), of("scim_proto")) else {
+        return;
+    };
+    println!();
+    for (terms, pair) in [4, 100].into_iter().zip(ours.iter().zip(theirs)) {
+        let (Ok(ours), Ok(theirs)) = pair else { continue };
+        let value = ours / theirs;
+        let unit = |of: f64| format!("{of} of scim_proto");
+        table::row(
+            "10",
+            &format!("parse and check a filter of {terms} terms"),
+            &micros(*ours),
+            &format!("{} of scim_proto", number(value)),
+            &[Goal { value, must: 0.7, aim: 0.25, unit }],
+        );
+    }
+}
+
 fn print_yardstick(of_rows: Vec<f64>) {
     let low = of_rows.iter().copied().fold(f64::INFINITY, f64::min);
     let high = of_rows.iter().copied().fold(0.0, f64::max);
@@ -135,7 +144,7 @@ mod tests {
     #[test]
     fn numbers_have_three_digits() {
         let of = [0.000_49, 0.0804, 0.385, 2.649, 27.31, 999.4, 10_234.0, 1_234_567.0]
-            .map(super::number);
+            .map(crate::number::number);
         let expected =
             ["0.000490", "0.0804", "0.385", "2.65", "27.3", "999", "10,200", "1,230,000"];
         assert_eq!(of, expected);

@@ -1,0 +1,116 @@
+//! Instructions that the steps of a match take, under callgrind: figures that do not depend on what
+//! else the machine does, for comparing one version with the next.
+//!
+//! `cargo bench --bench instructions` needs valgrind and `gungraun-runner` of the version that
+//! `Cargo.lock` has of gungraun. Counts are of `ROUNDS` calls, so that the first, cold one weighs
+//! little; set-up is not counted.
+#![allow(missing_docs, unreachable_pub, reason = "a benchmark")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a benchmark"
+)]
+
+mod support;
+#[allow(dead_code, reason = "it is for all benches")]
+#[path = "../src/cli/workload.rs"]
+mod workload;
+
+use gungraun::Callgrind;
+use gungraun::prelude::*;
+use hooksieve::event::Event;
+use hooksieve::filter::Filter;
+use hooksieve::matcher::{Matcher, Scratch, Slot};
+use std::hint::black_box;
+use support::{Load, PROFILE, filters, hit, insert, read, texts, yardstick};
+use workload::{Mix, TENANT};
+
+const ROUNDS: usize = 100;
+
+fn documents() -> Vec<String> {
+    let mut documents = Load::new(Mix::Selective, 0).documents;
+    documents.truncate(ROUNDS);
+    documents
+}
+
+#[library_benchmark]
+#[bench::an_event(documents())]
+fn json_value(documents: Vec<String>) -> (Vec<String>, Vec<serde_json::Value>) {
+    let values = documents.iter().map(|document| yardstick(document)).collect();
+    (documents, values)
+}
+
+#[library_benchmark]
+#[bench::an_event(documents())]
+fn read_event(documents: Vec<String>) -> Vec<String> {
+    for document in &documents {
+        black_box(read(document));
+    }
+    documents
+}
+
+type Crowd = (Matcher, Scratch, Vec<Event<'static>>);
+
+fn crowd(mix: Mix, webhooks: usize) -> Crowd {
+    let load = Load::new(mix, webhooks);
+    let (matcher, mut scratch) = (load.matcher(), Scratch::default());
+    let documents = load.documents.leak();
+    let events: Vec<_> = documents[..ROUNDS].iter().map(|document| read(document)).collect();
+    for event in &events {
+        hit(&matcher, event, &mut scratch);
+    }
+    (matcher, scratch, events)
+}
+
+#[library_benchmark]
+#[bench::selective_1_000(crowd(Mix::Selective, 1_000))]
+#[bench::selective_100_000(crowd(Mix::Selective, 100_000))]
+#[bench::full_10_000(crowd(Mix::Full, 10_000))]
+fn matches((matcher, mut scratch, events): Crowd) -> (Crowd, usize) {
+    let hits = events.iter().map(|event| hit(&matcher, event, &mut scratch)).sum();
+    ((matcher, scratch, events), hits)
+}
+
+fn filled(webhooks: usize) -> (Matcher, Vec<Slot>, Vec<String>) {
+    let mut matcher = Matcher::new(&PROFILE);
+    let texts: Vec<_> = filters(Mix::Selective, webhooks + ROUNDS).collect();
+    let (texts, more) = texts.split_at(webhooks);
+    let slots = texts.iter().map(|text| insert(&mut matcher, TENANT, text)).collect();
+    (matcher, slots, more.to_vec())
+}
+
+#[library_benchmark]
+#[bench::among_10_000(filled(10_000))]
+fn insert_text((mut matcher, _, texts): (Matcher, Vec<Slot>, Vec<String>)) -> Matcher {
+    for text in &texts {
+        insert(&mut matcher, TENANT, text);
+    }
+    matcher
+}
+
+#[library_benchmark]
+#[bench::among_10_000(filled(10_000))]
+fn remove((mut matcher, slots, _): (Matcher, Vec<Slot>, Vec<String>)) -> (Matcher, Vec<Slot>) {
+    for slot in slots.iter().step_by(slots.len() / ROUNDS) {
+        matcher.remove(*slot);
+    }
+    (matcher, slots)
+}
+
+#[library_benchmark]
+#[bench::four_terms(texts::FOUR)]
+fn parse_and_check(text: &str) -> Vec<Filter> {
+    (0..ROUNDS).map(|_| PROFILE.filter(black_box(text), None).expect("a filter")).collect()
+}
+
+library_benchmark_group!(
+    name = instructions,
+    benchmarks = [json_value, read_event, matches, insert_text, remove, parse_and_check]
+);
+
+main!(
+    // Misses of a simulated cache say less of a real one than they cost in time.
+    config = LibraryBenchmarkConfig::default().tool(Callgrind::with_args(["--cache-sim=no"]));
+    library_benchmark_groups = instructions
+);

@@ -1,0 +1,320 @@
+//! How fast hooksieve means to be, and is: a table to paste, and one of workloads.
+//!
+//! `cargo bench --bench targets`, with `-- 1 2 9` only some of the rows. One thread; each row runs in
+//! turn with the yardstick Y, one `serde_json::Value` parse of the same event, and has the median of
+//! their ratios. Row 8 is counted by `--bench memory`, row 10 compared in `benches/peers`, row 11 in
+//! a bench of its own.
+#![allow(missing_docs, unreachable_pub, reason = "a benchmark")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a benchmark"
+)]
+
+mod support;
+#[path = "../src/cli/workload.rs"]
+mod workload;
+
+use hooksieve::matcher::{Access, Matcher, Scratch};
+use std::time::Duration;
+use support::measure::{Calls, Reading, beside, median, time, warm};
+use support::number::{commas, number};
+use support::table::{self, Goal, micros, share};
+use support::{EVENTS, Load, PROFILE, filters, hit, insert, queries, read, texts, yardstick};
+use workload::{Mix, TENANT, Workload};
+
+/// The must and the aim are given as parts of Y.
+fn part_of_yardstick(row: &str, what: &str, reading: Reading, must: f64, aim: f64) {
+    let unit = |of: f64| format!("Y/{}", (1.0 / of).round());
+    let goal = Goal { value: reading.ratio, must: 1.0 / must, aim: 1.0 / aim, unit };
+    table::row(row, what, &micros(reading.micros), &share(reading.ratio), &[goal]);
+}
+
+/// So many events that the part of the index which they touch does not stay in the caches, nor do
+/// they: what a server sees that does more than matching.
+const COLD: &str = "the same over 30,000 different events";
+
+fn no_target(row: &str, what: &str, reading: Reading) {
+    table::row(row, what, &micros(reading.micros), &share(reading.ratio), &[]);
+}
+
+struct Run {
+    only: Vec<String>,
+    /// For each reading.
+    budget: Duration,
+    /// Sizes are divided by this.
+    scale: usize,
+}
+
+/// A load with what its events take.
+struct Figures {
+    mix: Mix,
+    webhooks: usize,
+    /// An event.
+    hits: f64,
+    attributes: Reading,
+    bytes: Reading,
+    batched: Reading,
+    /// Microseconds.
+    scan: f64,
+}
+
+fn main() {
+    let (options, only): (Vec<_>, Vec<_>) =
+        std::env::args().skip(1).partition(|word| word.starts_with('-'));
+    // `cargo test --benches` shows that it runs, no more.
+    let run = if options.iter().any(|option| option == "--bench") {
+        Run { only, budget: Duration::from_secs(2), scale: 1 }
+    } else {
+        Run { only, budget: Duration::ZERO, scale: 100 }
+    };
+    table::head();
+    let figures = run.matching();
+    run.unwanted();
+    run.tenants();
+    run.million();
+    run.parsing();
+    run.workloads(&figures);
+}
+
+impl Run {
+    fn wants(&self, rows: &[&str]) -> bool {
+        self.only.is_empty() || self.only.iter().any(|row| rows.contains(&row.as_str()))
+    }
+
+    fn beside<R>(&self, documents: &[String], row: impl FnMut() -> R) -> Reading {
+        let yardstick = || documents.iter().filter(|text| yardstick(text).is_object()).count();
+        beside(self.budget, documents.len(), yardstick, row)
+    }
+
+    fn attributes(&self, matcher: &Matcher, documents: &[String]) -> Reading {
+        let events: Vec<_> = documents.iter().map(|document| read(document)).collect();
+        let mut scratch = Scratch::default();
+        let mut hit = |event| hit(matcher, event, &mut scratch);
+        self.beside(documents, || events.iter().map(&mut hit).sum::<usize>())
+    }
+
+    fn bytes(&self, matcher: &Matcher, documents: &[String]) -> Reading {
+        let mut scratch = Scratch::default();
+        let mut hit = |document: &String| hit(matcher, &read(document), &mut scratch);
+        self.beside(documents, || documents.iter().map(&mut hit).sum::<usize>())
+    }
+
+    fn batched(&self, matcher: &Matcher, documents: &[String]) -> Reading {
+        let events: Vec<_> = documents.iter().map(|document| read(document)).collect();
+        let (queries, mut scratch) = (queries(&events), Scratch::default());
+        self.beside(documents, || {
+            let mut hits = 0;
+            for queries in queries.chunks(64) {
+                hits +=
+                    matcher.matches_all(queries, &mut scratch).map(|of| of.len()).sum::<usize>();
+            }
+            hits
+        })
+    }
+
+    fn figures(&self, mix: Mix, webhooks: usize) -> Figures {
+        let load = Load::new(mix, webhooks);
+        let (matcher, events) = (load.matcher(), load.events());
+        let mut scratch = Scratch::default();
+        let hits: usize = events.iter().map(|event| hit(&matcher, event, &mut scratch)).sum();
+        let scan = |event| {
+            let wants = load.subscriptions.iter().filter(|one| one.matches(event, Access::Owner));
+            wants.count()
+        };
+        let some = &events[..EVENTS / 100];
+        let scan = (0..5).map(|_| warm(some.len(), || some.iter().map(scan).sum::<usize>()));
+        Figures {
+            mix,
+            webhooks,
+            hits: hits as f64 / events.len() as f64,
+            scan: median(scan.collect()),
+            attributes: self.attributes(&matcher, &load.documents),
+            bytes: self.bytes(&matcher, &load.documents),
+            batched: self.batched(&matcher, &load.documents),
+        }
+    }
+
+    /// Rows 1 to 4, and the loads behind them.
+    fn matching(&self) -> Vec<Figures> {
+        if !self.wants(&["1", "2", "3", "4"]) {
+            return Vec::new();
+        }
+        let sizes = [1_000, 100_000].map(|webhooks| webhooks / self.scale);
+        let loads = Mix::ALL.into_iter().flat_map(|mix| sizes.map(|webhooks| (mix, webhooks)));
+        let loads: Vec<_> = loads.map(|(mix, webhooks)| self.figures(mix, webhooks)).collect();
+        let find = |mix, webhooks| {
+            let found = loads.iter().find(|load| load.mix == mix && load.webhooks == webhooks);
+            found.expect("all are measured")
+        };
+        let [small, large] = sizes;
+        let load = find(Mix::Selective, large);
+        let crowd = format!("{} webhooks, {:.1} matches an event", commas(large), load.hits);
+        let [cold_bytes, cold_attributes] = self.cold(large);
+        part_of_yardstick("1", &format!("bytes → matches, {crowd}"), load.bytes, 4.0, 8.0);
+        no_target("1", COLD, cold_bytes);
+        let what = format!("attributes → matches, {crowd}");
+        part_of_yardstick("2", &what, load.attributes, 10.0, 20.0);
+        part_of_yardstick("2", &format!("{what}, in batches of 64"), load.batched, 10.0, 20.0);
+        no_target("2", COLD, cold_attributes);
+        let load = find(Mix::Selective, small);
+        let what = format!("attributes → matches, {} webhooks", commas(small));
+        part_of_yardstick("3", &what, load.attributes, 40.0, 60.0);
+
+        let load = find(Mix::Full, large);
+        let nanos = load.attributes.micros * 1e3 / load.hits;
+        let value = load.attributes.ratio * 1.7 * 1e3 / load.hits;
+        let unit = |nanos| format!("{nanos} ns");
+        let crowd = format!("{} webhooks, {} matches", commas(large), commas(load.hits as usize));
+        table::row(
+            "4",
+            &format!("attributes → matches, full mix, {crowd} an event: a match"),
+            &format!("{} ns ({} an event)", number(nanos), micros(load.attributes.micros)),
+            &format!("{} ns where Y is 1.7 µs", number(value)),
+            &[Goal { value, must: 0.2, aim: 0.1, unit }],
+        );
+        loads
+    }
+
+    /// Bytes and attributes.
+    fn cold(&self, webhooks: usize) -> [Reading; 2] {
+        let matcher = Load::new(Mix::Selective, webhooks).matcher();
+        let mut workload = Workload::new(Mix::Selective, webhooks, 7);
+        let documents: Vec<_> = (0..30_000 / self.scale).map(|_| workload.event(TENANT)).collect();
+        [self.bytes(&matcher, &documents), self.attributes(&matcher, &documents)]
+    }
+
+    fn unwanted(&self) {
+        if self.wants(&["5"]) {
+            let load = Load::new(Mix::Selective, 100_000 / self.scale).unwanted();
+            let reading = self.bytes(&load.matcher(), &load.documents);
+            part_of_yardstick("5", "bytes → no webhook of that type", reading, 5.0, 9.0);
+        }
+    }
+
+    fn tenants(&self) {
+        if self.wants(&["6"]) {
+            let tenants = 1_000 / self.scale;
+            let load = Load::of_tenants(tenants, 100);
+            let what = format!("attributes → matches, {} tenants of 100 webhooks", commas(tenants));
+            let reading = self.attributes(&load.matcher(), &load.documents);
+            part_of_yardstick("6", &what, reading, 10.0, 20.0);
+        }
+    }
+
+    /// Rows 7 to 9.
+    fn million(&self) {
+        if !self.wants(&["7", "8", "9"]) {
+            return;
+        }
+        let webhooks = 1_000_000 / self.scale;
+        let size = commas(webhooks);
+        let churn = webhooks / 5;
+        let texts: Vec<String> = filters(Mix::Selective, webhooks + churn).collect();
+        let (texts, more) = texts.split_at(webhooks);
+        let mut matcher = Matcher::new(&PROFILE);
+        let mut slots = Vec::with_capacity(webhooks);
+        let rounds = (0..3).map(|_| {
+            matcher = Matcher::new(&PROFILE);
+            slots.clear();
+            let fill = || slots.extend(texts.iter().map(|text| insert(&mut matcher, TENANT, text)));
+            time(fill).as_secs_f64()
+        });
+        let seconds = median(rounds.collect());
+        let yard = self.yardstick();
+        let each = share(seconds * 1e6 / webhooks as f64 / yard);
+        table::row(
+            "7",
+            &format!("filter text → indexed, {size} webhooks"),
+            &format!("{} s", number(seconds)),
+            &format!("{each} a webhook"),
+            &[Goal { value: seconds, must: 1.5, aim: 0.5, unit: |of| format!("{of} s") }],
+        );
+        let each = matcher.bytes() as f64 / webhooks as f64;
+        table::row(
+            "8",
+            &format!("memory of a webhook, of {size} with shared values: `Matcher::bytes`"),
+            &format!("{} bytes", number(each)),
+            "",
+            &[Goal { value: each, must: 100.0, aim: 40.0, unit: |of| format!("{of} bytes") }],
+        );
+
+        let (mut inserts, mut removes) = (Vec::new(), Vec::new());
+        // Not in the order they came.
+        let mut at = 0;
+        for text in more {
+            at = (at + 618_033) % slots.len();
+            let slot = slots[at];
+            removes.push(time(|| matcher.remove(slot)));
+            inserts.push(time(|| slots[at] = insert(&mut matcher, TENANT, text)));
+        }
+        for (what, calls) in [("insert from text", inserts), ("remove by slot", removes)] {
+            let calls = Calls::new(calls);
+            let [half, most, all] = [0.5, 0.99, 1.0].map(|share| calls.within(share));
+            let unit = |of| format!("{of} µs");
+            table::row(
+                "9",
+                &format!("{what}, among {size}: median / p99"),
+                &format!("{} / {} (longest {})", micros(half), micros(most), micros(all)),
+                &format!("{} / {}", share(half / yard), share(most / yard)),
+                &[
+                    Goal { value: half, must: 1.5, aim: 0.3, unit },
+                    Goal { value: most, must: 10.0, aim: 1.0, unit },
+                ],
+            );
+        }
+    }
+
+    /// Microseconds.
+    fn yardstick(&self) -> f64 {
+        let load = Load::new(Mix::Selective, 0);
+        self.beside(&load.documents, || ()).yardstick
+    }
+
+    fn parsing(&self) {
+        if !self.wants(&["10"]) {
+            return;
+        }
+        let documents = Load::new(Mix::Selective, 0).documents;
+        for (terms, text) in [("4 terms", texts::FOUR), ("100 terms", &texts::hundred())] {
+            let check = |_: &String| PROFILE.filter(text, None).is_ok();
+            let reading =
+                self.beside(&documents, || documents.iter().filter(|of| check(of)).count());
+            table::elsewhere(
+                "10",
+                &format!("parse and check a filter of {terms}"),
+                &micros(reading.micros),
+                &share(reading.ratio),
+                ["0.7 of scim_proto", "0.25 of scim_proto"],
+                "`benches/peers`",
+            );
+        }
+    }
+
+    fn workloads(&self, loads: &[Figures]) {
+        let yards = loads.iter().flat_map(|load| [load.attributes, load.bytes]);
+        let yards: Vec<_> = yards.map(|reading| reading.yardstick).collect();
+        if yards.is_empty() {
+            return;
+        }
+        println!("\nY took {} beside these:\n", micros(median(yards)));
+        println!(
+            "| workload | webhooks | matches an event | from attributes | in batches of 64 | from bytes | plain scan | scan / index |\n|{}",
+            " --- |".repeat(8)
+        );
+        for load in loads {
+            println!(
+                "| {} | {} | {} | {} | {} | {} | {} | {} |",
+                load.mix.name(),
+                commas(load.webhooks),
+                number(load.hits),
+                micros(load.attributes.micros),
+                micros(load.batched.micros),
+                micros(load.bytes.micros),
+                micros(load.scan),
+                number(load.scan / load.attributes.micros),
+            );
+        }
+    }
+}
