@@ -36,6 +36,12 @@ fn size(len: usize) -> (usize, usize) {
     }
 }
 
+/// Reads words that are needed next, all of them before the first is waited for.
+#[inline]
+pub(super) fn look(words: impl Iterator<Item = u32>) {
+    std::hint::black_box(words.fold(0, u32::wrapping_add));
+}
+
 impl Blocks {
     /// Most words that can be held: places are counted in 32 bits.
     pub(super) const MOST: usize = NONE as usize;

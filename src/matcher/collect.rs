@@ -3,6 +3,7 @@
 //! Each step is done for several events before the next one begins, so that they wait for memory at
 //! the same time.
 
+use super::blocks::look;
 use super::hash::Half;
 use super::keys::{Found, NONE, Number, Wanted};
 use super::order::sort_from;
@@ -223,12 +224,6 @@ fn each_value<'e>(
             each(Wanted::new(number, attribute, text));
         }
     }
-}
-
-/// Reads words that are needed next, all of them before the first is waited for.
-#[inline]
-fn look(words: impl Iterator<Item = u32>) {
-    std::hint::black_box(words.fold(0, u32::wrapping_add));
 }
 
 impl Matcher {

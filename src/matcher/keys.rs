@@ -1,5 +1,6 @@
 //! The attribute values that filters mention, each with a number.
 
+use super::blocks::Blocks;
 use super::hash::{Half, Hashes, same, spread};
 use super::postings::Lists;
 use hashbrown::{HashMap, HashTable};
@@ -211,10 +212,6 @@ impl Keys {
         self.value(number).map_or((0, ""), |(_, attribute, text)| (usize::from(attribute), text))
     }
 
-    pub(super) fn attribute(&self, number: Number) -> usize {
-        self.keys.get(number as usize).map_or(0, |key| usize::from(key.attribute))
-    }
-
     /// How dear it is to be found by this value: by the postings it has, then by its attribute.
     pub(super) fn cost(&self, number: Number) -> u64 {
         let Some(key) = self.keys.get(number as usize) else { return 0 };
@@ -222,9 +219,15 @@ impl Keys {
         rank + (u64::from(key.postings) << 8)
     }
 
-    /// Where a value is posted, and how often.
-    pub(super) fn posted(&mut self, number: Number) -> Option<(&mut Lists, &mut u32)> {
-        self.keys.get_mut(number as usize).map(|key| (&mut key.lists, &mut key.postings))
+    /// The attribute of a value, where that is posted, and how often.
+    pub(super) fn posted(&mut self, number: Number) -> Option<(usize, &mut Lists, &mut u32)> {
+        let key = self.keys.get_mut(number as usize)?;
+        Some((usize::from(key.attribute), &mut key.lists, &mut key.postings))
+    }
+
+    /// Reads what a change of a value's postings is going to read.
+    pub(super) fn touch_postings(&self, number: Number, blocks: &Blocks) -> u32 {
+        self.keys.get(number as usize).map_or(0, |key| key.lists.touch(blocks, key.postings))
     }
 
     /// Where all values are posted.

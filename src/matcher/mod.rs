@@ -41,11 +41,11 @@ pub use collect::{Scratch, Work};
 pub use subscription::{Access, Audience, Subscription, Verdict};
 
 use crate::event::Event;
-use crate::filter::Profile;
-use blocks::Blocks;
+use crate::filter::{Node, Profile};
+use blocks::{Blocks, look};
 use keys::{Keys, Wanted};
-use plan::{Plan, Plans};
-use shelves::Shelves;
+use plan::{Plan, Plans, Watch};
+use shelves::{Channel, Shelves};
 
 /// Names a subscription in a [`Matcher`].
 ///
@@ -194,10 +194,18 @@ impl Matcher {
 
         let scope = self.shelves.hold(subscription);
         let (tenant, shelves) = self.shelves.of_scope(scope);
+        look(filter.nodes().map(|node| match node {
+            Node::Term(term) => {
+                let wanted = Wanted::new(tenant, term.attribute, term.value);
+                self.keys.touch(self.keys.candidate(self.keys.hash(wanted)))
+            }
+            _ => 0,
+        }));
         let code = plan::encode(filter, |term| {
             self.keys.number(Wanted::new(tenant, term.attribute, term.value))
         });
         let plan = self.plans.hold(code, &mut self.keys);
+        self.look_at_postings(plan);
         let scope = u32::try_from(scope).unwrap_or(VACANT);
         let index = match self.free.pop() {
             Some(index) => index,
@@ -216,6 +224,12 @@ impl Matcher {
             self.post(index, plan, *shelf);
         }
         Ok(Slot { index, generation })
+    }
+
+    /// Reads what a change of the postings of a plan's values is going to read.
+    fn look_at_postings(&self, plan: Plan) {
+        let numbers = self.plans.mentioned(&plan);
+        look(numbers.map(|number| self.keys.touch_postings(number, &self.postings)));
     }
 
     /// Whether one more filter fits, of at most `terms`, to be posted for each of `types`.
@@ -237,20 +251,19 @@ impl Matcher {
             shelf.defaults.insert(slot);
         }
         let channel = shelf.channel;
-        if let Some(channel) = shelves.channel_mut(channel) {
-            for number in plans.mentioned(&plan) {
-                let attribute = keys.attribute(number);
-                if channel.used.len() <= attribute {
-                    channel.used.resize(attribute + 1, 0);
-                }
-                channel.used.get_mut(attribute).into_iter().for_each(|used| *used += 1);
+        let Some(Channel { used, .. }) = shelves.channel_mut(channel) else { return };
+        for (number, watch) in plans.terms(&plan) {
+            let Some((attribute, lists, count)) = keys.posted(number) else { continue };
+            if used.len() <= attribute {
+                used.resize(attribute + 1, 0);
             }
-        }
-        for (number, test) in plans.watched(&plan) {
-            if let Some((lists, count)) = keys.posted(number) {
-                lists.put(postings, at, slot, test);
-                *count += 1;
+            used.get_mut(attribute).into_iter().for_each(|used| *used += 1);
+            match watch {
+                Watch::Not => continue,
+                Watch::Enough => lists.put(postings, at, slot, None),
+                Watch::Test(rest) => lists.put(postings, at, slot, Some(rest)),
             }
+            *count += 1;
         }
     }
 
@@ -261,15 +274,12 @@ impl Matcher {
             shelf.defaults.remove(slot);
         }
         let channel = shelf.channel;
-        if let Some(channel) = shelves.channel_mut(channel) {
-            for number in plans.mentioned(&plan) {
-                let used = channel.used.get_mut(keys.attribute(number));
-                used.into_iter().for_each(|used| *used -= 1);
-            }
-        }
-        for (number, test) in plans.watched(&plan) {
-            if let Some((lists, count)) = keys.posted(number) {
-                lists.take(postings, at, slot, test.is_some());
+        let Some(Channel { used, .. }) = shelves.channel_mut(channel) else { return };
+        for (number, watch) in plans.terms(&plan) {
+            let Some((attribute, lists, count)) = keys.posted(number) else { continue };
+            used.get_mut(attribute).into_iter().for_each(|used| *used -= 1);
+            if watch != Watch::Not {
+                lists.take(postings, at, slot, watch != Watch::Enough);
                 *count -= 1;
             }
         }
@@ -281,6 +291,9 @@ impl Matcher {
     /// Costs as [`insert`](Self::insert), and leaves nothing behind but the slot.
     pub fn remove(&mut self, slot: Slot) -> bool {
         let Some(Place { scope, plan, .. }) = self.place(slot) else { return false };
+        look(self.plans.mentioned(&plan).map(|number| self.keys.touch(number)));
+        look(std::iter::once(self.plans.touch_entry(plan, &self.keys)));
+        self.look_at_postings(plan);
         let (_, shelves) = self.shelves.of_scope(scope as usize);
         for shelf in &shelves {
             self.unpost(slot.index, plan, *shelf);

@@ -69,6 +69,17 @@ impl Plan {
     }
 }
 
+/// How the value of a term is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watch {
+    /// Not at all, or in another term.
+    Not,
+    /// It turns the verdict.
+    Enough,
+    /// This is left to test.
+    Test(u32),
+}
+
 /// All codes, one for all equal filters of two terms or more.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plans {
@@ -156,6 +167,14 @@ impl Plans {
         self.codes.free(at, 1 + code.len());
     }
 
+    /// Reads what a [`release`](Self::release) is going to read.
+    pub(super) fn touch_entry(&self, plan: Plan, keys: &Keys) -> u32 {
+        let Some(at) = plan.code() else { return 0 };
+        let code: Code = self.code(at).iter().map(|word| bare(*word)).collect();
+        let hash = keys.hashes().of(&*code);
+        self.table.find(spread(hash), |(other, _)| *other == hash).map_or(0, |(_, at)| *at)
+    }
+
     /// Gives memory back where most of it is free; all plans are to be replaced then.
     pub(super) fn compact(&mut self) -> Option<Moved> {
         if !self.codes.is_sparse() {
@@ -195,19 +214,19 @@ impl Plans {
         }
     }
 
-    /// Each watched value, and what is left to test where an event has it.
-    pub(super) fn watched(&self, plan: &Plan) -> SmallVec<[(Number, Option<u32>); 8]> {
+    /// The terms, each with its value and how that is watched.
+    pub(super) fn terms<'p>(&'p self, plan: &'p Plan) -> impl Iterator<Item = (Number, Watch)> {
         let code = self.words(plan);
-        if let [term] = code {
-            return smallvec::smallvec![(term & NUMBER, None)];
-        }
-        let watched = code.iter().enumerate().filter(|(_, word)| is_watched(**word));
-        watched
-            .map(|(at, word)| {
-                let rest = word & ENOUGH == 0;
-                (word & NUMBER, rest.then(|| rest_of(code, at).unwrap_or(plan.0)))
-            })
-            .collect()
+        let terms = code.iter().enumerate().filter(|(_, word)| !is_group(**word));
+        terms.map(move |(at, word)| {
+            let watch = match word & (WATCHED | ENOUGH) {
+                _ if code.len() == 1 => Watch::Enough,
+                0 | ENOUGH => Watch::Not,
+                WATCHED => Watch::Test(rest_of(code, at).unwrap_or(plan.0)),
+                _ => Watch::Enough,
+            };
+            (word & NUMBER, watch)
+        })
     }
 
     /// The values of all terms, as often as they stand there.
@@ -265,10 +284,6 @@ pub(super) fn encode(filter: &Filter, mut number: impl FnMut(Predicate<'_>) -> N
 
 fn terms(code: &[u32]) -> impl Iterator<Item = u32> {
     code.iter().copied().filter(|word| !is_group(*word))
-}
-
-fn is_watched(word: u32) -> bool {
-    !is_group(word) && word & WATCHED != 0
 }
 
 /// Recursion is bounded by the depth of a filter, as in [`Filter::matches`].

@@ -95,6 +95,13 @@ impl Lists {
         self.at
     }
 
+    /// Reads what a change of the only posting, of so many slots, is going to read: up to eight
+    /// lines of cache, since nobody knows yet where in them the slot is.
+    pub(super) fn touch(self, blocks: &Blocks, slots: u32) -> u32 {
+        let word = |part| blocks.word(self.at.wrapping_add(slots / 8 * part));
+        (0..=8).map(word).fold(0, u32::wrapping_add)
+    }
+
     fn entries(self, blocks: &Blocks) -> &[[u32; 2]] {
         let count = blocks.word(self.at) as usize;
         blocks.list(self.at, 1 + 2 * count).get(1..).unwrap_or_default().as_chunks().0
