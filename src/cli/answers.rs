@@ -20,6 +20,8 @@ pub(super) struct Piece {
     pub(super) events: u64,
     pub(super) matches: u64,
     pub(super) bad: bool,
+    /// Bytes taken of all sources, where it is the last one.
+    pub(super) taken: u64,
     /// None where more pieces follow.
     pub(super) end: Option<End>,
 }
@@ -33,7 +35,7 @@ pub(super) enum End {
 }
 
 /// Bytes from which a piece is handed on, so that memory does not grow with the matches of a batch.
-const PIECE: usize = 1 << 16;
+pub(super) const PIECE: usize = 1 << 16;
 
 /// Events that are matched at once.
 const TOGETHER: usize = 16;
@@ -102,6 +104,23 @@ impl Answers {
         }
     }
 
+    /// Whether an event was answered, and with it all is known that twins need.
+    pub(super) fn are_ready(&self) -> bool {
+        self.index.is_some() && !self.head
+    }
+
+    /// Others that answer the same.
+    pub(super) fn twin(&self) -> Self {
+        Self {
+            profile: self.profile.clone(),
+            tenant: self.tenant.clone(),
+            webhooks: None,
+            index: self.index.clone(),
+            scratch: Scratch::default(),
+            ..*self
+        }
+    }
+
     /// Hands on what is printed of a batch, piece by piece; the last one has an end.
     pub(super) fn answer<E>(
         &mut self,
@@ -125,7 +144,7 @@ impl Answers {
                 end => break end,
             }
         };
-        print(Piece { end: Some(end), ..piece })
+        print(Piece { taken: batch.taken, end: Some(end), ..piece })
     }
 
     fn together<E>(

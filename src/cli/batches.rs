@@ -40,6 +40,11 @@ impl Batch {
         })
     }
 
+    /// How many documents it has.
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
     fn keep(&mut self, document: &Document<'_>) {
         self.bytes.extend_from_slice(document.bytes);
         let Document { line, alone, .. } = *document;
@@ -66,6 +71,27 @@ impl Batches {
         let sources = if files.is_empty() { vec![STDIN_ARGUMENT.into()] } else { files };
         Self { sources: sources.into_iter(), open: None, taken: 0 }
     }
+
+    /// The next batch, of so many documents at most.
+    pub(super) fn next(&mut self, most: usize) -> Option<Batch> {
+        loop {
+            if let Some(open) = &mut self.open {
+                if let Some(mut batch) = open.batch(most) {
+                    batch.taken += self.taken;
+                    return Some(batch);
+                }
+                self.taken += open.documents.taken();
+                self.open = None;
+            }
+            match Open::new(&self.sources.next()?) {
+                (_, Ok(open)) => self.open = Some(open),
+                (name, Err(error)) => {
+                    let trouble = Some(Trouble::Io(error));
+                    return Some(Batch { trouble, taken: self.taken, ..Batch::new(name) });
+                }
+            }
+        }
+    }
 }
 
 impl Open {
@@ -82,7 +108,7 @@ impl Open {
     }
 
     /// None where nothing is left.
-    fn batch(&mut self) -> Option<Batch> {
+    fn batch(&mut self, most: usize) -> Option<Batch> {
         let Self { name, documents } = self;
         let mut batch = Batch::new(name.clone());
         loop {
@@ -95,35 +121,11 @@ impl Open {
                     break;
                 }
             }
-            if !documents.at_hand() {
+            if batch.len() >= most || !documents.at_hand() {
                 break;
             }
         }
         batch.taken = documents.taken();
         Some(batch)
-    }
-}
-
-impl Iterator for Batches {
-    type Item = Batch;
-
-    fn next(&mut self) -> Option<Batch> {
-        loop {
-            if let Some(open) = &mut self.open {
-                if let Some(mut batch) = open.batch() {
-                    batch.taken += self.taken;
-                    return Some(batch);
-                }
-                self.taken += open.documents.taken();
-                self.open = None;
-            }
-            match Open::new(&self.sources.next()?) {
-                (_, Ok(open)) => self.open = Some(open),
-                (name, Err(error)) => {
-                    let trouble = Some(Trouble::Io(error));
-                    return Some(Batch { trouble, taken: self.taken, ..Batch::new(name) });
-                }
-            }
-        }
     }
 }

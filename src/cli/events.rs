@@ -22,7 +22,7 @@ pub(super) struct Line<'l> {
 
 impl<R: Read> Lines<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { input: BufReader::with_capacity(1 << 16, input), number: 0, buffer: Vec::new() }
+        Self { input: BufReader::with_capacity(1 << 18, input), number: 0, buffer: Vec::new() }
     }
 
     /// Whether the next line is there without a wait for more input.

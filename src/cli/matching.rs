@@ -1,10 +1,12 @@
 use super::answers::{Answers, End, Piece};
 use super::batches::Batches;
 use super::progress::Progress;
+use super::threads::Threads;
 use super::webhooks::{Webhooks, WebhooksArguments};
 use super::{AccessArgument, Failure, Format, Out, Outcome, STDIN_ARGUMENT, counted};
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::thread::available_parallelism;
 
 /// Say for each event which webhooks want it
 #[derive(clap::Args)]
@@ -14,6 +16,11 @@ pub(super) struct Arguments {
     /// Who may access an event's resource, for webhooks of level `user`
     #[arg(long, value_enum, default_value = "owner")]
     access: AccessArgument,
+    /// On how many threads; as many as there are processors without it
+    ///
+    /// What is printed is the same for any number.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
     /// Go on without webhooks that are not valid
     #[arg(long)]
     skip_invalid: bool,
@@ -45,9 +52,15 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     let progress = Progress::new(&arguments.events);
     let answers = Answers::new(webhooks, arguments.access, arguments.format);
     let mut run = Run { out, progress, events: 0, matches: 0, bad };
-    run.all(Batches::new(arguments.events), answers)?;
+    let threads = arguments
+        .threads
+        .map_or_else(|| available_parallelism().map_or(1, usize::from), usize::from);
+    run.all(Batches::new(arguments.events), answers, threads)?;
     run.finish()
 }
+
+/// Batches before threads pay.
+const ALONE: usize = 2;
 
 /// What is printed, and what came of it.
 struct Run<'a> {
@@ -59,24 +72,47 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn all(&mut self, batches: Batches, mut answers: Answers) -> Result<(), Failure> {
-        for batch in batches {
-            let taken = batch.taken;
-            let mut goes_on = true;
+    fn all(
+        &mut self,
+        mut batches: Batches,
+        mut answers: Answers,
+        threads: usize,
+    ) -> Result<(), Failure> {
+        let mut answered = 0;
+        while let Some(batch) = batches.next(usize::MAX) {
+            let mut end = None;
             answers.answer(batch, |piece| {
-                goes_on = self.print(piece)?;
+                end = self.print(piece)?;
                 Ok::<_, Failure>(())
             })?;
-            if !goes_on {
-                break;
+            if end != Some(true) {
+                return Ok(());
             }
-            self.progress.tick(taken, self.events);
+            answered += 1;
+            if threads > 1 && answered >= ALONE && answers.are_ready() {
+                return self.all_on(Threads::new(threads, batches, answers)?);
+            }
         }
         Ok(())
     }
 
-    /// Whether there may be more.
-    fn print(&mut self, piece: Piece) -> Result<bool, Failure> {
+    fn all_on(&mut self, mut threads: Threads) -> Result<(), Failure> {
+        while let Some(pieces) = threads.turn() {
+            let mut end = None;
+            for piece in pieces {
+                end = self.print(piece)?;
+            }
+            match end {
+                Some(true) => {}
+                Some(false) => return Ok(()),
+                None => return Err(Failure::Panicked),
+            }
+        }
+        threads.end()
+    }
+
+    /// At the end of a batch, whether another one may follow.
+    fn print(&mut self, piece: Piece) -> Result<Option<bool>, Failure> {
         let mut rest = piece.out.as_slice();
         let mut printed = 0;
         for (place, line) in piece.said {
@@ -90,15 +126,16 @@ impl Run<'_> {
         self.events += piece.events;
         self.matches += piece.matches;
         self.bad |= piece.bad;
-        match piece.end {
-            None => return Ok(true),
+        let goes_on = match piece.end {
+            None => return Ok(None),
             Some(End::Failed(failure)) => return Err(failure),
-            Some(End::GoesOn) => {}
-            Some(End::Broken) => return Ok(false),
-        }
+            Some(End::GoesOn) => true,
+            Some(End::Broken) => false,
+        };
         // The next batch may have to wait for more input.
         self.out.flush()?;
-        Ok(true)
+        self.progress.tick(piece.taken, self.events);
+        Ok(Some(goes_on))
     }
 
     fn finish(mut self) -> Result<Outcome, Failure> {

@@ -12,6 +12,7 @@ mod matching;
 mod patch;
 mod progress;
 mod report;
+mod threads;
 mod validate;
 mod webhooks;
 mod workload;
@@ -91,6 +92,11 @@ enum Failure {
     Input(String, io::Error),
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+    /// It has said more.
+    #[error("a thread panicked")]
+    Panicked,
 }
 
 /// A tenant on the command line; an empty one is most likely an unset variable.
