@@ -143,6 +143,40 @@ fn what_is_refused_changes_nothing() {
     }
 }
 
+/// A webhook of level `user` that is nobody's is no event's without an owner, however that is said.
+#[test]
+fn nobodys_webhooks_are_not_everybodys() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let document = json!({"id": "w", "name": "n", "url": "https://a.example/", "enabled": true,
+        "level": "user", "eventTypes": [TYPE]});
+    let nobodys = Webhook::read(&Draft::from(document), &rules).unwrap();
+    let plain = subscription(&nobodys, &"t".into(), rules.catalogue());
+    registry.load("t", [nobodys], None).unwrap();
+    let mut reader = registry.reader();
+    let event = event(&rules, "t", "a").with_owner("");
+    let empty = ["".into()];
+    for access in [Access::Owner, Access::Users(&empty), Access::Asked(&|_| true)] {
+        assert!(reader.matches(&event, access).unwrap().is_empty(), "{access:?}");
+        assert!(!plain.matches(&event, access), "{access:?}");
+    }
+    assert_eq!(reader.matches(&event, Access::Everyone).unwrap().len(), 1);
+}
+
+#[test]
+fn revisions_end_somewhere() {
+    let rules = Rules::default();
+    let registry = Registry::with_limit_per_user(&rules, 1);
+    registry.load("t", [], Some(u64::MAX - 1)).unwrap();
+    let put = |id, user| registry.put("t", by(&rules, id, "", user), None);
+    assert!(put("a", "u1").unwrap().applied);
+    let change = put("b", "u2").unwrap();
+    assert_eq!((change.applied, change.revision), (false, u64::MAX));
+    registry.load("t2", [by(&rules, "a", "", "u1"), by(&rules, "b", "", "u2")], None).unwrap();
+    let taken_over = registry.put("t2", by(&rules, "b", "", "u1"), None);
+    assert!(matches!(taken_over, Err(PutError::TooMany { .. })), "one more of that user");
+}
+
 /// Whoever keeps an answer keeps its revision, and keeps nobody from making changes.
 #[test]
 fn an_answer_is_of_one_revision() {
@@ -429,6 +463,10 @@ fn damaged_snapshots_are_refused_whole() {
         error.to_string(),
         "line 1 of the snapshot: the snapshot is of version 2, this crate reads 1"
     );
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let first = lines.iter().position(|line| line.contains("crc32")).unwrap();
+    let doubled = [&lines[..=first], &lines[1..=first], &lines[first + 1..]].concat().concat();
+    assert_eq!(kind(doubled.as_bytes()), Err(SnapshotErrorKind::Damaged), "a tenant twice");
     for nonsense in ["", "\n", "{}\n", "[1,2]\n", "{\"format\":\"tar\",\"version\":1}\n"] {
         assert_eq!(kind(nonsense.as_bytes()), Err(SnapshotErrorKind::NotASnapshot), "{nonsense}");
     }

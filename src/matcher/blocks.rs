@@ -56,14 +56,20 @@ impl Blocks {
         self.words.len()
     }
 
+    /// Words that are free.
+    pub(super) fn idle(&self) -> usize {
+        self.idle
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.words.capacity() * size_of::<u32>()
     }
 
-    /// Whether most of the memory is free, and it would pay to [move](Self::moved) all lists.
-    pub(super) fn is_sparse(&self) -> bool {
-        const SMALL: usize = 1 << 10;
-        self.words.len() > SMALL && self.idle > self.words.len() / 2
+    /// Whether most of the memory is free, and more words of it than there are places to walk when
+    /// all lists move: then that costs no more than what freed them.
+    pub(super) fn is_sparse(&self, places: usize) -> bool {
+        const SMALL: usize = 1 << 9;
+        self.idle > places.max(SMALL) && self.idle > self.words.len() / 2
     }
 
     /// An empty store with room for all lists of this one.

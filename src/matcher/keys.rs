@@ -70,6 +70,11 @@ impl Keys {
         self.table.len()
     }
 
+    /// How many numbers there are, those that are free included.
+    pub(super) fn places(&self) -> usize {
+        self.keys.len()
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.keys.capacity() * size_of::<Key>()
             + self.free.capacity() * size_of::<Number>()

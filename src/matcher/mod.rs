@@ -288,7 +288,8 @@ impl Matcher {
     /// Takes a subscription out; no later match sees it. Whether it was there: a slot that was
     /// removed removes nothing.
     ///
-    /// Costs as [`insert`](Self::insert), and leaves nothing behind but the slot.
+    /// Costs as [`insert`](Self::insert), now and then moving all lists to smaller memory, and leaves
+    /// nothing behind but room for later inserts.
     pub fn remove(&mut self, slot: Slot) -> bool {
         let Some(Place { scope, plan, .. }) = self.place(slot) else { return false };
         look(self.plans.mentioned(&plan).map(|number| self.keys.touch(number)));
@@ -316,7 +317,7 @@ impl Matcher {
     /// Gives memory back where most of it is free.
     fn compact(&mut self) {
         let Self { slots, keys, plans, postings, .. } = self;
-        if let Some(moved) = plans.compact() {
+        if let Some(moved) = plans.compact(slots.len() + keys.places()) {
             for place in slots.iter_mut().filter(|place| place.scope != VACANT) {
                 place.plan = moved.plan(place.plan);
             }
@@ -324,12 +325,24 @@ impl Matcher {
                 lists.each_test(postings, |rest| moved.word(rest));
             }
         }
-        if postings.is_sparse() {
-            let mut dense = postings.moved();
-            for lists in keys.all_posted() {
-                *lists = lists.moved(postings, &mut dense);
-            }
-            *postings = dense;
+        if postings.is_sparse(keys.places()) {
+            self.move_postings();
+        }
+    }
+
+    fn move_postings(&mut self) {
+        let Self { keys, postings, .. } = self;
+        let mut dense = postings.moved();
+        for lists in keys.all_posted() {
+            *lists = lists.moved(postings, &mut dense);
+        }
+        *postings = dense;
+    }
+
+    /// Gives back the memory that lists left behind while they grew together, as in a bulk load.
+    pub(crate) fn settle(&mut self) {
+        if self.postings.idle() > self.postings.len() / 8 {
+            self.move_postings();
         }
     }
 

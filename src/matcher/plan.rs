@@ -175,9 +175,10 @@ impl Plans {
         self.table.find(spread(hash), |(other, _)| *other == hash).map_or(0, |(_, at)| *at)
     }
 
-    /// Gives memory back where most of it is free; all plans are to be replaced then.
-    pub(super) fn compact(&mut self) -> Option<Moved> {
-        if !self.codes.is_sparse() {
+    /// Gives memory back where most of it is free; all plans are to be replaced then, which are in
+    /// so many places.
+    pub(super) fn compact(&mut self, places: usize) -> Option<Moved> {
+        if !self.codes.is_sparse(places) {
             return None;
         }
         let mut codes = self.codes.moved();

@@ -33,7 +33,7 @@ pub(super) struct Channel {
     /// The number of the tenant.
     pub(super) number: u32,
     /// For each attribute how many terms speak of it, so that one that none does costs nothing.
-    pub(super) used: SmallVec<[u32; 4]>,
+    pub(super) used: SmallVec<[u64; 4]>,
     /// The shelf of subscriptions to all resources.
     all: Option<u32>,
     owners: HashMap<UserId, u32>,
@@ -206,7 +206,13 @@ impl Shelves {
         let Some(channel) = self.channels.get_mut(at) else { return };
         match owner {
             None => channel.all = None,
-            Some(owner) => drop(channel.owners.remove(&owner)),
+            Some(owner) => {
+                channel.owners.remove(&owner);
+                // Who asks for every owner walks the whole table.
+                if channel.owners.len() < channel.owners.capacity() / 8 {
+                    channel.owners.shrink_to(2 * channel.owners.len());
+                }
+            }
         }
         if channel.all.is_none() && channel.owners.is_empty() {
             let Channel { tenant, event_type, .. } = self.channels.remove(at);
@@ -329,7 +335,11 @@ impl Channel {
 
     /// Calls `each` with the shelves of owners that an event of this channel may reach.
     pub(super) fn owned(&self, event: &Event<'_>, access: Access<'_>, mut each: impl FnMut(u32)) {
-        let of = |owner: &str| self.owners.get(owner).copied();
+        // The empty id is nobody's.
+        let is_user = |owner: &&str| !owner.is_empty();
+        let of = |owner: &str| {
+            Some(owner).filter(is_user).and_then(|owner| self.owners.get(owner)).copied()
+        };
         match access {
             Access::Owner => event.owner().and_then(of).into_iter().for_each(each),
             Access::Users(users) => {
@@ -337,7 +347,8 @@ impl Channel {
             }
             Access::Everyone => self.owners.values().copied().for_each(each),
             Access::Asked(may_access) => {
-                let owners = self.owners.iter().filter(|(owner, _)| may_access(owner));
+                let owners = self.owners.iter().filter(|(owner, _)| is_user(&owner.as_str()));
+                let owners = owners.filter(|(owner, _)| may_access(owner));
                 owners.for_each(|(_, shelf)| each(*shelf));
             }
         }

@@ -30,7 +30,8 @@ pub struct Subscription {
 pub enum Audience {
     /// All resources of the tenant.
     Tenant,
-    /// Those that this user may access.
+    /// Those that this user may access. The empty id is nobody's: its events are wanted where
+    /// everyone may access everything.
     Owner(UserId),
 }
 
@@ -54,10 +55,11 @@ impl Access<'_> {
     #[must_use]
     pub fn allows(&self, user: &UserId, event: &Event<'_>) -> bool {
         match self {
+            Self::Everyone => true,
+            _ if user.as_str().is_empty() => false,
             Self::Owner => event.owner() == Some(user.as_str()),
             Self::Users(users) => users.contains(user),
             Self::Asked(may_access) => may_access(user),
-            Self::Everyone => true,
         }
     }
 }

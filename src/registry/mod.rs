@@ -45,14 +45,15 @@
 //! A tenant has a revision, which rises with each change. A change that comes from a log carries
 //! its own: one at or below the tenant's has been seen, and is ignored, so that a log may be
 //! replayed from anywhere before, and a webhook that was removed does not come back. A change
-//! without one takes the next.
+//! without one takes the next. Load a tenant at the revision that its log has reached, and do not
+//! mix changes with a revision and without: the log's next one might be taken by then.
 //!
 //! # Cost
 //!
 //! A match is a match of the [`matcher`](crate::matcher), and finding the tenant. A change is
 //! made twice, once on each of two copies, the second time together with the next change; so a
 //! tenant that changes holds its index twice, and one that is only loaded, once. The webhooks
-//! themselves are held once. [`Registry::stats`] tells the bytes.
+//! themselves are held once; the last one that was replaced or removed, until the next change. [`Registry::stats`] tells the bytes.
 
 mod error;
 mod snapshot;
@@ -66,8 +67,9 @@ use crate::matcher::{Access, Audience, Scratch, Subscription};
 use crate::webhook::{Catalogue, Level, Rules, Webhook, WebhookId};
 use arc_swap::{ArcSwap, Guard};
 use hashbrown::{DefaultHashBuilder, HashTable};
+use std::fmt;
 use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tenant::{State, Tenant};
 
 /// The webhooks of many tenants; see the [module](self). Cheap to clone: clones are the same.
@@ -91,7 +93,7 @@ struct Shard {
     changing: Mutex<()>,
 }
 
-const SHARDS: usize = 256;
+const SHARDS: usize = 1 << 12;
 
 /// What became of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,14 +176,15 @@ impl Registry {
     pub fn evict(&self, tenant: &str) -> bool {
         let hash = self.0.hash(tenant);
         let shard = self.0.shard(hash);
-        let found = shard.change(|tenants| {
-            let entry = tenants.find_entry(hash, |held| held.id.as_str() == tenant).ok()?;
-            Some(entry.remove().0)
+        let _changing = shard.lock();
+        let Some(found) = self.0.find(tenant) else { return false };
+        shard.change(|tenants| {
+            if let Ok(entry) = tenants.find_entry(hash, |held| Arc::ptr_eq(held, &found)) {
+                entry.remove();
+            }
         });
-        if let Some(tenant) = &found {
-            tenant.lock().evicted = true;
-        }
-        found.is_some()
+        found.lock().evicted = true;
+        true
     }
 
     /// Puts a webhook in, in the place of the one with its id if there is one.
@@ -322,36 +325,42 @@ impl Inner {
 
     /// Makes a state that was built the tenant's.
     fn install(&self, id: TenantId, mut state: State, given: Option<u64>) -> Change {
+        state.matcher.settle();
         let hash = self.hash(id.as_str());
-        self.shard(hash).change(|tenants| {
-            if let Some(tenant) = tenants.find(hash, |held| held.id == id) {
-                let mut writer = tenant.lock();
-                return match tenant.revision(given) {
-                    Err(revision) => Change { revision, applied: false, before: None },
-                    Ok(revision) => {
-                        state.revision = revision;
-                        tenant.replace(&mut writer, state);
-                        Change { revision, applied: true, before: None }
-                    }
-                };
-            }
-            let revision = state.revision;
-            let tenant = Arc::new(Tenant::new(id, state));
-            let hash_of = |tenant: &Arc<Tenant>| self.hash(tenant.id.as_str());
+        let shard = self.shard(hash);
+        let _changing = shard.lock();
+        if let Some(tenant) = self.find(id.as_str()) {
+            let mut writer = tenant.lock();
+            return match tenant.revision(given) {
+                Err(revision) => Change { revision, applied: false, before: None },
+                Ok(revision) => {
+                    state.revision = revision;
+                    tenant.replace(&mut writer, state);
+                    Change { revision, applied: true, before: None }
+                }
+            };
+        }
+        let revision = state.revision;
+        let tenant = Arc::new(Tenant::new(id, state));
+        let hash_of = |tenant: &Arc<Tenant>| self.hash(tenant.id.as_str());
+        shard.change(|tenants| {
             tenants.insert_unique(hash, tenant, hash_of);
-            Change { revision, applied: true, before: None }
-        })
+        });
+        Change { revision, applied: true, before: None }
     }
 }
 
 impl Shard {
+    /// The right to change the map.
+    fn lock(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Changes a copy of the map and makes it the current one.
-    fn change<T>(&self, change: impl FnOnce(&mut HashTable<Arc<Tenant>>) -> T) -> T {
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+    fn change(&self, change: impl FnOnce(&mut HashTable<Arc<Tenant>>)) {
         let mut tenants = HashTable::clone(&self.tenants.load());
-        let result = change(&mut tenants);
+        change(&mut tenants);
         self.tenants.store(Arc::new(tenants));
-        result
     }
 }
 
@@ -366,7 +375,6 @@ pub fn subscription(webhook: &Webhook, tenant: &TenantId, catalogue: &Catalogue)
         webhook.event_types().iter().flat_map(|name| catalogue.received(name)).collect();
     let audience = match webhook.level() {
         Level::Tenant => Audience::Tenant,
-        // Nobody has the empty id.
         Level::User => {
             Audience::Owner(webhook.owner().cloned().unwrap_or_else(|| UserId::from("")))
         }
@@ -407,10 +415,16 @@ impl Reader {
 ///
 /// It keeps that revision in memory: while one is held, the next changes of the tenant copy its
 /// index. Take what is needed and let it go.
-#[derive(Debug)]
 pub struct Answer<'r> {
     state: Guard<Arc<State>>,
     hits: &'r [u32],
+}
+
+impl fmt::Debug for Answer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (revision, webhooks) = (self.revision(), self.len());
+        write!(f, "Answer {{ revision: {revision}, webhooks: {webhooks} }}")
+    }
 }
 
 impl Answer<'_> {

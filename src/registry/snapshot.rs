@@ -15,9 +15,11 @@ use super::{LoadError, Registry};
 use crate::event::TenantId;
 use crate::syntax::{kinds, quote};
 use crate::webhook::{Draft, Webhook};
+use hashbrown::HashSet;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read, Write};
+use std::sync::Arc;
 
 const FORMAT: &str = "hooksieve-snapshot";
 const VERSION: u64 = 1;
@@ -152,9 +154,15 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// What the stream says.
+    /// What the stream says; a webhook or a tenant's id of more than 16 MiB, which could not be
+    /// read back.
     pub fn write_snapshot(&self, out: impl Write) -> io::Result<()> {
-        self.write(&self.tenants(), out)
+        let states = self.tenants().into_iter().filter_map(|tenant| {
+            // One that was evicted meanwhile is passed over.
+            let state = self.0.find(tenant.as_str())?.current.load_full();
+            Some((tenant, state))
+        });
+        write(states, out)
     }
 
     /// Writes one tenant as a snapshot; nothing at all where it is not loaded, and `false`.
@@ -163,45 +171,12 @@ impl Registry {
     ///
     /// As [`write_snapshot`](Self::write_snapshot).
     pub fn write_tenant_snapshot(&self, tenant: &str, out: impl Write) -> io::Result<bool> {
-        match self.stats(tenant) {
-            None => Ok(false),
-            Some(_) => self.write(&[tenant.into()], out).map(|()| true),
-        }
+        let Some(found) = self.0.find(tenant) else { return Ok(false) };
+        let state = found.current.load_full();
+        write(std::iter::once((found.id.clone(), state)), out).map(|()| true)
     }
 
-    fn write(&self, tenants: &[TenantId], mut out: impl Write) -> io::Result<()> {
-        let mut line = Vec::new();
-        put(&mut line, &Header { format: FORMAT.into(), version: VERSION })?;
-        out.write_all(&line)?;
-        let mut written = 0;
-        for tenant in tenants {
-            // One that was evicted meanwhile is passed over.
-            let Some(found) = self.0.find(tenant.as_str()) else { continue };
-            let state = found.current.load_full();
-            let mut crc = crc32fast::Hasher::new();
-            let webhooks = state.matcher.len();
-            let section =
-                Section { tenant: tenant.as_str().into(), revision: state.revision, webhooks };
-            line.clear();
-            put(&mut line, &section)?;
-            for webhook in state.webhooks() {
-                crc.update(&line);
-                out.write_all(&line)?;
-                line.clear();
-                put(&mut line, &webhook.stored())?;
-            }
-            crc.update(&line);
-            put(&mut line, &Checksum { crc32: checksum(&crc).into() })?;
-            out.write_all(&line)?;
-            written += 1;
-        }
-        line.clear();
-        put(&mut line, &End { end: true, tenants: written })?;
-        out.write_all(&line)?;
-        out.flush()
-    }
-
-    /// Loads the tenants of a snapshot: all of them, or none where anything is wrong with it. One
+    /// Loads the tenants of a snapshot, up to its last line: all of them, or none where anything is wrong with it. One
     /// that is loaded is replaced if the snapshot's revision is above its own.
     ///
     /// Costs what reading the webhooks and inserting them costs; memory for the webhooks and their
@@ -227,7 +202,8 @@ impl Registry {
                 return Err(lines.error(SnapshotErrorKind::NotASnapshot, message));
             }
         }
-        let mut states = Vec::new();
+        let mut states: Vec<(TenantId, State)> = Vec::new();
+        let mut seen = HashSet::new();
         loop {
             lines.crc = None;
             lines.next()?;
@@ -238,7 +214,11 @@ impl Registry {
                 }
                 break;
             }
-            states.push(self.section(&mut lines)?);
+            let section = self.section(&mut lines)?;
+            if !seen.insert(section.0.clone()) {
+                return Err(lines.damaged("a tenant stands here for the second time"));
+            }
+            states.push(section);
         }
         let mut loaded = Loaded::default();
         for (tenant, state) in states {
@@ -291,14 +271,52 @@ impl Registry {
         }
         match invalid {
             Some(error) => Err(error),
+            None if state.matcher.len() != webhooks => {
+                Err(lines.damaged("two webhooks of the tenant have the same id"))
+            }
             None => Ok((tenant, state)),
         }
     }
 }
 
+fn write(
+    states: impl Iterator<Item = (TenantId, Arc<State>)>,
+    mut out: impl Write,
+) -> io::Result<()> {
+    let mut line = Vec::new();
+    put(&mut line, &Header { format: FORMAT.into(), version: VERSION })?;
+    out.write_all(&line)?;
+    let mut tenants = 0;
+    for (tenant, state) in states {
+        let mut crc = crc32fast::Hasher::new();
+        let (revision, webhooks) = (state.revision, state.matcher.len());
+        line.clear();
+        put(&mut line, &Section { tenant: tenant.as_str().into(), revision, webhooks })?;
+        for webhook in state.webhooks() {
+            crc.update(&line);
+            out.write_all(&line)?;
+            line.clear();
+            put(&mut line, &webhook.stored())?;
+        }
+        crc.update(&line);
+        out.write_all(&line)?;
+        line.clear();
+        put(&mut line, &Checksum { crc32: checksum(&crc).into() })?;
+        out.write_all(&line)?;
+        tenants += 1;
+    }
+    line.clear();
+    put(&mut line, &End { end: true, tenants })?;
+    out.write_all(&line)?;
+    out.flush()
+}
+
 fn put(line: &mut Vec<u8>, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *line, value)?;
     line.push(b'\n');
+    if line.len() as u64 >= LONGEST {
+        return Err(io::Error::other("a webhook or a tenant's id is too long for a snapshot"));
+    }
     Ok(())
 }
 
@@ -317,7 +335,7 @@ impl<R: BufRead> Lines<R> {
         self.number += 1;
         let read = self.input.by_ref().take(LONGEST).read_until(b'\n', &mut self.line);
         if let Err(source) = read {
-            let error = self.error(SnapshotErrorKind::Io, source.to_string());
+            let error = self.error(SnapshotErrorKind::Io, "it could not be read");
             return Err(SnapshotError { source: Some(source), ..error });
         }
         if self.line.last() != Some(&b'\n') {

@@ -213,7 +213,7 @@ impl Tenant {
         match given {
             Some(revision) if revision <= highest => Err(highest),
             Some(revision) => Ok(revision),
-            None => Ok(highest.saturating_add(1)),
+            None => highest.checked_add(1).ok_or(highest),
         }
     }
 
@@ -226,7 +226,11 @@ impl Tenant {
         most: Option<usize>,
     ) -> Result<Change, PutError> {
         if let (Some(most), Some(user)) = (most, webhook.created().by())
-            && self.current.load().get(webhook.id().as_str()).is_none()
+            && self
+                .current
+                .load()
+                .get(webhook.id().as_str())
+                .is_none_or(|before| before.created().by() != Some(user))
             && writer.users.get(user).is_some_and(|count| *count >= most)
         {
             return Err(PutError::TooMany { user: user.clone(), most });
