@@ -63,7 +63,7 @@ struct Query {
 }
 
 /// Values of events on their way at once: more than a core waits for at once.
-const PROBES: usize = 32;
+const PROBES: usize = 64;
 
 /// A value on its way.
 struct Probe<'e> {
@@ -75,7 +75,7 @@ struct Probe<'e> {
 }
 
 /// Events on their way at once.
-const TOGETHER: usize = 8;
+const TOGETHER: usize = 16;
 
 impl Scratch {
     /// What the last match did, all its events taken together.
