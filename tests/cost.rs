@@ -169,6 +169,42 @@ fn work_does_not_grow_with_webhooks_that_are_not_touched() {
     assert!(work[0].probes <= 4);
 }
 
+/// A value under which no filter is found is looked up where a test needs it, and once at most.
+#[test]
+fn an_attribute_that_is_only_tested_costs_no_lookup_without_a_test() {
+    let profile = Profile::webhook();
+    let mut matcher = Matcher::new(&profile);
+    let owners = [Audience::Tenant, Audience::Owner("u1".into()), Audience::Owner("u2".into())];
+    let slots = owners.map(|audience| {
+        let filter = profile.filter(r#"spaceId eq "s1" and data.status eq "ok""#, None).unwrap();
+        let subscription = Subscription::new("t1", ["x"], filter).with_audience(audience);
+        matcher.insert(&subscription).unwrap()
+    });
+    let mut scratch = Scratch::default();
+    let mut work = |matcher: &Matcher, space| {
+        let event = Event::new(profile.layout(), "t1", "x").with_attribute("spaceId", space);
+        let event = event.unwrap().with_attribute("data.status", "ok").unwrap();
+        let one = matcher.matches(&event, Access::Everyone, &mut scratch).len();
+        let work = scratch.work();
+        let query = [(&event, Access::Everyone); 3];
+        let many = matcher.matches_all(&query, &mut scratch);
+        assert!(many.map(|hits| hits.len()).all(|many| many == one));
+        assert_eq!(scratch.work().probes, 3 * work.probes);
+        (one, work.probes, work.tests)
+    };
+    assert_eq!(work(&matcher, "s2"), (0, 1, 0));
+    assert_eq!(work(&matcher, "s1"), (3, 2, 3));
+    // Now one filter is found by it, so that it is looked up for each event.
+    let filter = profile.filter(r#"data.status eq "error""#, None).unwrap();
+    let slot = matcher.insert(&Subscription::new("t1", ["x"], filter)).unwrap();
+    assert_eq!(work(&matcher, "s2"), (0, 2, 0));
+    assert_eq!(work(&matcher, "s1"), (3, 2, 3));
+    matcher.remove(slot);
+    assert_eq!(work(&matcher, "s2"), (0, 1, 0));
+    slots.map(|slot| assert!(matcher.remove(slot)));
+    assert_eq!(work(&matcher, "s1"), (0, 0, 0));
+}
+
 #[test]
 fn an_event_nobody_wants_costs_no_lookup() {
     let profile = Profile::webhook();

@@ -8,7 +8,7 @@ use super::hash::Half;
 use super::keys::{Found, NONE, Number, Wanted};
 use super::order::sort_from;
 use super::postings::Posting;
-use super::shelves::Channel;
+use super::shelves::{Channel, Used};
 use super::{Access, Matcher};
 use crate::event::{Event, Layout};
 use smallvec::SmallVec;
@@ -31,6 +31,9 @@ pub struct Scratch {
 /// What comes out of postings.
 #[derive(Clone, Debug, Default)]
 struct Out {
+    /// The values found of the event at hand: those watched, and from its first test on all.
+    found: Vec<Found>,
+    found_all: bool,
     tests: Vec<[u32; 2]>,
     turned: Vec<u32>,
     /// Of all events, one behind the other.
@@ -42,7 +45,8 @@ struct Out {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Work {
-    /// Attribute values looked up.
+    /// Attribute values looked up: those that filters are found by, and where one of those filters
+    /// is tested, all that filters mention.
     pub probes: usize,
     /// Postings of those values visited.
     pub postings: usize,
@@ -59,7 +63,7 @@ struct Query {
 }
 
 /// Values of events on their way at once: more than a core waits for at once.
-const PROBES: usize = 32;
+const PROBES: usize = 64;
 
 /// A value on its way.
 struct Probe<'e> {
@@ -71,7 +75,7 @@ struct Probe<'e> {
 }
 
 /// Events on their way at once.
-const TOGETHER: usize = 8;
+const TOGETHER: usize = 16;
 
 impl Scratch {
     /// What the last match did, all its events taken together.
@@ -115,26 +119,22 @@ impl Scratch {
     /// costs less than taking the steps apart.
     pub(super) fn run_one(&mut self, matcher: &Matcher, event: &Event<'_>, access: Access<'_>) {
         self.begin();
-        let Self { found, out, ends, last, .. } = self;
+        let Self { out, ends, last, .. } = self;
         let Matcher { profile, shelves, keys, postings, .. } = matcher;
         let at = shelves.find_from(*last, event.tenant(), event.event_type());
         if let Some(at) = at
             && let Some(channel) = shelves.channel(at)
         {
             *last = at;
-            found.clear();
-            each_value(channel, event, profile.layout(), |wanted| {
+            out.found.clear();
+            each_value(channel, event, profile.layout(), Used::is_watched, |wanted| {
                 out.work.probes += 1;
-                let hash = keys.hash(wanted);
-                let candidate = keys.candidate(hash);
-                if candidate != NONE
-                    && let Some(value) = keys.confirm(candidate, hash, wanted)
-                {
-                    found.push(value);
+                if let Some(value) = keys.find(wanted) {
+                    out.found.push(value);
                 }
             });
-            look(found.iter().map(|found| postings.word(found.lists.first())));
-            matcher.collect_all(channel, event, access, found, out);
+            look(out.found.iter().map(|found| postings.word(found.lists.first())));
+            matcher.collect_all(channel, event, access, out);
         }
         ends.push(out.hits.len());
     }
@@ -151,7 +151,7 @@ impl Scratch {
             self.last = at.unwrap_or(self.last);
             self.queries.push(Query { channel: at, found: 0 });
             if let Some(channel) = at.and_then(|at| shelves.channel(at)) {
-                each_value(channel, event, profile.layout(), |wanted| {
+                each_value(channel, event, profile.layout(), Used::is_watched, |wanted| {
                     let hash = keys.hash(wanted);
                     probes.push(Probe { wanted, hash, candidate: NONE, query });
                     if probes.len() == PROBES {
@@ -195,25 +195,28 @@ impl Scratch {
             let (found, behind) = rest.split_at_checked(query.found).unwrap_or_default();
             rest = behind;
             if let Some(channel) = query.channel.and_then(|at| matcher.shelves.channel(at)) {
-                matcher.collect_all(channel, event, *access, found, out);
+                out.found.clear();
+                out.found.extend_from_slice(found);
+                matcher.collect_all(channel, event, *access, out);
             }
             ends.push(out.hits.len());
         }
     }
 }
 
-/// Calls `each` with the values of an event that filters of the channel may mention.
+/// Calls `each` with the values of an event whose attributes are wanted.
 #[inline]
 fn each_value<'e>(
     channel: &Channel,
     event: &'e Event<'_>,
     layout: &Layout,
+    is_wanted: impl Fn(Used) -> bool,
     mut each: impl FnMut(Wanted<'e>),
 ) {
     let number = channel.number;
     let values = event.values(layout);
     for (attribute, used) in channel.used.iter().enumerate() {
-        if *used == 0 {
+        if !is_wanted(*used) {
             continue;
         }
         let value = match values {
@@ -227,26 +230,20 @@ fn each_value<'e>(
 }
 
 impl Matcher {
-    /// Appends the hits of an event of a channel, ascending.
+    /// Appends the hits of an event, ascending.
     #[inline]
-    fn collect_all(
-        &self,
-        channel: &Channel,
-        event: &Event<'_>,
-        access: Access<'_>,
-        found: &[Found],
-        out: &mut Out,
-    ) {
+    fn collect_all(&self, channel: &Channel, event: &Event<'_>, access: Access<'_>, out: &mut Out) {
         let begin = out.hits.len();
+        out.found_all = false;
         let all = channel.all();
         if let Some(shelf) = all {
-            self.collect(shelf, found, out);
+            self.collect(shelf, channel, event, out);
         }
         if channel.has_owners() {
             let mut shelves = usize::from(all.is_some());
             channel.owned(event, access, |shelf| {
                 shelves += 1;
-                self.collect_owned(shelf, found, out);
+                self.collect(shelf, channel, event, out);
             });
             if shelves > 1 {
                 // A user may be named twice.
@@ -255,45 +252,41 @@ impl Matcher {
         }
     }
 
-    /// As [`collect`](Self::collect), for less room in the way of those that stand on one shelf.
-    #[inline(never)]
-    fn collect_owned(&self, at: u32, found: &[Found], out: &mut Out) {
-        self.collect(at, found, out);
-    }
-
     /// Appends the hits on a shelf, ascending.
     ///
     /// A posting tells whether its slot's verdict is turned from the default one, the same by
     /// whichever value the slot is reached. The hits are the defaults, but for the turned slots, of
     /// which those that were in are out and those that were out are in.
-    #[inline(always)]
-    fn collect(&self, at: u32, found: &[Found], out: &mut Out) {
+    #[inline]
+    fn collect(&self, at: u32, channel: &Channel, event: &Event<'_>, out: &mut Out) {
         let Some(shelf) = self.shelves.shelf(at) else { return };
-        let Out { tests, turned, hits, work } = out;
-        let plain = shelf.defaults.is_empty();
-        if !plain {
+        if shelf.defaults.is_empty() {
+            let mut hits = std::mem::take(&mut out.hits);
+            self.turned(at, channel, event, &mut hits, out);
+            out.hits = hits;
+        } else {
+            let mut turned = std::mem::take(&mut out.turned);
             turned.clear();
-        }
-        self.turned(at, found, tests, if plain { hits } else { turned }, work);
-        if !plain {
-            shelf.defaults.merge(turned, hits);
+            self.turned(at, channel, event, &mut turned, out);
+            shelf.defaults.merge(&turned, &mut out.hits);
+            out.turned = turned;
         }
     }
 
     /// Appends the slots on a shelf whose verdict is not the default one, ascending.
-    #[inline(always)]
     fn turned(
         &self,
         at: u32,
-        found: &[Found],
-        tests: &mut Vec<[u32; 2]>,
+        channel: &Channel,
+        event: &Event<'_>,
         turned: &mut Vec<u32>,
-        work: &mut Work,
+        out: &mut Out,
     ) {
+        let Out { tests, found, found_all, work, .. } = out;
         tests.clear();
         let begin = turned.len();
         let mut lists = 0;
-        for value in found {
+        for value in &*found {
             let Some(place) = value.lists.find(&self.postings, at) else { continue };
             let posting = Posting::at(&self.postings, place);
             work.postings += posting.slots();
@@ -304,6 +297,13 @@ impl Matcher {
         if !tests.is_empty() {
             work.tests += tests.len();
             look(tests.iter().map(|[_, rest]| self.plans.touch(*rest)));
+            if !std::mem::replace(found_all, true) {
+                let layout = self.profile.layout();
+                each_value(channel, event, layout, Used::is_only_tested, |wanted| {
+                    work.probes += 1;
+                    found.extend(self.keys.find(wanted));
+                });
+            }
             let holds = |number: Number| found.iter().any(|found| found.number == number);
             for [slot, rest] in tests {
                 if self.plans.turns(*rest, holds) {

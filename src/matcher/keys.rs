@@ -118,13 +118,23 @@ impl Keys {
             Some(key) if self.is(key, candidate, wanted) => {
                 Some(Found { number: candidate, lists: key.lists })
             }
-            _ => self.find(hash, wanted),
+            _ => self.search(hash, wanted),
+        }
+    }
+
+    /// A value in one step.
+    #[inline(always)]
+    pub(super) fn find(&self, wanted: Wanted<'_>) -> Option<Found> {
+        let hash = self.hash(wanted);
+        match self.candidate(hash) {
+            NONE => None,
+            candidate => self.confirm(candidate, hash, wanted),
         }
     }
 
     /// Where two values have the same hash.
     #[cold]
-    fn find(&self, hash: Half, wanted: Wanted<'_>) -> Option<Found> {
+    fn search(&self, hash: Half, wanted: Wanted<'_>) -> Option<Found> {
         let found = |number: Number| {
             let key = self.keys.get(number as usize)?;
             self.is(key, number, wanted).then_some(Found { number, lists: key.lists })

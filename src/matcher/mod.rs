@@ -45,7 +45,7 @@ use crate::filter::{Node, Profile};
 use blocks::{Blocks, look};
 use keys::{Keys, Wanted};
 use plan::{Plan, Plans, Watch};
-use shelves::{Channel, Shelves};
+use shelves::{Channel, Shelves, Used};
 
 /// Names a subscription in a [`Matcher`].
 ///
@@ -255,14 +255,16 @@ impl Matcher {
         for (number, watch) in plans.terms(&plan) {
             let Some((attribute, lists, count)) = keys.posted(number) else { continue };
             if used.len() <= attribute {
-                used.resize(attribute + 1, 0);
+                used.resize(attribute + 1, Used::default());
             }
-            used.get_mut(attribute).into_iter().for_each(|used| *used += 1);
+            let Some(used) = used.get_mut(attribute) else { continue };
+            used.all += 1;
             match watch {
                 Watch::Not => continue,
                 Watch::Enough => lists.put(postings, at, slot, None),
                 Watch::Test(rest) => lists.put(postings, at, slot, Some(rest)),
             }
+            used.watched += 1;
             *count += 1;
         }
     }
@@ -277,9 +279,11 @@ impl Matcher {
         let Some(Channel { used, .. }) = shelves.channel_mut(channel) else { return };
         for (number, watch) in plans.terms(&plan) {
             let Some((attribute, lists, count)) = keys.posted(number) else { continue };
-            used.get_mut(attribute).into_iter().for_each(|used| *used -= 1);
+            let Some(used) = used.get_mut(attribute) else { continue };
+            used.all -= 1;
             if watch != Watch::Not {
                 lists.take(postings, at, slot, watch != Watch::Enough);
+                used.watched -= 1;
                 *count -= 1;
             }
         }

@@ -2,58 +2,66 @@
 
 use wide::i32x8;
 
+/// Most slots that are ranked.
+const RANKED: usize = 32;
 /// Most slots that are spread; beyond, sorting in general is as fast.
 const SPREAD: usize = 1 << 10;
 
 /// Sorts the slots from `begin` on and drops doubles.
 #[inline]
 pub(super) fn sort_from(slots: &mut Vec<u32>, begin: usize) {
-    let Some(part) = slots.get_mut(begin..) else { return };
-    let kept = sort(part);
+    let count = slots.len() - begin;
+    // Slots are taken eight by eight, which may reach behind the last.
+    slots.extend_from_slice(&[0; 8]);
+    let kept = slots.get_mut(begin..).map_or(0, |part| sort(part, count));
     slots.truncate(begin + kept);
 }
 
-/// How many are kept.
-fn sort(slots: &mut [u32]) -> usize {
-    match slots.len() {
-        len @ 0..2 => len,
-        2..=8 => rank::<1>(slots),
-        9..=16 => rank::<2>(slots),
-        17..=24 => rank::<3>(slots),
-        25..=32 => rank::<4>(slots),
-        33..=SPREAD => spread(slots),
-        _ => {
-            slots.sort_unstable();
-            unique(slots)
-        }
+/// Sorts the first `count`, behind which are at least eight more; how many are kept.
+fn sort(slots: &mut [u32], count: usize) -> usize {
+    match count {
+        0..2 => count,
+        2..=8 => rank::<1>(slots, count),
+        9..=16 => rank::<2>(slots, count),
+        17..=24 => rank::<3>(slots, count),
+        25..=RANKED => rank::<4>(slots, count),
+        33..=SPREAD => spread(slots, count),
+        _ => sort_plainly(slots, count),
     }
+}
+
+#[cold]
+fn sort_plainly(slots: &mut [u32], count: usize) -> usize {
+    let slots = slots.get_mut(..count).unwrap_or_default();
+    slots.sort_unstable();
+    unique(slots)
 }
 
 /// Sorts at most eight times `N` slots by counting for each how many are less: many steps, and none
 /// that depends on how a comparison came out, which no processor could foresee.
 #[inline]
-fn rank<const N: usize>(slots: &mut [u32]) -> usize {
+fn rank<const N: usize>(slots: &mut [u32], count: usize) -> usize {
     // Signed numbers compare as the slots do.
     const SIGN: i32x8 = i32x8::new([i32::MIN; 8]);
-    let count = slots.len();
-    let mut copy = [[u32::MAX; 8]; N];
-    if let Some(copy) = copy.as_flattened_mut().get_mut(..count) {
-        copy.copy_from_slice(slots);
-    }
+    let Some(copy) = slots.as_chunks().0.first_chunk::<N>().copied() else { return 0 };
     let values = copy.map(|lanes| i32x8::new(lanes.map(u32::cast_signed)) ^ SIGN);
     let mut ranks = [i32x8::new([0; 8]); N];
-    for slot in &*slots {
+    for slot in slots.iter().take(count) {
         let other = i32x8::splat(slot.cast_signed()) ^ SIGN;
         for (rank, value) in ranks.iter_mut().zip(&values) {
             // A comparison that holds gives -1.
             *rank -= other.simd_lt(*value);
         }
     }
-    // Without doubles the ranks are 0, 1, 2, … and behind them `count` for each empty lane.
-    let sum: i32 = ranks.iter().map(|rank| rank.reduce_add()).sum();
-    if sum as usize != count * (count - 1) / 2 + (8 * N - count) * count {
-        slots.sort_unstable();
-        return unique(slots);
+    // Without doubles the ranks are 0, 1, 2, …
+    let mut left = i32x8::splat(count as i32) - i32x8::new([0, 1, 2, 3, 4, 5, 6, 7]);
+    let mut sum = i32x8::new([0; 8]);
+    for rank in &ranks {
+        sum += *rank & left.simd_gt(i32x8::new([0; 8]));
+        left -= i32x8::splat(8);
+    }
+    if sum.reduce_add() as usize != count * (count - 1) / 2 {
+        return sort_plainly(slots, count);
     }
     let ranks = ranks.map(i32x8::to_array);
     for (slot, rank) in copy.as_flattened().iter().zip(ranks.as_flattened()).take(count) {
@@ -65,11 +73,11 @@ fn rank<const N: usize>(slots: &mut [u32]) -> usize {
 }
 
 /// Sorts slots by parts of the range they lie in, each of which has few of them.
-fn spread(slots: &mut [u32]) -> usize {
+fn spread(slots: &mut [u32], count: usize) -> usize {
     const PARTS: usize = 32;
     let mut copy = [0; SPREAD];
-    let Some(copy) = copy.get_mut(..slots.len()) else { return 0 };
-    copy.copy_from_slice(slots);
+    let (Some(copy), Some(part)) = (copy.get_mut(..count), slots.get(..count)) else { return 0 };
+    copy.copy_from_slice(part);
     let least = copy.iter().copied().min().unwrap_or_default();
     let range = copy.iter().copied().max().unwrap_or_default() - least;
     // So many bits less that the parts suffice.
@@ -97,13 +105,10 @@ fn spread(slots: &mut [u32]) -> usize {
     }
     let mut kept = 0;
     for (begin, end) in begins.into_iter().zip(ends) {
-        let Some(part) = slots.get_mut(begin..end) else { break };
-        let few = match part.len() {
-            0..=32 => sort(part),
-            _ => {
-                part.sort_unstable();
-                unique(part)
-            }
+        let Some(part) = slots.get_mut(begin..) else { break };
+        let few = match end - begin {
+            few @ 0..=RANKED => sort(part, few),
+            many => sort_plainly(part, many),
         };
         if kept != begin {
             slots.copy_within(begin..begin + few, kept);

@@ -32,11 +32,31 @@ pub(super) struct Channel {
     event_type: EventType,
     /// The number of the tenant.
     pub(super) number: u32,
-    /// For each attribute how many terms speak of it, so that one that none does costs nothing.
-    pub(super) used: SmallVec<[u64; 4]>,
+    /// For each attribute.
+    pub(super) used: SmallVec<[Used; 4]>,
     /// The shelf of subscriptions to all resources.
     all: Option<u32>,
     owners: HashMap<UserId, u32>,
+}
+
+/// How many terms speak of an attribute, so that its values are looked up only where it helps.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Used {
+    pub(super) all: u64,
+    /// Those whose values are watched.
+    pub(super) watched: u64,
+}
+
+impl Used {
+    /// Whether its values tell which filters to look at.
+    pub(super) fn is_watched(self) -> bool {
+        self.watched > 0
+    }
+
+    /// Whether its values matter to filters that others tell of, and to those alone.
+    pub(super) fn is_only_tested(self) -> bool {
+        self.all > 0 && self.watched == 0
+    }
 }
 
 #[derive(Clone, Debug)]
