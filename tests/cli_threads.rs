@@ -170,18 +170,22 @@ fn a_live_stream_is_answered_event_by_event() {
 /// Though a thread waits for more input, which does not come.
 #[test]
 fn a_closed_pipe_ends_a_live_stream() {
-    let mut child = live();
-    let mut stdin = child.stdin.take().unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    for _ in 0..5 {
+    let ends = || {
+        let mut child = live();
+        let mut stdin = child.stdin.take().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        for _ in 0..5 {
+            writeln!(stdin, "{}", sample(1)).unwrap();
+            stdout.read_line(&mut String::new()).unwrap();
+        }
+        drop(stdout);
         writeln!(stdin, "{}", sample(1)).unwrap();
-        stdout.read_line(&mut String::new()).unwrap();
-    }
-    drop(stdout);
-    writeln!(stdin, "{}", sample(1)).unwrap();
-    let (sender, ended) = std::sync::mpsc::channel();
-    std::thread::spawn(move || sender.send(child.wait_with_output().unwrap()));
-    let output = ended.recv_timeout(Duration::from_secs(20)).expect("it ends");
-    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
-    drop(stdin);
+        let (sender, ended) = std::sync::mpsc::channel();
+        std::thread::spawn(move || sender.send(child.wait_with_output().unwrap()));
+        let output = ended.recv_timeout(Duration::from_secs(5));
+        drop(stdin);
+        output.is_ok_and(|output| output.status.code() == Some(0) && output.stderr.is_empty())
+    };
+    // A test that starts a program meanwhile may hold the pipe open for a moment.
+    assert!((0..5).any(|_| ends()));
 }
