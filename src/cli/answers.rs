@@ -287,7 +287,7 @@ impl Index {
         let mut names = Names::default();
         // Slots are given out in the file's order.
         for listed in &webhooks.list {
-            let slot = matcher.insert(&listed.subscription(tenant, &webhooks.rules));
+            let slot = matcher.insert(&listed.subscription(tenant));
             slot.map_err(|error| Failure::Usage(error.to_string()))?;
             names.push(listed.id(), format);
         }

@@ -5,7 +5,7 @@ use super::report::{self, Finding, Grade};
 use super::{Failure, quote};
 use clap::Args;
 use hooksieve::event::{ErrorKind, EventType, UserId};
-use hooksieve::filter::Profile;
+use hooksieve::filter::{Filter, Profile};
 use hooksieve::matcher::{Audience, Subscription};
 use hooksieve::syntax::{Limits, excerpt};
 use hooksieve::webhook::{Catalogue, Draft, Level, Problem, Rules, Webhook};
@@ -60,38 +60,49 @@ pub(super) struct Webhooks {
     pub(super) tenancy: Tenancy,
 }
 
-/// A webhook and where it stands.
+/// What matching needs of a webhook, and where it stands.
 pub(super) struct Listed {
-    pub(super) webhook: Webhook,
+    id: Box<str>,
     line: usize,
     /// None until it is known whose the file is.
     tenant: Option<String>,
+    event_types: Vec<EventType>,
+    audience: Audience,
+    enabled: bool,
+    filter: Filter,
 }
 
 impl Listed {
+    fn new(webhook: &Webhook, line: usize, tenant: Option<&str>, catalogue: &Catalogue) -> Self {
+        let own = webhook.tenant().map(|tenant| tenant.as_str());
+        let event_types = webhook.event_types().iter();
+        Self {
+            id: webhook.id().as_str().into(),
+            line,
+            tenant: own.or(tenant).map(str::to_owned),
+            event_types: event_types.flat_map(|known| catalogue.received(known)).collect(),
+            audience: match webhook.level() {
+                Level::Tenant => Audience::Tenant,
+                // Nobody has the empty id, so a webhook of an unknown owner waits for `--access all`.
+                Level::User => {
+                    Audience::Owner(webhook.owner().cloned().unwrap_or_else(|| UserId::from("")))
+                }
+            },
+            enabled: webhook.is_enabled(),
+            filter: webhook.filter().clone(),
+        }
+    }
+
     pub(super) fn id(&self) -> &str {
-        self.webhook.id().as_str()
+        &self.id
     }
 
     /// `tenant` is used where the webhook names none.
-    pub(super) fn subscription(&self, tenant: &str, rules: &Rules) -> Subscription {
+    pub(super) fn subscription(&self, tenant: &str) -> Subscription {
         let tenant = self.tenant.as_deref().unwrap_or(tenant);
-        let webhook = &self.webhook;
-        let types: Vec<EventType> = webhook
-            .event_types()
-            .iter()
-            .flat_map(|event_type| rules.catalogue().received(event_type))
-            .collect();
-        let audience = match webhook.level() {
-            Level::Tenant => Audience::Tenant,
-            // Nobody has the empty id, so a webhook of an unknown owner waits for `--access all`.
-            Level::User => {
-                Audience::Owner(webhook.owner().cloned().unwrap_or_else(|| UserId::from("")))
-            }
-        };
-        Subscription::new(tenant, types, webhook.filter().clone())
-            .with_audience(audience)
-            .with_enabled(webhook.is_enabled())
+        Subscription::new(tenant, self.event_types.iter().cloned(), self.filter.clone())
+            .with_audience(self.audience.clone())
+            .with_enabled(self.enabled)
     }
 }
 
@@ -175,10 +186,9 @@ impl Reader<'_> {
         }
         match webhook {
             Ok(webhook) if !doubled => {
-                let own = webhook.tenant().map(|tenant| tenant.as_str().to_owned());
-                let tenant = own.or_else(|| self.tenant.map(str::to_owned));
                 self.unowned(line, &webhook);
-                self.list.push(Listed { webhook, line, tenant });
+                let catalogue = self.rules.catalogue();
+                self.list.push(Listed::new(&webhook, line, self.tenant, catalogue));
             }
             _ => self.bad += 1,
         }
