@@ -34,8 +34,11 @@ pub(super) enum End {
     Failed(Failure),
 }
 
-/// Bytes from which a piece is handed on, so that memory does not grow with the matches of a batch.
+/// Bytes from which a piece is handed on, so that memory does not grow with what a batch gives.
 pub(super) const PIECE: usize = 1 << 16;
+
+/// The same, in messages.
+const SAID: usize = 1 << 10;
 
 /// Events that are matched at once.
 const TOGETHER: usize = 16;
@@ -187,7 +190,7 @@ impl Answers {
                     piece.bad(*format, name, &BadEvent::of(line, error));
                 }
             }
-            if piece.out.len() >= PIECE {
+            if piece.out.len() >= PIECE || piece.said.len() >= SAID {
                 print(std::mem::take(piece))?;
             }
         }
@@ -287,7 +290,7 @@ impl Index {
         let mut names = Names::default();
         // Slots are given out in the file's order.
         for listed in &webhooks.list {
-            let slot = matcher.insert(&listed.subscription(tenant, &webhooks.rules));
+            let slot = matcher.insert(&listed.subscription(tenant));
             slot.map_err(|error| Failure::Usage(error.to_string()))?;
             names.push(listed.id(), format);
         }

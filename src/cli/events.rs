@@ -1,7 +1,7 @@
 //! Documents out of a stream, one at a time, in constant memory: NDJSON, an array, or
 //! (pretty-printed) objects one after another.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 use std::io::{self, BufRead, BufReader, Read};
 
 /// Longest document; a longer one is refused.
@@ -74,6 +74,11 @@ fn trimmed(bytes: &[u8]) -> &[u8] {
     bytes.get(..end).unwrap_or_default()
 }
 
+fn behind_spaces(bytes: &[u8]) -> &[u8] {
+    let begin = bytes.iter().position(|byte| !is_space(*byte)).unwrap_or(bytes.len());
+    bytes.get(begin..).unwrap_or_default()
+}
+
 /// White space of JSON.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
@@ -91,6 +96,8 @@ pub(super) struct Documents<R> {
     line: usize,
     /// Bytes taken from the stream.
     taken: u64,
+    /// Of the next document, where it was looked at.
+    length: Option<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -140,23 +147,20 @@ impl From<io::Error> for Trouble {
 
 impl<R: Read> Documents<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { lines: Lines::new(input), shape: Shape::Unknown, line: 1, taken: 0 }
+        Self { lines: Lines::new(input), shape: Shape::Unknown, line: 1, taken: 0, length: None }
     }
 
     /// Whether the next document is there without a wait for more input.
-    pub(super) fn at_hand(&self) -> bool {
-        let spaces = |bytes: &[u8]| bytes.iter().take_while(|byte| is_space(**byte)).count();
-        let ahead = self.lines.input.buffer();
-        let ahead = ahead.get(spaces(ahead)..).unwrap_or_default();
-        match self.shape {
-            Shape::Lines => self.lines.at_hand(),
-            Shape::Objects => Nesting::default().end(ahead).is_some(),
-            Shape::ItemEnd => ahead.strip_prefix(b",").is_some_and(|item| {
-                let item = item.get(spaces(item)..).unwrap_or_default();
-                Nesting::default().end(item).is_some()
-            }),
-            Shape::Unknown | Shape::ArrayBegin | Shape::Done => false,
-        }
+    pub(super) fn at_hand(&mut self) -> bool {
+        let ahead = behind_spaces(self.lines.input.buffer());
+        let document = match self.shape {
+            Shape::Lines => return self.lines.at_hand(),
+            Shape::Objects => Some(ahead),
+            Shape::ItemEnd => ahead.strip_prefix(b",").map(behind_spaces),
+            Shape::Unknown | Shape::ArrayBegin | Shape::Done => None,
+        };
+        self.length = document.and_then(|document| Nesting::default().end(document));
+        self.length.is_some()
     }
 
     pub(super) fn taken(&self) -> u64 {
@@ -310,7 +314,7 @@ impl<R: Read> Documents<R> {
             if ahead.is_empty() {
                 return Ok(false);
             }
-            let end = nesting.end(ahead);
+            let end = self.length.take().or_else(|| nesting.end(ahead));
             let length = end.unwrap_or(ahead.len());
             let room = LONGEST.saturating_sub(self.lines.buffer.len());
             let kept = ahead.get(..length.min(room)).unwrap_or_default();
@@ -343,7 +347,7 @@ pub(super) struct Nesting {
     open: Vec<u8>,
     in_string: bool,
     escaped: bool,
-    /// The last byte that is no white space.
+    /// The last byte of a scan that is no white space.
     last: u8,
 }
 
@@ -351,22 +355,31 @@ impl Nesting {
     pub(super) fn scan(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.step(*byte);
+            if !is_space(*byte) {
+                self.last = *byte;
+            }
         }
     }
 
     /// Scans to the end of the document and says where that is, if it is there: behind the bracket
     /// that closes it, or before what follows a value without brackets.
     fn end(&mut self, bytes: &[u8]) -> Option<usize> {
-        for (at, byte) in bytes.iter().enumerate() {
-            if self.is_outside() && (matches!(byte, b',' | b']') || is_space(*byte)) {
+        let mut at = 0;
+        loop {
+            if self.in_string && !self.escaped {
+                // Strings are most of a document.
+                at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
+            }
+            let byte = *bytes.get(at)?;
+            if self.is_outside() && (matches!(byte, b',' | b']') || is_space(byte)) {
                 return Some(at);
             }
-            self.step(*byte);
+            self.step(byte);
+            at += 1;
             if self.is_outside() && matches!(byte, b'}' | b']') {
-                return Some(at + 1);
+                return Some(at);
             }
         }
-        None
     }
 
     #[inline]
@@ -387,9 +400,6 @@ impl Nesting {
                 }
                 _ => {}
             }
-        }
-        if !is_space(byte) {
-            self.last = byte;
         }
     }
 

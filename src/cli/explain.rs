@@ -63,7 +63,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         if !arguments.only.is_empty() && !arguments.only.iter().any(|only| only == id) {
             continue;
         }
-        let subscription = listed.subscription(event.tenant(), &webhooks.rules);
+        let subscription = listed.subscription(event.tenant());
         let verdict = subscription.verdict(&event, arguments.access.access());
         let decided = matches!(verdict, Verdict::Matched | Verdict::FilterFalse);
         let explanation = decided.then(|| subscription.filter().explain(&event));

@@ -61,23 +61,32 @@ pub(super) struct Webhooks {
     pub(super) tenancy: Tenancy,
 }
 
-/// A webhook and where it stands.
+/// What matching needs of a webhook, and where it stands.
 pub(super) struct Listed {
-    pub(super) webhook: Webhook,
+    id: Box<str>,
     line: usize,
     /// None until it is known whose the file is.
-    tenant: Option<String>,
+    tenant: Option<TenantId>,
+    subscription: Subscription,
 }
 
 impl Listed {
+    fn new(webhook: &Webhook, line: usize, tenant: Option<&str>, catalogue: &Catalogue) -> Self {
+        let tenant = webhook.tenant().cloned().or_else(|| tenant.map(TenantId::from));
+        let nobody = TenantId::from("");
+        let known = tenant.as_ref().unwrap_or(&nobody);
+        let subscription = registry::subscription(webhook, known, catalogue);
+        Self { id: webhook.id().as_str().into(), line, tenant, subscription }
+    }
+
     pub(super) fn id(&self) -> &str {
-        self.webhook.id().as_str()
+        &self.id
     }
 
     /// `tenant` is used where the webhook names none.
-    pub(super) fn subscription(&self, tenant: &str, rules: &Rules) -> Subscription {
-        let tenant = self.tenant.as_deref().unwrap_or(tenant);
-        registry::subscription(&self.webhook, &TenantId::from(tenant), rules.catalogue())
+    pub(super) fn subscription(&self, tenant: &str) -> Subscription {
+        let tenant = self.tenant.clone().unwrap_or_else(|| TenantId::from(tenant));
+        self.subscription.clone().with_tenant(tenant)
     }
 }
 
@@ -161,10 +170,9 @@ impl Reader<'_> {
         }
         match webhook {
             Ok(webhook) if !doubled => {
-                let own = webhook.tenant().map(|tenant| tenant.as_str().to_owned());
-                let tenant = own.or_else(|| self.tenant.map(str::to_owned));
                 self.unowned(line, &webhook);
-                self.list.push(Listed { webhook, line, tenant });
+                let catalogue = self.rules.catalogue();
+                self.list.push(Listed::new(&webhook, line, self.tenant, catalogue));
             }
             _ => self.bad += 1,
         }
@@ -193,7 +201,7 @@ impl Reader<'_> {
         if names.len() < 2 {
             let tenant = names.into_iter().next();
             for listed in &mut self.list {
-                listed.tenant = listed.tenant.take().or_else(|| tenant.clone());
+                listed.tenant = listed.tenant.take().or_else(|| tenant.as_deref().map(TenantId::from));
             }
             return Tenancy::One(tenant);
         }

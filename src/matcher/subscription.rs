@@ -112,6 +112,12 @@ impl Subscription {
         }
     }
 
+    /// The same subscription, of another tenant.
+    #[must_use]
+    pub fn with_tenant(self, tenant: impl Into<TenantId>) -> Self {
+        Self { tenant: tenant.into(), ..self }
+    }
+
     /// The same subscription for another audience.
     #[must_use]
     pub fn with_audience(self, audience: Audience) -> Self {
