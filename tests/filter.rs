@@ -126,7 +126,8 @@ fn a_matcher_takes_filters_of_its_own_profile_alone() {
     let other = Profile::new([Attribute::new("id", [Place::new(["x"])])]).unwrap();
     let mut matcher = Matcher::new(&Profile::webhook());
     let foreign = Subscription::new("t", ["x"], Filter::everything(&other));
-    assert_eq!(matcher.insert(&foreign), Err(InsertError::OtherProfile));
+    let error = matcher.insert(&foreign).unwrap_err();
+    assert_eq!((error, error.code()), (InsertError::OtherProfile, "matcher-other-profile"));
     assert!(matcher.is_empty());
 }
 

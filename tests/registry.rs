@@ -12,7 +12,9 @@ mod laws;
 
 use hooksieve::event::{Event, TenantId};
 use hooksieve::matcher::{Access, Subscription};
-use hooksieve::registry::{NotLoaded, PutError, Reader, Registry, SnapshotErrorKind, subscription};
+use hooksieve::registry::{
+    NotLoaded, PutErrorKind, Reader, Registry, SnapshotErrorKind, subscription,
+};
 use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
 use laws::history::{self, Choices};
 use serde_json::json;
@@ -127,15 +129,21 @@ fn what_is_refused_changes_nothing() {
     let document =
         json!({"id": "x", "tenantId": "other", "name": "n", "url": "https://a.example/"});
     let foreign = Webhook::read(&Draft::from(document), &rules).unwrap();
-    let refused = registry.put("t", foreign.clone(), None);
-    assert_eq!(refused, Err(PutError::OtherTenant));
+    let refused = registry.put("t", foreign.clone(), None).unwrap_err();
+    assert_eq!(refused.kind(), PutErrorKind::OtherTenant);
     let error = registry.load("t", [foreign], None).unwrap_err();
-    assert_eq!(error.to_string(), "webhook `x`: the webhook is another tenant's");
+    assert_eq!(error.to_string(), "webhook `x`: the webhook is tenant `other`'s");
+    assert_eq!((error.code(), error.error()), ("registry-other-tenant", &refused));
+    assert!(std::error::Error::source(&error).is_none(), "it is said already");
     assert_eq!(registry.stats("t").unwrap().revision, 6);
     let profile = rules.profile().with_operators([hooksieve::filter::Operator::Eq]);
     let strange = Registry::new(&Rules::new(profile, rules.catalogue().clone()));
     strange.load("t", [], None).unwrap();
-    assert!(strange.put("t", webhook(&rules, "w", r#"id eq "a""#), None).is_err());
+    let error = strange.put("t", webhook(&rules, "w", r#"id eq "a""#), None).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.code()),
+        (PutErrorKind::OtherProfile, "registry-other-profile")
+    );
     assert_eq!(strange.stats("t").unwrap().webhooks, 0);
     // The copies are still in step.
     for _ in 0..4 {
@@ -174,7 +182,7 @@ fn revisions_end_somewhere() {
     assert_eq!((change.applied, change.revision), (false, u64::MAX));
     registry.load("t2", [by(&rules, "a", "", "u1"), by(&rules, "b", "", "u2")], None).unwrap();
     let taken_over = registry.put("t2", by(&rules, "b", "", "u1"), None);
-    assert!(matches!(taken_over, Err(PutError::TooMany { .. })), "one more of that user");
+    assert_eq!(taken_over.unwrap_err().kind(), PutErrorKind::TooMany, "one more of that user");
 }
 
 /// Whoever keeps an answer keeps its revision, and keeps nobody from making changes.
@@ -480,4 +488,21 @@ fn damaged_snapshots_are_refused_whole() {
     );
     assert_eq!(error.line(), 3);
     assert!(strict.tenants().is_empty());
+}
+
+/// A stream that breaks is told by its own words once, as the source.
+#[test]
+fn a_stream_that_breaks_says_why() {
+    struct Broken;
+    impl std::io::Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("the tape is torn"))
+        }
+    }
+    let registry = Registry::new(&Rules::default());
+    let error = registry.read_snapshot(std::io::BufReader::new(Broken)).unwrap_err();
+    assert_eq!((error.kind(), error.code()), (SnapshotErrorKind::Io, "snapshot-io"));
+    assert_eq!(error.to_string(), "line 1 of the snapshot: it could not be read");
+    let source = std::error::Error::source(&error).unwrap();
+    assert_eq!(source.to_string(), "the tape is torn");
 }

@@ -201,7 +201,8 @@ impl Reader<'_> {
         if names.len() < 2 {
             let tenant = names.into_iter().next();
             for listed in &mut self.list {
-                listed.tenant = listed.tenant.take().or_else(|| tenant.as_deref().map(TenantId::from));
+                listed.tenant =
+                    listed.tenant.take().or_else(|| tenant.as_deref().map(TenantId::from));
             }
             return Tenancy::One(tenant);
         }

@@ -29,6 +29,7 @@
 mod blocks;
 mod collect;
 mod defaults;
+mod error;
 mod hash;
 mod keys;
 mod order;
@@ -38,6 +39,7 @@ mod shelves;
 mod subscription;
 
 pub use collect::{Scratch, Work};
+pub use error::InsertError;
 pub use subscription::{Access, Audience, Subscription, Verdict};
 
 use crate::event::Event;
@@ -64,18 +66,6 @@ impl Slot {
     pub fn index(self) -> usize {
         self.index as usize
     }
-}
-
-/// A subscription that cannot be inserted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InsertError {
-    /// The filter was checked by another profile than the matcher's.
-    #[error("the filter was checked by another profile than the matcher's")]
-    OtherProfile,
-    /// There is no room: 2³² slots are in use or worn out, or 2²⁸ values, or 2³² words of lists.
-    #[error("the matcher has no room left")]
-    Full,
 }
 
 /// Subscriptions, indexed; see the [module](self).

@@ -1,5 +1,6 @@
-use crate::event::UserId;
+use crate::event::{TenantId, UserId};
 use crate::matcher::InsertError;
+use crate::syntax::{kinds, quote};
 use crate::webhook::WebhookId;
 
 /// The tenant is not loaded, so nothing is known of its webhooks.
@@ -7,47 +8,125 @@ use crate::webhook::WebhookId;
 #[error("the tenant is not loaded")]
 pub struct NotLoaded;
 
+impl NotLoaded {
+    /// The kind as a stable word.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        PutErrorKind::NotLoaded.code()
+    }
+
+    /// What whoever runs the server can do.
+    #[must_use]
+    pub fn help(self) -> &'static str {
+        PutErrorKind::NotLoaded.help()
+    }
+}
+
 /// Why a webhook was not put.
+///
+/// ```
+/// use hooksieve::registry::{PutErrorKind, Registry};
+/// use hooksieve::webhook::{Draft, Rules, Webhook};
+///
+/// let rules = Rules::default();
+/// let registry = Registry::new(&rules);
+/// let document = br#"{"id": "w1", "name": "n", "url": "https://hooks.example.com/"}"#;
+/// let webhook = Webhook::read(&Draft::read(document)?, &rules)?;
+/// let error = registry.put("t1", webhook, None).unwrap_err();
+/// assert_eq!((error.kind(), error.code()), (PutErrorKind::NotLoaded, "registry-not-loaded"));
+/// assert_eq!(error.to_string(), "the tenant is not loaded");
+/// assert_eq!(error.help(), "load the tenant with all its webhooks first");
+/// # Ok::<(), hooksieve::webhook::Problems>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PutError {
-    /// The tenant is not loaded.
-    #[error(transparent)]
-    NotLoaded(#[from] NotLoaded),
-    /// The webhook says that it is another tenant's.
-    #[error("the webhook is another tenant's")]
-    OtherTenant,
-    /// The user has created as many webhooks as a user may have.
-    #[error("user `{user}` has {most} webhooks, as many as a user may have", user = quote(.user))]
-    TooMany {
-        /// Who created the webhook.
-        user: UserId,
-        /// How many a user may have.
-        most: usize,
-    },
-    /// The index did not take it.
-    #[error(transparent)]
-    Insert(#[from] InsertError),
+#[error("{message}")]
+pub struct PutError {
+    kind: PutErrorKind,
+    message: Box<str>,
 }
 
-fn quote(user: &UserId) -> String {
-    crate::syntax::quote(user.as_str())
+kinds! {
+    /// The kinds of error of a webhook that is put or loaded.
+    PutErrorKind {
+        /// The tenant is not loaded.
+        NotLoaded = "registry-not-loaded",
+        /// The webhook says that it is another tenant's.
+        OtherTenant = "registry-other-tenant",
+        /// The user has created as many webhooks as a user may have.
+        TooMany = "registry-too-many",
+        /// The webhook was made by another profile than the registry's.
+        OtherProfile = "registry-other-profile",
+        /// The tenant's index has no room.
+        Full = "registry-full",
+    }
 }
 
-pub(super) struct OtherTenant;
+impl PutErrorKind {
+    fn help(self) -> &'static str {
+        match self {
+            Self::NotLoaded => "load the tenant with all its webhooks first",
+            Self::OtherTenant => "put it in the tenant that its `tenantId` names",
+            Self::TooMany => "remove one of the user's webhooks first",
+            Self::OtherProfile => "make the webhook by the registry's rules",
+            Self::Full => "remove webhooks of the tenant, or load it anew",
+        }
+    }
+}
 
-impl From<OtherTenant> for PutError {
-    fn from(OtherTenant: OtherTenant) -> Self {
-        Self::OtherTenant
+impl PutError {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> PutErrorKind {
+        self.kind
+    }
+
+    /// The kind as a stable word.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.kind.code()
+    }
+
+    /// What whoever runs the server, or for a limit the user, can do.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        self.kind.help()
+    }
+
+    pub(super) fn other_tenant(named: &TenantId) -> Self {
+        let message = format!("the webhook is tenant `{}`'s", quote(named.as_str()));
+        Self { kind: PutErrorKind::OtherTenant, message: message.into() }
+    }
+
+    pub(super) fn too_many(user: &UserId, most: usize) -> Self {
+        let user = quote(user.as_str());
+        let message = format!("user `{user}` has {most} webhooks, as many as a user may have");
+        Self { kind: PutErrorKind::TooMany, message: message.into() }
+    }
+}
+
+impl From<NotLoaded> for PutError {
+    fn from(error: NotLoaded) -> Self {
+        Self { kind: PutErrorKind::NotLoaded, message: error.to_string().into() }
+    }
+}
+
+impl From<InsertError> for PutError {
+    fn from(error: InsertError) -> Self {
+        let (kind, message) = match error {
+            InsertError::OtherProfile => {
+                (PutErrorKind::OtherProfile, "the webhook was made by another profile")
+            }
+            InsertError::Full => (PutErrorKind::Full, "the tenant's index has no room left"),
+        };
+        Self { kind, message: message.into() }
     }
 }
 
 /// Why a tenant was not loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("webhook `{id}`: {error}", id = crate::syntax::quote(id.as_str()))]
+#[error("webhook `{id}`: {error}", id = quote(id.as_str()))]
 pub struct LoadError {
     pub(super) id: WebhookId,
-    #[source]
     pub(super) error: PutError,
 }
 
@@ -58,9 +137,21 @@ impl LoadError {
         &self.id
     }
 
-    /// Why.
+    /// Why; `Display` says it, too.
     #[must_use]
     pub fn error(&self) -> &PutError {
         &self.error
+    }
+
+    /// The kind of the reason as a stable word.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.error.code()
+    }
+
+    /// What whoever runs the server can do.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        self.error.help()
     }
 }

@@ -59,7 +59,7 @@ mod error;
 mod snapshot;
 mod tenant;
 
-pub use error::{LoadError, NotLoaded, PutError};
+pub use error::{LoadError, NotLoaded, PutError, PutErrorKind};
 pub use snapshot::{Loaded, SnapshotError, SnapshotErrorKind};
 
 use crate::event::{Event, EventType, TenantId, UserId};
@@ -303,13 +303,9 @@ impl Inner {
         Some(tenants.find(hash, |held| held.id.as_str() == tenant)?.current.load())
     }
 
-    fn subscription(
-        &self,
-        tenant: &TenantId,
-        webhook: &Webhook,
-    ) -> Result<Subscription, error::OtherTenant> {
+    fn subscription(&self, tenant: &TenantId, webhook: &Webhook) -> Result<Subscription, PutError> {
         match webhook.tenant() {
-            Some(other) if other != tenant => Err(error::OtherTenant),
+            Some(other) if other != tenant => Err(PutError::other_tenant(other)),
             _ => Ok(subscription(webhook, tenant, self.rules.catalogue())),
         }
     }
@@ -317,7 +313,7 @@ impl Inner {
     fn add(&self, tenant: &TenantId, state: &mut State, webhook: Webhook) -> Result<(), LoadError> {
         let id = webhook.id().clone();
         let subscription = self.subscription(tenant, &webhook);
-        let put = subscription.map_err(PutError::from).and_then(|subscription| {
+        let put = subscription.and_then(|subscription| {
             state.put(Arc::new(webhook), &subscription).map_err(PutError::from)
         });
         put.map(drop).map_err(|error| LoadError { id, error })

@@ -233,7 +233,7 @@ impl Tenant {
                 .is_none_or(|before| before.created().by() != Some(user))
             && writer.users.get(user).is_some_and(|count| *count >= most)
         {
-            return Err(PutError::TooMany { user: user.clone(), most });
+            return Err(PutError::too_many(user, most));
         }
         let step = Step { revision, remove: None, insert: Some((webhook, subscription)) };
         self.change(writer, step).map_err(PutError::from)
