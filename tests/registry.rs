@@ -506,3 +506,34 @@ fn a_stream_that_breaks_says_why() {
     let source = std::error::Error::source(&error).unwrap();
     assert_eq!(source.to_string(), "the tape is torn");
 }
+
+/// Whatever is taken can be written, and read back; what could not is refused at the door.
+#[test]
+fn what_is_taken_fits_a_snapshot() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let document = |size: usize| {
+        let filter = "id eq \"a\"";
+        // Of a byte JSON makes six.
+        let long = "\u{1}".repeat(size - "w".len() - filter.len() - (TYPE.len() + 1));
+        let document = json!({"id": "w", "name": "n", "url": "https://a.example/",
+            "eventTypes": [TYPE], "filter": filter, "disabledReason": long});
+        Webhook::read(&Draft::from(document), &rules).unwrap()
+    };
+    let most = Registry::MAX_BYTES;
+    registry.load("t", [], None).unwrap();
+    let error = registry.put("t", document(most + 1), None).unwrap_err();
+    assert_eq!((error.kind(), error.code()), (PutErrorKind::TooLarge, "registry-too-large"));
+    assert_eq!(error.to_string(), "the webhook has 2097153 bytes of text, more than 2097152");
+    let error = registry.load("t", [document(most + 1)], None).unwrap_err();
+    assert_eq!((error.code(), error.id().unwrap().as_str()), ("registry-too-large", "w"));
+    let error = registry.load("\u{1}".repeat(most + 1), [], None).unwrap_err();
+    assert_eq!((error.code(), error.id()), ("registry-too-large", None));
+    assert_eq!(error.to_string(), "the tenant's id has 2097153 bytes of text, more than 2097152");
+
+    registry.put("t", document(most), None).unwrap();
+    registry.load("\u{1}".repeat(most), [], None).unwrap();
+    let snapshot = written(&registry);
+    assert!(snapshot.len() > 2 * 6 * most - 6 * 100, "two lines of the longest");
+    assert_eq!(Registry::new(&rules).read_snapshot(&*snapshot).unwrap().tenants, 2);
+}

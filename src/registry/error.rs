@@ -1,3 +1,4 @@
+use super::Registry;
 use crate::event::{TenantId, UserId};
 use crate::matcher::InsertError;
 use crate::syntax::{kinds, quote};
@@ -54,6 +55,10 @@ kinds! {
         OtherTenant = "registry-other-tenant",
         /// The user has created as many webhooks as a user may have.
         TooMany = "registry-too-many",
+        /// The webhook, or the tenant's id, has more than [`Registry::MAX_BYTES`] bytes of text.
+        ///
+        /// [`Registry::MAX_BYTES`]: super::Registry::MAX_BYTES
+        TooLarge = "registry-too-large",
         /// The webhook was made by another profile than the registry's.
         OtherProfile = "registry-other-profile",
         /// The tenant's index has no room.
@@ -67,6 +72,7 @@ impl PutErrorKind {
             Self::NotLoaded => "load the tenant with all its webhooks first",
             Self::OtherTenant => "put it in the tenant that its `tenantId` names",
             Self::TooMany => "remove one of the user's webhooks first",
+            Self::TooLarge => "shorten its ids, `disabledReason` or filter",
             Self::OtherProfile => "make the webhook by the registry's rules",
             Self::Full => "remove webhooks of the tenant, or load it anew",
         }
@@ -104,6 +110,14 @@ impl PutError {
     }
 }
 
+/// Refuses what could not be read back from a snapshot.
+pub(super) fn bounded(what: &str, bytes: usize) -> Result<(), PutError> {
+    let most = Registry::MAX_BYTES;
+    let message = || format!("{what} has {bytes} bytes of text, more than {most}");
+    let error = || PutError { kind: PutErrorKind::TooLarge, message: message().into() };
+    if bytes > most { Err(error()) } else { Ok(()) }
+}
+
 impl From<NotLoaded> for PutError {
     fn from(error: NotLoaded) -> Self {
         Self { kind: PutErrorKind::NotLoaded, message: error.to_string().into() }
@@ -124,17 +138,22 @@ impl From<InsertError> for PutError {
 
 /// Why a tenant was not loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("webhook `{id}`: {error}", id = quote(id.as_str()))]
+#[error("{place}{error}", place = self.place())]
 pub struct LoadError {
-    pub(super) id: WebhookId,
+    pub(super) id: Option<WebhookId>,
     pub(super) error: PutError,
 }
 
 impl LoadError {
-    /// The webhook that could not be put.
+    fn place(&self) -> String {
+        let place = |id: &WebhookId| format!("webhook `{}`: ", quote(id.as_str()));
+        self.id.as_ref().map(place).unwrap_or_default()
+    }
+
+    /// The webhook that could not be put; `None` where it is the tenant's id that is too long.
     #[must_use]
-    pub fn id(&self) -> &WebhookId {
-        &self.id
+    pub fn id(&self) -> Option<&WebhookId> {
+        self.id.as_ref()
     }
 
     /// Why; `Display` says it, too.

@@ -59,6 +59,7 @@ mod error;
 mod snapshot;
 mod tenant;
 
+use error::bounded;
 pub use error::{LoadError, NotLoaded, PutError, PutErrorKind};
 pub use snapshot::{Loaded, SnapshotError, SnapshotErrorKind};
 
@@ -124,6 +125,11 @@ pub struct TenantStats {
 }
 
 impl Registry {
+    /// Most bytes of text in a webhook, and in the id of a tenant, so that a line of a snapshot has
+    /// a limit, too: 2 MiB. Counted are the members without a smaller limit: ids, the filter, the
+    /// event types, and why a webhook was disabled.
+    pub const MAX_BYTES: usize = 2 << 20;
+
     /// A registry without tenants, for webhooks of these rules.
     #[must_use]
     pub fn new(rules: &Rules) -> Self {
@@ -157,7 +163,8 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// A webhook of another tenant or of another profile, or no room; nothing is changed then.
+    /// A webhook of another tenant or of another profile, a webhook or an id of more than
+    /// [`MAX_BYTES`](Self::MAX_BYTES), or no room; nothing is changed then.
     pub fn load(
         &self,
         tenant: impl Into<TenantId>,
@@ -165,7 +172,7 @@ impl Registry {
         revision: Option<u64>,
     ) -> Result<Change, LoadError> {
         let tenant = tenant.into();
-        let mut state = State::new(self.rules().profile(), revision.unwrap_or(0));
+        let mut state = self.0.empty(&tenant, revision.unwrap_or(0))?;
         for webhook in webhooks {
             self.0.add(&tenant, &mut state, webhook)?;
         }
@@ -194,8 +201,8 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// A tenant that is not loaded, a webhook of another tenant or profile, a limit that is
-    /// reached, no room.
+    /// A tenant that is not loaded, a webhook of another tenant or profile or of more than
+    /// [`MAX_BYTES`](Self::MAX_BYTES), a limit that is reached, no room.
     pub fn put(
         &self,
         tenant: &str,
@@ -304,10 +311,18 @@ impl Inner {
     }
 
     fn subscription(&self, tenant: &TenantId, webhook: &Webhook) -> Result<Subscription, PutError> {
+        bounded("the webhook", webhook.text_bytes())?;
         match webhook.tenant() {
             Some(other) if other != tenant => Err(PutError::other_tenant(other)),
             _ => Ok(subscription(webhook, tenant, self.rules.catalogue())),
         }
+    }
+
+    /// What a tenant is before its webhooks are added.
+    fn empty(&self, tenant: &TenantId, revision: u64) -> Result<State, LoadError> {
+        bounded("the tenant's id", tenant.as_str().len())
+            .map_err(|error| LoadError { id: None, error })?;
+        Ok(State::new(self.rules.profile(), revision))
     }
 
     fn add(&self, tenant: &TenantId, state: &mut State, webhook: Webhook) -> Result<(), LoadError> {
@@ -316,7 +331,7 @@ impl Inner {
         let put = subscription.and_then(|subscription| {
             state.put(Arc::new(webhook), &subscription).map_err(PutError::from)
         });
-        put.map(drop).map_err(|error| LoadError { id, error })
+        put.map(drop).map_err(|error| LoadError { id: Some(id), error })
     }
 
     /// Makes a state that was built the tenant's.

@@ -23,7 +23,8 @@ use std::sync::Arc;
 
 const FORMAT: &str = "hooksieve-snapshot";
 const VERSION: u64 = 1;
-/// Most bytes of a line: far above what a valid webhook takes.
+/// Most bytes of a line: a webhook takes six times [`Registry::MAX_BYTES`] at most, and less than
+/// 1 MiB for what that does not count.
 const LONGEST: u64 = 16 << 20;
 
 /// What was loaded out of a snapshot.
@@ -154,8 +155,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// What the stream says; a webhook or a tenant's id of more than 16 MiB, which could not be
-    /// read back.
+    /// What the stream says.
     pub fn write_snapshot(&self, out: impl Write) -> io::Result<()> {
         let states = self.tenants().into_iter().filter_map(|tenant| {
             // One that was evicted meanwhile is passed over.
@@ -243,7 +243,9 @@ impl Registry {
         let mut crc = crc32fast::Hasher::new();
         crc.update(&lines.line);
         lines.crc = Some(crc);
-        let mut state = State::new(self.rules().profile(), revision);
+        let empty = self.0.empty(&tenant, revision);
+        let mut state =
+            empty.map_err(|error| lines.error(SnapshotErrorKind::Invalid, error.to_string()))?;
         // What is wrong with a webhook is told only once it is known to be what was written.
         let mut invalid = None;
         for _ in 0..webhooks {
@@ -314,9 +316,6 @@ fn write(
 fn put(line: &mut Vec<u8>, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *line, value)?;
     line.push(b'\n');
-    if line.len() as u64 >= LONGEST {
-        return Err(io::Error::other("a webhook or a tenant's id is too long for a snapshot"));
-    }
     Ok(())
 }
 

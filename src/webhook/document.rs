@@ -1,9 +1,10 @@
 //! A webhook as a JSON document: for responses, for a store, and for patching.
 
-use super::content::Server;
+use super::content::{Content, Server};
 use super::draft::Json;
 use super::headers::Header;
 use super::{Stamp, Webhook};
+use crate::event::{TenantId, UserId};
 use serde::ser::{Serialize, Serializer};
 
 /// What a document holds.
@@ -60,6 +61,27 @@ impl Webhook {
     #[must_use]
     pub fn stored(&self) -> Stored<'_> {
         Stored(self)
+    }
+
+    /// The bytes of text in the members that have no small limit, and one for each event type. The
+    /// [stored](Self::stored) form takes at most six times that, since JSON writes no byte as more
+    /// than six, and less than 1 MiB for all else.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let Self { id, server, content } = self;
+        let Server { tenant, created, updated, disabled_reason, disabled_code } = server;
+        let Content { owner, event_types, filter_text, .. } = content;
+        let texts = [
+            Some(id.as_str()),
+            tenant.as_ref().map(TenantId::as_str),
+            created.by().map(UserId::as_str),
+            updated.by().map(UserId::as_str),
+            disabled_reason.as_deref(),
+            disabled_code.as_deref(),
+            owner.as_ref().map(UserId::as_str),
+            filter_text.as_deref(),
+        ];
+        let types: usize = event_types.iter().map(|name| name.as_str().len() + 1).sum();
+        texts.iter().flatten().map(|text| text.len()).sum::<usize>() + types
     }
 
     /// What a patch is applied to.
