@@ -85,6 +85,8 @@ fn changes_are_seen_and_tenants_come_and_go() {
     assert_eq!(hits(&mut reader, &a), Err(NotLoaded));
     assert_eq!(registry.stats("t1"), None);
     assert_eq!(registry.webhooks("t2").unwrap().len(), 1);
+    assert_eq!(format!("{registry:?}"), "Registry { tenants: 1, webhooks: 1 }");
+    assert_eq!(format!("{reader:#?}"), "Reader { registry: Registry { tenants: 1, webhooks: 1 } }");
 }
 
 #[test]

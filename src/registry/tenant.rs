@@ -16,7 +16,7 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// All webhooks of a tenant at one revision.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct State {
     pub(super) revision: u64,
     pub(super) matcher: Matcher,
@@ -27,14 +27,13 @@ pub(super) struct State {
     hasher: DefaultHashBuilder,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Entry {
     slot: Slot,
     webhook: Arc<Webhook>,
 }
 
 /// A change that one copy has seen and the other has not.
-#[derive(Debug)]
 struct Step {
     revision: u64,
     remove: Option<WebhookId>,
@@ -146,7 +145,6 @@ fn wait_for_readers(state: &Arc<State>) {
     }
 }
 
-#[derive(Debug)]
 pub(super) struct Tenant {
     pub(super) id: TenantId,
     pub(super) current: ArcSwap<State>,
@@ -154,7 +152,6 @@ pub(super) struct Tenant {
 }
 
 /// What changes need, and who holds it makes them.
-#[derive(Debug)]
 pub(super) struct Writer {
     spare: Option<Arc<State>>,
     /// What the spare has not seen.
