@@ -107,6 +107,12 @@ pub struct Change {
     pub before: Option<Arc<Webhook>>,
 }
 
+impl Change {
+    fn ignored(highest: u64) -> Self {
+        Self { revision: highest, applied: false, before: None }
+    }
+}
+
 /// What the registry holds of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -157,8 +163,9 @@ impl Registry {
     /// Loads a tenant as a whole; one that is loaded is replaced as a whole, if the revision is
     /// above its own. Without a revision it takes the next one, the first being 0.
     ///
-    /// The index is built before anybody else is kept from making changes. Of doubled ids the last
-    /// webhook counts.
+    /// The index is built before anybody else is kept from making changes, and not at all for a
+    /// revision that has been seen by then: the webhooks are not even asked for. Of doubled ids the
+    /// last webhook counts.
     ///
     /// # Errors
     ///
@@ -171,6 +178,11 @@ impl Registry {
         revision: Option<u64>,
     ) -> Result<Change, LoadError> {
         let tenant = tenant.into();
+        if let Some(found) = self.0.find(tenant.as_str())
+            && let Err(highest) = found.revision(revision)
+        {
+            return Ok(Change::ignored(highest));
+        }
         let mut state = self.0.empty(&tenant, revision.unwrap_or(0))?;
         for webhook in webhooks {
             self.0.add(&tenant, &mut state, webhook)?;
@@ -209,13 +221,16 @@ impl Registry {
         revision: Option<u64>,
     ) -> Result<Change, PutError> {
         let found = self.0.find(tenant).ok_or(NotLoaded)?;
+        if let Err(highest) = found.revision(revision) {
+            return Ok(Change::ignored(highest));
+        }
         let subscription = self.0.subscription(&found.id, &webhook)?;
         let mut writer = found.lock();
         if writer.evicted {
             return Err(NotLoaded.into());
         }
         match found.revision(revision) {
-            Err(revision) => Ok(Change { revision, applied: false, before: None }),
+            Err(highest) => Ok(Change::ignored(highest)),
             Ok(revision) => {
                 let webhook = Arc::new(webhook);
                 found.put(&mut writer, revision, webhook, subscription, self.0.most)
@@ -240,7 +255,7 @@ impl Registry {
             return Err(NotLoaded);
         }
         Ok(match found.revision(revision) {
-            Err(revision) => Change { revision, applied: false, before: None },
+            Err(highest) => Change::ignored(highest),
             Ok(revision) => found.remove(&mut writer, revision, &WebhookId::from(id)),
         })
     }
@@ -356,7 +371,7 @@ impl Inner {
         if let Some(tenant) = self.find(id.as_str()) {
             let mut writer = tenant.lock();
             return match tenant.revision(given) {
-                Err(revision) => Change { revision, applied: false, before: None },
+                Err(highest) => Change::ignored(highest),
                 Ok(revision) => {
                     state.revision = revision;
                     tenant.replace(&mut writer, state);

@@ -240,8 +240,7 @@ impl Tenant {
         let step = Step { revision, remove: Some(id.clone()), insert: None };
         let highest = self.current.load().revision;
         // A removal needs no room, so it is made.
-        let ignored = |_| Change { revision: highest, applied: false, before: None };
-        self.change(writer, step).unwrap_or_else(ignored)
+        self.change(writer, step).unwrap_or_else(|_| Change::ignored(highest))
     }
 
     fn change(&self, writer: &mut Writer, step: Step) -> Result<Change, InsertError> {
