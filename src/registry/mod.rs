@@ -459,7 +459,9 @@ impl Reader {
 /// Who wants an event, at one revision of its tenant.
 ///
 /// It keeps that revision in memory: while one is held, the next changes of the tenant copy its
-/// index. Take what is needed and let it go.
+/// index. A thread holds eight at once for nothing; with more, of as many readers, each match
+/// counts itself in memory that other threads count themselves in, too. Take what is needed and
+/// let it go.
 pub struct Answer<'r> {
     state: Guard<Arc<State>>,
     hits: &'r [u32],
