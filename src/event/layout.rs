@@ -115,9 +115,10 @@ const ENVELOPE: [&[&[&str]]; 4] = [
     &[&["ownerid"], &["extensions", "ownerId"], &["extensions", "ownerid"]],
 ];
 
-/// Whether two keys are the same; those of up to 32 bytes are compared in place.
+/// Whether two texts are the same; those of up to 48 bytes, as keys and ids have, are compared in
+/// place.
 #[inline]
-fn same(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
@@ -125,8 +126,10 @@ fn same(a: &[u8], b: &[u8]) -> bool {
         0..4 => a.iter().eq(b),
         4..8 => a.first_chunk::<4>() == b.first_chunk() && a.last_chunk::<4>() == b.last_chunk(),
         8..=16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
-        17..=32 => {
-            a.first_chunk::<16>() == b.first_chunk() && a.last_chunk::<16>() == b.last_chunk()
+        17..=48 => {
+            a.first_chunk::<16>() == b.first_chunk()
+                && a.last_chunk::<16>() == b.last_chunk()
+                && (a.len() <= 32 || a.get(16..32) == b.get(16..32))
         }
         _ => a == b,
     }

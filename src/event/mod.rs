@@ -28,6 +28,7 @@ mod marks;
 mod read;
 
 pub use error::{Error, ErrorKind};
+pub(crate) use layout::same;
 use layout::{ATTRIBUTES, ID, OWNER, TENANT, TYPE};
 pub use layout::{Layout, LayoutError, Place};
 

@@ -1,6 +1,7 @@
 //! Hashes of what is looked up, each with secrets of its own matcher, so that nobody can choose
 //! values that collide.
 
+pub(super) use crate::event::same;
 use hashbrown::DefaultHashBuilder;
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_nano_inline};
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -71,23 +72,6 @@ impl Hashes {
 
     pub(super) fn of(&self, value: impl Hash) -> Half {
         half(self.builder.hash_one(value))
-    }
-}
-
-/// Whether two texts are the same; those of the length that ids have are compared in place.
-#[inline]
-pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    match a.len() {
-        8..16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
-        16..=48 => {
-            a.first_chunk::<16>() == b.first_chunk()
-                && a.last_chunk::<16>() == b.last_chunk()
-                && (a.len() <= 32 || a.get(16..32) == b.get(16..32))
-        }
-        _ => a == b,
     }
 }
 
