@@ -1,5 +1,5 @@
 use super::report::{self, Entry};
-use super::{Failure, Format, Out, Outcome, STDIN, plain};
+use super::{Failure, Format, Out, Outcome, STDIN, STDIN_ARGUMENT, plain};
 use clap::ValueEnum;
 use hooksieve::event::EventType;
 use hooksieve::filter::{Error, Profile};
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::{self, Write};
 
-/// Check filters
+/// Check filters: print the canonical form, or what is wrong and how to mend it
 ///
-/// Without FILTER, reads standard input: each line a JSON string, or an object
+/// Without FILTER, or where it is `-`, reads standard input: each line a JSON string, or an object
 /// `{"filter": …, "eventTypes": […]}`.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The filters
+    /// The filters; standard input without any
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
     /// The webhook's event types, for the rules about them; not applied where none is given
@@ -39,6 +39,10 @@ enum ProfileArgument {
 pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let default_types = arguments.event_types.into_iter().map(EventType::from).collect::<Vec<_>>();
     let default_types = (!default_types.is_empty()).then_some(default_types);
+    if matches!(arguments.profile, ProfileArgument::Scim) && default_types.is_some() {
+        let message = "--profile scim has no rules about event types: leave --event-type out";
+        return Err(Failure::Usage(message.to_owned()));
+    }
     let mut check = Check {
         profile: match arguments.profile {
             ProfileArgument::Webhook => Some(Profile::webhook()),
@@ -48,8 +52,9 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         out,
         outcome: Outcome::Well,
     };
-    if arguments.filters.is_empty() {
+    if arguments.filters.is_empty() || arguments.filters == [STDIN_ARGUMENT] {
         check.standard_input(default_types.as_deref())?;
+        return Ok(check.outcome);
     }
     let several = arguments.filters.len() > 1;
     for (at, filter) in arguments.filters.iter().enumerate() {
@@ -67,6 +72,9 @@ struct Object {
     filter: Option<String>,
     event_types: Option<Vec<String>>,
 }
+
+/// What a line is to be.
+const LINE: &str = "write each line as a JSON string, or as {\"filter\": …, \"eventTypes\": […]}";
 
 /// Reads a line: a string is a filter, too.
 fn object(line: &[u8]) -> Result<Object, String> {
@@ -145,12 +153,12 @@ impl Check<'_> {
         self.outcome = Outcome::BadInput;
         let message = plain(message);
         match self.format {
-            Format::Text => writeln!(self.out, "{STDIN}:{number}: error[input-line]: {message}")?,
+            Format::Text => {
+                writeln!(self.out, "{STDIN}:{number}: error[input-line]: {message}; {LINE}")?;
+            }
             Format::Json => {
-                let detail =
-                    "write each line as a JSON string, or as {\"filter\": …, \"eventTypes\": […]}";
                 let title = format!("line {number} holds no filter: {message}");
-                let detail = detail.to_owned();
+                let detail = LINE.to_owned();
                 let error = Entry { code: "input-line", title, detail, start: 0, end: 0 };
                 self.json(None, None, vec![error])?;
             }

@@ -1,5 +1,5 @@
 use super::webhooks::{Webhooks, WebhooksArguments, line_of};
-use super::{AccessArgument, Failure, Format, Out, Outcome, plain, quote};
+use super::{AccessArgument, Failure, Format, MOST_OF_ONE, Out, Outcome, plain, quote};
 use anstyle::{AnsiColor, Style};
 use hooksieve::event::Event;
 use hooksieve::filter::{Explanation, Profile, Step, StepKind};
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
             arguments.webhooks.webhooks.display()
         )));
     }
-    let (name, bytes) = super::read(&arguments.event)?;
+    let (name, bytes) = super::read(&arguments.event, MOST_OF_ONE)?;
     let event = match profile.read_event(&bytes) {
         Ok(event) => event,
         Err(error) => {

@@ -1,8 +1,8 @@
 //! The documents of a file of webhooks: an array, `{"data": […]}`, NDJSON, or one.
 
-use super::Failure;
 use super::events::Nesting;
 use super::report::{Finding, Grade};
+use super::{Failure, MOST_OF_MANY};
 use hooksieve::syntax::excerpt;
 use hooksieve::webhook::Draft;
 use serde::Deserialize;
@@ -39,7 +39,11 @@ impl Malformed {
         column: Option<usize>,
     ) -> Self {
         let text = without_place(error);
-        let help = mend(&text);
+        let help = match code {
+            // One patch is all there may be.
+            "patch-syntax" if text == "trailing characters" => "remove what follows the patch",
+            _ => mend(&text),
+        };
         let column = match error.line() {
             0 | 1 => column.map(|column| column + error.column()),
             _ => Some(error.column()),
@@ -97,7 +101,7 @@ struct Listing<'t> {
 
 impl Items {
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
-        let (name, bytes) = super::read(path)?;
+        let (name, bytes) = super::read(path, MOST_OF_MANY)?;
         let mut items = Self { name, list: Vec::new(), broken: false };
         match std::str::from_utf8(&bytes) {
             Ok(text) => items.text(text),

@@ -32,21 +32,15 @@ struct Arguments {
     verb: Verb,
 }
 
+// Their arguments say what they do: a word here would hide all of that.
 #[derive(Subcommand)]
 enum Verb {
-    /// Check filters: print the canonical form, or what is wrong and how to mend it
     Check(check::Arguments),
-    /// Check webhooks: say what is wrong with each, and how to mend it
     Validate(validate::Arguments),
-    /// Show what a patch makes of a webhook
     Patch(patch::Arguments),
-    /// List the event types that webhooks may subscribe to
     EventTypes(event_types::Arguments),
-    /// Say for each event which webhooks want it
     Match(matching::Arguments),
-    /// Say for one event and each webhook why it matches or not
     Explain(explain::Arguments),
-    /// Write webhooks or events to try `match` with
     Generate(generate::Arguments),
 }
 
@@ -104,19 +98,28 @@ fn tenant(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("a tenant's id is not empty") } else { Ok(text.to_owned()) }
 }
 
+/// Most bytes of a file that holds one thing: an event, a patch, a catalogue.
+const MOST_OF_ONE: u64 = 16 << 20;
+
+/// Most bytes of a file of webhooks: millions of them.
+const MOST_OF_MANY: u64 = 1 << 30;
+
 /// A file or standard input, whole, with its name for messages; without the byte order mark that
 /// some editors put before a text.
-fn read(path: &Path) -> Result<(String, Vec<u8>), Failure> {
+fn read(path: &Path, most: u64) -> Result<(String, Vec<u8>), Failure> {
     let mut bytes = Vec::new();
     let (name, read) = match path.as_os_str() == STDIN_ARGUMENT {
-        true => (STDIN.to_owned(), stdin()?.read_to_end(&mut bytes)),
+        true => (STDIN.to_owned(), stdin()?.take(most + 1).read_to_end(&mut bytes)),
         false => {
             let file = std::fs::File::open(path);
-            let read = file.and_then(|mut file| file.read_to_end(&mut bytes));
+            let read = file.and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
             (plain(&path.display().to_string()), read)
         }
     };
     read.map_err(|error| Failure::Input(name.clone(), error))?;
+    if bytes.len() as u64 > most {
+        return Err(Failure::Usage(format!("{name} is longer than {most} bytes")));
+    }
     if bytes.starts_with("\u{feff}".as_bytes()) {
         bytes.drain(..3);
     }

@@ -2,7 +2,7 @@ use super::items::{Items, Malformed};
 use super::report::{self, Grade};
 use super::validate::Entry;
 use super::webhooks::{CatalogueArgument, finding, origin};
-use super::{Failure, Format, Out, Outcome, readable};
+use super::{Failure, Format, MOST_OF_ONE, Out, Outcome, readable};
 use hooksieve::webhook::{Draft, Patch, Problem, Problems, Webhook};
 use serde::Serialize;
 use std::io::Write;
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     let mut print = Print { out, format: arguments.format };
     let mut document = match document {
         Ok(document) => document,
-        Err(malformed) => return print.malformed(&origin(&name, line, ""), &malformed),
+        Err(malformed) => return print.malformed(&name, line, &malformed),
     };
     // A draft has no id yet.
     let draft = !document.has("id");
@@ -54,12 +54,12 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
         Ok(webhook) => webhook,
         Err(problems) => return print.problems(|_| place.clone(), &document, &problems),
     };
-    let (name, bytes) = super::read(&arguments.patch)?;
+    let (name, bytes) = super::read(&arguments.patch, MOST_OF_ONE)?;
     let patch = match serde_json::from_slice::<Patch>(&bytes) {
         Ok(patch) => patch,
         Err(error) => {
             let malformed = Malformed::json("patch-syntax", &error, Some(0));
-            return print.malformed(&origin(&name, error.line(), ""), &malformed);
+            return print.malformed(&name, error.line(), &malformed);
         }
     };
     // Who changes it when is the server's to say.
@@ -98,6 +98,9 @@ struct Print<'o> {
 /// What is printed for programs where there is no webhook to show.
 #[derive(Serialize)]
 struct Refusal<'a> {
+    /// Of text that is no JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
     valid: bool,
     errors: Vec<Entry<'a>>,
 }
@@ -129,7 +132,7 @@ impl Print<'_> {
         match self.format {
             Format::Json => {
                 let errors = problems.iter().map(Entry::of).collect();
-                self.out.json(&Refusal { valid: false, errors })?;
+                self.out.json(&Refusal { line: None, valid: false, errors })?;
             }
             Format::Text => {
                 let found = problems
@@ -141,14 +144,20 @@ impl Print<'_> {
         Ok(Outcome::BadInput)
     }
 
-    fn malformed(&mut self, origin: &str, malformed: &Malformed) -> Result<Outcome, Failure> {
+    fn malformed(
+        &mut self,
+        name: &str,
+        line: usize,
+        malformed: &Malformed,
+    ) -> Result<Outcome, Failure> {
         match self.format {
             Format::Json => {
                 let errors = vec![Entry::malformed(malformed)];
-                self.out.json(&Refusal { valid: false, errors })?;
+                self.out.json(&Refusal { line: Some(line), valid: false, errors })?;
             }
             Format::Text => {
-                let found = std::iter::once(malformed.finding(origin));
+                let origin = origin(name, line, "");
+                let found = std::iter::once(malformed.finding(&origin));
                 write!(self.out, "{}", report::draw(found))?;
             }
         }

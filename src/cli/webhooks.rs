@@ -2,7 +2,7 @@
 
 use super::items::{Item, Items, line_at};
 use super::report::{self, Finding, Grade};
-use super::{Failure, quote};
+use super::{Failure, MOST_OF_ONE, quote};
 use clap::Args;
 use hooksieve::event::{ErrorKind, TenantId};
 use hooksieve::filter::Profile;
@@ -25,7 +25,7 @@ pub(super) struct CatalogueArgument {
 impl CatalogueArgument {
     pub(super) fn read(&self) -> Result<Catalogue, Failure> {
         let Some(path) = &self.catalogue else { return Ok(Catalogue::builtin()) };
-        let (name, bytes) = super::read(path)?;
+        let (name, bytes) = super::read(path, MOST_OF_ONE)?;
         Catalogue::read(&bytes).map_err(|error| Failure::Usage(format!("{name}: {error}")))
     }
 

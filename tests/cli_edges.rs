@@ -1,0 +1,94 @@
+//! The program where somebody gives it what nobody means.
+#![cfg(feature = "cli")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
+
+mod program;
+
+use program::{Temporary, WEBHOOKS, run, sample, shown};
+
+/// What a verb says of itself at length.
+#[test]
+fn help_says_all() {
+    let said = [
+        ("check", "each line a JSON string, or an object `{\"filter\": …, \"eventTypes\": […]}`"),
+        ("validate", "Takes drafts, as POST and PUT do, and responses of the API"),
+        ("patch", "without anything secret"),
+        ("generate", "Equal arguments give equal lines"),
+    ];
+    for (verb, said) in said {
+        let output = run(&[verb, "--help"], b"");
+        let words = String::from_utf8(output.stdout).unwrap();
+        let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(said), "{verb}: {words}");
+    }
+    let all = String::from_utf8(run(&["--help"], b"").stdout).unwrap();
+    for line in ["check        Check filters: print", "match        Say for each event which"] {
+        assert!(all.contains(line), "{all}");
+    }
+    assert!(all.starts_with("A SCIM filter engine"), "{all}");
+}
+
+#[test]
+fn a_dash_is_standard_input_to_check() {
+    let input = "\"id eq \\\"a\\\"\"\nid eq \"b\"\n";
+    assert_eq!(shown(&["check", "-"], input), shown(&["check"], input));
+    assert_eq!(
+        shown(&["check", "-"], input),
+        "exit 1\n--- stdout\nid eq \"a\"\n\
+         <stdin>:2: error[input-line]: not JSON, expected value; write each line as a JSON string, \
+         or as {\"filter\": …, \"eventTypes\": […]}\n--- stderr\n"
+    );
+}
+
+#[test]
+fn event_types_say_nothing_of_the_grammar() {
+    let shown = shown(&["check", "--profile", "scim", "--event-type", "a", "id pr"], "");
+    assert_eq!(
+        shown,
+        "exit 2\n--- stdout\n--- stderr\n\
+         error: --profile scim has no rules about event types: leave --event-type out\n"
+    );
+}
+
+#[test]
+fn a_patch_that_is_no_json_says_where() {
+    let webhook = Temporary::new("w.json", r#"{"name": "n", "url": "https://hooks.example.com/"}"#);
+    let patch = |format: &str, patch: &str| {
+        let file = webhook.path();
+        shown(&["patch", "--format", format, "--webhook", file, "-"], patch)
+    };
+    assert_eq!(
+        patch("text", "\n[] []"),
+        "exit 1\n--- stdout\nerror[patch-syntax]: trailing characters, at column 4\n\
+         --> <stdin>:2\n = help: remove what follows the patch\n--- stderr\n"
+    );
+    assert_eq!(
+        patch("json", "\n[] []"),
+        "exit 1\n--- stdout\n{\"line\":2,\"valid\":false,\"errors\":[{\"code\":\"patch-syntax\",\
+         \"title\":\"trailing characters, at column 4\",\
+         \"detail\":\"remove what follows the patch\",\"pointer\":\"\"}]}\n--- stderr\n"
+    );
+}
+
+/// Input without an end is not kept without an end.
+#[test]
+fn what_holds_one_thing_has_a_limit() {
+    let event = sample(0);
+    let spaces = |count: usize| " ".repeat(count - event.len());
+    let most = 16 << 20;
+    let explain = |input: &str| run(&["explain", "--webhooks", WEBHOOKS, "-"], input.as_bytes());
+    assert_eq!(explain(&format!("{event}{}", spaces(most))).status.code(), Some(0));
+    let output = explain(&format!("{event}{}", spaces(most + 1)));
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.stderr, b"error: <stdin> is longer than 16777216 bytes\n");
+    let output =
+        run(&["event-types", "--catalogue", "-"], spaces(most + 1 + event.len()).as_bytes());
+    assert_eq!(output.stderr, b"error: <stdin> is longer than 16777216 bytes\n");
+}
