@@ -92,3 +92,13 @@ fn what_holds_one_thing_has_a_limit() {
         run(&["event-types", "--catalogue", "-"], spaces(most + 1 + event.len()).as_bytes());
     assert_eq!(output.stderr, b"error: <stdin> is longer than 16777216 bytes\n");
 }
+
+#[test]
+fn a_catalogue_of_another_shape_is_told_the_shape() {
+    assert_eq!(
+        shown(&["event-types", "--catalogue", "-"], "[]"),
+        "exit 2\n--- stdout\n--- stderr\nerror: <stdin>: not a list of event types: invalid type: \
+         sequence, expected an object at line 1 column 0; `hooksieve event-types --format json` \
+         shows the shape\n"
+    );
+}

@@ -9,7 +9,7 @@ use hooksieve::filter::Profile;
 use hooksieve::matcher::Subscription;
 use hooksieve::registry;
 use hooksieve::syntax::{Limits, excerpt};
-use hooksieve::webhook::{Catalogue, Draft, Level, Problem, Rules, Webhook};
+use hooksieve::webhook::{Catalogue, CatalogueError, Draft, Level, Problem, Rules, Webhook};
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
@@ -26,7 +26,15 @@ impl CatalogueArgument {
     pub(super) fn read(&self) -> Result<Catalogue, Failure> {
         let Some(path) = &self.catalogue else { return Ok(Catalogue::builtin()) };
         let (name, bytes) = super::read(path, MOST_OF_ONE)?;
-        Catalogue::read(&bytes).map_err(|error| Failure::Usage(format!("{name}: {error}")))
+        Catalogue::read(&bytes).map_err(|error| {
+            let help = match error {
+                CatalogueError::Shape(_) => {
+                    "; `hooksieve event-types --format json` shows the shape"
+                }
+                _ => "",
+            };
+            Failure::Usage(format!("{name}: {error}{help}"))
+        })
     }
 
     pub(super) fn rules(&self) -> Result<Rules, Failure> {
