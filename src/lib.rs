@@ -33,6 +33,7 @@
 //! of many tenants in step for many threads. Nothing here has a clock, opens a file or a connection,
 //! or starts a thread; no input makes it panic. The long form is in the [`guide`].
 
+pub mod delivery;
 pub mod event;
 pub mod filter;
 pub mod matcher;

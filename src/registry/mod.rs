@@ -40,6 +40,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`Reader::deliveries`] goes all the way from an event's bytes to signed requests.
+//!
 //! # Revisions
 //!
 //! A tenant has a revision, which rises with each change. A change that comes from a log carries
@@ -55,10 +57,12 @@
 //! tenant that changes holds its index twice, and one that is only loaded, once. The webhooks
 //! themselves are held once; the last one that was replaced or removed, until the next change. [`Registry::stats`] tells the bytes.
 
+mod deliveries;
 mod error;
 mod snapshot;
 mod tenant;
 
+pub use deliveries::{DeliverError, Deliveries};
 pub use error::{LoadError, NotLoaded, PutError};
 pub use snapshot::{Loaded, SnapshotError, SnapshotErrorKind};
 
@@ -405,10 +409,20 @@ impl Reader {
         event: &Event<'_>,
         access: Access<'_>,
     ) -> Result<Answer<'_>, NotLoaded> {
-        let state = self.registry.0.state(event.tenant()).ok_or(NotLoaded)?;
-        state.matcher.matches(event, access, &mut self.scratch);
-        Ok(Answer { state, hits: self.scratch.indices() })
+        answer(&self.registry, &mut self.scratch, event, access)
     }
+}
+
+#[inline]
+fn answer<'r>(
+    registry: &Registry,
+    scratch: &'r mut Scratch,
+    event: &Event<'_>,
+    access: Access<'_>,
+) -> Result<Answer<'r>, NotLoaded> {
+    let state = registry.0.state(event.tenant()).ok_or(NotLoaded)?;
+    state.matcher.matches(event, access, scratch);
+    Ok(Answer { state, hits: scratch.indices() })
 }
 
 /// Who wants an event, at one revision of its tenant.
@@ -450,5 +464,9 @@ impl Answer<'_> {
     /// places were not used again.
     pub fn webhooks(&self) -> impl Iterator<Item = &Arc<Webhook>> {
         self.hits.iter().filter_map(|index| self.state.at(*index))
+    }
+
+    fn get(&self, at: usize) -> Option<&Arc<Webhook>> {
+        self.state.at(*self.hits.get(at)?)
     }
 }

@@ -227,8 +227,8 @@ pub fn paging(limit: usize, sort: &str, bytes: &[u8]) -> usize {
     while let Some(query) = link {
         let list = List::read(query.trim_start_matches('?')).expect("a link is a query");
         let page = list.apply(&all);
-        assert!(page.webhooks().len() <= limit, "a page has its limit");
-        last_page = page.webhooks().iter().map(|webhook| webhook.id().to_string()).collect();
+        assert!(page.items().len() <= limit, "a page has its limit");
+        last_page = page.items().iter().map(|webhook| webhook.id().to_string()).collect();
         seen.extend(last_page.iter().cloned());
         (link, last) = (page.next(""), page.prev(""));
         change(&mut all);
@@ -238,8 +238,8 @@ pub fn paging(limit: usize, sort: &str, bytes: &[u8]) -> usize {
     while let Some(query) = backward {
         let list = List::read(query.trim_start_matches('?')).expect("a link is a query");
         let page = list.apply(&all);
-        assert!(page.webhooks().len() <= limit, "a page has its limit");
-        back.extend(page.webhooks().iter().rev().map(|webhook| webhook.id().to_string()));
+        assert!(page.items().len() <= limit, "a page has its limit");
+        back.extend(page.items().iter().rev().map(|webhook| webhook.id().to_string()));
         backward = page.prev("");
         change(&mut all);
     }
