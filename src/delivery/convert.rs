@@ -46,17 +46,17 @@ const OTHERS: [&str; 5] =
 const DATA: [&str; 2] = ["data", "data_base64"];
 
 impl Attribute {
-    /// Its value: the first string that is not empty, wherever the event keeps one; or else what
-    /// stands first and is a scalar.
+    /// Its value: the first string that is not empty, wherever the event keeps one; or else an
+    /// empty one, or what is a scalar.
     fn value<'e>(&self, event: &Envelope<'e>) -> Option<&'e str> {
         let legacy = if self.extension { &event.extensions } else { &event.members };
-        let mut found = [(&event.members, self.cloud)]
+        let places = self.legacy.iter().map(|name| (legacy, *name));
+        let found = [(&event.members, self.cloud)]
             .into_iter()
-            .chain(self.legacy.iter().map(|name| (legacy, *name)))
+            .chain(places)
             .filter_map(|(members, name)| members.get(name))
             .filter(|value| is_scalar(value));
-        let first = found.clone().next();
-        found.find(|value| is_text(value)).or(first)
+        found.min_by_key(|value| (!is_text(value), *value != "\"\""))
     }
 
     /// Whether a member of the outermost object, or else of `extensions`, is a place of its.
@@ -122,8 +122,11 @@ pub(super) fn to_legacy(bytes: &[u8]) -> Option<Vec<u8>> {
         let group = if attribute.extension { &mut extensions } else { &mut out };
         written.into_iter().for_each(|(name, value)| group.add(name, value));
     }
-    for (name, value) in event.rest().filter(|(_, value)| *value != "null") {
-        extensions.add(name, value);
+    let means_more = |name| TABLE.iter().any(|attribute| attribute.has_place(name, true));
+    for (name, value) in event.rest() {
+        if value != "null" && !means_more(name) {
+            extensions.add(name, value);
+        }
     }
     if let Ok(extensions) = String::from_utf8(extensions.close()) {
         out.add("extensions", &extensions);

@@ -118,8 +118,8 @@ impl Sender {
     }
 }
 
-fn secret(webhook: &Webhook) -> Option<&str> {
-    webhook.secret().and_then(Secret::expose)
+fn secret(webhook: &Webhook) -> Option<&[u8]> {
+    webhook.secret().and_then(Secret::expose).map(str::as_bytes)
 }
 
 fn body<'p>(webhook: &Webhook, payload: &'p Payload) -> &'p Bytes {

@@ -29,6 +29,9 @@ use std::sync::{Arc, OnceLock};
 /// - has nothing of what has no place there: extensions that are objects, arrays or `null`, whose
 ///   names are not letters and digits, or whose names mean something else there, such as `time`;
 /// - has the version `1.0`, whichever `1.x` it had before it was converted to the legacy envelope.
+///
+/// In the legacy envelope it has nothing that is `null`, nor attributes of other names that mean
+/// something in `extensions`, such as `tenantId`.
 #[derive(Clone, Debug)]
 pub struct Payload(Arc<Inner>);
 

@@ -8,19 +8,19 @@ use sha2::Sha256;
 use std::time::{Duration, SystemTime};
 
 #[expect(clippy::expect_used, reason = "HMAC takes a key of any length (RFC 2104)")]
-fn hmac(secret: &str) -> Hmac<Sha256> {
-    Hmac::new_from_slice(secret.as_bytes()).expect("a key of any length")
+fn hmac(secret: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(secret).expect("a key of any length")
 }
 
 /// HMAC-SHA256 (RFC 2104) over the parts, one behind the other.
-fn digest(secret: &str, parts: &[&[u8]]) -> Hmac<Sha256> {
+fn digest(secret: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
     let mut hmac = hmac(secret);
     parts.iter().for_each(|part| hmac.update(part));
     hmac
 }
 
 /// The value of `Qlik-Signature`: 64 hexadecimal digits in lower case.
-pub(super) fn qlik(secret: &str, body: &[u8]) -> HeaderValue {
+pub(super) fn qlik(secret: &[u8], body: &[u8]) -> HeaderValue {
     let digest = digest(secret, &[body]).finalize().into_bytes();
     let mut digits = [0; 64];
     HEXLOWER.encode_mut(&digest, &mut digits);
@@ -34,7 +34,7 @@ fn standard_parts<'a>(id: &'a [u8], seconds: &'a [u8], body: &'a [u8]) -> [&'a [
 
 /// The headers `webhook-id`, `webhook-timestamp` and `webhook-signature`.
 pub(super) fn standard(
-    secret: &str,
+    secret: &[u8],
     id: &MessageId,
     at: Timestamp,
     body: &[u8],
@@ -115,7 +115,7 @@ pub enum VerifyError {
 /// Whether a value of `Qlik-Signature` is the body's: for receivers.
 ///
 /// `body` is the exact bytes that were received. Letter case does not matter, and the comparison
-/// takes the same time wherever signatures differ. An old request passes as well as a new one: the
+/// takes the same time wherever signatures differ. The key is the secret's own bytes. An old request passes as well as a new one: the
 /// header is no protection against replay, which [`StandardHeaders`] are.
 ///
 /// # Errors
@@ -132,11 +132,11 @@ pub enum VerifyError {
 /// assert_eq!(verify(secret, b"{ }", signature), Err(VerifyError::Mismatch));
 /// assert_eq!(verify(secret, b"{}", "none"), Err(VerifyError::Malformed));
 /// ```
-pub fn verify(secret: &str, body: &[u8], signature: &str) -> Result<(), VerifyError> {
+pub fn verify(secret: impl AsRef<[u8]>, body: &[u8], signature: &str) -> Result<(), VerifyError> {
     let given = HEXLOWER_PERMISSIVE.decode(signature.as_bytes());
     let given = given.ok().filter(|given| given.len() == 32).ok_or(VerifyError::Malformed)?;
     // Compares in constant time.
-    digest(secret, &[body]).verify_slice(&given).map_err(|_| VerifyError::Mismatch)
+    digest(secret.as_ref(), &[body]).verify_slice(&given).map_err(|_| VerifyError::Mismatch)
 }
 
 /// The headers of Standard Webhooks as a receiver finds them.
@@ -176,7 +176,7 @@ impl StandardHeaders<'_> {
     /// Another time, no signature of version 1, or another's.
     pub fn verify(
         &self,
-        secret: &str,
+        secret: impl AsRef<[u8]>,
         body: &[u8],
         now: Timestamp,
         tolerance: Duration,
@@ -188,7 +188,7 @@ impl StandardHeaders<'_> {
             return Err(VerifyError::Time);
         }
         let parts = standard_parts(self.id.as_bytes(), self.timestamp.as_bytes(), body);
-        let digest = digest(secret, &parts);
+        let digest = digest(secret.as_ref(), &parts);
         let mut found = VerifyError::Malformed;
         for signature in self.signature.split(' ').filter_map(|text| text.strip_prefix("v1,")) {
             let given = BASE64.decode(signature.as_bytes());
@@ -209,6 +209,45 @@ impl StandardHeaders<'_> {
 /// assert_eq!(hooksieve::delivery::whsec("secret"), "whsec_c2VjcmV0");
 /// ```
 #[must_use]
-pub fn whsec(secret: &str) -> String {
-    format!("whsec_{}", BASE64.encode(secret.as_bytes()))
+pub fn whsec(secret: impl AsRef<[u8]>) -> String {
+    format!("whsec_{}", BASE64.encode(secret.as_ref()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MessageId, StandardHeaders, standard};
+    use data_encoding::BASE64;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    /// The vectors that Standard Webhooks and Svix publish.
+    #[test]
+    fn published_vectors() {
+        let ping = r#"{"event_type":"ping","data":{"success":true}}"#;
+        let vectors = [
+            (
+                "plJ3nmyCDGBKInavdOK15jsl",
+                "msg_loFOjxBNrRLzqYUf",
+                1_731_705_121,
+                ping,
+                "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0=",
+            ),
+            (
+                "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                "msg_p5jXN8AQM9LWM0D4loKWxJek",
+                1_614_265_330,
+                r#"{"test": 2432232314}"#,
+                "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+            ),
+        ];
+        for (key, id, seconds, body, published) in vectors {
+            let key = BASE64.decode(key.as_bytes()).unwrap();
+            let at = (UNIX_EPOCH + Duration::from_secs(seconds)).into();
+            let [sent, timestamp, signature] =
+                standard(&key, &MessageId::new(id).unwrap(), at, body.as_bytes());
+            assert_eq!((sent.as_bytes(), signature.to_str()), (id.as_bytes(), Ok(published)));
+            let timestamp = timestamp.to_str().unwrap();
+            let headers = StandardHeaders { id, timestamp, signature: published };
+            assert_eq!(headers.verify(&key, body.as_bytes(), at, Duration::ZERO), Ok(()));
+        }
+    }
 }

@@ -46,6 +46,7 @@ pub fn webhook(draft: &Draft, document: Option<&Value>) -> Option<Webhook> {
         }
         Ok(webhook) => {
             reads_back(&webhook, &rules);
+            super::delivery::request(&std::sync::Arc::new(webhook.clone()));
             // A draft may be valid and still hold what a response may not, such as a time.
             let mut settable = draft.clone();
             for member in ["createdAt", "updatedAt"] {
