@@ -52,6 +52,8 @@ pub mod guide {
     pub mod registry {}
     #[doc = include_str!("guide/webhooks.md")]
     pub mod webhooks {}
+    #[doc = include_str!("guide/delivery.md")]
+    pub mod delivery {}
     #[doc = include_str!("guide/decisions.md")]
     pub mod decisions {}
     #[doc = include_str!("guide/changes.md")]

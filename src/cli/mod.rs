@@ -12,6 +12,7 @@ mod matching;
 mod patch;
 mod progress;
 mod report;
+mod requests;
 mod threads;
 mod validate;
 mod webhooks;
@@ -46,6 +47,8 @@ enum Verb {
     Match(matching::Arguments),
     /// Say for one event and each webhook why it matches or not
     Explain(explain::Arguments),
+    /// Show the requests that would deliver an event
+    Requests(requests::Arguments),
     /// Write webhooks or events to try `match` with
     Generate(generate::Arguments),
 }
@@ -153,6 +156,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::EventTypes(arguments) => arguments.format,
         Verb::Match(arguments) => arguments.format,
         Verb::Explain(arguments) => arguments.format,
+        Verb::Requests(arguments) => arguments.format(),
         Verb::Generate(arguments) => arguments.format,
     });
     let result = match arguments.verb {
@@ -162,6 +166,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::EventTypes(arguments) => event_types::run(&arguments, &mut out),
         Verb::Match(arguments) => matching::run(arguments, &mut out),
         Verb::Explain(arguments) => explain::run(arguments, &mut out),
+        Verb::Requests(arguments) => requests::run(&arguments, &mut out),
         Verb::Generate(arguments) => generate::run(&arguments, &mut out),
     };
     let result = result.and_then(|outcome| {

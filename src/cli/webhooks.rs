@@ -13,6 +13,7 @@ use hooksieve::webhook::{Catalogue, Draft, Level, Problem, Rules, Webhook};
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Where the event types come from.
 #[derive(Args)]
@@ -63,7 +64,7 @@ pub(super) struct Webhooks {
 
 /// A webhook and where it stands.
 pub(super) struct Listed {
-    pub(super) webhook: Webhook,
+    pub(super) webhook: Arc<Webhook>,
     line: usize,
     /// None until it is known whose the file is.
     tenant: Option<String>,
@@ -164,6 +165,7 @@ impl Reader<'_> {
                 let own = webhook.tenant().map(|tenant| tenant.as_str().to_owned());
                 let tenant = own.or_else(|| self.tenant.map(str::to_owned));
                 self.unowned(line, &webhook);
+                let webhook = Arc::new(webhook);
                 self.list.push(Listed { webhook, line, tenant });
             }
             _ => self.bad += 1,

@@ -1,10 +1,10 @@
 //! One envelope into the other. Where each attribute stands is said by [`TABLE`] alone.
 
+use hashbrown::{HashMap, HashSet};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 /// An attribute that has a name in both envelopes.
@@ -76,9 +76,12 @@ fn is_scalar(value: &str) -> bool {
 }
 
 /// A name as CloudEvents 1.0 has it, if it can be one.
-fn attribute_name(name: &str) -> Option<String> {
+fn attribute_name<'n>(name: &Cow<'n, str>) -> Option<Cow<'n, str>> {
     let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    is_name.then(|| name.to_ascii_lowercase())
+    is_name.then(|| match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => name.to_ascii_lowercase().into(),
+        false => name.clone(),
+    })
 }
 
 /// Whether CloudEvents 1.0 has another use for a name than an extension's.
@@ -90,13 +93,17 @@ fn is_reserved(name: &str) -> bool {
 pub(super) fn to_cloud_events(bytes: &[u8]) -> Option<Vec<u8>> {
     let event = Envelope::read(bytes)?;
     let mut out = Object::open(bytes.len());
-    out.add("specversion", "\"1.0\"");
+    out.add("specversion".into(), "\"1.0\"");
     for attribute in &TABLE {
         match (attribute.cloud, attribute.value(&event)) {
             // Both are required, and not empty.
-            ("id", value) if !value.is_some_and(is_text) => out.add("id", &derived_id(bytes)),
-            ("source", value) if !value.is_some_and(is_text) => out.add("source", "\"unknown\""),
-            (name, Some(value)) => out.add(name, value),
+            ("id", value) if !value.is_some_and(is_text) => {
+                out.add("id".into(), &derived_id(bytes))
+            }
+            ("source", value) if !value.is_some_and(is_text) => {
+                out.add("source".into(), "\"unknown\"")
+            }
+            (name, Some(value)) => out.add(name.into(), value),
             (_, None) => {}
         }
     }
@@ -104,7 +111,7 @@ pub(super) fn to_cloud_events(bytes: &[u8]) -> Option<Vec<u8>> {
         if let Some(name) = attribute_name(name).filter(|_| is_scalar(value))
             && !is_reserved(&name)
         {
-            out.add(&name, value);
+            out.add(name, value);
         }
     }
     out.add_data(&event);
@@ -115,21 +122,21 @@ pub(super) fn to_cloud_events(bytes: &[u8]) -> Option<Vec<u8>> {
 pub(super) fn to_legacy(bytes: &[u8]) -> Option<Vec<u8>> {
     let event = Envelope::read(bytes)?;
     let mut out = Object::open(bytes.len());
-    out.add("cloudEventsVersion", "\"0.1\"");
+    out.add("cloudEventsVersion".into(), "\"0.1\"");
     let mut extensions = Object::open(bytes.len() / 2);
     for attribute in &TABLE {
         let written = attribute.legacy.first().zip(attribute.value(&event));
         let group = if attribute.extension { &mut extensions } else { &mut out };
-        written.into_iter().for_each(|(name, value)| group.add(name, value));
+        written.into_iter().for_each(|(name, value)| group.add((*name).into(), value));
     }
-    let means_more = |name| TABLE.iter().any(|attribute| attribute.has_place(name, true));
+    let means_more = |name: &str| TABLE.iter().any(|attribute| attribute.has_place(name, true));
     for (name, value) in event.rest() {
         if value != "null" && !means_more(name) {
-            extensions.add(name, value);
+            extensions.add(name.clone(), value);
         }
     }
     if let Ok(extensions) = String::from_utf8(extensions.close()) {
-        out.add("extensions", &extensions);
+        out.add("extensions".into(), &extensions);
     }
     out.add_data(&event);
     Some(out.close())
@@ -167,12 +174,12 @@ impl<'e> Envelope<'e> {
     }
 
     /// What the table does not know: members of the outermost object, then extensions.
-    fn rest(&self) -> impl Iterator<Item = (&str, &'e str)> {
+    fn rest(&self) -> impl Iterator<Item = (&Cow<'e, str>, &'e str)> {
         let members = [(false, &self.members), (true, &self.extensions)];
         members.into_iter().flat_map(|(in_extensions, members)| {
-            let names = members.0.iter().map(|(name, value)| (name.as_ref(), *value));
+            let names = members.0.iter().map(|(name, value)| (name, *value));
             names.filter(move |(name, _)| {
-                (in_extensions || !OTHERS.contains(name))
+                (in_extensions || !OTHERS.contains(&&***name))
                     && !TABLE.iter().any(|attribute| attribute.has_place(name, in_extensions))
             })
         })
@@ -212,12 +219,12 @@ impl<'de: 'e, 'e> Deserialize<'de> for Members<'e> {
 }
 
 /// An object that is being written, each name once.
-struct Object {
+struct Object<'e> {
     text: Vec<u8>,
-    names: HashSet<Box<str>>,
+    names: HashSet<Cow<'e, str>>,
 }
 
-impl Object {
+impl<'e> Object<'e> {
     fn open(bytes: usize) -> Self {
         let mut text = Vec::with_capacity(bytes + 64);
         text.push(b'{');
@@ -225,22 +232,24 @@ impl Object {
     }
 
     /// Adds a member, unless there is one of the name.
-    fn add(&mut self, name: &str, value: &str) {
-        if !self.names.insert(name.into()) {
+    fn add(&mut self, name: Cow<'e, str>, value: &str) {
+        if self.names.contains(&name) {
             return;
         }
         if self.text.len() > 1 {
             self.text.push(b',');
         }
         // A text has a JSON form, and a vector takes all that is written.
-        let _ = serde_json::to_writer(&mut self.text, name);
+        let _ = serde_json::to_writer(&mut self.text, &name);
         self.text.push(b':');
         self.text.extend_from_slice(value.as_bytes());
+        self.names.insert(name);
     }
 
     fn add_data(&mut self, event: &Envelope<'_>) {
         for name in DATA {
-            event.members.get(name).into_iter().for_each(|value| self.add(name, value));
+            let value = event.members.get(name);
+            value.into_iter().for_each(|value| self.add(name.into(), value));
         }
     }
 

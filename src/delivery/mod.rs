@@ -114,7 +114,7 @@ impl Sender {
     #[must_use]
     pub fn resend(&self, webhook: &Arc<Webhook>, delivery: &Delivery) -> Request {
         let body = delivery.body().clone();
-        self.request(webhook, &Payload::fixed(delivery.event_type().clone(), body))
+        self.request(webhook, &Payload::fixed(delivery.event_type().as_str(), body))
     }
 }
 

@@ -1,6 +1,7 @@
 use super::convert;
-use crate::event::{Event, EventType, Form};
+use crate::event::{Event, Form};
 use bytes::Bytes;
+use smallvec::SmallVec;
 use std::sync::{Arc, OnceLock};
 
 /// What is sent of an event: its own bytes, or the event in the other envelope.
@@ -37,7 +38,8 @@ pub struct Payload(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    event_type: EventType,
+    /// In place, unless it is uncommonly long.
+    event_type: SmallVec<[u8; 64]>,
     form: Form,
     own: Bytes,
     /// In the other form; `None` where that cannot be.
@@ -49,22 +51,24 @@ impl Payload {
     /// no JSON object go out as they are, whatever form is asked for.
     #[must_use]
     pub fn new(event: &Event<'_>, bytes: impl Into<Bytes>) -> Self {
-        Self::of(event.event_type().into(), event.form(), bytes.into())
+        Self::of(event.event_type(), event.form(), bytes.into())
     }
 
     /// One that goes out as it is.
-    pub(super) fn fixed(event_type: EventType, bytes: Bytes) -> Self {
+    pub(super) fn fixed(event_type: &str, bytes: Bytes) -> Self {
         Self::of(event_type, Form::Mixed, bytes)
     }
 
-    fn of(event_type: EventType, form: Form, own: Bytes) -> Self {
+    fn of(event_type: &str, form: Form, own: Bytes) -> Self {
+        let event_type = SmallVec::from_slice(event_type.as_bytes());
         Self(Arc::new(Inner { event_type, form, own, other: OnceLock::new() }))
     }
 
     /// The event's type.
     #[must_use]
-    pub fn event_type(&self) -> &EventType {
-        &self.0.event_type
+    pub fn event_type(&self) -> &str {
+        // It was text before.
+        std::str::from_utf8(&self.0.event_type).unwrap_or_default()
     }
 
     /// As CloudEvents 1.0; an event in the mixed form as it is.

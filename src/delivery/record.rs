@@ -125,7 +125,7 @@ impl Delivery {
         Self {
             id: id.into(),
             webhook: request.webhook().id().clone(),
-            event_type: request.payload().event_type().clone(),
+            event_type: request.payload().event_type().into(),
             status: if succeeded { Status::Success } else { Status::Fail },
             triggered_at,
             message: outcome.err().map(Into::into),

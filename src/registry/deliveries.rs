@@ -22,7 +22,7 @@ impl Reader {
     /// The requests that deliver an event: reads it, matches it, and makes the requests one by one
     /// as they are taken.
     ///
-    /// Takes [`matches`](Self::matches), two allocations for the payload, and for each request
+    /// Takes [`matches`](Self::matches), an allocation for the payload, and for each request
     /// what [`Sender::request`] takes. The bytes are shared by all requests whose webhooks take
     /// the form that they came in.
     ///
