@@ -9,6 +9,8 @@
 )]
 
 use allocation_counter::measure;
+use bytes::Bytes;
+use hooksieve::delivery::Sender;
 use hooksieve::event::Event;
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Subscription};
@@ -455,4 +457,39 @@ fn hostile_drafts_end() {
     assert!(webhook.patched(&patch, &rules, webhook.updated().clone()).is_err());
     let query = format!("{}{}", "eventTypes=a&".repeat(many), "limit=1&".repeat(many));
     assert!(List::read(&query).is_err());
+}
+
+/// A request allocates for its signature, and an event once for all its requests: that, and what
+/// its conversion takes.
+#[test]
+fn requests_allocate_for_signatures_alone() {
+    let rules = Rules::default();
+    let count = |secret: bool, cloud_events: bool| {
+        let registry = Registry::new(&rules);
+        let webhook = |number: usize| {
+            let mut draft = json!({
+                "name": "n", "url": "https://hooks.example.com/", "enabled": true,
+                "eventTypes": ["com.qlik.v1.app.created"], "headers": {"X-Team": "data"},
+                "enableCloudEventDelivery": cloud_events,
+            });
+            if secret {
+                draft["secret"] = "0123456789abcdef0123456789abcdef".into();
+            }
+            let creation = Creation::new(number.to_string(), "u1", std::time::UNIX_EPOCH.into());
+            Webhook::create(&Draft::from(draft), &rules, creation).unwrap()
+        };
+        registry.load("t", (0..100).map(webhook), None).unwrap();
+        let (mut reader, sender) = (registry.reader(), Sender::default());
+        let bytes = Bytes::from_static(br#"{"type":"com.qlik.v1.app.created","tenantid":"t"}"#);
+        let mut run = || {
+            let requests = reader.deliveries(&sender, bytes.clone(), Access::Owner).unwrap();
+            requests.map(|request| request.headers().count()).sum::<usize>()
+        };
+        assert_eq!(run(), if secret { 400 } else { 300 });
+        measure(|| assert!(run() > 0)).count_total
+    };
+    assert_eq!(count(false, true), 1, "the payload");
+    assert_eq!(count(true, true), 1 + 100, "a signature each");
+    let converted = count(false, false);
+    assert!(converted <= 20, "converting once takes {converted}");
 }

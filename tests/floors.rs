@@ -10,8 +10,14 @@
 
 use std::path::{Path, PathBuf};
 
-const FLOORS: &[&[&str]] =
-    &[&["syntax", "event"], &["filter"], &["matcher", "webhook"], &["registry"], &["cli", "main"]];
+const FLOORS: &[&[&str]] = &[
+    &["syntax", "event"],
+    &["filter"],
+    &["matcher", "webhook"],
+    &["delivery"],
+    &["registry"],
+    &["cli", "main"],
+];
 
 fn floor(module: &str) -> Option<usize> {
     FLOORS.iter().position(|modules| modules.contains(&module))

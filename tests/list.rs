@@ -42,7 +42,7 @@ fn webhooks() -> Vec<Webhook> {
 fn ids(query: &str) -> String {
     let all = webhooks();
     let page = List::read(query).unwrap().apply(&all);
-    page.webhooks().iter().map(|webhook| webhook.id().as_str()).collect()
+    page.items().iter().map(|webhook| webhook.id().as_str()).collect()
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn patterns_of_other_scripts() {
     for (pattern, found) in [("*ΟΔΟΣ*", 1), ("*οδοσ*", 1), ("ΣΑ*Σ", 1), ("σας", 0), ("σασ", 1)]
     {
         let list = List::read(&format!("name={pattern}")).unwrap();
-        assert_eq!(list.apply(&all).webhooks().len(), found, "{pattern}");
+        assert_eq!(list.apply(&all).items().len(), found, "{pattern}");
     }
 }
 
@@ -164,7 +164,7 @@ fn links_are_short() {
         while let Some(query) = link {
             assert!(query.len() < 2000, "{}", query.len());
             let page = List::read(&query[1..]).unwrap().apply(&all);
-            seen += page.webhooks().len();
+            seen += page.items().len();
             link = page.next("");
         }
         assert_eq!(seen, 3);
@@ -218,22 +218,22 @@ fn an_empty_page_has_a_way_out() {
     assert_eq!(read(&next).apply(&all).prev(""), None);
 
     let all = webhooks();
-    let last = read(&next).apply(&all).webhooks().len();
+    let last = read(&next).apply(&all).items().len();
     assert_eq!(last, 2);
     // Only what came before the place is left, the place itself included.
     let left: Vec<_> = webhooks().into_iter().skip(2).collect();
     let page = read(&next).apply(&left);
-    assert!(page.webhooks().is_empty());
+    assert!(page.items().is_empty());
     let back = read(&page.prev("").unwrap()).apply(&left);
-    assert_eq!(back.webhooks().len(), 2);
+    assert_eq!(back.items().len(), 2);
 
     // The other way: everything before the place is gone.
     let page = read(&next).apply(&all);
     let prev = page.prev("").unwrap();
     let left: Vec<_> = webhooks().into_iter().take(2).collect();
     let page = read(&prev).apply(&left);
-    assert!(page.webhooks().is_empty());
-    assert_eq!(read(&page.next("").unwrap()).apply(&left).webhooks().len(), 2);
+    assert!(page.items().is_empty());
+    assert_eq!(read(&page.next("").unwrap()).apply(&left).items().len(), 2);
 }
 
 /// A cursor belongs to an order; another one refuses it.

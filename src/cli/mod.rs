@@ -12,6 +12,7 @@ mod matching;
 mod patch;
 mod progress;
 mod report;
+mod requests;
 mod threads;
 mod validate;
 mod webhooks;
@@ -41,6 +42,7 @@ enum Verb {
     EventTypes(event_types::Arguments),
     Match(matching::Arguments),
     Explain(explain::Arguments),
+    Requests(requests::Arguments),
     Generate(generate::Arguments),
 }
 
@@ -156,6 +158,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::EventTypes(arguments) => arguments.format,
         Verb::Match(arguments) => arguments.format,
         Verb::Explain(arguments) => arguments.format,
+        Verb::Requests(arguments) => arguments.format(),
         Verb::Generate(arguments) => arguments.format,
     });
     let result = match arguments.verb {
@@ -165,6 +168,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::EventTypes(arguments) => event_types::run(&arguments, &mut out),
         Verb::Match(arguments) => matching::run(arguments, &mut out),
         Verb::Explain(arguments) => explain::run(arguments, &mut out),
+        Verb::Requests(arguments) => requests::run(&arguments, &mut out),
         Verb::Generate(arguments) => generate::run(&arguments, &mut out),
     };
     let result = result.and_then(|outcome| {

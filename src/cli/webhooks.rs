@@ -13,6 +13,7 @@ use hooksieve::webhook::{Catalogue, CatalogueError, Draft, Level, Problem, Rules
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Where the event types come from.
 #[derive(Args)]
@@ -76,6 +77,8 @@ pub(super) struct Listed {
     /// None until it is known whose the file is.
     tenant: Option<TenantId>,
     subscription: Subscription,
+    /// Where all of it was asked for.
+    pub(super) webhook: Option<Arc<Webhook>>,
 }
 
 impl Listed {
@@ -84,7 +87,7 @@ impl Listed {
         let nobody = TenantId::from("");
         let known = tenant.as_ref().unwrap_or(&nobody);
         let subscription = registry::subscription(webhook, known, catalogue);
-        Self { id: webhook.id().as_str().into(), line, tenant, subscription }
+        Self { id: webhook.id().as_str().into(), line, tenant, subscription, webhook: None }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -108,8 +111,18 @@ pub(super) enum Tenancy {
 }
 
 impl Webhooks {
-    /// Reads a file and reports what is wrong with it on standard error.
+    /// Reads a file and reports what is wrong with it on standard error. Of each webhook what
+    /// matching needs is kept.
     pub(super) fn read(arguments: &WebhooksArguments) -> Result<Self, Failure> {
+        Self::read_as(arguments, false)
+    }
+
+    /// The same, and all of each webhook is kept.
+    pub(super) fn read_whole(arguments: &WebhooksArguments) -> Result<Self, Failure> {
+        Self::read_as(arguments, true)
+    }
+
+    fn read_as(arguments: &WebhooksArguments, whole: bool) -> Result<Self, Failure> {
         let catalogue = arguments.catalogue.read()?.with_renames(arguments.renames);
         let rules = Rules::new(Profile::webhook(), catalogue);
         let items = Items::read(&arguments.webhooks)?;
@@ -119,6 +132,7 @@ impl Webhooks {
             rules: &rules,
             ids: HashSet::new(),
             named: BTreeSet::new(),
+            whole,
             bad: 0,
             list: Vec::new(),
         };
@@ -152,6 +166,7 @@ struct Reader<'a> {
     ids: HashSet<String>,
     /// Tenants that webhooks name, valid or not.
     named: BTreeSet<String>,
+    whole: bool,
     bad: usize,
     list: Vec<Listed>,
 }
@@ -180,7 +195,9 @@ impl Reader<'_> {
             Ok(webhook) if !doubled => {
                 self.unowned(line, &webhook);
                 let catalogue = self.rules.catalogue();
-                self.list.push(Listed::new(&webhook, line, self.tenant, catalogue));
+                let mut listed = Listed::new(&webhook, line, self.tenant, catalogue);
+                listed.webhook = self.whole.then(|| Arc::new(webhook));
+                self.list.push(listed);
             }
             _ => self.bad += 1,
         }

@@ -90,8 +90,20 @@ ids! {
 #[derive(Clone, Debug)]
 pub struct Event<'a> {
     layout: &'a Layout,
+    form: Form,
     /// Those of the layout: type, tenant, id and owner, then the attributes.
     fields: Fields<'a>,
+}
+
+/// The envelope of an event, by where its type stands, since that alone is always there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// CloudEvents 1.0: in `type`.
+    CloudEvents,
+    /// CloudEvents 0.1: in `eventType`.
+    Legacy,
+    /// That of the migration period: in both.
+    Mixed,
 }
 
 type Fields<'a> = SmallVec<[Option<Cow<'a, str>>; 8]>;
@@ -120,7 +132,7 @@ impl<'a> Event<'a> {
         for (field, value) in fields.iter_mut().zip([event_type.into(), tenant.into()]) {
             *field = Some(value);
         }
-        Self { layout, fields }
+        Self { layout, form: Form::CloudEvents, fields }
     }
 
     /// The same event with an owner.
@@ -173,6 +185,12 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn owner(&self) -> Option<&str> {
         self.field(OWNER)
+    }
+
+    /// The envelope it came in; that of an event made from parts is CloudEvents 1.0.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        self.form
     }
 
     /// The places it was read by.

@@ -1,7 +1,7 @@
 use super::json::{Span, Words};
 use super::layout::{ATTRIBUTES, OTHER, ROOT, TENANT, TYPE};
 use super::marks::{Bits, Marks};
-use super::{Error, ErrorKind, Event, Fields, Layout};
+use super::{Error, ErrorKind, Event, Fields, Form, Layout};
 use std::borrow::Cow;
 
 pub(super) fn read<'a>(layout: &'a Layout, bytes: &'a [u8]) -> Result<Event<'a>, Error> {
@@ -73,18 +73,19 @@ fn event<'a>(
         let message = format!("key `{}` stands twice in its object", key.value(text));
         return Err(Error::new(ErrorKind::DuplicateKey, key.from - 1, message));
     }
-    let full = |field: usize| {
-        let keys: &[u16] = layout.fields().get(field).map_or(&[], |keys| keys);
-        keys.iter().any(|key| found.get(usize::from(*key)).is_some_and(|span| !span.is_empty()))
-    };
+    let keys = |field: usize| layout.fields().get(field).map_or(&[][..], |keys| keys);
+    let full = |key: &u16| found.get(usize::from(*key)).is_some_and(|span| !span.is_empty());
     let missing = |kind, message| Err(Error::new(kind, text.len(), message));
-    if !full(TYPE) {
-        return missing(ErrorKind::MissingType, "event has no type");
-    }
-    if !full(TENANT) {
+    let form = match (keys(TYPE).first().is_some_and(full), keys(TYPE).iter().skip(1).any(full)) {
+        (true, false) => Form::CloudEvents,
+        (false, true) => Form::Legacy,
+        (true, true) => Form::Mixed,
+        (false, false) => return missing(ErrorKind::MissingType, "event has no type"),
+    };
+    if !keys(TENANT).iter().any(full) {
         return missing(ErrorKind::MissingTenant, "event has no tenant");
     }
-    Ok(Event { layout, fields: fields(layout, text, found, read.escapes) })
+    Ok(Event { layout, form, fields: fields(layout, text, found, read.escapes) })
 }
 
 /// Apart, so that fields are written where the event is going to be, and not moved there.

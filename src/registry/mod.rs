@@ -40,6 +40,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`Reader::deliveries`] goes all the way from an event's bytes to signed requests.
+//!
 //! # Revisions
 //!
 //! A tenant has a revision, which rises with each change. A change that comes from a log carries
@@ -55,11 +57,13 @@
 //! tenant that changes holds its index twice, and one that is only loaded, once. The webhooks
 //! themselves are held once; the last one that was replaced or removed, until the next change. [`Registry::stats`] tells the bytes.
 
+mod deliveries;
 mod error;
 mod reader;
 mod snapshot;
 mod tenant;
 
+pub use deliveries::{DeliverError, Deliveries};
 use error::bounded;
 pub use error::{LoadError, NotLoaded, PutError, PutErrorKind};
 pub use reader::{Answer, Reader};

@@ -34,10 +34,20 @@ impl Reader {
         event: &Event<'_>,
         access: Access<'_>,
     ) -> Result<Answer<'_>, NotLoaded> {
-        let state = self.registry.0.state(event.tenant()).ok_or(NotLoaded)?;
-        state.matcher.matches(event, access, &mut self.scratch);
-        Ok(Answer { state, hits: self.scratch.indices() })
+        answer(&self.registry, &mut self.scratch, event, access)
     }
+}
+
+#[inline]
+pub(super) fn answer<'r>(
+    registry: &Registry,
+    scratch: &'r mut Scratch,
+    event: &Event<'_>,
+    access: Access<'_>,
+) -> Result<Answer<'r>, NotLoaded> {
+    let state = registry.0.state(event.tenant()).ok_or(NotLoaded)?;
+    state.matcher.matches(event, access, scratch);
+    Ok(Answer { state, hits: scratch.indices() })
 }
 
 /// Who wants an event, at one revision of its tenant.
@@ -81,5 +91,9 @@ impl Answer<'_> {
     /// places were not used again.
     pub fn webhooks(&self) -> impl Iterator<Item = &Arc<Webhook>> {
         self.hits.iter().filter_map(|index| self.state.at(*index))
+    }
+
+    pub(super) fn get(&self, at: usize) -> Option<&Arc<Webhook>> {
+        self.state.at(*self.hits.get(at)?)
     }
 }

@@ -1,12 +1,44 @@
 //! Listing: which webhooks, in which order, which page.
 
-use super::order::{Cursor, Direction, Field, Key, Sort};
-use super::problem::{Found, token};
-use super::{Level, Origin, Problem, ProblemKind, Problems, Webhook, nearest};
-use crate::syntax::quote;
-use serde::Serialize;
-use std::collections::HashSet;
-use url::form_urlencoded;
+use super::paging::{Field, Key, Page, Paging, Sort};
+use super::query::{Query, one_of};
+use super::{Level, Origin, Problems, Webhook};
+
+/// By what webhooks are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Name,
+    Url,
+    CreatedAt,
+    UpdatedAt,
+}
+
+impl Field for By {
+    type Item = Webhook;
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("name", Self::Name),
+        ("url", Self::Url),
+        ("createdAt", Self::CreatedAt),
+        ("updatedAt", Self::UpdatedAt),
+    ];
+
+    fn key(self, webhook: &Webhook) -> Key<'_> {
+        match self {
+            Self::Name => Key::text(webhook.name()),
+            Self::Url => Key::text(webhook.url()),
+            Self::CreatedAt => Key::Time(webhook.created().at()),
+            Self::UpdatedAt => Key::Time(webhook.updated().at()),
+        }
+    }
+
+    fn id(webhook: &Webhook) -> &str {
+        webhook.id().as_str()
+    }
+
+    fn is_time(self) -> bool {
+        matches!(self, Self::CreatedAt | Self::UpdatedAt)
+    }
+}
 
 /// A request to list webhooks: the query parameters of the API's `GET /webhooks`, checked.
 ///
@@ -35,10 +67,10 @@ use url::form_urlencoded;
 /// let webhooks = [create("w1", "Sales")?, create("w2", "Support")?, create("w3", "Finance")?];
 ///
 /// let page = List::read("name=s*&sort=name&limit=1")?.apply(&webhooks);
-/// assert_eq!(page.webhooks()[0].name(), "Sales");
+/// assert_eq!(page.items()[0].name(), "Sales");
 /// let next = page.next("").ok_or("no next page")?;
 /// let page = List::read(next.trim_start_matches('?'))?.apply(&webhooks);
-/// assert_eq!(page.webhooks()[0].name(), "Support");
+/// assert_eq!(page.items()[0].name(), "Support");
 /// assert_eq!(page.next(""), None);
 ///
 /// let problems = List::read("limit=1000&nmae=x").unwrap_err();
@@ -47,8 +79,7 @@ use url::form_urlencoded;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct List {
-    limit: usize,
-    sort: Sort,
+    paging: Paging<By>,
     name: Option<Pattern>,
     url: Option<Pattern>,
     enabled: Option<bool>,
@@ -58,9 +89,6 @@ pub struct List {
     owner: Option<Box<str>>,
     created_by: Option<Box<str>>,
     updated_by: Option<Box<str>>,
-    cursor: Option<(Direction, Cursor)>,
-    /// The parameters as given, less the cursor, for links.
-    given: Vec<(Box<str>, Box<str>)>,
 }
 
 /// Text with `*` for any characters, letter case aside.
@@ -118,47 +146,27 @@ impl List {
     ///
     /// Everything that is wrong with the parameters.
     pub fn read(query: &str) -> Result<Self, Problems> {
-        let mut reader = Reader::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            reader.take(&name, &value);
-        }
-        let limit = reader.one("limit", "a number from 1 to 100", |text| {
-            text.parse().ok().filter(|limit| (1..=100).contains(limit))
-        });
-        let orders = Field::ALL.map(|(word, _)| word).join(", ");
-        let help = format!("one of {orders}, behind + or -");
-        let sort = reader.one("sort", &help, Sort::parse);
-        let sort = sort.unwrap_or(Sort { field: Field::CreatedAt, descending: true });
+        let mut query = Query::read(query, &PARAMETERS, &["eventTypes", "origins"]);
         let text = |text: &str| (!text.is_empty()).then(|| text.into());
         let pattern = |text: &str| (!text.is_empty()).then(|| Pattern::new(text));
         let user = "the id of a user";
-        let next = reader.cursor(Direction::Next, sort);
-        let prev = reader.cursor(Direction::Prev, sort);
         let list = Self {
-            limit: limit.unwrap_or(20),
-            sort,
-            name: reader.one("name", "text, * standing for any characters", pattern),
-            url: reader.one("url", "text, * standing for any characters", pattern),
-            enabled: reader.one("enabled", "true or false", |text| text.parse().ok()),
-            level: reader.one("level", &words(Level::ALL.map(Level::as_str)), |text| {
+            paging: Paging::read(&mut query, Sort { field: By::CreatedAt, descending: true }),
+            name: query.one("name", "text, * standing for any characters", pattern),
+            url: query.one("url", "text, * standing for any characters", pattern),
+            enabled: query.one("enabled", "true or false", |text| text.parse().ok()),
+            level: query.one("level", &one_of(Level::ALL.map(Level::as_str)), |text| {
                 Level::ALL.into_iter().find(|level| level.as_str() == text)
             }),
-            event_types: reader.list("eventTypes", "names with commas between them", text),
-            origins: reader.list("origins", &words(Origin::ALL.map(Origin::as_str)), |text| {
+            event_types: query.list("eventTypes", "names with commas between them", text),
+            origins: query.list("origins", &one_of(Origin::ALL.map(Origin::as_str)), |text| {
                 Origin::ALL.into_iter().find(|origin| origin.as_str() == text)
             }),
-            owner: reader.one("ownerId", user, text),
-            created_by: reader.one("createdByUserId", user, text),
-            updated_by: reader.one("updatedByUserId", user, text),
-            cursor: next.or(prev),
-            given: Vec::new(),
+            owner: query.one("ownerId", user, text),
+            created_by: query.one("createdByUserId", user, text),
+            updated_by: query.one("updatedByUserId", user, text),
         };
-        let Reader { pairs, found, .. } = reader;
-        let given = pairs.into_iter().filter(|(name, _)| !matches!(&**name, "next" | "prev"));
-        if !found.is_empty() {
-            return Err(Problems::all(found));
-        }
-        Ok(Self { given: given.collect(), ..list })
+        query.finish(list)
     }
 
     /// Whether a webhook is among those asked for.
@@ -186,216 +194,7 @@ impl List {
     /// The page of those asked for among all webhooks that the asking user may see.
     ///
     /// Takes time in proportion to all of them, and to sort those asked for.
-    pub fn apply<'w>(&self, webhooks: impl IntoIterator<Item = &'w Webhook>) -> Page<'w> {
-        let wanted = webhooks.into_iter().filter(|webhook| self.wants(webhook));
-        let mut found: Vec<_> = wanted.map(|webhook| (self.sort.key(webhook), webhook)).collect();
-        let order = |a: &(Key<'_>, &Webhook), key: &Key<'_>, id: &str| {
-            self.sort.compare((&a.0, a.1.id().as_str()), (key, id))
-        };
-        found.sort_by(|a, b| order(a, &b.0, b.1.id().as_str()));
-        let (from, to) = match &self.cursor {
-            None => (0, self.limit),
-            Some((Direction::Next, Cursor { key, id })) => {
-                let from = found.partition_point(|found| order(found, key, id).is_le());
-                (from, from + self.limit)
-            }
-            Some((Direction::Prev, Cursor { key, id })) => {
-                let to = found.partition_point(|found| order(found, key, id).is_lt());
-                (to.saturating_sub(self.limit), to)
-            }
-        };
-        let to = to.min(found.len());
-        let shown = found.get(from..to).unwrap_or_default();
-        let place = |name, (key, webhook): &(Key<'_>, &Webhook), behind: &str| {
-            Some((name, self.sort.encode(key, &format!("{}{behind}", webhook.id()))))
-        };
-        let (before, after) = (from > 0, to < found.len());
-        let (next, prev) = match (shown.first(), shown.last()) {
-            (Some(first), Some(last)) => {
-                (after.then(|| place("next", last, "")), before.then(|| place("prev", first, "")))
-            }
-            // All that stood here is gone: on from the beginning, or back from behind the last,
-            // which is before the next id that could be.
-            _ => (
-                after.then_some(None),
-                found.last().filter(|_| before).map(|last| place("prev", last, "\0")),
-            ),
-        };
-        let own = self.cursor.as_ref().map(|(direction, Cursor { key, id })| {
-            (direction.parameter(), self.sort.encode(key, id))
-        });
-        Page {
-            webhooks: shown.iter().map(|(_, webhook)| *webhook).collect(),
-            own: self.query(own),
-            next: next.map(|cursor| self.query(cursor)),
-            prev: prev.map(|cursor| self.query(cursor)),
-        }
+    pub fn apply<'w>(&self, webhooks: impl IntoIterator<Item = &'w Webhook>) -> Page<'w, Webhook> {
+        self.paging.page(webhooks.into_iter().filter(|webhook| self.wants(webhook)))
     }
-
-    /// The query of the same list at another place.
-    fn query(&self, cursor: Option<(&str, String)>) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(&self.given);
-        query.extend_pairs(cursor);
-        query.finish()
-    }
-}
-
-fn words<const N: usize>(words: [&str; N]) -> String {
-    format!("one of {}", words.join(", "))
-}
-
-#[derive(Default)]
-struct Reader {
-    pairs: Vec<(Box<str>, Box<str>)>,
-    seen: HashSet<Box<str>>,
-    found: Found,
-}
-
-impl Reader {
-    fn wrong(&mut self, kind: ProblemKind, name: &str, title: String, help: String) {
-        self.found.push(Problem::new(kind, format!("/{}", token(name)), title, help));
-    }
-
-    fn take(&mut self, name: &str, value: &str) {
-        let known = PARAMETERS.contains(&name);
-        let repeatable = matches!(name, "eventTypes" | "origins");
-        let shown = quote(name);
-        if !known {
-            let title = format!("there is no parameter `{shown}`");
-            let help = match self.found.suggest(|| nearest(name, PARAMETERS.into_iter())) {
-                Some(nearest) => format!("did you mean `{nearest}`?"),
-                None => format!("known are {}", PARAMETERS.join(", ")),
-            };
-            self.wrong(ProblemKind::ListUnknownParameter, name, title, help);
-        } else if !self.seen.insert(name.into()) && !repeatable {
-            let title = format!("parameter `{shown}` stands twice");
-            let help = "remove one of the two".to_owned();
-            self.wrong(ProblemKind::ListDoubledParameter, name, title, help);
-        } else {
-            self.pairs.push((name.into(), value.into()));
-        }
-    }
-
-    fn value(&self, name: &str) -> Option<Box<str>> {
-        self.pairs.iter().find(|(known, _)| &**known == name).map(|(_, value)| value.clone())
-    }
-
-    fn one<T>(
-        &mut self,
-        name: &str,
-        help: &str,
-        read: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        let value = self.value(name)?;
-        let read = read(&value);
-        if read.is_none() {
-            self.invalid(name, &value, help);
-        }
-        read
-    }
-
-    fn list<T>(
-        &mut self,
-        name: &str,
-        help: &str,
-        read: impl Fn(&str) -> Option<T>,
-    ) -> Option<Vec<T>> {
-        let given: Vec<_> =
-            self.pairs.iter().filter(|(known, _)| &**known == name).cloned().collect();
-        if given.is_empty() {
-            return None;
-        }
-        let mut values = Vec::new();
-        for item in given.iter().flat_map(|(_, value)| value.split(',')) {
-            match read(item) {
-                Some(value) => values.push(value),
-                None => self.invalid(name, item, help),
-            }
-        }
-        Some(values)
-    }
-
-    fn invalid(&mut self, name: &str, value: &str, help: &str) {
-        let title = format!("parameter `{name}` is `{}`", quote(value));
-        self.wrong(ProblemKind::ListInvalidValue, name, title, format!("give {help}"));
-    }
-
-    fn cursor(&mut self, direction: Direction, sort: Sort) -> Option<(Direction, Cursor)> {
-        let name = direction.parameter();
-        let value = self.value(name)?;
-        if direction == Direction::Prev && self.value("next").is_some() {
-            let title = "parameters `next` and `prev` stand together".to_owned();
-            let help = "remove one of the two".to_owned();
-            self.wrong(ProblemKind::ListDoubledParameter, name, title, help);
-            return None;
-        }
-        let cursor = sort.decode(&value);
-        if cursor.is_none() {
-            let title = format!("parameter `{name}` is no cursor of a list in this order");
-            let help = "take the links of a page as they are, or leave the cursor out".to_owned();
-            self.wrong(ProblemKind::ListInvalidCursor, name, title, help);
-        }
-        Some((direction, cursor?))
-    }
-}
-
-/// A page of webhooks.
-#[derive(Clone, Debug)]
-pub struct Page<'w> {
-    webhooks: Vec<&'w Webhook>,
-    own: String,
-    next: Option<String>,
-    prev: Option<String>,
-}
-
-impl<'w> Page<'w> {
-    /// The webhooks, in the order asked for.
-    #[must_use]
-    pub fn webhooks(&self) -> &[&'w Webhook] {
-        &self.webhooks
-    }
-
-    /// The URL of the next page; `path` is that of the list, such as `/api/v1/webhooks`.
-    #[must_use]
-    pub fn next(&self, path: &str) -> Option<String> {
-        self.next.as_ref().map(|query| format!("{path}?{query}"))
-    }
-
-    /// The URL of the page before.
-    #[must_use]
-    pub fn prev(&self, path: &str) -> Option<String> {
-        self.prev.as_ref().map(|query| format!("{path}?{query}"))
-    }
-
-    /// The API's answer: `{"data":[…],"links":{"self":{"href"},"next":…,"prev":…}}`.
-    #[must_use]
-    pub fn body(&self, path: &str) -> PageBody<'_> {
-        let link = |href| Link { href };
-        let own = link(format!("{path}?{}", self.own).trim_end_matches('?').to_owned());
-        let (next, prev) = (self.next(path).map(link), self.prev(path).map(link));
-        PageBody { data: &self.webhooks, links: Links { own, next, prev } }
-    }
-}
-
-/// The body of a response with a page, made by [`Page::body`].
-#[derive(Clone, Debug, Serialize)]
-pub struct PageBody<'a> {
-    data: &'a [&'a Webhook],
-    links: Links,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Links {
-    #[serde(rename = "self")]
-    own: Link,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<Link>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    prev: Option<Link>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Link {
-    href: String,
 }

@@ -44,9 +44,10 @@ mod document;
 mod draft;
 mod headers;
 mod list;
-mod order;
+mod paging;
 mod patch;
 mod problem;
+mod query;
 mod time;
 mod url;
 
@@ -56,9 +57,12 @@ pub use change::{Creation, MAX_PER_USER};
 pub use document::Stored;
 pub use draft::Draft;
 pub use headers::Header;
-pub use list::{List, Page, PageBody};
+pub use list::List;
+pub(crate) use paging::{Field, Key, Paging, Sort};
+pub use paging::{Page, PageBody};
 pub use patch::Patch;
 pub use problem::{ErrorBody, Problem, ProblemKind, Problems};
+pub(crate) use query::{Query, one_of};
 pub use time::{Timestamp, TimestampError};
 
 use crate::event::{EventType, TenantId, UserId, ids};
@@ -101,6 +105,8 @@ macro_rules! words {
         }
     };
 }
+
+pub(crate) use words;
 
 words! {
     /// On whose resources a webhook wants events.

@@ -46,6 +46,7 @@ pub fn webhook(draft: &Draft, document: Option<&Value>) -> Option<Webhook> {
         }
         Ok(webhook) => {
             reads_back(&webhook, &rules);
+            super::delivery::request(&std::sync::Arc::new(webhook.clone()));
             // A draft may be valid and still hold what a response may not, such as a time.
             let mut settable = draft.clone();
             for member in ["createdAt", "updatedAt"] {
@@ -227,8 +228,8 @@ pub fn paging(limit: usize, sort: &str, bytes: &[u8]) -> usize {
     while let Some(query) = link {
         let list = List::read(query.trim_start_matches('?')).expect("a link is a query");
         let page = list.apply(&all);
-        assert!(page.webhooks().len() <= limit, "a page has its limit");
-        last_page = page.webhooks().iter().map(|webhook| webhook.id().to_string()).collect();
+        assert!(page.items().len() <= limit, "a page has its limit");
+        last_page = page.items().iter().map(|webhook| webhook.id().to_string()).collect();
         seen.extend(last_page.iter().cloned());
         (link, last) = (page.next(""), page.prev(""));
         change(&mut all);
@@ -238,8 +239,8 @@ pub fn paging(limit: usize, sort: &str, bytes: &[u8]) -> usize {
     while let Some(query) = backward {
         let list = List::read(query.trim_start_matches('?')).expect("a link is a query");
         let page = list.apply(&all);
-        assert!(page.webhooks().len() <= limit, "a page has its limit");
-        back.extend(page.webhooks().iter().rev().map(|webhook| webhook.id().to_string()));
+        assert!(page.items().len() <= limit, "a page has its limit");
+        back.extend(page.items().iter().rev().map(|webhook| webhook.id().to_string()));
         backward = page.prev("");
         change(&mut all);
     }

@@ -1,0 +1,149 @@
+//! Bytes in, requests out, by how many webhooks want the event.
+//!
+//! `cargo bench --bench dispatch` prints a Markdown table. Each round times reading and matching,
+//! the signatures alone, and the whole, one after the other; what is left of the whole is what
+//! making a request takes.
+#![allow(missing_docs, unreachable_pub, reason = "a benchmark")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark")]
+
+#[path = "../src/cli/workload.rs"]
+#[allow(dead_code, reason = "shared with the program")]
+mod workload;
+
+#[path = "support/measure.rs"]
+#[allow(dead_code, reason = "no bench uses all of it")]
+mod measure;
+
+use allocation_counter::AllocationInfo;
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use hooksieve::delivery::Sender;
+use hooksieve::matcher::Access;
+use hooksieve::registry::{Reader, Registry};
+use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
+use measure::{median, time};
+use serde_json::json;
+use sha2::Sha256;
+use std::hint::black_box;
+use std::time::UNIX_EPOCH;
+use workload::{Mix, TENANT, TYPE, Workload};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const ROUNDS: usize = 31;
+/// Requests of a round.
+const REQUESTS: usize = 20_000;
+
+#[derive(Clone, Copy)]
+struct Case {
+    webhooks: usize,
+    secret: bool,
+    /// Whether the webhooks take the other form than the events come in.
+    converted: bool,
+}
+
+fn registry(case: Case) -> Registry {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let webhook = |number: usize| {
+        let mut draft = json!({
+            "name": "n", "url": format!("https://hooks.example.com/{number}"), "enabled": true,
+            "eventTypes": [TYPE], "enableCloudEventDelivery": !case.converted,
+            "headers": {"X-Team": "data"}, "encryptedHeaders": {"Authorization": "Bearer s3cr3t"},
+        });
+        if case.secret {
+            draft["secret"] = SECRET.into();
+        }
+        let creation = Creation::new(format!("wh-{number}"), "u1", UNIX_EPOCH.into());
+        Webhook::create(&Draft::from(draft), &rules, creation).expect("a valid webhook")
+    };
+    registry.load(TENANT, (0..case.webhooks).map(webhook), None).expect("there is room");
+    registry
+}
+
+fn matched(reader: &mut Reader, rules: &Rules, bytes: &Bytes) -> usize {
+    let event = rules.profile().read_event(bytes).expect("a valid event");
+    let answer = reader.matches(&event, Access::Owner).expect("it is loaded");
+    // Finding the webhooks is matching.
+    answer.webhooks().map(|webhook| black_box(webhook).event_types().len()).sum()
+}
+
+fn dispatched(reader: &mut Reader, sender: &Sender, bytes: &Bytes) -> usize {
+    let requests = reader.deliveries(sender, bytes.clone(), Access::Owner).expect("it is loaded");
+    requests.map(|request| black_box(request).body().len()).sum()
+}
+
+fn signed(body: &[u8]) -> [u8; 32] {
+    let mut hmac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("a key");
+    hmac.update(body);
+    hmac.finalize().into_bytes().into()
+}
+
+fn allocations(once: impl FnOnce()) -> u64 {
+    let AllocationInfo { count_total, .. } = allocation_counter::measure(once);
+    count_total
+}
+
+fn row(case: Case) {
+    let registry = registry(case);
+    let (rules, sender) = (registry.rules().clone(), Sender::default());
+    let mut reader = registry.reader();
+    let mut source = Workload::new(Mix::Selective, 1_000, 7);
+    let events: Vec<Bytes> = (0..100).map(|_| source.event(TENANT).into_bytes().into()).collect();
+    let bodies: Vec<Bytes> = events
+        .iter()
+        .map(|bytes| {
+            let mut requests =
+                reader.deliveries(&sender, bytes.clone(), Access::Owner).expect("it is loaded");
+            requests.next().expect("a match").body().clone()
+        })
+        .collect();
+    let passes = (REQUESTS / case.webhooks / events.len()).max(1);
+    let count = (passes * events.len() * case.webhooks) as f64;
+    let per_request = |mut pass: Box<dyn FnMut(usize) -> usize + '_>| {
+        let all = || (0..passes * 100).map(|at| pass(at % 100)).sum::<usize>();
+        time(all).as_nanos() as f64 / count
+    };
+    let mut columns = vec![Vec::new(); 4];
+    for _ in 0..ROUNDS {
+        let matches = per_request(Box::new(|at| matched(&mut reader, &rules, &events[at])));
+        let signatures = per_request(Box::new(|at| {
+            let sign = || usize::from(signed(black_box(&bodies[at]))[0]);
+            if case.secret { (0..case.webhooks).map(|_| sign()).sum() } else { 0 }
+        }));
+        let whole = per_request(Box::new(|at| dispatched(&mut reader, &sender, &events[at])));
+        let rest = whole - matches - signatures;
+        for (column, figure) in columns.iter_mut().zip([whole, matches, signatures, rest]) {
+            column.push(figure);
+        }
+    }
+    let one = |reader: &mut Reader| {
+        allocations(|| {
+            black_box(dispatched(reader, &sender, &events[0]));
+        })
+    };
+    let all = one(&mut reader) as f64 / case.webhooks as f64;
+    let figures: Vec<String> =
+        columns.into_iter().map(|column| format!("{:.0} ns", median(column))).collect();
+    let word = |yes| if yes { "yes" } else { "no" };
+    println!(
+        "| {} | {} | {} | {} | {all:.2} |",
+        case.webhooks,
+        word(case.secret),
+        word(case.converted),
+        figures.join(" | "),
+    );
+}
+
+fn main() {
+    println!(
+        "| matches | secret | converted | whole, a request | reading and matching | signing | the rest | allocations a request |"
+    );
+    println!("|{}", " --- |".repeat(8));
+    for webhooks in [1, 10, 100, 1_000] {
+        for secret in [false, true] {
+            for converted in [false, true] {
+                row(Case { webhooks, secret, converted });
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+use super::webhooks::{Webhooks, WebhooksArguments, line_of};
+use super::{AccessArgument, Failure, MOST_OF_ONE, Out, Outcome, plain, quote, readable};
+use anstyle::Style;
+use clap::ValueEnum;
+use hooksieve::delivery::{OMITTED, Payload, Request, Sender};
+use hooksieve::matcher::Verdict;
+use serde::Serialize;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Show the requests that would deliver an event
+///
+/// Nothing is sent. Whether a webhook wants the event is decided as `match` does.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    webhooks: WebhooksArguments,
+    /// Who may access an event's resource, for webhooks of level `user`
+    #[arg(long, value_enum, default_value = "owner")]
+    access: AccessArgument,
+    /// Show the values of encrypted headers, too
+    #[arg(long)]
+    show_encrypted: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    format: RequestFormat,
+    /// A file of one event; `-` for standard input
+    #[arg(value_name = "EVENT")]
+    event: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RequestFormat {
+    /// For people
+    Text,
+    /// For programs: a JSON object a line
+    Json,
+    /// Commands for a shell
+    Curl,
+}
+
+impl Arguments {
+    pub(super) fn format(&self) -> super::Format {
+        match self.format {
+            RequestFormat::Text => super::Format::Text,
+            RequestFormat::Json | RequestFormat::Curl => super::Format::Json,
+        }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+    let webhooks = Webhooks::read_whole(&arguments.webhooks)?;
+    let (name, bytes) = super::read(&arguments.event, MOST_OF_ONE)?;
+    let event = match webhooks.rules.profile().read_event(&bytes) {
+        Ok(event) => event,
+        Err(error) => {
+            let line = line_of(&bytes, &error);
+            let (code, message, help) = (error.code(), error.to_string(), error.help());
+            let one = "requests takes one event, a JSON object";
+            let name = plain(&name);
+            let _ =
+                writeln!(io::stderr(), "{name}:{line}: error[{code}]: {message}; {help}; {one}");
+            return Ok(Outcome::BadInput);
+        }
+    };
+    let payload = Payload::new(&event, bytes.clone());
+    let sender = Sender::default();
+    let mut none = true;
+    for listed in &webhooks.list {
+        let subscription = listed.subscription(event.tenant());
+        if subscription.verdict(&event, arguments.access.access()) != Verdict::Matched {
+            continue;
+        }
+        let Some(webhook) = &listed.webhook else { continue };
+        let request = sender.request(webhook, &payload);
+        if request.withholds() {
+            let id = quote(listed.id());
+            let _ = writeln!(
+                io::stderr(),
+                "webhook `{id}`: warning[secrets-withheld]: its secret or encrypted headers are \
+                 not in the file, nor in the request: read the webhook as it is stored"
+            );
+        }
+        let show = arguments.show_encrypted;
+        match arguments.format {
+            RequestFormat::Text => text(out, &request, show, none)?,
+            RequestFormat::Json => out.json(&Line::new(&request, show))?,
+            RequestFormat::Curl => curl(out, &request, show)?,
+        }
+        none = false;
+    }
+    if none && arguments.format == RequestFormat::Text {
+        writeln!(out, "no requests: nobody wants this event, and `hooksieve explain` says why")?;
+    }
+    if webhooks.bad > 0 {
+        out.flush()?;
+        let bad = webhooks.bad;
+        let _ = writeln!(io::stderr(), "webhooks that are not valid, and left out: {bad}");
+        return Ok(Outcome::BadInput);
+    }
+    Ok(Outcome::Well)
+}
+
+fn headers(request: &Request, show: bool) -> impl Iterator<Item = (&str, &str)> {
+    request.headers().map(move |(name, value)| {
+        let hidden = value.is_sensitive() && !show;
+        // Values are of visible ASCII characters.
+        (name, if hidden { OMITTED } else { value.to_str().unwrap_or_default() })
+    })
+}
+
+/// The body, which is text, as events are.
+fn body(request: &Request) -> &str {
+    std::str::from_utf8(request.body()).unwrap_or_default()
+}
+
+/// What is printed of a request for programs.
+#[derive(Serialize)]
+struct Line<'r> {
+    webhook: &'r str,
+    method: &'static str,
+    url: &'r str,
+    headers: Vec<(&'r str, &'r str)>,
+    /// The exact text that is signed.
+    body: &'r str,
+}
+
+impl<'r> Line<'r> {
+    fn new(request: &'r Request, show: bool) -> Self {
+        Self {
+            webhook: request.webhook().id().as_str(),
+            method: request.method(),
+            url: request.url(),
+            headers: headers(request, show).collect(),
+            body: body(request),
+        }
+    }
+}
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+fn text(out: &mut Out, request: &Request, show: bool, first: bool) -> io::Result<()> {
+    if !first {
+        writeln!(out)?;
+    }
+    let id = plain(request.webhook().id().as_str());
+    writeln!(out, "{DIM}# webhook {id}{DIM:#}")?;
+    writeln!(out, "{BOLD}{} {}{BOLD:#}", request.method(), request.url())?;
+    for (name, value) in headers(request, show) {
+        writeln!(out, "{DIM}{name}:{DIM:#} {value}")?;
+    }
+    writeln!(out, "\n{}", readable(body(request).trim_end()))
+}
+
+/// A command that sends the request, with every byte of its body.
+fn curl(out: &mut Out, request: &Request, show: bool) -> io::Result<()> {
+    // Braces and brackets in a URL are meant as they stand.
+    write!(out, "curl --globoff --request {} {}", request.method(), quoted(request.url()))?;
+    for (name, value) in headers(request, show) {
+        // That is how curl is told of a header without a value.
+        let header = if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") };
+        write!(out, " \\\n  --header {}", quoted(&header))?;
+    }
+    writeln!(out, " \\\n  --data-binary {}", quoted(body(request)))
+}
+
+/// A word of a POSIX shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

@@ -1,0 +1,256 @@
+//! Signing, for senders, and verifying, for receivers.
+
+use crate::webhook::Timestamp;
+use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
+use hmac::{Hmac, KeyInit, Mac};
+use http::HeaderValue;
+use sha2::Sha256;
+use std::time::{Duration, SystemTime};
+
+#[expect(clippy::expect_used, reason = "HMAC takes a key of any length (RFC 2104)")]
+fn hmac(secret: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(secret).expect("a key of any length")
+}
+
+/// HMAC-SHA256 (RFC 2104) over the parts, one behind the other.
+fn digest(secret: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
+    let mut hmac = hmac(secret);
+    parts.iter().for_each(|part| hmac.update(part));
+    hmac
+}
+
+/// The value of `Qlik-Signature`: 64 hexadecimal digits in lower case.
+pub(super) fn qlik(secret: &[u8], body: &[u8]) -> HeaderValue {
+    let digest = digest(secret, &[body]).finalize().into_bytes();
+    let mut digits = [0; 64];
+    HEXLOWER.encode_mut(&digest, &mut digits);
+    header(&digits)
+}
+
+/// What is signed for Standard Webhooks: id, time and body with full stops between them.
+fn standard_parts<'a>(id: &'a [u8], seconds: &'a [u8], body: &'a [u8]) -> [&'a [u8]; 5] {
+    [id, b".", seconds, b".", body]
+}
+
+/// The headers `webhook-id`, `webhook-timestamp` and `webhook-signature`.
+pub(super) fn standard(
+    secret: &[u8],
+    id: &MessageId,
+    at: Timestamp,
+    body: &[u8],
+) -> [HeaderValue; 3] {
+    let seconds = seconds(at);
+    let time = HeaderValue::from(seconds);
+    let parts = standard_parts(id.0.as_bytes(), time.as_bytes(), body);
+    let digest = digest(secret, &parts).finalize().into_bytes();
+    let mut value = *b"v1,00000000000000000000000000000000000000000000";
+    if let Some(digits) = value.get_mut(3..) {
+        BASE64.encode_mut(&digest, digits);
+    }
+    let signature = header(&value);
+    [id.0.clone(), time, signature]
+}
+
+fn seconds(at: Timestamp) -> u64 {
+    let since = SystemTime::from(at).duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}
+
+#[expect(clippy::expect_used, reason = "digits, letters and signs of Base64 are visible ASCII")]
+fn header(value: &[u8]) -> HeaderValue {
+    HeaderValue::from_bytes(value).expect("visible ASCII")
+}
+
+/// The id of a message for Standard Webhooks: the same whenever the message is sent again, so
+/// that a receiver can tell that it has seen it.
+///
+/// ```
+/// use hooksieve::delivery::MessageId;
+///
+/// assert!(MessageId::new("msg_2KWPBgLlAfxdpx2AI54pPJ85f4W").is_ok());
+/// let error = MessageId::new("line\nbreak").unwrap_err();
+/// assert_eq!(error.to_string(), "the id of a message has 1 to 256 visible ASCII characters, and no full stop");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MessageId(HeaderValue);
+
+/// Text that cannot be the id of a message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the id of a message has 1 to {max} visible ASCII characters, and no full stop", max = MessageId::MAX)]
+pub struct MessageIdError(());
+
+impl MessageId {
+    /// Most characters of an id.
+    pub const MAX: usize = 256;
+
+    /// An id out of visible ASCII characters. A full stop ends it in what is signed, so that it
+    /// holds none.
+    ///
+    /// # Errors
+    ///
+    /// Other characters, none, or more than [`MAX`](Self::MAX).
+    pub fn new(id: &str) -> Result<Self, MessageIdError> {
+        let fits = (1..=Self::MAX).contains(&id.len());
+        let visible = id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'.');
+        let value = HeaderValue::from_str(id).ok().filter(|_| fits && visible);
+        value.map(Self).ok_or(MessageIdError(()))
+    }
+}
+
+/// Why a receiver does not take a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The header does not hold a signature.
+    #[error("the signature is malformed")]
+    Malformed,
+    /// Another body, another key, or another message.
+    #[error("the signature does not fit the request")]
+    Mismatch,
+    /// The time of the message is no number of seconds, or too far from now.
+    #[error("the time of the message is too far from now")]
+    Time,
+}
+
+/// Whether a value of `Qlik-Signature` is the body's: for receivers.
+///
+/// `body` is the exact bytes that were received. Letter case does not matter, and the comparison
+/// takes the same time wherever signatures differ. The key is the secret's own bytes. An old request passes as well as a new one: the
+/// header is no protection against replay, which [`StandardHeaders`] are.
+///
+/// # Errors
+///
+/// A signature that is none, or another's.
+///
+/// ```
+/// use hooksieve::delivery::{VerifyError, verify};
+///
+/// // Computed by Python's hmac module.
+/// let signature = "b326604c0dc7364c8b688556189c0a510e5150cd4628736be814c7c9898f899d";
+/// let secret = "0123456789abcdef0123456789abcdef";
+/// assert_eq!(verify(secret, b"{}", signature), Ok(()));
+/// assert_eq!(verify(secret, b"{ }", signature), Err(VerifyError::Mismatch));
+/// assert_eq!(verify(secret, b"{}", "none"), Err(VerifyError::Malformed));
+/// ```
+pub fn verify(secret: impl AsRef<[u8]>, body: &[u8], signature: &str) -> Result<(), VerifyError> {
+    let given = HEXLOWER_PERMISSIVE.decode(signature.as_bytes());
+    let given = given.ok().filter(|given| given.len() == 32).ok_or(VerifyError::Malformed)?;
+    // Compares in constant time.
+    digest(secret.as_ref(), &[body]).verify_slice(&given).map_err(|_| VerifyError::Mismatch)
+}
+
+/// The headers of Standard Webhooks as a receiver finds them.
+///
+/// ```
+/// use hooksieve::delivery::{StandardHeaders, VerifyError};
+/// use std::time::{Duration, UNIX_EPOCH};
+///
+/// // Computed by Python's hmac module.
+/// let headers = StandardHeaders {
+///     id: "msg_1",
+///     timestamp: "1731705121",
+///     signature: "v1,Z6ULfIbiJfeL3rhekhUoZmk/g/OFLAe4x/EheswkHZ0=",
+/// };
+/// let (secret, now) = ("0123456789abcdef0123456789abcdef", UNIX_EPOCH + Duration::from_secs(1_731_705_200));
+/// let tolerance = Duration::from_secs(300);
+/// assert_eq!(headers.verify(secret, b"{}", now.into(), tolerance), Ok(()));
+/// let later = now + Duration::from_secs(3_600);
+/// assert_eq!(headers.verify(secret, b"{}", later.into(), tolerance), Err(VerifyError::Time));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StandardHeaders<'a> {
+    /// Of `webhook-id`.
+    pub id: &'a str,
+    /// Of `webhook-timestamp`.
+    pub timestamp: &'a str,
+    /// Of `webhook-signature`: one or more signatures with blanks between them.
+    pub signature: &'a str,
+}
+
+impl StandardHeaders<'_> {
+    /// Whether one of the signatures (version 1) is that of id, time and body, and the time at most
+    /// `tolerance` from `now`. Comparisons take the same time wherever signatures differ.
+    ///
+    /// # Errors
+    ///
+    /// Another time, no signature of version 1, or another's.
+    pub fn verify(
+        &self,
+        secret: impl AsRef<[u8]>,
+        body: &[u8],
+        now: Timestamp,
+        tolerance: Duration,
+    ) -> Result<(), VerifyError> {
+        let digits = self.timestamp.bytes().all(|byte| byte.is_ascii_digit());
+        let sent: Option<u64> = self.timestamp.parse().ok().filter(|_| digits);
+        let sent = sent.ok_or(VerifyError::Time)?;
+        if sent.abs_diff(seconds(now)) > tolerance.as_secs() {
+            return Err(VerifyError::Time);
+        }
+        let parts = standard_parts(self.id.as_bytes(), self.timestamp.as_bytes(), body);
+        let digest = digest(secret.as_ref(), &parts);
+        let mut found = VerifyError::Malformed;
+        for signature in self.signature.split(' ').filter_map(|text| text.strip_prefix("v1,")) {
+            let given = BASE64.decode(signature.as_bytes());
+            if let Some(given) = given.ok().filter(|given| given.len() == 32) {
+                match digest.clone().verify_slice(&given) {
+                    Ok(()) => return Ok(()),
+                    Err(_) => found = VerifyError::Mismatch,
+                }
+            }
+        }
+        Err(found)
+    }
+}
+
+/// A secret as libraries for Standard Webhooks take it: `whsec_` and Base64 of its bytes.
+///
+/// ```
+/// assert_eq!(hooksieve::delivery::whsec("secret"), "whsec_c2VjcmV0");
+/// ```
+#[must_use]
+pub fn whsec(secret: impl AsRef<[u8]>) -> String {
+    format!("whsec_{}", BASE64.encode(secret.as_ref()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MessageId, StandardHeaders, standard};
+    use data_encoding::BASE64;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    /// The vectors that Standard Webhooks and Svix publish.
+    #[test]
+    fn published_vectors() {
+        let ping = r#"{"event_type":"ping","data":{"success":true}}"#;
+        let vectors = [
+            (
+                "plJ3nmyCDGBKInavdOK15jsl",
+                "msg_loFOjxBNrRLzqYUf",
+                1_731_705_121,
+                ping,
+                "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0=",
+            ),
+            (
+                "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                "msg_p5jXN8AQM9LWM0D4loKWxJek",
+                1_614_265_330,
+                r#"{"test": 2432232314}"#,
+                "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+            ),
+        ];
+        for (key, id, seconds, body, published) in vectors {
+            let key = BASE64.decode(key.as_bytes()).unwrap();
+            let at = (UNIX_EPOCH + Duration::from_secs(seconds)).into();
+            let [sent, timestamp, signature] =
+                standard(&key, &MessageId::new(id).unwrap(), at, body.as_bytes());
+            assert_eq!(
+                (sent.as_bytes(), signature.as_bytes()),
+                (id.as_bytes(), published.as_bytes())
+            );
+            let timestamp = timestamp.to_str().unwrap();
+            let headers = StandardHeaders { id, timestamp, signature: published };
+            assert_eq!(headers.verify(&key, body.as_bytes(), at, Duration::ZERO), Ok(()));
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Bytes in, requests out.
+
+use super::reader::answer;
+use super::{Answer, NotLoaded, Reader};
+use crate::delivery::{Payload, Request, Sender};
+use crate::event;
+use crate::matcher::Access;
+use bytes::Bytes;
+
+/// Why nobody can say who wants an event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeliverError {
+    /// The bytes are no event.
+    #[error(transparent)]
+    Event(#[from] event::Error),
+    /// The event's tenant is not loaded: load it, and ask again.
+    #[error(transparent)]
+    NotLoaded(#[from] NotLoaded),
+}
+
+impl DeliverError {
+    /// A stable word.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Event(error) => error.code(),
+            Self::NotLoaded(error) => error.code(),
+        }
+    }
+
+    /// What to do: the event's sender, or whoever runs the server.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Event(error) => error.help(),
+            Self::NotLoaded(error) => error.help(),
+        }
+    }
+}
+
+impl Reader {
+    /// The requests that deliver an event: reads it, matches it, and makes the requests one by one
+    /// as they are taken.
+    ///
+    /// Takes [`matches`](Self::matches), an allocation for the payload, and for each request
+    /// what [`Sender::request`] takes. The bytes are shared by all requests whose webhooks take
+    /// the form that they came in.
+    ///
+    /// ```
+    /// # use hooksieve::{matcher::Access, delivery::Sender, registry::Registry};
+    /// # use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
+    /// # let now = std::time::UNIX_EPOCH.into();
+    /// # let rules = Rules::default();
+    /// # let registry = Registry::new(&rules);
+    /// # let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/", "enabled": true,
+    /// #     "eventTypes": ["com.qlik.v1.app.created"]}"#)?;
+    /// # let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?;
+    /// registry.load("t1", [webhook], None)?;
+    /// let mut reader = registry.reader();
+    /// let bytes = br#"{"type": "com.qlik.v1.app.created", "tenantid": "t1"}"#;
+    /// let requests = reader.deliveries(&Sender::default(), &bytes[..], Access::Owner)?;
+    /// assert_eq!(requests.map(|request| request.url().to_owned()).collect::<Vec<_>>(), ["https://hooks.example.com/"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are no event, and a tenant that is not loaded.
+    pub fn deliveries(
+        &mut self,
+        sender: &Sender,
+        bytes: impl Into<Bytes>,
+        access: Access<'_>,
+    ) -> Result<Deliveries<'_>, DeliverError> {
+        let bytes = bytes.into();
+        let Self { registry, scratch } = self;
+        let event = registry.rules().profile().read_event(&bytes)?;
+        let answer = answer(registry, scratch, &event, access)?;
+        let payload = Payload::new(&event, bytes.clone());
+        Ok(Deliveries { answer, at: 0, payload, sender: sender.clone() })
+    }
+}
+
+/// The requests that deliver an event, in the order of [`Answer::webhooks`]; made by
+/// [`Reader::deliveries`].
+///
+/// Keeps the tenant's revision in memory as an [`Answer`] does: take the requests out of it before
+/// they are sent.
+#[derive(Debug)]
+pub struct Deliveries<'r> {
+    answer: Answer<'r>,
+    at: usize,
+    payload: Payload,
+    sender: Sender,
+}
+
+impl Deliveries<'_> {
+    /// The tenant's revision that they were computed at.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.answer.revision()
+    }
+
+    /// What is sent.
+    #[must_use]
+    pub fn payload(&self) -> &Payload {
+        &self.payload
+    }
+}
+
+impl Iterator for Deliveries<'_> {
+    type Item = Request;
+
+    fn next(&mut self) -> Option<Request> {
+        let webhook = self.answer.get(self.at)?;
+        self.at += 1;
+        Some(self.sender.request(webhook, &self.payload))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.answer.len() - self.at;
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Deliveries<'_> {}
+impl std::iter::FusedIterator for Deliveries<'_> {}

@@ -1,0 +1,273 @@
+//! The order of a list, places in it, and its pages.
+
+use super::query::Query;
+use super::{ProblemKind, Timestamp};
+use data_encoding::BASE64URL_NOPAD;
+use serde::Serialize;
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::fmt;
+use url::form_urlencoded;
+
+/// A member of some kind of items by which they can be ordered.
+pub(crate) trait Field: Copy + PartialEq + fmt::Debug + 'static {
+    /// What is listed.
+    type Item;
+    /// All of them by their words.
+    const ALL: &'static [(&'static str, Self)];
+    /// What of an item is compared.
+    fn key(self, item: &Self::Item) -> Key<'_>;
+    /// What tells items apart that are equal in that.
+    fn id(item: &Self::Item) -> &str;
+    /// Whether keys are times, or else texts.
+    fn is_time(self) -> bool;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key<'i> {
+    Text(Cow<'i, str>),
+    Time(Option<Timestamp>),
+}
+
+impl<'i> Key<'i> {
+    /// The beginning of a text, so that a cursor fits into the line of a request.
+    pub(crate) fn text(text: &'i str) -> Self {
+        const MOST: usize = 256;
+        let end = text.char_indices().nth(MOST).map_or(text.len(), |(at, _)| at);
+        Self::Text(text.get(..end).unwrap_or(text).into())
+    }
+}
+
+/// An order, and in which direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sort<F> {
+    pub(crate) field: F,
+    pub(crate) descending: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    Next,
+    Prev,
+}
+
+impl Direction {
+    fn parameter(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Prev => "prev",
+        }
+    }
+}
+
+/// A place in the order of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Cursor {
+    key: Key<'static>,
+    id: Box<str>,
+}
+
+impl<F: Field> Sort<F> {
+    fn parse(text: &str) -> Option<Self> {
+        // A plus sign in a query is a blank unless it is percent-encoded.
+        let descending = text.starts_with('-');
+        let word = text.strip_prefix(['-', '+', ' ']).unwrap_or(text);
+        let field = F::ALL.iter().find(|(known, _)| *known == word)?.1;
+        Some(Self { field, descending })
+    }
+
+    fn compare(self, a: (&Key<'_>, &str), b: (&Key<'_>, &str)) -> Ordering {
+        let keys = if self.descending { b.0.cmp(a.0) } else { a.0.cmp(b.0) };
+        keys.then_with(|| a.1.cmp(b.1))
+    }
+
+    fn encode(self, key: &Key<'_>, id: &str) -> String {
+        let order = if self.descending { "-" } else { "+" };
+        let field = F::ALL.iter().find(|(_, field)| *field == self.field);
+        let field = field.map_or("", |(word, _)| word);
+        let key = match key {
+            Key::Text(text) => text.to_string(),
+            Key::Time(time) => time.map(|time| time.to_string()).unwrap_or_default(),
+        };
+        let place = serde_json::json!([format!("{order}{field}"), key, id]);
+        BASE64URL_NOPAD.encode(place.to_string().as_bytes())
+    }
+
+    /// The place that a cursor of this order holds.
+    fn decode(self, cursor: &str) -> Option<Cursor> {
+        let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok()?;
+        let (sort, key, id): (String, String, Box<str>) = serde_json::from_slice(&bytes).ok()?;
+        if Self::parse(&sort) != Some(self) {
+            return None;
+        }
+        let key = match self.field.is_time() {
+            false => Key::Text(key.into()),
+            true if key.is_empty() => Key::Time(None),
+            true => Key::Time(Some(key.parse().ok()?)),
+        };
+        Some(Cursor { key, id })
+    }
+}
+
+/// Which page of a list, in which order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Paging<F> {
+    limit: usize,
+    sort: Sort<F>,
+    cursor: Option<(Direction, Cursor)>,
+    /// The parameters as given, less the cursor, for links.
+    given: Vec<(Box<str>, Box<str>)>,
+}
+
+impl<F: Field> Paging<F> {
+    /// Reads the parameters `limit`, `sort`, `next` and `prev`.
+    pub(crate) fn read(query: &mut Query, default: Sort<F>) -> Self {
+        let limit = query.one("limit", "a number from 1 to 100", |text| {
+            text.parse().ok().filter(|limit| (1..=100).contains(limit))
+        });
+        let orders: Vec<_> = F::ALL.iter().map(|(word, _)| *word).collect();
+        let help = format!("one of {}, behind + or -", orders.join(", "));
+        let sort = query.one("sort", &help, Sort::parse).unwrap_or(default);
+        let next = Self::cursor(query, Direction::Next, sort);
+        let prev = Self::cursor(query, Direction::Prev, sort);
+        let given = query.pairs.iter().filter(|(name, _)| !matches!(&**name, "next" | "prev"));
+        let given = given.cloned().collect();
+        Self { limit: limit.unwrap_or(20), sort, cursor: next.or(prev), given }
+    }
+
+    fn cursor(
+        query: &mut Query,
+        direction: Direction,
+        sort: Sort<F>,
+    ) -> Option<(Direction, Cursor)> {
+        let name = direction.parameter();
+        let value = query.value(name)?;
+        if direction == Direction::Prev && query.value("next").is_some() {
+            let title = "parameters `next` and `prev` stand together".to_owned();
+            let help = "remove one of the two".to_owned();
+            query.wrong(ProblemKind::ListDoubledParameter, name, title, help);
+            return None;
+        }
+        let cursor = sort.decode(&value);
+        if cursor.is_none() {
+            let title = format!("parameter `{name}` is no cursor of a list in this order");
+            let help = "take the links of a page as they are, or leave the cursor out".to_owned();
+            query.wrong(ProblemKind::ListInvalidCursor, name, title, help);
+        }
+        Some((direction, cursor?))
+    }
+
+    /// The page of the items asked for.
+    pub(crate) fn page<'i>(&self, items: impl Iterator<Item = &'i F::Item>) -> Page<'i, F::Item> {
+        let mut found: Vec<_> = items.map(|item| (self.sort.field.key(item), item)).collect();
+        let order = |a: &(Key<'_>, &F::Item), key: &Key<'_>, id: &str| {
+            self.sort.compare((&a.0, F::id(a.1)), (key, id))
+        };
+        found.sort_by(|a, b| order(a, &b.0, F::id(b.1)));
+        let (from, to) = match &self.cursor {
+            None => (0, self.limit),
+            Some((Direction::Next, Cursor { key, id })) => {
+                let from = found.partition_point(|found| order(found, key, id).is_le());
+                (from, from + self.limit)
+            }
+            Some((Direction::Prev, Cursor { key, id })) => {
+                let to = found.partition_point(|found| order(found, key, id).is_lt());
+                (to.saturating_sub(self.limit), to)
+            }
+        };
+        let to = to.min(found.len());
+        let shown = found.get(from..to).unwrap_or_default();
+        let place = |name, (key, item): &(Key<'_>, &F::Item), behind: &str| {
+            Some((name, self.sort.encode(key, &format!("{}{behind}", F::id(item)))))
+        };
+        let (before, after) = (from > 0, to < found.len());
+        let (next, prev) = match (shown.first(), shown.last()) {
+            (Some(first), Some(last)) => {
+                (after.then(|| place("next", last, "")), before.then(|| place("prev", first, "")))
+            }
+            // All that stood here is gone: on from the beginning, or back from behind the last,
+            // which is before the next id that could be.
+            _ => (
+                after.then_some(None),
+                found.last().filter(|_| before).map(|last| place("prev", last, "\0")),
+            ),
+        };
+        let own = self.cursor.as_ref().map(|(direction, Cursor { key, id })| {
+            (direction.parameter(), self.sort.encode(key, id))
+        });
+        Page {
+            items: shown.iter().map(|(_, item)| *item).collect(),
+            own: self.query(own),
+            next: next.map(|cursor| self.query(cursor)),
+            prev: prev.map(|cursor| self.query(cursor)),
+        }
+    }
+
+    /// The query of the same list at another place.
+    fn query(&self, cursor: Option<(&str, String)>) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(&self.given);
+        query.extend_pairs(cursor);
+        query.finish()
+    }
+}
+
+/// A page of a list: of webhooks, or of deliveries.
+#[derive(Clone, Debug)]
+pub struct Page<'i, T> {
+    items: Vec<&'i T>,
+    own: String,
+    next: Option<String>,
+    prev: Option<String>,
+}
+
+impl<'i, T> Page<'i, T> {
+    /// What is on it, in the order asked for.
+    #[must_use]
+    pub fn items(&self) -> &[&'i T] {
+        &self.items
+    }
+
+    /// The URL of the next page; `path` is that of the list, such as `/api/v1/webhooks`.
+    #[must_use]
+    pub fn next(&self, path: &str) -> Option<String> {
+        self.next.as_ref().map(|query| format!("{path}?{query}"))
+    }
+
+    /// The URL of the page before.
+    #[must_use]
+    pub fn prev(&self, path: &str) -> Option<String> {
+        self.prev.as_ref().map(|query| format!("{path}?{query}"))
+    }
+
+    /// The API's answer: `{"data":[…],"links":{"self":{"href"},"next":…,"prev":…}}`.
+    #[must_use]
+    pub fn body(&self, path: &str) -> PageBody<'_, T> {
+        let link = |href| Link { href };
+        let own = link(format!("{path}?{}", self.own).trim_end_matches('?').to_owned());
+        let (next, prev) = (self.next(path).map(link), self.prev(path).map(link));
+        PageBody { data: &self.items, links: Links { own, next, prev } }
+    }
+}
+
+/// The body of a response with a page, made by [`Page::body`].
+#[derive(Clone, Debug, Serialize)]
+pub struct PageBody<'a, T> {
+    data: &'a [&'a T],
+    links: Links,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Links {
+    #[serde(rename = "self")]
+    own: Link,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<Link>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prev: Option<Link>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Link {
+    href: String,
+}

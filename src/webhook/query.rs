@@ -1,0 +1,107 @@
+//! The parameters of a list's query.
+
+use super::problem::{Found, token};
+use super::{Problem, ProblemKind, Problems, nearest};
+use crate::syntax::quote;
+use std::collections::HashSet;
+use url::form_urlencoded;
+
+/// Parameters as they were given, and what is wrong with them.
+pub(crate) struct Query {
+    pub(super) pairs: Vec<(Box<str>, Box<str>)>,
+    known: &'static [&'static str],
+    seen: HashSet<Box<str>>,
+    found: Found,
+}
+
+pub(crate) fn one_of<const N: usize>(words: [&str; N]) -> String {
+    format!("one of {}", words.join(", "))
+}
+
+impl Query {
+    /// Reads the query of a URL, without its question mark; `repeatable` are those of the
+    /// `known` parameters that may stand more than once.
+    pub(crate) fn read(query: &str, known: &'static [&'static str], repeatable: &[&str]) -> Self {
+        let (pairs, seen, found) = (Vec::new(), HashSet::new(), Found::default());
+        let mut read = Self { pairs, known, seen, found };
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            read.take(&name, &value, repeatable);
+        }
+        read
+    }
+
+    pub(super) fn wrong(&mut self, kind: ProblemKind, name: &str, title: String, help: String) {
+        self.found.push(Problem::new(kind, format!("/{}", token(name)), title, help));
+    }
+
+    fn take(&mut self, name: &str, value: &str, repeatable: &[&str]) {
+        let known = self.known.contains(&name);
+        let repeatable = repeatable.contains(&name);
+        let shown = quote(name);
+        if !known {
+            let title = format!("there is no parameter `{shown}`");
+            let help = match self.found.suggest(|| nearest(name, self.known.iter().copied())) {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => format!("known are {}", self.known.join(", ")),
+            };
+            self.wrong(ProblemKind::ListUnknownParameter, name, title, help);
+        } else if !self.seen.insert(name.into()) && !repeatable {
+            let title = format!("parameter `{shown}` stands twice");
+            let help = "remove one of the two".to_owned();
+            self.wrong(ProblemKind::ListDoubledParameter, name, title, help);
+        } else {
+            self.pairs.push((name.into(), value.into()));
+        }
+    }
+
+    pub(super) fn value(&self, name: &str) -> Option<Box<str>> {
+        self.pairs.iter().find(|(known, _)| &**known == name).map(|(_, value)| value.clone())
+    }
+
+    /// What a parameter says, if it stands there.
+    pub(crate) fn one<T>(
+        &mut self,
+        name: &str,
+        help: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.value(name)?;
+        let read = read(&value);
+        if read.is_none() {
+            self.invalid(name, &value, help);
+        }
+        read
+    }
+
+    /// What a parameter says that has commas between its values, or stands more than once.
+    pub(crate) fn list<T>(
+        &mut self,
+        name: &str,
+        help: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let given: Vec<_> =
+            self.pairs.iter().filter(|(known, _)| &**known == name).cloned().collect();
+        if given.is_empty() {
+            return None;
+        }
+        let mut values = Vec::new();
+        for item in given.iter().flat_map(|(_, value)| value.split(',')) {
+            match read(item) {
+                Some(value) => values.push(value),
+                None => self.invalid(name, item, help),
+            }
+        }
+        Some(values)
+    }
+
+    fn invalid(&mut self, name: &str, value: &str, help: &str) {
+        let title = format!("parameter `{name}` is `{}`", quote(value));
+        self.wrong(ProblemKind::ListInvalidValue, name, title, format!("give {help}"));
+    }
+
+    /// What was read of it, if nothing is wrong.
+    pub(crate) fn finish<T>(self, read: T) -> Result<T, Problems> {
+        if self.found.is_empty() { Ok(read) } else { Err(Problems::all(self.found)) }
+    }
+}

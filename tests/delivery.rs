@@ -1,0 +1,606 @@
+//! Requests: what is sent, in which form, signed how, and what is kept of it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
+
+mod laws;
+
+use hooksieve::delivery::{
+    Delivery, List, MessageId, Payload, RETENTION, Request, Response, Sender, StandardHeaders,
+    Status, VerifyError, verify, whsec,
+};
+use hooksieve::event::Form;
+use hooksieve::filter::Profile;
+use hooksieve::webhook::{Creation, Draft, Rules, Timestamp, Webhook};
+use http::{HeaderMap, StatusCode};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, UNIX_EPOCH};
+
+static PROFILE: LazyLock<Profile> = LazyLock::new(Profile::webhook);
+
+fn at(seconds: u64) -> Timestamp {
+    (UNIX_EPOCH + Duration::from_secs(seconds)).into()
+}
+
+fn payload(bytes: &[u8]) -> Payload {
+    Payload::new(&PROFILE.read_event(bytes).unwrap(), bytes.to_vec())
+}
+
+fn sample(name: &str) -> Vec<u8> {
+    std::fs::read(format!("tests/data/events/{name}.json")).unwrap()
+}
+
+/// Method, URL, headers and body, a line each.
+fn shown(request: &Request) -> String {
+    let mut text = format!("{} {}\n", request.method(), request.url());
+    for (name, value) in request.headers() {
+        text.push_str(&format!("{name}: {}\n", value.to_str().unwrap()));
+    }
+    format!("{text}\n{}", std::str::from_utf8(request.body()).unwrap())
+}
+
+/// Each envelope in each form that a webhook may take, with and without a secret.
+#[test]
+fn requests() {
+    let samples = [
+        "com.qlik.v1.reload.finished.ce10",
+        "com.qlik.v1.app.deleted.legacy01",
+        "com.qlik.scheduling.task.created.mixed",
+    ];
+    for name in samples {
+        let payload = payload(&sample(name));
+        for cloud_events in [true, false] {
+            for secret in [true, false] {
+                let webhook = laws::delivery::webhook(cloud_events, secret);
+                let request = Sender::default().request(&webhook, &payload);
+                let form = if cloud_events { "cloud-events" } else { "legacy" };
+                let signed = if secret { "signed" } else { "unsigned" };
+                let case = format!("{name}-as-{form}-{signed}");
+                insta::with_settings!({ snapshot_path => "data/requests", prepend_module_to_snapshot => false, omit_expression => true }, {
+                    insta::assert_snapshot!(case, shown(&request));
+                });
+            }
+        }
+    }
+}
+
+/// Signatures computed by Python's `hmac` over the bodies of the snapshots, with the secret of the
+/// law's webhook.
+#[test]
+fn signatures_of_another_implementation() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    for (name, cloud_events, digits, standard) in SIGNATURES {
+        let webhook = laws::delivery::webhook(cloud_events, true);
+        let request = Sender::default().request(&webhook, &payload(&sample(name)));
+        let id = MessageId::new("msg_1").unwrap();
+        let request = request.with_standard_headers(&id, at(1_731_705_121));
+        let header = |name| request.header(name).unwrap().to_str().unwrap();
+        let given = (header("qlik-signature"), header("webhook-signature"));
+        assert_eq!(given, (digits, standard), "{name} {cloud_events}");
+        assert_eq!((header("webhook-id"), header("webhook-timestamp")), ("msg_1", "1731705121"));
+        assert_eq!(verify(secret, request.body(), &digits.to_ascii_uppercase()), Ok(()));
+    }
+    assert_eq!(whsec(secret), "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=");
+}
+
+const SIGNATURES: [(&str, bool, &str, &str); 6] = [
+    (
+        "com.qlik.v1.reload.finished.ce10",
+        true,
+        "4198f6f7f4459652dab312068e0da033d1e8cd1f3219e5f5012198a3eb38b040",
+        "v1,i3Tw/tAcvCfaiOWNAXdAo+pcENQNtSDvein8EiK+eWY=",
+    ),
+    (
+        "com.qlik.v1.reload.finished.ce10",
+        false,
+        "22eb54d6dab95fbc2537becc4b1c0e8dc1f43b43f8018bd7d5f631f734be4026",
+        "v1,qHGHcwB1KmWJULyOgR2jpOd/7xQg1GHOgfBWBa787NY=",
+    ),
+    (
+        "com.qlik.v1.app.deleted.legacy01",
+        true,
+        "7294f81879103f668e37e29564072d6bf9fb74b9ff6135722da9ed578b586eed",
+        "v1,wF9HJVLNqwNJ2VFhzGbByNa07AoJ/SkZJCjwpRom0pY=",
+    ),
+    (
+        "com.qlik.v1.app.deleted.legacy01",
+        false,
+        "47091e54a7454c21e45ad5e0f664e5db197d8f7983c4a53491b487e935b9814e",
+        "v1,YBVuqykyORNM65QISORpIoHf52GF8C7LZUD/o7yeo6Q=",
+    ),
+    (
+        "com.qlik.scheduling.task.created.mixed",
+        true,
+        "7aea541f8d5e2738b102e1cd27c773aaf81091d6bb93cd61834b1129657cb161",
+        "v1,nhEeVj9nX6EP97i1OuiHdrGxqmpEuWv71MIC7DaGN4w=",
+    ),
+    (
+        "com.qlik.scheduling.task.created.mixed",
+        false,
+        "7aea541f8d5e2738b102e1cd27c773aaf81091d6bb93cd61834b1129657cb161",
+        "v1,nhEeVj9nX6EP97i1OuiHdrGxqmpEuWv71MIC7DaGN4w=",
+    ),
+];
+
+/// Every bit of real bodies, in both forms.
+#[test]
+fn signatures_fail_after_any_flipped_bit() {
+    for cloud_events in [true, false] {
+        let webhook = laws::delivery::webhook(cloud_events, true);
+        let payload = payload(&sample("com.qlik.v1.user.created.legacy01"));
+        let request = Sender::default().request(&webhook, &payload);
+        let id = MessageId::new("msg_1").unwrap();
+        let request = request.with_standard_headers(&id, at(1_700_000_000));
+        laws::delivery::signature("0123456789abcdef0123456789abcdef", &request, 1);
+    }
+}
+
+#[test]
+fn what_does_not_verify() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let good = "b326604c0dc7364c8b688556189c0a510e5150cd4628736be814c7c9898f899d";
+    let malformed = ["", "b3", &good[1..], &format!("{good}00"), &format!(" {good}"), "sha256=b3"];
+    assert_eq!(verify(secret, b"{}", good), Ok(()));
+    for signature in malformed {
+        assert_eq!(verify(secret, b"{}", signature), Err(VerifyError::Malformed), "{signature}");
+    }
+    assert_eq!(verify("another", b"{}", good), Err(VerifyError::Mismatch));
+
+    let signature = "v1,Z6ULfIbiJfeL3rhekhUoZmk/g/OFLAe4x/EheswkHZ0=";
+    let several = format!("v1a,abc v1,AAAA {} {signature}", signature.replace('Z', "Y"));
+    let verify = |id, timestamp, signature, now, tolerance| {
+        let headers = StandardHeaders { id, timestamp, signature };
+        headers.verify(secret, b"{}", at(now), Duration::from_secs(tolerance))
+    };
+    let sent = "1731705121";
+    let now = 1_731_705_121;
+    assert_eq!(verify("msg_1", sent, signature, now, 0), Ok(()));
+    assert_eq!(verify("msg_1", sent, &several, now, 0), Ok(()), "one of several");
+    assert_eq!(verify("msg_1", sent, signature, now + 300, 300), Ok(()));
+    assert_eq!(verify("msg_1", sent, signature, now - 300, 300), Ok(()));
+    for now in [now + 301, now - 301] {
+        assert_eq!(verify("msg_1", sent, signature, now, 300), Err(VerifyError::Time));
+    }
+    for time in ["", "+1731705121", "1731705121.0", " 1731705121", "99999999999999999999"] {
+        assert_eq!(verify("msg_1", time, signature, now, 300), Err(VerifyError::Time), "{time}");
+    }
+    assert_eq!(verify("msg_2", sent, signature, now, 0), Err(VerifyError::Mismatch));
+    assert_eq!(verify("msg_1", "1731705122", signature, now, 9), Err(VerifyError::Mismatch));
+    for none in ["", "v1", "v1,", "v2,AAAA", &signature[3..]] {
+        assert_eq!(verify("msg_1", sent, none, now, 0), Err(VerifyError::Malformed), "{none}");
+    }
+}
+
+#[test]
+fn ids_of_messages() {
+    for good in ["m", "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W", &"x".repeat(256)] {
+        assert!(MessageId::new(good).is_ok(), "{good}");
+    }
+    for bad in ["", "a.b", "a b", "a\nb", "é", &"x".repeat(257)] {
+        assert!(MessageId::new(bad).is_err(), "{bad}");
+    }
+}
+
+/// The document as the other envelope, compared as JSON.
+#[track_caller]
+fn converts(event: Value, form: Form, converted: Value) {
+    let bytes = event.to_string();
+    let read = PROFILE.read_event(bytes.as_bytes()).unwrap();
+    let payload = payload(bytes.as_bytes());
+    let body = match form {
+        Form::Legacy => payload.legacy(),
+        _ => payload.cloud_event(),
+    };
+    assert_ne!(read.form(), form, "there is something to convert");
+    assert_eq!(serde_json::from_slice::<Value>(body).unwrap(), converted);
+    assert!(laws::delivery::conversion(bytes.as_bytes()));
+}
+
+#[test]
+fn what_has_no_place_in_the_other_form() {
+    converts(
+        json!({
+            "eventType": "x", "source": "s", "eventID": "e1", "host": "h", "odd-name": 1,
+            "extensions": {
+                "tenantId": "t", "spaceId": "", "spaceid": "s1", "actorName": "a", "count": 3,
+                "flag": true, "actor": {"id": "u"}, "updates": [], "none": null, "a_b": "x",
+                "time": "not the event's", "data": "not the event's", "é": 1,
+            },
+            "data": {"id": "a1"},
+        }),
+        Form::CloudEvents,
+        json!({
+            "specversion": "1.0", "id": "e1", "source": "s", "type": "x", "tenantid": "t",
+            "spaceid": "s1", "host": "h", "actorname": "a", "count": 3, "flag": true,
+            "data": {"id": "a1"},
+        }),
+    );
+    converts(
+        json!({
+            "specversion": "1.0.2", "type": "x", "id": "e1", "tenantid": "t", "userid": null,
+            "reason": "r", "ownerId": "means something else there", "traceparent": "00",
+            "extensions": {"actor": {"id": "u"}, "reason": "less"}, "data_base64": "AA==",
+        }),
+        Form::Legacy,
+        json!({
+            "cloudEventsVersion": "0.1", "eventId": "e1", "eventType": "x",
+            "extensions": {
+                "tenantId": "t", "reason": "r", "traceparent": "00", "actor": {"id": "u"},
+            },
+            "data_base64": "AA==",
+        }),
+    );
+}
+
+#[test]
+fn what_cloud_events_require_is_derived() {
+    let cloud = |text: &str| -> Value {
+        serde_json::from_slice(payload(text.as_bytes()).cloud_event()).unwrap()
+    };
+    let one = cloud(r#"{"eventType":"x","extensions":{"tenantId":"t"}}"#);
+    // The first half of the digest, computed by Python's hashlib.
+    assert_eq!(one["id"], "10e131470a49e2f5eca741b9aaaaf1ea");
+    assert_eq!(one["source"], "unknown");
+    assert_ne!(one["id"], cloud(r#"{"eventType":"x","extensions":{"tenantId":"u"}}"#)["id"]);
+    let empty =
+        cloud(r#"{"eventType":"x","eventId":"","source":"","extensions":{"tenantId":"t"}}"#);
+    assert_eq!(empty["source"], "unknown");
+    assert_eq!(empty["id"].as_str().unwrap().len(), 32);
+}
+
+/// Numbers, escapes, order and blanks inside of `data` stay as they are written.
+#[test]
+fn data_is_copied_as_it_is_written() {
+    let data = r#"{ "b":1.0e2,"a" : 12345678901234567890123,"a":"é\/" ,"a":2}"#;
+    let text = format!(r#"{{"eventType":"x","extensions":{{"tenantId":"t"}},"data":{data}}}"#);
+    let payload = payload(text.as_bytes());
+    let body = std::str::from_utf8(payload.cloud_event()).unwrap();
+    assert!(body.ends_with(&format!(r#""data":{data}}}"#)), "{body}");
+}
+
+#[test]
+fn conversions_of_payloads() {
+    let mut events = 0;
+    for entry in std::fs::read_dir("tests/data/events").unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        events += usize::from(laws::delivery::conversion(&bytes));
+    }
+    assert_eq!(events, 10);
+}
+
+/// Members with any names and values, in the outermost object and in `extensions`.
+fn members(names: &'static [&'static str]) -> impl Strategy<Value = String> {
+    let value = prop::sample::select(vec![
+        r#""v""#,
+        r#""""#,
+        "null",
+        "1",
+        "true",
+        r#"{"id":"x","spaceId":"y"}"#,
+        "[1]",
+        r#""é
+""#,
+        "1e2",
+    ]);
+    let member = (prop::sample::select(names), value);
+    prop::collection::vec(member, 0..8).prop_map(|members| {
+        let members: Vec<_> =
+            members.iter().map(|(name, value)| format!(r#""{name}":{value}"#)).collect();
+        members.join(",")
+    })
+}
+
+const OUTER: &[&str] = &[
+    "id",
+    "eventId",
+    "eventID",
+    "type",
+    "eventType",
+    "time",
+    "eventTime",
+    "datacontenttype",
+    "contentType",
+    "eventTypeVersion",
+    "eventtypeversion",
+    "tenantid",
+    "tenantId",
+    "userid",
+    "ownerid",
+    "ownerId",
+    "spaceid",
+    "toplevelresourceid",
+    "source",
+    "data",
+    "data_base64",
+    "specversion",
+    "cloudEventsVersion",
+    "host",
+    "Host",
+    "odd-name",
+    "",
+    r"t\u0079pe",
+];
+
+const INNER: &[&str] = &[
+    "tenantId",
+    "tenantid",
+    "userId",
+    "userid",
+    "ownerId",
+    "ownerid",
+    "spaceId",
+    "spaceid",
+    "topLevelResourceId",
+    "toplevelresourceid",
+    "id",
+    "type",
+    "time",
+    "data",
+    "specversion",
+    "host",
+    "Host",
+    "actor",
+    "a_b",
+    "extensions",
+    "eventTypeVersion",
+    "ownerID",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn any_members(outer in members(OUTER), inner in members(INNER), form in 0..3) {
+        let given = match form {
+            0 => r#""type":"x","tenantid":"t""#,
+            1 => r#""eventType":"x","tenantid":"t""#,
+            _ => r#""eventType":"x""#,
+        };
+        let tenant = if form == 2 { r#""tenantId":"t""# } else { r#""x":1"# };
+        for text in [
+            format!(r#"{{{given},{outer},"extensions":{{{tenant},{inner}}}}}"#).replace(",,", ","),
+            format!(r#"{{{outer},{given},"extensions":{{{inner},{tenant}}}}}"#).replace(",,", ","),
+        ] {
+            laws::delivery::conversion(text.replace(",}", "}").replace("{,", "{").as_bytes());
+        }
+    }
+}
+
+fn created(draft: Value) -> Arc<Webhook> {
+    let creation = Creation::new("w1", "u1", at(0));
+    Arc::new(Webhook::create(&Draft::from(draft), &Rules::default(), creation).unwrap())
+}
+
+/// Whatever of ASCII a URL may hold, the crate `http` takes what is sent of it.
+#[test]
+fn requests_for_any_url_and_webhook() {
+    for cloud_events in [true, false] {
+        for secret in [true, false] {
+            laws::delivery::request(&laws::delivery::webhook(cloud_events, secret));
+        }
+    }
+    let mut taken = 0;
+    for c in (' '..='~').chain(['é', '\u{202e}', '😀', '\u{7f}']) {
+        for url in [
+            format!("https://hooks.example.com/a{c}b"),
+            format!("https://hooks.example.com/?a{c}b={c}"),
+            format!("https://hooks.example.com?{c}#a{c}b"),
+            format!("https://hooks.example.com:8443/%{c}#"),
+        ] {
+            let draft = json!({"name": "n", "url": url, "eventTypes": []});
+            let creation = Creation::new("w1", "u1", at(0));
+            if let Ok(webhook) = Webhook::create(&Draft::from(draft), &Rules::default(), creation) {
+                laws::delivery::request(&Arc::new(webhook));
+                taken += 1;
+            }
+        }
+    }
+    assert!(taken > 300, "{taken} URLs were taken");
+}
+
+#[test]
+fn a_request_without_what_a_response_withholds_says_so() {
+    let webhook = laws::delivery::webhook(true, true);
+    let response = serde_json::to_value(&*webhook).unwrap();
+    let read = Webhook::read(&Draft::from(response), &Rules::default()).unwrap();
+    let bytes = br#"{"type":"x","tenantid":"t"}"#;
+    let request = Sender::default().request(&Arc::new(read), &payload(bytes));
+    assert!(request.withholds());
+    assert!(
+        request.header("authorization").is_none() && request.header("qlik-signature").is_none()
+    );
+    assert!(!Sender::default().request(&webhook, &payload(bytes)).withholds());
+}
+
+#[test]
+fn what_a_sender_sets() {
+    let bytes = br#"{"type":"x","tenantid":"t"}"#;
+    let sender =
+        Sender::default().with_user_agent("dispatch/2".parse().unwrap()).with_cloud_events_type();
+    let header = |cloud_events, name: &str| {
+        let webhook = laws::delivery::webhook(cloud_events, false);
+        let request = sender.request(&webhook, &payload(bytes));
+        request.header(name).unwrap().to_str().unwrap().to_owned()
+    };
+    assert_eq!(header(true, "user-agent"), "dispatch/2");
+    assert_eq!(header(true, "content-type"), "application/cloudevents+json");
+    assert_eq!(header(false, "content-type"), "application/json");
+}
+
+#[test]
+fn nothing_secret_is_shown() {
+    let webhook = laws::delivery::webhook(true, true);
+    let request = Sender::default().request(&webhook, &payload(br#"{"type":"x","tenantid":"t"}"#));
+    let mut response =
+        Response { status: StatusCode::OK, headers: HeaderMap::new(), body: "".into() };
+    response.headers.insert("authorization", "Bearer other".parse().unwrap());
+    response.headers.insert("x-echo", "you sent Bearer s3cr3t!".parse().unwrap());
+    response.headers.append("x-echo", "second".parse().unwrap());
+    response.headers.append("set-cookie", "a=1".parse().unwrap());
+    response.headers.append("set-cookie", "b=2".parse().unwrap());
+    let delivery = Delivery::new("d1", &request, at(1_700_000_000), Ok(&response));
+    let shown: Value = serde_json::to_value(&delivery).unwrap();
+    let expected =
+        json!({"authorization": "**OMITTED**", "x-echo": "**OMITTED**", "set-cookie": "a=1, b=2"});
+    assert_eq!(shown["response"]["headers"], expected);
+    let texts = [
+        format!("{request:?}"),
+        format!("{delivery:?}"),
+        serde_json::to_string(&delivery).unwrap(),
+        serde_json::to_string(&delivery.stored()).unwrap(),
+    ];
+    for text in texts {
+        assert!(!text.contains("s3cr3t") && !text.contains("0123456789abcdef0"), "{text}");
+    }
+}
+
+#[test]
+fn records() {
+    let body = " {\"type\": \"x\",\n \"tenantid\":\"t\", \"n\": 1.0}\n";
+    let webhook = laws::delivery::webhook(true, false);
+    let request = Sender::default().request(&webhook, &payload(body.as_bytes()));
+    let response = Response {
+        status: StatusCode::NOT_FOUND,
+        headers: HeaderMap::new(),
+        body: vec![0xff].into(),
+    };
+    let delivery = Delivery::new("d1", &request, at(1_700_000_000), Ok(&response));
+    assert_eq!(delivery.status(), Status::Fail);
+    let delivery = delivery.with_message("no such place");
+    assert_eq!(
+        serde_json::to_value(&delivery).unwrap(),
+        json!({
+            "id": "d1", "status": "fail", "eventType": "x", "webhookId": "w1",
+            "triggeredAt": "2023-11-14T22:13:20Z", "statusMessage": "no such place",
+            "request": {
+                "url": "https://hooks.example.com/a%20b?q=%C3%BC",
+                "body": {"type": "x", "tenantid": "t", "n": 1.0},
+                "headers": {
+                    "accept-language": "de", "X-Team": "data", "Authorization": "**OMITTED**",
+                    "Content-Type": "application/json", "User-Agent": "Qlik Webhook",
+                },
+            },
+            "response": {"body": "\u{fffd}", "headers": {}, "statusCode": 404},
+        })
+    );
+    let stored = serde_json::to_string(&delivery.stored()).unwrap();
+    let read = Delivery::read(stored.as_bytes()).unwrap();
+    assert_eq!((&read, &read.body()[..]), (&delivery, body.as_bytes()));
+
+    for (wrong, message) in [
+        (
+            serde_json::to_string(&delivery).unwrap(),
+            "not a stored delivery: invalid type: map, expected a string",
+        ),
+        (stored.replace("2023-", "last "), "not a stored delivery: `triggeredAt` is no time"),
+        (
+            stored.replace("\"body\":\" {", "\"other\":\" {"),
+            "not a stored delivery: `request` has one of",
+        ),
+        (stored[..stored.len() - 1].to_owned(), "not a stored delivery: EOF"),
+        (String::new(), "not a stored delivery: EOF"),
+    ] {
+        let error = Delivery::read(wrong.as_bytes()).unwrap_err();
+        assert!(error.to_string().starts_with(message), "{error}");
+        assert_eq!(error.code(), "delivery-not-stored");
+    }
+}
+
+/// Bytes that are not those of the event: nothing is lost.
+#[test]
+fn bodies_of_any_bytes() {
+    let event = PROFILE.read_event(br#"{"eventType":"x","extensions":{"tenantId":"t"}}"#).unwrap();
+    for bytes in [&b"\xff\x00"[..], b"no json", b"[1]", b""] {
+        let payload = Payload::new(&event, bytes.to_vec());
+        let request = Sender::default().request(&laws::delivery::webhook(true, true), &payload);
+        assert_eq!(request.body(), bytes);
+        let delivery = Delivery::new("d1", &request, at(0), Err("refused"));
+        let stored = serde_json::to_vec(&delivery.stored()).unwrap();
+        assert_eq!(Delivery::read(&stored).unwrap(), delivery);
+        assert!(serde_json::to_string(&delivery).is_ok());
+    }
+}
+
+fn delivery(id: usize, event_type: &str, status: StatusCode, seconds: u64) -> Delivery {
+    let webhook =
+        created(json!({"name": "n", "url": "https://hooks.example.com/", "eventTypes": []}));
+    let bytes = format!(r#"{{"type":"{event_type}","tenantid":"t"}}"#);
+    let request = Sender::default().request(&webhook, &payload(bytes.as_bytes()));
+    let response = Response { status, headers: HeaderMap::new(), body: "".into() };
+    Delivery::new(format!("d{id}"), &request, at(seconds), Ok(&response))
+}
+
+#[test]
+fn a_week_is_kept() {
+    let week = RETENTION.as_secs();
+    let delivery = delivery(1, "x", StatusCode::OK, 1_000);
+    for (now, kept) in [(0, true), (1_000, true), (999 + week, true), (1_000 + week, false)] {
+        assert_eq!(delivery.is_kept(at(now)), kept, "{now}");
+    }
+}
+
+#[test]
+fn lists() {
+    let all: Vec<_> = (0..45)
+        .map(|id| {
+            let status = if id % 3 == 0 { StatusCode::OK } else { StatusCode::BAD_GATEWAY };
+            delivery(id, if id % 2 == 0 { "x" } else { "y" }, status, 1_000 + id as u64 / 2)
+        })
+        .collect();
+    let ids = |query: &str| -> Vec<String> {
+        let page = List::read(query).unwrap().apply(&all);
+        page.items().iter().map(|delivery| delivery.id().to_string()).collect()
+    };
+    assert_eq!(ids("limit=3"), ["d44", "d42", "d43"], "the latest first, equals by id");
+    assert_eq!(ids("limit=3&sort=%2BtriggeredAt"), ["d0", "d1", "d2"]);
+    assert_eq!(ids("limit=2&sort=-status"), ["d0", "d12"], "success behind fail");
+    assert_eq!(ids("limit=2&status=fail&eventType=y&sort=triggeredAt"), ["d1", "d5"]);
+    assert!(ids("eventType=z").is_empty());
+
+    // Forth over all pages, and back.
+    for sort in ["status", "-status", "triggeredAt", "-triggeredAt"] {
+        let mut query = format!("sort={sort}&limit=7");
+        let (mut forth, mut back) = (Vec::new(), Vec::new());
+        loop {
+            let page = List::read(&query).unwrap().apply(&all);
+            forth.extend(page.items().iter().map(|delivery| delivery.id().clone()));
+            let Some(next) = page.next("") else { break };
+            query = next[1..].to_owned();
+        }
+        loop {
+            let page = List::read(&query).unwrap().apply(&all);
+            back.splice(0..0, page.items().iter().map(|delivery| delivery.id().clone()));
+            let Some(prev) = page.prev("") else { break };
+            query = prev[1..].to_owned();
+        }
+        assert_eq!((forth.len(), &forth), (45, &back), "{sort}");
+    }
+
+    let found = |query: &str| -> Vec<_> {
+        let problems = List::read(query).unwrap_err();
+        problems.iter().map(|problem| (problem.pointer().to_owned(), problem.code())).collect()
+    };
+    let other = List::read("sort=status&limit=1").unwrap().apply(&all).next("").unwrap();
+    let cursor = other.rsplit_once("next=").unwrap().1.to_owned();
+    assert_eq!(
+        found(&format!("stauts=fail&limit=0&sort=name&status=failed&eventType=&next={cursor}")),
+        [
+            ("/stauts".to_owned(), "list-unknown-parameter"),
+            ("/limit".to_owned(), "list-invalid-value"),
+            ("/sort".to_owned(), "list-invalid-value"),
+            ("/next".to_owned(), "list-invalid-cursor"),
+            ("/eventType".to_owned(), "list-invalid-value"),
+            ("/status".to_owned(), "list-invalid-value"),
+        ]
+    );
+    let body = serde_json::to_value(List::read("limit=1").unwrap().apply(&all).body("/d")).unwrap();
+    assert_eq!(body["data"][0]["id"], "d44");
+    assert_eq!(body["links"]["self"]["href"], "/d?limit=1");
+}
