@@ -100,7 +100,7 @@ impl Dispatch {
         Router::new().route("/events", post(take)).with_state(Arc::clone(self))
     }
 
-    /// Waits until no request is on its way.
+    /// Waits until all that was accepted has been sent: for the end of the process.
     pub async fn drained(&self) {
         let _all = self.free.acquire_many(ON_THEIR_WAY).await;
     }

@@ -19,7 +19,7 @@ async fn every_event_reaches_exactly_the_webhooks_that_want_it_at_its_revision()
     let seconds = std::env::var("HOOKSIEVE_PROOF_SECONDS").map_or(0, |text| text.parse().unwrap());
     let Stage { server, api, intake, notes } = stage(Notes::default()).await;
     let start = Instant::now();
-    let until = Until { events: 2_000, changes: 500, end: start + Duration::from_secs(seconds) };
+    let until = Until { events: 1_200, changes: 300, end: start + Duration::from_secs(seconds) };
     let traffic = Arc::new(Traffic::new(api.clone(), intake, until));
     for (seed, tenant) in TENANTS.into_iter().enumerate() {
         let mut random = Random(seed as u64);
@@ -34,7 +34,7 @@ async fn every_event_reaches_exactly_the_webhooks_that_want_it_at_its_revision()
     let begin = Instant::now();
     let before = traffic.done.log.lock().unwrap().len();
     let mut tasks = tokio::task::JoinSet::new();
-    for (seed, tenant) in TENANTS.into_iter().cycle().take(6).enumerate() {
+    for (seed, tenant) in TENANTS.into_iter().cycle().take(3 * TENANTS.len()).enumerate() {
         let traffic = Arc::clone(&traffic);
         tasks.spawn(async move { traffic.make_changes(tenant, 1_000 + seed as u64).await });
     }
@@ -58,7 +58,7 @@ async fn every_event_reaches_exactly_the_webhooks_that_want_it_at_its_revision()
     let (each, made, sent) = (rate(events), rate(changes), rate(deliveries));
     println!("in {took:.1?}: {each:.0} events, {made:.0} changes, {sent:.0} deliveries a second");
 
-    assert!(events >= 2_000 && changes >= 500 && deliveries >= 5_000);
+    assert!(events >= 1_200 && changes >= 300 && deliveries >= 3_000);
     assert!(counts.revisions >= 50, "changes while events flow");
     assert!(counts.signed >= 500 && counts.converted >= 500 && counts.of_users >= 100);
     assert!(refused.contains_key("webhook-limit") && refused.contains_key("cloud-events-fixed"));

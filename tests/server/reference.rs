@@ -3,8 +3,7 @@
 
 use crate::events::{self, Form};
 use crate::receiver::Arrival;
-use hooksieve::matcher::{Access, Subscription};
-use hooksieve::registry::subscription;
+use hooksieve::matcher::{Access, Audience, Subscription};
 use hooksieve::webhook::{Creation, Level, MAX_PER_USER, Rules, Webhook};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -39,7 +38,16 @@ impl Known {
         let creation = Creation::new(id, by.as_str(), std::time::UNIX_EPOCH.into());
         let webhook = Webhook::create(&document.clone().into(), rules, creation);
         let webhook = webhook.unwrap_or_else(|problems| panic!("{problems}: {document}"));
-        let subscription = subscription(&webhook, &tenant.into(), rules.catalogue());
+        let types = document["eventTypes"].as_array().unwrap().iter();
+        let types = types.map(|name| name.as_str().unwrap());
+        let owner = document["ownerId"].as_str().unwrap_or(&by);
+        let audience = match document["level"] == "user" {
+            true => Audience::Owner(owner.into()),
+            false => Audience::Tenant,
+        };
+        let subscription = Subscription::new(tenant, types, webhook.filter().clone())
+            .with_audience(audience)
+            .with_enabled(document["enabled"] == true);
         Self { by, document, webhook, subscription }
     }
 }

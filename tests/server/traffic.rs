@@ -148,8 +148,10 @@ impl Traffic {
     /// A webhook by its id and name.
     fn any(of: &Mutex<Vec<Named>>, random: &mut Random) -> Option<Named> {
         let webhooks = of.lock().unwrap();
-        let count = webhooks.len() as u64;
-        (count > 0).then(|| webhooks[random.below(count) as usize].clone())
+        // Often one of the last few, so that changes meet.
+        let (count, few) = (webhooks.len() as u64, random.one_in(2));
+        let back = random.below(if few { count.min(3) } else { count }.max(1));
+        (count > 0).then(|| webhooks[(count - 1 - back) as usize].clone())
     }
 
     pub async fn create(&self, tenant: &'static str, random: &mut Random) {
@@ -234,8 +236,8 @@ impl Traffic {
         } else {
             self.refuse(&answer);
         }
-        // Half of them stay for a while, so that changes come too late.
-        if !deleted || random.one_in(2) {
+        // Some stay for a while, so that changes come too late.
+        if !deleted || !random.one_in(4) {
             of[tenant].lock().unwrap().retain(|(known, _)| *known != id);
         }
     }
