@@ -116,7 +116,7 @@ impl Traffic {
         }
     }
 
-    /// Makes changes one behind the other, in step with the events.
+    /// Makes changes in step with the events, some of them two at a time of the same webhook.
     pub async fn make_changes(&self, tenant: &'static str, seed: u64) {
         let mut random = Random(seed);
         while self.flows() {
@@ -125,17 +125,34 @@ impl Traffic {
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 continue;
             }
-            let count = self.webhooks[tenant].lock().unwrap().len();
-            match random.below(10) {
-                0..=2 if count < WEBHOOKS => self.create(tenant, &mut random).await,
-                0..=2 => self.delete(tenant, &self.webhooks, &mut random).await,
-                3 => self.delete(tenant, &self.collected, &mut random).await,
-                4 => {
-                    self.collect(tenant, &mut random).await;
-                    self.collect(tenant, &mut random).await;
+            let (own, collected) = (&self.webhooks[tenant], &self.collected[tenant]);
+            let count = own.lock().unwrap().len();
+            let (any, random) = (Self::any(own, &mut random), &mut random);
+            match (random.below(10), any) {
+                (0..=2, _) if count < WEBHOOKS => self.create(tenant, random).await,
+                (0..=2, Some(any)) => self.delete(tenant, own, &any, random).await,
+                (3, _) => match Self::any(collected, random) {
+                    Some(any) => self.delete(tenant, collected, &any, random).await,
+                    None => self.collect(tenant, random).await,
+                },
+                (4, _) => {
+                    let other = &mut Random(random.below(u64::MAX));
+                    tokio::join!(self.collect(tenant, random), self.collect(tenant, other));
                 }
-                5 => self.replace(tenant, &mut random).await,
-                _ => self.patch(tenant, &mut random).await,
+                (5, Some(any)) => self.replace(tenant, &any, random).await,
+                (6, Some(any)) => {
+                    let other = &mut Random(random.below(u64::MAX));
+                    let patches =
+                        (self.patch(tenant, &any, random), self.patch(tenant, &any, other));
+                    tokio::join!(patches.0, patches.1);
+                }
+                (7, Some(any)) => {
+                    let other = &mut Random(random.below(u64::MAX));
+                    let delete = self.delete(tenant, own, &any, other);
+                    tokio::join!(self.patch(tenant, &any, random), delete);
+                }
+                (_, Some(any)) => self.patch(tenant, &any, random).await,
+                (_, None) => self.create(tenant, random).await,
             }
         }
     }
@@ -163,7 +180,7 @@ impl Traffic {
             false => ("root", format!("{tenant}/root/admin")),
         };
         let draft = events::draft(random, tenant, &name, owned.then_some(user));
-        self.post(tenant, &self.webhooks, name, by, &caller, draft).await;
+        self.post(tenant, &self.webhooks[tenant], name, by, &caller, draft).await;
     }
 
     /// One more webhook that wants what hardly happens.
@@ -173,13 +190,13 @@ impl Traffic {
         draft["filter"] = format!(r#"id eq "rare{}""#, random.below(events::RARE)).into();
         draft["eventTypes"] = json!(events::TYPES);
         let caller = format!("{tenant}/max/admin");
-        self.post(tenant, &self.collected, name, "max", &caller, draft).await;
+        self.post(tenant, &self.collected[tenant], name, "max", &caller, draft).await;
     }
 
     async fn post(
         &self,
         tenant: &'static str,
-        into: &HashMap<&'static str, Mutex<Vec<Named>>>,
+        into: &Mutex<Vec<Named>>,
         name: String,
         by: &str,
         caller: &str,
@@ -188,33 +205,31 @@ impl Traffic {
         let answer = self.api.post(caller, "/api/v1/webhooks", &draft).await;
         if answer.status == StatusCode::CREATED {
             let id = answer.json()["id"].as_str().unwrap().to_owned();
-            into[tenant].lock().unwrap().push((id.clone(), name));
+            into.lock().unwrap().push((id.clone(), name));
             self.acknowledge(tenant, &id, &answer, What::Created { by: by.to_owned(), draft });
         } else {
             self.refuse(&answer);
         }
     }
 
-    async fn replace(&self, tenant: &'static str, random: &mut Random) {
-        let Some((id, name)) = Self::any(&self.webhooks[tenant], random) else { return };
+    async fn replace(&self, tenant: &'static str, (id, name): &Named, random: &mut Random) {
         let owner = random.one_in(2).then(|| random.of(&USERS));
-        let draft = events::draft(random, tenant, &name, owner);
+        let draft = events::draft(random, tenant, name, owner);
         let path = format!("/api/v1/webhooks/{id}");
         let answer = self.api.put(&format!("{tenant}/root/admin"), &path, &draft).await;
         match answer.status {
-            StatusCode::OK => self.acknowledge(tenant, &id, &answer, What::Replaced(draft)),
+            StatusCode::OK => self.acknowledge(tenant, id, &answer, What::Replaced(draft)),
             _ => self.refuse(&answer),
         }
     }
 
-    async fn patch(&self, tenant: &'static str, random: &mut Random) {
-        let Some((id, name)) = Self::any(&self.webhooks[tenant], random) else { return };
-        let patch = events::patch(random, tenant, &name);
+    async fn patch(&self, tenant: &'static str, (id, name): &Named, random: &mut Random) {
+        let patch = events::patch(random, tenant, name);
         let path = format!("/api/v1/webhooks/{id}");
         let answer = self.api.patch(&format!("{tenant}/root/admin"), &path, &patch).await;
         match answer.status {
             StatusCode::NO_CONTENT => {
-                self.acknowledge(tenant, &id, &answer, What::Patched(patch));
+                self.acknowledge(tenant, id, &answer, What::Patched(patch));
             }
             _ => self.refuse(&answer),
         }
@@ -223,22 +238,22 @@ impl Traffic {
     async fn delete(
         &self,
         tenant: &'static str,
-        of: &HashMap<&'static str, Mutex<Vec<Named>>>,
+        of: &Mutex<Vec<Named>>,
+        (id, name): &Named,
         random: &mut Random,
     ) {
-        let Some((id, name)) = Self::any(&of[tenant], random) else { return };
         let path = format!("/api/v1/webhooks/{id}");
         let answer = self.api.delete(&format!("{tenant}/root/admin"), &path).await;
         let deleted = answer.status == StatusCode::NO_CONTENT;
         if deleted {
-            self.acknowledge(tenant, &id, &answer, What::Deleted);
-            self.done.deleted.lock().unwrap().insert(name, self.moment());
+            self.acknowledge(tenant, id, &answer, What::Deleted);
+            self.done.deleted.lock().unwrap().insert(name.clone(), self.moment());
         } else {
             self.refuse(&answer);
         }
         // Some stay for a while, so that changes come too late.
         if !deleted || !random.one_in(4) {
-            of[tenant].lock().unwrap().retain(|(known, _)| *known != id);
+            of.lock().unwrap().retain(|(known, _)| known != id);
         }
     }
 
