@@ -1,4 +1,4 @@
-use super::Request;
+use super::{MessageId, Request};
 use crate::event::{EventType, ids};
 use crate::webhook::{Timestamp, WebhookId, words};
 use bytes::Bytes;
@@ -214,6 +214,15 @@ impl Delivery {
     #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.body
+    }
+
+    /// The id of the message, where it was sent with the headers of Standard Webhooks: for
+    /// [`Request::with_standard_headers`] when it is sent again.
+    #[must_use]
+    pub fn message_id(&self) -> Option<MessageId> {
+        // No webhook may have a header of this name.
+        let (_, id) = self.headers.0.iter().find(|(name, _)| &**name == "webhook-id")?;
+        MessageId::new(id).ok()
     }
 
     /// Whether it is still to be kept at a time: less than [`RETENTION`] after it was triggered.

@@ -1,0 +1,387 @@
+//! A dispatch server that embeds hooksieve: the webhooks API, events in, signed requests out.
+//!
+//! What a server brings itself stands here in its simplest form: who is asking, ids, the clock, the
+//! client that sends, and the store, which is memory. It does not retry.
+
+use axum::extract::{FromRequestParts, Path, RawQuery, State};
+use axum::http::{HeaderName, StatusCode, header, request::Parts};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router, body::Bytes};
+use hooksieve::delivery::{self, Delivery, MessageId, Request, Sender};
+use hooksieve::event::{TenantId, UserId};
+use hooksieve::matcher::Access;
+use hooksieve::registry::{Change, DeliverError, LoadError, NotLoaded, PutError, Registry};
+use hooksieve::webhook::{
+    Creation, Draft, Level, List, MAX_PER_USER, Patch, Problems, Rules, Stamp, Timestamp, Webhook,
+    WebhookId,
+};
+use serde_json::{Value, json};
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Display;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+use tokio::sync::{Mutex, Semaphore};
+
+/// Sends a request and waits for the answer, or tells why there is none.
+///
+/// Here are TLS, limits of time and size, and the look-up of the host, which asks
+/// `hooksieve::webhook::reachable` of the address that it dials; redirects are not followed.
+pub type Client = Arc<dyn Fn(axum::http::Request<Bytes>) -> Sending + Send + Sync>;
+pub type Sending = Pin<Box<dyn Future<Output = Result<delivery::Response, String>> + Send>>;
+
+pub struct Dispatch {
+    registry: Registry,
+    sender: Sender,
+    client: Client,
+    /// Held from reading a webhook until what became of it is put, as a transaction of a store is;
+    /// or else a patch could bring back what was deleted meanwhile, or undo another patch.
+    changing: Mutex<()>,
+    /// What is kept of each webhook's deliveries, the oldest first.
+    history: Mutex<HashMap<WebhookId, VecDeque<Delivery>>>,
+    free: Arc<Semaphore>,
+    ids: AtomicU64,
+}
+
+/// Most requests on their way at a time; those who bring events wait for room.
+const ON_THEIR_WAY: u32 = 256;
+/// Most deliveries that are kept of a webhook.
+const KEPT: usize = 100;
+
+type Server = State<Arc<Dispatch>>;
+type Answer = Result<Response, Refusal>;
+/// The header that tells the revision, and the webhook as it is shown.
+type Put = (Revision, Response);
+type Revision = [(HeaderName, String); 1];
+
+fn revision(change: &Change) -> Revision {
+    [(HeaderName::from_static("x-revision"), change.revision.to_string())]
+}
+
+impl Dispatch {
+    pub fn new(
+        tenants: impl IntoIterator<Item = impl Into<TenantId>>,
+        client: Client,
+    ) -> Result<Arc<Self>, LoadError> {
+        let registry = Registry::with_limit_per_user(&Rules::default(), MAX_PER_USER);
+        for tenant in tenants {
+            registry.load(tenant, [], None)?;
+        }
+        Ok(Arc::new(Self {
+            registry,
+            sender: Sender::default(),
+            client,
+            changing: Mutex::default(),
+            history: Mutex::default(),
+            free: Arc::new(Semaphore::new(ON_THEIR_WAY as usize)),
+            ids: AtomicU64::new(1),
+        }))
+    }
+
+    /// What users ask.
+    pub fn api(self: &Arc<Self>) -> Router {
+        let one = get(show).put(replace).patch(patch).delete(remove);
+        Router::new()
+            .route("/api/v1/webhooks", get(list).post(create))
+            .route("/api/v1/webhooks/event-types", get(event_types))
+            .route("/api/v1/webhooks/{id}", one)
+            .route("/api/v1/webhooks/{id}/deliveries", get(deliveries))
+            .route("/api/v1/webhooks/{id}/deliveries/{delivery}", get(show_delivery))
+            .route("/api/v1/webhooks/{id}/deliveries/{delivery}/actions/resend", post(resend))
+            .fallback(async || Refusal::not_found("resource"))
+            .with_state(Arc::clone(self))
+    }
+
+    /// Where events come in: not for users.
+    pub fn intake(self: &Arc<Self>) -> Router {
+        Router::new().route("/events", post(take)).with_state(Arc::clone(self))
+    }
+
+    /// Waits until all that was accepted has been sent: for the end of the process.
+    pub async fn drained(&self) {
+        let _all = self.free.acquire_many(ON_THEIR_WAY).await;
+    }
+
+    fn id(&self, kind: &str) -> String {
+        format!("{kind}{}", self.ids.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A webhook that a caller may see.
+    fn webhook(&self, caller: &Caller, id: &str) -> Result<Arc<Webhook>, Refusal> {
+        let found = self.registry.get(caller.tenant.as_str(), id);
+        let seen = found.filter(|webhook| caller.may_access(webhook));
+        seen.ok_or_else(|| Refusal::not_found("webhook"))
+    }
+
+    /// Puts a webhook in, if the caller may have it so; `changing` is held.
+    fn put(&self, caller: &Caller, webhook: Webhook) -> Result<Put, Refusal> {
+        if !caller.may_access(&webhook) {
+            let what = "only administrators have webhooks of level `tenant` or of other users";
+            return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", what));
+        }
+        let shown = Json(&webhook).into_response();
+        let change = self.registry.put(caller.tenant.as_str(), webhook, None)?;
+        Ok((revision(&change), shown))
+    }
+
+    async fn change(
+        &self,
+        caller: &Caller,
+        id: &str,
+        changed: impl FnOnce(&Webhook, &Rules, Stamp) -> Result<Webhook, Problems>,
+    ) -> Result<Put, Refusal> {
+        let _changing = self.changing.lock().await;
+        let webhook = self.webhook(caller, id)?;
+        let stamp = Stamp::new(caller.user.as_str(), now());
+        self.put(caller, changed(&webhook, self.registry.rules(), stamp)?)
+    }
+
+    /// The requests for an event, and the revision of its tenant by which they were chosen.
+    fn requests(&self, event: Bytes) -> Result<(u64, Vec<Request>), DeliverError> {
+        let mut reader = self.registry.reader();
+        let requests = reader.deliveries(&self.sender, event, Access::Owner)?;
+        Ok((requests.revision(), requests.collect()))
+    }
+
+    /// Sends a request, and keeps what came of it.
+    async fn deliver(&self, request: Request, message: Option<MessageId>) -> Delivery {
+        let (id, at) = (self.id("d"), now());
+        let request = match message.or_else(|| MessageId::new(&id).ok()) {
+            Some(message) => request.with_standard_headers(&message, at),
+            None => request,
+        };
+        let response = (self.client)(request.clone().into()).await;
+        let outcome = response.as_ref().map_err(String::as_str);
+        let delivery = Delivery::new(id, &request, at, outcome);
+
+        let webhook = request.webhook();
+        let mut history = self.history.lock().await;
+        // One that is gone has no history.
+        let tenant = webhook.tenant().map_or("", TenantId::as_str);
+        if self.registry.get(tenant, webhook.id().as_str()).is_some() {
+            let kept = history.entry(webhook.id().clone()).or_default();
+            kept.push_back(delivery.clone());
+            while kept.len() > KEPT || kept.front().is_some_and(|oldest| !oldest.is_kept(at)) {
+                kept.pop_front();
+            }
+        }
+        delivery
+    }
+
+    async fn delivery(
+        &self,
+        caller: &Caller,
+        id: &str,
+        delivery: &str,
+    ) -> Result<(Arc<Webhook>, Delivery), Refusal> {
+        let webhook = self.webhook(caller, id)?;
+        let history = self.history.lock().await;
+        let mut kept = history.get(id).into_iter().flatten();
+        let found = kept.find(|kept| kept.id().as_str() == delivery && kept.is_kept(now()));
+        let found = found.ok_or_else(|| Refusal::not_found("delivery"))?;
+        Ok((webhook, found.clone()))
+    }
+}
+
+async fn create(State(server): Server, caller: Caller, body: Bytes) -> Answer {
+    let draft = Draft::read(&body)?;
+    let new = Creation::new(server.id("w"), caller.user.as_str(), now());
+    let new = new.of_tenant(caller.tenant.as_str());
+    let webhook = Webhook::create(&draft, server.registry.rules(), new)?;
+    let _changing = server.changing.lock().await;
+    let (revision, shown) = server.put(&caller, webhook)?;
+    Ok((StatusCode::CREATED, revision, shown).into_response())
+}
+
+async fn list(State(server): Server, caller: Caller, RawQuery(query): RawQuery) -> Answer {
+    let list = List::read(&query.unwrap_or_default())?;
+    let webhooks = server.registry.webhooks(caller.tenant.as_str()).ok_or(NotLoaded)?;
+    let seen = webhooks.iter().map(|webhook| &**webhook);
+    let page = list.apply(seen.filter(|webhook| caller.may_access(webhook)));
+    Ok(Json(page.body("/api/v1/webhooks")).into_response())
+}
+
+async fn show(State(server): Server, caller: Caller, Path(id): Path<String>) -> Answer {
+    Ok(Json(&*server.webhook(&caller, &id)?).into_response())
+}
+
+async fn replace(
+    State(server): Server,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Answer {
+    let draft = Draft::read(&body)?;
+    let replaced = |old: &Webhook, rules: &_, stamp| old.replaced(&draft, rules, stamp);
+    Ok(server.change(&caller, &id, replaced).await?.into_response())
+}
+
+async fn patch(
+    State(server): Server,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Answer {
+    let patch = Patch::read(&body)?;
+    let patched = |old: &Webhook, rules: &_, stamp| old.patched(&patch, rules, stamp);
+    let (revision, _) = server.change(&caller, &id, patched).await?;
+    Ok((StatusCode::NO_CONTENT, revision).into_response())
+}
+
+async fn remove(State(server): Server, caller: Caller, Path(id): Path<String>) -> Answer {
+    let _changing = server.changing.lock().await;
+    let webhook = server.webhook(&caller, &id)?;
+    let change = server.registry.remove(caller.tenant.as_str(), &id, None)?;
+    server.history.lock().await.remove(webhook.id());
+    Ok((StatusCode::NO_CONTENT, revision(&change)).into_response())
+}
+
+async fn event_types(State(server): Server, _: Caller) -> Answer {
+    Ok(Json(server.registry.rules().catalogue()).into_response())
+}
+
+async fn deliveries(
+    State(server): Server,
+    caller: Caller,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let list = delivery::List::read(&query.unwrap_or_default())?;
+    server.webhook(&caller, &id)?;
+    let (history, now) = (server.history.lock().await, now());
+    let kept = history.get(&*id).into_iter().flatten().filter(|delivery| delivery.is_kept(now));
+    let page = list.apply(kept);
+    Ok(Json(page.body(&format!("/api/v1/webhooks/{id}/deliveries"))).into_response())
+}
+
+type OfDelivery = Path<(String, String)>;
+
+async fn show_delivery(
+    State(server): Server,
+    caller: Caller,
+    Path((id, delivery)): OfDelivery,
+) -> Answer {
+    let (_, delivery) = server.delivery(&caller, &id, &delivery).await?;
+    Ok(Json(delivery).into_response())
+}
+
+async fn resend(State(server): Server, caller: Caller, Path((id, delivery)): OfDelivery) -> Answer {
+    let (webhook, delivery) = server.delivery(&caller, &id, &delivery).await?;
+    let request = server.sender.resend(&webhook, &delivery);
+    let again = server.deliver(request, delivery.message_id()).await;
+    Ok((StatusCode::CREATED, Json(again)).into_response())
+}
+
+/// Takes an event. One that must not be lost is stored before this answers.
+async fn take(State(server): Server, event: Bytes) -> Answer {
+    let (revision, requests) = server.requests(event)?;
+    let accepted = Json(json!({"revision": revision, "requests": requests.len()}));
+    // As a task, so that all are sent even if whoever brought the event hangs up.
+    let sending = tokio::spawn(async move {
+        for request in requests {
+            let Ok(room) = Arc::clone(&server.free).acquire_owned().await else { return };
+            let server = Arc::clone(&server);
+            tokio::spawn(async move {
+                server.deliver(request, None).await;
+                drop(room);
+            });
+        }
+    });
+    match sending.await {
+        Ok(()) => Ok((StatusCode::ACCEPTED, accepted).into_response()),
+        Err(error) => Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error)),
+    }
+}
+
+fn now() -> Timestamp {
+    SystemTime::now().into()
+}
+
+/// Who is asking: here the words of the token, `tenant/user` or `tenant/user/admin`, of which
+/// nothing is verified.
+struct Caller {
+    tenant: TenantId,
+    user: UserId,
+    is_admin: bool,
+}
+
+impl Caller {
+    fn may_access(&self, webhook: &Webhook) -> bool {
+        let owns = webhook.level() == Level::User && webhook.owner() == Some(&self.user);
+        self.is_admin || owns
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        match *token.split('/').collect::<Vec<_>>() {
+            [tenant, user, ref rest @ ..] if !user.is_empty() => {
+                Ok(Self { tenant: tenant.into(), user: user.into(), is_admin: *rest == ["admin"] })
+            }
+            _ => Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", "who is asking?")),
+        }
+    }
+}
+
+/// The answer to a request that cannot be fulfilled, with the API's error body.
+struct Refusal {
+    status: StatusCode,
+    body: Value,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, code: &str, title: impl Display) -> Self {
+        let body = json!({"errors": [{"code": code, "title": title.to_string()}]});
+        Self { status, body }
+    }
+
+    fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", format!("there is no such {what}"))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.status, Json(self.body)).into_response()
+    }
+}
+
+impl From<Problems> for Refusal {
+    fn from(problems: Problems) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, body: json!(problems.body(None)) }
+    }
+}
+
+impl From<NotLoaded> for Refusal {
+    fn from(NotLoaded: NotLoaded) -> Self {
+        Self::not_found("tenant")
+    }
+}
+
+impl From<PutError> for Refusal {
+    fn from(error: PutError) -> Self {
+        let (status, code) = match &error {
+            PutError::NotLoaded(error) => return (*error).into(),
+            PutError::TooMany { .. } => (StatusCode::BAD_REQUEST, "webhook-limit"),
+            _ => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        };
+        Self::new(status, code, error)
+    }
+}
+
+impl From<DeliverError> for Refusal {
+    fn from(error: DeliverError) -> Self {
+        match error {
+            DeliverError::NotLoaded(error) => error.into(),
+            DeliverError::Event(error) => Self::new(StatusCode::BAD_REQUEST, error.code(), error),
+            error => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! HTTP over loopback: servers, the client that asks them, and the one that the dispatch server
+//! sends with.
+
+use crate::dispatch;
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use hooksieve::delivery::Response;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::legacy::{Client, connect::HttpConnector, connect::dns::Name};
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub async fn serve(router: Router) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    address
+}
+
+/// The client that the dispatch server sends with: the hosts `receiver-0.example.com`,
+/// `receiver-1.example.com` and so on lead to these addresses, and nothing else to anywhere.
+///
+/// URLs say `https`, and plain HTTP is spoken: TLS is left out here. So is the question whether an
+/// address is `reachable`, to which loopback is none.
+pub fn outgoing(receivers: Vec<SocketAddr>) -> dispatch::Client {
+    let resolver = tower::service_fn(move |host: Name| {
+        let label = host.as_str().strip_suffix(".example.com");
+        let number = label.and_then(|label| label.strip_prefix("receiver-")?.parse().ok());
+        let found = number.and_then(|number: usize| receivers.get(number).copied());
+        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("no host `{host}`"));
+        std::future::ready(found.map(std::iter::once).ok_or_else(missing))
+    });
+    let mut connector = HttpConnector::new_with_resolver(resolver);
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    let client = Client::builder(TokioExecutor::new()).build(connector);
+    Arc::new(move |request| {
+        let client = client.clone();
+        let exchange = async move {
+            let response = client.request(request.map(Full::new)).await?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, 64 << 10).collect().await?.to_bytes();
+            Ok(Response { status: head.status, headers: head.headers, body })
+        };
+        Box::pin(async move {
+            let done = tokio::time::timeout(Duration::from_secs(30), exchange).await;
+            let told = |error: Box<dyn std::error::Error + Send + Sync>| error.to_string();
+            done.map_err(|_| "no answer within 30 seconds".to_owned())?.map_err(told)
+        })
+    })
+}
+
+/// An answer to a request.
+#[derive(Debug)]
+pub struct Answered {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answered {
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        assert_eq!(self.headers["content-type"], "application/json");
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The codes of an error body of the API.
+    #[track_caller]
+    pub fn codes(&self) -> Vec<String> {
+        let body = self.json();
+        let errors = body["errors"].as_array().expect("a list of errors");
+        assert!(!errors.is_empty() && errors.iter().all(|error| error["title"].is_string()));
+        errors.iter().map(|error| error["code"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The revision of the tenant after a change.
+    #[track_caller]
+    pub fn revision(&self) -> u64 {
+        self.headers["x-revision"].to_str().unwrap().parse().unwrap()
+    }
+}
+
+/// Asks servers.
+#[derive(Clone)]
+pub struct Asker {
+    client: Client<HttpConnector, Full<Bytes>>,
+    address: SocketAddr,
+}
+
+impl Asker {
+    pub fn new(address: SocketAddr) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        Self { client: Client::builder(TokioExecutor::new()).build(connector), address }
+    }
+
+    /// `caller` is the token, or nothing.
+    pub async fn ask(
+        &self,
+        caller: &str,
+        method: Method,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Answered {
+        let mut request =
+            Request::builder().method(method).uri(format!("http://{}{path}", self.address));
+        if !caller.is_empty() {
+            request = request.header("authorization", format!("Bearer {caller}"));
+        }
+        let request = request.body(Full::new(body.into())).unwrap();
+        let (head, body) = self.client.request(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answered { status: head.status, headers: head.headers, body }
+    }
+
+    pub async fn get(&self, caller: &str, path: &str) -> Answered {
+        self.ask(caller, Method::GET, path, "").await
+    }
+
+    pub async fn post(&self, caller: &str, path: &str, body: &Value) -> Answered {
+        self.ask(caller, Method::POST, path, body.to_string()).await
+    }
+
+    pub async fn put(&self, caller: &str, path: &str, body: &Value) -> Answered {
+        self.ask(caller, Method::PUT, path, body.to_string()).await
+    }
+
+    pub async fn patch(&self, caller: &str, path: &str, body: &Value) -> Answered {
+        self.ask(caller, Method::PATCH, path, body.to_string()).await
+    }
+
+    pub async fn delete(&self, caller: &str, path: &str) -> Answered {
+        self.ask(caller, Method::DELETE, path, "").await
+    }
+
+    /// Everything that a list holds, page by page.
+    pub async fn all(&self, caller: &str, path: &str) -> Vec<Value> {
+        let (mut found, mut next) = (Vec::new(), Some(path.to_owned()));
+        while let Some(path) = next {
+            let page = self.get(caller, &path).await;
+            assert_eq!(page.status, StatusCode::OK);
+            let page = page.json();
+            found.extend(page["data"].as_array().unwrap().iter().cloned());
+            next = page["links"]["next"]["href"].as_str().map(str::to_owned);
+        }
+        found
+    }
+}

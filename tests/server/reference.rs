@@ -1,0 +1,144 @@
+//! What must have arrived: the webhooks of a tenant at each revision, made from the changes that were
+//! acknowledged, asked one by one.
+
+use crate::events::{self, Form};
+use crate::receiver::Arrival;
+use hooksieve::matcher::{Access, Audience, Subscription};
+use hooksieve::webhook::{Creation, Level, MAX_PER_USER, Rules, Webhook};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A change that the server acknowledged.
+#[derive(Debug)]
+pub struct Change {
+    pub tenant: &'static str,
+    pub revision: u64,
+    pub id: String,
+    pub what: What,
+}
+
+#[derive(Debug)]
+pub enum What {
+    Created { by: String, draft: Value },
+    Replaced(Value),
+    Patched(Value),
+    Deleted,
+}
+
+/// A webhook: its document, which patches change as RFC 6902 has it, and what that means.
+struct Known {
+    by: String,
+    document: Value,
+    webhook: Webhook,
+    subscription: Subscription,
+}
+
+impl Known {
+    fn new(rules: &Rules, tenant: &str, id: &str, by: String, document: Value) -> Self {
+        let creation = Creation::new(id, by.as_str(), std::time::UNIX_EPOCH.into());
+        let webhook = Webhook::create(&document.clone().into(), rules, creation);
+        let webhook = webhook.unwrap_or_else(|problems| panic!("{problems}: {document}"));
+        let types = document["eventTypes"].as_array().unwrap().iter();
+        let types = types.map(|name| name.as_str().unwrap());
+        let owner = document["ownerId"].as_str().unwrap_or(&by);
+        let audience = match document["level"] == "user" {
+            true => Audience::Owner(owner.into()),
+            false => Audience::Tenant,
+        };
+        let subscription = Subscription::new(tenant, types, webhook.filter().clone())
+            .with_audience(audience)
+            .with_enabled(document["enabled"] == true);
+        Self { by, document, webhook, subscription }
+    }
+}
+
+/// The webhooks of a tenant at a revision.
+pub struct Reference {
+    rules: Rules,
+    tenant: &'static str,
+    revision: u64,
+    webhooks: BTreeMap<String, Known>,
+}
+
+impl Reference {
+    pub fn new(tenant: &'static str) -> Self {
+        Self { rules: Rules::default(), tenant, revision: 0, webhooks: BTreeMap::new() }
+    }
+
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Makes the next change.
+    pub fn apply(&mut self, change: &Change) {
+        self.revision += 1;
+        assert_eq!(change.revision, self.revision, "each revision is one acknowledged change");
+        let known = self.webhooks.remove(&change.id);
+        let (by, document) = match (&change.what, known) {
+            (What::Created { by, draft }, None) => (by.clone(), draft.clone()),
+            (What::Replaced(draft), Some(known)) => (known.by, draft.clone()),
+            (What::Patched(patch), Some(Known { by, mut document, .. })) => {
+                let patch: json_patch::Patch = serde_json::from_value(patch.clone()).unwrap();
+                json_patch::patch(&mut document, &patch).unwrap();
+                (by, document)
+            }
+            (What::Deleted, Some(_)) => return,
+            (what, known) => panic!("{what:?} of a webhook that exists: {}", known.is_some()),
+        };
+        let known = Known::new(&self.rules, self.tenant, &change.id, by, document);
+        self.webhooks.insert(change.id.clone(), known);
+        let of = |user: &str| self.webhooks.values().filter(|known| known.by == user).count();
+        let by = &self.webhooks[&change.id].by;
+        assert!(of(by) <= MAX_PER_USER, "user `{by}` has {} webhooks", of(by));
+    }
+
+    /// What arrives of an event, and at which webhook.
+    pub fn arrivals(&self, number: u64) -> Vec<Arrival> {
+        let event = events::event(number);
+        let read = self.rules.profile().read_event(&event.bytes).unwrap();
+        let wanting =
+            self.webhooks.values().filter(|known| known.subscription.matches(&read, Access::Owner));
+        let arrival = |known: &Known| {
+            let form = match (event.form, known.webhook.delivers_cloud_events()) {
+                (Form::Mixed, _) => Form::Mixed,
+                (_, true) => Form::CloudEvents,
+                (_, false) => Form::Legacy,
+            };
+            let of_user = known.webhook.level() == Level::User;
+            Arrival { number, url: known.webhook.url().into(), form, of_user }
+        };
+        wanting.map(arrival).collect()
+    }
+
+    /// The webhooks as the API shows them, without what it adds.
+    pub fn shown(&self) -> BTreeMap<String, Value> {
+        let members = |known: &Known| {
+            let whole = serde_json::to_value(&known.webhook).unwrap();
+            compared(&whole)
+        };
+        self.webhooks.iter().map(|(id, known)| (id.clone(), members(known))).collect()
+    }
+}
+
+/// The members of a webhook that users set.
+pub fn compared(shown: &Value) -> Value {
+    const SET: [&str; 13] = [
+        "createdByUserId",
+        "description",
+        "enableCloudEventDelivery",
+        "enabled",
+        "encryptedHeaders",
+        "eventTypes",
+        "filter",
+        "headers",
+        "level",
+        "name",
+        "ownerId",
+        "secretKeyAdded",
+        "url",
+    ];
+    SET.iter()
+        .map(|name| ((*name).to_owned(), shown[*name].clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
