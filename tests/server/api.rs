@@ -159,7 +159,7 @@ async fn a_user_has_at_most_so_many_webhooks_and_lists_them_page_by_page() {
         }
     }
     let more = draft("more");
-    refused(&api.post(ROOT, HOOKS, &more).await, StatusCode::BAD_REQUEST, &["webhook-limit"]);
+    refused(&api.post(ROOT, HOOKS, &more).await, StatusCode::BAD_REQUEST, &["registry-too-many"]);
     assert_eq!(api.post("north/eve/admin", HOOKS, &more).await.status, StatusCode::CREATED);
     assert_eq!(api.post("south/root/admin", HOOKS, &more).await.status, StatusCode::CREATED);
 

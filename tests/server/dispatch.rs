@@ -11,7 +11,9 @@ use axum::{Json, Router, body::Bytes};
 use hooksieve::delivery::{self, Delivery, MessageId, Request, Sender};
 use hooksieve::event::{TenantId, UserId};
 use hooksieve::matcher::Access;
-use hooksieve::registry::{Change, DeliverError, LoadError, NotLoaded, PutError, Registry};
+use hooksieve::registry::{
+    Change, DeliverError, LoadError, NotLoaded, PutError, PutErrorKind, Registry,
+};
 use hooksieve::webhook::{
     Creation, Draft, Level, List, MAX_PER_USER, Patch, Problems, Rules, Stamp, Timestamp, Webhook,
     WebhookId,
@@ -367,12 +369,12 @@ impl From<NotLoaded> for Refusal {
 
 impl From<PutError> for Refusal {
     fn from(error: PutError) -> Self {
-        let (status, code) = match &error {
-            PutError::NotLoaded(error) => return (*error).into(),
-            PutError::TooMany { .. } => (StatusCode::BAD_REQUEST, "webhook-limit"),
-            _ => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        let status = match error.kind() {
+            PutErrorKind::NotLoaded => return NotLoaded.into(),
+            PutErrorKind::TooMany | PutErrorKind::TooLarge => StatusCode::BAD_REQUEST,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
         };
-        Self::new(status, code, error)
+        Self::new(status, error.code(), error)
     }
 }
 

@@ -61,7 +61,7 @@ async fn every_event_reaches_exactly_the_webhooks_that_want_it_at_its_revision()
     assert!(events >= 1_200 && changes >= 300 && deliveries >= 3_000);
     assert!(counts.revisions >= 50, "changes while events flow");
     assert!(counts.signed >= 500 && counts.converted >= 500 && counts.of_users >= 100);
-    assert!(refused.contains_key("webhook-limit") && refused.contains_key("not-found"));
+    assert!(refused.contains_key("registry-too-many") && refused.contains_key("not-found"));
 }
 
 #[derive(Debug, Default)]
