@@ -54,6 +54,10 @@ pub mod guide {
     #[doc = include_str!("guide/webhooks.md")]
     pub mod webhooks {}
     #[doc = include_str!("guide/delivery.md")]
+    ///
+    /// ```text
+    #[doc = include_str!("../tests/server/dispatch.rs")]
+    /// ```
     pub mod delivery {}
     #[doc = include_str!("guide/decisions.md")]
     pub mod decisions {}

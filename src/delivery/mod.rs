@@ -258,13 +258,13 @@ struct Line<'r> {
 /// # use hooksieve::{delivery::{Payload, Request}, webhook::Webhook};
 /// fn send(request: Request) -> http::Request<bytes::Bytes> {
 ///     assert!(!request.withholds());
-///     request.into()
+///     (&request).into()
 /// }
 /// ```
 #[cfg(feature = "http")]
-impl From<Request> for http::Request<Bytes> {
+impl From<&Request> for http::Request<Bytes> {
     #[expect(clippy::expect_used, reason = "what `url` writes for https, `Uri` reads")]
-    fn from(request: Request) -> Self {
+    fn from(request: &Request) -> Self {
         let mut sent = Self::new(request.body().clone());
         *sent.method_mut() = http::Method::POST;
         *sent.uri_mut() = request.url().parse().expect("a URL in its normal form");

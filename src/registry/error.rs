@@ -110,6 +110,21 @@ impl PutError {
     }
 }
 
+/// Why a webhook was not updated.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpdateError<E> {
+    /// The tenant has no such webhook, or not any more.
+    #[error("there is no such webhook")]
+    NotFound,
+    /// What the change said of it.
+    #[error(transparent)]
+    Refused(E),
+    /// What came of the change was not put.
+    #[error(transparent)]
+    Put(#[from] PutError),
+}
+
 /// Refuses what could not be read back from a snapshot.
 pub(super) fn bounded(what: &str, bytes: usize) -> Result<(), PutError> {
     let most = Registry::MAX_BYTES;

@@ -65,7 +65,7 @@ mod tenant;
 
 pub use deliveries::{DeliverError, Deliveries};
 use error::bounded;
-pub use error::{LoadError, NotLoaded, PutError, PutErrorKind};
+pub use error::{LoadError, NotLoaded, PutError, PutErrorKind, UpdateError};
 pub use reader::{Answer, Reader};
 pub use snapshot::{Loaded, SnapshotError, SnapshotErrorKind};
 
@@ -111,11 +111,13 @@ pub struct Change {
     pub applied: bool,
     /// The webhook that was replaced or removed.
     pub before: Option<Arc<Webhook>>,
+    /// The webhook that was put.
+    pub after: Option<Arc<Webhook>>,
 }
 
 impl Change {
     fn ignored(highest: u64) -> Self {
-        Self { revision: highest, applied: false, before: None }
+        Self { revision: highest, applied: false, before: None, after: None }
     }
 }
 
@@ -211,7 +213,8 @@ impl Registry {
         true
     }
 
-    /// Puts a webhook in, in the place of the one with its id if there is one.
+    /// Puts a webhook in, in the place of the one with its id if there is one. To change one that
+    /// is there, [`update`](Self::update) it.
     ///
     /// Costs twice an insert into the index and a removal, and a copy of the whole index where
     /// the tenant is changed for the first time or somebody keeps an [`Answer`].
@@ -242,6 +245,54 @@ impl Registry {
                 found.put(&mut writer, revision, webhook, subscription, self.0.most)
             }
         }
+    }
+
+    /// Changes a webhook as it is now: no other change of the tenant comes between reading it and
+    /// putting what `change` makes of it, so that two changes do not undo each other, and what was
+    /// removed does not come back. `change` keeps changes of the tenant waiting, and is not to make
+    /// one itself.
+    ///
+    /// ```
+    /// # use hooksieve::registry::{Registry, UpdateError};
+    /// # use hooksieve::webhook::{Creation, Draft, Patch, Rules, Stamp, Webhook};
+    /// # let now = std::time::UNIX_EPOCH.into();
+    /// # let rules = Rules::default();
+    /// # let registry = Registry::new(&rules);
+    /// # let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/"}"#)?;
+    /// # registry.load("t1", [Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?], None)?;
+    /// let patch = Patch::read(br#"[{"op": "replace", "path": "/name", "value": "Sales"}]"#)?;
+    /// let patched = |webhook: &Webhook| webhook.patched(&patch, &rules, Stamp::new("u1", now));
+    /// let change = registry.update("t1", "w1", None, patched)?;
+    /// assert_eq!(change.after.ok_or("ignored")?.name(), "Sales");
+    /// registry.remove("t1", "w1", None)?;
+    /// assert!(matches!(registry.update("t1", "w1", None, patched), Err(UpdateError::NotFound)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What [`put`](Self::put) refuses, a webhook that is not there, and what `change` says; nothing
+    /// is changed then.
+    pub fn update<E>(
+        &self,
+        tenant: &str,
+        id: &str,
+        revision: Option<u64>,
+        change: impl FnOnce(&Webhook) -> Result<Webhook, E>,
+    ) -> Result<Change, UpdateError<E>> {
+        let found = self.0.find(tenant).ok_or(PutError::from(NotLoaded))?;
+        let mut writer = found.lock();
+        if writer.evicted {
+            return Err(PutError::from(NotLoaded).into());
+        }
+        let revision = match found.revision(revision) {
+            Err(highest) => return Ok(Change::ignored(highest)),
+            Ok(revision) => revision,
+        };
+        let before = found.current.load().get(id).cloned().ok_or(UpdateError::NotFound)?;
+        let webhook = change(&before).map_err(UpdateError::Refused)?;
+        let subscription = self.0.subscription(&found.id, &webhook)?;
+        Ok(found.put(&mut writer, revision, Arc::new(webhook), subscription, self.0.most)?)
     }
 
     /// Removes a webhook. One that is not there is a change, too, since the revision rises.
@@ -381,7 +432,7 @@ impl Inner {
                 Ok(revision) => {
                     state.revision = revision;
                     tenant.replace(&mut writer, state);
-                    Change { revision, applied: true, before: None }
+                    Change { revision, applied: true, before: None, after: None }
                 }
             };
         }
@@ -391,7 +442,7 @@ impl Inner {
         shard.change(|tenants| {
             tenants.insert_unique(hash, tenant, hash_of);
         });
-        Change { revision, applied: true, before: None }
+        Change { revision, applied: true, before: None, after: None }
     }
 }
 

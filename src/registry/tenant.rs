@@ -262,9 +262,10 @@ impl Tenant {
                 let new = step.insert.as_ref().map(|(webhook, _)| &**webhook);
                 writer.count(before.as_deref(), new);
                 let revision = step.revision;
+                let after = step.insert.as_ref().map(|(webhook, _)| Arc::clone(webhook));
                 writer.spare = Some(self.current.swap(next));
                 writer.missed = Some(step);
-                Ok(Change { revision, applied: true, before })
+                Ok(Change { revision, applied: true, before, after })
             }
             Err(error) => {
                 writer.spare = Some(next);

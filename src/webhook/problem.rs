@@ -246,7 +246,7 @@ impl fmt::Display for Problems {
     }
 }
 
-/// The body of an error response, made by [`Problems::body`].
+/// The body of an error response; [`Problems::body`] makes that of what is wrong with a webhook.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorBody<'a> {
@@ -257,9 +257,32 @@ pub struct ErrorBody<'a> {
 
 #[derive(Clone, Debug, Serialize)]
 struct ErrorEntry<'a> {
-    code: &'static str,
+    code: &'a str,
     title: &'a str,
+    #[serde(skip_serializing_if = "String::is_empty")]
     detail: String,
+}
+
+impl<'a> ErrorBody<'a> {
+    /// One error, such as that there is no such webhook; without a detail if that is empty.
+    ///
+    /// ```
+    /// let body = hooksieve::webhook::ErrorBody::new("not-found", "there is no such webhook", "");
+    /// let text = serde_json::to_string(&body)?;
+    /// assert_eq!(text, r#"{"errors":[{"code":"not-found","title":"there is no such webhook"}]}"#);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[must_use]
+    pub fn new(code: &'a str, title: &'a str, detail: &str) -> Self {
+        let entry = ErrorEntry { code, title, detail: detail.to_owned() };
+        Self { errors: vec![entry], trace_id: None }
+    }
+
+    /// The same with a way to trace the source of the error.
+    #[must_use]
+    pub fn with_trace_id(self, trace_id: &'a str) -> Self {
+        Self { trace_id: Some(trace_id), ..self }
+    }
 }
 
 impl<'a> ErrorEntry<'a> {

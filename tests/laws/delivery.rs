@@ -204,7 +204,7 @@ fn record(request: &Request, sender: &Sender) {
 
 #[cfg(feature = "http")]
 fn sent(request: &Request) {
-    let sent = http::Request::from(request.clone());
+    let sent = http::Request::from(request);
     assert_eq!(sent.method(), request.method(), "the method");
     assert_eq!(sent.uri().scheme_str(), Some("https"), "the scheme");
     assert_eq!(sent.uri().to_string(), request.url(), "the URL");

@@ -12,11 +12,11 @@ use hooksieve::delivery::{self, Delivery, MessageId, Request, Sender};
 use hooksieve::event::{TenantId, UserId};
 use hooksieve::matcher::Access;
 use hooksieve::registry::{
-    Change, DeliverError, LoadError, NotLoaded, PutError, PutErrorKind, Registry,
+    Change, DeliverError, LoadError, NotLoaded, PutError, PutErrorKind, Registry, UpdateError,
 };
 use hooksieve::webhook::{
-    Creation, Draft, Level, List, MAX_PER_USER, Patch, Problems, Rules, Stamp, Timestamp, Webhook,
-    WebhookId,
+    Creation, Draft, ErrorBody, Level, List, MAX_PER_USER, Patch, Problems, Rules, Stamp,
+    Timestamp, Webhook, WebhookId,
 };
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
@@ -39,9 +39,6 @@ pub struct Dispatch {
     registry: Registry,
     sender: Sender,
     client: Client,
-    /// Held from reading a webhook until what became of it is put, as a transaction of a store is;
-    /// or else a patch could bring back what was deleted meanwhile, or undo another patch.
-    changing: Mutex<()>,
     /// What is kept of each webhook's deliveries, the oldest first.
     history: Mutex<HashMap<WebhookId, VecDeque<Delivery>>>,
     free: Arc<Semaphore>,
@@ -63,6 +60,10 @@ fn revision(change: &Change) -> Revision {
     [(HeaderName::from_static("x-revision"), change.revision.to_string())]
 }
 
+fn put(change: &Change) -> Put {
+    (revision(change), Json(change.after.as_deref()).into_response())
+}
+
 impl Dispatch {
     pub fn new(
         tenants: impl IntoIterator<Item = impl Into<TenantId>>,
@@ -76,7 +77,6 @@ impl Dispatch {
             registry,
             sender: Sender::default(),
             client,
-            changing: Mutex::default(),
             history: Mutex::default(),
             free: Arc::new(Semaphore::new(ON_THEIR_WAY as usize)),
             ids: AtomicU64::new(1),
@@ -118,27 +118,26 @@ impl Dispatch {
         seen.ok_or_else(|| Refusal::not_found("webhook"))
     }
 
-    /// Puts a webhook in, if the caller may have it so; `changing` is held.
-    fn put(&self, caller: &Caller, webhook: Webhook) -> Result<Put, Refusal> {
-        if !caller.may_access(&webhook) {
-            let what = "only administrators have webhooks of level `tenant` or of other users";
-            return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", what));
-        }
-        let shown = Json(&webhook).into_response();
-        let change = self.registry.put(caller.tenant.as_str(), webhook, None)?;
-        Ok((revision(&change), shown))
+    /// A webhook that is to be, if the caller may have it so.
+    fn allowed(caller: &Caller, webhook: Webhook) -> Result<Webhook, Refusal> {
+        let what = "only administrators have webhooks of level `tenant` or of other users";
+        let refusal = || Refusal::new(StatusCode::FORBIDDEN, "forbidden", what);
+        if caller.may_access(&webhook) { Ok(webhook) } else { Err(refusal()) }
     }
 
-    async fn change(
+    /// Changes a webhook as a whole, whatever others do meanwhile.
+    fn change(
         &self,
         caller: &Caller,
         id: &str,
         changed: impl FnOnce(&Webhook, &Rules, Stamp) -> Result<Webhook, Problems>,
     ) -> Result<Put, Refusal> {
-        let _changing = self.changing.lock().await;
-        let webhook = self.webhook(caller, id)?;
+        self.webhook(caller, id)?;
         let stamp = Stamp::new(caller.user.as_str(), now());
-        self.put(caller, changed(&webhook, self.registry.rules(), stamp)?)
+        let change = |webhook: &Webhook| {
+            Self::allowed(caller, changed(webhook, self.registry.rules(), stamp)?)
+        };
+        Ok(put(&self.registry.update(caller.tenant.as_str(), id, None, change)?))
     }
 
     /// The requests for an event, and the revision of its tenant by which they were chosen.
@@ -155,7 +154,7 @@ impl Dispatch {
             Some(message) => request.with_standard_headers(&message, at),
             None => request,
         };
-        let response = (self.client)(request.clone().into()).await;
+        let response = (self.client)((&request).into()).await;
         let outcome = response.as_ref().map_err(String::as_str);
         let delivery = Delivery::new(id, &request, at, outcome);
 
@@ -193,8 +192,8 @@ async fn create(State(server): Server, caller: Caller, body: Bytes) -> Answer {
     let new = Creation::new(server.id("w"), caller.user.as_str(), now());
     let new = new.of_tenant(caller.tenant.as_str());
     let webhook = Webhook::create(&draft, server.registry.rules(), new)?;
-    let _changing = server.changing.lock().await;
-    let (revision, shown) = server.put(&caller, webhook)?;
+    let webhook = Dispatch::allowed(&caller, webhook)?;
+    let (revision, shown) = put(&server.registry.put(caller.tenant.as_str(), webhook, None)?);
     Ok((StatusCode::CREATED, revision, shown).into_response())
 }
 
@@ -218,7 +217,7 @@ async fn replace(
 ) -> Answer {
     let draft = Draft::read(&body)?;
     let replaced = |old: &Webhook, rules: &_, stamp| old.replaced(&draft, rules, stamp);
-    Ok(server.change(&caller, &id, replaced).await?.into_response())
+    Ok(server.change(&caller, &id, replaced)?.into_response())
 }
 
 async fn patch(
@@ -229,12 +228,11 @@ async fn patch(
 ) -> Answer {
     let patch = Patch::read(&body)?;
     let patched = |old: &Webhook, rules: &_, stamp| old.patched(&patch, rules, stamp);
-    let (revision, _) = server.change(&caller, &id, patched).await?;
+    let (revision, _) = server.change(&caller, &id, patched)?;
     Ok((StatusCode::NO_CONTENT, revision).into_response())
 }
 
 async fn remove(State(server): Server, caller: Caller, Path(id): Path<String>) -> Answer {
-    let _changing = server.changing.lock().await;
     let webhook = server.webhook(&caller, &id)?;
     let change = server.registry.remove(caller.tenant.as_str(), &id, None)?;
     server.history.lock().await.remove(webhook.id());
@@ -340,8 +338,7 @@ struct Refusal {
 
 impl Refusal {
     fn new(status: StatusCode, code: &str, title: impl Display) -> Self {
-        let body = json!({"errors": [{"code": code, "title": title.to_string()}]});
-        Self { status, body }
+        Self { status, body: json!(ErrorBody::new(code, &title.to_string(), "")) }
     }
 
     fn not_found(what: &str) -> Self {
@@ -364,6 +361,16 @@ impl From<Problems> for Refusal {
 impl From<NotLoaded> for Refusal {
     fn from(NotLoaded: NotLoaded) -> Self {
         Self::not_found("tenant")
+    }
+}
+
+impl From<UpdateError<Refusal>> for Refusal {
+    fn from(error: UpdateError<Refusal>) -> Self {
+        match error {
+            UpdateError::Refused(refusal) => refusal,
+            UpdateError::Put(error) => error.into(),
+            _ => Self::not_found("webhook"),
+        }
     }
 }
 
