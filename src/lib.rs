@@ -5,8 +5,8 @@
 //! on, and finds, for every event, exactly the webhooks that want it.
 //!
 //! ```text
-//! text ──parse──▶ Expr ──check(Profile)──▶ Filter ──insert──▶ Matcher ──matches(Event)──▶ slots
-//!      syntax            filter                     matcher                     registry ──▶ webhooks
+//! text ──parse──▶ Expr ──check(Profile)──▶ Filter ──insert──▶ Matcher ──matches(Event)──▶ slots ──▶ Requests
+//!      syntax            filter                     matcher                      registry      delivery
 //! ```
 //!
 //! ```
@@ -28,9 +28,10 @@
 //! Data runs left to right: an [`Expr`](syntax::Expr) is well formed, a [`Filter`](filter::Filter)
 //! is meaningful for its [`Profile`](filter::Profile), and the [`Matcher`](matcher::Matcher)
 //! answers what [`Filter::matches`](filter::Filter::matches) would; a
-//! [`Webhook`](webhook::Webhook) is deliverable, and each change of it checked as a whole. A
-//! dispatch server embeds a [`Registry`](registry::Registry), which keeps the webhooks and matchers
-//! of many tenants in step for many threads. Nothing here has a clock, opens a file or a connection,
+//! [`Webhook`](webhook::Webhook) is deliverable, and each change of it checked as a whole; so making
+//! a [`Request`](delivery::Request) cannot fail. A dispatch server embeds a
+//! [`Registry`](registry::Registry), which keeps the webhooks and matchers of many tenants in step
+//! for many threads, and goes from an event's bytes to signed requests. Nothing here has a clock, opens a file or a connection,
 //! or starts a thread; no input makes it panic. The long form is in the [`guide`].
 
 pub mod delivery;

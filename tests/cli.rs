@@ -289,6 +289,12 @@ fn a_closed_pipe_ends_quietly() {
     assert!(output.stderr.is_empty());
 }
 
+/// The event that the README gives to `requests`.
+fn json_in(readme: &str) -> String {
+    let (_, text) = readme.split_once("$ echo '").unwrap();
+    text.split_once('\'').unwrap().0.to_owned()
+}
+
 /// What the README shows is what the program prints.
 #[test]
 fn the_readme_shows_the_output() {
@@ -313,6 +319,7 @@ fn the_readme_shows_the_output() {
             ],
             sample(5),
         ),
+        (&["requests", "--webhooks", "tests/data/stored-webhook.json", "-"], json_in(&readme)),
     ] {
         let output = String::from_utf8(run(arguments, input.as_bytes()).stdout).unwrap();
         assert!(readme.contains(output.trim_end()), "not in the README: {output}");

@@ -46,18 +46,18 @@ impl Reader {
     /// # Errors
     ///
     /// Bytes that are no event, and a tenant that is not loaded.
-    pub fn deliveries<'r>(
-        &'r mut self,
-        sender: &'r Sender,
+    pub fn deliveries(
+        &mut self,
+        sender: &Sender,
         bytes: impl Into<Bytes>,
         access: Access<'_>,
-    ) -> Result<Deliveries<'r>, DeliverError> {
+    ) -> Result<Deliveries<'_>, DeliverError> {
         let bytes = bytes.into();
         let Self { registry, scratch } = self;
         let event = registry.rules().profile().read_event(&bytes)?;
         let answer = answer(registry, scratch, &event, access)?;
         let payload = Payload::new(&event, bytes.clone());
-        Ok(Deliveries { answer, at: 0, payload, sender })
+        Ok(Deliveries { answer, at: 0, payload, sender: sender.clone() })
     }
 }
 
@@ -71,7 +71,7 @@ pub struct Deliveries<'r> {
     answer: Answer<'r>,
     at: usize,
     payload: Payload,
-    sender: &'r Sender,
+    sender: Sender,
 }
 
 impl Deliveries<'_> {
