@@ -47,6 +47,8 @@ pub mod guide {
 
     #[doc = include_str!("guide/language.md")]
     pub mod language {}
+    #[doc = include_str!("guide/conformance.md")]
+    pub mod conformance {}
     #[doc = include_str!("guide/matching.md")]
     pub mod matching {}
     #[doc = include_str!("guide/registry.md")]
