@@ -393,6 +393,39 @@ fn many_writers() {
     assert_eq!(hits(&mut reader, &event(&rules, "t", "b")).unwrap().len(), 0);
 }
 
+/// Programs of operations, most of them long enough to fill tenants.
+#[test]
+fn programs_do_what_the_twin_does() {
+    let mut hits = 0;
+    for seed in 0..150 {
+        let length = 200 + usize::try_from(seed % 10).unwrap() * 400;
+        hits += laws::registry::program(&bytes(seed * 7 + 1, length));
+    }
+    assert!(hits > 500, "{hits} hits");
+}
+
+/// A webhook as a snapshot holds it, damaged in every byte.
+#[test]
+fn snapshots_of_any_bytes() {
+    let stored = laws::registry::stored(json!({
+        "name": "n", "url": "https://hooks.example.com/", "enabled": true, "eventTypes": [TYPE],
+        "filter": "id eq \"a\"", "secret": "0123456789abcdef0123456789abcdef",
+        "encryptedHeaders": {"X-Key": "k"},
+    }));
+    laws::registry::snapshot(stored.as_bytes());
+    for at in 0..stored.len() {
+        for byte in *b"\n\"\xff0" {
+            let mut damaged = stored.clone().into_bytes();
+            damaged[at] = byte;
+            laws::registry::snapshot(&damaged);
+            damaged.remove(at);
+            laws::registry::snapshot(&damaged);
+        }
+    }
+    let two = format!("{stored}\n{}", stored.replace("\"w1\"", "\"w2\""));
+    laws::registry::snapshot(two.as_bytes());
+}
+
 fn written(registry: &Registry) -> Vec<u8> {
     let mut bytes = Vec::new();
     registry.write_snapshot(&mut bytes).unwrap();

@@ -15,5 +15,6 @@
 pub mod delivery;
 pub mod event;
 pub mod history;
+pub mod registry;
 pub mod text;
 pub mod webhook;

@@ -1,0 +1,9 @@
+//! The law of snapshots.
+#![no_main]
+
+#[path = "../../tests/laws/mod.rs"]
+mod laws;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    laws::registry::snapshot(bytes);
+});
