@@ -13,7 +13,7 @@ mod laws;
 use hooksieve::event::{Event, TenantId};
 use hooksieve::matcher::{Access, Subscription};
 use hooksieve::registry::{
-    NotLoaded, PutErrorKind, Reader, Registry, SnapshotErrorKind, subscription,
+    Limits, NotLoaded, PutErrorKind, Reader, Registry, SnapshotErrorKind, UpdateError, subscription,
 };
 use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
 use laws::history::{self, Choices};
@@ -120,7 +120,7 @@ fn a_log_may_be_replayed() {
 #[test]
 fn what_is_refused_changes_nothing() {
     let rules = Rules::default();
-    let registry = Registry::with_limit_per_user(&rules, 2);
+    let registry = Registry::with_limits(&rules, Limits::default().per_user(2));
     registry.load("t", [], None).unwrap();
     let put = |id, user| registry.put("t", by(&rules, id, "", user), None).map(|c| c.revision);
     assert_eq!((put("a", "u1"), put("b", "u1"), put("c", "u2")), (Ok(1), Ok(2), Ok(3)));
@@ -155,6 +155,81 @@ fn what_is_refused_changes_nothing() {
     }
 }
 
+/// Each limit refuses what goes beyond it, and nothing that asks for no more than was there.
+#[test]
+fn a_tenant_has_limits() {
+    let rules = Rules::default();
+    let long = r#"id eq "a" or id eq "b""#;
+    let all = || [webhook(&rules, "w1", long), webhook(&rules, "w2", r#"id eq "a""#)];
+    for (limits, kind, message) in [
+        (
+            Limits::default().webhooks(2),
+            PutErrorKind::TooManyWebhooks,
+            "the tenant would have 3 webhooks, more than the 2 allowed",
+        ),
+        (
+            Limits::default().filter_bytes(31),
+            PutErrorKind::FiltersTooLong,
+            "the tenant's filters would have 32 bytes, more than the 31 allowed",
+        ),
+        (
+            Limits::default().terms(3),
+            PutErrorKind::TooManyTerms,
+            "the tenant's filters would have 4 terms, more than the 3 allowed",
+        ),
+    ] {
+        let registry = Registry::with_limits(&rules, limits.clone());
+        registry.load("t", all(), None).unwrap();
+        let third = if kind == PutErrorKind::FiltersTooLong { "" } else { r#"id eq "c""# };
+        let extra = match kind {
+            PutErrorKind::FiltersTooLong => webhook(&rules, "w2", r#"id eq "aa""#),
+            _ => webhook(&rules, "w3", third),
+        };
+        let error = registry.put("t", extra, None).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (kind, message));
+        assert!(!error.help().is_empty() && error.code().starts_with("registry-"));
+        assert!(registry.put("t", webhook(&rules, "w1", long), None).unwrap().applied);
+        registry.remove("t", "w2", None).unwrap();
+        assert!(registry.put("t", webhook(&rules, "w3", r#"id eq "a""#), None).unwrap().applied);
+
+        // A tenant that was loaded with more may still be changed, and not grow.
+        let small = Registry::with_limits(&rules, Limits::default().webhooks(1).terms(1));
+        small.load("t", all(), None).unwrap();
+        assert!(small.put("t", webhook(&rules, "w1", long), None).unwrap().applied);
+        assert!(small.put("t", webhook(&rules, "w1", ""), None).unwrap().applied);
+        assert!(small.put("t", webhook(&rules, "w1", long), None).is_err());
+    }
+}
+
+/// What is read is what is changed: of many who count up at once nobody's change is lost, and what
+/// was removed does not come back.
+#[test]
+fn updates_do_not_undo_each_other() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    registry.load("t", [webhook(&rules, "w", r#"id eq "0""#)], None).unwrap();
+    let counted = |webhook: &Webhook| {
+        let filter = webhook.filter_text().unwrap();
+        let count: u64 = filter[7..filter.len() - 1].parse().unwrap();
+        Ok::<_, ()>(by(&rules, "w", &format!("id eq \"{}\"", count + 1), "u1"))
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                (0..50).for_each(|_| drop(registry.update("t", "w", None, counted).unwrap()))
+            });
+        }
+    });
+    assert_eq!(registry.get("t", "w").unwrap().filter_text(), Some(r#"id eq "200""#));
+    let refused = registry.update("t", "w", None, |_| Err("no"));
+    assert_eq!(refused, Err(UpdateError::Refused("no")));
+    assert_eq!(registry.stats("t").unwrap().revision, 200);
+    registry.remove("t", "w", None).unwrap();
+    assert_eq!(registry.update("t", "w", None, counted), Err(UpdateError::NotFound));
+    assert!(!registry.update("t", "w", Some(7), counted).unwrap().applied);
+    assert!(matches!(registry.update("u", "w", None, counted), Err(UpdateError::Put(_))));
+}
+
 /// A webhook of level `user` that is nobody's is no event's without an owner, however that is said.
 #[test]
 fn nobodys_webhooks_are_not_everybodys() {
@@ -178,7 +253,7 @@ fn nobodys_webhooks_are_not_everybodys() {
 #[test]
 fn revisions_end_somewhere() {
     let rules = Rules::default();
-    let registry = Registry::with_limit_per_user(&rules, 1);
+    let registry = Registry::with_limits(&rules, Limits::default().per_user(1));
     registry.load("t", [], Some(u64::MAX - 1)).unwrap();
     let put = |id, user| registry.put("t", by(&rules, id, "", user), None);
     assert!(put("a", "u1").unwrap().applied);

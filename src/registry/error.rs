@@ -55,6 +55,12 @@ kinds! {
         OtherTenant = "registry-other-tenant",
         /// The user has created as many webhooks as a user may have.
         TooMany = "registry-too-many",
+        /// The tenant would have more webhooks than a tenant may have.
+        TooManyWebhooks = "registry-too-many-webhooks",
+        /// The tenant's filters would have more bytes of text than those of a tenant may have.
+        FiltersTooLong = "registry-filters-too-long",
+        /// The tenant's filters would have more terms than those of a tenant may have.
+        TooManyTerms = "registry-too-many-terms",
         /// The webhook, or the tenant's id, has more than [`Registry::MAX_BYTES`] bytes of text.
         ///
         /// [`Registry::MAX_BYTES`]: super::Registry::MAX_BYTES
@@ -72,6 +78,10 @@ impl PutErrorKind {
             Self::NotLoaded => "load the tenant with all its webhooks first",
             Self::OtherTenant => "put it in the tenant that its `tenantId` names",
             Self::TooMany => "remove one of the user's webhooks first",
+            Self::TooManyWebhooks => "remove webhooks of the tenant first",
+            Self::FiltersTooLong | Self::TooManyTerms => {
+                "shorten the filter, or remove webhooks of the tenant first"
+            }
             Self::TooLarge => "shorten its ids, `disabledReason` or filter",
             Self::OtherProfile => "make the webhook by the registry's rules",
             Self::Full => "remove webhooks of the tenant, or load it anew",
@@ -107,6 +117,11 @@ impl PutError {
         let user = quote(user.as_str());
         let message = format!("user `{user}` has {most} webhooks, as many as a user may have");
         Self { kind: PutErrorKind::TooMany, message: message.into() }
+    }
+
+    pub(super) fn over(kind: PutErrorKind, who: &str, sum: usize, what: &str, most: usize) -> Self {
+        let message = format!("{who} would have {sum} {what}, more than the {most} allowed");
+        Self { kind, message: message.into() }
     }
 }
 

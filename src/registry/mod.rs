@@ -59,6 +59,7 @@
 
 mod deliveries;
 mod error;
+mod limits;
 mod reader;
 mod snapshot;
 mod tenant;
@@ -66,6 +67,7 @@ mod tenant;
 pub use deliveries::{DeliverError, Deliveries};
 use error::bounded;
 pub use error::{LoadError, NotLoaded, PutError, PutErrorKind, UpdateError};
+pub use limits::Limits;
 pub use reader::{Answer, Reader};
 pub use snapshot::{Loaded, SnapshotError, SnapshotErrorKind};
 
@@ -85,8 +87,7 @@ pub struct Registry(Arc<Inner>);
 
 struct Inner {
     rules: Rules,
-    /// Most webhooks that a user may have.
-    most: Option<usize>,
+    limits: Limits,
     shards: Box<[Shard]>,
     hasher: DefaultHashBuilder,
 }
@@ -146,20 +147,15 @@ impl Registry {
     /// A registry without tenants, for webhooks of these rules.
     #[must_use]
     pub fn new(rules: &Rules) -> Self {
-        Self::with_most(rules, None)
+        Self::with_limits(rules, Limits::default())
     }
 
-    /// The same, with a limit on how many webhooks of a tenant a user may have created; the API's
-    /// is [`MAX_PER_USER`](crate::webhook::MAX_PER_USER). What is loaded is not held to it.
+    /// The same, with limits for each tenant.
     #[must_use]
-    pub fn with_limit_per_user(rules: &Rules, most: usize) -> Self {
-        Self::with_most(rules, Some(most))
-    }
-
-    fn with_most(rules: &Rules, most: Option<usize>) -> Self {
+    pub fn with_limits(rules: &Rules, limits: Limits) -> Self {
         let shards = std::iter::repeat_with(Shard::default).take(SHARDS).collect();
         let (rules, hasher) = (rules.clone(), DefaultHashBuilder::default());
-        Self(Arc::new(Inner { rules, most, shards, hasher }))
+        Self(Arc::new(Inner { rules, limits, shards, hasher }))
     }
 
     /// The rules of its webhooks.
@@ -242,7 +238,7 @@ impl Registry {
             Err(highest) => Ok(Change::ignored(highest)),
             Ok(revision) => {
                 let webhook = Arc::new(webhook);
-                found.put(&mut writer, revision, webhook, subscription, self.0.most)
+                found.put(&mut writer, revision, webhook, subscription, &self.0.limits)
             }
         }
     }
@@ -292,7 +288,7 @@ impl Registry {
         let before = found.current.load().get(id).cloned().ok_or(UpdateError::NotFound)?;
         let webhook = change(&before).map_err(UpdateError::Refused)?;
         let subscription = self.0.subscription(&found.id, &webhook)?;
-        Ok(found.put(&mut writer, revision, Arc::new(webhook), subscription, self.0.most)?)
+        Ok(found.put(&mut writer, revision, Arc::new(webhook), subscription, &self.0.limits)?)
     }
 
     /// Removes a webhook. One that is not there is a change, too, since the revision rises.

@@ -5,13 +5,14 @@
 //! reader still holds is left to it, and a copy made instead: nobody waits for a reader, and no
 //! reader waits at all.
 
+use super::limits::{Limits, Used};
 use super::{Change, PutError};
-use crate::event::{TenantId, UserId};
+use crate::event::TenantId;
 use crate::filter::Profile;
 use crate::matcher::{InsertError, Matcher, Slot, Subscription};
 use crate::webhook::{Webhook, WebhookId};
 use arc_swap::ArcSwap;
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -156,33 +157,15 @@ pub(super) struct Writer {
     spare: Option<Arc<State>>,
     /// What the spare has not seen.
     missed: Option<Step>,
-    /// How many webhooks each user created.
-    users: HashMap<UserId, usize>,
+    used: Used,
     pub(super) evicted: bool,
 }
 
 impl Writer {
     fn new(state: &State) -> Self {
-        let mut users = HashMap::new();
-        for user in state.webhooks().filter_map(|webhook| webhook.created().by()) {
-            *users.entry_ref(user).or_insert(0) += 1;
-        }
-        Self { spare: None, missed: None, users, evicted: false }
-    }
-
-    fn count(&mut self, old: Option<&Webhook>, new: Option<&Webhook>) {
-        let user = |webhook: Option<&Webhook>| webhook.and_then(|w| w.created().by().cloned());
-        if let Some(user) = user(new) {
-            *self.users.entry(user).or_insert(0) += 1;
-        }
-        if let Some(user) = user(old)
-            && let Some(count) = self.users.get_mut(&user)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.users.remove(&user);
-            }
-        }
+        let mut used = Used::default();
+        state.webhooks().for_each(|webhook| used.add(webhook));
+        Self { spare: None, missed: None, used, evicted: false }
     }
 }
 
@@ -220,18 +203,10 @@ impl Tenant {
         revision: u64,
         webhook: Arc<Webhook>,
         subscription: Subscription,
-        most: Option<usize>,
+        limits: &Limits,
     ) -> Result<Change, PutError> {
-        if let (Some(most), Some(user)) = (most, webhook.created().by())
-            && self
-                .current
-                .load()
-                .get(webhook.id().as_str())
-                .is_none_or(|before| before.created().by() != Some(user))
-            && writer.users.get(user).is_some_and(|count| *count >= most)
-        {
-            return Err(PutError::too_many(user, most));
-        }
+        let before = self.current.load().get(webhook.id().as_str()).cloned();
+        writer.used.check(limits, before.as_deref(), &webhook)?;
         let step = Step { revision, remove: None, insert: Some((webhook, subscription)) };
         self.change(writer, step).map_err(PutError::from)
     }
@@ -259,10 +234,10 @@ impl Tenant {
         }
         match state.step(&step) {
             Ok(before) => {
-                let new = step.insert.as_ref().map(|(webhook, _)| &**webhook);
-                writer.count(before.as_deref(), new);
                 let revision = step.revision;
                 let after = step.insert.as_ref().map(|(webhook, _)| Arc::clone(webhook));
+                before.iter().for_each(|webhook| writer.used.remove(webhook));
+                after.iter().for_each(|webhook| writer.used.add(webhook));
                 writer.spare = Some(self.current.swap(next));
                 writer.missed = Some(step);
                 Ok(Change { revision, applied: true, before, after })

@@ -4,7 +4,7 @@ use super::history::{Choices, filter_text};
 use hooksieve::delivery::Sender;
 use hooksieve::event::{Event, TenantId};
 use hooksieve::matcher::{Access, Subscription};
-use hooksieve::registry::{Registry, subscription};
+use hooksieve::registry::{Limits, Registry, subscription};
 use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -89,7 +89,7 @@ fn event(choices: &mut Choices<'_>) -> String {
 /// without, events. The registry must do what the twin does, and a snapshot hold all of it. Tells
 /// how many webhooks were hit.
 pub fn program(bytes: &[u8]) -> usize {
-    let registry = Registry::with_limit_per_user(&RULES, MOST);
+    let registry = Registry::with_limits(&RULES, Limits::default().per_user(MOST));
     let mut reader = registry.reader();
     let mut twin: BTreeMap<&str, Tenant> = BTreeMap::new();
     let mut choices = Choices(bytes);

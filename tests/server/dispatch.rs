@@ -12,7 +12,8 @@ use hooksieve::delivery::{self, Delivery, MessageId, Request, Sender};
 use hooksieve::event::{TenantId, UserId};
 use hooksieve::matcher::Access;
 use hooksieve::registry::{
-    Change, DeliverError, LoadError, NotLoaded, PutError, PutErrorKind, Registry, UpdateError,
+    Change, DeliverError, Limits, LoadError, NotLoaded, PutError, PutErrorKind, Registry,
+    UpdateError,
 };
 use hooksieve::webhook::{
     Creation, Draft, ErrorBody, Level, List, MAX_PER_USER, Patch, Problems, Rules, Stamp,
@@ -69,7 +70,8 @@ impl Dispatch {
         tenants: impl IntoIterator<Item = impl Into<TenantId>>,
         client: Client,
     ) -> Result<Arc<Self>, LoadError> {
-        let registry = Registry::with_limit_per_user(&Rules::default(), MAX_PER_USER);
+        let registry =
+            Registry::with_limits(&Rules::default(), Limits::default().per_user(MAX_PER_USER));
         for tenant in tenants {
             registry.load(tenant, [], None)?;
         }
