@@ -105,7 +105,7 @@ impl Test {
     /// Whether the code decides.
     #[inline]
     pub(super) fn is_open(self, holds: bool) -> bool {
-        self == DEEP || (holds && self.0 & GUARD != 0)
+        (self == DEEP) | (holds & (self.0 & GUARD != 0))
     }
 }
 
