@@ -104,23 +104,18 @@ fn spread(slots: &mut [u32], count: usize) -> usize {
     }
     let mut kept = 0;
     for (begin, end) in begins.into_iter().zip(ends) {
+        let Some(part) = slots.get_mut(begin..end) else { break };
         let mut few = [u32::MAX; RANKED];
-        let count = match (slots.get_mut(begin..end), few.get_mut(..end - begin)) {
-            (Some(part), Some(place)) => {
-                place.copy_from_slice(part);
-                sort(&mut few, end - begin)
+        let count = match few.get_mut(..part.len()) {
+            Some(copy) => {
+                copy.copy_from_slice(part);
+                let count = sort(&mut few, part.len());
+                part.copy_from_slice(few.get(..part.len()).unwrap_or_default());
+                count
             }
-            (Some(part), None) => {
-                let count = sort_plainly(part, end - begin);
-                slots.copy_within(begin..begin + count, kept);
-                kept += count;
-                continue;
-            }
-            _ => break,
+            None => sort_plainly(part, part.len()),
         };
-        if let (Some(place), Some(few)) = (slots.get_mut(kept..kept + count), few.get(..count)) {
-            place.copy_from_slice(few);
-        }
+        slots.copy_within(begin..begin + count, kept);
         kept += count;
     }
     kept

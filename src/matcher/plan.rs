@@ -225,11 +225,6 @@ impl Plans {
         code(&self.codes, at)
     }
 
-    /// A first look at a plan.
-    pub(super) fn touch(&self, plan: Plan) -> u32 {
-        plan.code().map_or(0, |at| self.codes.word(at))
-    }
-
     /// The words of a plan's nodes.
     fn words<'p>(&'p self, plan: &'p Plan) -> &'p [u32] {
         match plan.code() {
