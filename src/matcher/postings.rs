@@ -65,10 +65,10 @@ impl<'b> Posting<'b> {
     /// behind, since a copy of a fixed length is a step or two.
     #[inline]
     pub(super) fn append_turns(self, to: &mut Vec<u32>) {
-        match self.words.first_chunk::<16>() {
-            Some(words) if self.turns <= 16 => {
+        match self.words.first_chunk::<8>() {
+            Some(words) if self.turns <= 8 => {
                 to.extend_from_slice(words);
-                to.truncate(to.len() - (16 - self.turns));
+                to.truncate(to.len() - (8 - self.turns));
             }
             _ => to.extend_from_slice(self.turns()),
         }
