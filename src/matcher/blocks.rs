@@ -100,17 +100,6 @@ impl Blocks {
         self.from(at).get(..len).unwrap_or_default()
     }
 
-    /// The `count` pairs of words of a list from `position` on.
-    pub(super) fn pairs_mut(
-        &mut self,
-        at: Place,
-        position: usize,
-        count: usize,
-    ) -> &mut [[u32; 2]] {
-        let words = self.words.get_mut(at as usize + position..);
-        words.and_then(|words| words.get_mut(..2 * count)).unwrap_or_default().as_chunks_mut().0
-    }
-
     /// Keeps a list.
     pub(super) fn put(&mut self, list: &[u32]) -> Place {
         let at = self.take(list.len());

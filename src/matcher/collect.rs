@@ -7,6 +7,7 @@ use super::blocks::look;
 use super::hash::Half;
 use super::keys::{Found, NONE, Number, Wanted};
 use super::order::sort_from;
+use super::plan::Test;
 use super::postings::Posting;
 use super::shelves::{Channel, Used};
 use super::{Access, Matcher};
@@ -34,6 +35,8 @@ struct Out {
     /// The values found of the event at hand: those watched, and from its first test on all.
     found: Vec<Found>,
     found_all: bool,
+    /// The numbers of all of them, four by four, once they are found.
+    held: Vec<Number>,
     tests: Vec<[u32; 2]>,
     turned: Vec<u32>,
     /// Of all events, one behind the other.
@@ -282,7 +285,7 @@ impl Matcher {
         turned: &mut Vec<u32>,
         out: &mut Out,
     ) {
-        let Out { tests, found, found_all, work, .. } = out;
+        let Out { tests, found, found_all, held, work, .. } = out;
         tests.clear();
         let begin = turned.len();
         let mut lists = 0;
@@ -296,24 +299,46 @@ impl Matcher {
         }
         if !tests.is_empty() {
             work.tests += tests.len();
-            look(tests.iter().map(|[_, rest]| self.plans.touch(*rest)));
             if !std::mem::replace(found_all, true) {
                 let layout = self.profile.layout();
                 each_value(channel, event, layout, Used::is_only_tested, |wanted| {
                     work.probes += 1;
                     found.extend(self.keys.find(wanted));
                 });
+                held.clear();
+                held.extend(found.iter().map(|found| found.number));
+                held.resize(found.len().next_multiple_of(4), NONE);
             }
-            let holds = |number: Number| found.iter().any(|found| found.number == number);
-            for [slot, rest] in tests {
-                if self.plans.turns(*rest, holds) {
-                    turned.push(*slot);
-                    lists += 1;
+            let before = turned.len();
+            for [slot, test] in tests {
+                let test = Test(*test);
+                let holds = holds(held, test.number());
+                let mut turns = test.turns(holds);
+                if test.is_open(holds) {
+                    turns = self.turns(*slot, held);
                 }
+                // No branch, since nobody could foresee it.
+                turned.push(*slot);
+                turned.truncate(turned.len() - usize::from(!turns));
             }
+            lists += turned.len() - before;
         }
         if lists > 1 {
             sort_from(turned, begin);
         }
     }
+
+    /// Whether a filter's verdict is not the default one.
+    #[cold]
+    fn turns(&self, slot: u32, held: &[Number]) -> bool {
+        let place = self.slots.get(slot as usize);
+        place.is_some_and(|place| self.plans.turns(place.plan, |number| holds(held, number)))
+    }
+}
+
+/// Whether a value is among those of an event; they come four by four.
+#[inline]
+fn holds(held: &[Number], number: Number) -> bool {
+    let any = |four: &[Number; 4]| four.iter().fold(false, |any, held| any | (*held == number));
+    held.as_chunks().0.iter().any(any)
 }

@@ -243,19 +243,18 @@ impl Matcher {
         let channel = shelf.channel;
         let Some(Channel { used, .. }) = shelves.channel_mut(channel) else { return };
         for (number, watch) in plans.terms(&plan) {
+            let test = (watch == Watch::Test).then(|| plans.test(plan, number, keys).0);
             let Some((attribute, lists, count)) = keys.posted(number) else { continue };
             if used.len() <= attribute {
                 used.resize(attribute + 1, Used::default());
             }
             let Some(used) = used.get_mut(attribute) else { continue };
             used.all += 1;
-            match watch {
-                Watch::Not => continue,
-                Watch::Enough => lists.put(postings, at, slot, None),
-                Watch::Test(rest) => lists.put(postings, at, slot, Some(rest)),
+            if watch != Watch::Not {
+                lists.put(postings, at, slot, test);
+                used.watched += 1;
+                *count += 1;
             }
-            used.watched += 1;
-            *count += 1;
         }
     }
 
@@ -314,9 +313,6 @@ impl Matcher {
         if let Some(moved) = plans.compact(slots.len() + keys.places()) {
             for place in slots.iter_mut().filter(|place| place.scope != VACANT) {
                 place.plan = moved.plan(place.plan);
-            }
-            for lists in keys.all_posted() {
-                lists.each_test(postings, |rest| moved.word(rest));
             }
         }
         if postings.is_sparse(keys.places()) {

@@ -12,12 +12,13 @@ const SPREAD: usize = 1 << 10;
 pub(super) fn sort_from(slots: &mut Vec<u32>, begin: usize) {
     let count = slots.len() - begin;
     // Slots are taken eight by eight, which may reach behind the last.
-    slots.extend_from_slice(&[0; 8]);
+    slots.extend_from_slice(&[u32::MAX; 8]);
     let kept = slots.get_mut(begin..).map_or(0, |part| sort(part, count));
     slots.truncate(begin + kept);
 }
 
-/// Sorts the first `count`, behind which are at least eight more; how many are kept.
+/// Sorts the first `count`, behind which is the greatest number up to a multiple of eight; how many are
+/// kept.
 fn sort(slots: &mut [u32], count: usize) -> usize {
     match count {
         0..2 => count,
@@ -38,33 +39,31 @@ fn sort_plainly(slots: &mut [u32], count: usize) -> usize {
 }
 
 /// Sorts at most eight times `N` slots by counting for each how many are less: many steps, and none
-/// that depends on how a comparison came out, which no processor could foresee.
+/// that depends on how a comparison came out, nor on how many there are, which no processor could
+/// foresee. Those behind the last are greater than all others.
 #[inline]
 fn rank<const N: usize>(slots: &mut [u32], count: usize) -> usize {
     // Signed numbers compare as the slots do.
     const SIGN: i32x8 = i32x8::new([i32::MIN; 8]);
-    let Some(copy) = slots.as_chunks().0.first_chunk::<N>().copied() else { return 0 };
+    let Some(slots) = slots.as_chunks_mut().0.first_chunk_mut::<N>() else { return 0 };
+    let copy = *slots;
     let values = copy.map(|lanes| i32x8::new(lanes.map(u32::cast_signed)) ^ SIGN);
     let mut ranks = [i32x8::new([0; 8]); N];
-    for slot in slots.iter().take(count) {
+    for slot in copy.as_flattened() {
         let other = i32x8::splat(slot.cast_signed()) ^ SIGN;
         for (rank, value) in ranks.iter_mut().zip(&values) {
             // A comparison that holds gives -1.
             *rank -= other.simd_lt(*value);
         }
     }
-    // Without doubles the ranks are 0, 1, 2, …
-    let mut left = i32x8::splat(count as i32) - i32x8::new([0, 1, 2, 3, 4, 5, 6, 7]);
-    let mut sum = i32x8::new([0; 8]);
-    for rank in &ranks {
-        sum += *rank & left.simd_gt(i32x8::new([0; 8]));
-        left -= i32x8::splat(8);
-    }
-    if sum.reduce_add() as usize != count * (count - 1) / 2 {
+    // Without doubles the ranks are 0, 1, 2, …, and that many behind the last.
+    let sum = ranks.iter().fold(i32x8::new([0; 8]), |sum, rank| sum + *rank).reduce_add() as usize;
+    let slots = slots.as_flattened_mut();
+    if sum != count * (count - 1) / 2 + (slots.len() - count) * count {
         return sort_plainly(slots, count);
     }
     let ranks = ranks.map(i32x8::to_array);
-    for (slot, rank) in copy.as_flattened().iter().zip(ranks.as_flattened()).take(count) {
+    for (slot, rank) in copy.as_flattened().iter().zip(ranks.as_flattened()) {
         if let Some(place) = slots.get_mut(*rank as usize) {
             *place = *slot;
         }
@@ -105,15 +104,19 @@ fn spread(slots: &mut [u32], count: usize) -> usize {
     }
     let mut kept = 0;
     for (begin, end) in begins.into_iter().zip(ends) {
-        let Some(part) = slots.get_mut(begin..) else { break };
-        let few = match end - begin {
-            few @ 0..=RANKED => sort(part, few),
-            many => sort_plainly(part, many),
+        let Some(part) = slots.get_mut(begin..end) else { break };
+        let mut few = [u32::MAX; RANKED];
+        let count = match few.get_mut(..part.len()) {
+            Some(copy) => {
+                copy.copy_from_slice(part);
+                let count = sort(&mut few, part.len());
+                part.copy_from_slice(few.get(..part.len()).unwrap_or_default());
+                count
+            }
+            None => sort_plainly(part, part.len()),
         };
-        if kept != begin {
-            slots.copy_within(begin..begin + few, kept);
-        }
-        kept += few;
+        slots.copy_within(begin..begin + count, kept);
+        kept += count;
     }
     kept
 }

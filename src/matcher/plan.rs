@@ -42,9 +42,6 @@ fn bare(word: u32) -> u32 {
 
 /// What a filter became, in one word: a term, as in code; or the place of a code that is kept, and its
 /// default verdict; or that there is no filter.
-///
-/// What is left to test of a slot is such a word, too: a term that must hold, or a code whose
-/// verdict must not be the default one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Plan(u32);
 
@@ -76,8 +73,40 @@ pub(super) enum Watch {
     Not,
     /// It turns the verdict.
     Enough,
-    /// This is left to test.
-    Test(u32),
+    /// Something is left to test.
+    Test,
+}
+
+/// What is left to test of a filter where a watched value holds, in one word: a term that must be
+/// true. Of most filters that is all; of others it is so unless the term's value holds too, or
+/// never, and then the code decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Test(pub(super) u32);
+
+/// Where the value holds, the code decides.
+const GUARD: u32 = WATCHED;
+/// The code decides.
+const DEEP: Test = Test(AND);
+/// A value that is none: numbers are below [`Keys::MOST`] by more than one.
+const NOTHING: Number = NUMBER;
+
+impl Test {
+    #[inline]
+    pub(super) fn number(self) -> Number {
+        self.0 & NUMBER
+    }
+
+    /// Whether the verdict is turned, where the code does not decide.
+    #[inline]
+    pub(super) fn turns(self, holds: bool) -> bool {
+        holds != (self.0 & NE != 0)
+    }
+
+    /// Whether the code decides.
+    #[inline]
+    pub(super) fn is_open(self, holds: bool) -> bool {
+        (self == DEEP) | (holds & (self.0 & GUARD != 0))
+    }
 }
 
 /// All codes, one for all equal filters of two terms or more.
@@ -93,16 +122,12 @@ pub(super) struct Plans {
 pub(super) struct Moved(Blocks);
 
 impl Moved {
-    /// The plan or what is left to test, with the new place of its code.
-    pub(super) fn word(&self, word: u32) -> u32 {
-        match Plan(word).code() {
-            Some(at) => word & KIND | self.0.word(at),
-            None => word,
-        }
-    }
-
+    /// The plan with the new place of its code.
     pub(super) fn plan(&self, plan: Plan) -> Plan {
-        Plan(self.word(plan.0))
+        match plan.code() {
+            Some(at) => Plan(plan.0 & KIND | self.0.word(at)),
+            None => plan,
+        }
     }
 }
 
@@ -200,12 +225,6 @@ impl Plans {
         code(&self.codes, at)
     }
 
-    /// A first look at what is left to test.
-    #[inline]
-    pub(super) fn touch(&self, rest: u32) -> u32 {
-        Plan(rest).code().map_or(0, |at| self.codes.word(at))
-    }
-
     /// The words of a plan's nodes.
     fn words<'p>(&'p self, plan: &'p Plan) -> &'p [u32] {
         match plan.code() {
@@ -218,12 +237,12 @@ impl Plans {
     /// The terms, each with its value and how that is watched.
     pub(super) fn terms<'p>(&'p self, plan: &'p Plan) -> impl Iterator<Item = (Number, Watch)> {
         let code = self.words(plan);
-        let terms = code.iter().enumerate().filter(|(_, word)| !is_group(**word));
-        terms.map(move |(at, word)| {
+        let terms = code.iter().filter(|word| !is_group(**word));
+        terms.map(move |word| {
             let watch = match word & (WATCHED | ENOUGH) {
                 _ if code.len() == 1 => Watch::Enough,
                 0 | ENOUGH => Watch::Not,
-                WATCHED => Watch::Test(rest_of(code, at).unwrap_or(plan.0)),
+                WATCHED => Watch::Test,
                 _ => Watch::Enough,
             };
             (word & NUMBER, watch)
@@ -235,13 +254,23 @@ impl Plans {
         terms(self.words(plan)).map(|term| term & NUMBER)
     }
 
-    /// Whether what is left to test turns the verdict; `holds` tells which values the event has.
-    #[inline]
-    pub(super) fn turns(&self, rest: u32, holds: impl Fn(Number) -> bool) -> bool {
-        match rest & KIND {
-            EQ => holds(rest & NUMBER),
-            NE => !holds(rest & NUMBER),
-            kind => evaluate(self.code(rest & END), 0, &holds) != (kind == TRUE),
+    /// Whether the verdict is not the default one; `holds` tells which values the event has.
+    pub(super) fn turns(&self, plan: Plan, holds: impl Fn(Number) -> bool) -> bool {
+        evaluate(self.words(&plan), 0, &holds) != plan.default()
+    }
+
+    /// What is left to test of a plan where a value holds.
+    pub(super) fn test(&self, plan: Plan, value: Number, keys: &Keys) -> Test {
+        let code = self.words(&plan);
+        let (verdict, need) = suppose(code, &[value], keys);
+        let turned = if verdict == plan.default() { EQ } else { NE };
+        match need {
+            Need::Never => Test(turned | NOTHING),
+            Need::Several => DEEP,
+            Need::Value(other) => match suppose(code, &[value, other], keys) {
+                (now, Need::Never) if now != verdict => Test(turned | other),
+                _ => Test(turned | GUARD | other),
+            },
         }
     }
 
@@ -308,12 +337,52 @@ fn default(code: &[u32]) -> bool {
     evaluate(code, 0, &|_| false)
 }
 
-/// Of a group of two terms, what is left to test where the value of the one at `at` holds: that the
-/// other term is true in an `and`, false in an `or`.
-fn rest_of(code: &[u32], at: usize) -> Option<u32> {
-    let [group, first, second] = code else { return None };
-    let other = bare(if at == 1 { *second } else { *first });
-    Some(if group & KIND == AND { other } else { other ^ NE })
+/// Which value must hold before a verdict is another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// None makes it another.
+    Never,
+    Value(Number),
+    /// Any of several.
+    Several,
+}
+
+/// The verdict of a code where certain values hold and no other, and what else must hold before it is
+/// another one.
+///
+/// What one operand decides stays as long as that one does, so that the value it needs, the rarest
+/// of those, is needed; other groups need any of their operands' values.
+fn suppose(code: &[u32], held: &[Number], keys: &Keys) -> (bool, Need) {
+    let mut parts: SmallVec<[(bool, Need); 16]> =
+        smallvec::smallvec![(false, Need::Never); code.len()];
+    for at in (0..code.len()).rev() {
+        let word = code.get(at).copied().unwrap_or_default();
+        let number = word & NUMBER;
+        let part = if is_group(word) {
+            let and = word & KIND == AND;
+            let operands = || operands(code, at).filter_map(|operand| parts.get(operand));
+            let deciding = || operands().filter(|(verdict, _)| *verdict != and);
+            let decided = deciding().map(|(_, need)| *need).min_by_key(|need| match need {
+                Need::Never => (0, 0),
+                Need::Value(number) => (1, keys.cost(*number)),
+                Need::Several => (2, 0),
+            });
+            let need = decided.unwrap_or_else(|| {
+                let needs = operands().map(|(_, need)| *need).filter(|need| *need != Need::Never);
+                let same = |a, b| if a == b { a } else { Need::Several };
+                needs.reduce(same).unwrap_or(Need::Never)
+            });
+            (and != decided.is_some(), need)
+        } else {
+            let holds = held.contains(&number);
+            let need = if holds { Need::Never } else { Need::Value(number) };
+            (holds == (word & KIND == EQ), need)
+        };
+        if let Some(place) = parts.get_mut(at) {
+            *place = part;
+        }
+    }
+    parts.first().copied().unwrap_or((false, Need::Never))
 }
 
 /// What is known of a part of a filter.

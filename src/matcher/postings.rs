@@ -182,22 +182,6 @@ impl Lists {
         self.at + 1 + 2 * at as Place
     }
 
-    /// Replaces what is left to test of all slots.
-    pub(super) fn each_test(self, blocks: &mut Blocks, with: impl Fn(u32) -> u32) {
-        let places: Vec<Place> = match self.shelf {
-            NONE => Vec::new(),
-            SEVERAL => self.entries(blocks).iter().map(|[_, at]| *at).collect(),
-            _ => vec![self.at],
-        };
-        for at in places {
-            let Posting { turns, tests: count, .. } = Posting::at(blocks, at);
-            let begin = 2 + turns;
-            for [_, rest] in blocks.pairs_mut(at, begin, count) {
-                *rest = with(*rest);
-            }
-        }
-    }
-
     /// The same postings in other memory.
     pub(super) fn moved(self, from: &Blocks, to: &mut Blocks) -> Self {
         let mut posting = |at| to.put(from.list(at, Posting::at(from, at).len()));
