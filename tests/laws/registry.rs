@@ -8,7 +8,7 @@ use hooksieve::registry::{Limits, Registry, subscription};
 use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 static RULES: LazyLock<Rules> = LazyLock::new(Rules::default);
 
@@ -89,7 +89,14 @@ fn event(choices: &mut Choices<'_>) -> String {
 /// without, events. The registry must do what the twin does, and a snapshot hold all of it. Tells
 /// how many webhooks were hit.
 pub fn program(bytes: &[u8]) -> usize {
-    let registry = Registry::with_limits(&RULES, Limits::default().per_user(MOST));
+    // One for all programs, since making one anew is dear.
+    static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(|| {
+        Mutex::new(Registry::with_limits(&RULES, Limits::default().per_user(MOST)))
+    });
+    let registry = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);
+    for tenant in TENANTS {
+        registry.evict(tenant);
+    }
     let mut reader = registry.reader();
     let mut twin: BTreeMap<&str, Tenant> = BTreeMap::new();
     let mut choices = Choices(bytes);
