@@ -16,12 +16,15 @@ mod support;
 #[path = "../src/cli/workload.rs"]
 mod workload;
 
+use hooksieve::event::Shapes;
 use hooksieve::matcher::{Access, Matcher, Scratch};
 use std::time::Duration;
 use support::measure::{Calls, Reading, beside, median, time, warm};
 use support::number::{commas, number};
 use support::table::{self, Goal, micros, share};
-use support::{EVENTS, Load, PROFILE, filters, hit, insert, queries, read, texts, yardstick};
+use support::{
+    EVENTS, Load, PROFILE, filters, hit, insert, queries, read, read_with, texts, yardstick,
+};
 use workload::{Mix, TENANT, Workload};
 
 /// The must and the aim are given as parts of Y.
@@ -96,8 +99,9 @@ impl Run {
     }
 
     fn bytes(&self, matcher: &Matcher, documents: &[String]) -> Reading {
-        let mut scratch = Scratch::default();
-        let mut hit = |document: &String| hit(matcher, &read(document), &mut scratch);
+        let (mut scratch, mut shapes) = (Scratch::default(), Shapes::default());
+        let mut hit =
+            |document: &String| hit(matcher, &read_with(document, &mut shapes), &mut scratch);
         self.beside(documents, || documents.iter().map(&mut hit).sum::<usize>())
     }
 

@@ -40,9 +40,14 @@ fn shaped<'a, const N: usize>(
 ) -> Result<Event<'a>, Error> {
     let mut found = [Found::default(); N];
     if let Some(escapes) = shapes.agree(text, &mut found) {
+        // A document with a doubled key is not learned.
         return event(layout, text, &found, Read { escapes, doubled: None });
     }
-    if shapes.miss() { learn::<N>(layout, text, shapes) } else { read_by(layout, text, Bits::default()) }
+    if shapes.miss() {
+        learn::<N>(layout, text, shapes)
+    } else {
+        read_by(layout, text, Bits::default())
+    }
 }
 
 /// Apart, since it is rare where shapes are of use.
