@@ -16,7 +16,8 @@ use wide::i8x16;
 /// reading takes no longer than [without](super::Event::read).
 ///
 /// One for each thread; any layout may be read with it, the same one each time if it is to be of
-/// use. It holds less than 50 KB whatever is read, text of long documents never.
+/// use. It holds less than 50 KB whatever is read: what has 255 values or more, or 8 KB between
+/// them, is not remembered, and where there is no more room all is forgotten.
 ///
 /// ```
 /// use hooksieve::{event::Shapes, filter::Profile};
@@ -394,7 +395,7 @@ mod tests {
     /// However many are new, the shapes lose little that they did not gain.
     #[test]
     fn misses_are_few_beside_hits() {
-        for new in 1..=20 {
+        for new in 1..=20u64 {
             let mut state = new;
             let documents = (0..20_000).map(|n| {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
