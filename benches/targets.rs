@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench targets`, with `-- 1 2 9` only some of the rows. One thread; each row runs in
 //! turn with the yardstick Y, one `serde_json::Value` parse of the same event, and has the median of
-//! their ratios. Row 8 is counted by `--bench memory`, row 10 compared in `benches/peers`, row 11 in
+//! their ratios. What begins with bytes reads them by shapes, of which these events have one. Row 8 is counted by `--bench memory`, row 10 compared in `benches/peers`, row 11 in
 //! a bench of its own.
 #![allow(missing_docs, unreachable_pub, reason = "a benchmark")]
 #![allow(

@@ -392,6 +392,17 @@ mod tests {
         assert!(hits == 0 && misses < 60, "{hits} {misses}");
     }
 
+    #[test]
+    fn full_shapes_make_room() {
+        let new = |n: usize| {
+            let members: String = (0..200).map(|at| format!(r#""x{n}-{at}":0,"#)).collect();
+            document(&members)
+        };
+        let documents = (0..3_000).map(|n| if n < 1_000 { new(n) } else { document("") });
+        let (hits, misses) = count(documents);
+        assert!(hits > 1_500 && misses < 30, "{hits} {misses}");
+    }
+
     /// However many are new, the shapes lose little that they did not gain.
     #[test]
     fn misses_are_few_beside_hits() {
