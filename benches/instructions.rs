@@ -19,11 +19,11 @@ mod workload;
 
 use gungraun::Callgrind;
 use gungraun::prelude::*;
-use hooksieve::event::Event;
+use hooksieve::event::{Event, Shapes};
 use hooksieve::filter::Filter;
 use hooksieve::matcher::{Matcher, Scratch, Slot};
 use std::hint::black_box;
-use support::{Load, PROFILE, filters, hit, insert, read, texts, yardstick};
+use support::{Load, PROFILE, filters, hit, insert, read, read_with, texts, yardstick};
 use workload::{Mix, TENANT};
 
 const ROUNDS: usize = 100;
@@ -46,6 +46,16 @@ fn json_value(documents: Vec<String>) -> (Vec<String>, Vec<serde_json::Value>) {
 fn read_event(documents: Vec<String>) -> Vec<String> {
     for document in &documents {
         black_box(read(document));
+    }
+    documents
+}
+
+#[library_benchmark]
+#[bench::an_event(documents())]
+fn read_event_of_known_shape(documents: Vec<String>) -> Vec<String> {
+    let mut shapes = Shapes::default();
+    for document in &documents {
+        black_box(read_with(document, &mut shapes));
     }
     documents
 }
@@ -106,7 +116,15 @@ fn parse_and_check(text: &str) -> Vec<Filter> {
 
 library_benchmark_group!(
     name = instructions,
-    benchmarks = [json_value, read_event, matches, insert_text, remove, parse_and_check]
+    benchmarks = [
+        json_value,
+        read_event,
+        read_event_of_known_shape,
+        matches,
+        insert_text,
+        remove,
+        parse_and_check
+    ]
 );
 
 main!(

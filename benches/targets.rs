@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench targets`, with `-- 1 2 9` only some of the rows. One thread; each row runs in
 //! turn with the yardstick Y, one `serde_json::Value` parse of the same event, and has the median of
-//! their ratios. Row 8 is counted by `--bench memory`, row 10 compared in `benches/peers`, row 11 in
+//! their ratios. What begins with bytes reads them by shapes, of which these events have one. Row 8 is counted by `--bench memory`, row 10 compared in `benches/peers`, row 11 in
 //! a bench of its own.
 #![allow(missing_docs, unreachable_pub, reason = "a benchmark")]
 #![allow(
@@ -16,12 +16,15 @@ mod support;
 #[path = "../src/cli/workload.rs"]
 mod workload;
 
+use hooksieve::event::Shapes;
 use hooksieve::matcher::{Access, Matcher, Scratch};
 use std::time::Duration;
 use support::measure::{Calls, Reading, beside, median, time, warm};
 use support::number::{commas, number};
 use support::table::{self, Goal, micros, share};
-use support::{EVENTS, Load, PROFILE, filters, hit, insert, queries, read, texts, yardstick};
+use support::{
+    EVENTS, Load, PROFILE, filters, hit, insert, queries, read, read_with, texts, yardstick,
+};
 use workload::{Mix, TENANT, Workload};
 
 /// The must and the aim are given as parts of Y.
@@ -96,8 +99,9 @@ impl Run {
     }
 
     fn bytes(&self, matcher: &Matcher, documents: &[String]) -> Reading {
-        let mut scratch = Scratch::default();
-        let mut hit = |document: &String| hit(matcher, &read(document), &mut scratch);
+        let (mut scratch, mut shapes) = (Scratch::default(), Shapes::default());
+        let mut hit =
+            |document: &String| hit(matcher, &read_with(document, &mut shapes), &mut scratch);
         self.beside(documents, || documents.iter().map(&mut hit).sum::<usize>())
     }
 

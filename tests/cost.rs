@@ -11,7 +11,7 @@
 use allocation_counter::measure;
 use bytes::Bytes;
 use hooksieve::delivery::Sender;
-use hooksieve::event::Event;
+use hooksieve::event::{Event, Shapes};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Subscription};
 use hooksieve::registry::Registry;
@@ -139,6 +139,28 @@ fn reading_allocates_only_for_escapes() {
     let once =
         measure(|| hits += profile.read_event(escaped).unwrap().attribute("id").unwrap().len());
     assert!(once.count_total <= 2, "one string: {once:?}");
+}
+
+/// Shapes are learned once; whatever comes then, they hold no more than they say.
+#[test]
+fn known_shapes_allocate_nothing_and_new_ones_little() {
+    let profile = Profile::webhook();
+    let (mut shapes, mut hits) = (Shapes::default(), 0);
+    let mut read = |bytes: &[u8]| {
+        hits += usize::from(profile.read_event_with(bytes, &mut shapes).is_ok());
+    };
+    (0..50).for_each(|_| read(EVENT));
+    let warm = measure(|| (0..50).for_each(|_| read(EVENT)));
+    assert_eq!(warm.count_total, 0, "nothing is learned twice");
+    let long = "[0],".repeat(100_000);
+    let documents: Vec<_> = (0..20_000)
+        .map(|n| match n % 2000 {
+            0 => format!(r#"{{"type":"x","tenantid":"t","x":[{long}0]}}"#),
+            _ => format!(r#"{{"type":"x","tenantid":"t","{}{n}":"","x":1}}"#, "x".repeat(n % 500)),
+        })
+        .collect();
+    let new = measure(|| documents.iter().for_each(|document| read(document.as_bytes())));
+    assert!(new.bytes_max <= 50_000, "{new:?}");
 }
 
 /// The work for an event follows what it touches, not how many webhooks there are.

@@ -10,6 +10,7 @@
 
 mod laws;
 
+use hooksieve::event::Shapes;
 use proptest::prelude::*;
 
 /// A document near an event: wanted keys, odd values, doubled keys.
@@ -67,6 +68,15 @@ proptest! {
     #[test]
     fn documents_near_events(text in near_event()) {
         laws::event::event_bytes(text.as_bytes());
+    }
+
+    #[test]
+    fn sequences_near_events(
+        texts in prop::collection::vec(near_event(), 1..4),
+        order in prop::collection::vec(any::<prop::sample::Index>(), 1..12),
+    ) {
+        let documents: Vec<_> = order.iter().map(|at| at.get(&texts).as_bytes()).collect();
+        laws::event::event_sequence(&documents.join(&[0x1e][..]));
     }
 }
 
@@ -181,9 +191,13 @@ fn damaged(document: &[u8], random: &mut impl FnMut(usize) -> usize) -> Vec<u8> 
 #[test]
 fn damaged_payloads() {
     let (mut documents, mut events) = (0, 0);
-    let mut hold = |document: &[u8]| {
+    // By the shapes of all before, and of the whole one alone.
+    let mut carried = Shapes::default();
+    let mut hold = |document: &[u8], whole: &Shapes| {
         documents += 1;
         events += usize::from(laws::event::event_bytes(document));
+        laws::event::same_by_shapes(&mut carried, document);
+        laws::event::same_by_shapes(&mut whole.clone(), document);
     };
     let mut state = 1u64;
     let mut random = |below: usize| {
@@ -192,26 +206,28 @@ fn damaged_payloads() {
     };
     let mut payloads = Vec::new();
     for entry in std::fs::read_dir("tests/data/events").unwrap() {
-        payloads.push(std::fs::read(entry.unwrap().path()).unwrap());
+        let payload = std::fs::read(entry.unwrap().path()).unwrap();
+        payloads.push((laws::event::familiar(&payload), payload));
     }
-    for payload in &payloads {
-        hold(payload);
+    for (shapes, payload) in &payloads {
+        hold(payload, shapes);
         for at in 0..payload.len() {
             let mut changed = payload.clone();
             let structural = b"\"\\{}[],:0e-. tnu"[random(16)];
             changed[at] = if random(2) == 0 { structural } else { random(256) as u8 };
-            hold(&changed);
+            hold(&changed, shapes);
             changed.remove(at);
-            hold(&changed);
+            hold(&changed, shapes);
         }
     }
-    for payload in payloads.iter().cycle().take(5_000) {
-        hold(&damaged(payload, &mut random));
+    for (shapes, payload) in payloads.iter().cycle().take(5_000) {
+        hold(&damaged(payload, &mut random), shapes);
     }
-    let dense = dense();
+    let dense: Vec<_> =
+        dense().into_iter().map(|text| (laws::event::familiar(&text), text)).collect();
     for _ in 0..20_000 {
-        for document in &dense {
-            hold(&damaged(document, &mut random));
+        for (shapes, document) in &dense {
+            hold(&damaged(document, &mut random), shapes);
         }
     }
     assert!(documents > 100_000, "{documents}");

@@ -9,7 +9,7 @@ pub mod table;
 pub mod texts;
 
 use crate::workload::{Mix, TENANT, TYPE, Workload};
-use hooksieve::event::Event;
+use hooksieve::event::{Event, Shapes};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Access, Matcher, Scratch, Slot, Subscription};
 use std::sync::LazyLock;
@@ -26,6 +26,12 @@ pub fn yardstick(document: &str) -> serde_json::Value {
 
 pub fn read(document: &str) -> Event<'_> {
     PROFILE.read_event(document.as_bytes()).expect("generated events are valid")
+}
+
+/// As events are read one after another.
+pub fn read_with<'a>(document: &'a str, shapes: &mut Shapes) -> Event<'a> {
+    let event = PROFILE.read_event_with(document.as_bytes(), shapes);
+    event.expect("generated events are valid")
 }
 
 /// How many match.

@@ -1,4 +1,4 @@
-//! See the law of the same name.
+//! See the laws `event_bytes` and `event_sequence`.
 #![no_main]
 
 #[path = "../../tests/laws/mod.rs"]
@@ -6,4 +6,5 @@ mod laws;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     laws::event::event_bytes(bytes);
+    laws::event::event_sequence(bytes);
 });

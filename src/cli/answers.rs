@@ -4,7 +4,7 @@ use super::batches::Batch;
 use super::events::{Document, Trouble};
 use super::webhooks::{Tenancy, Webhooks, line_of};
 use super::{AccessArgument, Failure, Format, plain, quote};
-use hooksieve::event::{Error, ErrorKind, Event};
+use hooksieve::event::{Error, ErrorKind, Event, Shapes};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Matcher, Matches, Scratch};
 use serde::Serialize;
@@ -57,6 +57,7 @@ pub(super) struct Answers {
     /// Whether the head of the table is still to be printed.
     head: bool,
     scratch: Scratch,
+    shapes: Shapes,
 }
 
 struct Index {
@@ -104,6 +105,7 @@ impl Answers {
             index: None,
             head: format == Format::Text,
             scratch: Scratch::default(),
+            shapes: Shapes::default(),
         }
     }
 
@@ -120,6 +122,7 @@ impl Answers {
             webhooks: None,
             index: self.index.clone(),
             scratch: Scratch::default(),
+            shapes: Shapes::default(),
             ..*self
         }
     }
@@ -133,8 +136,10 @@ impl Answers {
         let trouble = batch.trouble.take();
         let profile = self.profile.clone();
         let mut piece = Piece::default();
-        let mut documents =
-            batch.documents().map(|document| (document, profile.read_event(document.bytes)));
+        let mut shapes = std::mem::take(&mut self.shapes);
+        let mut documents = batch
+            .documents()
+            .map(|document| (document, profile.read_event_with(document.bytes, &mut shapes)));
         let end = loop {
             let together: Vec<_> = documents.by_ref().take(TOGETHER).collect();
             if together.is_empty() {
@@ -147,6 +152,8 @@ impl Answers {
                 end => break end,
             }
         };
+        drop(documents);
+        self.shapes = shapes;
         print(Piece { taken: batch.taken, end: Some(end), ..piece })
     }
 

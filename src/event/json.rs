@@ -7,7 +7,7 @@ use super::{Error, ErrorKind};
 use std::borrow::Cow;
 
 /// Where a string stands in a text, without its quotes.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Span {
     pub(super) from: usize,
     pub(super) to: usize,

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 /// A place in an event: the keys from the outermost object to a string, such as `data`, `id`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,8 +35,13 @@ impl fmt::Display for Place {
 /// assert_eq!(event.attribute("color"), Some("red"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// Cheap to clone: clones are the same.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Layout {
+pub struct Layout(Arc<Inner>);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Inner {
     attributes: Vec<Box<str>>,
     /// For each field, those of the envelope first, the keys whose values are taken, in order.
     fields: Vec<Vec<u16>>,
@@ -47,7 +53,7 @@ pub struct Layout {
 /// Without the table, which says nothing more than the keys.
 impl fmt::Debug for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { attributes, fields, keys, table: _ } = self;
+        let Inner { attributes, fields, keys, table: _ } = &*self.0;
         f.debug_struct("Layout")
             .field("attributes", attributes)
             .field("fields", fields)
@@ -151,13 +157,13 @@ impl Layout {
     ) -> Result<Self, LayoutError> {
         let root = Key { text: "".into(), object: OTHER, next: 0 };
         let (keys, table) = (vec![root], [0; HASHES]);
-        let mut layout = Self { attributes: vec![], fields: vec![], keys, table };
+        let mut layout = Inner { attributes: vec![], fields: vec![], keys, table };
         for places in ENVELOPE {
             layout.add(places.iter().map(|keys| keys.iter().copied()))?;
         }
         for (name, places) in attributes {
             let name: Box<str> = name.into();
-            if layout.find(&name).is_some() {
+            if layout.attributes.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
                 return Err(LayoutError::DuplicateAttribute(name));
             }
             if places.is_empty() || places.iter().any(|place| place.0.is_empty()) {
@@ -170,9 +176,49 @@ impl Layout {
             layout.add(places.iter().map(Place::keys))?;
             layout.attributes.push(name);
         }
-        Ok(layout)
+        Ok(Self(Arc::new(layout)))
     }
 
+    /// The names of the attributes, in the order they were given.
+    #[must_use]
+    pub fn attributes(&self) -> &[Box<str>] {
+        &self.0.attributes
+    }
+
+    /// The index of an attribute by its name, letter case aside (RFC 7643 section 2.1).
+    #[inline]
+    pub(crate) fn find(&self, name: &str) -> Option<usize> {
+        let named = |known: &str| {
+            same(known.as_bytes(), name.as_bytes()) || known.eq_ignore_ascii_case(name)
+        };
+        self.0.attributes.iter().position(|known| named(known))
+    }
+
+    /// The keys of each field in order of precedence: first those of the envelope (type, tenant,
+    /// id, owner), then the attributes.
+    pub(super) fn fields(&self) -> &[Vec<u16>] {
+        &self.0.fields
+    }
+
+    /// How many numbers keys have, that of the outermost object included.
+    pub(super) fn numbers(&self) -> usize {
+        self.0.keys.len()
+    }
+
+    /// The number of a key in the object `object`; [`OTHER`] where it is not looked for.
+    #[inline(always)]
+    pub(super) fn key(&self, object: u16, text: &[u8]) -> u16 {
+        self.0.key(object, text)
+    }
+
+    /// Whether both are the same, which equal ones need not be.
+    #[inline(always)]
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Inner {
     /// Adds a field with its places.
     fn add<'k>(
         &mut self,
@@ -189,8 +235,8 @@ impl Layout {
             }
             field.push(at);
         }
-        let keys = self.numbers() - 1;
-        if keys.max(field.len()).max(self.attributes.len() + 1) > Self::MAX_KEYS {
+        let keys = self.keys.len() - 1;
+        if keys.max(field.len()).max(self.attributes.len() + 1) > Layout::MAX_KEYS {
             return Err(LayoutError::TooManyKeys);
         }
         self.fields.push(field);
@@ -205,35 +251,9 @@ impl Layout {
         Ok(number)
     }
 
-    /// The names of the attributes, in the order they were given.
-    #[must_use]
-    pub fn attributes(&self) -> &[Box<str>] {
-        &self.attributes
-    }
-
-    /// The index of an attribute by its name, letter case aside (RFC 7643 section 2.1).
-    #[inline]
-    pub(crate) fn find(&self, name: &str) -> Option<usize> {
-        let named = |known: &str| {
-            same(known.as_bytes(), name.as_bytes()) || known.eq_ignore_ascii_case(name)
-        };
-        self.attributes.iter().position(|known| named(known))
-    }
-
-    /// The keys of each field in order of precedence: first those of the envelope (type, tenant,
-    /// id, owner), then the attributes.
-    pub(super) fn fields(&self) -> &[Vec<u16>] {
-        &self.fields
-    }
-
-    /// How many numbers keys have, that of the outermost object included.
-    pub(super) fn numbers(&self) -> usize {
-        self.keys.len()
-    }
-
     /// The number of a key in the object `object`; [`OTHER`] where it is not looked for.
     #[inline(always)]
-    pub(super) fn key(&self, object: u16, text: &[u8]) -> u16 {
+    fn key(&self, object: u16, text: &[u8]) -> u16 {
         let mut number = self.table.get(hash(object, text)).copied().unwrap_or(0);
         while number != 0 {
             match self.keys.get(usize::from(number)) {

@@ -1,24 +1,91 @@
 use super::json::{Span, Words};
 use super::layout::{ATTRIBUTES, OTHER, ROOT, TENANT, TYPE};
 use super::marks::{Bits, Marks};
+use super::shapes::{Kind, Shapes};
 use super::{Error, ErrorKind, Event, Fields, Form, Layout};
 use std::borrow::Cow;
 
 pub(super) fn read<'a>(layout: &'a Layout, bytes: &'a [u8]) -> Result<Event<'a>, Error> {
-    let text = simdutf8::compat::from_utf8(bytes)
-        .map_err(|error| Error::new(ErrorKind::Utf8, error.valid_up_to(), "bytes are not UTF-8"))?;
-    read_by(layout, text, Bits::default())
+    read_by(layout, utf8(bytes)?, Bits::default())
+}
+
+#[inline(always)]
+fn utf8(bytes: &[u8]) -> Result<&str, Error> {
+    simdutf8::compat::from_utf8(bytes)
+        .map_err(|error| Error::new(ErrorKind::Utf8, error.valid_up_to(), "bytes are not UTF-8"))
+}
+
+/// As [`read`], by the shapes of documents that were read before.
+pub(super) fn read_shaped<'a>(
+    layout: &'a Layout,
+    bytes: &'a [u8],
+    shapes: &mut Shapes,
+) -> Result<Event<'a>, Error> {
+    let text = utf8(bytes)?;
+    if !shapes.are_due(layout) {
+        return read_by(layout, text, Bits::default());
+    }
+    if layout.numbers() <= FEW {
+        shaped::<FEW>(layout, text, shapes)
+    } else {
+        shaped::<{ Layout::MAX_KEYS + 1 }>(layout, text, shapes)
+    }
+}
+
+#[inline(always)]
+fn shaped<'a, const N: usize>(
+    layout: &'a Layout,
+    text: &'a str,
+    shapes: &mut Shapes,
+) -> Result<Event<'a>, Error> {
+    let mut found = [Found::default(); N];
+    if let Some(escapes) = shapes.agree(text, &mut found) {
+        // A document with a doubled key is not learned.
+        return event(layout, text, &found, Read { escapes, doubled: None });
+    }
+    if shapes.miss() {
+        learn::<N>(layout, text, shapes)
+    } else {
+        read_by(layout, text, Bits::default())
+    }
+}
+
+/// Apart, since it is rare where shapes are of use.
+#[cold]
+#[inline(never)]
+fn learn<'a, const N: usize>(
+    layout: &'a Layout,
+    text: &'a str,
+    shapes: &mut Shapes,
+) -> Result<Event<'a>, Error> {
+    let mut found = [Found::default(); N];
+    let read = walk(layout, text, Bits::default(), &mut found, shapes.slots())?;
+    let event = event(layout, text, &found, read)?;
+    shapes.learn(text);
+    Ok(event)
+}
+
+/// Told of the values that are no objects or arrays, in their order.
+pub(super) trait Record {
+    /// A string without its quotes, behind a key of this number, or a number or literal.
+    fn value(&mut self, value: Span, key: u16, kind: Kind);
+}
+
+/// Where nothing is to be remembered.
+impl Record for () {
+    #[inline(always)]
+    fn value(&mut self, _: Span, _: u16, _: Kind) {}
 }
 
 fn read_by<'a>(layout: &'a Layout, text: &'a str, marks: impl Marks) -> Result<Event<'a>, Error> {
     // A place for each key: few are sooner made, and their number is known to the compiler.
     if layout.numbers() <= FEW {
         let mut found = [Found::default(); FEW];
-        let read = walk(layout, text, marks, &mut found)?;
+        let read = walk(layout, text, marks, &mut found, ())?;
         event(layout, text, &found, read)
     } else {
         let mut found = [Found::default(); Layout::MAX_KEYS + 1];
-        let read = walk(layout, text, marks, &mut found)?;
+        let read = walk(layout, text, marks, &mut found, ())?;
         event(layout, text, &found, read)
     }
 }
@@ -40,8 +107,9 @@ fn walk<const N: usize>(
     text: &str,
     marks: impl Marks,
     found: &mut [Found; N],
+    record: impl Record,
 ) -> Result<Read, Error> {
-    let mut walk = Walk { layout, words: Words::new(text, marks), found, doubled: None };
+    let mut walk = Walk { layout, words: Words::new(text, marks), found, doubled: None, record };
     walk.words.skip_spaces();
     let begin = walk.words.at;
     let first = walk.words.peek();
@@ -116,7 +184,7 @@ fn fields<'a>(layout: &Layout, text: &'a str, found: &[Found], escapes: bool) ->
 
 /// What stands behind a key that is looked for: `from` is 0 until the key is read, and `to` where
 /// it is no string.
-type Found = Span;
+pub(super) type Found = Span;
 
 /// Most objects and arrays that may be open at once, as in serde_json.
 const MAX_DEPTH: usize = 127;
@@ -124,16 +192,17 @@ const MAX_DEPTH: usize = 127;
 /// The number of an array, beside those of objects.
 const ARRAY: u16 = OTHER - 1;
 
-struct Walk<'a, 'f, M, const N: usize> {
+struct Walk<'a, 'f, M, R, const N: usize> {
     layout: &'a Layout,
     words: Words<'a, M>,
     /// By the number of the key.
     found: &'f mut [Found; N],
     /// The first key that stands twice.
     doubled: Option<Span>,
+    record: R,
 }
 
-impl<M: Marks, const N: usize> Walk<'_, '_, M, N> {
+impl<M: Marks, R: Record, const N: usize> Walk<'_, '_, M, R, N> {
     /// Reads an object or array with all that is in it, without recursion.
     #[inline(always)]
     fn containers(&mut self) -> Result<(), Error> {
@@ -164,7 +233,10 @@ impl<M: Marks, const N: usize> Walk<'_, '_, M, N> {
                     _ => entered = true,
                 }
             } else {
+                let from = self.words.at;
                 self.words.scalar()?;
+                let value = Span { from, to: self.words.at };
+                self.record.value(value, OTHER, Kind::Scalar);
             }
             loop {
                 // Behind a value: close what ends here.
@@ -215,6 +287,7 @@ impl<M: Marks, const N: usize> Walk<'_, '_, M, N> {
     #[inline(always)]
     fn string(&mut self, key: u16) -> Result<(), Error> {
         let value = self.words.string()?;
+        self.record.value(value, key, Kind::String);
         if let Some(found) = self.found.get_mut(usize::from(key)) {
             *found = value;
         }

@@ -1,16 +1,59 @@
 //! Laws of event bytes, with serde_json as the referee.
 
-use hooksieve::event::{ErrorKind, Event};
+use hooksieve::event::{ErrorKind, Event, Shapes};
 use hooksieve::filter::Profile;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use std::fmt;
 use std::sync::LazyLock;
 
+static PROFILE: LazyLock<Profile> = LazyLock::new(Profile::webhook);
+
+/// Reading by shapes reads the same or fails the same as reading without, whatever was read before.
+/// Tells whether it read an event.
+pub fn same_by_shapes(shapes: &mut Shapes, bytes: &[u8]) -> bool {
+    let expected = PROFILE.read_event(bytes);
+    let read = PROFILE.read_event_with(bytes, shapes);
+    match (&read, &expected) {
+        (Ok(read), Ok(expected)) => {
+            let parts = |event: &Event<'_>| {
+                let parts = [Some(event.event_type()), Some(event.tenant())];
+                let [event_type, tenant] = parts.map(|part| part.map(str::to_owned));
+                let attributes =
+                    ATTRIBUTES.map(|(name, _)| event.attribute(name).map(String::from));
+                let own = [event.id(), event.owner()].map(|part| part.map(str::to_owned));
+                (event_type, tenant, own, attributes)
+            };
+            assert_eq!(parts(read), parts(expected));
+        }
+        (Err(read), Err(expected)) => assert_eq!(read, expected),
+        _ => panic!("{read:?} by shapes, {expected:?} without"),
+    }
+    read.is_ok()
+}
+
+/// Shapes that know that of a document, if it is an event, and are tried for some documents more.
+pub fn familiar(document: &[u8]) -> Shapes {
+    let mut shapes = Shapes::default();
+    for _ in 0..50 {
+        same_by_shapes(&mut shapes, document);
+    }
+    shapes
+}
+
+/// Documents one after another, with a byte between them that no JSON has, are read by shapes as
+/// without; each twice, since what the first one teaches is for the next.
+pub fn event_sequence(bytes: &[u8]) {
+    let mut shapes = Shapes::default();
+    for document in bytes.split(|byte| *byte == 0x1e) {
+        same_by_shapes(&mut shapes, document);
+        same_by_shapes(&mut shapes, document);
+    }
+}
+
 /// The reader accepts what `serde_json::Value` accepts, less doubled keys, and finds the same strings.
 /// Tells whether it read an event.
 pub fn event_bytes(bytes: &[u8]) -> bool {
-    static PROFILE: LazyLock<Profile> = LazyLock::new(Profile::webhook);
     let read = PROFILE.read_event(bytes);
     if let Err(error) = &read {
         assert!(error.offset() <= bytes.len(), "an error lies in the input");
