@@ -74,8 +74,8 @@ impl Reader {
         access: Access<'_>,
     ) -> Result<Deliveries<'_>, DeliverError> {
         let bytes = bytes.into();
-        let Self { registry, scratch } = self;
-        let event = registry.rules().profile().read_event(&bytes)?;
+        let Self { registry, scratch, shapes } = self;
+        let event = registry.rules().profile().read_event_with(&bytes, shapes)?;
         let answer = answer(registry, scratch, &event, access)?;
         let payload = Payload::new(&event, bytes.clone());
         Ok(Deliveries { answer, at: 0, payload, sender: sender.clone() })

@@ -71,7 +71,7 @@ pub use limits::Limits;
 pub use reader::{Answer, Reader};
 pub use snapshot::{Loaded, SnapshotError, SnapshotErrorKind};
 
-use crate::event::{EventType, TenantId, UserId};
+use crate::event::{EventType, Shapes, TenantId, UserId};
 use crate::matcher::{Audience, Scratch, Subscription};
 use crate::webhook::{Catalogue, Level, Rules, Webhook, WebhookId};
 use arc_swap::{ArcSwap, Guard};
@@ -346,10 +346,12 @@ impl Registry {
         Some(TenantStats { revision, webhooks, index_bytes, places_bytes, spare_bytes })
     }
 
-    /// A reader for one thread.
+    /// A reader for one thread. Making one is cheap; one that is kept has warm memory, and
+    /// remembers the [shapes](crate::event::Shapes) of events.
     #[must_use]
     pub fn reader(&self) -> Reader {
-        Reader { registry: self.clone(), scratch: Scratch::default() }
+        let (scratch, shapes) = (Scratch::default(), Shapes::default());
+        Reader { registry: self.clone(), scratch, shapes }
     }
 }
 

@@ -1,6 +1,6 @@
 use super::tenant::State;
 use super::{NotLoaded, Registry};
-use crate::event::Event;
+use crate::event::{Event, Shapes};
 use crate::matcher::{Access, Scratch};
 use crate::webhook::Webhook;
 use arc_swap::Guard;
@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub struct Reader {
     pub(super) registry: Registry,
     pub(super) scratch: Scratch,
+    /// Of the events of [`deliveries`](Self::deliveries).
+    pub(super) shapes: Shapes,
 }
 
 impl fmt::Debug for Reader {
