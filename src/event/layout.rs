@@ -14,6 +14,20 @@ impl Place {
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(AsRef::as_ref)
     }
+
+    /// The keys as a JSON pointer (RFC 6901), such as `/data/id`.
+    #[must_use]
+    pub fn pointer(&self) -> String {
+        let token = |key: &str| format!("/{}", key.replace('~', "~0").replace('/', "~1"));
+        self.keys().map(token).collect()
+    }
+}
+
+/// The JSON pointer.
+impl serde::Serialize for Place {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.pointer())
+    }
 }
 
 /// The keys with dots between them.
@@ -226,6 +240,15 @@ impl Layout {
     /// How many numbers keys have, that of the outermost object included.
     pub(super) fn numbers(&self) -> usize {
         self.keys.len()
+    }
+
+    /// The keys down to the key of this number.
+    pub(super) fn place(&self, number: u16) -> Place {
+        let key = |number: u16| self.keys.get(usize::from(number)).filter(|_| number != ROOT);
+        let up = std::iter::successors(key(number), |below| key(below.object));
+        let mut keys: Vec<Box<str>> = up.map(|key| key.text.clone()).collect();
+        keys.reverse();
+        Place::new(keys)
     }
 
     /// The number of a key in the object `object`; [`OTHER`] where it is not looked for.

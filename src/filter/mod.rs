@@ -24,6 +24,7 @@
 //! # Ok::<(), hooksieve::filter::Error>(())
 //! ```
 
+pub mod analysis;
 mod check;
 mod error;
 mod explain;

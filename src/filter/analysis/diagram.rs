@@ -1,0 +1,292 @@
+//! Decision diagrams over attributes: a question about a filter becomes one about a shape.
+//!
+//! A node asks for one attribute's value. It has a branch for each value on which the answer
+//! differs from that on all other values and on none. Nodes that are equal are one, so two
+//! conditions say the same exactly if their diagrams are the same.
+
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use std::hash::BuildHasher;
+
+/// A diagram, by the number of its first node.
+pub(super) type Id = u32;
+
+pub(super) const FALSE: Id = 0;
+pub(super) const TRUE: Id = 1;
+
+/// What an attribute holds: a value by its number, or [`NONE`].
+pub(super) type Cell = u32;
+
+/// No value that a filter mentions: another one, or none at all, which no filter tells apart.
+pub(super) const NONE: Cell = Cell::MAX;
+
+/// The work was more than allowed.
+#[derive(Debug)]
+pub(super) struct Exhausted;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Op {
+    And,
+    Or,
+    /// The first and not the second.
+    Minus,
+}
+
+impl Op {
+    /// The answer where one operand alone gives it.
+    fn shortcut(self, one: Id, other: Id) -> Option<Id> {
+        match (self, one, other) {
+            (Self::And, TRUE, id) | (Self::And, id, TRUE) => Some(id),
+            (Self::And, FALSE, _) | (Self::And, _, FALSE) => Some(FALSE),
+            (Self::Or, FALSE, id) | (Self::Or, id, FALSE) => Some(id),
+            (Self::Or, TRUE, _) | (Self::Or, _, TRUE) => Some(TRUE),
+            (Self::Minus, id, FALSE) => Some(id),
+            (Self::Minus, FALSE, _) | (Self::Minus, _, TRUE) => Some(FALSE),
+            (Self::Minus, one, other) if one == other => Some(FALSE),
+            (Self::And | Self::Or, one, other) if one == other => Some(one),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Node {
+    /// The attribute, by its place in the order of all diagrams.
+    level: u32,
+    /// Where its branches begin and end.
+    from: u32,
+    to: u32,
+    /// The diagram behind every value without a branch of its own.
+    other: Id,
+}
+
+/// The level of answers, below all attributes.
+const ANSWER: u32 = u32::MAX;
+
+/// Some diagrams, and how much work may yet be done on them.
+pub(super) struct Diagrams {
+    nodes: Vec<Node>,
+    /// Those of all nodes, each by rising value.
+    branches: Vec<(Cell, Id)>,
+    unique: HashTable<Id>,
+    done: HashMap<(Op, Id, Id), Id>,
+    hasher: DefaultHashBuilder,
+    /// Branches of nodes that are being made.
+    pending: Vec<(Cell, Id)>,
+    left: usize,
+}
+
+/// What the search for a [nearest](Diagrams::nearest) assignment begins with and must leave alone.
+pub(super) struct Start<'s> {
+    /// For each level what the attribute holds.
+    pub(super) cells: &'s [Cell],
+    /// Terms whose verdict must stay.
+    pub(super) kept: &'s [(u32, Cell)],
+}
+
+impl Diagrams {
+    pub(super) fn new(work: usize) -> Self {
+        let answer = Node { level: ANSWER, from: 0, to: 0, other: FALSE };
+        Self {
+            nodes: vec![answer; 2],
+            branches: Vec::new(),
+            unique: HashTable::new(),
+            done: HashMap::new(),
+            hasher: DefaultHashBuilder::default(),
+            pending: Vec::new(),
+            left: work,
+        }
+    }
+
+    /// How much work may yet be done.
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
+
+    /// Takes a step, as each node and each branch does that is made or looked at.
+    pub(super) fn step(&mut self) -> Result<(), Exhausted> {
+        self.left = self.left.checked_sub(1).ok_or(Exhausted)?;
+        Ok(())
+    }
+
+    /// "The attribute at `level` holds `value`", or that it does not.
+    pub(super) fn term(&mut self, level: u32, value: Cell, equal: bool) -> Result<Id, Exhausted> {
+        self.step()?;
+        let start = self.pending.len();
+        self.pending.push((value, Id::from(equal)));
+        Ok(self.node(level, start, Id::from(!equal)))
+    }
+
+    /// Recursion goes down one attribute a step.
+    pub(super) fn apply(&mut self, op: Op, one: Id, other: Id) -> Result<Id, Exhausted> {
+        if let Some(id) = op.shortcut(one, other) {
+            return Ok(id);
+        }
+        let key = match op {
+            Op::And | Op::Or => (op, one.min(other), one.max(other)),
+            Op::Minus => (op, one, other),
+        };
+        if let Some(id) = self.done.get(&key) {
+            return Ok(*id);
+        }
+        self.step()?;
+        let level = self.get(one).level.min(self.get(other).level);
+        let (a, b) = (self.at(one, level), self.at(other, level));
+        let rest = self.apply(op, a.other, b.other)?;
+        let start = self.pending.len();
+        let (mut i, mut j) = (a.from, b.from);
+        loop {
+            let (x, y) = (self.branch(a, i), self.branch(b, j));
+            let value = match (x, y) {
+                (None, None) => break,
+                (Some((x, _)), Some((y, _))) => x.min(y),
+                (Some((value, _)), None) | (None, Some((value, _))) => value,
+            };
+            self.step()?;
+            let x = x.filter(|branch| branch.0 == value);
+            let y = y.filter(|branch| branch.0 == value);
+            (i, j) = (i + u32::from(x.is_some()), j + u32::from(y.is_some()));
+            let behind = |branch: Option<(Cell, Id)>, other| branch.map_or(other, |(_, id)| id);
+            let id = self.apply(op, behind(x, a.other), behind(y, b.other))?;
+            if id != rest {
+                self.pending.push((value, id));
+            }
+        }
+        let id = self.node(level, start, rest);
+        self.done.insert(key, id);
+        Ok(id)
+    }
+
+    fn get(&self, id: Id) -> Node {
+        let outside = Node { level: ANSWER, from: 0, to: 0, other: FALSE };
+        self.nodes.get(id as usize).copied().unwrap_or(outside)
+    }
+
+    /// A diagram seen from `level`, which it may not ask for.
+    fn at(&self, id: Id, level: u32) -> Node {
+        let node = self.get(id);
+        if node.level == level { node } else { Node { level, from: 0, to: 0, other: id } }
+    }
+
+    fn branch(&self, node: Node, at: u32) -> Option<(Cell, Id)> {
+        if at < node.to { self.branches.get(at as usize).copied() } else { None }
+    }
+
+    fn branches(&self, node: Node) -> &[(Cell, Id)] {
+        self.branches.get(node.from as usize..node.to as usize).unwrap_or_default()
+    }
+
+    /// The node whose branches are the pending ones from `start` on.
+    #[expect(clippy::cast_possible_truncation, reason = "work is bounded, and so are nodes")]
+    fn node(&mut self, level: u32, start: usize, other: Id) -> Id {
+        let pending = self.pending.get(start..).unwrap_or_default();
+        if pending.is_empty() {
+            return other;
+        }
+        let hash = self.hasher.hash_one((level, other, pending));
+        let same = |id: &Id| {
+            let node = self.get(*id);
+            node.level == level && node.other == other && self.branches(node) == pending
+        };
+        if let Some(id) = self.unique.find(hash, same).copied() {
+            self.pending.truncate(start);
+            return id;
+        }
+        let (id, from) = (self.nodes.len() as Id, self.branches.len() as u32);
+        self.branches.extend(self.pending.drain(start..));
+        self.nodes.push(Node { level, from, to: self.branches.len() as u32, other });
+        let (nodes, branches, hasher) = (&self.nodes, &self.branches, &self.hasher);
+        self.unique.insert_unique(hash, id, |id| {
+            let node = nodes.get(*id as usize);
+            let list = node.and_then(|node| branches.get(node.from as usize..node.to as usize));
+            hasher.hash_one(node.map(|node| (node.level, node.other, list.unwrap_or_default())))
+        });
+        id
+    }
+
+    /// The fewest attributes to change, and to what, until a diagram gives `answer`; `None` where
+    /// no change does. Of several such ways the one that keeps the earlier attributes, and then
+    /// takes the earlier values.
+    pub(super) fn nearest(
+        &mut self,
+        root: Id,
+        answer: Id,
+        start: &Start<'_>,
+    ) -> Result<Option<Vec<(u32, Cell)>>, Exhausted> {
+        let mut costs = HashMap::new();
+        if self.cost(root, answer, start, &mut costs)? == FAR {
+            return Ok(None);
+        }
+        let (mut changes, mut at) = (Vec::new(), root);
+        while at != TRUE && at != FALSE {
+            let level = self.get(at).level;
+            let mut best = (FAR, None, answer);
+            self.ways(at, start, |diagrams, change, id| {
+                let cost = diagrams.cost(id, answer, start, &mut costs)?;
+                let cost = cost.saturating_add(u32::from(change.is_some()));
+                if cost < best.0 {
+                    best = (cost, change, id);
+                }
+                Ok(())
+            })?;
+            changes.extend(best.1.map(|cell| (level, cell)));
+            at = best.2;
+        }
+        Ok(Some(changes))
+    }
+
+    /// How many attributes must change; [`FAR`] where that is of no use.
+    fn cost(
+        &mut self,
+        id: Id,
+        answer: Id,
+        start: &Start<'_>,
+        costs: &mut HashMap<Id, u32>,
+    ) -> Result<u32, Exhausted> {
+        if id == TRUE || id == FALSE {
+            return Ok(if id == answer { 0 } else { FAR });
+        }
+        if let Some(cost) = costs.get(&id) {
+            return Ok(*cost);
+        }
+        let mut least = FAR;
+        self.ways(id, start, |diagrams, change, id| {
+            let cost = diagrams.cost(id, answer, start, costs)?;
+            least = least.min(cost.saturating_add(u32::from(change.is_some())));
+            Ok(())
+        })?;
+        costs.insert(id, least);
+        Ok(least)
+    }
+
+    /// The diagrams behind a node, each with what the attribute must become, if it must change:
+    /// first the one where it need not, last the one for no value that is mentioned.
+    fn ways(
+        &mut self,
+        id: Id,
+        start: &Start<'_>,
+        mut way: impl FnMut(&mut Self, Option<Cell>, Id) -> Result<(), Exhausted>,
+    ) -> Result<(), Exhausted> {
+        self.step()?;
+        let node = self.get(id);
+        let held = start.cells.get(node.level as usize).copied().unwrap_or(NONE);
+        let own = self.branches(node).binary_search_by_key(&held, |branch| branch.0);
+        let own = own.ok().and_then(|at| self.branches(node).get(at).copied());
+        way(self, None, own.map_or(node.other, |branch| branch.1))?;
+        let keeps = |value: Cell| start.kept.contains(&(node.level, value));
+        if keeps(held) {
+            return Ok(());
+        }
+        for at in node.from..node.to {
+            self.step()?;
+            let Some((value, id)) = self.branch(node, at) else { break };
+            if value != held && !keeps(value) {
+                way(self, Some(value), id)?;
+            }
+        }
+        // Where the value held has no branch of its own, this way is the first one.
+        if own.is_some() { way(self, Some(NONE), node.other) } else { Ok(()) }
+    }
+}
+
+/// More attributes than there are.
+const FAR: u32 = u32::MAX;
