@@ -44,7 +44,9 @@ fn mask(part: ExprRef<'_>, next: &mut usize, forced: Option<(usize, u16)>) -> u1
         ExprKind::And(operands) => {
             operands.fold(ALL, |all, operand| all & mask(operand, next, forced))
         }
-        ExprKind::Or(operands) => operands.fold(0, |any, operand| any | mask(operand, next, forced)),
+        ExprKind::Or(operands) => {
+            operands.fold(0, |any, operand| any | mask(operand, next, forced))
+        }
         ExprKind::Compare { path, operator, value: Value::String(value) } => {
             term_mask(path.as_str(), operator, value)
         }
@@ -213,11 +215,14 @@ fn smallest_reason(terms: &[u16], mask: u16, at: usize) -> usize {
     let decides = |chosen: &usize| {
         let alike = terms.iter().enumerate().filter(|(term, _)| chosen & (1 << term) != 0).fold(
             ALL,
-            |alike, (_, verdicts)| alike & if verdicts & (1 << at) != 0 { *verdicts } else { !verdicts },
+            |alike, (_, verdicts)| {
+                alike & if verdicts & (1 << at) != 0 { *verdicts } else { !verdicts }
+            },
         );
         alike & mask == 0 || alike & !mask == 0
     };
-    (0..1usize << terms.len()).filter(decides).map(|chosen| chosen.count_ones()).min().unwrap() as usize
+    (0..1usize << terms.len()).filter(decides).map(|chosen| chosen.count_ones()).min().unwrap()
+        as usize
 }
 
 #[test]
@@ -256,16 +261,20 @@ fn reasons_and_changes_of_all_small_filters() {
                 assert_eq!(why.change, None);
                 continue;
             }
-            let differ = |other: &[Option<&str>; 2]| (0..2).filter(|n| other[*n] != held[*n]).count();
+            let differ =
+                |other: &[Option<&str>; 2]| (0..2).filter(|n| other[*n] != held[*n]).count();
             let least = assignments().enumerate().filter(|(to, _)| mask & (1 << to) != 0);
             let least = least.map(|(_, other)| differ(&other)).min();
             assert_eq!(why.change.as_ref().map(Vec::len), least, "{text} on {held:?}");
             if let Some(changes) = why.change {
                 let mut changed = held;
                 for change in changes {
-                    let which = ATTRIBUTES.iter().position(|name| *name == change.attribute).unwrap();
+                    let which =
+                        ATTRIBUTES.iter().position(|name| *name == change.attribute).unwrap();
                     assert_eq!(change.found, held[which]);
-                    changed[which] = change.to.map(|to| *HELD.iter().flatten().find(|known| **known == to).unwrap());
+                    changed[which] = change
+                        .to
+                        .map(|to| *HELD.iter().flatten().find(|known| **known == to).unwrap());
                 }
                 let to = assignments().position(|other| other == changed).unwrap();
                 assert!(mask & (1 << to) != 0, "{text} on {held:?}");

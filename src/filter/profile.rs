@@ -246,6 +246,10 @@ impl Profile {
         &self.0.layout
     }
 
+    pub(super) fn limits(&self) -> Limits {
+        self.0.limits
+    }
+
     pub(crate) fn attribute_name(&self, index: usize) -> &str {
         self.0.attributes.get(index).map_or("", |attribute| &attribute.name)
     }

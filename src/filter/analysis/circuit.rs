@@ -1,6 +1,7 @@
 //! A filter as gates of two operands, over numbered attributes and values.
 
-use super::diagram::{Cell, Diagrams, Exhausted, Id, NONE, Op, TRUE};
+use super::conditions::{Conditions, Exhausted, Op};
+use super::diagram::{Cell, NONE};
 use crate::filter::{Filter, Node, Operator, Predicate};
 use hashbrown::HashMap;
 
@@ -43,6 +44,11 @@ impl<'f> World<'f> {
         self.attributes.get(level as usize)?.1.get(cell as usize).copied()
     }
 
+    /// How many values of an attribute are mentioned.
+    pub(super) fn values(&self, level: usize) -> usize {
+        self.attributes.get(level).map_or(0, |attribute| attribute.1.len())
+    }
+
     pub(super) fn levels(&self) -> usize {
         self.attributes.len()
     }
@@ -65,9 +71,11 @@ pub(super) struct Gate {
     pub(super) part: Option<usize>,
     /// The group whose operand it is; of the whole, itself.
     pub(super) group: usize,
+    /// What the group makes of its operands.
+    pub(super) within: Op,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     /// The filter that matches everything.
     True,
@@ -87,7 +95,7 @@ impl Circuit {
     /// Groups become balanced trees of pairs, so that a list of any length is taken in few steps
     /// an operand. Keeps its own stack.
     pub(super) fn new<'f>(filter: &'f Filter, world: &mut World<'f>) -> Self {
-        let blank = Gate { kind: Kind::True, part: None, group: 0 };
+        let blank = Gate { kind: Kind::True, part: None, group: 0, within: Op::And };
         let mut gates = vec![blank];
         let mut operands = Vec::new();
         let mut levels = vec![None; filter.profile().attributes().len()];
@@ -99,7 +107,7 @@ impl Circuit {
         }
         while let Some((at, range, op, group)) = open.pop() {
             let (mut range, mut op, mut group) = (range, op, group);
-            let mut gate = Gate { group, ..blank };
+            let mut gate = Gate { group, within: op, ..blank };
             if range.len() == 1 {
                 let Some(part) = operands.get(range.start).copied() else { continue };
                 gate.part = Some(part);
@@ -107,7 +115,8 @@ impl Circuit {
                     Some(Node::And { .. }) => Op::And,
                     Some(Node::Or { .. }) => Op::Or,
                     Some(Node::Term(Predicate { attribute, operator, value })) => {
-                        let mut level = || world.attribute(filter.profile().attribute_name(attribute));
+                        let mut level =
+                            || world.attribute(filter.profile().attribute_name(attribute));
                         let level = match levels.get_mut(attribute) {
                             Some(known) => *known.get_or_insert_with(level),
                             None => level(),
@@ -135,28 +144,26 @@ impl Circuit {
         Self { gates }
     }
 
-    /// The diagram of every gate.
-    pub(super) fn diagrams(&self, diagrams: &mut Diagrams) -> Result<Vec<Id>, Exhausted> {
-        let mut ids = vec![TRUE; self.gates.len()];
-        let get = |ids: &[Id], at: usize| ids.get(at).copied().unwrap_or(TRUE);
+    /// The condition of every gate.
+    pub(super) fn conditions<C: Conditions>(&self, made: &mut C) -> Result<Vec<C::Id>, Exhausted> {
+        let mut ids = vec![made.constant(true); self.gates.len()];
         for (at, gate) in self.gates.iter().enumerate().rev() {
             let id = match gate.kind {
-                Kind::True => TRUE,
-                Kind::Term { level, value, equal } => diagrams.term(level, value, equal)?,
-                Kind::Pair { op, left, right } => {
-                    diagrams.apply(op, get(&ids, left), get(&ids, right))?
-                }
+                Kind::True => continue,
+                Kind::Term { level, value, equal } => made.term(level, value, equal)?,
+                Kind::Pair { op, left, right } => match (ids.get(left), ids.get(right)) {
+                    (Some(left), Some(right)) => made.apply(op, left, right)?,
+                    _ => continue,
+                },
             };
-            if let Some(place) = ids.get_mut(at) {
-                *place = id;
-            }
+            put(&mut ids, at, id);
         }
         Ok(ids)
     }
 }
 
-fn put(gates: &mut [Gate], at: usize, gate: Gate) {
-    if let Some(place) = gates.get_mut(at) {
-        *place = gate;
+fn put<T>(list: &mut [T], at: usize, item: T) {
+    if let Some(place) = list.get_mut(at) {
+        *place = item;
     }
 }

@@ -4,7 +4,8 @@
 //! differs from that on all other values and on none. Nodes that are equal are one, so two
 //! conditions say the same exactly if their diagrams are the same.
 
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use super::conditions::{Conditions, Exhausted, Op, Work};
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
 use std::hash::BuildHasher;
 
 /// A diagram, by the number of its first node.
@@ -18,18 +19,6 @@ pub(super) type Cell = u32;
 
 /// No value that a filter mentions: another one, or none at all, which no filter tells apart.
 pub(super) const NONE: Cell = Cell::MAX;
-
-/// The work was more than allowed.
-#[derive(Debug)]
-pub(super) struct Exhausted;
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Op {
-    And,
-    Or,
-    /// The first and not the second.
-    Minus,
-}
 
 impl Op {
     /// The answer where one operand alone gives it.
@@ -46,6 +35,22 @@ impl Op {
             _ => None,
         }
     }
+
+    fn key(self, one: Id, other: Id) -> (Self, Id, Id) {
+        match self {
+            Self::And | Self::Or => (self, one.min(other), one.max(other)),
+            Self::Minus => (self, one, other),
+        }
+    }
+}
+
+/// Steps that a node takes beside its branches, by the time it takes.
+const NODE: usize = 6;
+
+/// Two nodes of one attribute, less the branches that were seen.
+struct Both {
+    one: Node,
+    other: Node,
 }
 
 #[derive(Clone, Copy)]
@@ -62,17 +67,19 @@ struct Node {
 /// The level of answers, below all attributes.
 const ANSWER: u32 = u32::MAX;
 
-/// Some diagrams, and how much work may yet be done on them.
+/// Some diagrams, and how much work may yet be done.
 pub(super) struct Diagrams {
+    pub(super) work: Work,
     nodes: Vec<Node>,
     /// Those of all nodes, each by rising value.
     branches: Vec<(Cell, Id)>,
     unique: HashTable<Id>,
     done: HashMap<(Op, Id, Id), Id>,
+    /// What is known to be false throughout, though it was never made.
+    empty: HashSet<(Op, Id, Id)>,
     hasher: DefaultHashBuilder,
     /// Branches of nodes that are being made.
     pending: Vec<(Cell, Id)>,
-    left: usize,
 }
 
 /// What the search for a [nearest](Diagrams::nearest) assignment begins with and must leave alone.
@@ -87,73 +94,92 @@ impl Diagrams {
     pub(super) fn new(work: usize) -> Self {
         let answer = Node { level: ANSWER, from: 0, to: 0, other: FALSE };
         Self {
+            work: Work::new(work),
             nodes: vec![answer; 2],
             branches: Vec::new(),
             unique: HashTable::new(),
             done: HashMap::new(),
+            empty: HashSet::new(),
             hasher: DefaultHashBuilder::default(),
             pending: Vec::new(),
-            left: work,
         }
-    }
-
-    /// How much work may yet be done.
-    pub(super) fn left(&self) -> usize {
-        self.left
-    }
-
-    /// Takes a step, as each node and each branch does that is made or looked at.
-    pub(super) fn step(&mut self) -> Result<(), Exhausted> {
-        self.left = self.left.checked_sub(1).ok_or(Exhausted)?;
-        Ok(())
-    }
-
-    /// "The attribute at `level` holds `value`", or that it does not.
-    pub(super) fn term(&mut self, level: u32, value: Cell, equal: bool) -> Result<Id, Exhausted> {
-        self.step()?;
-        let start = self.pending.len();
-        self.pending.push((value, Id::from(equal)));
-        Ok(self.node(level, start, Id::from(!equal)))
     }
 
     /// Recursion goes down one attribute a step.
-    pub(super) fn apply(&mut self, op: Op, one: Id, other: Id) -> Result<Id, Exhausted> {
+    fn combined(&mut self, op: Op, one: Id, other: Id) -> Result<Id, Exhausted> {
         if let Some(id) = op.shortcut(one, other) {
             return Ok(id);
         }
-        let key = match op {
-            Op::And | Op::Or => (op, one.min(other), one.max(other)),
-            Op::Minus => (op, one, other),
-        };
+        let key = op.key(one, other);
         if let Some(id) = self.done.get(&key) {
             return Ok(*id);
         }
-        self.step()?;
-        let level = self.get(one).level.min(self.get(other).level);
-        let (a, b) = (self.at(one, level), self.at(other, level));
-        let rest = self.apply(op, a.other, b.other)?;
+        self.work.steps(NODE)?;
+        let mut both = self.both(one, other);
+        let rest = self.combined(op, both.one.other, both.other.other)?;
         let start = self.pending.len();
-        let (mut i, mut j) = (a.from, b.from);
-        loop {
-            let (x, y) = (self.branch(a, i), self.branch(b, j));
-            let value = match (x, y) {
-                (None, None) => break,
-                (Some((x, _)), Some((y, _))) => x.min(y),
-                (Some((value, _)), None) | (None, Some((value, _))) => value,
-            };
-            self.step()?;
-            let x = x.filter(|branch| branch.0 == value);
-            let y = y.filter(|branch| branch.0 == value);
-            (i, j) = (i + u32::from(x.is_some()), j + u32::from(y.is_some()));
-            let behind = |branch: Option<(Cell, Id)>, other| branch.map_or(other, |(_, id)| id);
-            let id = self.apply(op, behind(x, a.other), behind(y, b.other))?;
+        while let Some((value, one, other)) = self.next(&mut both)? {
+            let id = self.combined(op, one, other)?;
             if id != rest {
                 self.pending.push((value, id));
             }
         }
-        let id = self.node(level, start, rest);
+        let id = self.node(both.one.level, start, rest);
         self.done.insert(key, id);
         Ok(id)
+    }
+
+    /// Whether [`combined`](Self::combined) would give [`FALSE`]: it is not made, and the first
+    /// thing found in it ends the search.
+    fn is_false(&mut self, op: Op, one: Id, other: Id) -> Result<bool, Exhausted> {
+        if let Some(id) = op.shortcut(one, other) {
+            return Ok(id == FALSE);
+        }
+        let key = op.key(one, other);
+        if let Some(id) = self.done.get(&key) {
+            return Ok(*id == FALSE);
+        }
+        if self.empty.contains(&key) {
+            return Ok(true);
+        }
+        self.work.steps(NODE)?;
+        let mut both = self.both(one, other);
+        if !self.is_false(op, both.one.other, both.other.other)? {
+            return Ok(false);
+        }
+        while let Some((_, one, other)) = self.next(&mut both)? {
+            if !self.is_false(op, one, other)? {
+                return Ok(false);
+            }
+        }
+        self.empty.insert(key);
+        Ok(true)
+    }
+
+    /// Two diagrams seen from the first attribute that either asks for.
+    fn both(&self, one: Id, other: Id) -> Both {
+        let level = self.get(one).level.min(self.get(other).level);
+        Both { one: self.at(one, level), other: self.at(other, level) }
+    }
+
+    /// The next value on which either has a branch, and what both say behind it.
+    fn next(&mut self, both: &mut Both) -> Result<Option<(Cell, Id, Id)>, Exhausted> {
+        let Both { one, other } = both;
+        let (x, y) = (self.branch(*one), self.branch(*other));
+        let value = match (x, y) {
+            (None, None) => return Ok(None),
+            (Some((x, _)), Some((y, _))) => x.min(y),
+            (Some((value, _)), None) | (None, Some((value, _))) => value,
+        };
+        self.work.steps(1)?;
+        let behind = |node: &mut Node, branch: Option<(Cell, Id)>| match branch {
+            Some((own, id)) if own == value => {
+                node.from += 1;
+                id
+            }
+            _ => node.other,
+        };
+        Ok(Some((value, behind(one, x), behind(other, y))))
     }
 
     fn get(&self, id: Id) -> Node {
@@ -167,8 +193,8 @@ impl Diagrams {
         if node.level == level { node } else { Node { level, from: 0, to: 0, other: id } }
     }
 
-    fn branch(&self, node: Node, at: u32) -> Option<(Cell, Id)> {
-        if at < node.to { self.branches.get(at as usize).copied() } else { None }
+    fn branch(&self, node: Node) -> Option<(Cell, Id)> {
+        if node.from < node.to { self.branches.get(node.from as usize).copied() } else { None }
     }
 
     fn branches(&self, node: Node) -> &[(Cell, Id)] {
@@ -266,8 +292,8 @@ impl Diagrams {
         start: &Start<'_>,
         mut way: impl FnMut(&mut Self, Option<Cell>, Id) -> Result<(), Exhausted>,
     ) -> Result<(), Exhausted> {
-        self.step()?;
-        let node = self.get(id);
+        self.work.steps(NODE)?;
+        let mut node = self.get(id);
         let held = start.cells.get(node.level as usize).copied().unwrap_or(NONE);
         let own = self.branches(node).binary_search_by_key(&held, |branch| branch.0);
         let own = own.ok().and_then(|at| self.branches(node).get(at).copied());
@@ -276,15 +302,38 @@ impl Diagrams {
         if keeps(held) {
             return Ok(());
         }
-        for at in node.from..node.to {
-            self.step()?;
-            let Some((value, id)) = self.branch(node, at) else { break };
+        while let Some((value, id)) = self.branch(node) {
+            self.work.steps(1)?;
+            node.from += 1;
             if value != held && !keeps(value) {
                 way(self, Some(value), id)?;
             }
         }
         // Where the value held has no branch of its own, this way is the first one.
         if own.is_some() { way(self, Some(NONE), node.other) } else { Ok(()) }
+    }
+}
+
+impl Conditions for Diagrams {
+    type Id = Id;
+
+    fn constant(&self, verdict: bool) -> Id {
+        Id::from(verdict)
+    }
+
+    fn term(&mut self, level: u32, value: Cell, equal: bool) -> Result<Id, Exhausted> {
+        self.work.steps(NODE)?;
+        let start = self.pending.len();
+        self.pending.push((value, Id::from(equal)));
+        Ok(self.node(level, start, Id::from(!equal)))
+    }
+
+    fn apply(&mut self, op: Op, one: &Id, other: &Id) -> Result<Id, Exhausted> {
+        self.combined(op, *one, *other)
+    }
+
+    fn is_empty(&mut self, op: Op, one: &Id, other: &Id) -> Result<bool, Exhausted> {
+        self.is_false(op, *one, *other)
     }
 }
 

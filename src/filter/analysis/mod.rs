@@ -43,20 +43,24 @@
 //! [bryant]: https://doi.org/10.1109/TC.1986.1676819
 
 mod circuit;
+mod conditions;
 mod diagram;
 mod prune;
 mod reason;
+mod table;
 
 pub(super) use reason::why;
 pub use reason::{Change, Why};
 
 use crate::filter::{Filter, Node, Operator};
 use circuit::{Circuit, World};
-use diagram::{Diagrams, Exhausted, FALSE, Id, NONE, Op, Start, TRUE};
+use conditions::{Conditions, Exhausted, Op};
+use diagram::{Diagrams, FALSE, Id, NONE, Start, TRUE};
 use hashbrown::HashMap;
 use prune::Pruning;
 use serde::{Serialize, Serializer};
 use std::fmt;
+use table::Tables;
 
 /// Most steps that one question takes.
 pub const WORK: usize = 1 << 18;
@@ -257,7 +261,7 @@ impl Filter {
             work: 0,
         };
         analysis.complete = self.analyze_within(&mut diagrams, &mut analysis).is_ok();
-        analysis.work = WORK - diagrams.left();
+        analysis.work = WORK - diagrams.work.left();
         analysis
     }
 
@@ -269,8 +273,7 @@ impl Filter {
     ) -> Result<(), Exhausted> {
         let mut world = World::default();
         let circuit = Circuit::new(self, &mut world);
-        let ids = circuit.diagrams(diagrams)?;
-        let root = ids.first().copied().unwrap_or(TRUE);
+        let root = root(&circuit, diagrams)?;
         analysis.reach = match root {
             TRUE => Reach::Always,
             FALSE => Reach::Never,
@@ -283,15 +286,20 @@ impl Filter {
             Reach::Always => analysis.simplified = Some(Self::everything(self.profile())),
             Reach::Never => analysis.simplified = self.contradiction(),
             _ => {
-                let mut pruning = Pruning::new(&circuit, ids);
-                let done = pruning.run(diagrams);
+                // Tables together of no more words than there are steps.
+                let words = WORK / circuit.gates.len();
+                let mut found = Vec::new();
+                let done = match Tables::new(&world, words, &mut diagrams.work) {
+                    Some(mut tables) => Pruning::run(&circuit, &mut tables, &mut found),
+                    None => Pruning::run(&circuit, diagrams, &mut found),
+                };
                 let mut gone = vec![false; self.nodes().len()];
-                for redundant in &pruning.redundant {
+                for redundant in &found {
                     if let Some(gone) = gone.get_mut(redundant.part) {
                         *gone = true;
                     }
                 }
-                analysis.redundant = self.outermost(pruning.redundant);
+                analysis.redundant = self.outermost(found);
                 if !analysis.redundant.is_empty() {
                     analysis.simplified = Some(prune::without(self, &gone));
                 }
@@ -371,7 +379,7 @@ impl Filter {
             Ok(found) => found,
             Err(Exhausted) => (Relation::Undecided, None, None),
         };
-        Diff { relation, gained, lost, work: WORK - diagrams.left() }
+        Diff { relation, gained, lost, work: WORK - diagrams.work.left() }
     }
 
     fn diff_within(
@@ -384,21 +392,25 @@ impl Filter {
         }
         let mut world = World::default();
         let circuits = [self, new].map(|filter| Circuit::new(filter, &mut world));
-        let [old, new] = circuits.each_ref().map(|circuit| circuit.diagrams(diagrams));
-        let first = |ids: Vec<Id>| ids.first().copied().unwrap_or(TRUE);
-        let (old, new) = (first(old?), first(new?));
-        let gained = diagrams.apply(Op::Minus, new, old)?;
-        let lost = diagrams.apply(Op::Minus, old, new)?;
+        let [old, new] = circuits.each_ref().map(|circuit| root(circuit, diagrams));
+        let (old, new) = (old?, new?);
+        let gained = diagrams.apply(Op::Minus, &new, &old)?;
+        let lost = diagrams.apply(Op::Minus, &old, &new)?;
         let relation = match (gained, lost) {
             (FALSE, FALSE) => Relation::Equivalent,
             (FALSE, _) => Relation::Narrower,
             (_, FALSE) => Relation::Wider,
-            _ if diagrams.apply(Op::And, old, new)? == FALSE => Relation::Disjoint,
+            _ if diagrams.is_empty(Op::And, &old, &new)? => Relation::Disjoint,
             _ => Relation::Overlapping,
         };
         let gained = witness(diagrams, &world, gained, TRUE)?;
         Ok((relation, gained, witness(diagrams, &world, lost, TRUE)?))
     }
+}
+
+/// The diagram of a whole filter.
+fn root(circuit: &Circuit, diagrams: &mut Diagrams) -> Result<Id, Exhausted> {
+    Ok(circuit.conditions(diagrams)?.first().copied().unwrap_or(TRUE))
 }
 
 /// The fewest attributes that make a diagram give `answer`.
@@ -410,8 +422,6 @@ fn witness(
 ) -> Result<Option<Witness>, Exhausted> {
     let cells = vec![NONE; world.levels()];
     let changes = diagrams.nearest(root, answer, &Start { cells: &cells, kept: &[] })?;
-    let present = |(level, cell)| {
-        Some((world.name(level).into(), world.text(level, cell)?.into()))
-    };
+    let present = |(level, cell)| Some((world.name(level).into(), world.text(level, cell)?.into()));
     Ok(changes.map(|changes| Witness(changes.into_iter().filter_map(present).collect())))
 }

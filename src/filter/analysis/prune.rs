@@ -1,7 +1,7 @@
 //! Which parts of a filter never matter, and the filter without them.
 
-use super::circuit::{Circuit, Kind};
-use super::diagram::{Diagrams, Exhausted, FALSE, Id, Op, TRUE};
+use super::circuit::{Circuit, Gate, Kind};
+use super::conditions::{Conditions, Exhausted, Op};
 use super::{Redundancy, Redundant};
 use crate::filter::{Filter, Node};
 use hashbrown::HashMap;
@@ -13,84 +13,89 @@ use hashbrown::HashMap;
 /// holds there, or never, is left out, and those that are looked at later see a filter without
 /// it. Later operands are looked at first, so that of two equal ones the first stays. This is
 /// done again until nothing more goes, so each part that stays matters.
-pub(super) struct Pruning<'c> {
+pub(super) struct Pruning<'c, C: Conditions> {
     circuit: &'c Circuit,
-    /// The diagram of each gate, without what was left out.
-    ids: Vec<Id>,
+    conditions: &'c mut C,
+    /// The condition of each gate, without what was left out.
+    ids: Vec<C::Id>,
     /// Where each part matters.
-    cares: HashMap<usize, Id>,
-    /// The first operand of a group that says this.
-    firsts: HashMap<(usize, Id), usize>,
-    pub(super) redundant: Vec<Redundant>,
+    cares: HashMap<usize, C::Id>,
+    /// The first term of a group that says this.
+    firsts: HashMap<(usize, Kind), usize>,
     gone: Vec<bool>,
+    redundant: &'c mut Vec<Redundant>,
 }
 
-/// What is to be done at a gate; `Id` is where it matters.
-#[derive(Clone, Copy)]
-enum Visit {
-    Enter(usize, Id),
+/// What is to be done at a gate, and where it matters.
+enum Visit<I> {
+    Enter(I),
     /// Its second operand is done.
-    Left(usize, Id),
+    Left(I),
     /// Both are.
-    Leave(usize),
+    Leave,
 }
 
-impl<'c> Pruning<'c> {
-    /// `ids` are the diagrams of all gates, the first of which is neither never nor always true.
-    pub(super) fn new(circuit: &'c Circuit, ids: Vec<Id>) -> Self {
+impl<'c, C: Conditions> Pruning<'c, C> {
+    /// Finds what can be left out of a circuit that matches neither always nor never. When the work
+    /// runs out, what was found is right, though perhaps not all.
+    pub(super) fn run(
+        circuit: &'c Circuit,
+        conditions: &'c mut C,
+        redundant: &'c mut Vec<Redundant>,
+    ) -> Result<(), Exhausted> {
+        let ids = circuit.conditions(conditions)?;
+        let (cares, gone) = (HashMap::new(), vec![false; ids.len()]);
         let mut firsts = HashMap::new();
-        for (gate, id) in circuit.gates.iter().zip(&ids) {
-            if let Some(part) = gate.part {
-                let first = firsts.entry((gate.group, *id)).or_insert(part);
+        for gate in &circuit.gates {
+            if let (Some(part), Kind::Term { .. }) = (gate.part, gate.kind) {
+                let first = firsts.entry((gate.group, gate.kind)).or_insert(part);
                 *first = part.min(*first);
             }
         }
-        let (cares, gone) = (HashMap::new(), vec![false; ids.len()]);
-        Self { circuit, ids, cares, firsts, redundant: Vec::new(), gone }
-    }
-
-    /// Leaves out all it can; what was left out when the work ran out may be.
-    pub(super) fn run(&mut self, diagrams: &mut Diagrams) -> Result<(), Exhausted> {
+        let mut pruning = Self { circuit, conditions, ids, cares, firsts, gone, redundant };
         loop {
-            let before = self.redundant.len();
-            self.pass(diagrams)?;
-            if self.redundant.len() == before {
+            let before = pruning.redundant.len();
+            pruning.pass()?;
+            if pruning.redundant.len() == before {
                 return Ok(());
             }
         }
     }
 
-    fn pass(&mut self, diagrams: &mut Diagrams) -> Result<(), Exhausted> {
-        let mut open = vec![Visit::Enter(0, TRUE)];
-        while let Some(visit) = open.pop() {
-            diagrams.step()?;
-            let (Visit::Enter(at, _) | Visit::Left(at, _) | Visit::Leave(at)) = visit;
-            let Some(gate) = self.circuit.gates.get(at) else { continue };
-            if let Visit::Enter(_, care) = visit {
+    fn pass(&mut self) -> Result<(), Exhausted> {
+        let mut open = vec![(0, Visit::Enter(self.conditions.constant(true)))];
+        while let Some((at, visit)) = open.pop() {
+            let Some(gate) = self.circuit.gates.get(at).copied() else { continue };
+            if let Visit::Enter(care) = &visit {
                 if self.gone.get(at).is_none_or(|gone| *gone) {
                     continue;
                 }
                 if let Some(part) = gate.part {
-                    if self.leave_out(diagrams, at, part, gate.group, care)? {
+                    if self.leaves_out(at, gate, part, care)? {
                         continue;
                     }
-                    self.cares.insert(part, care);
+                    self.cares.insert(part, care.clone());
                 }
             }
             let Kind::Pair { op, left, right } = gate.kind else { continue };
+            // The other operand makes this one matter by holding, or by not holding.
+            let opens = if op == Op::And { Op::And } else { Op::Minus };
+            let (Some(one), Some(other)) = (self.ids.get(left), self.ids.get(right)) else {
+                continue;
+            };
             match visit {
-                Visit::Enter(_, care) => {
-                    let there = diagrams.apply(open_by(op), care, self.id(left))?;
-                    open.push(Visit::Left(at, care));
-                    open.push(Visit::Enter(right, there));
+                Visit::Enter(care) => {
+                    let there = self.conditions.apply(opens, &care, one)?;
+                    open.push((at, Visit::Left(care)));
+                    open.push((right, Visit::Enter(there)));
                 }
-                Visit::Left(_, care) => {
-                    let there = diagrams.apply(open_by(op), care, self.id(right))?;
-                    open.push(Visit::Leave(at));
-                    open.push(Visit::Enter(left, there));
+                Visit::Left(care) => {
+                    let there = self.conditions.apply(opens, &care, other)?;
+                    open.push((at, Visit::Leave));
+                    open.push((left, Visit::Enter(there)));
                 }
-                Visit::Leave(_) => {
-                    let id = diagrams.apply(op, self.id(left), self.id(right))?;
+                Visit::Leave => {
+                    let id = self.conditions.apply(op, one, other)?;
                     self.set(at, id);
                 }
             }
@@ -98,57 +103,44 @@ impl<'c> Pruning<'c> {
         Ok(())
     }
 
-    /// Leaves out a part that always holds where it matters, or never does.
-    fn leave_out(
+    /// Leaves out an operand of `and` that always holds where it matters, or one of `or` that
+    /// never does. Any other constant would make the whole group one, which was looked at before.
+    fn leaves_out(
         &mut self,
-        diagrams: &mut Diagrams,
         at: usize,
+        gate: Gate,
         part: usize,
-        group: usize,
-        care: Id,
+        care: &C::Id,
     ) -> Result<bool, Exhausted> {
-        let id = self.id(at);
-        let constant = |diagrams: &mut Diagrams, care| {
-            Ok::<_, Exhausted>(if diagrams.apply(Op::Minus, care, id)? == FALSE {
-                Some(TRUE)
-            } else if diagrams.apply(Op::And, care, id)? == FALSE {
-                Some(FALSE)
-            } else {
-                None
-            })
+        let (value, against, alone, by_others) = match gate.within {
+            Op::And => (true, Op::Minus, Redundancy::AlwaysHolds, Redundancy::Implied),
+            _ => (false, Op::And, Redundancy::NeverHolds, Redundancy::Absorbed),
         };
-        let Some(value) = constant(diagrams, care)? else { return Ok(false) };
-        let around = self.cares.get(&group).copied().unwrap_or(TRUE);
-        let first = self.firsts.get(&(group, id)).copied().filter(|first| *first != part);
-        let kind = match (constant(diagrams, around)?, first) {
-            (Some(TRUE), _) => Redundancy::AlwaysHolds,
-            (Some(_), _) => Redundancy::NeverHolds,
-            (None, Some(_)) => Redundancy::Repeated,
-            (None, None) if value == TRUE => Redundancy::Implied,
-            (None, None) => Redundancy::Absorbed,
+        let Some(id) = self.ids.get(at) else { return Ok(false) };
+        if part == gate.group || !self.conditions.is_empty(against, care, id)? {
+            return Ok(false);
+        }
+        let around = self.cares.get(&gate.group);
+        let kind = match around {
+            Some(around) if self.conditions.is_empty(against, around, id)? => alone,
+            _ if self.firsts.get(&(gate.group, gate.kind)).is_some_and(|first| *first != part) => {
+                Redundancy::Repeated
+            }
+            _ => by_others,
         };
         self.redundant.push(Redundant { part, kind });
         if let Some(gone) = self.gone.get_mut(at) {
             *gone = true;
         }
-        self.set(at, value);
+        self.set(at, self.conditions.constant(value));
         Ok(true)
     }
 
-    fn id(&self, at: usize) -> Id {
-        self.ids.get(at).copied().unwrap_or(TRUE)
-    }
-
-    fn set(&mut self, at: usize, id: Id) {
+    fn set(&mut self, at: usize, id: C::Id) {
         if let Some(place) = self.ids.get_mut(at) {
             *place = id;
         }
     }
-}
-
-/// What makes the other operand matter: that this one holds, or that it does not.
-fn open_by(op: Op) -> Op {
-    if op == Op::And { Op::And } else { Op::Minus }
 }
 
 /// The filter without some parts, of which no group loses all.

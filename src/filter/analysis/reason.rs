@@ -3,7 +3,8 @@
 
 use super::WORK;
 use super::circuit::{Circuit, Kind, World};
-use super::diagram::{Cell, Diagrams, Exhausted, FALSE, Id, NONE, Start, TRUE};
+use super::conditions::Exhausted;
+use super::diagram::{Cell, Diagrams, FALSE, Id, NONE, Start, TRUE};
 use crate::filter::{Filter, Node, Step, StepKind};
 use hashbrown::HashMap;
 use serde::Serialize;
@@ -63,7 +64,9 @@ pub(in crate::filter) fn why<'a>(filter: &'a Filter, steps: &[Step<'a>]) -> Why<
     let mut found = vec![None; world.levels()];
     let mut terms = Vec::new();
     for gate in &circuit.gates {
-        let (Some(part), Kind::Term { level, value, .. }) = (gate.part, gate.kind) else { continue };
+        let (Some(part), Kind::Term { level, value, .. }) = (gate.part, gate.kind) else {
+            continue;
+        };
         terms.push((part, (level, value)));
         if let Some(Step { kind: StepKind::Term { found: value, .. }, .. }) = steps.get(part)
             && let Some(found) = found.get_mut(level as usize)
@@ -149,7 +152,7 @@ impl Search {
         terms: &[(usize, Fact)],
         reason: &mut Vec<usize>,
     ) -> Result<Option<Vec<Fact>>, Exhausted> {
-        self.root = circuit.diagrams(&mut self.diagrams)?.first().copied().unwrap_or(TRUE);
+        self.root = super::root(circuit, &mut self.diagrams)?;
         let change = if self.holds { None } else { self.turn(&[])? };
         let fact = |part: &usize| {
             let at = terms.binary_search_by_key(part, |term| term.0).ok()?;
