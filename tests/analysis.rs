@@ -10,13 +10,16 @@
 
 mod laws;
 
-use hooksieve::event::Event;
+use hooksieve::event::{Event, EventType, Place};
 use hooksieve::filter::analysis::{Reach, Relation, WORK, Witness};
-use hooksieve::filter::{Filter, Profile, StepKind};
-use hooksieve::syntax::{CompareOp, Expr, ExprKind, ExprRef, Value};
-use laws::history::{self, Choices};
+use hooksieve::filter::{Attribute, Filter, Profile, StepKind};
+use hooksieve::syntax::{CompareOp, Expr, ExprKind, ExprRef, Limits, Value};
+use hooksieve::webhook::Catalogue;
+use laws::history::Choices;
 use proptest::prelude::*;
+use serde_json::json;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 /// Two attributes, each with one of two values that filters mention, another value, or none: the
 /// verdicts on all sixteen assignments are the bits of a mask.
@@ -148,14 +151,15 @@ fn check(profile: &Profile, text: &str) {
 #[test]
 fn analysis_of_all_small_filters() {
     let profile = Profile::webhook();
-    let mut count = 0;
-    for terms in 1..=4 {
-        for text in filters(terms) {
-            check(&profile, &text);
-            count += 1;
-        }
-    }
-    assert_eq!(count, 8 + 2 * 64 + 6 * 512 + 22 * 4096);
+    let all: Vec<String> = (1..=4).flat_map(filters).collect();
+    assert_eq!(all.len(), 8 + 2 * 64 + 6 * 512 + 22 * 4096);
+    // Of those of four terms, the others are these with other names.
+    let first = |text: &&String| {
+        let term = text.trim_start_matches('(');
+        text.len() < 50 || term.starts_with("id eq \"a\"") || term.starts_with("id ne \"a\"")
+    };
+    let checked = all.iter().filter(first).map(|text| check(&profile, text)).count();
+    assert!(checked > 20_000, "{checked}");
 }
 
 #[test]
@@ -281,4 +285,305 @@ fn reasons_and_changes_of_all_small_filters() {
             }
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn analysis_of_larger_filters(choices in prop::collection::vec(any::<u8>(), 0..400)) {
+        laws::analysis::analysis(&choices);
+    }
+}
+
+/// Attributes `a0` and on.
+fn profile(attributes: usize) -> Profile {
+    let attribute = |n| Attribute::new(format!("a{n}"), [Place::new([format!("k{n}")])]);
+    Profile::new((0..attributes).map(attribute))
+        .unwrap()
+        .with_limits(Limits::default().with_depth(Limits::MAX_DEPTH))
+}
+
+/// A tree of so many terms in groups of at most `operands`, from a seed.
+struct Tree<'r> {
+    random: &'r mut u64,
+    attributes: usize,
+    values: usize,
+    operands: usize,
+}
+
+impl Tree<'_> {
+    fn below(&mut self, n: usize) -> usize {
+        *self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (*self.random >> 33) as usize % n
+    }
+
+    fn text(&mut self, terms: usize, and: bool) -> String {
+        if terms == 1 {
+            let (attribute, value) = (self.below(self.attributes), self.below(self.values));
+            return format!("a{attribute} {} \"{value}\"", ["eq", "ne"][self.below(2)]);
+        }
+        let mut sizes = vec![1; (2 + self.below(self.operands - 1)).min(terms)];
+        for _ in sizes.len()..terms {
+            let at = self.below(sizes.len());
+            sizes[at] += 1;
+        }
+        let operands: Vec<String> = sizes.into_iter().map(|size| self.text(size, !and)).collect();
+        format!("({})", operands.join(if and { " and " } else { " or " }))
+    }
+}
+
+/// Filters built to explode: random trees, lists of clauses over permuted values, chains nested to
+/// the limit.
+fn hostile(terms: usize, attributes: usize) -> Vec<String> {
+    let mut random = terms as u64;
+    let mut texts = Vec::new();
+    for operands in [2, 3, 4, 16] {
+        for values in [2, 5, 16, terms / 4] {
+            let mut tree = Tree { random: &mut random, attributes, values, operands };
+            texts.extend((0..3).map(|n| tree.text(terms, n % 2 == 0)));
+        }
+    }
+    for size in 2..=5 {
+        let term = |n: usize| {
+            let value = n / attributes * 7919 % (terms / attributes).max(1);
+            let operator = ["eq", "ne"][(n ^ n >> 2) % 2];
+            format!("a{} {operator} \"{value}\"", n % attributes)
+        };
+        for (inner, outer) in [(" or ", " and "), (" and ", " or ")] {
+            let clause = |n: usize| {
+                let terms: Vec<String> = (n * size..(n + 1) * size).map(term).collect();
+                format!("({})", terms.join(inner))
+            };
+            texts.push((0..terms / size).map(clause).collect::<Vec<_>>().join(outer));
+        }
+    }
+    let mut chain = "a0 eq \"x\"".to_owned();
+    for n in 1..terms.min(Limits::MAX_DEPTH) {
+        let (joint, operator) = (["and", "or"][n % 2], ["eq", "ne"][n / 2 % 2]);
+        chain = format!("a{} {operator} \"{}\" {joint} ({chain})", n % attributes, n / 5);
+    }
+    texts.push(chain);
+    texts
+}
+
+#[test]
+fn filters_of_64_terms_are_decided() {
+    let profile = profile(4);
+    let filters: Vec<Filter> =
+        hostile(64, 4).iter().map(|text| profile.filter(text, None).unwrap()).collect();
+    let (mut analyzed, mut compared) = (0, 0);
+    for filter in &filters {
+        let analysis = filter.analyze();
+        assert!(analysis.is_complete(), "{filter}");
+        analyzed = analyzed.max(analysis.work());
+        let other = &filters[analyzed % filters.len()];
+        let diff = filter.diff(other);
+        assert_ne!(diff.relation, Relation::Undecided, "{filter} to {other}");
+        compared = compared.max(diff.work);
+    }
+    println!("{analyzed} and {compared} of {WORK} steps");
+    assert!(analyzed < WORK / 2 && compared < WORK / 2, "{analyzed} and {compared} steps");
+}
+
+/// What is not decided within the work is said to be so, and what is said all the same is right.
+#[test]
+fn hostile_filters_are_answered() {
+    let mut undecided = 0;
+    for attributes in [4, 16, 64] {
+        let profile = profile(attributes);
+        let filters: Vec<Filter> = hostile(512, attributes)
+            .iter()
+            .map(|text| profile.filter(text, None).unwrap())
+            .collect();
+        for (filter, other) in filters.iter().zip(filters.iter().skip(1)) {
+            let mut analysis = None;
+            let used = allocation_counter::measure(|| analysis = Some(filter.analyze()));
+            let analysis = analysis.unwrap();
+            assert!(analysis.work() <= WORK);
+            assert!(used.bytes_max < 32 << 20, "{} bytes", used.bytes_max);
+            undecided += usize::from(!analysis.is_complete());
+            let event = Event::new(profile.layout(), "t", "x");
+            if analysis.reach() == Reach::Undecided {
+                assert_eq!((analysis.matching(), analysis.missing()), (None, None));
+            } else {
+                let expected = if filter.matches(&event) { Reach::Never } else { Reach::Always };
+                assert_ne!(analysis.reach(), expected);
+            }
+            let diff = filter.diff(other);
+            assert!(diff.work <= WORK);
+            if diff.relation == Relation::Undecided {
+                assert_eq!((diff.gained, diff.lost), (None, None));
+            }
+            let why = filter.explain(&event).why();
+            let constant = matches!(analysis.reach(), Reach::Always | Reach::Never);
+            assert_eq!(why.reason.is_empty(), constant);
+            let simplified = analysis.simplified().unwrap_or(filter);
+            let mut random = 7;
+            let mut values = Tree { random: &mut random, attributes, values: 128, operands: 2 };
+            for _ in 0..50 {
+                let event = (0..attributes).fold(event.clone(), |event, n| match values.below(3) {
+                    0 => event,
+                    _ => {
+                        let value = values.below(128).to_string();
+                        event.with_attribute(&format!("a{n}"), value).unwrap()
+                    }
+                });
+                assert_eq!(simplified.matches(&event), filter.matches(&event), "{filter}");
+            }
+        }
+    }
+    assert!(undecided > 20, "the filters are hostile: {undecided}");
+}
+
+/// Lists of any length are no trouble.
+#[test]
+fn long_lists_are_decided() {
+    let list = |name: &str, count: usize| {
+        let terms: Vec<String> = (0..count).map(|n| format!("{name} eq \"{n}\"")).collect();
+        format!("({})", terms.join(" or "))
+    };
+    let texts = [
+        list("id", 512),
+        format!("{} and {}", list("id", 400), list("spaceId", 112)),
+        format!("{} or {}", list("id", 256), list("id", 256)),
+        format!(
+            "{} and {} and {}",
+            list("id", 170),
+            list("spaceId", 170),
+            list("topLevelResourceId", 170)
+        ),
+    ];
+    let profile = Profile::webhook();
+    let filters = texts.map(|text| profile.filter(&text, None).unwrap());
+    for filter in &filters {
+        let analysis = filter.analyze();
+        println!("{} steps", analysis.work());
+        assert!(analysis.is_complete() && analysis.reach() == Reach::Sometimes);
+        let event = Event::new(profile.layout(), "t", "x");
+        let why = filter.explain(&event).why();
+        assert!(why.exact && why.change.is_some());
+        for other in &filters {
+            assert_ne!(filter.diff(other).relation, Relation::Undecided);
+        }
+    }
+    let twice = filters[2].analyze();
+    assert_eq!(twice.redundant().len(), 256);
+    assert_eq!(twice.simplified().unwrap().to_string().matches(" or ").count(), 255);
+}
+
+#[test]
+fn warnings_of_filters() {
+    let reload = ["com.qlik.v1.app.reload.finished"];
+    let cases: &[(&str, &[&str])] = &[
+        (r#"id eq "a""#, &[]),
+        ("", &[]),
+        (r#"id eq "a" and id eq "b""#, &[]),
+        (r#"id eq "a" and id ne "a""#, &[]),
+        (r#"id ne "a" or id ne "b""#, &[]),
+        (r#"data.status ne "ok" or data.status ne "error""#, &reload),
+        (r#"data.status ne "ok" and data.status ne "error""#, &reload),
+        (r#"data.status eq "ok" or data.status eq "error""#, &reload),
+        (r#"id eq "a" or spaceId eq "s" or ID eq "\u0061""#, &[]),
+        (r#"id eq "a" or (id eq "a" and spaceId ne "s")"#, &[]),
+        (r#"id eq "a" and id ne "b""#, &[]),
+        (r#"spaceId eq "s" or (id eq "a" and id eq "b")"#, &[]),
+        (r#"spaceId eq "s" and (id ne "a" or id ne "b")"#, &[]),
+        (r#"(id eq "a" or spaceId eq "s") and (id eq "a" or spaceId eq "s")"#, &[]),
+        (r#"(id eq "a" and spaceId eq "s") or (id ne "a" and spaceId eq "s")"#, &[]),
+        (r#"id eq "a" or id eq "b""#, &reload),
+        (r#"topLevelResourceId eq "a" and spaceId ne "b""#, &reload),
+        (r#"id eq "a""#, &["com.qlik.v1.app.reload.finished", "com.qlik.v1.app.created"]),
+        (r#"id eq "a""#, &["com.qlik.v1.app.reload.finished", "unheard.of"]),
+    ];
+    let (profile, catalogue) = (Profile::webhook(), Catalogue::builtin());
+    let mut report = String::new();
+    for (text, types) in cases {
+        let types: Vec<EventType> = types.iter().map(|name| EventType::from(*name)).collect();
+        let filter = profile.filter(text, None).unwrap();
+        writeln!(report, "{text}").unwrap();
+        for warning in filter.warnings(text, |name| catalogue.lacks(&types, name)) {
+            let at = &text[warning.span().range()];
+            let help = warning.help();
+            writeln!(report, "  {}: {warning}\n    at {at}\n    help: {help}", warning.code())
+                .unwrap();
+        }
+    }
+    insta::assert_snapshot!(report);
+    let filter = profile.filter(r#"id eq "a" and id eq "b""#, None).unwrap();
+    assert!(filter.warnings(r#"id eq "a" and id eq "c""#, |_| true).is_empty(), "another text");
+}
+
+/// The forms that programs read.
+#[test]
+fn forms_are_stable() {
+    let profile = Profile::webhook();
+    let filter =
+        profile.filter(r#"(id eq "a" or spaceId ne "s") and data.status eq "ok""#, None).unwrap();
+    let event = br#"{"type": "x", "tenantid": "t", "extensions": {"spaceId": "s"}, "data": {"attributes": {"id": "b"}}}"#;
+    let event = profile.read_event(event).unwrap();
+    let term = |depth,
+                name: &str,
+                operator: &str,
+                value: &str,
+                found: Option<&str>,
+                place: Option<&str>| {
+        json!({
+            "depth": depth, "holds": false, "kind": "term", "attribute": name, "operator": operator,
+            "value": value, "found": found, "place": place,
+        })
+    };
+    let expected = json!({
+        "holds": false,
+        "steps": [
+            {"depth": 0, "holds": false, "kind": "and"},
+            {"depth": 1, "holds": false, "kind": "or"},
+            term(2, "id", "eq", "a", Some("b"), Some("/data/attributes/id")),
+            term(2, "spaceId", "ne", "s", Some("s"), Some("/extensions/spaceId")),
+            term(1, "data.status", "eq", "ok", None, None),
+        ],
+        "reason": [4],
+        "change": [
+            {"attribute": "spaceId", "found": "s", "to": null},
+            {"attribute": "data.status", "found": null, "to": "ok"},
+        ],
+        "exact": true,
+    });
+    assert_eq!(serde_json::to_value(filter.explain(&event)).unwrap(), expected);
+    let other = profile.filter(r#"id eq "c" or spaceId eq "s""#, None).unwrap();
+    assert_eq!(
+        serde_json::to_string(&filter.diff(&other)).unwrap(),
+        r#"{"relation":"overlapping","gained":{"spaceId":"s"},"lost":{"data.status":"ok"}}"#
+    );
+    let undecided = profile_of_many();
+    assert_eq!(
+        serde_json::to_string(&undecided[0].diff(&undecided[1])).unwrap(),
+        r#"{"relation":"undecided","gained":null,"lost":null}"#
+    );
+}
+
+/// Two filters that no order of attributes keeps small.
+fn profile_of_many() -> [Filter; 2] {
+    let profile = profile(64);
+    let mut random = 1;
+    [true, false].map(|and| {
+        let mut tree = Tree { random: &mut random, attributes: 64, values: 2, operands: 3 };
+        profile.filter(&tree.text(512, and), None).unwrap()
+    })
+}
+
+#[test]
+fn places_are_those_that_gave_the_value() {
+    let profile = Profile::webhook();
+    let bytes = br#"{"type": "x", "tenantid": "t", "spaceid": "", "data": {"id": 5, "spaceId": "s",
+        "attributes": {"id": "a~b"}, "status": ""}}"#;
+    let event = profile.read_event(bytes).unwrap();
+    let places: Vec<Option<String>> =
+        event.places().iter().map(|place| place.as_ref().map(Place::pointer)).collect();
+    let expected = [Some("/data/attributes/id"), None, Some("/data/spaceId"), Some("/data/status")];
+    assert_eq!(places, expected.map(|place| place.map(str::to_owned)));
+    assert_eq!(event.attribute("data.status"), Some(""));
+    let changed = event.with_attribute("id", "x").unwrap();
+    assert!(changed.places().is_empty());
+    assert_eq!(Place::new(["a/b", "~c"]).pointer(), "/a~1b/~0c");
 }

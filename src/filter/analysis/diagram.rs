@@ -45,12 +45,14 @@ impl Op {
 }
 
 /// Steps that a node takes beside its branches, by the time it takes.
-const NODE: usize = 6;
+const NODE: usize = 32;
 
 /// Two nodes of one attribute, less the branches that were seen.
 struct Both {
     one: Node,
     other: Node,
+    /// Only on branches of the first can the outcome be anything but false.
+    sparse: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -87,7 +89,7 @@ pub(super) struct Start<'s> {
     /// For each level what the attribute holds.
     pub(super) cells: &'s [Cell],
     /// Terms whose verdict must stay.
-    pub(super) kept: &'s [(u32, Cell)],
+    pub(super) kept: &'s HashSet<(u32, Cell)>,
 }
 
 impl Diagrams {
@@ -115,7 +117,7 @@ impl Diagrams {
             return Ok(*id);
         }
         self.work.steps(NODE)?;
-        let mut both = self.both(one, other);
+        let mut both = self.both(op, one, other);
         let rest = self.combined(op, both.one.other, both.other.other)?;
         let start = self.pending.len();
         while let Some((value, one, other)) = self.next(&mut both)? {
@@ -143,7 +145,7 @@ impl Diagrams {
             return Ok(true);
         }
         self.work.steps(NODE)?;
-        let mut both = self.both(one, other);
+        let mut both = self.both(op, one, other);
         if !self.is_false(op, both.one.other, both.other.other)? {
             return Ok(false);
         }
@@ -157,15 +159,20 @@ impl Diagrams {
     }
 
     /// Two diagrams seen from the first attribute that either asks for.
-    fn both(&self, one: Id, other: Id) -> Both {
+    fn both(&self, op: Op, one: Id, other: Id) -> Both {
         let level = self.get(one).level.min(self.get(other).level);
-        Both { one: self.at(one, level), other: self.at(other, level) }
+        let (mut one, mut other) = (self.at(one, level), self.at(other, level));
+        let rank = |node: &Node| (node.other != FALSE, node.to - node.from);
+        if op == Op::And && rank(&other) < rank(&one) {
+            std::mem::swap(&mut one, &mut other);
+        }
+        Both { one, other, sparse: op != Op::Or && one.other == FALSE }
     }
 
     /// The next value on which either has a branch, and what both say behind it.
     fn next(&mut self, both: &mut Both) -> Result<Option<(Cell, Id, Id)>, Exhausted> {
-        let Both { one, other } = both;
-        let (x, y) = (self.branch(*one), self.branch(*other));
+        let Both { one, other, sparse } = both;
+        let (x, y) = (self.branch(*one), self.branch(*other).filter(|_| !*sparse));
         let value = match (x, y) {
             (None, None) => return Ok(None),
             (Some((x, _)), Some((y, _))) => x.min(y),
@@ -179,7 +186,12 @@ impl Diagrams {
             }
             _ => node.other,
         };
-        Ok(Some((value, behind(one, x), behind(other, y))))
+        let one = behind(one, x);
+        let other = match sparse {
+            true => self.branch_on(*other, value).unwrap_or(other.other),
+            false => behind(other, y),
+        };
+        Ok(Some((value, one, other)))
     }
 
     fn get(&self, id: Id) -> Node {
@@ -260,6 +272,46 @@ impl Diagrams {
         Ok(Some(changes))
     }
 
+    /// Every change of one attribute that makes a diagram give `answer`, where none is kept.
+    pub(super) fn neighbours(
+        &mut self,
+        root: Id,
+        answer: Id,
+        cells: &[Cell],
+    ) -> Result<Vec<(u32, Cell)>, Exhausted> {
+        let none = HashSet::new();
+        let start = Start { cells, kept: &none };
+        let (mut changes, mut at) = (Vec::new(), root);
+        while at != TRUE && at != FALSE {
+            let (level, mut own) = (self.get(at).level, at);
+            self.ways(at, &start, |diagrams, change, mut id| {
+                let Some(cell) = change else {
+                    own = id;
+                    return Ok(());
+                };
+                while id != TRUE && id != FALSE {
+                    diagrams.work.steps(1)?;
+                    let node = diagrams.get(id);
+                    let held = cells.get(node.level as usize).copied().unwrap_or(NONE);
+                    id = diagrams.branch_on(node, held).unwrap_or(node.other);
+                }
+                if id == answer {
+                    changes.push((level, cell));
+                }
+                Ok(())
+            })?;
+            at = own;
+        }
+        Ok(changes)
+    }
+
+    /// The branch of a node for a value, if it has one.
+    fn branch_on(&self, node: Node, value: Cell) -> Option<Id> {
+        let branches = self.branches(node);
+        let at = branches.binary_search_by_key(&value, |branch| branch.0).ok()?;
+        branches.get(at).map(|branch| branch.1)
+    }
+
     /// How many attributes must change; [`FAR`] where that is of no use.
     fn cost(
         &mut self,
@@ -295,9 +347,8 @@ impl Diagrams {
         self.work.steps(NODE)?;
         let mut node = self.get(id);
         let held = start.cells.get(node.level as usize).copied().unwrap_or(NONE);
-        let own = self.branches(node).binary_search_by_key(&held, |branch| branch.0);
-        let own = own.ok().and_then(|at| self.branches(node).get(at).copied());
-        way(self, None, own.map_or(node.other, |branch| branch.1))?;
+        let own = self.branch_on(node, held);
+        way(self, None, own.unwrap_or(node.other))?;
         let keeps = |value: Cell| start.kept.contains(&(node.level, value));
         if keeps(held) {
             return Ok(());

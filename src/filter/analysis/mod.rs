@@ -56,14 +56,14 @@ use crate::filter::{Filter, Node, Operator};
 use circuit::{Circuit, World};
 use conditions::{Conditions, Exhausted, Op};
 use diagram::{Diagrams, FALSE, Id, NONE, Start, TRUE};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use prune::Pruning;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use table::Tables;
 
 /// Most steps that one question takes.
-pub const WORK: usize = 1 << 18;
+pub const WORK: usize = 1 << 20;
 
 /// Which events a filter reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -421,7 +421,8 @@ fn witness(
     answer: Id,
 ) -> Result<Option<Witness>, Exhausted> {
     let cells = vec![NONE; world.levels()];
-    let changes = diagrams.nearest(root, answer, &Start { cells: &cells, kept: &[] })?;
+    let start = Start { cells: &cells, kept: &HashSet::new() };
+    let changes = diagrams.nearest(root, answer, &start)?;
     let present = |(level, cell)| Some((world.name(level).into(), world.text(level, cell)?.into()));
     Ok(changes.map(|changes| Witness(changes.into_iter().filter_map(present).collect())))
 }

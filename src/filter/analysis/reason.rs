@@ -6,7 +6,7 @@ use super::circuit::{Circuit, Kind, World};
 use super::conditions::Exhausted;
 use super::diagram::{Cell, Diagrams, FALSE, Id, NONE, Start, TRUE};
 use crate::filter::{Filter, Node, Step, StepKind};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use serde::Serialize;
 
 /// The smallest reason of a verdict, and the smallest change that turns a miss into a match.
@@ -30,7 +30,8 @@ use serde::Serialize;
 #[non_exhaustive]
 pub struct Why<'a> {
     /// The fewest terms whose verdicts decide the outcome: the filter's verdict is the same on
-    /// every event that gives these terms the same verdicts. By their places in
+    /// every event that gives these terms the same verdicts. None for a filter that matches always
+    /// or never. By their places in
     /// [`Explanation::steps`](crate::filter::Explanation::steps), in the order of the text.
     pub reason: Vec<usize>,
     /// The fewest attributes that would have to be otherwise for the filter to match; `None` where
@@ -153,14 +154,12 @@ impl Search {
         reason: &mut Vec<usize>,
     ) -> Result<Option<Vec<Fact>>, Exhausted> {
         self.root = super::root(circuit, &mut self.diagrams)?;
-        let change = if self.holds { None } else { self.turn(&[])? };
+        let change = if self.holds { None } else { self.turn(&HashSet::new())? };
         let fact = |part: &usize| {
             let at = terms.binary_search_by_key(part, |term| term.0).ok()?;
             terms.get(at).map(|term| self.fact(term.1))
         };
-        let mut best: Vec<Fact> = reason.iter().filter_map(fact).collect();
-        best.sort_unstable();
-        best.dedup();
+        let mut best: HashSet<Fact> = reason.iter().filter_map(fact).collect();
         let done = self.smallest(&mut best);
         let firsts: HashMap<Fact, usize> =
             terms.iter().rev().map(|(part, fact)| (*fact, *part)).collect();
@@ -179,14 +178,22 @@ impl Search {
     }
 
     /// The smallest change that turns the outcome and keeps these facts.
-    fn turn(&mut self, kept: &[Fact]) -> Result<Option<Vec<Fact>>, Exhausted> {
+    fn turn(&mut self, kept: &HashSet<Fact>) -> Result<Option<Vec<Fact>>, Exhausted> {
         let start = Start { cells: &self.cells, kept };
-        self.diagrams.nearest(self.root, if self.holds { FALSE } else { TRUE }, &start)
+        self.diagrams.nearest(self.root, self.other(), &start)
+    }
+
+    /// The other outcome.
+    fn other(&self) -> Id {
+        if self.holds { FALSE } else { TRUE }
     }
 
     /// Makes a reason the smallest there is; if the work runs out, the smallest that was found.
-    fn smallest(&mut self, best: &mut Vec<Fact>) -> Result<(), Exhausted> {
-        let mut open = vec![Vec::new()];
+    fn smallest(&mut self, best: &mut HashSet<Fact>) -> Result<(), Exhausted> {
+        // What a change of one attribute touches is in every reason.
+        let needed = self.diagrams.neighbours(self.root, self.other(), &self.cells)?;
+        let needed = needed.into_iter().map(|fact| self.fact(fact)).collect();
+        let mut open: Vec<HashSet<Fact>> = vec![needed];
         while let Some(known) = open.pop() {
             let Some(change) = self.turn(&known)? else {
                 if known.len() < best.len() {
@@ -195,8 +202,7 @@ impl Search {
                 continue;
             };
             // Changes without a common fact: each asks for a fact of its own.
-            let mut kept = known.clone();
-            let mut least = known.len();
+            let (mut kept, mut least) = (known.clone(), known.len());
             let mut next = Some(change.clone());
             while let Some(change) = next.filter(|_| least < best.len()) {
                 least += 1;
@@ -204,11 +210,12 @@ impl Search {
                 next = self.turn(&kept)?;
             }
             if least < best.len() {
-                for fact in change.iter().rev() {
+                self.diagrams.work.steps(known.len() * change.len())?;
+                open.extend(change.iter().rev().map(|fact| {
                     let mut more = known.clone();
-                    more.push(self.fact(*fact));
-                    open.push(more);
-                }
+                    more.insert(self.fact(*fact));
+                    more
+                }));
             }
         }
         Ok(())

@@ -17,7 +17,7 @@ pub(super) struct Tables<'w> {
 type Table = Rc<[u64]>;
 
 /// Words that take the time of a step.
-const WORDS: usize = 64;
+const WORDS: usize = 16;
 
 impl<'w> Tables<'w> {
     /// None where there are too many assignments to have a table of at most `words` words.
