@@ -45,6 +45,8 @@ pub mod guide {
 
     #[doc = include_str!("guide/language.md")]
     pub mod language {}
+    #[doc = include_str!("guide/analysis.md")]
+    pub mod analysis {}
     #[doc = include_str!("guide/matching.md")]
     pub mod matching {}
     #[doc = include_str!("guide/registry.md")]

@@ -338,10 +338,10 @@ impl Tree<'_> {
 fn hostile(terms: usize, attributes: usize) -> Vec<String> {
     let mut random = terms as u64;
     let mut texts = Vec::new();
-    for operands in [2, 3, 4, 16] {
-        for values in [2, 5, 16, terms / 4] {
+    for operands in [2, 4, 16] {
+        for values in [4, 16, terms / 4] {
             let mut tree = Tree { random: &mut random, attributes, values, operands };
-            texts.extend((0..3).map(|n| tree.text(terms, n % 2 == 0)));
+            texts.extend([true, false].map(|and| tree.text(terms, and)));
         }
     }
     for size in 2..=5 {
@@ -382,7 +382,6 @@ fn filters_of_64_terms_are_decided() {
         assert_ne!(diff.relation, Relation::Undecided, "{filter} to {other}");
         compared = compared.max(diff.work);
     }
-    println!("{analyzed} and {compared} of {WORK} steps");
     assert!(analyzed < WORK / 2 && compared < WORK / 2, "{analyzed} and {compared} steps");
 }
 
@@ -449,16 +448,15 @@ fn long_lists_are_decided() {
         format!("{} or {}", list("id", 256), list("id", 256)),
         format!(
             "{} and {} and {}",
-            list("id", 170),
-            list("spaceId", 170),
-            list("topLevelResourceId", 170)
+            list("id", 100),
+            list("spaceId", 100),
+            list("topLevelResourceId", 100)
         ),
     ];
     let profile = Profile::webhook();
     let filters = texts.map(|text| profile.filter(&text, None).unwrap());
     for filter in &filters {
         let analysis = filter.analyze();
-        println!("{} steps", analysis.work());
         assert!(analysis.is_complete() && analysis.reach() == Reach::Sometimes);
         let event = Event::new(profile.layout(), "t", "x");
         let why = filter.explain(&event).why();
@@ -555,7 +553,7 @@ fn forms_are_stable() {
         serde_json::to_string(&filter.diff(&other)).unwrap(),
         r#"{"relation":"overlapping","gained":{"spaceId":"s"},"lost":{"data.status":"ok"}}"#
     );
-    let undecided = profile_of_many();
+    let undecided = dense();
     assert_eq!(
         serde_json::to_string(&undecided[0].diff(&undecided[1])).unwrap(),
         r#"{"relation":"undecided","gained":null,"lost":null}"#
@@ -563,7 +561,7 @@ fn forms_are_stable() {
 }
 
 /// Two filters that no order of attributes keeps small.
-fn profile_of_many() -> [Filter; 2] {
+fn dense() -> [Filter; 2] {
     let profile = profile(64);
     let mut random = 1;
     [true, false].map(|and| {

@@ -63,7 +63,10 @@ use std::fmt;
 use table::Tables;
 
 /// Most steps that one question takes.
-pub const WORK: usize = 1 << 20;
+pub const WORK: usize = 400_000;
+
+/// Most words that the tables of all parts of a filter take together: 8 MiB.
+const TABLES: usize = 1 << 20;
 
 /// Which events a filter reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -286,8 +289,7 @@ impl Filter {
             Reach::Always => analysis.simplified = Some(Self::everything(self.profile())),
             Reach::Never => analysis.simplified = self.contradiction(),
             _ => {
-                // Tables together of no more words than there are steps.
-                let words = WORK / circuit.gates.len();
+                let words = TABLES / circuit.gates.len();
                 let mut found = Vec::new();
                 let done = match Tables::new(&world, words, &mut diagrams.work) {
                     Some(mut tables) => Pruning::run(&circuit, &mut tables, &mut found),
