@@ -36,9 +36,11 @@
 //!
 //! # Cost
 //!
-//! Work is counted in steps, one for each node and each branch of a diagram that is made or looked
-//! at. What needs more than [`WORK`] steps is not decided, and said to be so; what is decided is
-//! right. Filters of up to 64 terms over the attributes of [`Profile::webhook`](super::Profile::webhook) are always decided.
+//! Work is counted in steps: one for a branch of a diagram that is made or looked at, more for a
+//! node. What needs more than [`WORK`] steps is not decided, and said to be so; what is decided is
+//! right. Filters of up to 64 terms over the four attributes of
+//! [`Profile::webhook`](super::Profile::webhook) are always decided. The [guide](crate::guide::analysis)
+//! has the figures.
 //!
 //! [bryant]: https://doi.org/10.1109/TC.1986.1676819
 
@@ -62,11 +64,8 @@ use serde::{Serialize, Serializer};
 use std::fmt;
 use table::Tables;
 
-/// Most steps that one question takes.
-pub const WORK: usize = 400_000;
-
-/// Most words that the tables of all parts of a filter take together: 8 MiB.
-const TABLES: usize = 1 << 20;
+/// Most steps that one question takes: some 4 ms.
+pub const WORK: usize = 1 << 20;
 
 /// Which events a filter reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -289,7 +288,8 @@ impl Filter {
             Reach::Always => analysis.simplified = Some(Self::everything(self.profile())),
             Reach::Never => analysis.simplified = self.contradiction(),
             _ => {
-                let words = TABLES / circuit.gates.len();
+                // All tables together hold as many words as there are steps.
+                let words = WORK / circuit.gates.len();
                 let mut found = Vec::new();
                 let done = match Tables::new(&world, words, &mut diagrams.work) {
                     Some(mut tables) => Pruning::run(&circuit, &mut tables, &mut found),
