@@ -196,3 +196,50 @@ fn close(nodes: &mut [Node<'_>], group: Option<Open>) {
         *end = len;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Pruning;
+    use crate::filter::Profile;
+    use crate::filter::analysis::WORK;
+    use crate::filter::analysis::circuit::{Circuit, World};
+    use crate::filter::analysis::diagram::Diagrams;
+    use crate::filter::analysis::table::Tables;
+
+    /// Tables and diagrams are the same conditions, so the same parts are found by either.
+    #[test]
+    fn tables_and_diagrams_agree() {
+        let mut state = 1u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as usize % below
+        };
+        let profile = Profile::webhook();
+        let mut found = 0;
+        for _ in 0..2000 {
+            let clauses: Vec<String> = (0..1 + random(4))
+                .map(|_| {
+                    let term = |random: &mut dyn FnMut(usize) -> usize| {
+                        let name = ["id", "spaceId", "topLevelResourceId"][random(3)];
+                        let operator = ["eq", "ne"][random(2)];
+                        format!("{name} {operator} \"{}\"", random(5))
+                    };
+                    let terms: Vec<String> =
+                        (0..1 + random(4)).map(|_| term(&mut random)).collect();
+                    format!("({})", terms.join(" or "))
+                })
+                .collect();
+            let filter = profile.filter(&clauses.join(" and "), None).unwrap();
+            let mut world = World::default();
+            let circuit = Circuit::new(&filter, &mut world);
+            let mut diagrams = Diagrams::new(WORK);
+            let [mut by_tables, mut by_diagrams] = [Vec::new(), Vec::new()];
+            Pruning::run(&circuit, &mut diagrams, &mut by_diagrams).unwrap();
+            let mut tables = Tables::new(&world, WORK, &mut diagrams.work).unwrap();
+            Pruning::run(&circuit, &mut tables, &mut by_tables).unwrap();
+            assert_eq!(by_tables, by_diagrams, "{filter}");
+            found += by_tables.len();
+        }
+        assert!(found > 500, "{found} parts were found");
+    }
+}
