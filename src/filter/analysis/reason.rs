@@ -37,8 +37,9 @@ pub struct Why<'a> {
     /// The fewest attributes that would have to be otherwise for the filter to match; `None` where
     /// it matches, where nothing would make it, and where that was not decided.
     pub change: Option<Vec<Change<'a>>>,
-    /// Whether there is no smaller reason, and a change wherever one helps. Else the work was more
-    /// than [`WORK`]: then the reason decides the outcome all the same.
+    /// Whether there is no smaller reason, and a change wherever one helps. Else that took more work
+    /// than [`WORK`]; the reason decides the outcome all the same, and a change that is given is the
+    /// smallest.
     pub exact: bool,
 }
 
@@ -79,18 +80,15 @@ pub(in crate::filter) fn why<'a>(filter: &'a Filter, steps: &[Step<'a>]) -> Why<
     let cell = |(level, found): (u32, &Option<&str>)| world.cell(level, *found);
     let cells = (0..).zip(&found).map(cell).collect();
     let mut search = Search { diagrams: Diagrams::new(WORK), cells, root: TRUE, holds };
-    let mut why = Why { reason: by_structure(filter, steps), change: None, exact: false };
-    let decided = search.run(&circuit, &terms, &mut why.reason);
-    why.exact = decided.is_ok();
-    if let Ok(Some(changes)) = decided {
-        let change = |(level, cell): Fact| Change {
-            attribute: world.name(level),
-            found: found.get(level as usize).copied().flatten(),
-            to: world.text(level, cell),
-        };
-        why.change = Some(changes.into_iter().map(change).collect());
-    }
-    why
+    let (mut reason, mut changes) = (by_structure(filter, steps), None);
+    let exact = search.run(&circuit, &terms, &mut reason, &mut changes).is_ok();
+    let change = |(level, cell): Fact| Change {
+        attribute: world.name(level),
+        found: found.get(level as usize).copied().flatten(),
+        to: world.text(level, cell),
+    };
+    let change = changes.map(|changes| changes.into_iter().map(change).collect());
+    Why { reason, change, exact }
 }
 
 /// Terms that decide the outcome whatever the others say: all operands of an `and` that holds and
@@ -145,16 +143,19 @@ struct Search {
 }
 
 impl Search {
-    /// Makes the reason the smallest, and finds the smallest change that turns a miss. `terms` are
-    /// all terms in the order of the text.
+    /// Finds the smallest change that turns a miss, and makes the reason the smallest. `terms` are
+    /// all terms in the order of the text. Keeps what was found, should the work run out.
     fn run(
         &mut self,
         circuit: &Circuit,
         terms: &[(usize, Fact)],
         reason: &mut Vec<usize>,
-    ) -> Result<Option<Vec<Fact>>, Exhausted> {
+        change: &mut Option<Vec<Fact>>,
+    ) -> Result<(), Exhausted> {
         self.root = super::root(circuit, &mut self.diagrams)?;
-        let change = if self.holds { None } else { self.turn(&HashSet::new())? };
+        if !self.holds {
+            *change = self.turn(&HashSet::new())?;
+        }
         let fact = |part: &usize| {
             let at = terms.binary_search_by_key(part, |term| term.0).ok()?;
             terms.get(at).map(|term| self.fact(term.1))
@@ -165,7 +166,7 @@ impl Search {
             terms.iter().rev().map(|(part, fact)| (*fact, *part)).collect();
         *reason = best.iter().filter_map(|fact| firsts.get(fact).copied()).collect();
         reason.sort_unstable();
-        done.map(|()| change)
+        done
     }
 
     /// The strongest fact about an attribute that a term of it leads to: which of the mentioned
