@@ -229,9 +229,10 @@ fn smallest_reason(terms: &[u16], mask: u16, at: usize) -> usize {
 }
 
 #[test]
-fn reasons_and_changes_of_all_small_filters() {
+fn reasons_and_changes_of_small_filters() {
     let profile = Profile::webhook();
-    for text in [String::new()].into_iter().chain((1..=3).flat_map(filters)) {
+    let some = filters(4).into_iter().step_by(37);
+    for text in [String::new()].into_iter().chain((1..=3).flat_map(filters)).chain(some) {
         let filter = profile.filter(&text, None).unwrap();
         let mask = mask_of(&filter);
         for (at, held) in assignments().enumerate() {
@@ -509,6 +510,31 @@ fn warnings_of_filters() {
     insta::assert_snapshot!(report);
     let filter = profile.filter(r#"id eq "a" and id eq "b""#, None).unwrap();
     assert!(filter.warnings(r#"id eq "a" and id eq "c""#, |_| true).is_empty(), "another text");
+}
+
+/// Reasons that a walk over the tree does not find: of what decides, and of what can be chosen.
+#[test]
+fn reasons_are_the_smallest() {
+    let profile = Profile::webhook();
+    let filter = |text: &str| profile.filter(text, None).unwrap();
+    let event = ATTRIBUTES.iter().chain(&["topLevelResourceId"]);
+    let event = event.fold(Event::new(profile.layout(), "t", "x"), |event, name| {
+        event.with_attribute(name, "v").unwrap()
+    });
+    let cases: [(&str, &[usize]); 5] = [
+        // `spaceId` and `topLevelResourceId` are named first, `id` alone is enough.
+        (r#"(spaceId eq "v" or id eq "v") and (topLevelResourceId eq "v" or id eq "v")"#, &[3]),
+        // That `id` is "v" says that it is not "w".
+        (r#"id eq "w" or id eq "x" or id eq "v" and spaceId eq "w""#, &[4, 5]),
+        (r#"id ne "v" and spaceId ne "v" and topLevelResourceId ne "v""#, &[1]),
+        (r#"id ne "w" and id ne "x" and id ne "y""#, &[1, 2, 3]),
+        (r#"id eq "v" or id ne "v""#, &[]),
+    ];
+    for (text, reason) in cases {
+        let filter = filter(text);
+        let why = filter.explain(&event).why();
+        assert_eq!((&*why.reason, why.exact), (reason, true), "{text}");
+    }
 }
 
 /// The forms that programs read.
