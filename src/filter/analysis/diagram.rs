@@ -221,10 +221,7 @@ impl Diagrams {
             return other;
         }
         let hash = self.hasher.hash_one((level, other, pending));
-        let same = |id: &Id| {
-            let node = self.get(*id);
-            node.level == level && node.other == other && self.branches(node) == pending
-        };
+        let same = |id: &Id| self.says(*id) == (level, other, pending);
         if let Some(id) = self.unique.find(hash, same).copied() {
             self.pending.truncate(start);
             return id;
@@ -232,13 +229,16 @@ impl Diagrams {
         let (id, from) = (self.nodes.len() as Id, self.branches.len() as u32);
         self.branches.extend(self.pending.drain(start..));
         self.nodes.push(Node { level, from, to: self.branches.len() as u32, other });
-        let (nodes, branches, hasher) = (&self.nodes, &self.branches, &self.hasher);
-        self.unique.insert_unique(hash, id, |id| {
-            let node = nodes.get(*id as usize);
-            let list = node.and_then(|node| branches.get(node.from as usize..node.to as usize));
-            hasher.hash_one(node.map(|node| (node.level, node.other, list.unwrap_or_default())))
-        });
+        let mut unique = std::mem::take(&mut self.unique);
+        unique.insert_unique(hash, id, |id| self.hasher.hash_one(self.says(*id)));
+        self.unique = unique;
         id
+    }
+
+    /// What makes a node one of its own.
+    fn says(&self, id: Id) -> (u32, Id, &[(Cell, Id)]) {
+        let node = self.get(id);
+        (node.level, node.other, self.branches(node))
     }
 
     /// The fewest attributes to change, and to what, until a diagram gives `answer`; `None` where
@@ -390,3 +390,26 @@ impl Conditions for Diagrams {
 
 /// More attributes than there are.
 const FAR: u32 = u32::MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::{Diagrams, Id};
+    use crate::filter::analysis::WORK;
+    use crate::filter::analysis::conditions::{Conditions, Op};
+
+    /// What says the same is the same, however many nodes were made in between.
+    #[test]
+    fn equal_conditions_are_one() {
+        let mut diagrams = Diagrams::new(WORK);
+        let mut list = |values: &mut dyn Iterator<Item = u32>| {
+            values.fold(0, |list: Id, value| {
+                let term = diagrams.term(value % 3, value, true).unwrap();
+                diagrams.apply(Op::Or, &list, &term).unwrap()
+            })
+        };
+        for length in 1..100 {
+            assert_eq!(list(&mut (0..length)), list(&mut (0..length).rev()));
+        }
+        assert!(diagrams.nodes.len() > 1000);
+    }
+}
