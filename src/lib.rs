@@ -49,6 +49,8 @@ pub mod guide {
     pub mod language {}
     #[doc = include_str!("guide/conformance.md")]
     pub mod conformance {}
+    #[doc = include_str!("guide/analysis.md")]
+    pub mod analysis {}
     #[doc = include_str!("guide/matching.md")]
     pub mod matching {}
     #[doc = include_str!("guide/registry.md")]

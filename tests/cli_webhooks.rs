@@ -201,6 +201,7 @@ fn event_types() {
         json!({
             "name": "com.qlik.v1.app.deleted", "title": "App deleted", "levels": ["tenant"],
             "description": "An analytics app was deleted.", "newerName": "com.qlik.app.deleted",
+            "carries": {"id": true},
         })
     );
     // What it prints is what --catalogue reads.

@@ -424,11 +424,25 @@ fn warnings() {
         (json!({"createdAt": "2026-01-31T09:00:00Z"}), "/createdAt", "member-read-only"),
         (json!({"id": "x"}), "/id", "member-read-only"),
         (json!({"encryptedHeaders": ["x-a"]}), "/encryptedHeaders", "header-without-value"),
+        (json!({"filter": "id eq \"a\" and id eq \"b\""}), "/filter", "never-matches"),
+        (json!({"filter": "id ne \"a\" or id ne \"b\""}), "/filter", "always-matches"),
+        (json!({"filter": "id eq \"a\" or ID EQ \"a\""}), "/filter", "redundant-term"),
+        (
+            json!({"eventTypes": ["com.qlik.v1.app.reload.finished"], "filter": "id eq \"a\""}),
+            "/filter",
+            "attribute-never-present",
+        ),
     ];
     for (members, pointer, code) in cases {
         let report = Rules::default().check(&draft(&members).into());
         assert_eq!(found(report.errors()), []);
         assert_eq!(found(report.warnings()), [(pointer.to_owned(), code)], "{members}");
+        let by_request =
+            ["event-types-none", "url-fragment"].contains(&code) || pointer == "/filter";
+        if let Ok(webhook) = create(&members) {
+            let warnings = found(&webhook.warnings(&Rules::default()));
+            assert_eq!(!warnings.is_empty(), by_request, "{members}");
+        }
     }
     let plain = Rules::default().check(&draft(&json!({"id": null})).into());
     assert_eq!(plain.into_result(), Ok(vec![]));

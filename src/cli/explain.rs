@@ -110,7 +110,7 @@ fn answer<'a>(
     explanation: Option<&Explanation<'_>>,
 ) -> Answer<'a> {
     let step = |Step { depth, holds, kind, .. }: &Step<'_>| match kind {
-        StepKind::Term { attribute, operator, value, found } => json!({
+        StepKind::Term { attribute, operator, value, found, .. } => json!({
             "depth": depth, "holds": holds, "kind": "term", "attribute": attribute,
             "operator": operator.to_string(), "value": value, "found": found,
         }),

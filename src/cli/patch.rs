@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     match webhook.patched(&patch, &rules, webhook.updated().clone()) {
         Ok(patched) => {
             print.webhook(&patched, draft)?;
-            let warnings = patched.warnings();
+            let warnings = patched.warnings(&rules);
             let warnings =
                 warnings.iter().map(|warning| finding(warning, &document, PATCHED, Grade::Warning));
             print.out.flush()?;

@@ -15,6 +15,20 @@ impl Place {
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(AsRef::as_ref)
     }
+
+    /// The keys as a JSON pointer (RFC 6901), such as `/data/id`.
+    #[must_use]
+    pub fn pointer(&self) -> String {
+        let token = |key: &str| format!("/{}", key.replace('~', "~0").replace('/', "~1"));
+        self.keys().map(token).collect()
+    }
+}
+
+/// The JSON pointer.
+impl serde::Serialize for Place {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.pointer())
+    }
 }
 
 /// The keys with dots between them.
@@ -205,6 +219,11 @@ impl Layout {
         self.0.keys.len()
     }
 
+    /// The keys down to the key of this number.
+    pub(super) fn place(&self, number: u16) -> Place {
+        self.0.place(number)
+    }
+
     /// The number of a key in the object `object`; [`OTHER`] where it is not looked for.
     #[inline(always)]
     pub(super) fn key(&self, object: u16, text: &[u8]) -> u16 {
@@ -249,6 +268,15 @@ impl Inner {
         let next = first.map_or(0, |first| std::mem::replace(first, number));
         self.keys.push(Key { text: text.into(), object, next });
         Ok(number)
+    }
+
+    /// The keys down to the key of this number.
+    fn place(&self, number: u16) -> Place {
+        let key = |number: u16| self.keys.get(usize::from(number)).filter(|_| number != ROOT);
+        let up = std::iter::successors(key(number), |below| key(below.object));
+        let mut keys: Vec<Box<str>> = up.map(|key| key.text.clone()).collect();
+        keys.reverse();
+        Place::new(keys)
     }
 
     /// The number of a key in the object `object`; [`OTHER`] where it is not looked for.

@@ -93,6 +93,8 @@ ids! {
 pub struct Event<'a> {
     layout: &'a Layout,
     form: Form,
+    /// What it was read from; empty where it was made from parts, or changed.
+    text: &'a str,
     /// Those of the layout: type, tenant, id and owner, then the attributes.
     fields: Fields<'a>,
 }
@@ -148,7 +150,7 @@ impl<'a> Event<'a> {
         for (field, value) in fields.iter_mut().zip([event_type.into(), tenant.into()]) {
             *field = Some(value);
         }
-        Self { layout, form: Form::CloudEvents, fields }
+        Self { layout, form: Form::CloudEvents, text: "", fields }
     }
 
     /// The same event with an owner.
@@ -176,6 +178,7 @@ impl<'a> Event<'a> {
     pub fn with_attribute(mut self, name: &str, value: impl Into<Cow<'a, str>>) -> Option<Self> {
         let index = self.layout.find(name)?;
         *self.fields.get_mut(ATTRIBUTES + index)? = Some(value.into());
+        self.text = "";
         Some(self)
     }
 
@@ -219,6 +222,27 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.field(ATTRIBUTES + self.layout.find(name)?)
+    }
+
+    /// Where in the event each attribute was found, in the order of the layout's; empty for an event
+    /// that was made from parts, or whose attributes were changed.
+    ///
+    /// Reads the bytes once more, since matching has no use for it.
+    ///
+    /// ```
+    /// use hooksieve::filter::Profile;
+    ///
+    /// let profile = Profile::webhook();
+    /// let event = br#"{"type": "x", "tenantid": "t", "spaceid": "", "data": {"spaceId": "s"}}"#;
+    /// let places = profile.read_event(event)?.places();
+    /// let space = profile.layout().attributes().iter().position(|name| **name == *"spaceId");
+    /// let place = places[space.unwrap()].as_ref().unwrap();
+    /// assert_eq!(place.pointer(), "/data/spaceId");
+    /// # Ok::<(), hooksieve::event::Error>(())
+    /// ```
+    #[must_use]
+    pub fn places(&self) -> Vec<Option<Place>> {
+        if self.text.is_empty() { Vec::new() } else { read::places(self.layout, self.text) }
     }
 
     /// The value of the attribute `index` of `layout`: by index where the event was read by that

@@ -2,7 +2,7 @@ use super::json::{Span, Words};
 use super::layout::{ATTRIBUTES, OTHER, ROOT, TENANT, TYPE};
 use super::marks::{Bits, Marks};
 use super::shapes::{Kind, Shapes};
-use super::{Error, ErrorKind, Event, Fields, Form, Layout};
+use super::{Error, ErrorKind, Event, Fields, Form, Layout, Place};
 use std::borrow::Cow;
 
 pub(super) fn read<'a>(layout: &'a Layout, bytes: &'a [u8]) -> Result<Event<'a>, Error> {
@@ -153,7 +153,7 @@ fn event<'a>(
     if !keys(TENANT).iter().any(full) {
         return missing(ErrorKind::MissingTenant, "event has no tenant");
     }
-    Ok(Event { layout, form, fields: fields(layout, text, found, read.escapes) })
+    Ok(Event { layout, form, text, fields: fields(layout, text, found, read.escapes) })
 }
 
 /// Apart, so that fields are written where the event is going to be, and not moved there.
@@ -161,18 +161,7 @@ fn event<'a>(
 fn fields<'a>(layout: &Layout, text: &'a str, found: &[Found], escapes: bool) -> Fields<'a> {
     let mut fields = Fields::new();
     for (field, keys) in layout.fields().iter().enumerate() {
-        let mut best = Found::default();
-        for key in keys {
-            match found.get(usize::from(*key)) {
-                Some(found) if !found.is_empty() => {
-                    best = *found;
-                    break;
-                }
-                // The envelope's fields are not empty.
-                Some(found) if found.to != 0 && field >= ATTRIBUTES => best = *found,
-                _ => {}
-            }
-        }
+        let (_, best) = best(field, keys, found);
         fields.push(match best.to {
             0 => None,
             _ if escapes => Some(best.value(text)),
@@ -180,6 +169,35 @@ fn fields<'a>(layout: &Layout, text: &'a str, found: &[Found], escapes: bool) ->
         });
     }
     fields
+}
+
+/// The key that gives a field its value, and what stands behind it.
+#[inline(always)]
+fn best(field: usize, keys: &[u16], found: &[Found]) -> (u16, Found) {
+    let mut best = (ROOT, Found::default());
+    for key in keys {
+        match found.get(usize::from(*key)) {
+            Some(found) if !found.is_empty() => return (*key, *found),
+            // The envelope's fields are not empty.
+            Some(found) if found.to != 0 && field >= ATTRIBUTES => best = (*key, *found),
+            _ => {}
+        }
+    }
+    best
+}
+
+/// Where each attribute stands in a text that was read.
+pub(super) fn places(layout: &Layout, text: &str) -> Vec<Option<Place>> {
+    let mut found = [Found::default(); Layout::MAX_KEYS + 1];
+    if walk(layout, text, Bits::default(), &mut found, ()).is_err() {
+        return Vec::new();
+    }
+    let attributes = layout.fields().iter().enumerate().skip(ATTRIBUTES);
+    let place = |(field, keys): (usize, &Vec<u16>)| {
+        let (key, best) = best(field, keys, &found);
+        (best.to != 0).then(|| layout.place(key))
+    };
+    attributes.map(place).collect()
 }
 
 /// What stands behind a key that is looked for: `from` is 0 until the key is read, and `to` where

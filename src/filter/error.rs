@@ -1,3 +1,4 @@
+use super::Warning;
 use crate::syntax::{self, Span, kinds};
 use std::fmt;
 
@@ -24,7 +25,7 @@ impl Error {
     }
 }
 
-/// One thing that is wrong with a filter, whoever found it.
+/// One thing that is wrong with a filter, or worth a warning, whoever found it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem<'a> {
@@ -49,6 +50,13 @@ impl<'a> From<&'a Violation> for Problem<'a> {
     fn from(violation: &'a Violation) -> Self {
         let (code, message, help) = (violation.code(), violation.to_string(), violation.help());
         Self { code, message, help, span: violation.span() }
+    }
+}
+
+impl<'a> From<&'a Warning> for Problem<'a> {
+    fn from(warning: &'a Warning) -> Self {
+        let (code, message, help) = (warning.code(), warning.to_string(), warning.help());
+        Self { code, message, help, span: warning.span() }
     }
 }
 

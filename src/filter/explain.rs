@@ -1,5 +1,7 @@
+use super::analysis::{self, Why};
 use super::{Filter, Node, Operator};
-use crate::event::Event;
+use crate::event::{Event, Place};
+use serde::{Serialize, Serializer};
 
 /// Why a filter matches an event or does not: the verdict of each of its parts.
 ///
@@ -12,17 +14,32 @@ use crate::event::Event;
 /// let explanation = filter.explain(&event);
 /// let [or, id, space] = explanation.steps() else { panic!() };
 /// assert_eq!((or.holds, id.holds, space.holds), (true, false, true));
-/// assert!(matches!(id.kind, StepKind::Term { found: Some("b"), .. }));
-/// assert!(matches!(space.kind, StepKind::Term { found: None, .. }));
+/// assert!(matches!(&id.kind, StepKind::Term { found: Some("b"), place: Some(place), .. }
+///     if place.pointer() == "/data/id"));
+/// assert!(matches!(space.kind, StepKind::Term { found: None, place: None, .. }));
+/// assert_eq!(explanation.why().reason, [2]);
 /// ```
+///
+/// # JSON
+///
+/// `Serialize` writes an object with these members; later versions may add some.
+///
+/// | member | what it is |
+/// | --- | --- |
+/// | `holds` | whether the filter matches |
+/// | `steps` | [`steps`](Self::steps): `depth`, `holds`, and `kind`, which is `and`, `or` or `term`; a term has `attribute`, `operator`, `value`, `found` (null where it is absent), `place` (a JSON pointer into the event, or null) |
+/// | `reason` | [`Why::reason`]: indices into `steps` |
+/// | `change` | [`Why::change`]: null, or objects of `attribute`, `found`, `to` |
+/// | `exact` | [`Why::exact`] |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation<'a> {
+    filter: &'a Filter,
     holds: bool,
     steps: Vec<Step<'a>>,
 }
 
 /// A part of a filter with its verdict.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Step<'a> {
     /// How many groups it stands in.
@@ -30,11 +47,13 @@ pub struct Step<'a> {
     /// Its verdict.
     pub holds: bool,
     /// What it is.
+    #[serde(flatten)]
     pub kind: StepKind<'a>,
 }
 
 /// What a part of a filter is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum StepKind<'a> {
     /// All operands must hold: the steps that follow, one deeper.
@@ -51,6 +70,8 @@ pub enum StepKind<'a> {
         value: &'a str,
         /// The event's value, `None` where it is absent.
         found: Option<&'a str>,
+        /// Where the event holds that value; `None` also in an event that was not read from bytes.
+        place: Option<Place>,
     },
 }
 
@@ -67,12 +88,34 @@ impl<'a> Explanation<'a> {
     pub fn steps(&self) -> &[Step<'a>] {
         &self.steps
     }
+
+    /// The smallest reason of the verdict, and the smallest change that would turn a miss into a
+    /// match. Takes at most [`WORK`](analysis::WORK) steps, as an analysis does.
+    #[must_use]
+    pub fn why(&self) -> Why<'a> {
+        analysis::why(self.filter, &self.steps)
+    }
+}
+
+impl Serialize for Explanation<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Members<'e> {
+            holds: bool,
+            steps: &'e [Step<'e>],
+            #[serde(flatten)]
+            why: Why<'e>,
+        }
+        Members { holds: self.holds, steps: &self.steps, why: self.why() }.serialize(serializer)
+    }
 }
 
 impl Filter {
     /// The verdict on an event, part by part.
     #[must_use]
     pub fn explain<'a>(&'a self, event: &'a Event<'_>) -> Explanation<'a> {
+        let places = event.places();
+        let place = |attribute: &str| places.get(event.layout().find(attribute)?)?.clone();
         let mut steps = Vec::with_capacity(self.nodes().len());
         let mut open: Vec<usize> = Vec::new();
         for (at, node) in self.nodes().enumerate() {
@@ -83,7 +126,9 @@ impl Filter {
                     let found = self.value(&term, event);
                     let attribute = self.profile().attribute_name(term.attribute);
                     let (operator, value) = (term.operator, term.value);
-                    (StepKind::Term { attribute, operator, value, found }, term.holds(found))
+                    let place = place(attribute);
+                    let kind = StepKind::Term { attribute, operator, value, found, place };
+                    (kind, term.holds(found))
                 }
                 // Set below, once the operands are known.
                 Node::And { .. } => (StepKind::And, false),
@@ -106,6 +151,6 @@ impl Filter {
             }
         }
         let holds = steps.first().is_none_or(|step| step.holds);
-        Explanation { holds, steps }
+        Explanation { filter: self, holds, steps }
     }
 }

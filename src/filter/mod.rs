@@ -24,14 +24,17 @@
 //! # Ok::<(), hooksieve::filter::Error>(())
 //! ```
 
+pub mod analysis;
 mod check;
 mod error;
 mod explain;
 mod profile;
+mod warning;
 
 pub use error::{Error, Problem, Violation, ViolationKind, Violations};
 pub use explain::{Explanation, Step, StepKind};
 pub use profile::{Attribute, Operator, Profile, ProfileError};
+pub use warning::{Warning, WarningKind};
 
 use crate::event::Event;
 use crate::syntax::{Shape, Span, Value, write_tree};

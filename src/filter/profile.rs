@@ -103,6 +103,13 @@ impl Operator {
     }
 }
 
+/// As it is written.
+impl serde::Serialize for Operator {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Display for Operator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.compare_op().fmt(f)
@@ -250,6 +257,10 @@ impl Profile {
     #[must_use]
     pub fn layout(&self) -> &Layout {
         &self.0.layout
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.0.limits
     }
 
     pub(crate) fn attribute_name(&self, index: usize) -> &str {

@@ -4,7 +4,7 @@ use crate::syntax::{excerpt, quote};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, LazyLock};
@@ -49,6 +49,8 @@ pub struct KnownType {
     description: Option<Box<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     newer_name: Option<Box<str>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    carries: BTreeMap<Box<str>, bool>,
 }
 
 impl KnownType {
@@ -74,6 +76,14 @@ impl KnownType {
     #[must_use]
     pub fn newer_name(&self) -> Option<&str> {
         self.newer_name.as_deref()
+    }
+
+    /// Whether such events have an attribute of filters, some of them at least, or never; `None`
+    /// where that is not known.
+    #[must_use]
+    pub fn carries(&self, attribute: &str) -> Option<bool> {
+        let mut known = self.carries.iter();
+        known.find(|(name, _)| name.eq_ignore_ascii_case(attribute)).map(|(_, carries)| *carries)
     }
 
     /// Whether webhooks of this level may subscribe to it.
@@ -140,6 +150,8 @@ struct Item {
     levels: Option<Vec<Level>>,
     description: Option<Box<str>>,
     newer_name: Option<Box<str>>,
+    #[serde(default)]
+    carries: BTreeMap<Box<str>, bool>,
 }
 
 impl Catalogue {
@@ -151,8 +163,10 @@ impl Catalogue {
 
     /// Reads a catalogue in the shape of the API's `GET /event-types`:
     /// `{"data":[{"name","title","levels","description"}]}`, of which `name` alone is required. A
-    /// type without `levels` supports both. `newerName`, which the API does not have, is the name
-    /// that events of the type go by since it was renamed.
+    /// type without `levels` supports both. The API does not have `newerName`, the name that events
+    /// of the type go by since it was renamed, and `carries`, which says of attributes of filters
+    /// whether events of the type have them: `{"id": false, "spaceId": true}`. One that it does not
+    /// name may be there or not.
     ///
     /// # Errors
     ///
@@ -163,7 +177,7 @@ impl Catalogue {
         let mut names = HashMap::new();
         let mut types = Vec::with_capacity(listing.0.data.len());
         for (at, Object(item)) in listing.0.data.into_iter().enumerate() {
-            let Item { name, title, levels, description, newer_name } = item;
+            let Item { name, title, levels, description, newer_name, carries } = item;
             for name in std::iter::once(&name).chain(&newer_name) {
                 if name.is_empty() {
                     return Err(CatalogueError::EmptyName(at));
@@ -175,7 +189,7 @@ impl Catalogue {
             let title = title.unwrap_or_else(|| name.clone());
             let levels = levels.unwrap_or_else(|| Level::ALL.into());
             let levels = Level::ALL.into_iter().filter(|level| levels.contains(level)).collect();
-            types.push(KnownType { name, title, levels, description, newer_name });
+            types.push(KnownType { name, title, levels, description, newer_name, carries });
         }
         Ok(Self(Arc::new(Inner { types: types.into(), names, renames: false })))
     }
@@ -198,6 +212,27 @@ impl Catalogue {
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&KnownType> {
         self.0.types.get(*self.0.names.get(name)?)
+    }
+
+    /// Whether it is known that no event of these types has an attribute. Of a type that is unknown
+    /// nothing is, and without types there are no events to speak of.
+    ///
+    /// ```
+    /// use hooksieve::event::EventType;
+    /// use hooksieve::webhook::Catalogue;
+    ///
+    /// let catalogue = Catalogue::builtin();
+    /// let reloads = [EventType::from("com.qlik.v1.app.reload.finished")];
+    /// assert!(catalogue.lacks(&reloads, "id"));
+    /// assert!(!catalogue.lacks(&reloads, "topLevelResourceId"));
+    /// ```
+    #[must_use]
+    pub fn lacks(&self, event_types: &[EventType], attribute: &str) -> bool {
+        let lacks = |event_type: &EventType| {
+            let known = self.find(event_type.as_str());
+            known.and_then(|known| known.carries(attribute)) == Some(false)
+        };
+        !event_types.is_empty() && event_types.iter().all(lacks)
     }
 
     /// The names under which a subscription to `event_type` receives events: its own, and with

@@ -93,9 +93,7 @@ impl<'a> Check<'a> {
         let mut seen = HashSet::new();
         for (name, value) in members {
             let first = seen.insert(name);
-            // Whoever reads what a store gave has no use for warnings.
-            let warns = matches!(self.basis, Basis::Document { id_required: false });
-            if first && !warns {
+            if first && !self.warns() {
                 continue;
             }
             let (pointer, shown) = (format!("/{}", token(name)), quote(name));
@@ -123,6 +121,11 @@ impl<'a> Check<'a> {
                 Some(_) => {}
             }
         }
+    }
+
+    /// Whoever reads what a store gave has no use for warnings.
+    fn warns(&self) -> bool {
+        matches!(self.basis, Basis::Document { id_required: false })
     }
 
     fn is_patch(&self) -> bool {
@@ -378,6 +381,11 @@ impl<'a> Check<'a> {
             types.map(|types| types.iter().map(|name| self.rules.as_in_profile(name)).collect());
         match self.rules.profile.filter(text, types.as_deref()) {
             Ok(filter) => {
+                if self.warns() {
+                    let types = types.unwrap_or_default();
+                    let warnings = content::filter_warnings(self.rules, &filter, text, &types);
+                    warnings.into_iter().for_each(|warning| self.warnings.push(warning));
+                }
                 let written = (!text.chars().all(is_space)).then(|| text.into());
                 Some((filter, written))
             }

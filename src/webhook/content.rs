@@ -2,7 +2,7 @@
 
 use super::headers::Header;
 use super::url::Target;
-use super::{Level, Origin, Problem, ProblemKind, Secret, Stamp};
+use super::{Level, Origin, Problem, ProblemKind, Rules, Secret, Stamp};
 use crate::event::{EventType, TenantId, UserId};
 use crate::filter::Filter;
 
@@ -89,10 +89,23 @@ pub(super) struct Server {
 
 impl Content {
     /// What is allowed, and hardly meant.
-    pub(super) fn warnings(&self) -> Vec<Problem> {
+    pub(super) fn warnings(&self, rules: &Rules) -> Vec<Problem> {
         let types = self.event_types.is_empty().then(no_event_types);
-        url_warning(&self.target).into_iter().chain(types).collect()
+        let text = self.filter_text.as_deref().unwrap_or_default();
+        let filter = filter_warnings(rules, &self.filter, text, &self.event_types);
+        url_warning(&self.target).into_iter().chain(types).chain(filter).collect()
     }
+}
+
+/// What is hardly meant in a filter of this text.
+pub(super) fn filter_warnings(
+    rules: &Rules,
+    filter: &Filter,
+    text: &str,
+    event_types: &[EventType],
+) -> Vec<Problem> {
+    let warnings = filter.warnings(text, |name| rules.catalogue.lacks(event_types, name));
+    warnings.iter().map(|warning| Problem::of_filter(&warning.into(), "")).collect()
 }
 
 pub(super) fn url_warning(target: &Target) -> Option<Problem> {

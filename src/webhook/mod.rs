@@ -438,12 +438,12 @@ impl Webhook {
     ///
     /// let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/"}"#)?;
     /// let webhook = Webhook::create(&draft, &Rules::default(), Creation::new("w1", "u1", now))?;
-    /// assert_eq!(webhook.warnings()[0].code(), "event-types-none");
+    /// assert_eq!(webhook.warnings(&Rules::default())[0].code(), "event-types-none");
     /// # Ok::<(), hooksieve::webhook::Problems>(())
     /// ```
     #[must_use]
-    pub fn warnings(&self) -> Vec<Problem> {
-        self.content.warnings()
+    pub fn warnings(&self, rules: &Rules) -> Vec<Problem> {
+        self.content.warnings(rules)
     }
 
     /// Whether it was read from a response, and has a secret or encrypted headers whose values

@@ -354,7 +354,7 @@ kinds! {
         EventTypeLevel = "event-type-level",
         /// A warning: no event types, so the webhook never fires.
         NoEventTypes = "event-types-none",
-        /// A mistake in the filter; the codes are those of [`filter::Problem`].
+        /// A mistake in the filter, or a warning of it; the codes are those of [`filter::Problem`].
         Filter = "filter",
         /// A header name that is no token.
         HeaderName = "header-name",

@@ -12,6 +12,7 @@
     reason = "test code shared by several crates, none of which uses all of it"
 )]
 
+pub mod analysis;
 pub mod delivery;
 pub mod event;
 pub mod history;

@@ -1,0 +1,123 @@
+//! Laws of the analysis: what it says holds of every event of a small world.
+
+use super::history::{Choices, filter_text};
+use hooksieve::event::Event;
+use hooksieve::filter::analysis::{Reach, Relation, Witness};
+use hooksieve::filter::{Filter, Profile};
+
+/// What generated filters mention, one value more, and none.
+const HELD: [(&str, &[Option<&str>]); 4] = [
+    ("id", &[Some("a"), Some("b"), Some("A"), Some(""), Some("other"), None]),
+    ("spaceId", &[Some("a"), Some("b"), Some("A"), Some(""), Some("other"), None]),
+    ("topLevelResourceId", &[Some("a"), Some("b"), Some("A"), Some(""), Some("other"), None]),
+    ("data.status", &[Some("ok"), Some("error"), Some("other"), None]),
+];
+
+/// Every event that generated filters can tell from others.
+pub fn events(profile: &Profile) -> Vec<Event<'_>> {
+    let mut events = vec![Event::new(profile.layout(), "t", "x")];
+    for (name, held) in HELD {
+        events = events
+            .into_iter()
+            .flat_map(|event| {
+                held.iter().map(move |value| match value {
+                    Some(value) => event.clone().with_attribute(name, *value).expect("it is known"),
+                    None => event.clone(),
+                })
+            })
+            .collect();
+    }
+    events
+}
+
+fn event<'p>(profile: &'p Profile, witness: &Witness) -> Event<'p> {
+    witness.iter().fold(Event::new(profile.layout(), "t", "x"), |event, (name, value)| {
+        event.with_attribute(name, value.to_owned()).expect("it is known")
+    })
+}
+
+/// Two filters made from bytes: what is said of each, and of one in place of the other.
+pub fn analysis(bytes: &[u8]) {
+    let profile = Profile::webhook();
+    let mut choices = Choices(bytes);
+    let filters = [4, 3].map(|depth| {
+        let text = filter_text(&mut choices, depth);
+        profile.filter(&text, None).expect("generated filters are valid")
+    });
+    let events = events(&profile);
+    let verdicts = filters
+        .each_ref()
+        .map(|filter| events.iter().map(|event| filter.matches(event)).collect::<Vec<_>>());
+    for (filter, verdicts) in filters.iter().zip(&verdicts) {
+        one(&profile, filter, verdicts, &events);
+    }
+    let [old, new] = &filters;
+    let diff = old.diff(new);
+    let some = |kind: (bool, bool)| {
+        verdicts[0].iter().zip(&verdicts[1]).any(|(old, new)| (*old, *new) == kind)
+    };
+    let relation = match (some((false, true)), some((true, false)), some((true, true))) {
+        (false, false, _) => Relation::Equivalent,
+        (false, true, _) => Relation::Narrower,
+        (true, false, _) => Relation::Wider,
+        (true, true, false) => Relation::Disjoint,
+        (true, true, true) => Relation::Overlapping,
+    };
+    assert_eq!(diff.relation, relation, "{old} to {new}");
+    for (witness, [no, yes]) in [(&diff.gained, [old, new]), (&diff.lost, [new, old])] {
+        let event = witness.as_ref().map(|witness| event(&profile, witness));
+        let right = event.is_none_or(|event| yes.matches(&event) && !no.matches(&event));
+        assert!(right, "a witness of a difference differs: {witness:?} from {old} to {new}");
+    }
+}
+
+fn one(profile: &Profile, filter: &Filter, verdicts: &[bool], events: &[Event<'_>]) {
+    let analysis = filter.analyze();
+    assert!(analysis.is_complete(), "small filters are decided: {filter}");
+    let reach = match (verdicts.contains(&true), verdicts.contains(&false)) {
+        (true, true) => Reach::Sometimes,
+        (true, false) => Reach::Always,
+        _ => Reach::Never,
+    };
+    assert_eq!(analysis.reach(), reach, "{filter}");
+    let holds = |witness: &Witness| filter.matches(&event(profile, witness));
+    assert_eq!(analysis.matching().map(holds), (reach != Reach::Never).then_some(true));
+    assert_eq!(analysis.missing().map(holds), (reach != Reach::Always).then_some(false));
+    let text = filter.to_string();
+    if let Some(simplified) = analysis.simplified() {
+        let same =
+            events.iter().zip(verdicts).all(|(event, held)| simplified.matches(event) == *held);
+        assert!(same, "{filter} is simplified to {simplified}");
+        assert!(
+            simplified.to_string().len() < text.len(),
+            "{filter} is simplified to {simplified}"
+        );
+        let again = simplified.analyze();
+        assert!(again.redundant().is_empty(), "{simplified} of {filter} is irredundant");
+    }
+    for warning in filter.warnings(&text, |_| true) {
+        assert!(text.get(warning.span().range()).is_some_and(|part| !part.is_empty()));
+    }
+    // One event in some.
+    for (event, held) in events.iter().zip(verdicts).step_by(97) {
+        let explanation = filter.explain(event);
+        assert_eq!(explanation.holds(), *held);
+        let why = explanation.why();
+        assert!(why.exact, "small filters are decided: {filter}");
+        for change in why.change.iter().flatten() {
+            assert_eq!(event.attribute(change.attribute), change.found);
+            assert_ne!(change.found, change.to, "a change changes");
+        }
+        let alike = |other: &Event<'_>| {
+            let other = filter.explain(other);
+            why.reason
+                .iter()
+                .all(|part| other.steps()[*part].holds == explanation.steps()[*part].holds)
+        };
+        let decided = events
+            .iter()
+            .zip(verdicts)
+            .all(|(other, held)| *held == explanation.holds() || !alike(other));
+        assert!(decided, "{filter}: {why:?} decides");
+    }
+}
