@@ -3,10 +3,12 @@
 mod answers;
 mod batches;
 mod check;
+mod diff;
 mod event_types;
 mod events;
 mod explain;
 mod generate;
+mod history;
 mod items;
 mod matching;
 mod patch;
@@ -14,6 +16,7 @@ mod progress;
 mod report;
 mod requests;
 mod threads;
+mod trial;
 mod validate;
 mod webhooks;
 mod workload;
@@ -42,6 +45,8 @@ enum Verb {
     EventTypes(event_types::Arguments),
     Match(matching::Arguments),
     Explain(explain::Arguments),
+    Diff(diff::Arguments),
+    Try(trial::Arguments),
     Requests(requests::Arguments),
     Generate(generate::Arguments),
 }
@@ -158,6 +163,8 @@ pub(crate) fn main() -> ExitCode {
         Verb::EventTypes(arguments) => arguments.format,
         Verb::Match(arguments) => arguments.format,
         Verb::Explain(arguments) => arguments.format,
+        Verb::Diff(arguments) => arguments.format,
+        Verb::Try(arguments) => arguments.format,
         Verb::Requests(arguments) => arguments.format(),
         Verb::Generate(arguments) => arguments.format,
     });
@@ -168,6 +175,8 @@ pub(crate) fn main() -> ExitCode {
         Verb::EventTypes(arguments) => event_types::run(&arguments, &mut out),
         Verb::Match(arguments) => matching::run(arguments, &mut out),
         Verb::Explain(arguments) => explain::run(arguments, &mut out),
+        Verb::Diff(arguments) => diff::run(arguments, &mut out),
+        Verb::Try(arguments) => trial::run(arguments, &mut out),
         Verb::Requests(arguments) => requests::run(&arguments, &mut out),
         Verb::Generate(arguments) => generate::run(&arguments, &mut out),
     };

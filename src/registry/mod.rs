@@ -58,6 +58,7 @@
 //! themselves are held once; the last one that was replaced or removed, until the next change. [`Registry::stats`] tells the bytes.
 
 mod deliveries;
+mod dry_run;
 mod error;
 mod limits;
 mod reader;
@@ -65,6 +66,7 @@ mod snapshot;
 mod tenant;
 
 pub use deliveries::{DeliverError, Deliveries};
+pub use dry_run::{Comparison, Effect, Trial, Verdicts};
 use error::bounded;
 pub use error::{LoadError, NotLoaded, PutError, PutErrorKind, UpdateError};
 pub use limits::Limits;

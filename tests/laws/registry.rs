@@ -3,7 +3,7 @@
 use super::history::{Choices, filter_text};
 use hooksieve::delivery::Sender;
 use hooksieve::event::{Event, TenantId};
-use hooksieve::matcher::{Access, Subscription};
+use hooksieve::matcher::{Access, Subscription, Verdict};
 use hooksieve::registry::{Limits, Registry, subscription};
 use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
 use serde_json::json;
@@ -180,6 +180,7 @@ pub fn program(bytes: &[u8]) -> usize {
                 let event = RULES.profile().read_event(bytes.as_bytes()).expect("an event");
                 let access = *choices.pick(&[Access::Owner, Access::Everyone]);
                 let ids = delivered(&mut reader, &bytes, access);
+                let verdicts = registry.verdicts(&event, access);
                 let Some(found) = twin.get(event.tenant()) else {
                     assert!(ids.is_none(), "not loaded is not nobody");
                     continue;
@@ -188,6 +189,13 @@ pub fn program(bytes: &[u8]) -> usize {
                 assert_eq!(revision, found.revision, "an answer tells its revision");
                 ids.sort_unstable();
                 assert_eq!(ids, wanted(found, &event, access), "the reference's answer");
+                let verdicts = verdicts.expect("it is loaded");
+                assert_eq!(verdicts.webhooks.len(), found.webhooks.len(), "one for each webhook");
+                let hit = |(_, verdict): &&(_, Verdict)| *verdict == Verdict::Matched;
+                let mut hit: Vec<String> =
+                    verdicts.webhooks.iter().filter(hit).map(|(w, _)| w.id().to_string()).collect();
+                hit.sort_unstable();
+                assert_eq!((hit, verdicts.revision), (ids.clone(), revision), "verdicts agree");
                 hits += ids.len();
             }
         }

@@ -1,0 +1,206 @@
+use super::history::{called, each_event};
+use super::report::{self, Entry};
+use super::webhooks::CatalogueArgument;
+use super::{Failure, Format, Out, Outcome, counted, plain};
+use anstyle::{AnsiColor, Style};
+use hooksieve::event::EventType;
+use hooksieve::filter::analysis::{Diff, Relation, Witness};
+use hooksieve::filter::{Error, Filter};
+use hooksieve::registry::{Comparison, Effect};
+use serde::Serialize;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Say what a change of filter changes, over all events that could be
+///
+/// The relation is that of NEW to OLD; `gained` are attributes that NEW matches and OLD does not,
+/// `lost` the other way round. An empty filter matches everything.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The filter as it is
+    #[arg(value_name = "OLD")]
+    old: String,
+    /// The filter as it is to be
+    #[arg(value_name = "NEW")]
+    new: String,
+    /// The webhook's event types, for the rules about them; not applied where none is given
+    #[arg(long = "event-type", value_name = "TYPE")]
+    event_types: Vec<String>,
+    /// Compare them over the events of a file, too; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    events: Vec<PathBuf>,
+    #[command(flatten)]
+    catalogue: CatalogueArgument,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+}
+
+/// How many events are named.
+const NAMED: usize = 5;
+
+pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+    let rules = arguments.catalogue.rules()?;
+    let types: Vec<EventType> = arguments.event_types.iter().map(|t| (**t).into()).collect();
+    let types = (!types.is_empty()).then_some(&*types);
+    let read = |text: &str| rules.profile().filter(text, types);
+    let (old, new) = match (read(&arguments.old), read(&arguments.new)) {
+        (Ok(old), Ok(new)) => (old, new),
+        (old, new) => {
+            refuse(out, &arguments, old.err().as_ref(), new.err().as_ref())?;
+            return Ok(Outcome::BadInput);
+        }
+    };
+    let diff = old.diff(&new);
+    let mut over = Over::new(old, new);
+    let asked = !arguments.events.is_empty();
+    let good = match asked {
+        true => each_event(arguments.events, rules.profile(), |line, event| {
+            over.take(called(line, event), event);
+            Ok(())
+        })?,
+        false => true,
+    };
+    match arguments.format {
+        Format::Json => out.json(&Line { diff: &diff, events: asked.then(|| over.counts()) })?,
+        Format::Text => {
+            text(out, &diff)?;
+            if asked {
+                over.text(out)?;
+            }
+        }
+    }
+    Ok(if good { Outcome::Well } else { Outcome::BadInput })
+}
+
+/// What is wrong with one filter or both.
+fn refuse(
+    out: &mut Out,
+    arguments: &Arguments,
+    old: Option<&Error>,
+    new: Option<&Error>,
+) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Refusal {
+        valid: bool,
+        old: Vec<Entry>,
+        new: Vec<Entry>,
+    }
+    let entries = |error: Option<&Error>| error.map(report::entries).unwrap_or_default();
+    if arguments.format == Format::Json {
+        out.json(&Refusal { valid: false, old: entries(old), new: entries(new) })?;
+        return Ok(());
+    }
+    for (error, written, name) in [(old, &arguments.old, "OLD"), (new, &arguments.new, "NEW")] {
+        if let Some(error) = error {
+            write!(out, "{}", report::draw(report::of_filter(written, error, Some(name))))?;
+        }
+    }
+    Ok(())
+}
+
+/// What is printed for programs.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    diff: &'a Diff,
+    /// None where no events were given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<Counts>,
+}
+
+#[derive(Serialize)]
+struct Counts {
+    kept: u64,
+    gained: u64,
+    lost: u64,
+    neither: u64,
+}
+
+/// Both filters over events that have been.
+struct Over {
+    comparison: Comparison,
+    gained: Vec<String>,
+    lost: Vec<String>,
+}
+
+impl Over {
+    fn new(old: Filter, new: Filter) -> Self {
+        Self { comparison: Comparison::new(old, new), gained: Vec::new(), lost: Vec::new() }
+    }
+
+    fn take(&mut self, called: String, event: &hooksieve::event::Event<'_>) {
+        let named = match self.comparison.event(event) {
+            Effect::Gained => &mut self.gained,
+            Effect::Lost => &mut self.lost,
+            Effect::Kept | Effect::Neither => return,
+        };
+        if named.len() < NAMED {
+            named.push(called);
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        let Comparison { kept, gained, lost, neither, .. } = self.comparison;
+        Counts { kept, gained, lost, neither }
+    }
+
+    fn text(&self, out: &mut Out) -> io::Result<()> {
+        let Counts { kept, gained, lost, neither } = self.counts();
+        let events = counted(kept + gained + lost + neither, "event", "events");
+        writeln!(
+            out,
+            "\nof {events}: {kept} kept, {gained} gained, {lost} lost, {neither} neither"
+        )?;
+        for (word, style, names, count) in
+            [("gained", GOOD, &self.gained, gained), ("lost", POOR, &self.lost, lost)]
+        {
+            for name in names {
+                writeln!(out, "  {style}{word:6}{style:#}  {name}")?;
+            }
+            let more = count - names.len() as u64;
+            if more > 0 {
+                writeln!(out, "          and {more} more")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default();
+const POOR: Style = AnsiColor::Red.on_default();
+
+fn text(out: &mut Out, diff: &Diff) -> io::Result<()> {
+    let (word, says) = match diff.relation {
+        Relation::Equivalent => ("equivalent", "both match the same events"),
+        Relation::Narrower => ("narrower", "the new filter matches less, and nothing else"),
+        Relation::Wider => ("wider", "the new filter matches all that the old one does, and more"),
+        Relation::Overlapping => ("overlapping", "each matches something that the other does not"),
+        Relation::Disjoint => ("disjoint", "they match no event in common"),
+        _ => ("undecided", "the filters are too involved to be compared in the time given"),
+    };
+    writeln!(out, "{BOLD}{word}{BOLD:#}: {says}")?;
+    let known = diff.relation != Relation::Undecided;
+    for (word, style, witness) in [("gained", GOOD, &diff.gained), ("lost", POOR, &diff.lost)] {
+        match witness {
+            Some(witness) => writeln!(out, "  {style}{word:6}{style:#}  {}", shown(witness))?,
+            None if known => writeln!(out, "  {DIM}{word:6}  nothing{DIM:#}")?,
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// An example of attributes.
+fn shown(witness: &Witness) -> String {
+    let value = |(name, value): (&str, &str)| {
+        let value = serde_json::to_string(value).unwrap_or_default();
+        format!("{name} {}", plain(&value))
+    };
+    match witness.iter().map(value).collect::<Vec<_>>() {
+        none if none.is_empty() => "an event without these attributes, for one".to_owned(),
+        values => format!("{}, for one", values.join(", ")),
+    }
+}

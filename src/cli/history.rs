@@ -1,0 +1,58 @@
+//! Events of files, for the verbs that ask what would have been.
+
+use super::batches::Batches;
+use super::events::Trouble;
+use super::webhooks::line_of;
+use super::{Failure, plain};
+use hooksieve::event::{Event, Shapes};
+use hooksieve::filter::Profile;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Gives every event with the number of its line to `take`, and says of what is none why, on
+/// standard error; whether all were good.
+pub(super) fn each_event(
+    files: Vec<PathBuf>,
+    profile: &Profile,
+    mut take: impl FnMut(usize, &Event<'_>) -> Result<(), Failure>,
+) -> Result<bool, Failure> {
+    let (mut batches, mut shapes, mut good) = (Batches::new(files), Shapes::default(), true);
+    while let Some(mut batch) = batches.next(usize::MAX) {
+        let trouble = batch.trouble.take();
+        let name = plain(&batch.name);
+        let mut bad = |line: usize, code: &str, message: String, help: &str| {
+            good = false;
+            let message = plain(&message);
+            let _ = writeln!(io::stderr(), "{name}:{line}: error[{code}]: {message}; {help}");
+        };
+        for document in batch.documents() {
+            match profile.read_event_with(document.bytes, &mut shapes) {
+                Ok(event) => take(document.line, &event)?,
+                Err(error) => {
+                    let line = document.line + line_of(document.bytes, &error) - 1;
+                    bad(line, error.code(), error.to_string(), error.help());
+                }
+            }
+        }
+        match trouble {
+            None => {}
+            Some(Trouble::Io(error)) => return Err(Failure::Input(name, error)),
+            Some(Trouble::Line { line, message }) => {
+                bad(line, "event-too-long", format!("line {message}"), "give smaller events");
+            }
+            Some(Trouble::Broken { line, message }) => {
+                bad(line, "event-syntax", message, "mend the file; nothing behind it was read");
+                return Ok(false);
+            }
+        }
+    }
+    Ok(good)
+}
+
+/// How an event is called: its id, or where it has none, its line.
+pub(super) fn called(line: usize, event: &Event<'_>) -> String {
+    match event.id() {
+        Some(id) => format!("{} (line {line})", plain(id)),
+        None => format!("line {line}"),
+    }
+}

@@ -1,0 +1,221 @@
+use super::history::{called, each_event};
+use super::items::Items;
+use super::report::{self, Grade};
+use super::webhooks::{CatalogueArgument, finding, origin};
+use super::{AccessArgument, Failure, Format, Out, Outcome, counted, plain};
+use anstyle::{AnsiColor, Style};
+use hooksieve::event::Event;
+use hooksieve::filter::{Explanation, StepKind};
+use hooksieve::matcher::Verdict;
+use hooksieve::registry::Trial;
+use hooksieve::webhook::Webhook;
+use serde::Serialize;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Try a webhook on events that have been: which it would want, and why
+///
+/// It is taken as enabled, and its event types are held against each event as they are.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The webhook: a draft, a response of the API, or as it is stored
+    #[arg(long, value_name = "DRAFT")]
+    webhook: PathBuf,
+    /// Its tenant, if it does not say; that of the first event without it
+    #[arg(long, value_name = "ID", value_parser = super::tenant)]
+    tenant: Option<String>,
+    /// Who may access an event's resource, for webhooks of level `user`
+    #[arg(long, value_enum, default_value = "owner")]
+    access: AccessArgument,
+    /// Of how many events that match, and that the filter misses, to say why
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    reasons: usize,
+    #[command(flatten)]
+    catalogue: CatalogueArgument,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+    /// Files of events: one a line, an array, or one object; standard input without any
+    #[arg(value_name = "EVENTS")]
+    events: Vec<PathBuf>,
+}
+
+pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+    let rules = arguments.catalogue.rules()?;
+    let Some(webhook) = webhook(&arguments, &rules)? else { return Ok(Outcome::BadInput) };
+    let own = webhook.tenant().map(|tenant| tenant.as_str().to_owned());
+    let mut tenant = own.or(arguments.tenant);
+    let mut trial = None;
+    let mut print = Print { out, format: arguments.format, most: arguments.reasons, why: [0; 2] };
+    let (rules, access) = (&rules, arguments.access.access());
+    let good = each_event(arguments.events, rules.profile(), |line, event| {
+        let trial = trial.get_or_insert_with(|| {
+            let tenant = tenant.take().unwrap_or_else(|| event.tenant().to_owned());
+            Trial::new(&webhook, tenant, rules)
+        });
+        let verdict = trial.event(event, access);
+        let decided = matches!(verdict, Verdict::Matched | Verdict::FilterFalse);
+        let explanation = decided.then(|| trial.subscription().filter().explain(event));
+        if let Some(explanation) = explanation {
+            print.event(line, event, verdict, &explanation)?;
+        }
+        Ok(())
+    })?;
+    print.end(trial.as_ref())?;
+    Ok(if good { Outcome::Well } else { Outcome::BadInput })
+}
+
+/// The one webhook of a file, or its problems on standard error.
+fn webhook(
+    arguments: &Arguments,
+    rules: &hooksieve::webhook::Rules,
+) -> Result<Option<Webhook>, Failure> {
+    let Items { name, mut list, .. } = Items::read(&arguments.webhook)?;
+    let (Some(item), 0) = (list.pop(), list.len()) else {
+        return Err(Failure::Usage(format!("{name} does not hold one webhook alone")));
+    };
+    let place = origin(&name, item.line, "");
+    let drawn = match item.draft {
+        Err(malformed) => report::draw(std::iter::once(malformed.finding(&place))),
+        Ok(mut draft) => {
+            if !draft.has("id") {
+                draft.set("id", "draft");
+            }
+            match Webhook::read(&draft, rules) {
+                Ok(webhook) => return Ok(Some(webhook)),
+                Err(problems) => report::draw(
+                    problems.iter().map(|problem| finding(problem, &draft, &place, Grade::Error)),
+                ),
+            }
+        }
+    };
+    let _ = write!(anstream::stderr(), "{drawn}");
+    Ok(None)
+}
+
+struct Print<'o> {
+    out: &'o mut Out,
+    format: Format,
+    most: usize,
+    /// Of how many events it was said why: of those that match, and of those that do not.
+    why: [usize; 2],
+}
+
+/// What is printed of an event for programs: of each that matches, and of the first that the filter
+/// misses.
+#[derive(Serialize)]
+struct Line<'a> {
+    line: usize,
+    event: Option<&'a str>,
+    matched: bool,
+    /// Of the first ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<&'a Explanation<'a>>,
+}
+
+/// The last line for programs.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Sum {
+    events: u64,
+    matched: u64,
+    other_tenant: u64,
+    event_type: u64,
+    access: u64,
+    filter: u64,
+}
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default();
+const POOR: Style = AnsiColor::Red.on_default();
+
+impl Print<'_> {
+    fn event(
+        &mut self,
+        line: usize,
+        event: &Event<'_>,
+        verdict: Verdict,
+        explanation: &Explanation<'_>,
+    ) -> Result<(), Failure> {
+        let matched = verdict == Verdict::Matched;
+        let [hit, missed] = &mut self.why;
+        let said = if matched { hit } else { missed };
+        let explains = *said < self.most;
+        *said += 1;
+        if !matched && !explains {
+            return Ok(());
+        }
+        let filter = explains.then_some(explanation);
+        match self.format {
+            Format::Json => {
+                self.out.json(&Line { line, event: event.id(), matched, filter })?;
+            }
+            Format::Text => {
+                let (style, mark) = if matched { (GOOD, "✓") } else { (POOR, "✗") };
+                let name = called(line, event);
+                let why = filter.map(|filter| why(filter, matched)).unwrap_or_default();
+                writeln!(self.out, "{style}{mark}{style:#} {name}{DIM}{why}{DIM:#}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, trial: Option<&Trial>) -> io::Result<()> {
+        let count = |verdict| trial.map_or(0, |trial| trial.count(verdict));
+        let sum = Sum {
+            events: trial.map_or(0, Trial::events),
+            matched: count(Verdict::Matched),
+            other_tenant: count(Verdict::OtherTenant),
+            event_type: count(Verdict::OtherEventType),
+            access: count(Verdict::NoAccess),
+            filter: count(Verdict::FilterFalse),
+        };
+        if self.format == Format::Json {
+            return self.out.json(&sum);
+        }
+        let events = counted(sum.events, "event", "events");
+        writeln!(self.out, "{BOLD}{} of {events} would be delivered{BOLD:#}", sum.matched)?;
+        for (count, what) in [
+            (sum.other_tenant, "of another tenant"),
+            (sum.event_type, "of a type that it does not name"),
+            (sum.access, "on resources that its owner may not access"),
+            (sum.filter, "that its filter does not match"),
+        ] {
+            if count > 0 {
+                writeln!(self.out, "{count:6}  {what}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The smallest reason of a match, or the smallest change that would make one.
+fn why(explanation: &Explanation<'_>, matched: bool) -> String {
+    let why = explanation.why();
+    let value = |value: Option<&str>| match value {
+        Some(value) => plain(&serde_json::to_string(value).unwrap_or_default()),
+        None => "another one, or absent".to_owned(),
+    };
+    if !matched {
+        let Some(change) = why.change else { return String::new() };
+        let changes: Vec<_> = change
+            .iter()
+            .map(|change| {
+                let found = change.found.map_or("absent".to_owned(), |found| value(Some(found)));
+                format!("{} is {found}, not {}", change.attribute, value(change.to))
+            })
+            .collect();
+        return format!("  {}", changes.join(", and "));
+    }
+    let term = |at: &usize| match explanation.steps().get(*at).map(|step| &step.kind) {
+        Some(StepKind::Term { attribute, operator, value: wanted, .. }) => {
+            Some(format!("{attribute} {operator} {}", value(Some(wanted))))
+        }
+        _ => None,
+    };
+    match why.reason.iter().filter_map(term).collect::<Vec<_>>() {
+        none if none.is_empty() => String::new(),
+        terms => format!("  {}", terms.join(", ")),
+    }
+}

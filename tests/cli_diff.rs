@@ -1,0 +1,129 @@
+//! `hooksieve diff` and `hooksieve try`, as their users see them.
+#![cfg(feature = "cli")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
+
+mod program;
+
+use program::{EVENTS, Temporary, run, sample, shown};
+use serde_json::{Value, json};
+
+const DRAFT: &str = "tests/data/draft.json";
+
+fn diff(arguments: &[&str]) -> Value {
+    let output = run(&[&["diff", "--format", "json"], arguments].concat(), b"");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn every_relation() {
+    for (old, new, expected) in [
+        (
+            r#"id eq "a" or id eq "b""#,
+            r#"id eq "b" or id eq "a""#,
+            json!({"relation": "equivalent", "gained": null, "lost": null}),
+        ),
+        (
+            r#"id eq "a" or id eq "b""#,
+            r#"id eq "a""#,
+            json!({"relation": "narrower", "gained": null, "lost": {"id": "b"}}),
+        ),
+        (r#"id eq "a""#, "", json!({"relation": "wider", "gained": {}, "lost": null})),
+        (
+            r#"id eq "a""#,
+            r#"spaceId eq "s""#,
+            json!({"relation": "overlapping", "gained": {"spaceId": "s"}, "lost": {"id": "a"}}),
+        ),
+        (
+            r#"id eq "a""#,
+            r#"id eq "b""#,
+            json!({"relation": "disjoint", "gained": {"id": "b"}, "lost": {"id": "a"}}),
+        ),
+    ] {
+        assert_eq!(diff(&[old, new]), expected, "{old} -> {new}");
+    }
+}
+
+#[test]
+fn over_events() {
+    let (old, new) = (r#"spaceId eq "64db65d5970c28d340790f5c""#, r#"data.status eq "error""#);
+    insta::assert_snapshot!("diff_text", shown(&["diff", old, new, "--events", EVENTS], ""));
+    let counted = diff(&[old, new, "--events", EVENTS]);
+    assert_eq!(counted["events"], json!({"kept": 1, "gained": 1, "lost": 4, "neither": 7}));
+    let bad = Temporary::new("events.ndjson", &format!("{}\n{{\n", sample(2)));
+    let output = run(&["diff", old, new, "--events", bad.path()], b"");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains(":2: error[event-syntax]: "), "{text}");
+}
+
+#[test]
+fn diff_of_what_is_no_filter() {
+    insta::assert_snapshot!("diff_wrong", shown(&["diff", "id eq a", r#"x eq "b""#], ""));
+    let output = run(&["diff", "--format", "json", "id eq a", r#"id eq "a""#], b"");
+    assert_eq!(output.status.code(), Some(1));
+    let line: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(line["valid"], false);
+    assert_eq!(line["old"][0]["code"], "filter-unquoted-value");
+    assert_eq!(line["new"], json!([]));
+    let status = r#"data.status eq "ok""#;
+    let output = run(&["diff", status, status, "--event-type", "com.qlik.v1.app.created"], b"");
+    assert_eq!(output.status.code(), Some(1), "the rules about event types are asked");
+}
+
+#[test]
+fn trials() {
+    let text = ["try", "--webhook", DRAFT, EVENTS];
+    insta::assert_snapshot!("try_text", shown(&text, ""));
+    let json = ["try", "--webhook", DRAFT, "--format", "json", "--reasons", "1", EVENTS];
+    insta::assert_snapshot!("try_json", shown(&json, ""));
+    let none = shown(&["try", "--webhook", DRAFT, "--reasons", "0", "-"], "");
+    assert!(none.starts_with("exit 0\n--- stdout\n0 of 0 events would be delivered\n"), "{none}");
+}
+
+/// A trial says what `match` says of the webhook once it is enabled.
+#[test]
+fn a_trial_is_what_match_says() {
+    let draft = std::fs::read_to_string(DRAFT).unwrap();
+    let tenant: Value = serde_json::from_str(&sample(0)).unwrap();
+    let tenant = tenant["tenantid"].as_str().unwrap().to_owned();
+    let mut webhook: Value = serde_json::from_str(&draft).unwrap();
+    webhook["enabled"] = true.into();
+    webhook["id"] = "w".into();
+    webhook["tenantId"] = tenant.into();
+    for filter in ["", r#"data.status eq "error""#, r#"spaceId ne "x""#] {
+        webhook["filter"] = filter.into();
+        let file = Temporary::new("webhook.json", &webhook.to_string());
+        let lines = |verb: &[&str]| -> Vec<Value> {
+            let output = run(&[verb, &["--format", "json", EVENTS]].concat(), b"");
+            let text = String::from_utf8(output.stdout).unwrap();
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        let tried = lines(&["try", "--webhook", file.path()]);
+        let matched = lines(&["match", "--webhooks", file.path()]);
+        let hit = |line: &&Value| line["webhooks"].as_array().is_some_and(|all| !all.is_empty());
+        let matched: Vec<_> = matched.iter().filter(hit).map(|line| &line["event"]).collect();
+        let hit = |line: &&Value| line["matched"] == true;
+        let tried: Vec<_> = tried.iter().filter(hit).map(|line| &line["event"]).collect();
+        assert_eq!(tried, matched, "{filter}");
+        assert!(!tried.is_empty());
+    }
+}
+
+#[test]
+fn trials_of_what_is_no_webhook() {
+    let wrong = Temporary::new("draft.json", r#"{"name": "", "url": "https://a.example/"}"#);
+    let output = run(&["try", "--webhook", wrong.path(), EVENTS], b"");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("error[member-too-short]: `name` is empty"), "{text}");
+    let output = run(&["try", "--webhook", program::WEBHOOKS, EVENTS], b"");
+    assert_eq!(output.status.code(), Some(2), "one webhook alone");
+}
