@@ -18,6 +18,7 @@ use allocation_counter::AllocationInfo;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use hooksieve::delivery::Sender;
+use hooksieve::event::Shapes;
 use hooksieve::matcher::Access;
 use hooksieve::registry::{Reader, Registry};
 use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
@@ -60,8 +61,8 @@ fn registry(case: Case) -> Registry {
     registry
 }
 
-fn matched(reader: &mut Reader, rules: &Rules, bytes: &Bytes) -> usize {
-    let event = rules.profile().read_event(bytes).expect("a valid event");
+fn matched(reader: &mut Reader, shapes: &mut Shapes, rules: &Rules, bytes: &Bytes) -> usize {
+    let event = rules.profile().read_event_with(bytes, shapes).expect("a valid event");
     let answer = reader.matches(&event, Access::Owner).expect("it is loaded");
     // Finding the webhooks is matching.
     answer.webhooks().map(|webhook| black_box(webhook).event_types().len()).sum()
@@ -86,7 +87,7 @@ fn allocations(once: impl FnOnce()) -> u64 {
 fn row(case: Case) {
     let registry = registry(case);
     let (rules, sender) = (registry.rules().clone(), Sender::default());
-    let mut reader = registry.reader();
+    let (mut reader, mut shapes) = (registry.reader(), Shapes::default());
     let mut source = Workload::new(Mix::Selective, 1_000, 7);
     let events: Vec<Bytes> = (0..100).map(|_| source.event(TENANT).into_bytes().into()).collect();
     let bodies: Vec<Bytes> = events
@@ -105,7 +106,8 @@ fn row(case: Case) {
     };
     let mut columns = vec![Vec::new(); 4];
     for _ in 0..ROUNDS {
-        let matches = per_request(Box::new(|at| matched(&mut reader, &rules, &events[at])));
+        let matches =
+            per_request(Box::new(|at| matched(&mut reader, &mut shapes, &rules, &events[at])));
         let signatures = per_request(Box::new(|at| {
             let sign = || usize::from(signed(black_box(&bodies[at]))[0]);
             if case.secret { (0..case.webhooks).map(|_| sign()).sum() } else { 0 }

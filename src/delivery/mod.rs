@@ -39,6 +39,7 @@ mod record;
 mod signature;
 
 pub use list::List;
+pub(crate) use payload::Kind;
 pub use payload::Payload;
 pub use record::{
     Delivery, DeliveryError, DeliveryId, OMITTED, RETENTION, Response, Status, Stored,

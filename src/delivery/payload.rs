@@ -38,12 +38,25 @@ pub struct Payload(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// In place, unless it is uncommonly long.
-    event_type: SmallVec<[u8; 64]>,
-    form: Form,
+    kind: Kind,
     own: Bytes,
     /// In the other form; `None` where that cannot be.
     other: OnceLock<Option<Bytes>>,
+}
+
+/// What of an event is kept beside its bytes.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// In place, unless it is uncommonly long.
+    event_type: SmallVec<[u8; 64]>,
+    form: Form,
+}
+
+impl Kind {
+    pub(crate) fn of(event: &Event<'_>) -> Self {
+        let event_type = SmallVec::from_slice(event.event_type().as_bytes());
+        Self { event_type, form: event.form() }
+    }
 }
 
 impl Payload {
@@ -51,30 +64,32 @@ impl Payload {
     /// no JSON object go out as they are, whatever form is asked for.
     #[must_use]
     pub fn new(event: &Event<'_>, bytes: impl Into<Bytes>) -> Self {
-        Self::of(event.event_type(), event.form(), bytes.into())
+        Self::of(Kind::of(event), bytes.into())
     }
 
     /// One that goes out as it is.
     pub(super) fn fixed(event_type: &str, bytes: Bytes) -> Self {
-        Self::of(event_type, Form::Mixed, bytes)
+        Self::of(
+            Kind { event_type: SmallVec::from_slice(event_type.as_bytes()), form: Form::Mixed },
+            bytes,
+        )
     }
 
-    fn of(event_type: &str, form: Form, own: Bytes) -> Self {
-        let event_type = SmallVec::from_slice(event_type.as_bytes());
-        Self(Arc::new(Inner { event_type, form, own, other: OnceLock::new() }))
+    pub(crate) fn of(kind: Kind, own: Bytes) -> Self {
+        Self(Arc::new(Inner { kind, own, other: OnceLock::new() }))
     }
 
     /// The event's type.
     #[must_use]
     pub fn event_type(&self) -> &str {
         // It was text before.
-        std::str::from_utf8(&self.0.event_type).unwrap_or_default()
+        std::str::from_utf8(&self.0.kind.event_type).unwrap_or_default()
     }
 
     /// As CloudEvents 1.0; an event in the mixed form as it is.
     #[must_use]
     pub fn cloud_event(&self) -> &Bytes {
-        match self.0.form {
+        match self.0.kind.form {
             Form::CloudEvents | Form::Mixed => &self.0.own,
             Form::Legacy => self.other(convert::to_cloud_events),
         }
@@ -83,7 +98,7 @@ impl Payload {
     /// In the legacy envelope; an event in the mixed form as it is.
     #[must_use]
     pub fn legacy(&self) -> &Bytes {
-        match self.0.form {
+        match self.0.kind.form {
             Form::Legacy | Form::Mixed => &self.0.own,
             Form::CloudEvents => self.other(convert::to_legacy),
         }

@@ -2,7 +2,7 @@
 
 use super::reader::answer;
 use super::{Answer, NotLoaded, Reader};
-use crate::delivery::{Payload, Request, Sender};
+use crate::delivery::{Kind, Payload, Request, Sender};
 use crate::event;
 use crate::matcher::Access;
 use bytes::Bytes;
@@ -77,7 +77,9 @@ impl Reader {
         let Self { registry, scratch, shapes } = self;
         let event = registry.rules().profile().read_event_with(&bytes, shapes)?;
         let answer = answer(registry, scratch, &event, access)?;
-        let payload = Payload::new(&event, bytes.clone());
+        let kind = Kind::of(&event);
+        drop(event);
+        let payload = Payload::of(kind, bytes);
         Ok(Deliveries { answer, at: 0, payload, sender: sender.clone() })
     }
 }
