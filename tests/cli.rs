@@ -320,6 +320,16 @@ fn the_readme_shows_the_output() {
             sample(5),
         ),
         (&["requests", "--webhooks", "tests/data/stored-webhook.json", "-"], json_in(&readme)),
+        (
+            &[
+                "diff",
+                r#"spaceId eq "64db65d5970c28d340790f5c""#,
+                r#"data.status eq "error""#,
+                "--events",
+                EVENTS,
+            ],
+            String::new(),
+        ),
     ] {
         let output = String::from_utf8(run(arguments, input.as_bytes()).stdout).unwrap();
         assert!(readme.contains(output.trim_end()), "not in the README: {output}");

@@ -32,6 +32,7 @@ macro_rules! replays {
 }
 
 replays! {
+    analysis: laws::analysis::analysis,
     filter_text: laws::text::filter_text,
     limited_text: laws::text::limited_text,
     event_bytes: laws::event::event_bytes,
