@@ -125,5 +125,39 @@ fn trials_of_what_is_no_webhook() {
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("error[member-too-short]: `name` is empty"), "{text}");
     let output = run(&["try", "--webhook", program::WEBHOOKS, EVENTS], b"");
-    assert_eq!(output.status.code(), Some(2), "one webhook alone");
+    assert_eq!(output.status.code(), Some(1), "one webhook alone");
+    for (draft, code) in [(wrong.path(), "member-too-short"), (EVENTS, "webhook-not-one")] {
+        let output = run(&["try", "--format", "json", "--webhook", draft, EVENTS], b"");
+        let line: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&line["valid"], &line["errors"][0]["code"]), (&false.into(), &code.into()));
+    }
+}
+
+#[test]
+fn standard_input_is_there_once() {
+    for arguments in [
+        &["try", "--webhook", "-"][..],
+        &["try", "--webhook", "-", "-"],
+        &["diff", "", "", "--events", "-", "--events", "-"],
+    ] {
+        let output = run(arguments, b"{}");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_trial_says_what_it_takes_for_granted() {
+    let draft = std::fs::read_to_string(DRAFT)
+        .unwrap()
+        .replace("\"name\"", "\"level\": \"user\", \"name\"");
+    let draft = Temporary::new("draft.json", &draft);
+    let output = run(&["try", "--webhook", draft.path(), EVENTS, EVENTS], b"");
+    let (out, err) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(out.contains("taken for a webhook of tenant `Acme-7pQzL2vK9xWc4RtYbN1mHs`"), "{out}");
+    assert!(err.contains("warning[owner-unknown]"), "{err}");
+    let all = run(&["try", "--webhook", draft.path(), "--access", "all", EVENTS, EVENTS], b"");
+    let all = String::from_utf8(all.stdout).unwrap();
+    assert!(all.contains("evt-0003 (tests/data/events.ndjson:3)"), "{all}");
 }

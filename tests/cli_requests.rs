@@ -102,6 +102,23 @@ fn curl_is_quoted() {
     assert_eq!(words[words.len() - 1].as_bytes(), std::fs::read(event.path()).unwrap());
 }
 
+/// A word of a command has a limit; what is longer goes through a pipe.
+#[test]
+#[cfg(unix)]
+fn curl_of_a_long_body() {
+    let (webhook, _) = awkward();
+    let body = format!(
+        r#"{{"type":"com.qlik.v1.app.created","tenantid":"t","data":"it's {}"}}"#,
+        "x".repeat(300_000)
+    );
+    let event = Temporary::new("long.json", &body);
+    let arguments = ["requests", "--webhooks", webhook.path(), "--format", "curl", event.path()];
+    let command = String::from_utf8(run(&arguments, b"").stdout).unwrap();
+    let script = Temporary::new("long.sh", &format!("curl() {{ cat; }}\n{command}"));
+    let output = std::process::Command::new("sh").arg(script.path()).output().unwrap();
+    assert!(output.stdout == body.as_bytes(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 #[test]
 fn text_does_not_mislead() {
     let (webhook, event) = awkward();

@@ -207,7 +207,8 @@ fn converts(event: Value, form: Form, converted: Value) {
 fn what_has_no_place_in_the_other_form() {
     converts(
         json!({
-            "eventType": "x", "source": "s", "eventID": "e1", "host": "h", "odd-name": 1,
+            "eventType": "x", "source": "s", "eventID": "e1", "host": "h", "odd-name": 1, "eventTime": "",
+            "contentType": 7,
             "extensions": {
                 "tenantId": "t", "spaceId": "", "spaceid": "s1", "actorName": "a", "count": 3,
                 "flag": true, "actor": {"id": "u"}, "updates": [], "none": null, "a_b": "x",
@@ -432,6 +433,18 @@ fn what_a_sender_sets() {
     assert_eq!(header(true, "user-agent"), "dispatch/2");
     assert_eq!(header(true, "content-type"), "application/cloudevents+json");
     assert_eq!(header(false, "content-type"), "application/json");
+
+    // What is sent again may be of the other form by now, and a mixed event is of neither.
+    let webhook = laws::delivery::webhook(true, false);
+    let mixed = br#"{"type":"x","eventType":"x","tenantid":"t"}"#;
+    let request = sender.request(&webhook, &payload(mixed));
+    assert_eq!(request.header("content-type").unwrap(), "application/json");
+    let delivery = Delivery::new("d1", &request, at(0), Err("refused"));
+    let again = sender.resend(&webhook, &delivery);
+    assert_eq!(again.header("content-type").unwrap(), "application/json");
+    let legacy = br#"{"eventType":"x","extensions":{"tenantId":"t"}}"#;
+    let request = sender.request(&webhook, &payload(legacy));
+    assert_eq!(request.header("content-type").unwrap(), "application/cloudevents+json");
 }
 
 #[test]
@@ -443,12 +456,12 @@ fn nothing_secret_is_shown() {
     response.headers.insert("authorization", "Bearer other".parse().unwrap());
     response.headers.insert("x-echo", "you sent Bearer s3cr3t!".parse().unwrap());
     response.headers.append("x-echo", "second".parse().unwrap());
+    response.headers.append("x-token", "s3cr3t".parse().unwrap());
     response.headers.append("set-cookie", "a=1".parse().unwrap());
     response.headers.append("set-cookie", "b=2".parse().unwrap());
     let delivery = Delivery::new("d1", &request, at(1_700_000_000), Ok(&response));
     let shown: Value = serde_json::to_value(&delivery).unwrap();
-    let expected =
-        json!({"authorization": "**OMITTED**", "x-echo": "**OMITTED**", "set-cookie": "a=1, b=2"});
+    let expected = json!({"authorization": "**OMITTED**", "x-echo": "**OMITTED**", "x-token": "**OMITTED**", "set-cookie": "a=1, b=2"});
     assert_eq!(shown["response"]["headers"], expected);
     let texts = [
         format!("{request:?}"),

@@ -223,6 +223,9 @@ fn updates_do_not_undo_each_other() {
     assert_eq!(registry.get("t", "w").unwrap().filter_text(), Some(r#"id eq "200""#));
     let refused = registry.update("t", "w", None, |_| Err("no"));
     assert_eq!(refused, Err(UpdateError::Refused("no")));
+    let other = |_: &Webhook| Ok::<_, ()>(webhook(&rules, "v", ""));
+    let refused = registry.update("t", "w", None, other).unwrap_err();
+    assert_eq!((&refused, refused.code()), (&UpdateError::OtherId, Some("registry-other-id")));
     assert_eq!(registry.stats("t").unwrap().revision, 200);
     registry.remove("t", "w", None).unwrap();
     assert_eq!(registry.update("t", "w", None, counted), Err(UpdateError::NotFound));

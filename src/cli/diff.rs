@@ -1,11 +1,10 @@
 use super::history::{called, each_event};
 use super::report::{self, Entry};
-use super::webhooks::CatalogueArgument;
 use super::{Failure, Format, Out, Outcome, counted, plain};
 use anstyle::{AnsiColor, Style};
 use hooksieve::event::EventType;
 use hooksieve::filter::analysis::{Diff, Relation, Witness};
-use hooksieve::filter::{Error, Filter};
+use hooksieve::filter::{Error, Filter, Profile};
 use hooksieve::registry::{Comparison, Effect};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -29,8 +28,6 @@ pub(super) struct Arguments {
     /// Compare them over the events of a file, too; may be given more than once
     #[arg(long, value_name = "FILE")]
     events: Vec<PathBuf>,
-    #[command(flatten)]
-    catalogue: CatalogueArgument,
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
@@ -40,10 +37,11 @@ pub(super) struct Arguments {
 const NAMED: usize = 5;
 
 pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
-    let rules = arguments.catalogue.rules()?;
+    super::once_on_stdin_of(&arguments.events)?;
+    let profile = Profile::webhook();
     let types: Vec<EventType> = arguments.event_types.iter().map(|t| (**t).into()).collect();
     let types = (!types.is_empty()).then_some(&*types);
-    let read = |text: &str| rules.profile().filter(text, types);
+    let read = |text: &str| profile.filter(text, types);
     let (old, new) = match (read(&arguments.old), read(&arguments.new)) {
         (Ok(old), Ok(new)) => (old, new),
         (old, new) => {
@@ -55,8 +53,8 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     let mut over = Over::new(old, new);
     let asked = !arguments.events.is_empty();
     let good = match asked {
-        true => each_event(arguments.events, rules.profile(), |line, event| {
-            over.take(called(line, event), event);
+        true => each_event(arguments.events, &profile, |place, event| {
+            over.take(called(place, event), event);
             Ok(())
         })?,
         false => true,

@@ -3,19 +3,20 @@
 use super::batches::Batches;
 use super::events::Trouble;
 use super::webhooks::line_of;
-use super::{Failure, plain};
+use super::{Failure, plain, quote};
 use hooksieve::event::{Event, Shapes};
 use hooksieve::filter::Profile;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Gives every event with the number of its line to `take`, and says of what is none why, on
+/// Gives every event with its place to `take`, and says of what is none why, on
 /// standard error; whether all were good.
 pub(super) fn each_event(
     files: Vec<PathBuf>,
     profile: &Profile,
-    mut take: impl FnMut(usize, &Event<'_>) -> Result<(), Failure>,
+    mut take: impl FnMut(&Place<'_>, &Event<'_>) -> Result<(), Failure>,
 ) -> Result<bool, Failure> {
+    let several = files.len() > 1;
     let (mut batches, mut shapes, mut good) = (Batches::new(files), Shapes::default(), true);
     while let Some(mut batch) = batches.next(usize::MAX) {
         let trouble = batch.trouble.take();
@@ -27,7 +28,7 @@ pub(super) fn each_event(
         };
         for document in batch.documents() {
             match profile.read_event_with(document.bytes, &mut shapes) {
-                Ok(event) => take(document.line, &event)?,
+                Ok(event) => take(&Place { file: &name, line: document.line, several }, &event)?,
                 Err(error) => {
                     let line = document.line + line_of(document.bytes, &error) - 1;
                     bad(line, error.code(), error.to_string(), error.help());
@@ -49,10 +50,20 @@ pub(super) fn each_event(
     Ok(good)
 }
 
-/// How an event is called: its id, or where it has none, its line.
-pub(super) fn called(line: usize, event: &Event<'_>) -> String {
+/// Where an event stands.
+pub(super) struct Place<'a> {
+    pub(super) file: &'a str,
+    pub(super) line: usize,
+    /// Whether there are more files.
+    several: bool,
+}
+
+/// How an event is called: its id, if it has one, and its place.
+pub(super) fn called(place: &Place<'_>, event: &Event<'_>) -> String {
+    let Place { file, line, several } = place;
+    let place = if *several { format!("{file}:{line}") } else { format!("line {line}") };
     match event.id() {
-        Some(id) => format!("{} (line {line})", plain(id)),
-        None => format!("line {line}"),
+        Some(id) => format!("{} ({place})", quote(id)),
+        None => place,
     }
 }

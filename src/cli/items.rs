@@ -32,6 +32,10 @@ pub(super) struct Malformed {
 }
 
 impl Malformed {
+    pub(super) fn new(code: &'static str, message: &str, help: &'static str) -> Self {
+        Self { code, message: message.to_owned(), help }
+    }
+
     /// `column` is that of the text's first line.
     pub(super) fn json(
         code: &'static str,

@@ -3,7 +3,7 @@ use super::batches::Batches;
 use super::progress::Progress;
 use super::threads::Threads;
 use super::webhooks::{Webhooks, WebhooksArguments};
-use super::{AccessArgument, Failure, Format, Out, Outcome, STDIN_ARGUMENT, counted};
+use super::{AccessArgument, Failure, Format, Out, Outcome, counted};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::thread::available_parallelism;
@@ -33,13 +33,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
-    let on_stdin =
-        arguments.events.iter().filter(|path| path.as_os_str() == STDIN_ARGUMENT).count()
-            + usize::from(arguments.events.is_empty())
-            + usize::from(arguments.webhooks.webhooks.as_os_str() == STDIN_ARGUMENT);
-    if on_stdin > 1 {
-        return Err(Failure::twice_on_stdin());
-    }
+    super::once_on_stdin(&arguments.events, [&arguments.webhooks.webhooks])?;
     let webhooks = Webhooks::read(&arguments.webhooks)?;
     let bad = webhooks.bad > 0;
     if webhooks.broken || bad && !arguments.skip_invalid {

@@ -24,7 +24,7 @@ mod workload;
 use clap::{Parser, Subcommand, ValueEnum};
 use hooksieve::syntax::{excerpt, misleads};
 use std::io::{self, BufWriter, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -142,6 +142,21 @@ fn stdin() -> Result<io::StdinLock<'static>, Failure> {
     }
 }
 
+/// The same of files without which nothing is read.
+fn once_on_stdin_of(files: &[PathBuf]) -> Result<(), Failure> {
+    if files.is_empty() { Ok(()) } else { once_on_stdin(files, []) }
+}
+
+/// Refuses standard input more than once among files; without any it is read.
+fn once_on_stdin<'p>(
+    files: &'p [PathBuf],
+    others: impl IntoIterator<Item = &'p PathBuf>,
+) -> Result<(), Failure> {
+    let is = |path: &&PathBuf| path.as_os_str() == STDIN_ARGUMENT;
+    let count = files.iter().chain(others).filter(is).count() + usize::from(files.is_empty());
+    if count > 1 { Err(Failure::twice_on_stdin()) } else { Ok(()) }
+}
+
 impl Failure {
     fn twice_on_stdin() -> Self {
         Self::Usage("standard input is asked for twice".into())
@@ -242,8 +257,9 @@ fn plain(text: &str) -> String {
 /// JSON text with every character escaped that misleads those who read it.
 fn readable(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
-    for c in json.chars() {
-        if c != '\n' && misleads(c) {
+    // Between its parts JSON may have tabs and carriage returns, which no string in it has.
+    for c in json.chars().filter(|c| *c != '\r') {
+        if !matches!(c, '\n' | '\t') && misleads(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 text.push_str(&format!("\\u{unit:04x}"));
             }

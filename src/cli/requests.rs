@@ -89,7 +89,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
         }
         none = false;
     }
-    if none && arguments.format == RequestFormat::Text {
+    if none && webhooks.bad == 0 && arguments.format == RequestFormat::Text {
         writeln!(out, "no requests: nobody wants this event, and `hooksieve explain` says why")?;
     }
     if webhooks.bad > 0 {
@@ -155,6 +155,11 @@ fn text(out: &mut Out, request: &Request, show: bool, first: bool) -> io::Result
 
 /// A command that sends the request, with every byte of its body.
 fn curl(out: &mut Out, request: &Request, show: bool) -> io::Result<()> {
+    // A word of a command has 128 KiB at most on Linux; `printf` is no command of its own.
+    let long = body(request).len() > 100_000;
+    if long {
+        write!(out, "printf %s {} | ", quoted(body(request)))?;
+    }
     // Braces and brackets in a URL are meant as they stand.
     write!(out, "curl --globoff --request {} {}", request.method(), quoted(request.url()))?;
     for (name, value) in headers(request, show) {
@@ -162,7 +167,8 @@ fn curl(out: &mut Out, request: &Request, show: bool) -> io::Result<()> {
         let header = if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") };
         write!(out, " \\\n  --header {}", quoted(&header))?;
     }
-    writeln!(out, " \\\n  --data-binary {}", quoted(body(request)))
+    let data = if long { "@-".to_owned() } else { quoted(body(request)) };
+    writeln!(out, " \\\n  --data-binary {data}")
 }
 
 /// A word of a POSIX shell.

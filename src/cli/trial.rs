@@ -1,14 +1,14 @@
-use super::history::{called, each_event};
-use super::items::Items;
+use super::history::{Place, called, each_event};
+use super::items::{Items, Malformed};
 use super::report::{self, Grade};
 use super::webhooks::{CatalogueArgument, finding, origin};
-use super::{AccessArgument, Failure, Format, Out, Outcome, counted, plain};
+use super::{AccessArgument, Failure, Format, Out, Outcome, counted, quote};
 use anstyle::{AnsiColor, Style};
 use hooksieve::event::Event;
-use hooksieve::filter::{Explanation, StepKind};
+use hooksieve::filter::{Explanation, Filter, StepKind};
 use hooksieve::matcher::Verdict;
 use hooksieve::registry::Trial;
-use hooksieve::webhook::Webhook;
+use hooksieve::webhook::{ErrorBody, Level, Rules, Webhook};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -41,56 +41,93 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+    super::once_on_stdin(&arguments.events, [&arguments.webhook])?;
     let rules = arguments.catalogue.rules()?;
-    let Some(webhook) = webhook(&arguments, &rules)? else { return Ok(Outcome::BadInput) };
+    let mut print = Print {
+        out,
+        format: arguments.format,
+        most: arguments.reasons,
+        why: [0; 2],
+        guessed: None,
+    };
+    let Some(webhook) = webhook(&arguments, &rules, &mut print)? else {
+        return Ok(Outcome::BadInput);
+    };
     let own = webhook.tenant().map(|tenant| tenant.as_str().to_owned());
     let mut tenant = own.or(arguments.tenant);
     let mut trial = None;
-    let mut print = Print { out, format: arguments.format, most: arguments.reasons, why: [0; 2] };
     let (rules, access) = (&rules, arguments.access.access());
-    let good = each_event(arguments.events, rules.profile(), |line, event| {
+    let good = each_event(arguments.events, rules.profile(), |place, event| {
         let trial = trial.get_or_insert_with(|| {
-            let tenant = tenant.take().unwrap_or_else(|| event.tenant().to_owned());
+            let tenant = tenant.take().unwrap_or_else(|| {
+                print.guessed = Some(event.tenant().to_owned());
+                event.tenant().to_owned()
+            });
             Trial::new(&webhook, tenant, rules)
         });
         let verdict = trial.event(event, access);
-        let decided = matches!(verdict, Verdict::Matched | Verdict::FilterFalse);
-        let explanation = decided.then(|| trial.subscription().filter().explain(event));
-        if let Some(explanation) = explanation {
-            print.event(line, event, verdict, &explanation)?;
-        }
-        Ok(())
+        print.event(place, event, verdict, trial.subscription().filter())
     })?;
     print.end(trial.as_ref())?;
     Ok(if good { Outcome::Well } else { Outcome::BadInput })
 }
 
-/// The one webhook of a file, or its problems on standard error.
+/// The one webhook of a file, with its warnings on standard error; or what is wrong with it.
 fn webhook(
     arguments: &Arguments,
-    rules: &hooksieve::webhook::Rules,
+    rules: &Rules,
+    print: &mut Print<'_>,
 ) -> Result<Option<Webhook>, Failure> {
     let Items { name, mut list, .. } = Items::read(&arguments.webhook)?;
     let (Some(item), 0) = (list.pop(), list.len()) else {
-        return Err(Failure::Usage(format!("{name} does not hold one webhook alone")));
+        let message = "the file does not hold one webhook alone";
+        let error = Malformed::new("webhook-not-one", message, "give a file of one webhook");
+        print.malformed(&origin(&name, 1, ""), &error)?;
+        return Ok(None);
     };
     let place = origin(&name, item.line, "");
-    let drawn = match item.draft {
-        Err(malformed) => report::draw(std::iter::once(malformed.finding(&place))),
-        Ok(mut draft) => {
-            if !draft.has("id") {
-                draft.set("id", "draft");
-            }
-            match Webhook::read(&draft, rules) {
-                Ok(webhook) => return Ok(Some(webhook)),
-                Err(problems) => report::draw(
-                    problems.iter().map(|problem| finding(problem, &draft, &place, Grade::Error)),
-                ),
-            }
+    let mut draft = match item.draft {
+        Ok(draft) => draft,
+        Err(malformed) => {
+            print.malformed(&place, &malformed)?;
+            return Ok(None);
         }
     };
-    let _ = write!(anstream::stderr(), "{drawn}");
-    Ok(None)
+    if !draft.has("id") {
+        draft.set("id", "draft");
+    }
+    let (grade, problems, webhook) = match Webhook::read(&draft, rules) {
+        Ok(webhook) => (Grade::Warning, webhook.warnings(rules), Some(webhook)),
+        Err(problems) => {
+            if print.format == Format::Json {
+                print.out.json(&Refusal { valid: false, errors: problems.body(None) })?;
+                return Ok(None);
+            }
+            (Grade::Error, problems.iter().cloned().collect(), None)
+        }
+    };
+    let findings = problems.iter().map(|problem| finding(problem, &draft, &place, grade));
+    let mut err = anstream::stderr();
+    let _ = write!(err, "{}", report::draw(findings));
+    if let Some(webhook) = &webhook
+        && webhook.level() == Level::User
+        && webhook.owner().is_none()
+    {
+        let why = "level is `user` and there is no `ownerId` or `createdByUserId`";
+        let _ = writeln!(
+            err,
+            "{place}: warning[owner-unknown]: {why}: it matches with --access all alone"
+        );
+    }
+    Ok(webhook)
+}
+
+/// What is printed for programs where there is no webhook.
+#[derive(Serialize)]
+struct Refusal<'a> {
+    valid: bool,
+    #[serde(flatten)]
+    errors: ErrorBody<'a>,
 }
 
 struct Print<'o> {
@@ -99,12 +136,15 @@ struct Print<'o> {
     most: usize,
     /// Of how many events it was said why: of those that match, and of those that do not.
     why: [usize; 2],
+    /// The tenant of the first event, where it was taken for the webhook's.
+    guessed: Option<String>,
 }
 
 /// What is printed of an event for programs: of each that matches, and of the first that the filter
 /// misses.
 #[derive(Serialize)]
 struct Line<'a> {
+    file: &'a str,
     line: usize,
     event: Option<&'a str>,
     matched: bool,
@@ -114,9 +154,11 @@ struct Line<'a> {
 }
 
 /// The last line for programs.
-#[derive(Default, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Sum {
+struct Sum<'a> {
+    /// Whose the webhook was taken for; none where there was no event.
+    tenant: Option<&'a str>,
     events: u64,
     matched: u64,
     other_tenant: u64,
@@ -131,14 +173,28 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const POOR: Style = AnsiColor::Red.on_default();
 
 impl Print<'_> {
+    fn malformed(&mut self, place: &str, malformed: &Malformed) -> Result<(), Failure> {
+        if self.format == Format::Json {
+            let errors = ErrorBody::new(malformed.code, &malformed.message, malformed.help);
+            self.out.json(&Refusal { valid: false, errors })?;
+        } else {
+            let drawn = report::draw(std::iter::once(malformed.finding(place)));
+            let _ = write!(anstream::stderr(), "{drawn}");
+        }
+        Ok(())
+    }
+
     fn event(
         &mut self,
-        line: usize,
+        place: &Place<'_>,
         event: &Event<'_>,
         verdict: Verdict,
-        explanation: &Explanation<'_>,
+        filter: &Filter,
     ) -> Result<(), Failure> {
         let matched = verdict == Verdict::Matched;
+        if !matched && verdict != Verdict::FilterFalse {
+            return Ok(());
+        }
         let [hit, missed] = &mut self.why;
         let said = if matched { hit } else { missed };
         let explains = *said < self.most;
@@ -146,15 +202,17 @@ impl Print<'_> {
         if !matched && !explains {
             return Ok(());
         }
-        let filter = explains.then_some(explanation);
+        let explanation = explains.then(|| filter.explain(event));
         match self.format {
             Format::Json => {
-                self.out.json(&Line { line, event: event.id(), matched, filter })?;
+                let Place { file, line, .. } = *place;
+                let filter = explanation.as_ref();
+                self.out.json(&Line { file, line, event: event.id(), matched, filter })?;
             }
             Format::Text => {
                 let (style, mark) = if matched { (GOOD, "✓") } else { (POOR, "✗") };
-                let name = called(line, event);
-                let why = filter.map(|filter| why(filter, matched)).unwrap_or_default();
+                let name = called(place, event);
+                let why = explanation.map(|filter| why(&filter, matched)).unwrap_or_default();
                 writeln!(self.out, "{style}{mark}{style:#} {name}{DIM}{why}{DIM:#}")?;
             }
         }
@@ -164,6 +222,7 @@ impl Print<'_> {
     fn end(&mut self, trial: Option<&Trial>) -> io::Result<()> {
         let count = |verdict| trial.map_or(0, |trial| trial.count(verdict));
         let sum = Sum {
+            tenant: trial.map(|trial| trial.subscription().tenant().as_str()),
             events: trial.map_or(0, Trial::events),
             matched: count(Verdict::Matched),
             other_tenant: count(Verdict::OtherTenant),
@@ -186,6 +245,13 @@ impl Print<'_> {
                 writeln!(self.out, "{count:6}  {what}")?;
             }
         }
+        if let Some(tenant) = &self.guessed {
+            let tenant = quote(tenant);
+            writeln!(
+                self.out,
+                "taken for a webhook of tenant `{tenant}`, that of the first event"
+            )?;
+        }
         Ok(())
     }
 }
@@ -194,7 +260,7 @@ impl Print<'_> {
 fn why(explanation: &Explanation<'_>, matched: bool) -> String {
     let why = explanation.why();
     let value = |value: Option<&str>| match value {
-        Some(value) => plain(&serde_json::to_string(value).unwrap_or_default()),
+        Some(value) => quote(&serde_json::to_string(value).unwrap_or_default()),
         None => "another one, or absent".to_owned(),
     };
     if !matched {

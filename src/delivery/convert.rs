@@ -103,6 +103,8 @@ pub(super) fn to_cloud_events(bytes: &[u8]) -> Option<Vec<u8>> {
             ("source", value) if !value.is_some_and(is_text) => {
                 out.add("source".into(), "\"unknown\"")
             }
+            // What has a grammar is there as text, or not at all.
+            ("time" | "datacontenttype", value) if !value.is_some_and(is_text) => {}
             (name, Some(value)) => out.add(name.into(), value),
             (_, None) => {}
         }

@@ -85,7 +85,8 @@ impl Sender {
     }
 
     /// The same with the `Content-Type` `application/cloudevents+json` for CloudEvents 1.0, as
-    /// the HTTP binding of CloudEvents has it (section 3.2, structured content mode).
+    /// the HTTP binding of CloudEvents has it (section 3.2, structured content mode). What is sent
+    /// again, and events in the mixed form, keep `application/json`.
     #[must_use]
     pub fn with_cloud_events_type(self) -> Self {
         let cloud_content_type = HeaderValue::from_static("application/cloudevents+json");
@@ -99,7 +100,7 @@ impl Sender {
     #[must_use]
     pub fn request(&self, webhook: &Arc<Webhook>, payload: &Payload) -> Request {
         let (webhook, payload) = (Arc::clone(webhook), payload.clone());
-        let content_type = match webhook.delivers_cloud_events() {
+        let content_type = match webhook.delivers_cloud_events() && payload.is_cloud_event() {
             true => self.cloud_content_type.clone(),
             false => JSON,
         };

@@ -23,7 +23,8 @@ use std::sync::{Arc, OnceLock};
 ///
 /// Values and `data` are copied as they are written. Of several places of an attribute the first
 /// that holds a string which is not empty counts, those of CloudEvents 1.0 first, as in reading;
-/// so a converted event reads as the same event. As CloudEvents 1.0 an event
+/// so a converted event reads as the same event, by the
+/// places of [`Profile::webhook`](crate::filter::Profile::webhook). As CloudEvents 1.0 an event
 ///
 /// - without an `id` has one derived from its bytes, and without a `source` the source `unknown`;
 /// - has the names of its extensions in lower case;
@@ -31,8 +32,9 @@ use std::sync::{Arc, OnceLock};
 ///   names are not letters and digits, or whose names mean something else there, such as `time`;
 /// - has the version `1.0`, whichever `1.x` it had before it was converted to the legacy envelope.
 ///
-/// In the legacy envelope it has nothing that is `null`, nor attributes of other names that mean
-/// something in `extensions`, such as `tenantId`.
+/// A time or content type that is no string, or an empty one, is left out, too. In the legacy
+/// envelope it has nothing that is `null`, no `extensions` that are no object, and no attributes of
+/// other names that mean something in `extensions`, such as `tenantId`.
 #[derive(Clone, Debug)]
 pub struct Payload(Arc<Inner>);
 
@@ -92,6 +94,19 @@ impl Payload {
         match self.0.kind.form {
             Form::CloudEvents | Form::Mixed => &self.0.own,
             Form::Legacy => self.other(convert::to_cloud_events),
+        }
+    }
+
+    /// Whether [`cloud_event`](Self::cloud_event) is a CloudEvent, and nothing else that goes out
+    /// as it is.
+    pub(super) fn is_cloud_event(&self) -> bool {
+        match self.0.kind.form {
+            Form::CloudEvents => true,
+            Form::Mixed => false,
+            Form::Legacy => {
+                let _ = self.cloud_event();
+                self.0.other.get().is_some_and(Option::is_some)
+            }
         }
     }
 

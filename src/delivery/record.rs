@@ -43,9 +43,10 @@ pub struct Response {
     pub body: Bytes,
 }
 
-/// The record of a delivery: what was sent, and what came back. It holds nothing secret, so that
-/// it may be stored and shown: values of encrypted headers read [`OMITTED`], and so do those of
-/// response headers that have the name or hold the value of one.
+/// The record of a delivery: what was sent, and what came back, to be stored and shown: values of
+/// encrypted headers read [`OMITTED`], and so do those of response headers that have the name or
+/// hold the value of one, whole or from behind its first blank. The body of a response, and the
+/// message, are kept as they are given.
 ///
 /// `Serialize` writes the API's response, in which the body is the JSON that was sent;
 /// [`stored`](Self::stored) is the form for a store, which keeps its bytes;
@@ -245,8 +246,12 @@ impl Received {
         let encrypted = request.webhook().encrypted_headers();
         let echoes = |value: &HeaderValue| {
             encrypted.iter().filter_map(|header| header.value()).any(|secret| {
-                let (value, secret) = (value.as_bytes(), secret.as_bytes());
-                !secret.is_empty() && value.windows(secret.len()).any(|part| part == secret)
+                // Behind a scheme such as `Bearer` stands what is secret.
+                let secret = secret.as_bytes();
+                let blank = secret.iter().position(|byte| *byte == b' ');
+                let secret = blank.and_then(|at| secret.get(at + 1..)).unwrap_or(secret);
+                let mut parts = value.as_bytes().windows(secret.len().max(1));
+                !secret.is_empty() && parts.any(|part| part == secret)
             })
         };
         let mut headers: Vec<(Box<str>, Box<str>)> = Vec::new();

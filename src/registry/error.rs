@@ -132,12 +132,39 @@ pub enum UpdateError<E> {
     /// The tenant has no such webhook, or not any more.
     #[error("there is no such webhook")]
     NotFound,
+    /// The change gave a webhook of another id.
+    #[error("the changed webhook has another id")]
+    OtherId,
     /// What the change said of it.
     #[error(transparent)]
     Refused(E),
     /// What came of the change was not put.
     #[error(transparent)]
     Put(#[from] PutError),
+}
+
+impl<E> UpdateError<E> {
+    /// A stable word; `None` for what the change said.
+    #[must_use]
+    pub fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::NotFound => Some("registry-no-such-webhook"),
+            Self::OtherId => Some("registry-other-id"),
+            Self::Put(error) => Some(error.code()),
+            Self::Refused(_) => None,
+        }
+    }
+
+    /// What to do; `None` for what the change said.
+    #[must_use]
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::NotFound => Some("list the tenant's webhooks: it may have been removed"),
+            Self::OtherId => Some("keep the id of the webhook that is changed"),
+            Self::Put(error) => Some(error.help()),
+            Self::Refused(_) => None,
+        }
+    }
 }
 
 /// Refuses what could not be read back from a snapshot.

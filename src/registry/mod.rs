@@ -247,8 +247,9 @@ impl Registry {
 
     /// Changes a webhook as it is now: no other change of the tenant comes between reading it and
     /// putting what `change` makes of it, so that two changes do not undo each other, and what was
-    /// removed does not come back. `change` keeps changes of the tenant waiting, and is not to make
-    /// one itself.
+    /// removed does not come back. `change` keeps changes of the tenant waiting, and tenants that
+    /// are loaded and evicted beside it: it is to be quick, and of the registry to call nothing but
+    /// [`get`](Self::get), [`webhooks`](Self::webhooks) and matching, or it may wait for itself.
     ///
     /// ```
     /// # use hooksieve::registry::{Registry, UpdateError};
@@ -269,8 +270,8 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// What [`put`](Self::put) refuses, a webhook that is not there, and what `change` says; nothing
-    /// is changed then.
+    /// What [`put`](Self::put) refuses, a webhook that is not there, one of another id as its
+    /// change, and what `change` says; nothing is changed then.
     pub fn update<E>(
         &self,
         tenant: &str,
@@ -289,6 +290,9 @@ impl Registry {
         };
         let before = found.current.load().get(id).cloned().ok_or(UpdateError::NotFound)?;
         let webhook = change(&before).map_err(UpdateError::Refused)?;
+        if webhook.id() != before.id() {
+            return Err(UpdateError::OtherId);
+        }
         let subscription = self.0.subscription(&found.id, &webhook)?;
         Ok(found.put(&mut writer, revision, Arc::new(webhook), subscription, &self.0.limits)?)
     }

@@ -144,6 +144,7 @@ impl Dispatch {
 
     /// The requests for an event, and the revision of its tenant by which they were chosen.
     fn requests(&self, event: Bytes) -> Result<(u64, Vec<Request>), DeliverError> {
+        // Tasks wander between threads; a reader that each thread keeps saves a fraction of this.
         let mut reader = self.registry.reader();
         let requests = reader.deliveries(&self.sender, event, Access::Owner)?;
         Ok((requests.revision(), requests.collect()))
