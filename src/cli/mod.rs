@@ -16,6 +16,7 @@ mod requests;
 mod threads;
 mod validate;
 mod webhooks;
+mod why;
 mod workload;
 
 use clap::{Parser, Subcommand, ValueEnum};
