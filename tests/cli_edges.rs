@@ -175,3 +175,33 @@ fn explain_says_what_decides() {
     let arguments = ["explain", "--format", "json", "--webhooks", webhooks.path(), "-"];
     insta::assert_snapshot!("reasons_json", shown(&arguments, event));
 }
+
+/// Where the smallest reason takes too much work, one is given all the same, and said to be so.
+#[test]
+fn explain_says_what_it_did_not_decide() {
+    let mut state = 1u32;
+    let mut number = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) % 40
+    };
+    let mut pair = |_| format!(r#"id eq "{}" and spaceId eq "{}""#, number(), number());
+    let filter = (0..200).map(&mut pair).collect::<Vec<_>>().join(" or ");
+    let webhook = serde_json::json!({
+        "id": "w", "name": "n", "url": "https://a.example/", "enabled": true,
+        "eventTypes": ["com.qlik.v1.app.created"], "filter": filter,
+    });
+    let webhook = Temporary::new("hostile.json", &webhook.to_string());
+    let event = br#"{"type": "com.qlik.v1.app.created", "tenantid": "t"}"#;
+    let output = run(&["explain", "--format", "json", "--webhooks", webhook.path(), "-"], event);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&answer["exact"], &answer["reason"]), (&false.into(), &"filter".into()));
+    assert_eq!(answer["change"].as_array().unwrap().len(), 2);
+    let because = answer["because"].as_array().unwrap().len();
+    let output = run(&["explain", "--webhooks", webhook.path(), "-"], event);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.matches("\n▸ ").count(), because + 1, "{text}");
+    let said = format!(
+        "\n▸ these {because} decide, whatever the other terms say; whether fewer do was not decided\n"
+    );
+    assert!(text.contains(&said), "{text}");
+}

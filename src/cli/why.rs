@@ -36,8 +36,9 @@ pub(super) fn draw(out: &mut Out, explanation: &Explanation<'_>) -> io::Result<(
     reason(out, explanation, &why, marked.len())?;
     match &why.change {
         Some(change) => turned(out, explanation, change),
-        None if !explanation.holds() && why.exact => writeln!(out, "  no event matches it"),
-        None => Ok(()),
+        None if explanation.holds() => Ok(()),
+        None if why.exact => writeln!(out, "  no event matches it"),
+        None => writeln!(out, "  what would make it match was not decided"),
     }
 }
 
