@@ -51,6 +51,8 @@ pub mod guide {
     pub mod conformance {}
     #[doc = include_str!("guide/analysis.md")]
     pub mod analysis {}
+    #[doc = include_str!("guide/why.md")]
+    pub mod why {}
     #[doc = include_str!("guide/matching.md")]
     pub mod matching {}
     #[doc = include_str!("guide/registry.md")]

@@ -102,3 +102,106 @@ fn a_catalogue_of_another_shape_is_told_the_shape() {
          shows the shape\n"
     );
 }
+
+/// Warnings stand beside the canonical form, and count as mistakes where they are denied alone.
+#[test]
+fn check_warns() {
+    let reload = "--event-type=com.qlik.v1.app.reload.finished";
+    let filters = [
+        r#"spaceId eq "a" and spaceId eq "b""#,
+        "",
+        r#"spaceId eq "a" or spaceId eq "a" and id ne "\u202e""#,
+        r#"spaceId ne "a" or spaceId ne "b""#,
+        r#"spaceId eq "a""#,
+        "id eq a",
+    ];
+    insta::assert_snapshot!(
+        "warnings_text",
+        shown(&[&["check", reload][..], &filters].concat(), "")
+    );
+    let json = [&["check", "--format", "json", reload][..], &filters].concat();
+    insta::assert_snapshot!("warnings_json", shown(&json, ""));
+    let lines = concat!(
+        r#"{"filter":"id eq \"a\"","eventTypes":["com.qlik.v1.app.reload.finished"]}"#,
+        "\n",
+        r#"{"filter":"id eq \"a\"","eventTypes":["com.qlik.v1.app.created"]}"#,
+    );
+    insta::assert_snapshot!("warnings_lines", shown(&["check"], lines));
+
+    let code = |arguments: &[&str]| run(arguments, b"").status.code();
+    let (warned, fine) = (filters[0], filters[4]);
+    assert_eq!(code(&["check", warned]), Some(0));
+    assert_eq!(code(&["check", "--deny-warnings", warned, fine]), Some(1));
+    assert_eq!(code(&["check", "--deny-warnings", "--format", "json", fine, warned]), Some(1));
+    assert_eq!(code(&["check", "--deny-warnings", fine, ""]), Some(0));
+    let twice = r#"a eq 1 or a eq 1"#;
+    assert_eq!(code(&["check", "--deny-warnings", "--profile", "scim", twice]), Some(0));
+    // What events carry is said by the catalogue.
+    let id = r#"id eq "a""#;
+    assert_eq!(code(&["check", "--deny-warnings", reload, id]), Some(1));
+    let catalogue = Temporary::new(
+        "catalogue.json",
+        &String::from_utf8(run(&["event-types", "--format", "json"], b"").stdout)
+            .unwrap()
+            .replace(r#""id":false"#, r#""id":true"#),
+    );
+    let catalogue = ["check", "--deny-warnings", "--catalogue", catalogue.path(), reload, id];
+    assert_eq!(code(&catalogue), Some(0));
+}
+
+/// Reasons and changes of every shape, drawn.
+#[test]
+fn explain_says_what_decides() {
+    let filters = [
+        r#"id ne "a" and spaceId ne "s""#,
+        r#"id ne "a" and id ne "b" and spaceId eq "t" and topLevelResourceId ne "r""#,
+        r#"id eq "a" and id eq "b""#,
+        r#"id ne "a" or id ne "b""#,
+        r#"id eq "a" or spaceId eq "s""#,
+        r#"(id eq "q" or spaceId eq "\u202e") and (spaceId eq "\u202e" or id eq "z")"#,
+        "",
+    ];
+    let webhook = |(at, filter): (usize, &&str)| {
+        serde_json::json!({
+            "id": format!("w{at}"), "name": "n", "url": "https://a.example/", "enabled": true,
+            "eventTypes": ["com.qlik.v1.app.created"], "filter": filter,
+        })
+    };
+    let webhooks: Vec<_> = filters.iter().enumerate().map(webhook).collect();
+    let webhooks = Temporary::new("reasons.json", &serde_json::json!(webhooks).to_string());
+    let event = r#"{"type": "com.qlik.v1.app.created", "tenantid": "t", "spaceid": "s", "data": {"id": "a"}}"#;
+    let arguments = ["explain", "--webhooks", webhooks.path(), "-"];
+    insta::assert_snapshot!("reasons_text", shown(&arguments, event));
+    let arguments = ["explain", "--format", "json", "--webhooks", webhooks.path(), "-"];
+    insta::assert_snapshot!("reasons_json", shown(&arguments, event));
+}
+
+/// Where the smallest reason takes too much work, one is given all the same, and said to be so.
+#[test]
+fn explain_says_what_it_did_not_decide() {
+    let mut state = 1u32;
+    let mut number = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) % 40
+    };
+    let mut pair = |_| format!(r#"id eq "{}" and spaceId eq "{}""#, number(), number());
+    let filter = (0..200).map(&mut pair).collect::<Vec<_>>().join(" or ");
+    let webhook = serde_json::json!({
+        "id": "w", "name": "n", "url": "https://a.example/", "enabled": true,
+        "eventTypes": ["com.qlik.v1.app.created"], "filter": filter,
+    });
+    let webhook = Temporary::new("hostile.json", &webhook.to_string());
+    let event = br#"{"type": "com.qlik.v1.app.created", "tenantid": "t"}"#;
+    let output = run(&["explain", "--format", "json", "--webhooks", webhook.path(), "-"], event);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&answer["exact"], &answer["reason"]), (&false.into(), &"filter".into()));
+    assert_eq!(answer["change"].as_array().unwrap().len(), 2);
+    let because = answer["because"].as_array().unwrap().len();
+    let output = run(&["explain", "--webhooks", webhook.path(), "-"], event);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.matches("\n▸ ").count(), because + 1, "{text}");
+    let said = format!(
+        "\n▸ these {because} decide, whatever the other terms say; whether fewer do was not decided\n"
+    );
+    assert!(text.contains(&said), "{text}");
+}

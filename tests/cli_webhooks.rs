@@ -107,6 +107,37 @@ fn one_check_serves_both() {
     }
 }
 
+/// Warnings count as mistakes where they are denied alone, and what is printed stays the same.
+#[test]
+fn denied_warnings() {
+    let webhook = |filter: &str| {
+        json!({
+            "name": "n", "url": "https://a.b/",
+            "eventTypes": ["com.qlik.v1.app.created"], "filter": filter,
+        })
+    };
+    for (filter, code) in
+        [(r#"id eq "a""#, 0), (r#"id eq "a" or id eq "a""#, 1), (r#"id eq "a" and id eq "b""#, 1)]
+    {
+        let file = Temporary::new("warned.json", &webhook(filter).to_string());
+        for verb in [
+            &["validate", file.path()][..],
+            &["validate", "--format", "json", file.path()],
+            &["patch", "--webhook", file.path(), "-"],
+        ] {
+            let allowed = run(verb, b"[]");
+            let denied = run(&[verb, &["--deny-warnings"]].concat(), b"[]");
+            assert_eq!(allowed.status.code(), Some(0), "{verb:?} {filter}");
+            assert_eq!(denied.status.code(), Some(code), "{verb:?} {filter}");
+            assert_eq!(
+                (allowed.stdout, allowed.stderr),
+                (denied.stdout, denied.stderr),
+                "{verb:?} {filter}"
+            );
+        }
+    }
+}
+
 /// Ids stand once in a file, and a webhook without one is called by a number that is no id.
 #[test]
 fn doubled_ids() {

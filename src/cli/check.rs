@@ -1,14 +1,16 @@
 use super::report::{self, Entry};
+use super::webhooks::CatalogueArgument;
 use super::{Failure, Format, Out, Outcome, STDIN, STDIN_ARGUMENT, plain};
 use clap::ValueEnum;
 use hooksieve::event::EventType;
-use hooksieve::filter::{Error, Profile};
+use hooksieve::filter::{Error, Problem, Warning};
 use hooksieve::syntax::Expr;
+use hooksieve::webhook::Rules;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::io::{self, Write};
+use std::io::Write;
 
-/// Check filters: print the canonical form, or what is wrong and how to mend it
+/// Check filters: print the canonical form and warnings, or what is wrong and how to mend it
 ///
 /// Without FILTER, or where it is `-`, reads standard input: each line a JSON string, or an object
 /// `{"filter": …, "eventTypes": […]}`.
@@ -17,12 +19,17 @@ pub(super) struct Arguments {
     /// The filters; standard input without any
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
-    /// The webhook's event types, for the rules about them; not applied where none is given
+    /// The webhook's event types, for rules and warnings about them; there are none without it
     #[arg(long = "event-type", value_name = "TYPE")]
     event_types: Vec<String>,
     /// What filters may use
     #[arg(long, value_enum, default_value = "webhook")]
     profile: ProfileArgument,
+    #[command(flatten)]
+    catalogue: CatalogueArgument,
+    /// Exit with 1 where there are warnings
+    #[arg(long)]
+    deny_warnings: bool,
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
@@ -44,10 +51,11 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         return Err(Failure::Usage(message.to_owned()));
     }
     let mut check = Check {
-        profile: match arguments.profile {
-            ProfileArgument::Webhook => Some(Profile::webhook()),
+        rules: match arguments.profile {
+            ProfileArgument::Webhook => Some(arguments.catalogue.rules()?),
             ProfileArgument::Scim => None,
         },
+        deny_warnings: arguments.deny_warnings,
         format: arguments.format,
         out,
         outcome: Outcome::Well,
@@ -91,7 +99,8 @@ fn object(line: &[u8]) -> Result<Object, String> {
 
 struct Check<'o> {
     /// None for the grammar alone.
-    profile: Option<Profile>,
+    rules: Option<Rules>,
+    deny_warnings: bool,
     format: Format,
     out: &'o mut Out,
     outcome: Outcome,
@@ -126,27 +135,53 @@ impl Check<'_> {
         origin: Option<&str>,
     ) -> Result<(), Failure> {
         let text = written.unwrap_or_default();
-        let canonical: Result<String, Error> = match &self.profile {
-            Some(profile) => profile.filter(text, types).map(|filter| filter.to_string()),
-            None => Expr::parse(text).map(|expr| expr.to_string()).map_err(Error::from),
+        let checked = self.checked(text, types);
+        let (canonical, warnings) = match checked.as_ref() {
+            Ok((canonical, warnings)) => (Some(canonical), &**warnings),
+            Err(_) => (None, [].as_slice()),
         };
-        if canonical.is_err() {
+        if canonical.is_none() || self.deny_warnings && !warnings.is_empty() {
             self.outcome = Outcome::BadInput;
         }
-        match (self.format, canonical) {
-            (Format::Json, canonical) => {
-                let errors = canonical.as_ref().map_or_else(report::entries, |_| Vec::new());
-                self.json(written, canonical.ok(), errors)?;
+        match (self.format, &checked) {
+            (Format::Json, checked) => {
+                let errors = match checked {
+                    Ok(_) => Vec::new(),
+                    Err(error) => error.problems().map(Entry::from).collect(),
+                };
+                let warnings = warnings.iter().map(|warning| Problem::from(warning).into());
+                let warnings = warnings.collect();
+                let (valid, canonical) = (canonical.is_some(), canonical.map(|form| &**form));
+                let filter = written;
+                self.out.json(&Report { filter, valid, canonical, errors, warnings })?;
             }
-            (Format::Text, Ok(canonical)) if canonical.is_empty() => {
-                writeln!(self.out, "(no filter: matches every event)")?;
+            (Format::Text, Ok((canonical, warnings))) => {
+                match &**canonical {
+                    "" => writeln!(self.out, "(no filter: matches every event)")?,
+                    canonical => writeln!(self.out, "{}", plain(canonical))?,
+                }
+                let drawn = report::draw(report::of_warnings(text, warnings, origin));
+                write!(self.out, "{drawn}")?;
             }
-            (Format::Text, Ok(canonical)) => writeln!(self.out, "{}", plain(&canonical))?,
             (Format::Text, Err(error)) => {
-                write!(self.out, "{}", report::draw(report::of_filter(text, &error, origin)))?
+                write!(self.out, "{}", report::draw(report::of_filter(text, error, origin)))?
             }
         }
         Ok(())
+    }
+
+    /// The canonical form, and what deserves a warning.
+    fn checked(
+        &self,
+        text: &str,
+        types: Option<&[EventType]>,
+    ) -> Result<(String, Vec<Warning>), Error> {
+        let Some(rules) = &self.rules else {
+            return Ok((Expr::parse(text)?.to_string(), Vec::new()));
+        };
+        let filter = rules.profile().filter(text, types)?;
+        let lacks = |name: &str| rules.catalogue().lacks(types.unwrap_or_default(), name);
+        Ok((filter.to_string(), filter.warnings(text, lacks)))
     }
 
     fn bad_line(&mut self, number: usize, message: &str) -> Result<(), Failure> {
@@ -160,20 +195,13 @@ impl Check<'_> {
                 let title = format!("line {number} holds no filter: {message}");
                 let detail = LINE.to_owned();
                 let error = Entry { code: "input-line", title, detail, start: 0, end: 0 };
-                self.json(None, None, vec![error])?;
+                let (errors, warnings) = (vec![error], Vec::new());
+                let report =
+                    Report { filter: None, valid: false, canonical: None, errors, warnings };
+                self.out.json(&report)?;
             }
         }
         Ok(())
-    }
-
-    fn json(
-        &mut self,
-        filter: Option<&str>,
-        canonical: Option<String>,
-        errors: Vec<Entry>,
-    ) -> io::Result<()> {
-        let valid = canonical.is_some();
-        self.out.json(&Report { filter, valid, canonical, errors, warnings: [] })
     }
 }
 
@@ -183,7 +211,7 @@ struct Report<'t> {
     /// None for null, and for a line that holds no filter.
     filter: Option<&'t str>,
     valid: bool,
-    canonical: Option<String>,
+    canonical: Option<&'t str>,
     errors: Vec<Entry>,
-    warnings: [Entry; 0],
+    warnings: Vec<Entry>,
 }

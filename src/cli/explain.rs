@@ -1,15 +1,15 @@
 use super::webhooks::{Webhooks, WebhooksArguments, line_of};
+use super::why::{self, BOLD, GOOD, POOR, shown};
 use super::{AccessArgument, Failure, Format, MOST_OF_ONE, Out, Outcome, plain, quote};
-use anstyle::{AnsiColor, Style};
 use hooksieve::event::Event;
-use hooksieve::filter::{Explanation, Profile, Step, StepKind};
+use hooksieve::filter::analysis::{Change, Why};
+use hooksieve::filter::{Explanation, Profile, Step};
 use hooksieve::matcher::{Audience, Subscription, Verdict};
 use serde::Serialize;
-use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Say for one event and each webhook why it matches or not
+/// Say for one event and each webhook why it matches or not, and what would make it
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -68,7 +68,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         let decided = matches!(verdict, Verdict::Matched | Verdict::FilterFalse);
         let explanation = decided.then(|| subscription.filter().explain(&event));
         match arguments.format {
-            Format::Json => out.json(&answer(id, verdict, explanation.as_ref()))?,
+            Format::Json => out.json(&Answer::new(id, verdict, explanation.as_ref()))?,
             Format::Text => text(out, id, &subscription, verdict, &event, explanation.as_ref())?,
         }
     }
@@ -94,41 +94,35 @@ fn reason(verdict: Verdict) -> &'static str {
     }
 }
 
-/// What is printed of a webhook for programs.
+/// What is printed of a webhook for programs; null where the filter was not asked.
 #[derive(Serialize)]
 struct Answer<'a> {
     webhook: &'a str,
     matched: bool,
     reason: &'static str,
-    /// None where the filter was not asked.
-    filter: Option<Vec<Value>>,
+    filter: Option<&'a [Step<'a>]>,
+    because: Option<Vec<usize>>,
+    change: Option<Vec<Change<'a>>>,
+    exact: Option<bool>,
 }
 
-fn answer<'a>(
-    webhook: &'a str,
-    verdict: Verdict,
-    explanation: Option<&Explanation<'_>>,
-) -> Answer<'a> {
-    let step = |Step { depth, holds, kind, .. }: &Step<'_>| match kind {
-        StepKind::Term { attribute, operator, value, found, .. } => json!({
-            "depth": depth, "holds": holds, "kind": "term", "attribute": attribute,
-            "operator": operator.to_string(), "value": value, "found": found,
-        }),
-        StepKind::And => json!({"depth": depth, "holds": holds, "kind": "and"}),
-        _ => json!({"depth": depth, "holds": holds, "kind": "or"}),
-    };
-    Answer {
-        webhook,
-        matched: verdict == Verdict::Matched,
-        reason: reason(verdict),
-        filter: explanation.map(|explanation| explanation.steps().iter().map(step).collect()),
+impl<'a> Answer<'a> {
+    fn new(webhook: &'a str, verdict: Verdict, explanation: Option<&'a Explanation<'a>>) -> Self {
+        let (because, change, exact) = match explanation.map(Explanation::why) {
+            Some(Why { reason, change, exact, .. }) => (Some(reason), change, Some(exact)),
+            None => (None, None, None),
+        };
+        Self {
+            webhook,
+            matched: verdict == Verdict::Matched,
+            reason: reason(verdict),
+            filter: explanation.map(Explanation::steps),
+            because,
+            change,
+            exact,
+        }
     }
 }
-
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
-const GOOD: Style = AnsiColor::Green.on_default();
-const POOR: Style = AnsiColor::Red.on_default();
 
 fn head(out: &mut Out, profile: &Profile, event: &Event<'_>) -> io::Result<()> {
     let id = plain(event.id().unwrap_or("(no id)"));
@@ -146,13 +140,6 @@ fn head(out: &mut Out, profile: &Profile, event: &Event<'_>) -> io::Result<()> {
         writeln!(out, "  {name:20} {}", shown(value))?;
     }
     Ok(())
-}
-
-fn shown(value: Option<&str>) -> String {
-    match value {
-        Some(value) => format!("\"{}\"", plain(value)),
-        None => format!("{DIM}absent{DIM:#}"),
-    }
 }
 
 fn text(
@@ -184,50 +171,5 @@ fn text(
     let (style, word) =
         if verdict == Verdict::Matched { (GOOD, "matched") } else { (POOR, "not matched") };
     writeln!(out, "\n{BOLD}{id}{BOLD:#} {style}{word}{style:#}{why}")?;
-    match explanation {
-        Some(explanation) if explanation.steps().is_empty() => writeln!(out, "  no filter"),
-        Some(explanation) => tree(out, explanation),
-        None => Ok(()),
-    }
-}
-
-/// The filter as a tree: before each part its verdict, behind each term the event's value.
-fn tree(out: &mut Out, explanation: &Explanation<'_>) -> io::Result<()> {
-    let steps = explanation.steps();
-    let term = |step: &Step<'_>| match &step.kind {
-        StepKind::Term { attribute, operator, value, .. } => {
-            let value = serde_json::to_string(value).unwrap_or_default();
-            format!("{attribute} {operator} {}", plain(&value))
-        }
-        StepKind::And => "and".to_owned(),
-        _ => "or".to_owned(),
-    };
-    let width = |step: &Step<'_>| 3 * step.depth + term(step).chars().count();
-    let widest = steps.iter().map(width).filter(|width| *width <= 80).max().unwrap_or(0);
-    // For each depth whether more operands follow at it.
-    let mut more: Vec<bool> = Vec::new();
-    for (at, step) in steps.iter().enumerate() {
-        let following = steps.iter().skip(at + 1);
-        let last = following
-            .take_while(|next| next.depth >= step.depth)
-            .all(|next| next.depth != step.depth);
-        more.truncate(step.depth);
-        let mut branches = String::new();
-        for open in more.iter().skip(1) {
-            branches.push_str(if *open { "│  " } else { "   " });
-        }
-        if step.depth > 0 {
-            branches.push_str(if last { "└─ " } else { "├─ " });
-        }
-        more.push(!last);
-        let (style, mark) = if step.holds { (GOOD, "✓") } else { (POOR, "✗") };
-        let text = term(step);
-        write!(out, "  {DIM}{branches}{DIM:#}{style}{mark}{style:#} {text}")?;
-        if let StepKind::Term { found, .. } = &step.kind {
-            let gap = widest.saturating_sub(width(step)) + 2;
-            write!(out, "{:gap$}{DIM}event:{DIM:#} {}", "", shown(*found))?;
-        }
-        writeln!(out)?;
-    }
-    Ok(())
+    explanation.map_or(Ok(()), |explanation| why::draw(out, explanation))
 }

@@ -19,6 +19,7 @@ mod threads;
 mod trial;
 mod validate;
 mod webhooks;
+mod why;
 mod workload;
 
 use clap::{Parser, Subcommand, ValueEnum};

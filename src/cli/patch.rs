@@ -19,6 +19,9 @@ pub(super) struct Arguments {
     webhook: PathBuf,
     #[command(flatten)]
     catalogue: CatalogueArgument,
+    /// Exit with 1 where there are warnings
+    #[arg(long)]
+    deny_warnings: bool,
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
@@ -67,11 +70,12 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
         Ok(patched) => {
             print.webhook(&patched, draft)?;
             let warnings = patched.warnings(&rules);
-            let warnings =
+            let found =
                 warnings.iter().map(|warning| finding(warning, &document, PATCHED, Grade::Warning));
             print.out.flush()?;
-            let _ = write!(anstream::stderr(), "{}", report::draw(warnings));
-            Ok(Outcome::Well)
+            let _ = write!(anstream::stderr(), "{}", report::draw(found));
+            let bad = arguments.deny_warnings && !warnings.is_empty();
+            Ok(if bad { Outcome::BadInput } else { Outcome::Well })
         }
         Err(problems) => {
             // Pointers of other problems lead into the webhook, not into the patch.

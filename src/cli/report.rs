@@ -1,7 +1,7 @@
 //! What is wrong with somebody's input, drawn for people: the source with carets, and the mend.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
-use hooksieve::filter::{Error, Problem};
+use hooksieve::filter::{Error, Problem, Warning};
 use hooksieve::syntax::{Span, misleads};
 use serde::Serialize;
 
@@ -88,15 +88,36 @@ pub(super) fn of_filter<'a>(
         Error::Syntax(error) => Some(format!("expected {}", error.expected())),
         _ => None,
     };
-    error.problems().map(move |Problem { code, message, help, span, .. }| Finding {
-        grade: Grade::Error,
+    error.problems().map(move |problem| {
+        let label = label.clone();
+        Finding { label, ..in_filter(text, problem, origin, Grade::Error) }
+    })
+}
+
+/// What a filter is warned of, ready to be drawn.
+pub(super) fn of_warnings<'a>(
+    text: &'a str,
+    warnings: &'a [Warning],
+    origin: Option<&'a str>,
+) -> impl Iterator<Item = Finding<'a>> {
+    warnings.iter().map(move |warning| in_filter(text, warning.into(), origin, Grade::Warning))
+}
+
+fn in_filter<'a>(
+    text: &'a str,
+    Problem { code, message, help, span, .. }: Problem<'a>,
+    origin: Option<&str>,
+    grade: Grade,
+) -> Finding<'a> {
+    Finding {
+        grade,
         code,
         title: message,
         help,
         origin: origin.map(str::to_owned),
         source: Some((text, span)),
-        label: label.clone(),
-    })
+        label: None,
+    }
 }
 
 /// The text with each character that misleads replaced by one that does not and has the same length
@@ -112,7 +133,7 @@ fn drawable(text: &str) -> String {
     text.chars().map(replaced).collect()
 }
 
-/// A problem of a filter, for programs; offsets are in bytes.
+/// An error or a warning of a filter, for programs; offsets are in bytes.
 #[derive(Serialize)]
 pub(super) struct Entry {
     pub(super) code: &'static str,
@@ -122,14 +143,9 @@ pub(super) struct Entry {
     pub(super) end: u32,
 }
 
-/// All problems of a filter, for programs.
-pub(super) fn entries(error: &Error) -> Vec<Entry> {
-    let entry = |Problem { code, message, help, span, .. }: Problem<'_>| Entry {
-        code,
-        title: message,
-        detail: help.to_owned(),
-        start: span.start,
-        end: span.end,
-    };
-    error.problems().map(entry).collect()
+impl From<Problem<'_>> for Entry {
+    fn from(Problem { code, message, help, span, .. }: Problem<'_>) -> Self {
+        let detail = help.to_owned();
+        Self { code, title: message, detail, start: span.start, end: span.end }
+    }
 }

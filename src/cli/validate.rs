@@ -17,6 +17,9 @@ use std::path::PathBuf;
 pub(super) struct Arguments {
     #[command(flatten)]
     catalogue: CatalogueArgument,
+    /// Exit with 1 where there are warnings
+    #[arg(long)]
+    deny_warnings: bool,
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
@@ -65,7 +68,8 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     if arguments.format == Format::Text {
         writeln!(out, "{count}")?;
     }
-    Ok(if count.invalid > 0 { Outcome::BadInput } else { Outcome::Well })
+    let bad = count.invalid > 0 || arguments.deny_warnings && count.warnings > 0;
+    Ok(if bad { Outcome::BadInput } else { Outcome::Well })
 }
 
 #[derive(Default)]
