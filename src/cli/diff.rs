@@ -84,7 +84,9 @@ fn refuse(
         old: Vec<Entry>,
         new: Vec<Entry>,
     }
-    let entries = |error: Option<&Error>| error.map(report::entries).unwrap_or_default();
+    let entries = |error: Option<&Error>| -> Vec<Entry> {
+        error.into_iter().flat_map(Error::problems).map(Entry::from).collect()
+    };
     if arguments.format == Format::Json {
         out.json(&Refusal { valid: false, old: entries(old), new: entries(new) })?;
         return Ok(());
