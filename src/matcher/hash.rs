@@ -89,7 +89,7 @@ pub(super) fn spread(hash: Half) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::{Hashes, same};
-    use std::collections::HashSet;
+    use std::collections::{HashMap, HashSet};
 
     /// Texts of every length that differ in one byte, wherever it stands, or in length alone.
     #[test]
@@ -122,5 +122,30 @@ mod tests {
         let text = "0123456789abcdef0123456789abcdef";
         let hashes: HashSet<_> = (0..20).map(|_| Hashes::default().text(0, text)).collect();
         assert!(hashes.len() > 15);
+    }
+
+    /// Texts that were chosen since they have one hash in one matcher have several in the next one.
+    #[test]
+    fn collisions_are_those_of_one_matcher() {
+        let count = if cfg!(miri) { 1_000 } else { 300_000 };
+        for pad in ["", "0123456789", "0123456789abcdef0123456789abcdef0123456789abcdef"] {
+            let text = |n: u32| format!("{pad}{n:06}");
+            let (hashes, others) = (Hashes::default(), Hashes::default());
+            let (mut seen, mut chosen, mut same) = (HashMap::new(), 0, 0);
+            for n in 0..count {
+                if let Some(other) = seen.insert(hashes.text(0, &text(n)), n) {
+                    chosen += 1;
+                    same += usize::from(others.text(0, &text(other)) == others.text(0, &text(n)));
+                }
+            }
+            // Ten by chance, of so many.
+            assert!(chosen < 40 && same <= 1, "{same} of {chosen}");
+        }
+    }
+
+    #[test]
+    fn each_table_has_a_hasher_of_its_own() {
+        let of = |_| Hashes::default().of("0123456789abcdef");
+        assert!((0..20).map(of).collect::<HashSet<_>>().len() > 15);
     }
 }

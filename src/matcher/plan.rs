@@ -89,6 +89,9 @@ const GUARD: u32 = WATCHED;
 const DEEP: Test = Test(AND);
 /// A value that is none: numbers are below [`Keys::MOST`] by more than one.
 const NOTHING: Number = NUMBER;
+/// Most words of a code whose values are supposed one by one to find what is left to test: each of
+/// them costs a walk over all.
+const SUPPOSED: usize = 128;
 
 impl Test {
     #[inline]
@@ -262,6 +265,9 @@ impl Plans {
     /// What is left to test of a plan where a value holds.
     pub(super) fn test(&self, plan: Plan, value: Number, keys: &Keys) -> Test {
         let code = self.words(&plan);
+        if code.len() > SUPPOSED {
+            return DEEP;
+        }
         let (verdict, need) = suppose(code, &[value], keys);
         let turned = if verdict == plan.default() { EQ } else { NE };
         match need {

@@ -3,6 +3,7 @@
 use super::paging::{Field, Key, Page, Paging, Sort};
 use super::query::{Query, one_of};
 use super::{Level, Origin, Problems, Webhook};
+use std::collections::HashSet;
 
 /// By what webhooks are ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,30 +85,51 @@ pub struct List {
     url: Option<Pattern>,
     enabled: Option<bool>,
     level: Option<Level>,
-    event_types: Option<Vec<Box<str>>>,
-    origins: Option<Vec<Origin>>,
+    event_types: Option<HashSet<Box<str>>>,
+    origins: Option<HashSet<Origin>>,
     owner: Option<Box<str>>,
     created_by: Option<Box<str>>,
     updated_by: Option<Box<str>>,
 }
 
-/// Text with `*` for any characters, letter case aside.
+/// Text with `*` for any characters, letter case aside: what stands before the first, between and
+/// behind the last of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Pattern(Box<str>);
+struct Pattern {
+    first: Box<str>,
+    /// None where there is no `*`; between there is one where there were several.
+    rest: Option<(Box<str>, Box<str>)>,
+    /// Bytes of all parts: no shorter text matches, however long the pattern was made.
+    least: usize,
+}
 
 impl Pattern {
     fn new(text: &str) -> Self {
-        Self(folded(text).into())
+        let text = folded(text);
+        let (first, rest) = match text.split_once('*') {
+            None => (&*text, None),
+            Some((first, rest)) => (first, Some(rest.rsplit_once('*').unwrap_or(("", rest)))),
+        };
+        let least = text.len() - text.matches('*').count();
+        let rest = rest.map(|(middle, last)| {
+            let mut between = middle.to_owned();
+            between.retain({
+                let mut before = None;
+                move |letter| before.replace(letter) != Some('*') || letter != '*'
+            });
+            (between.into(), last.into())
+        });
+        Self { first: first.into(), rest, least }
     }
 
     fn matches(&self, text: &str) -> bool {
         let text = folded(text);
-        let Some((first, rest)) = self.0.split_once('*') else { return *self.0 == *text };
-        let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
-        let Some(mut text) = text.strip_prefix(first).and_then(|text| text.strip_suffix(last))
-        else {
+        if text.len() < self.least {
             return false;
-        };
+        }
+        let Some((middle, last)) = &self.rest else { return *self.first == *text };
+        let text = text.strip_prefix(&*self.first).and_then(|text| text.strip_suffix(&**last));
+        let Some(mut text) = text else { return false };
         // The leftmost place for each part leaves most to the others.
         middle.split('*').all(|part| {
             text.find(part).and_then(|at| text.get(at + part.len()..)).is_some_and(|rest| {
@@ -180,10 +202,7 @@ impl List {
             && self.enabled.is_none_or(|enabled| enabled == webhook.is_enabled())
             && self.level.is_none_or(|level| level == webhook.level())
             && self.event_types.as_ref().is_none_or(|wanted| {
-                webhook
-                    .event_types()
-                    .iter()
-                    .any(|name| wanted.iter().any(|w| **w == *name.as_str()))
+                webhook.event_types().iter().any(|name| wanted.contains(name.as_str()))
             })
             && self.origins.as_ref().is_none_or(|origins| origins.contains(&webhook.origin()))
             && is(&self.owner, webhook.owner().map(|user| user.as_str()))

@@ -4,6 +4,7 @@ use super::problem::{Found, token};
 use super::{Problem, ProblemKind, Problems, nearest};
 use crate::syntax::quote;
 use std::collections::HashSet;
+use std::hash::Hash;
 use url::form_urlencoded;
 
 /// Parameters as they were given, and what is wrong with them.
@@ -73,22 +74,23 @@ impl Query {
         read
     }
 
-    /// What a parameter says that has commas between its values, or stands more than once.
-    pub(crate) fn list<T>(
+    /// What a parameter says that has commas between its values, or stands more than once; each
+    /// value once.
+    pub(crate) fn list<T: Eq + Hash>(
         &mut self,
         name: &str,
         help: &str,
         read: impl Fn(&str) -> Option<T>,
-    ) -> Option<Vec<T>> {
+    ) -> Option<HashSet<T>> {
         let given: Vec<_> =
             self.pairs.iter().filter(|(known, _)| &**known == name).cloned().collect();
         if given.is_empty() {
             return None;
         }
-        let mut values = Vec::new();
+        let mut values = HashSet::new();
         for item in given.iter().flat_map(|(_, value)| value.split(',')) {
             match read(item) {
-                Some(value) => values.push(value),
+                Some(value) => drop(values.insert(value)),
                 None => self.invalid(name, item, help),
             }
         }
