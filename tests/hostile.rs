@@ -172,8 +172,10 @@ fn inserting_is_linear_in_terms() {
     }
 }
 
+type Make = fn(usize) -> String;
+
 /// Events of up to a megabyte, read, read by shapes, and converted both ways.
-fn events() -> [(&'static str, fn(usize) -> String); 10] {
+fn events() -> [(&'static str, Make); 10] {
     fn with(more: &str) -> String {
         format!(r#"{{"type":"x","tenantid":"t",{more}}}"#)
     }
