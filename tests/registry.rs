@@ -270,7 +270,8 @@ fn an_answer_is_of_one_revision() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     registry.load("t", [webhook(&rules, "w0", "")], None).unwrap();
-    let mut readers: Vec<Reader> = (0..20).map(|_| registry.reader()).collect();
+    let mut readers: Vec<Reader> =
+        (0..if cfg!(miri) { 10 } else { 20 }).map(|_| registry.reader()).collect();
     let a = event(&rules, "t", "a");
     let mut kept = Vec::new();
     for (n, reader) in readers.iter_mut().enumerate() {
@@ -448,7 +449,7 @@ fn many_writers() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     registry.load("t", [], None).unwrap();
-    let each = if cfg!(miri) { 4 } else { 200 };
+    let each = if cfg!(miri) { 2 } else { 200 };
     std::thread::scope(|scope| {
         for writer in 0..4 {
             let (rules, registry) = (&rules, &registry);
