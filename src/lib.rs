@@ -65,6 +65,8 @@ pub mod guide {
     #[doc = include_str!("../tests/server/dispatch.rs")]
     /// ```
     pub mod delivery {}
+    #[doc = include_str!("guide/hardening.md")]
+    pub mod hardening {}
     #[doc = include_str!("guide/decisions.md")]
     pub mod decisions {}
     #[doc = include_str!("guide/changes.md")]

@@ -98,9 +98,11 @@ mod tests {
 
     #[test]
     fn every_byte_in_every_place() {
+        // Quotes are among the few bytes that Miri has time for.
+        let step = if cfg!(miri) { 34 } else { 1 };
         for length in [0, 1, 15, 16, 17, 63, 64, 65, 130] {
-            for place in 0..length {
-                for byte in 0..=255u8 {
+            for place in (0..length).step_by(step) {
+                for byte in (0..=255u8).step_by(step) {
                     let mut bytes = vec![b'a' ^ (byte & 0x80); length];
                     bytes[place] = byte;
                     let found = Bits::default().next(&bytes, 0);
@@ -113,7 +115,8 @@ mod tests {
     /// From any place onwards, across blocks.
     #[test]
     fn every_place_across_blocks() {
-        for length in [BLOCK - 1, BLOCK, BLOCK + 1, 30 * BLOCK + 13] {
+        let blocks = if cfg!(miri) { 2 } else { 30 };
+        for length in [BLOCK - 1, BLOCK, BLOCK + 1, blocks * BLOCK + 13] {
             for step in [1, 7, 100, 1000] {
                 let mut bytes = vec![b'a'; length];
                 bytes.iter_mut().skip(step / 2).step_by(step).for_each(|byte| *byte = b'"');

@@ -374,9 +374,10 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (state >> 33) as usize % below
         };
+        let rounds = if cfg!(miri) { 5 } else { 4_000 };
         let (mut good, mut bad) = (0, 0);
         for document in [escaped, &long, plain] {
-            for _ in 0..4000 {
+            for _ in 0..rounds {
                 let mut bytes = document.as_bytes().to_vec();
                 for _ in 0..random(3) {
                     let at = random(bytes.len());
@@ -393,6 +394,6 @@ mod tests {
                 *if fast.starts_with("Ok") { &mut good } else { &mut bad } += 1;
             }
         }
-        assert!(good > 1000 && bad > 1000, "{good} good, {bad} bad");
+        assert!(4 * good > rounds && 4 * bad > rounds, "{good} good, {bad} bad");
     }
 }

@@ -99,7 +99,7 @@ mod tests {
         let mut texts = vec![];
         for length in 0..70 {
             texts.push("a".repeat(length));
-            for at in 0..length {
+            for at in (0..length).step_by(if cfg!(miri) { 9 } else { 1 }) {
                 let mut text = "a".repeat(length);
                 text.replace_range(at..=at, "b");
                 texts.push(text);
@@ -127,7 +127,7 @@ mod tests {
     /// Texts that were chosen since they have one hash in one matcher have several in the next one.
     #[test]
     fn collisions_are_those_of_one_matcher() {
-        let count = if cfg!(miri) { 1_000 } else { 300_000 };
+        let count = if cfg!(miri) { 200 } else { 300_000 };
         for pad in ["", "0123456789", "0123456789abcdef0123456789abcdef0123456789abcdef"] {
             let text = |n: u32| format!("{pad}{n:06}");
             let (hashes, others) = (Hashes::default(), Hashes::default());

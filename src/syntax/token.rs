@@ -297,7 +297,10 @@ mod tests {
     /// Each byte that may end a run, at each place in a run, before and behind another end.
     #[test]
     fn plain_runs_are_those_of_a_plain_loop() {
-        for (at, byte) in (0..20).flat_map(|at| (0..=u8::MAX).map(move |byte| (at, byte))) {
+        let step = if cfg!(miri) { 34 } else { 1 };
+        for (at, byte) in
+            (0..20).flat_map(|at| (0..=u8::MAX).step_by(step).map(move |byte| (at, byte)))
+        {
             for other in [0, 0x1f, b' ', b'"', b'\\', b'x', 0x80, 0xff] {
                 let mut text = [b'a'; 20];
                 text.iter_mut().skip(at).take(1).for_each(|place| *place = byte);
