@@ -45,10 +45,9 @@ pub use subscription::{Access, Audience, Subscription, Verdict};
 use crate::event::Event;
 use crate::filter::{Node, Profile};
 use blocks::{Blocks, look};
-use keys::{Keys, Number, Wanted};
+use keys::{Keys, Wanted};
 use plan::{Plan, Plans, Watch};
 use shelves::{Channel, Shelves, Used};
-use smallvec::SmallVec;
 
 /// Names a subscription in a [`Matcher`].
 ///
@@ -95,9 +94,6 @@ struct Place {
 }
 
 const VACANT: u32 = u32::MAX;
-
-/// A term of a plan: the number of its value, how that is watched, and what is left to test there.
-type Posted = (Number, Watch, Option<u32>);
 
 /// What a matcher holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -214,13 +210,8 @@ impl Matcher {
         (place.scope, place.plan) = (scope, plan);
         let generation = place.generation;
         self.len += 1;
-        let test = |number| self.plans.test(plan, number, &self.keys).0;
-        let terms = self.plans.terms(&plan);
-        let terms: SmallVec<[Posted; 8]> = terms
-            .map(|(number, watch)| (number, watch, (watch == Watch::Test).then(|| test(number))))
-            .collect();
         for shelf in &shelves {
-            self.post(index, plan, &terms, *shelf);
+            self.post(index, plan, *shelf);
         }
         Ok(Slot { index, generation })
     }
@@ -243,23 +234,24 @@ impl Matcher {
         fits.then_some(())
     }
 
-    fn post(&mut self, slot: u32, plan: Plan, terms: &[Posted], at: u32) {
-        let Self { shelves, keys, postings, .. } = self;
+    fn post(&mut self, slot: u32, plan: Plan, at: u32) {
+        let Self { shelves, keys, plans, postings, .. } = self;
         let Some(shelf) = shelves.shelf_mut(at) else { return };
         if plan.default() {
             shelf.defaults.insert(slot);
         }
         let channel = shelf.channel;
         let Some(Channel { used, .. }) = shelves.channel_mut(channel) else { return };
-        for (number, watch, test) in terms {
-            let Some((attribute, lists, count)) = keys.posted(*number) else { continue };
+        for (number, watch) in plans.terms(&plan) {
+            let test = (watch == Watch::Test).then(|| plans.test(plan, number, keys).0);
+            let Some((attribute, lists, count)) = keys.posted(number) else { continue };
             if used.len() <= attribute {
                 used.resize(attribute + 1, Used::default());
             }
             let Some(used) = used.get_mut(attribute) else { continue };
             used.all += 1;
-            if *watch != Watch::Not {
-                lists.put(postings, at, slot, *test);
+            if watch != Watch::Not {
+                lists.put(postings, at, slot, test);
                 used.watched += 1;
                 *count += 1;
             }
