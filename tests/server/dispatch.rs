@@ -40,6 +40,9 @@ pub struct Dispatch {
     registry: Registry,
     sender: Sender,
     client: Client,
+    /// Held from finding a webhook until it is removed, so that of two who delete it the second is
+    /// told that it is gone.
+    deleting: Mutex<()>,
     /// What is kept of each webhook's deliveries, the oldest first.
     history: Mutex<HashMap<WebhookId, VecDeque<Delivery>>>,
     free: Arc<Semaphore>,
@@ -79,6 +82,7 @@ impl Dispatch {
             registry,
             sender: Sender::default(),
             client,
+            deleting: Mutex::default(),
             history: Mutex::default(),
             free: Arc::new(Semaphore::new(ON_THEIR_WAY as usize)),
             ids: AtomicU64::new(1),
@@ -236,6 +240,7 @@ async fn patch(
 }
 
 async fn remove(State(server): Server, caller: Caller, Path(id): Path<String>) -> Answer {
+    let _deleting = server.deleting.lock().await;
     let webhook = server.webhook(&caller, &id)?;
     let change = server.registry.remove(caller.tenant.as_str(), &id, None)?;
     server.history.lock().await.remove(webhook.id());
