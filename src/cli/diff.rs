@@ -1,7 +1,7 @@
 use super::history::{called, each_event};
 use super::report::{self, Entry};
+use super::why::{BOLD, DIM, GOOD, POOR};
 use super::{Failure, Format, Out, Outcome, counted, plain};
-use anstyle::{AnsiColor, Style};
 use hooksieve::event::EventType;
 use hooksieve::filter::analysis::{Diff, Relation, Witness};
 use hooksieve::filter::{Error, Filter, Profile};
@@ -166,11 +166,6 @@ impl Over {
         Ok(())
     }
 }
-
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
-const GOOD: Style = AnsiColor::Green.on_default();
-const POOR: Style = AnsiColor::Red.on_default();
 
 fn text(out: &mut Out, diff: &Diff) -> io::Result<()> {
     let (word, says) = match diff.relation {

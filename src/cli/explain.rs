@@ -1,4 +1,5 @@
-use super::webhooks::{Webhooks, WebhooksArguments, line_of};
+use super::history::refuse_one;
+use super::webhooks::{Webhooks, WebhooksArguments};
 use super::why::{self, BOLD, GOOD, POOR, shown};
 use super::{AccessArgument, Failure, Format, MOST_OF_ONE, Out, Outcome, plain, quote};
 use hooksieve::event::Event;
@@ -43,17 +44,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     let (name, bytes) = super::read(&arguments.event, MOST_OF_ONE)?;
     let event = match profile.read_event(&bytes) {
         Ok(event) => event,
-        Err(error) => {
-            let line = line_of(&bytes, &error);
-            let (code, message, help) = (error.code(), error.to_string(), error.help());
-            let one = "explain takes one event, a JSON object";
-            let _ = writeln!(
-                io::stderr(),
-                "{}:{line}: error[{code}]: {message}; {help}; {one}",
-                plain(&name)
-            );
-            return Ok(Outcome::BadInput);
-        }
+        Err(error) => return Ok(refuse_one("explain", &name, &bytes, &error)),
     };
     if arguments.format == Format::Text {
         head(out, profile, &event)?;
@@ -72,13 +63,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
             Format::Text => text(out, id, &subscription, verdict, &event, explanation.as_ref())?,
         }
     }
-    if webhooks.bad > 0 {
-        out.flush()?;
-        let _ =
-            writeln!(io::stderr(), "webhooks that are not valid, and left out: {}", webhooks.bad);
-        return Ok(Outcome::BadInput);
-    }
-    Ok(Outcome::Well)
+    webhooks.outcome(out)
 }
 
 /// A stable word for programs.

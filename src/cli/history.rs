@@ -3,8 +3,8 @@
 use super::batches::Batches;
 use super::events::Trouble;
 use super::webhooks::line_of;
-use super::{Failure, plain, quote};
-use hooksieve::event::{Event, Shapes};
+use super::{Failure, Outcome, plain, quote};
+use hooksieve::event::{Error, Event, Shapes};
 use hooksieve::filter::Profile;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -48,6 +48,15 @@ pub(super) fn each_event(
         }
     }
     Ok(good)
+}
+
+/// Says why the bytes that a verb took for its one event are none.
+pub(super) fn refuse_one(verb: &str, name: &str, bytes: &[u8], error: &Error) -> Outcome {
+    let (name, line) = (plain(name), line_of(bytes, error));
+    let (code, help) = (error.code(), error.help());
+    let one = format!("{verb} takes one event, a JSON object");
+    let _ = writeln!(io::stderr(), "{name}:{line}: error[{code}]: {error}; {help}; {one}");
+    Outcome::BadInput
 }
 
 /// Where an event stands.

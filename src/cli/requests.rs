@@ -1,6 +1,7 @@
-use super::webhooks::{Webhooks, WebhooksArguments, line_of};
+use super::history::refuse_one;
+use super::webhooks::{Webhooks, WebhooksArguments};
+use super::why::{BOLD, DIM};
 use super::{AccessArgument, Failure, MOST_OF_ONE, Out, Outcome, plain, quote, readable};
-use anstyle::Style;
 use clap::ValueEnum;
 use hooksieve::delivery::{OMITTED, Payload, Request, Sender};
 use hooksieve::matcher::Verdict;
@@ -53,15 +54,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     let (name, bytes) = super::read(&arguments.event, MOST_OF_ONE)?;
     let event = match webhooks.rules.profile().read_event(&bytes) {
         Ok(event) => event,
-        Err(error) => {
-            let line = line_of(&bytes, &error);
-            let (code, message, help) = (error.code(), error.to_string(), error.help());
-            let one = "requests takes one event, a JSON object";
-            let name = plain(&name);
-            let _ =
-                writeln!(io::stderr(), "{name}:{line}: error[{code}]: {message}; {help}; {one}");
-            return Ok(Outcome::BadInput);
-        }
+        Err(error) => return Ok(refuse_one("requests", &name, &bytes, &error)),
     };
     let payload = Payload::new(&event, bytes.clone());
     let sender = Sender::default();
@@ -92,13 +85,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     if none && webhooks.bad == 0 && arguments.format == RequestFormat::Text {
         writeln!(out, "no requests: nobody wants this event, and `hooksieve explain` says why")?;
     }
-    if webhooks.bad > 0 {
-        out.flush()?;
-        let bad = webhooks.bad;
-        let _ = writeln!(io::stderr(), "webhooks that are not valid, and left out: {bad}");
-        return Ok(Outcome::BadInput);
-    }
-    Ok(Outcome::Well)
+    webhooks.outcome(out)
 }
 
 fn headers(request: &Request, show: bool) -> impl Iterator<Item = (&str, &str)> {
@@ -136,9 +123,6 @@ impl<'r> Line<'r> {
         }
     }
 }
-
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
 
 fn text(out: &mut Out, request: &Request, show: bool, first: bool) -> io::Result<()> {
     if !first {

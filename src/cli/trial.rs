@@ -1,14 +1,14 @@
 use super::history::{Place, called, each_event};
 use super::items::{Items, Malformed};
 use super::report::{self, Grade};
-use super::webhooks::{CatalogueArgument, finding, origin};
+use super::webhooks::{CatalogueArgument, finding, origin, warn_unowned};
+use super::why::{BOLD, DIM, GOOD, POOR};
 use super::{AccessArgument, Failure, Format, Out, Outcome, counted, quote};
-use anstyle::{AnsiColor, Style};
 use hooksieve::event::Event;
 use hooksieve::filter::{Explanation, Filter, StepKind};
 use hooksieve::matcher::Verdict;
 use hooksieve::registry::Trial;
-use hooksieve::webhook::{ErrorBody, Level, Rules, Webhook};
+use hooksieve::webhook::{ErrorBody, Rules, Webhook};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -107,18 +107,8 @@ fn webhook(
         }
     };
     let findings = problems.iter().map(|problem| finding(problem, &draft, &place, grade));
-    let mut err = anstream::stderr();
-    let _ = write!(err, "{}", report::draw(findings));
-    if let Some(webhook) = &webhook
-        && webhook.level() == Level::User
-        && webhook.owner().is_none()
-    {
-        let why = "level is `user` and there is no `ownerId` or `createdByUserId`";
-        let _ = writeln!(
-            err,
-            "{place}: warning[owner-unknown]: {why}: it matches with --access all alone"
-        );
-    }
+    let _ = write!(anstream::stderr(), "{}", report::draw(findings));
+    webhook.iter().for_each(|webhook| warn_unowned(&place, webhook));
     Ok(webhook)
 }
 
@@ -166,11 +156,6 @@ struct Sum<'a> {
     access: u64,
     filter: u64,
 }
-
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
-const GOOD: Style = AnsiColor::Green.on_default();
-const POOR: Style = AnsiColor::Red.on_default();
 
 impl Print<'_> {
     fn malformed(&mut self, place: &str, malformed: &Malformed) -> Result<(), Failure> {

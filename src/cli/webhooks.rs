@@ -2,7 +2,7 @@
 
 use super::items::{Item, Items, line_at};
 use super::report::{self, Finding, Grade};
-use super::{Failure, MOST_OF_ONE, quote};
+use super::{Failure, MOST_OF_ONE, Out, Outcome, quote};
 use clap::Args;
 use hooksieve::event::{ErrorKind, TenantId};
 use hooksieve::filter::Profile;
@@ -11,7 +11,7 @@ use hooksieve::registry;
 use hooksieve::syntax::{Limits, excerpt};
 use hooksieve::webhook::{Catalogue, CatalogueError, Draft, Level, Problem, Rules, Webhook};
 use std::collections::{BTreeSet, HashSet};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -153,6 +153,17 @@ impl Webhooks {
         Ok(Self { list, rules, bad, broken: items.broken, tenancy })
     }
 
+    /// Says at the end how many are not valid, if any.
+    pub(super) fn outcome(&self, out: &mut Out) -> Result<Outcome, Failure> {
+        if self.bad == 0 {
+            return Ok(Outcome::Well);
+        }
+        out.flush()?;
+        let bad = self.bad;
+        let _ = writeln!(io::stderr(), "webhooks that are not valid, and left out: {bad}");
+        Ok(Outcome::BadInput)
+    }
+
     /// How many tenants have webhooks.
     pub(super) fn tenants(&self) -> usize {
         self.list.iter().map(|listed| &listed.tenant).collect::<BTreeSet<_>>().len()
@@ -193,26 +204,13 @@ impl Reader<'_> {
         }
         match webhook {
             Ok(webhook) if !doubled => {
-                self.unowned(line, &webhook);
+                warn_unowned(&origin(self.name, line, webhook.id().as_str()), &webhook);
                 let catalogue = self.rules.catalogue();
                 let mut listed = Listed::new(&webhook, line, self.tenant, catalogue);
                 listed.webhook = self.whole.then(|| Arc::new(webhook));
                 self.list.push(listed);
             }
             _ => self.bad += 1,
-        }
-    }
-
-    fn unowned(&self, line: usize, webhook: &Webhook) {
-        if webhook.level() == Level::User && webhook.owner().is_none() {
-            let id = quote(webhook.id().as_str());
-            let mut err = anstream::stderr();
-            let _ = writeln!(
-                err,
-                "{}:{line}: webhook `{id}`: warning[owner-unknown]: level is `user` and there is no \
-                 `ownerId` or `createdByUserId`: it matches with --access all alone",
-                self.name
-            );
         }
     }
 
@@ -280,6 +278,17 @@ pub(super) fn origin(name: &str, line: usize, id: &str) -> String {
     match id {
         "" => format!("{name}:{line}"),
         id => format!("{name}:{line}: webhook `{}`", quote(id)),
+    }
+}
+
+/// Warns of a webhook that is nobody's.
+pub(super) fn warn_unowned(origin: &str, webhook: &Webhook) {
+    if webhook.level() == Level::User && webhook.owner().is_none() {
+        let _ = writeln!(
+            anstream::stderr(),
+            "{origin}: warning[owner-unknown]: level is `user` and there is no `ownerId` or \
+             `createdByUserId`: it matches with --access all alone"
+        );
     }
 }
 

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 pub(super) const BOLD: Style = Style::new().bold();
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
 pub(super) const POOR: Style = AnsiColor::Red.on_default();
-const DIM: Style = Style::new().dimmed();
+pub(super) const DIM: Style = Style::new().dimmed();
 const DECIDES: Style = AnsiColor::Yellow.on_default().bold();
 
 /// An event's value, in quotes.

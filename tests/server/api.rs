@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-const ROOT: &str = "north/root/admin";
+const ROOT: &str = "north/ops/admin";
 
 fn draft(name: &str) -> Value {
     json!({
@@ -42,7 +42,7 @@ async fn webhooks_are_created_shown_changed_and_removed() {
     assert_eq!(shown["name"], "sales");
     assert_eq!(
         (&shown["createdByUserId"], &shown["secretKeyAdded"]),
-        (&json!("root"), &json!(true))
+        (&json!("ops"), &json!(true))
     );
     assert_eq!(shown["encryptedHeaders"], json!(["X-Key"]));
     let path = format!("{HOOKS}/{}", shown["id"].as_str().unwrap());
@@ -122,7 +122,7 @@ async fn users_have_their_own_webhooks_and_tenants_theirs() {
     refused(&api.post("north/ann", HOOKS, &common).await, StatusCode::FORBIDDEN, &["forbidden"]);
     own["ownerId"] = "ben".into();
     refused(&api.put("north/ann", &path, &own).await, StatusCode::FORBIDDEN, &["forbidden"]);
-    for stranger in ["north/ben", "south/ann", "south/root/admin"] {
+    for stranger in ["north/ben", "south/ann", "south/ops/admin"] {
         let patch = json!([{"op": "replace", "path": "/enabled", "value": false}]);
         let deliveries = format!("{path}/deliveries");
         for answer in [
@@ -161,9 +161,9 @@ async fn a_user_has_at_most_so_many_webhooks_and_lists_them_page_by_page() {
     let more = draft("more");
     refused(&api.post(ROOT, HOOKS, &more).await, StatusCode::BAD_REQUEST, &["registry-too-many"]);
     assert_eq!(api.post("north/eve/admin", HOOKS, &more).await.status, StatusCode::CREATED);
-    assert_eq!(api.post("south/root/admin", HOOKS, &more).await.status, StatusCode::CREATED);
+    assert_eq!(api.post("south/ops/admin", HOOKS, &more).await.status, StatusCode::CREATED);
 
-    let all = api.all(ROOT, &format!("{HOOKS}?sort=name&limit=7&createdByUserId=root")).await;
+    let all = api.all(ROOT, &format!("{HOOKS}?sort=name&limit=7&createdByUserId=ops")).await;
     let names: Vec<_> = all.iter().map(|webhook| webhook["name"].as_str().unwrap()).collect();
     assert_eq!(names, (0..MAX_PER_USER).map(|number| format!("n{number:03}")).collect::<Vec<_>>());
 

@@ -124,7 +124,7 @@ async fn verify(api: &Asker, traffic: &Traffic, notes: &Notes) -> Counts {
         }
         changes.for_each(|change| reference.apply(change));
         let path = format!("{HOOKS}?limit=50");
-        let shown = api.all(&format!("{tenant}/root/admin"), &path).await;
+        let shown = api.all(&format!("{tenant}/ops/admin"), &path).await;
         let id = |webhook: &Value| webhook["id"].as_str().unwrap().to_owned();
         let listed = shown.len();
         let shown: BTreeMap<_, _> = shown.iter().map(|one| (id(one), compared(one))).collect();

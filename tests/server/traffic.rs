@@ -177,7 +177,7 @@ impl Traffic {
         // Users for themselves, and an administrator for them and for all.
         let (by, caller) = match owned && random.one_in(2) {
             true => (user, format!("{tenant}/{user}")),
-            false => ("root", format!("{tenant}/root/admin")),
+            false => ("ops", format!("{tenant}/ops/admin")),
         };
         let draft = events::draft(random, tenant, &name, owned.then_some(user));
         self.post(tenant, &self.webhooks[tenant], name, by, &caller, draft).await;
@@ -216,7 +216,7 @@ impl Traffic {
         let owner = random.one_in(2).then(|| random.of(&USERS));
         let draft = events::draft(random, tenant, name, owner);
         let path = format!("/api/v1/webhooks/{id}");
-        let answer = self.api.put(&format!("{tenant}/root/admin"), &path, &draft).await;
+        let answer = self.api.put(&format!("{tenant}/ops/admin"), &path, &draft).await;
         match answer.status {
             StatusCode::OK => self.acknowledge(tenant, id, &answer, What::Replaced(draft)),
             _ => self.refuse(&answer),
@@ -226,7 +226,7 @@ impl Traffic {
     async fn patch(&self, tenant: &'static str, (id, name): &Named, random: &mut Random) {
         let patch = events::patch(random, tenant, name);
         let path = format!("/api/v1/webhooks/{id}");
-        let answer = self.api.patch(&format!("{tenant}/root/admin"), &path, &patch).await;
+        let answer = self.api.patch(&format!("{tenant}/ops/admin"), &path, &patch).await;
         match answer.status {
             StatusCode::NO_CONTENT => {
                 self.acknowledge(tenant, id, &answer, What::Patched(patch));
@@ -243,7 +243,7 @@ impl Traffic {
         random: &mut Random,
     ) {
         let path = format!("/api/v1/webhooks/{id}");
-        let answer = self.api.delete(&format!("{tenant}/root/admin"), &path).await;
+        let answer = self.api.delete(&format!("{tenant}/ops/admin"), &path).await;
         let deleted = answer.status == StatusCode::NO_CONTENT;
         if deleted {
             self.acknowledge(tenant, id, &answer, What::Deleted);
