@@ -227,13 +227,15 @@ fn what_has_no_place_in_the_other_form() {
         json!({
             "specversion": "1.0.2", "type": "x", "id": "e1", "tenantid": "t", "userid": null,
             "reason": "r", "ownerId": "means something else there", "traceparent": "00",
-            "extensions": {"actor": {"id": "u"}, "reason": "less"}, "data_base64": "AA==",
+            "extensions": {"actor": {"id": "u"}, "reason": "less", "time": "not the event's"},
+            "data_base64": "AA==",
         }),
         Form::Legacy,
         json!({
             "cloudEventsVersion": "0.1", "eventId": "e1", "eventType": "x",
             "extensions": {
                 "tenantId": "t", "reason": "r", "traceparent": "00", "actor": {"id": "u"},
+                "time": "not the event's",
             },
             "data_base64": "AA==",
         }),
@@ -421,6 +423,19 @@ fn a_request_without_what_a_response_withholds_says_so() {
 }
 
 #[test]
+fn a_request_says_whether_certificates_are_to_be_checked() {
+    for asked in [true, false] {
+        let webhook = created(json!({
+            "name": "n", "url": "https://hooks.example.com/", "eventTypes": [],
+            "checkCertificateRevocation": asked,
+        }));
+        let request =
+            Sender::default().request(&webhook, &payload(br#"{"type":"x","tenantid":"t"}"#));
+        assert_eq!((webhook.checks_revocation(), request.checks_revocation()), (asked, asked));
+    }
+}
+
+#[test]
 fn what_a_sender_sets() {
     let bytes = br#"{"type":"x","tenantid":"t"}"#;
     let sender =
@@ -487,6 +502,7 @@ fn records() {
     let delivery = Delivery::new("d1", &request, at(1_700_000_000), Ok(&response));
     assert_eq!(delivery.status(), Status::Fail);
     let delivery = delivery.with_message("no such place");
+    assert_eq!((delivery.message(), delivery.message_id()), (Some("no such place"), None));
     assert_eq!(
         serde_json::to_value(&delivery).unwrap(),
         json!({

@@ -10,10 +10,12 @@
 
 mod laws;
 
+use hooksieve::delivery::Sender;
 use hooksieve::event::{Event, TenantId};
-use hooksieve::matcher::{Access, Subscription};
+use hooksieve::matcher::{Access, Subscription, Verdict};
 use hooksieve::registry::{
-    Limits, NotLoaded, PutErrorKind, Reader, Registry, SnapshotErrorKind, UpdateError, subscription,
+    Limits, NotLoaded, PutErrorKind, Reader, Registry, SnapshotErrorKind, Trial, UpdateError,
+    subscription,
 };
 use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
 use laws::history::{self, Choices};
@@ -135,11 +137,13 @@ fn what_is_refused_changes_nothing() {
     let foreign = Webhook::read(&Draft::from(document), &rules).unwrap();
     let refused = registry.put("t", foreign.clone(), None).unwrap_err();
     assert_eq!(refused.kind(), PutErrorKind::OtherTenant);
-    let error = registry.load("t", [foreign], None).unwrap_err();
+    let error = registry.load("t", [foreign.clone()], None).unwrap_err();
     assert_eq!(error.to_string(), "webhook `x`: the webhook is tenant `other`'s");
     assert_eq!((error.code(), error.error()), ("registry-other-tenant", &refused));
     assert!(std::error::Error::source(&error).is_none(), "it is said already");
     assert_eq!(registry.stats("t").unwrap().revision, 6);
+    registry.load("other", [foreign.clone()], None).unwrap();
+    assert!(registry.put("other", foreign, None).unwrap().applied, "where it belongs");
     let profile = rules.profile().with_operators([hooksieve::filter::Operator::Eq]);
     let strange = Registry::new(&Rules::new(profile, rules.catalogue().clone()));
     strange.load("t", [], None).unwrap();
@@ -199,6 +203,68 @@ fn a_tenant_has_limits() {
         assert!(small.put("t", webhook(&rules, "w1", ""), None).unwrap().applied);
         assert!(small.put("t", webhook(&rules, "w1", long), None).is_err());
     }
+}
+
+/// Memory that is told is what tables of so many entries take: neither less than the entries, nor many times
+/// as much.
+#[test]
+fn what_a_tenant_holds_is_told() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let count = 1_000;
+    let webhooks = (0..count).map(|n| webhook(&rules, &format!("w{n}"), r#"id eq "a""#));
+    registry.load("t", webhooks, None).unwrap();
+    let loaded = registry.stats("t").unwrap();
+    assert_eq!((loaded.webhooks, loaded.spare_bytes), (count, 0), "no copy before a change");
+    // A pointer and a slot for each webhook, and a hash with the index of its slot.
+    assert!((count * 28..count * 120).contains(&loaded.places_bytes), "{loaded:?}");
+    registry.put("t", webhook(&rules, "w0", ""), None).unwrap();
+    let changed = registry.stats("t").unwrap();
+    let both = changed.index_bytes + changed.places_bytes;
+    assert!((both / 2..both * 2).contains(&changed.spare_bytes), "{changed:?}");
+}
+
+#[test]
+fn a_trial_counts_what_it_tried() {
+    let rules = Rules::default();
+    let draft = json!({
+        "name": "n", "url": "https://hooks.example.com/", "enabled": false, "level": "user",
+        "eventTypes": [TYPE], "filter": r#"id ne "a""#,
+    });
+    let creation = Creation::new("w", "u1", std::time::UNIX_EPOCH.into());
+    let webhook = Webhook::create(&draft.into(), &rules, creation).unwrap();
+    let mut trial = Trial::new(&webhook, "t", &rules);
+    let other = Event::new(rules.profile().layout(), "t", "com.qlik.v1.app.deleted");
+    let events = [
+        (event(&rules, "t", "a"), Access::Everyone, Verdict::FilterFalse),
+        (event(&rules, "t", "b"), Access::Everyone, Verdict::Matched),
+        (event(&rules, "t", "c"), Access::Everyone, Verdict::Matched),
+        (event(&rules, "t2", "a"), Access::Everyone, Verdict::OtherTenant),
+        (other, Access::Everyone, Verdict::OtherEventType),
+        (event(&rules, "t", "b"), Access::Users(&[]), Verdict::NoAccess),
+    ];
+    assert_eq!(trial.events(), 0);
+    for (event, access, verdict) in &events {
+        assert_eq!(trial.event(event, *access), *verdict);
+    }
+    assert_eq!(trial.events(), 6);
+    let counts = events.each_ref().map(|(_, _, verdict)| trial.count(*verdict));
+    assert_eq!((counts, trial.count(Verdict::Disabled)), ([1, 2, 2, 1, 1, 1], 0));
+}
+
+#[test]
+fn deliveries_know_how_many_are_left() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    registry.load("t", ["a", "b", "c"].map(|id| webhook(&rules, id, "")), None).unwrap();
+    let (mut reader, sender) = (registry.reader(), Sender::default());
+    let bytes = format!(r#"{{"type":"{TYPE}","tenantid":"t"}}"#);
+    let mut deliveries = reader.deliveries(&sender, bytes, Access::Everyone).unwrap();
+    for left in (1..=3).rev() {
+        assert_eq!((deliveries.len(), deliveries.size_hint()), (left, (left, Some(left))));
+        assert!(deliveries.next().is_some());
+    }
+    assert_eq!((deliveries.len(), deliveries.next().is_none()), (0, true));
 }
 
 /// What is read is what is changed: of many who count up at once nobody's change is lost, and what
@@ -595,6 +661,20 @@ fn damaged_snapshots_are_refused_whole() {
     for nonsense in ["", "\n", "{}\n", "[1,2]\n", "{\"format\":\"tar\",\"version\":1}\n"] {
         assert_eq!(kind(nonsense.as_bytes()), Err(SnapshotErrorKind::NotASnapshot), "{nonsense}");
     }
+    // Whole, and yet not what a registry writes.
+    let mut lines = lines.clone();
+    let at = lines.iter().position(|line| line.contains("\"t1\"")).unwrap();
+    lines[at + 2] = lines[at + 1];
+    let crc = format!(
+        "{{\"crc32\":\"{:08x}\"}}\n",
+        crc32fast::hash(lines[at..at + 3].concat().as_bytes())
+    );
+    lines[at + 3] = &crc;
+    let error = other.read_snapshot(lines.concat().as_bytes()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("line {} of the snapshot: two webhooks of the tenant have the same id", at + 4)
+    );
     // Whole, but by other rules.
     let profile = rules.profile().with_operators([hooksieve::filter::Operator::Ne]);
     let strict = Registry::new(&Rules::new(profile, rules.catalogue().clone()));
