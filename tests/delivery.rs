@@ -81,6 +81,8 @@ fn signatures_of_another_implementation() {
         let request = Sender::default().request(&webhook, &payload(&sample(name)));
         let id = MessageId::new("msg_1").unwrap();
         let request = request.with_standard_headers(&id, at(1_731_705_121));
+        let delivery = Delivery::new("d1", &request, at(0), Err("refused"));
+        assert_eq!(delivery.message_id().as_ref(), Some(&id), "to send it again by");
         let header = |name| request.header(name).unwrap().to_str().unwrap();
         let given = (header("qlik-signature"), header("webhook-signature"));
         assert_eq!(given, (digits, standard), "{name} {cloud_events}");

@@ -10,7 +10,7 @@
 
 mod laws;
 
-use hooksieve::event::Shapes;
+use hooksieve::event::{Event, Layout, LayoutError, Place, Shapes};
 use proptest::prelude::*;
 
 /// A document near an event: wanted keys, odd values, doubled keys.
@@ -297,4 +297,35 @@ fn numbers_at_the_edge() {
             laws::event::event_bytes(event.as_bytes());
         }
     }
+}
+
+/// Layouts of a few keys, and of as many as there may be: each attribute has its value, with shapes
+/// and without.
+#[test]
+fn layouts_of_any_size() {
+    let layout = |attributes: usize| {
+        let names = (0..attributes).map(|n| format!("a{n}"));
+        Layout::new(names.map(|name| (name.clone(), vec![Place::new(["data".to_owned(), name])])))
+    };
+    // Twelve keys are the envelope's, and one is `data`.
+    let most = Layout::MAX_KEYS - 13;
+    assert_eq!(layout(most + 1), Err(LayoutError::TooManyKeys));
+    for attributes in [0, 1, 18, 19, 20, 100, most] {
+        let layout = layout(attributes).unwrap();
+        let members: Vec<String> = (0..attributes).map(|n| format!(r#""a{n}":"{n}""#)).collect();
+        let document = format!(r#"{{"type":"x","tenantid":"t","data":{{{}}}}}"#, members.join(","));
+        let mut shapes = Shapes::default();
+        for _ in 0..3 {
+            for event in [
+                Event::read(&layout, document.as_bytes()).unwrap(),
+                Event::read_with(&layout, document.as_bytes(), &mut shapes).unwrap(),
+            ] {
+                for n in 0..attributes {
+                    let value = event.attribute(&format!("a{n}"));
+                    assert_eq!(value, Some(&*n.to_string()), "{n} of {attributes}");
+                }
+            }
+        }
+    }
+    assert_eq!(Place::new(["data", "a/b"]).to_string(), "data.a/b");
 }
