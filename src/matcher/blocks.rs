@@ -26,12 +26,12 @@ impl Default for Blocks {
     }
 }
 
-/// Words in the block of a list of `len`, and the number of that size.
+/// Words in the block of a list of `len`, at least one, and the number of that size.
 fn size(len: usize) -> (usize, usize) {
     let power = len.max(2).next_power_of_two();
     let number = 2 * power.trailing_zeros() as usize;
     match power / 4 * 3 {
-        less if len <= less && power > 2 => (less, number - 1),
+        less if len <= less => (less, number - 1),
         _ => (power, number),
     }
 }

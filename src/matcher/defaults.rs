@@ -65,7 +65,7 @@ impl Defaults {
         if piece.is_empty() {
             self.pieces.remove(at);
         } else if piece.capacity() > 4 * piece.len() {
-            piece.shrink_to(2 * piece.len());
+            piece.shrink_to_fit();
         }
     }
 
