@@ -26,12 +26,12 @@ impl Default for Blocks {
     }
 }
 
-/// Words in the block of a list of `len`, and the number of that size.
+/// Words in the block of a list of `len`, at least one, and the number of that size.
 fn size(len: usize) -> (usize, usize) {
     let power = len.max(2).next_power_of_two();
     let number = 2 * power.trailing_zeros() as usize;
     match power / 4 * 3 {
-        less if len <= less && power > 2 => (less, number - 1),
+        less if len <= less => (less, number - 1),
         _ => (power, number),
     }
 }
@@ -249,5 +249,61 @@ mod tests {
             blocks.free(at, list.len());
         }
         assert_eq!(blocks.idle, blocks.len());
+    }
+
+    #[test]
+    fn a_list_takes_the_room_it_was_said_to() {
+        for len in 1..300 {
+            let mut blocks = Blocks::default();
+            blocks.put(&vec![7; len]);
+            assert_eq!(blocks.len(), Blocks::room(len));
+        }
+    }
+
+    /// By an eighth, neither by more nor each time.
+    #[test]
+    fn memory_grows_by_a_part() {
+        let (mut blocks, mut bytes, mut times) = (Blocks::default(), 0, 0);
+        for _ in 0..20_000 {
+            blocks.put(&[7; 3]);
+            times += usize::from(std::mem::replace(&mut bytes, blocks.bytes()) != blocks.bytes());
+            let most = blocks.len() + blocks.len() / 8 + 64;
+            assert!(bytes <= most * size_of::<u32>(), "{bytes} for {}", blocks.len());
+        }
+        assert!(times < 100, "{times}");
+    }
+
+    #[test]
+    fn sparse_is_more_free_than_used_and_than_a_move_costs() {
+        let mut blocks = Blocks::default();
+        let mut lists: Vec<Place> = (0..1000).map(|_| blocks.put(&[7; 4])).collect();
+        let mut free = |count: usize, blocks: &mut Blocks| {
+            lists.drain(..count).for_each(|at| blocks.free(at, 4));
+        };
+        assert!(!blocks.is_sparse(0));
+        free(400, &mut blocks);
+        assert!(!blocks.is_sparse(0), "more of it is used");
+        free(300, &mut blocks);
+        assert_eq!((blocks.idle(), blocks.len()), (2800, 4000));
+        assert!(blocks.is_sparse(0) && blocks.is_sparse(2700));
+        assert!(!blocks.is_sparse(2900), "the walk over all places takes longer");
+        let mut few = Blocks::default();
+        let at = few.put(&[7; 4]);
+        few.free(at, 4);
+        assert!(!few.is_sparse(0), "so little is not worth it");
+    }
+
+    #[test]
+    fn lists_move_into_memory_that_is_there_for_them() {
+        let mut blocks = Blocks::default();
+        let lists: Vec<Place> = (0..1000).map(|_| blocks.put(&[7; 4])).collect();
+        lists.iter().take(700).for_each(|at| blocks.free(*at, 4));
+        let mut moved = blocks.moved();
+        let bytes = moved.bytes();
+        lists.iter().skip(700).for_each(|at| {
+            moved.put(blocks.list(*at, 4));
+        });
+        assert_eq!((moved.len(), moved.idle()), (300 * 4, 0));
+        assert_eq!((moved.bytes(), bytes), (bytes, 300 * 4 * size_of::<u32>()));
     }
 }

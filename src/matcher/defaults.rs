@@ -65,7 +65,7 @@ impl Defaults {
         if piece.is_empty() {
             self.pieces.remove(at);
         } else if piece.capacity() > 4 * piece.len() {
-            piece.shrink_to(2 * piece.len());
+            piece.shrink_to_fit();
         }
     }
 
@@ -96,7 +96,7 @@ impl Defaults {
 
 #[cfg(test)]
 mod tests {
-    use super::Defaults;
+    use super::{Defaults, MOST};
     use std::collections::BTreeSet;
 
     #[test]
@@ -132,5 +132,53 @@ mod tests {
             defaults.remove(slot);
         }
         assert!(defaults.is_empty());
+    }
+
+    /// Of every piece: it holds something, not too much, and not much memory beside that.
+    fn check(defaults: &Defaults) {
+        for piece in &defaults.pieces {
+            let (len, capacity) = (piece.len(), piece.capacity());
+            assert!((1..=MOST).contains(&len), "{len}");
+            assert!(capacity <= (4 * len).max(4), "{len} of {capacity}");
+        }
+    }
+
+    #[test]
+    fn pieces_stay_full_in_a_bulk_load_and_are_halved_otherwise() {
+        let mut defaults = Defaults::default();
+        for slot in 0..6 * MOST as u32 {
+            defaults.insert(2 * slot);
+            check(&defaults);
+        }
+        assert_eq!(defaults.pieces.len(), 6);
+        defaults.insert(2 * MOST as u32 + 1);
+        check(&defaults);
+        let lens: Vec<usize> = defaults.pieces.iter().map(Vec::len).collect();
+        assert_eq!(lens, [MOST, MOST / 2, MOST / 2 + 1, MOST, MOST, MOST, MOST]);
+    }
+
+    /// Small pieces are joined and memory is given back, now and then and not each time.
+    #[test]
+    fn what_is_left_of_many_pieces_is_joined() {
+        let slots = 20 * MOST as u32;
+        let mut full = Defaults::default();
+        // Every second one first, so that pieces are divided in the middle.
+        (0..slots).step_by(2).chain((1..slots).step_by(2)).for_each(|slot| full.insert(slot));
+        let before = full.pieces.len();
+        let empty = |order: &mut dyn Iterator<Item = u32>| {
+            let mut defaults = full.clone();
+            let (mut bytes, mut changes) = (defaults.bytes(), 0);
+            for slot in order.filter(|slot| slot % 512 > 0) {
+                defaults.remove(slot);
+                check(&defaults);
+                changes += usize::from(std::mem::replace(&mut bytes, defaults.bytes()) != bytes);
+            }
+            assert_eq!(defaults.len(), 80);
+            assert!(before >= 20 && changes <= 10 * before, "{changes} of {before} pieces");
+            defaults.pieces.len()
+        };
+        assert_eq!(empty(&mut (0..slots).rev()), 1);
+        // The next piece is full, each time.
+        assert!(empty(&mut (0..slots)) <= before);
     }
 }

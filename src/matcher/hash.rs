@@ -88,7 +88,8 @@ pub(super) fn spread(hash: Half) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Hashes, same};
+    use super::{Half, Hashes, same, spread};
+    use hashbrown::HashTable;
     use std::collections::{HashMap, HashSet};
 
     /// Texts of every length that differ in one byte, wherever it stands, or in length alone.
@@ -147,5 +148,52 @@ mod tests {
     fn each_table_has_a_hasher_of_its_own() {
         let of = |_| Hashes::default().of("0123456789abcdef");
         assert!((0..20).map(of).collect::<HashSet<_>>().len() > 15);
+    }
+
+    /// A factor without a secret would be zero, and the product with it.
+    #[test]
+    fn halves_of_zeros_hide_nothing() {
+        let hashes = Hashes::default();
+        let zeros = "\0".repeat(8);
+        for texts in [
+            [format!("{zeros}abcdefgh"), format!("{zeros}abcdefgi")],
+            [format!("abcdefgh{zeros}"), format!("abcdefgi{zeros}")],
+        ] {
+            let [a, b] = texts.map(|text| hashes.text(0, &text));
+            assert_ne!(a, b);
+        }
+    }
+
+    /// The upper bits of a factor reach no other than the upper ones of the product's lower half.
+    #[test]
+    fn upper_bits_count_whatever_the_secrets() {
+        let plain = "aaaaaaaaaaaaaaaa";
+        for at in [7, 15] {
+            let mut other = plain.to_owned();
+            other.replace_range(at..=at, "!");
+            let collide = |hashes: Hashes| hashes.text(0, plain) == hashes.text(0, &other);
+            let count = (0..400).filter(|_| collide(Hashes::default())).count();
+            assert!(count <= 1, "{count} at {at}");
+        }
+    }
+
+    /// Both the place in a table and the tag there tell values apart.
+    #[test]
+    fn a_table_looks_at_few_others() {
+        let hashes = Hashes::default();
+        let all: HashSet<Half> = (0..4000).map(|n| hashes.of(n)).collect();
+        let mut table = HashTable::new();
+        for hash in &all {
+            table.insert_unique(spread(*hash), *hash, |hash| spread(*hash));
+        }
+        let mut looks = 0;
+        for hash in &all {
+            let is = |other: &Half| {
+                looks += 1;
+                other == hash
+            };
+            assert_eq!(table.find(spread(*hash), is), Some(hash));
+        }
+        assert!(looks < all.len() / 2 * 3, "{looks} for {}", all.len());
     }
 }

@@ -436,3 +436,58 @@ impl Matcher {
             + self.postings.bytes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::event::Event;
+    use crate::filter::Profile;
+    use crate::matcher::blocks::Blocks;
+    use crate::matcher::keys::Keys;
+    use crate::matcher::{Access, Matcher, Scratch, Slot, Subscription};
+
+    fn insert(matcher: &mut Matcher, filter: &str) -> Slot {
+        let filter = matcher.profile().filter(filter, None).unwrap();
+        matcher.insert(&Subscription::new("t", ["x"], filter)).unwrap()
+    }
+
+    /// None of these could be held, so that nobody can see it from outside.
+    #[test]
+    fn there_is_room_for_so_much_and_no_more() {
+        let matcher = Matcher::new(&Profile::webhook());
+        let room = |terms, types| matcher.have_room(terms, types).is_some();
+        assert!(room(0, 0) && room(1 << 16, 1 << 8));
+        assert!(room(Keys::MOST - 1, 0) && !room(Keys::MOST, 0), "values");
+        assert!(!room(1 << 20, Blocks::MOST >> 20), "words of lists");
+        assert!(!room(usize::MAX, 2) && !room(usize::MAX / 2, 2));
+    }
+
+    #[test]
+    fn lists_that_grew_together_leave_nothing_once_they_are_settled() {
+        let profile = Profile::webhook();
+        let mut matcher = Matcher::new(&profile);
+        for n in 0..5000 {
+            insert(&mut matcher, &format!(r#"spaceId eq "s{}""#, n % 50));
+        }
+        let event = Event::new(profile.layout(), "t", "x");
+        let event = event.with_attribute("spaceId", "s7").unwrap();
+        let hits = |matcher: &Matcher| {
+            let mut scratch = Scratch::default();
+            matcher.matches(&event, Access::Owner, &mut scratch).collect::<Vec<_>>()
+        };
+        let (before, grown) = (hits(&matcher), matcher.postings.bytes());
+        assert_eq!(before.len(), 100);
+        matcher.settle();
+        let (settled, len) = (matcher.postings.bytes(), matcher.postings.len());
+        assert!(settled < grown / 4 * 3, "{settled} of {grown}");
+        assert_eq!((matcher.postings.idle(), hits(&matcher)), (0, before));
+
+        // A little that is free is kept for what comes next: moving all would cost more.
+        let few: Vec<Slot> =
+            (0..20).map(|n| insert(&mut matcher, &format!(r#"id eq "i{n}""#))).collect();
+        few.into_iter().for_each(|slot| assert!(matcher.remove(slot)));
+        let idle = matcher.postings.idle();
+        assert!((8..len / 8).contains(&idle), "{idle} of {len}");
+        matcher.settle();
+        assert_eq!(matcher.postings.idle(), idle);
+    }
+}
