@@ -374,3 +374,80 @@ impl Channel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Audience, EventType, Shelves, Subscription, TenantId, spread};
+    use crate::filter::{Filter, Profile};
+    use std::collections::HashSet;
+
+    fn subscription(tenant: &str, owner: Option<usize>) -> Subscription {
+        let filter = Filter::everything(&Profile::webhook());
+        let audience = match owner {
+            Some(owner) => Audience::Owner(format!("u{owner}").into()),
+            None => Audience::Tenant,
+        };
+        Subscription::new(tenant, ["x"], filter).with_audience(audience)
+    }
+
+    #[test]
+    fn hashes_tell_channels_and_scopes_apart() {
+        let shelves = Shelves::default();
+        let (mut names, mut scopes) = (HashSet::new(), HashSet::new());
+        for n in 0..100u32 {
+            let (tenant, event_type) = (format!("t{}", n / 10), format!("x{}", n % 10));
+            names.insert(shelves.name_hash(&tenant, &event_type));
+            let (tenant, types) = (TenantId::from(tenant), [EventType::from(event_type)]);
+            for audience in [Audience::Tenant, Audience::Owner("u".into())] {
+                scopes.insert(shelves.scope_hash(&tenant, &types, &audience));
+            }
+        }
+        // Two are the same by chance once in 200,000 times.
+        assert!(names.len() >= 99 && scopes.len() >= 199, "{} {}", names.len(), scopes.len());
+    }
+
+    /// As if another tenant's name had the hash.
+    #[test]
+    fn a_channel_is_found_by_its_name_alone() {
+        let mut shelves = Shelves::default();
+        shelves.hold(&subscription("t1", None));
+        let at = shelves.find("t1", "x").unwrap();
+        for (tenant, event_type) in [("t2", "x"), ("t1", "y")] {
+            let hash = shelves.name_hash(tenant, event_type);
+            shelves.by_name.insert_unique(spread(hash), (hash, at), |(hash, _)| spread(*hash));
+            assert_eq!(shelves.find(tenant, event_type), None);
+            assert_eq!(shelves.find_from(at, tenant, event_type), None);
+        }
+    }
+
+    /// Who asks for every owner walks the whole table; and it moves seldom.
+    #[test]
+    fn a_table_of_owners_is_not_much_larger_than_they_are_many() {
+        for all in [None, Some(0)] {
+            let mut shelves = Shelves::default();
+            shelves.hold(&subscription("t", all));
+            let at = shelves.find("t", "x").unwrap();
+            let size = |shelves: &Shelves| shelves.channels[at].owners.allocation_size();
+            for count in [10, 1000] {
+                let hold = |shelves: &mut Shelves, n| shelves.hold(&subscription("t", Some(n)));
+                let held: Vec<_> = (1..=count).map(|n| hold(&mut shelves, n)).collect();
+                let (mut moves, mut last) = (0, size(&shelves));
+                for scope in held {
+                    shelves.release(scope);
+                    let len = shelves.channels[at].owners.len();
+                    assert!(size(&shelves) <= 500 * len.max(4), "{len}: {}", size(&shelves));
+                    if len > 8 {
+                        // Some who come and go.
+                        let held: Vec<_> = (2000..2004).map(|n| hold(&mut shelves, n)).collect();
+                        moves += usize::from(size(&shelves) != last);
+                        last = size(&shelves);
+                        held.into_iter().for_each(|scope| shelves.release(scope));
+                    }
+                    moves += usize::from(size(&shelves) != last);
+                    last = size(&shelves);
+                }
+                assert!(moves < 15, "{moves}");
+            }
+        }
+    }
+}
