@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+use allocation_counter::measure;
 use hooksieve::event::{Event, Place};
 use hooksieve::filter::{Attribute, Profile};
 use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Slot, Subscription, Work};
@@ -133,6 +134,52 @@ fn an_attribute_of_few_values_is_dear() {
     assert_eq!(postings(r#"size eq "s" and colour eq "c7""#), [0, 1, 0]);
     assert_eq!(postings(r#"size eq "s" and name eq "n""#), [0, 0, 1]);
     assert_eq!(postings(r#"size eq "s" and colour eq "c7" and name eq "n""#), [0, 0, 1]);
+}
+
+/// Of matchers that hold little beside one thing, what they say that they hold is what an allocator gave them.
+#[test]
+fn bytes_of_each_part_are_counted() {
+    const COUNT: usize = 700;
+    let profile = Profile::webhook();
+    let names: Vec<String> = (0..6).map(|n| format!("a{n}")).collect();
+    let place = |name: &String| Attribute::new(&**name, [Place::new(["data", name])]);
+    let wide = Profile::new(names.iter().map(place)).unwrap();
+    let long = |n: usize| format!("{n:0>500}");
+    let value = |value: String| subscription("t", &["x"], &format!(r#"id eq "{value}""#));
+    let owned = |types: &[&str], owner: String| {
+        subscription("t", types, "").with_audience(Audience::Owner(owner.into()))
+    };
+    type New<'n> = (&'n str, &'n Profile, &'n dyn Fn(usize) -> Subscription);
+    let parts: [New<'_>; 9] = [
+        ("values", &profile, &|n| value(n.to_string())),
+        ("long values", &profile, &|n| value(long(n))),
+        ("tenants", &profile, &|n| subscription(&n.to_string(), &["x"], "")),
+        ("long tenants", &profile, &|n| subscription(&long(n), &["x"], "")),
+        ("event types", &profile, &|n| subscription("t", &[&long(n), &long(n + COUNT)], "")),
+        ("many event types", &profile, &|n| {
+            let types: Vec<_> = (0..5).map(|at| format!("x{}", n / 2 + at)).collect();
+            owned(&types.iter().map(String::as_str).collect::<Vec<_>>(), n.to_string())
+        }),
+        ("owners", &profile, &|n| owned(&["x"], long(n))),
+        ("disabled", &profile, &|n| owned(&["x", "y"], n.to_string()).with_enabled(false)),
+        ("attributes", &wide, &|n| {
+            let filter = wide.filter(r#"a5 ne "v""#, None).unwrap();
+            Subscription::new("t", [n.to_string()], filter)
+        }),
+    ];
+    for (part, profile, new) in parts {
+        let subscriptions: Vec<_> = (0..COUNT).map(new).collect();
+        let mut matcher = None;
+        let used = measure(|| {
+            let matcher = matcher.insert(Matcher::new(profile));
+            let slots = subscriptions.iter().map(|new| matcher.insert(new).unwrap());
+            // Some of all places are free.
+            let slots: Vec<_> = slots.collect();
+            slots.iter().step_by(3).for_each(|slot| assert!(matcher.remove(*slot)));
+        });
+        let (told, given) = (matcher.unwrap().bytes() as i64, used.bytes_current);
+        assert_eq!(told, given, "{part}");
+    }
 }
 
 /// How often bytes fall while the slots are removed in turn.

@@ -78,6 +78,7 @@ impl Keys {
     pub(super) fn bytes(&self) -> usize {
         self.keys.capacity() * size_of::<Key>()
             + self.free.capacity() * size_of::<Number>()
+            + size_of_val(&*self.ranks)
             + self.table.allocation_size()
             + self.long.allocation_size()
             + self.long.values().map(|text| text.len()).sum::<usize>()

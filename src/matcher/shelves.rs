@@ -87,6 +87,11 @@ fn narrow(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
+/// The bytes of a list that has outgrown its place.
+fn spilled<T, const N: usize>(list: &SmallVec<[T; N]>) -> usize {
+    if list.spilled() { list.capacity() * size_of::<T>() } else { 0 }
+}
+
 impl Scope {
     fn is_of(&self, subscription: &Subscription) -> bool {
         self.enabled == subscription.is_enabled()
@@ -301,8 +306,10 @@ impl Shelves {
         stats.defaults = self.shelves.iter().map(|(_, shelf)| shelf.defaults.len()).sum();
     }
 
-    /// Short texts are counted as their length, and what belongs to an allocator not at all.
+    /// All but what belongs to an allocator.
     pub(super) fn bytes(&self) -> usize {
+        // An entry without a thing is as large as one that names the next free one.
+        const TENANT: usize = size_of::<[usize; 2]>();
         let text = |text: &str| text.len();
         let channels = self.channels.iter().map(|(_, channel)| {
             let owners = channel.owners.keys().map(|owner| text(owner.as_str())).sum::<usize>();
@@ -310,6 +317,7 @@ impl Shelves {
                 + text(channel.event_type.as_str())
                 + owners
                 + channel.owners.allocation_size()
+                + spilled(&channel.used)
         });
         let shelves = self.shelves.iter().map(|(_, shelf)| {
             shelf.defaults.bytes() + shelf.owner.as_ref().map_or(0, |owner| text(owner.as_str()))
@@ -319,14 +327,15 @@ impl Shelves {
                 Audience::Tenant => 0,
                 Audience::Owner(owner) => text(owner.as_str()),
             };
-            let types = scope.event_types.iter().map(|name| text(name.as_str()) + 16);
-            text(scope.tenant.as_str()) + owner + types.sum::<usize>()
+            let types =
+                scope.event_types.iter().map(|name| size_of::<EventType>() + text(name.as_str()));
+            text(scope.tenant.as_str()) + owner + types.sum::<usize>() + spilled(&scope.shelves)
         });
         let tenants = self.by_tenant.keys().map(|tenant| text(tenant.as_str()));
         self.channels.capacity() * size_of::<Channel>()
             + self.shelves.capacity() * size_of::<Shelf>()
             + self.scopes.capacity() * size_of::<Scope>()
-            + self.tenants.capacity() * size_of::<usize>()
+            + self.tenants.capacity() * TENANT
             + self.by_name.allocation_size()
             + self.by_scope.allocation_size()
             + self.by_tenant.allocation_size()
