@@ -246,14 +246,13 @@ impl Keys {
         self.keys.get(number as usize).map_or(0, |key| key.lists.touch(blocks, key.postings))
     }
 
-    /// Where all values are posted.
+    /// Where all values are posted; in a free place none is.
     pub(super) fn all_posted(&mut self) -> impl Iterator<Item = &mut Lists> {
-        self.keys.iter_mut().filter(|key| key.uses > 0).map(|key| &mut key.lists)
+        self.keys.iter_mut().map(|key| &mut key.lists)
     }
 
     pub(super) fn postings(&self) -> usize {
-        let used = self.keys.iter().filter(|key| key.uses > 0);
-        used.map(|key| key.postings as usize).sum()
+        self.keys.iter().map(|key| key.postings as usize).sum()
     }
 }
 

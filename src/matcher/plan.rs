@@ -220,8 +220,7 @@ impl Plans {
     }
 
     fn is(&self, at: Place, words: &[u32]) -> bool {
-        let kept = self.code(at);
-        kept.len() == words.len() && kept.iter().zip(words).all(|(kept, word)| bare(*kept) == *word)
+        self.code(at).iter().map(|word| bare(*word)).eq(words.iter().copied())
     }
 
     fn code(&self, at: Place) -> &[u32] {
