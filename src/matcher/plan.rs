@@ -220,8 +220,7 @@ impl Plans {
     }
 
     fn is(&self, at: Place, words: &[u32]) -> bool {
-        let kept = self.code(at);
-        kept.len() == words.len() && kept.iter().zip(words).all(|(kept, word)| bare(*kept) == *word)
+        self.code(at).iter().map(|word| bare(*word)).eq(words.iter().copied())
     }
 
     fn code(&self, at: Place) -> &[u32] {
@@ -492,3 +491,6 @@ pub(super) fn ranks(profile: &Profile) -> Box<[u64]> {
     let attributes = profile.attributes().iter();
     attributes.map(|attribute| attribute.values().map(<[_]>::len)).enumerate().map(rank).collect()
 }
+
+#[cfg(test)]
+mod tests;

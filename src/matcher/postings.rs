@@ -147,7 +147,6 @@ impl Lists {
     /// Takes a slot out that was put with a test or without one.
     pub(super) fn take(&mut self, blocks: &mut Blocks, shelf: u32, slot: u32, test: bool) {
         match self.shelf {
-            NONE => {}
             only if only == shelf => match lessen(blocks, self.at, slot, test) {
                 Some(place) => self.at = place,
                 None => *self = Self::default(),
@@ -168,9 +167,7 @@ impl Lists {
         let count = self.entries(blocks).len();
         self.at = blocks.remove(self.at, 1 + 2 * count, 1 + 2 * at, 2);
         blocks.set(self.at, blocks.word(self.at) - 1);
-        if count == 2
-            && let [[shelf, place]] = *self.entries(blocks)
-        {
+        if let [[shelf, place]] = *self.entries(blocks) {
             blocks.free(self.at, 3);
             *self = Self { shelf, at: place };
         }

@@ -87,6 +87,11 @@ fn narrow(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
+/// The bytes of a list that has outgrown its place.
+fn spilled<T, const N: usize>(list: &SmallVec<[T; N]>) -> usize {
+    if list.spilled() { list.capacity() * size_of::<T>() } else { 0 }
+}
+
 impl Scope {
     fn is_of(&self, subscription: &Subscription) -> bool {
         self.enabled == subscription.is_enabled()
@@ -228,10 +233,8 @@ impl Shelves {
             None => channel.all = None,
             Some(owner) => {
                 channel.owners.remove(&owner);
-                // Who asks for every owner walks the whole table.
-                if channel.owners.len() < channel.owners.capacity() / 8 {
-                    channel.owners.shrink_to(2 * channel.owners.len());
-                }
+                // Who asks for every owner walks the whole table. It moves where half of it suffices.
+                channel.owners.shrink_to(2 * channel.owners.len());
             }
         }
         if channel.all.is_none() && channel.owners.is_empty() {
@@ -301,8 +304,10 @@ impl Shelves {
         stats.defaults = self.shelves.iter().map(|(_, shelf)| shelf.defaults.len()).sum();
     }
 
-    /// Short texts are counted as their length, and what belongs to an allocator not at all.
+    /// All but what belongs to an allocator.
     pub(super) fn bytes(&self) -> usize {
+        // An entry without a thing is as large as one that names the next free one.
+        const TENANT: usize = size_of::<[usize; 2]>();
         let text = |text: &str| text.len();
         let channels = self.channels.iter().map(|(_, channel)| {
             let owners = channel.owners.keys().map(|owner| text(owner.as_str())).sum::<usize>();
@@ -310,6 +315,7 @@ impl Shelves {
                 + text(channel.event_type.as_str())
                 + owners
                 + channel.owners.allocation_size()
+                + spilled(&channel.used)
         });
         let shelves = self.shelves.iter().map(|(_, shelf)| {
             shelf.defaults.bytes() + shelf.owner.as_ref().map_or(0, |owner| text(owner.as_str()))
@@ -319,14 +325,15 @@ impl Shelves {
                 Audience::Tenant => 0,
                 Audience::Owner(owner) => text(owner.as_str()),
             };
-            let types = scope.event_types.iter().map(|name| text(name.as_str()) + 16);
-            text(scope.tenant.as_str()) + owner + types.sum::<usize>()
+            let types =
+                scope.event_types.iter().map(|name| size_of::<EventType>() + text(name.as_str()));
+            text(scope.tenant.as_str()) + owner + types.sum::<usize>() + spilled(&scope.shelves)
         });
         let tenants = self.by_tenant.keys().map(|tenant| text(tenant.as_str()));
         self.channels.capacity() * size_of::<Channel>()
             + self.shelves.capacity() * size_of::<Shelf>()
             + self.scopes.capacity() * size_of::<Scope>()
-            + self.tenants.capacity() * size_of::<usize>()
+            + self.tenants.capacity() * TENANT
             + self.by_name.allocation_size()
             + self.by_scope.allocation_size()
             + self.by_tenant.allocation_size()
@@ -370,6 +377,83 @@ impl Channel {
                 let owners = self.owners.iter().filter(|(owner, _)| is_user(&owner.as_str()));
                 let owners = owners.filter(|(owner, _)| may_access(owner));
                 owners.for_each(|(_, shelf)| each(*shelf));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Audience, EventType, Shelves, Subscription, TenantId, spread};
+    use crate::filter::{Filter, Profile};
+    use std::collections::HashSet;
+
+    fn subscription(tenant: &str, owner: Option<usize>) -> Subscription {
+        let filter = Filter::everything(&Profile::webhook());
+        let audience = match owner {
+            Some(owner) => Audience::Owner(format!("u{owner}").into()),
+            None => Audience::Tenant,
+        };
+        Subscription::new(tenant, ["x"], filter).with_audience(audience)
+    }
+
+    #[test]
+    fn hashes_tell_channels_and_scopes_apart() {
+        let shelves = Shelves::default();
+        let (mut names, mut scopes) = (HashSet::new(), HashSet::new());
+        for n in 0..100u32 {
+            let (tenant, event_type) = (format!("t{}", n / 10), format!("x{}", n % 10));
+            names.insert(shelves.name_hash(&tenant, &event_type));
+            let (tenant, types) = (TenantId::from(tenant), [EventType::from(event_type)]);
+            for audience in [Audience::Tenant, Audience::Owner("u".into())] {
+                scopes.insert(shelves.scope_hash(&tenant, &types, &audience));
+            }
+        }
+        // Two are the same by chance once in 200,000 times.
+        assert!(names.len() >= 99 && scopes.len() >= 199, "{} {}", names.len(), scopes.len());
+    }
+
+    /// As if another tenant's name had the hash.
+    #[test]
+    fn a_channel_is_found_by_its_name_alone() {
+        let mut shelves = Shelves::default();
+        shelves.hold(&subscription("t1", None));
+        let at = shelves.find("t1", "x").unwrap();
+        for (tenant, event_type) in [("t2", "x"), ("t1", "y")] {
+            let hash = shelves.name_hash(tenant, event_type);
+            shelves.by_name.insert_unique(spread(hash), (hash, at), |(hash, _)| spread(*hash));
+            assert_eq!(shelves.find(tenant, event_type), None);
+            assert_eq!(shelves.find_from(at, tenant, event_type), None);
+        }
+    }
+
+    /// Who asks for every owner walks the whole table; and it moves seldom.
+    #[test]
+    fn a_table_of_owners_is_not_much_larger_than_they_are_many() {
+        for all in [None, Some(0)] {
+            let mut shelves = Shelves::default();
+            shelves.hold(&subscription("t", all));
+            let at = shelves.find("t", "x").unwrap();
+            let size = |shelves: &Shelves| shelves.channels[at].owners.allocation_size();
+            for count in [10, if cfg!(miri) { 60 } else { 1000 }] {
+                let hold = |shelves: &mut Shelves, n| shelves.hold(&subscription("t", Some(n)));
+                let held: Vec<_> = (1..=count).map(|n| hold(&mut shelves, n)).collect();
+                let (mut moves, mut last) = (0, size(&shelves));
+                for scope in held {
+                    shelves.release(scope);
+                    let len = shelves.channels[at].owners.len();
+                    assert!(size(&shelves) <= 120 * len.max(4), "{len}: {}", size(&shelves));
+                    if len > 8 {
+                        // Some who come and go.
+                        let held: Vec<_> = (2000..2004).map(|n| hold(&mut shelves, n)).collect();
+                        moves += usize::from(size(&shelves) != last);
+                        last = size(&shelves);
+                        held.into_iter().for_each(|scope| shelves.release(scope));
+                    }
+                    moves += usize::from(size(&shelves) != last);
+                    last = size(&shelves);
+                }
+                assert!(moves < 15, "{moves}");
             }
         }
     }
