@@ -37,11 +37,14 @@ impl Defaults {
             return;
         };
         let position = piece.partition_point(|other| *other < slot);
+        if position == MOST {
+            // In a bulk load the piece before stays full, and has no room that it does not need.
+            self.pieces.insert(at + 1, vec![slot]);
+            return;
+        }
         piece.insert(position, slot);
         if piece.len() > MOST {
-            // In a bulk load the piece before stays full.
-            let half = if position + 1 == piece.len() { MOST } else { MOST / 2 };
-            let rest = piece.split_off(half);
+            let rest = piece.split_off(MOST / 2);
             self.pieces.insert(at + 1, rest);
         }
     }
@@ -150,7 +153,8 @@ mod tests {
             defaults.insert(2 * slot);
             check(&defaults);
         }
-        assert_eq!(defaults.pieces.len(), 6);
+        let capacities: Vec<usize> = defaults.pieces.iter().map(Vec::capacity).collect();
+        assert_eq!(capacities, [MOST; 6]);
         defaults.insert(2 * MOST as u32 + 1);
         check(&defaults);
         let lens: Vec<usize> = defaults.pieces.iter().map(Vec::len).collect();
