@@ -135,6 +135,8 @@ fn paths_that_cannot_be_patched() {
         ("headers/x-a", "`headers/…` cannot be patched"),
         ("/headers/", "`/headers/…` cannot be patched"),
         ("/encryptedHeaders/x-a/hidden", "`/encryptedHeaders/…` cannot be patched"),
+        ("//hidden", "`//…` cannot be patched"),
+        ("/", "`/` cannot be patched"),
         ("", "`` cannot be patched"),
     ] {
         let patch = json!([{"op": "add", "path": path, "value": "x"}]);
