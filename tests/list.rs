@@ -134,8 +134,13 @@ fn parameters_that_are_wrong() {
             .collect();
         assert_eq!(found.join(" "), expected, "{query}");
     }
-    let problems = List::read("lmit=5").unwrap_err();
-    assert_eq!(problems.iter().next().unwrap().detail(), "did you mean `limit`?");
+    for (query, help) in [
+        ("lmit=5", "did you mean `limit`?"),
+        ("level=all", "give one of user, tenant"),
+        ("origins=api,console", "give one of api, automations, management-console"),
+    ] {
+        assert_eq!(List::read(query).unwrap_err().iter().next().unwrap().detail(), help, "{query}");
+    }
 }
 
 /// Letter case aside, letter by letter.
@@ -206,6 +211,32 @@ fn links() {
     let back = body(&query(&second["links"]["prev"]));
     assert_eq!(back["data"], first["data"]);
     assert!(query(&back["links"]["next"]).starts_with("sort=-name&limit=3&name=*a*&next="));
+}
+
+/// From page to page and back, in every order, past webhooks of which a time is not known.
+#[test]
+fn links_lead_through_every_order() {
+    let all = webhooks();
+    let walk = |mut query: String, forth: bool| {
+        let mut seen = Vec::new();
+        loop {
+            let page = List::read(&query).unwrap().apply(&all);
+            seen.push(page.items()[0].id().to_string());
+            assert!(seen.len() <= all.len(), "a link leads round: {query}");
+            match if forth { page.next("") } else { page.prev("") } {
+                Some(link) => query = link[1..].to_owned(),
+                None => return (seen, query),
+            }
+        }
+    };
+    for field in ["name", "url", "createdAt", "updatedAt"] {
+        for sort in [field.to_owned(), format!("-{field}")] {
+            let (mut forth, last) = walk(format!("sort={sort}&limit=1"), true);
+            assert_eq!(forth.concat(), ids(&format!("sort={sort}")), "{sort}");
+            forth.reverse();
+            assert_eq!(walk(last, false).0, forth, "{sort}");
+        }
+    }
 }
 
 /// A page that became empty leads back to what is left.

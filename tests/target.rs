@@ -65,6 +65,43 @@ fn accepted_urls_are_stable() {
     let shown = serde_json::to_value(&webhook).unwrap();
     assert_eq!(shown["url"], long);
     assert_eq!(Webhook::read(&shown.into(), &Rules::default()).unwrap(), webhook);
+    // Up to the limit it is shown as it is sent.
+    for (letters, normal) in [(2022 - 6, true), (2023 - 6, false)] {
+        let long = format!("https://Hooks.example.com/é{}", "x".repeat(letters));
+        let webhook = create(&long).unwrap();
+        let shown = serde_json::to_value(&webhook).unwrap();
+        assert_eq!(shown["url"], if normal { webhook.url() } else { &long });
+    }
+}
+
+/// What a message says of a URL that was repaired or is not https, and what to write instead.
+#[test]
+fn what_to_write_instead() {
+    let write = "write `https://hooks.example.com/x`";
+    for (url, title, detail) in [
+        ("https://hooks.example.com\\x", "`url` has a backslash for a slash", write),
+        (" https://hooks.example.com/x", "`url` has blanks or control characters around it", write),
+        ("https://hooks.example.com/\tx", "`url` has a tab or a line break in it", write),
+        ("https:hooks.example.com/x", "`url` has not exactly two slashes behind `https:`", write),
+        ("https://hooks%2eexample.com/x", "`url` has a percent-encoded host", write),
+        (
+            "https://hooks.example.com/x y",
+            "`url` has characters that must be percent-encoded",
+            "write `https://hooks.example.com/x%20y`",
+        ),
+        ("http://Hooks.example.com/x", "`url` has the scheme `http`", write),
+        ("ftp://hooks.example.com/x", "`url` has the scheme `ftp`", write),
+        // Nobody is told to write what is refused.
+        (
+            "http://localhost/x",
+            "`url` has the scheme `http`",
+            "begin it with `https://` and the host",
+        ),
+    ] {
+        let problems = create(url).unwrap_err();
+        let first = problems.iter().next().unwrap();
+        assert_eq!((first.title(), first.detail()), (title, detail), "{url:?}");
+    }
 }
 
 #[test]
@@ -156,6 +193,7 @@ fn addresses() {
     ] {
         let error = reachable(address.parse().unwrap()).unwrap_err();
         assert_eq!(error.block(), block, "{address}");
-        assert!(error.to_string().contains(error.purpose()), "{error}");
+        let purpose = error.purpose();
+        assert_eq!(error.to_string(), format!("the address lies in {block}, {purpose}"));
     }
 }

@@ -9,7 +9,8 @@
 )]
 
 use hooksieve::webhook::{
-    Catalogue, Creation, Draft, Level, MAX_PER_USER, Problem, ProblemKind, Problems, Rules, Webhook,
+    Catalogue, Creation, Draft, Header, Level, MAX_PER_USER, Problem, ProblemKind, Problems, Rules,
+    Webhook,
 };
 use serde_json::{Value, json};
 use std::time::{Duration, UNIX_EPOCH};
@@ -437,6 +438,7 @@ fn warnings() {
         let report = Rules::default().check(&draft(&members).into());
         assert_eq!(found(report.errors()), []);
         assert_eq!(found(report.warnings()), [(pointer.to_owned(), code)], "{members}");
+        assert_eq!(report.clone().into_result(), Ok(report.warnings().to_vec()));
         let by_request =
             ["event-types-none", "url-fragment"].contains(&code) || pointer == "/filter";
         if let Ok(webhook) = create(&members) {
@@ -444,8 +446,10 @@ fn warnings() {
             assert_eq!(!warnings.is_empty(), by_request, "{members}");
         }
     }
-    let plain = Rules::default().check(&draft(&json!({"id": null})).into());
-    assert_eq!(plain.into_result(), Ok(vec![]));
+    // Null is as good as absent.
+    let mut plain = draft(&json!({}));
+    plain["id"] = Value::Null;
+    assert_eq!(Rules::default().check(&plain.into()).into_result(), Ok(vec![]));
 }
 
 /// A webhook with every member set.
@@ -459,6 +463,48 @@ fn full() -> Webhook {
         "origin": "automations",
     }))
     .unwrap()
+}
+
+#[test]
+fn everything_can_be_asked_for() {
+    let webhook = full();
+    let names = |headers: &[Header]| headers.iter().map(|h| h.written().to_owned()).collect();
+    let (plain, hidden): (Vec<_>, Vec<_>) =
+        (names(webhook.headers()), names(webhook.encrypted_headers()));
+    assert_eq!((webhook.id().as_str(), webhook.name()), ("w1", "Everything"));
+    assert_eq!((webhook.url(), webhook.description()), ("https://hooks.example.com/x#y", Some("")));
+    assert_eq!((webhook.level(), webhook.owner()), (Level::User, Some(&"owner".into())));
+    assert_eq!((webhook.tenant(), webhook.event_types()), (None, &[RELOADED.into()][..]));
+    assert_eq!(webhook.filter_text(), Some("( data.status  EQ \"ok\" )"));
+    let secret = webhook.secret().unwrap().expose();
+    assert_eq!(secret, Some("s3cr3t-0123456789-abcdefghijklmnop"));
+    assert_eq!((plain, hidden), (vec!["X-Plain".into()], vec!["a".into(), "X-Hidden".into()]));
+    assert!(webhook.is_enabled() && !webhook.delivers_cloud_events());
+    assert!(webhook.checks_revocation());
+    assert_eq!(webhook.origin().as_str(), "automations");
+    assert_eq!(webhook.created(), webhook.updated());
+    assert_eq!(webhook.created().by(), Some(&"creator".into()));
+    assert_eq!(webhook.created().at().unwrap().to_string(), "2020-09-13T12:26:40.250Z");
+    assert_eq!((webhook.disabled_reason(), webhook.disabled_code()), (None, None));
+}
+
+#[test]
+fn members_of_a_draft() {
+    let text = br#"{"name": "n", "name": "m", "url": null, "level": 5}"#;
+    let mut draft = Draft::read(text).unwrap();
+    assert_eq!(draft.text("name"), Some("n"));
+    assert_eq!((draft.text("url"), draft.text("level"), draft.text("id")), (None, None, None));
+    assert_eq!(["name", "level", "url", "id"].map(|n| draft.has(n)), [true, true, false, false]);
+    draft.set("url", "u");
+    draft.set("id", "w");
+    assert_eq!((draft.text("url"), draft.text("id")), (Some("u"), Some("w")));
+    let mut none = Draft::from(json!([]));
+    none.set("name", "n");
+    assert_eq!((none.has("name"), none == json!([]).into()), (false, true));
+    // What another format has beyond JSON.
+    let bytes = serde::de::value::BytesDeserializer::<serde::de::value::Error>::new(b"x");
+    let error = <Draft as serde::Deserialize>::deserialize(bytes).unwrap_err().to_string();
+    assert_eq!(error, "invalid type: byte array, expected a JSON value");
 }
 
 #[test]
@@ -480,6 +526,12 @@ fn documents() {
     // What is not known is not made up.
     let stored = serde_json::to_value(read.stored()).unwrap();
     assert_eq!(stored, response);
+    // One of the two is enough to be withheld.
+    for members in [json!({"secretKeyAdded": true}), json!({"encryptedHeaders": ["x-a"]})] {
+        let mut response = draft(&members);
+        response["id"] = "w1".into();
+        assert!(Webhook::read(&response.into(), &rules).unwrap().withholds(), "{members}");
+    }
 }
 
 #[test]
@@ -491,6 +543,8 @@ fn reading_wants_what_the_server_sets() {
     };
     assert_eq!(read(json!({"id": "w"})), []);
     assert_eq!(read(json!({"id": "w", "createdAt": "2026-01-31T09:00:00.123456Z"})), []);
+    let names = ["a".repeat(1024), "b".repeat(1024)];
+    assert_eq!(read(json!({"id": "w", "encryptedHeaders": names})), []);
     for (members, pointer, code) in [
         (json!({}), "/id", "member-missing"),
         (json!({"id": ""}), "/id", "member-too-short"),
@@ -520,6 +574,11 @@ fn reading_wants_what_the_server_sets() {
             "/encryptedHeaders/1",
             "member-wrong-type",
         ),
+        (
+            json!({"id": "w", "encryptedHeaders": ["a".repeat(1024), "b".repeat(1025)]}),
+            "/encryptedHeaders",
+            "headers-too-large",
+        ),
     ] {
         assert_eq!(read(members.clone()), [(pointer.to_owned(), code)], "{members}");
     }
@@ -547,6 +606,7 @@ fn the_server_disables_and_a_change_enables() {
     let webhook = full().disabled("Too many failures", "failures", UNIX_EPOCH.into());
     assert!(!webhook.is_enabled());
     assert_eq!(webhook.disabled_reason(), Some("Too many failures"));
+    assert_eq!(webhook.disabled_code(), Some("failures"));
     let response = serde_json::to_value(&webhook).unwrap();
     assert_eq!(response["disabledReasonCode"], "failures");
     assert!(response["updatedByUserId"].is_null(), "no user did it");
@@ -567,6 +627,25 @@ fn times_beyond_the_calendar() {
     assert_eq!(past.to_string(), "1970-01-01T00:00:00Z");
     for time in [far, past] {
         assert_eq!(time.to_string().parse(), Ok(time));
+    }
+}
+
+/// No more of the fraction than is needed, in steps of three digits.
+#[test]
+fn fractions_of_times() {
+    use hooksieve::webhook::Timestamp;
+    for (nanos, fraction) in [
+        (0, ""),
+        (500_000_000, ".500"),
+        (1_000_000, ".001"),
+        (250_000, ".000250"),
+        (1_000, ".000001"),
+        (999, ".000000999"),
+        (123_456_789, ".123456789"),
+    ] {
+        let time = Timestamp::from(UNIX_EPOCH + Duration::from_nanos(nanos));
+        assert_eq!(time.to_string(), format!("1970-01-01T00:00:00{fraction}Z"));
+        assert_eq!((format!("{time:?}"), time.to_string().parse()), (time.to_string(), Ok(time)));
     }
 }
 
@@ -591,6 +670,33 @@ fn the_catalogue_is_the_published_table() {
     }
     let text = serde_json::to_vec(&catalogue).unwrap();
     assert_eq!(Catalogue::read(&text).unwrap(), catalogue);
+}
+
+#[test]
+fn catalogues_of_ones_own() {
+    let read = |text: &str| Catalogue::read(text.as_bytes()).unwrap();
+    let catalogue = read(
+        r#"{"data": [
+            {"name": "a", "title": "A", "levels": ["user", "tenant", "user"], "description": "d"},
+            {"name": "b", "levels": ["tenant"], "newerName": "c"}
+        ]}"#,
+    );
+    let [a, b] = catalogue.types() else { panic!("two types") };
+    assert_eq!((a.title(), a.description(), a.newer_name()), ("A", Some("d"), None));
+    assert_eq!((b.title(), b.description(), b.newer_name()), ("b", None, Some("c")));
+    assert_eq!((a.levels(), b.levels()), (&Level::ALL[..], &[Level::Tenant][..]));
+    assert_eq!(format!("{catalogue:?}"), r#"["a", "b"]"#);
+    // It compares by content.
+    assert_eq!(catalogue.with_renames(false), catalogue);
+    assert_ne!(catalogue.with_renames(true), catalogue);
+    assert_ne!(read(r#"{"data": []}"#), catalogue);
+    // Nothing was meant by nothing.
+    assert_eq!((catalogue.nearest(""), catalogue.nearest("x")), (None, Some("a")));
+    // What is compared is bounded, so that it takes time in proportion to the catalogue.
+    let long = "n".repeat(128);
+    let catalogue = read(&json!({"data": [{"name": long}]}).to_string());
+    assert_eq!(catalogue.nearest(&format!("{}m", "n".repeat(127))), Some(&*long));
+    assert_eq!(catalogue.nearest(&"n".repeat(129)), None);
 }
 
 #[test]

@@ -249,7 +249,8 @@ impl Catalogue {
     /// The known name that an unknown one was likely meant to be: near in spelling, its end, or
     /// the title.
     ///
-    /// Takes time in proportion to the catalogue.
+    /// Takes time in proportion to the catalogue: a name of more than 128 bytes is compared with
+    /// titles alone.
     #[must_use]
     pub fn nearest(&self, name: &str) -> Option<&str> {
         let titled = self.types().iter().find(|known| known.title.eq_ignore_ascii_case(name));

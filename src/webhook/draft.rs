@@ -126,12 +126,10 @@ impl Json {
         }
     }
 
-    /// Whether there was such a member.
-    pub(super) fn remove(&mut self, name: &str) -> bool {
-        let Self::Object(members) = self else { return false };
-        let before = members.len();
-        members.retain(|(known, _)| &**known != name);
-        members.len() < before
+    pub(super) fn remove(&mut self, name: &str) {
+        if let Self::Object(members) = self {
+            members.retain(|(known, _)| &**known != name);
+        }
     }
 
     pub(super) fn text(text: impl AsRef<str>) -> Self {

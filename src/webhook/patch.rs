@@ -192,13 +192,10 @@ fn member(operation: &Json, found: &mut Found) -> Result<&'static str, Fault> {
     let path = text(operation, "path", "/path")?;
     patchable().find(|name| path.strip_prefix('/') == Some(name)).ok_or_else(|| {
         // What follows a member may be secret.
-        let begin = path.strip_prefix('/').unwrap_or(path).split('/').next().unwrap_or_default();
-        let end = path.find(begin).unwrap_or(0) + begin.len();
-        let title = match path.split_at_checked(end) {
-            Some((whole, rest)) if !rest.is_empty() => {
-                format!("`{}/…` cannot be patched", quote(whole))
-            }
-            _ => format!("`{}` cannot be patched", quote(path)),
+        let inside = path.match_indices('/').find(|(at, _)| *at > 0);
+        let title = match inside.and_then(|(at, _)| path.get(..at)) {
+            Some(whole) => format!("`{}/…` cannot be patched", quote(whole)),
+            None => format!("`{}` cannot be patched", quote(path)),
         };
         Fault::new(ProblemKind::PatchPath, "/path", title, path_help(path, found))
     })
