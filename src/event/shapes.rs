@@ -198,7 +198,7 @@ impl Shapes {
     pub(super) fn learn(&mut self, text: &str) {
         let slots = std::mem::take(&mut self.slots.values);
         // A long one would leave no room for others.
-        let long = slots.len() > MAX_LONG || nodes(text, &slots).nth(MAX_LONG).is_some();
+        let long = nodes(text, &slots).nth(MAX_LONG).is_some();
         if !long && !self.add(nodes(text, &slots)) {
             // What is half there must not be found.
             self.nodes.clear();
@@ -342,7 +342,7 @@ fn begins_scalar(byte: Option<&u8>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_LONG, Shapes};
+    use super::{GOOD, MAX_LONG, PIECE, Policy, Shapes};
     use crate::event::{Event, Layout};
 
     fn document(more: &str) -> String {
@@ -401,6 +401,45 @@ mod tests {
         let documents = (0..3_000).map(|n| if n < 1_000 { new(n) } else { document("") });
         let (hits, misses) = count(documents);
         assert!(hits > 1_500 && misses < 30, "{hits} {misses}");
+    }
+
+    /// Long names take several pieces, and a value may be a number here and a string or an array there.
+    #[test]
+    fn what_stands_between_values_may_be_long_and_what_they_are_may_change() {
+        let long = format!(r#""{}":0,"#, "x".repeat(4 * PIECE));
+        let blanks = " ".repeat((MAX_LONG + 1) * PIECE);
+        let more = [r#""a":0,"#, r#""a":"0","#, r#""a":[],"#, &long];
+        let (hits, misses) = count((0..1_000).map(|n| document(more[n % more.len()])));
+        assert!(hits > 950 && misses < 10, "{hits} {misses}");
+        let (hits, _) = count((0..1_000).map(|_| document(&blanks)));
+        assert_eq!(hits, 0, "too long to be remembered");
+    }
+
+    #[test]
+    fn pauses_are_twice_as_long_each_time_until_shapes_have_been_good() {
+        let mut policy = Policy::default();
+        let mut pause = |hits: u8| {
+            (0..hits).for_each(|_| policy.hit());
+            let learns = policy.miss();
+            (learns, std::mem::take(&mut policy.pause))
+        };
+        assert_eq!([0, 3, 0].map(&mut pause), [(true, 1), (true, 3), (true, 7)]);
+        assert_eq!([8, 0, 0].map(&mut pause), [(false, 0), (false, 0), (true, 15)]);
+        let [less, good] = [GOOD, GOOD + 1].map(|hits| {
+            let after = std::iter::once(pause(hits)).chain(std::iter::repeat_with(|| pause(0)));
+            after.map(|(_, pause)| pause).find(|pause| *pause > 0)
+        });
+        assert_eq!((less, good), (Some(31), Some(1)));
+    }
+
+    #[test]
+    fn one_in_sixteen_documents_without_a_shape_is_learned() {
+        let mut policy = Policy::default();
+        let learns = |_: &u32| {
+            (0..4).for_each(|_| policy.hit());
+            policy.miss()
+        };
+        assert_eq!((1..=48).filter(learns).collect::<Vec<_>>(), [16, 32, 48]);
     }
 
     /// However many are new, the shapes lose little that they did not gain.
