@@ -84,3 +84,67 @@ fn fill(table: &mut [u64], start: usize, end: usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Tables;
+    use crate::filter::analysis::WORK;
+    use crate::filter::analysis::circuit::{Circuit, World};
+    use crate::filter::analysis::conditions::{Conditions, Op, Work};
+    use crate::filter::{Filter, Profile};
+
+    /// Two attributes with so many values each.
+    fn filter(values: usize) -> Filter {
+        let terms: Vec<String> =
+            (0..values).map(|n| format!("id eq \"{n}\" or spaceId eq \"{n}\"")).collect();
+        Profile::webhook().filter(&terms.join(" or "), None).unwrap()
+    }
+
+    fn with_tables(values: usize, test: impl FnOnce(&mut Tables<'_>)) {
+        let filter = filter(values);
+        let (mut world, mut work) = (World::default(), Work::new(WORK));
+        Circuit::new(&filter, &mut world);
+        test(&mut Tables::new(&world, WORK, &mut work).unwrap());
+    }
+
+    /// A step, and one more for 16 words that are written or begun.
+    #[test]
+    fn steps_are_counted_by_words() {
+        // Four cells take one word, 64 by 64 cells take 64.
+        for (values, apply, terms) in [(1, 1, [4, 3]), (63, 5, [14, 10])] {
+            with_tables(values, |tables| {
+                let steps = |tables: &mut Tables<'_>, asks: &dyn Fn(&mut Tables<'_>)| {
+                    let left = tables.work.left();
+                    asks(tables);
+                    left - tables.work.left()
+                };
+                let all = tables.constant(true);
+                for op in [Op::And, Op::Or, Op::Minus] {
+                    let made = steps(tables, &|tables| drop(tables.apply(op, &all, &all)));
+                    let asked = steps(tables, &|tables| drop(tables.is_empty(op, &all, &all)));
+                    assert_eq!((made, asked), (apply, apply));
+                }
+                let made =
+                    [0, 1].map(|level| steps(tables, &|tables| drop(tables.term(level, 0, true))));
+                assert_eq!(made, terms);
+            });
+        }
+    }
+
+    #[test]
+    fn empty_is_what_never_holds() {
+        with_tables(2, |tables| {
+            let mut all = vec![tables.constant(true), tables.constant(false)];
+            for (level, equal) in [(0, true), (0, false), (1, true), (1, false)] {
+                all.push(tables.term(level, 1, equal).unwrap());
+            }
+            for op in [Op::And, Op::Or, Op::Minus] {
+                for (one, other) in all.iter().flat_map(|one| all.iter().map(move |o| (one, o))) {
+                    let made = tables.apply(op, one, other).unwrap();
+                    let empty = made == tables.constant(false);
+                    assert_eq!(tables.is_empty(op, one, other).unwrap(), empty);
+                }
+            }
+        });
+    }
+}
