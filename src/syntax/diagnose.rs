@@ -96,13 +96,12 @@ impl<'t> Cursor<'t> {
             };
         };
         let word = self.word();
-        let word_span = self.here(word.len());
         match found {
             ')' | ']' if open.is_none() && self.connective_before().is_none() => {
                 self.unopened(None, found)
             }
             ')' | ']' => self.missing_operand(span, Some(&found.to_string())),
-            '"' if token::string(self.rest()).is_ok() => error(
+            '"' => error(
                 ErrorKind::InvalidPath,
                 span,
                 "a value stands where an attribute must".into(),
@@ -134,11 +133,8 @@ impl<'t> Cursor<'t> {
             ),
             _ => error(
                 ErrorKind::InvalidPath,
-                if word.is_empty() { span } else { word_span },
-                format!(
-                    "`{}` is not an attribute",
-                    quote(if word.is_empty() { "\"" } else { word })
-                ),
+                self.here(word.len()),
+                format!("`{}` is not an attribute", quote(word)),
                 "a name begins with a letter and holds letters, digits, `-` and `_`".into(),
             ),
         }

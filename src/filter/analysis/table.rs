@@ -2,7 +2,7 @@
 
 use super::circuit::World;
 use super::conditions::{Conditions, Exhausted, Op, Work};
-use super::diagram::{Cell, NONE};
+use super::diagram::Cell;
 use std::rc::Rc;
 
 /// The tables of a world. An assignment's number is made of what each attribute holds, one of its
@@ -43,10 +43,9 @@ impl Conditions for Tables<'_> {
 
     fn term(&mut self, level: u32, value: Cell, equal: bool) -> Result<Table, Exhausted> {
         let (apart, cells) = self.levels.get(level as usize).copied().unwrap_or((1, 1));
-        let cell = if value == NONE { cells - 1 } else { value as usize };
         let mut table = vec![0; self.all.len()];
         let size = 64 * table.len();
-        let starts = (cell * apart..size).step_by(apart * cells);
+        let starts = (value as usize * apart..size).step_by(apart * cells);
         self.work.steps(1 + (size / (apart * cells) + table.len()) / WORDS)?;
         starts.for_each(|start| fill(&mut table, start, start + apart));
         let op = if equal { Op::And } else { Op::Minus };
