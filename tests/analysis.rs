@@ -610,3 +610,98 @@ fn places_are_those_that_gave_the_value() {
     assert!(changed.places().is_empty());
     assert_eq!(Place::new(["a/b", "~c"]).pointer(), "/a~1b/~0c");
 }
+
+#[test]
+fn filters_that_match_always_or_never_are_simplified() {
+    let profile = Profile::webhook();
+    let cases = [
+        ("", Reach::Always, None),
+        (r#"id ne "a" or id ne "b""#, Reach::Always, Some("")),
+        (r#"id eq "a" or spaceId eq "s" or id ne "a""#, Reach::Always, Some("")),
+        (r#"id eq "a" and id eq "b""#, Reach::Never, None),
+        (r#"id ne "a" and id eq "a""#, Reach::Never, None),
+        (
+            r#"id eq "a" and spaceId ne "s" and id eq "b""#,
+            Reach::Never,
+            Some(r#"id eq "a" and id eq "b""#),
+        ),
+        (
+            r#"id eq "a" and id ne "b" and spaceId ne "a" and id ne "a""#,
+            Reach::Never,
+            Some(r#"id eq "a" and id ne "a""#),
+        ),
+        (
+            r#"id ne "a" and id ne "b" and (id eq "b" or id eq "a")"#,
+            Reach::Never,
+            Some(r#"id ne "b" and id eq "b""#),
+        ),
+    ];
+    for (text, reach, simplified) in cases {
+        let analysis = profile.filter(text, None).unwrap().analyze();
+        assert_eq!(analysis.reach(), reach, "{text}");
+        assert!(analysis.is_complete() && analysis.redundant().is_empty(), "{text}");
+        let found = analysis.simplified().map(Filter::to_string);
+        assert_eq!(found.as_deref(), simplified, "{text}");
+        let nothing = Witness::default();
+        let witnesses = match reach {
+            Reach::Always => (Some(&nothing), None),
+            _ => (None, Some(&nothing)),
+        };
+        assert_eq!((analysis.matching(), analysis.missing()), witnesses, "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_decided_is_said_to_be_so() {
+    let [dense, _] = dense();
+    let analysis = dense.analyze();
+    assert!(!analysis.is_complete());
+    assert_eq!(analysis.work(), WORK);
+    let small = Profile::webhook().filter(r#"id eq "a" and id ne "b""#, None).unwrap().analyze();
+    assert!(small.is_complete());
+    assert!((2..WORK / 1000).contains(&small.work()), "{} steps", small.work());
+}
+
+#[test]
+fn witnesses_are_read_by_name() {
+    let text = r#"id eq "a\"" and spaceId eq "s" and topLevelResourceId ne "r""#;
+    let analysis = Profile::webhook().filter(text, None).unwrap().analyze();
+    let witness = analysis.matching().unwrap();
+    let values = ["id", "SPACEID", "topLevelResourceId"].map(|name| witness.get(name));
+    assert_eq!(values, [Some("a\""), Some("s"), None]);
+    assert_eq!(witness.to_string(), r#"{"id":"a\"","spaceId":"s"}"#);
+}
+
+/// Terms that alone turn the outcome are in every reason: there is nothing to search.
+#[test]
+fn reasons_of_long_lists_are_exact() {
+    let limits = Limits::default().with_bytes(Limits::MAX_BYTES).with_terms(Limits::MAX_TERMS);
+    let profile = Profile::webhook().with_limits(limits);
+    let terms: Vec<String> = (0..2000).map(|n| format!("id ne \"{n}\"")).collect();
+    let filter = profile.filter(&terms.join(" and "), None).unwrap();
+    let event = Event::new(profile.layout(), "t", "x");
+    let why = filter.explain(&event).why();
+    assert!(why.exact);
+    assert_eq!(why.reason, (1..=2000).collect::<Vec<_>>());
+}
+
+/// `id eq "b"` goes, since then the second group fails; so that group goes, one of whose operands
+/// went before.
+#[test]
+fn redundant_parts_are_inside_no_other() {
+    let text = r#"(id eq "a" or id eq "b") and (id ne "b" or id ne "b")"#;
+    let analysis = Profile::webhook().filter(text, None).unwrap().analyze();
+    let parts: Vec<usize> = analysis.redundant().iter().map(|redundant| redundant.part).collect();
+    assert_eq!(parts, [3, 4]);
+    assert_eq!(analysis.simplified().unwrap().to_string(), r#"id eq "a""#);
+}
+
+/// Where there is a bit for every assignment, the time does not depend on how a filter is built.
+#[test]
+fn parts_of_a_small_world_are_found_in_little_work() {
+    let mut random = 24_799;
+    let mut tree = Tree { random: &mut random, attributes: 4, values: 16, operands: 2 };
+    let analysis = profile(4).filter(&tree.text(64, true), None).unwrap().analyze();
+    assert!(analysis.is_complete());
+    assert!(analysis.work() < 75_000, "{} steps", analysis.work());
+}

@@ -9,9 +9,11 @@
 )]
 
 use hooksieve::event::{Event, EventType, Layout, LayoutError, Place};
-use hooksieve::filter::{Attribute, Filter, Operator, Profile, ProfileError};
+use hooksieve::filter::{
+    Attribute, Filter, Operator, Profile, ProfileError, Violation, WarningKind,
+};
 use hooksieve::matcher::{InsertError, Matcher, Subscription};
-use hooksieve::syntax::Limits;
+use hooksieve::syntax::{Expr, Limits};
 use std::fmt::Write as _;
 
 const RELOAD: &str = "com.qlik.v1.app.reload.finished";
@@ -181,14 +183,18 @@ fn a_profile_of_many_attributes() {
 #[test]
 fn equality_and_hash_ignore_spelling_alone() {
     use std::collections::HashSet;
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
     let profile = Profile::webhook();
     let filter = |text: &str| profile.filter(text, None).unwrap();
+    let hash = |filter: &Filter| BuildHasherDefault::<DefaultHasher>::default().hash_one(filter);
     let same = [
         r#"id eq "a" or spaceId ne "b""#,
         r#"(ID EQ "a")or2"#.replace("or2", " OR  ((SPACEID ne \"\\u0062\"))").as_str(),
     ]
     .map(filter);
     assert_eq!(same[0], same[1]);
+    let hashed = hash(&same[0]);
+    assert_eq!(hash(&same[1]), hashed);
     let set: HashSet<Filter> = same.into_iter().collect();
     assert_eq!(set.len(), 1);
     for other in [
@@ -199,6 +205,7 @@ fn equality_and_hash_ignore_spelling_alone() {
         "",
     ] {
         assert!(!set.contains(&filter(other)), "{other}");
+        assert_ne!(hash(&filter(other)), hashed, "{other}");
     }
 }
 
@@ -207,4 +214,62 @@ fn attributes_that_share_a_place_are_counted() {
     let many = |count: usize| (0..count).map(|n| (format!("a{n}"), vec![Place::new(["x"])]));
     assert!(Layout::new(many(Layout::MAX_KEYS)).is_ok());
     assert_eq!(Layout::new(many(Layout::MAX_KEYS + 1)), Err(LayoutError::TooManyKeys));
+}
+
+#[test]
+fn violations_are_all_told_of_and_counted() {
+    let profile = Profile::webhook();
+    let check = |text: &str| profile.check(&Expr::parse(text).unwrap(), None).unwrap_err();
+    let violations = check(r#"idd eq "x" and (id co "y" or id eq 5)"#);
+    let codes: Vec<&str> = (&violations).into_iter().map(Violation::code).collect();
+    let expected =
+        ["filter-unknown-attribute", "filter-unsupported-operator", "filter-value-not-a-string"];
+    assert_eq!(codes, expected);
+    assert_eq!(violations.to_string(), "attribute `idd` is unknown, and 2 more");
+    assert_eq!(check("idd eq \"x\"").to_string(), "attribute `idd` is unknown");
+}
+
+/// A guess takes the time of one name by the other, and a filter has many.
+#[test]
+fn longer_names_than_anybody_means_are_given_no_guess() {
+    let help = |length: usize| {
+        let text = format!("{}.spaceIdd eq \"x\"", "x".repeat(length - ".spaceIdd".len()));
+        let error = Profile::webhook().filter(&text, None).unwrap_err();
+        error.problems().next().unwrap().help.to_owned()
+    };
+    assert!(help(64).starts_with("did you mean `spaceId`? known are "));
+    assert!(help(65).starts_with("known are "));
+}
+
+#[test]
+fn profiles_compare_by_content() {
+    let webhook = Profile::webhook();
+    let limits = Limits::default();
+    assert_eq!(webhook.with_operators(Operator::ALL), webhook);
+    assert_eq!(webhook.with_limits(limits), webhook);
+    assert_ne!(webhook.with_operators([Operator::Eq]), webhook);
+    assert_ne!(webhook.with_limits(limits.with_terms(1)), webhook);
+    let other = Profile::new([Attribute::new("id", [Place::new(["data", "id"])])]).unwrap();
+    assert_ne!(other, webhook);
+}
+
+/// What a profile with wider limits lets through is warned of like anything else.
+#[test]
+fn warnings_keep_to_the_limits_of_the_profile() {
+    let depth = Limits::default().depth() + 1;
+    let text = format!("{}id eq \"a\" and id eq \"b\"{}", "(".repeat(depth), ")".repeat(depth));
+    assert!(Profile::webhook().filter(&text, None).is_err());
+    let wider = Profile::webhook().with_limits(Limits::default().with_depth(depth));
+    let warnings = wider.filter(&text, None).unwrap().warnings(&text, |_| false);
+    let kinds: Vec<WarningKind> = warnings.iter().map(|warning| warning.kind()).collect();
+    assert_eq!(kinds, [WarningKind::NeverMatches]);
+}
+
+#[test]
+fn debug_says_which_filter_and_profile() {
+    let profile = Profile::webhook();
+    let filter = profile.filter(r#"(ID eq "a")"#, None).unwrap();
+    assert_eq!(format!("{filter:?}"), r#"Filter(id eq "a")"#);
+    let names = r#"["id", "topLevelResourceId", "spaceId", "data.status"]"#;
+    assert_eq!(format!("{profile:?}"), names);
 }

@@ -9,7 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
-use hooksieve::syntax::{Error, ErrorKind, Expr, Limits};
+use hooksieve::syntax::{Error, ErrorKind, Expr, ExprKind, Limits, Value};
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
@@ -124,4 +124,52 @@ fn messages_are_short() {
     for c in ["x", "a", "é"] {
         assert!(report.contains(&c.repeat(80)) && !report.contains(&c.repeat(81)), "{c}");
     }
+}
+
+/// What is shown as the escape of a control character is one.
+#[test]
+fn control_characters_are_mended_by_their_escapes() {
+    let escapes =
+        [('\t', r"\t"), ('\n', r"\n"), ('\r', r"\r"), ('\0', r"\u0000"), ('\u{1f}', r"\u001f")];
+    for (c, escape) in escapes {
+        let error = Expr::parse(&format!("a eq \"x{c}y\"")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ControlCharacter);
+        assert!(error.help().starts_with(&format!("escape it as `{escape}`,")), "{}", error.help());
+        let mended = Expr::parse(&format!("a eq \"x{escape}y\"")).unwrap();
+        let ExprKind::Compare { value, .. } = mended.root().kind() else { panic!("{mended}") };
+        assert_eq!(value, Value::String(&format!("x{c}y")));
+    }
+}
+
+#[test]
+fn equality_ignores_nothing_but_places_and_brackets() {
+    let texts = [
+        r#"a eq "x""#,
+        r#"a ne "x""#,
+        r#"a eq "y""#,
+        r#"A eq "x""#,
+        "a eq 1",
+        "a pr",
+        "not (a pr)",
+        "b[a pr]",
+        "c[a pr]",
+        "a pr and b pr",
+        "a pr or b pr",
+        // The same parts in the same order, one of which ends elsewhere.
+        "a pr and (b pr or c pr) and d pr",
+        "a pr and (b pr or c pr or d pr)",
+    ];
+    let exprs = texts.map(|text| Expr::parse(text).unwrap());
+    for (text, one) in texts.iter().zip(&exprs) {
+        let equal = exprs.iter().filter(|other| *other == one).count();
+        assert_eq!(equal, 1, "{text}");
+        assert_eq!(*one, Expr::parse(&format!("  ({text} )")).unwrap());
+    }
+}
+
+#[test]
+fn debug_of_a_part_is_its_own_line() {
+    let expr = Expr::parse(r#"(A Eq "x")  AND b pr"#).unwrap();
+    let parts: Vec<String> = expr.iter().map(|part| format!("{part:?}")).collect();
+    assert_eq!(parts, ["ExprRef(and)", r#"ExprRef(A eq "x")"#, "ExprRef(b pr)"]);
 }

@@ -47,8 +47,9 @@ impl<'t> Cursor<'t> {
     fn missing_operand(&self, span: Span, found: Option<&str>) -> Error {
         let before = self.connective_before();
         let found = found.map(quote);
+        let joins = |found: &str| is_connective(found) || found.starts_with(['&', '|']);
         let (message, help) = match (before, found) {
-            (Some(before), Some(found)) if is_connective(&found) => (
+            (Some(before), Some(found)) if joins(&found) => (
                 format!("nothing stands between `{before}` and `{found}`"),
                 "remove one of them, or write a term between them".to_owned(),
             ),
@@ -56,7 +57,7 @@ impl<'t> Cursor<'t> {
                 format!("nothing stands after `{before}`"),
                 format!("remove the `{before}`, or write a term such as `id eq \"…\"` after it"),
             ),
-            (None, Some(found)) if is_connective(&found) => (
+            (None, Some(found)) if joins(&found) => (
                 format!("nothing stands before `{found}`"),
                 format!("remove the `{found}`, or write a term such as `id eq \"…\"` before it"),
             ),
@@ -95,13 +96,12 @@ impl<'t> Cursor<'t> {
             };
         };
         let word = self.word();
-        let word_span = self.here(word.len());
         match found {
             ')' | ']' if open.is_none() && self.connective_before().is_none() => {
                 self.unopened(None, found)
             }
             ')' | ']' => self.missing_operand(span, Some(&found.to_string())),
-            '"' if token::string(self.rest()).is_ok() => error(
+            '"' => error(
                 ErrorKind::InvalidPath,
                 span,
                 "a value stands where an attribute must".into(),
@@ -133,11 +133,8 @@ impl<'t> Cursor<'t> {
             ),
             _ => error(
                 ErrorKind::InvalidPath,
-                if word.is_empty() { span } else { word_span },
-                format!(
-                    "`{}` is not an attribute",
-                    quote(if word.is_empty() { "\"" } else { word })
-                ),
+                self.here(word.len()),
+                format!("`{}` is not an attribute", quote(word)),
                 "a name begins with a letter and holds letters, digits, `-` and `_`".into(),
             ),
         }
@@ -298,11 +295,11 @@ impl<'t> Cursor<'t> {
 
     pub(super) fn unclosed(&self, (bracket, closing): Open) -> Error {
         let opening = self.slice(bracket);
-        let help = match (closing, bracket.start.checked_sub(1)) {
-            (')', None) => format!(
-                "add `)` where the group ends: `{})`",
-                quote(self.text.trim_end_matches(token::is_space)),
-            ),
+        let text = self.text.trim_end_matches(token::is_space);
+        let help = match (closing, bracket.start) {
+            (')', 0) if text.len() > 1 => {
+                format!("add `)` where the group ends: `{})`", quote(text))
+            }
             _ => format!("add `{closing}` where the group ends, or remove the `{opening}`"),
         };
         Error {

@@ -56,8 +56,7 @@ impl Parser<'_> {
             let spaced = self.at.skip_spaces();
             if self.at.byte() == Some(b'[') {
                 let bracket = self.at.here(1);
-                let whole = Span { end: bracket.end, ..path };
-                let value_path = Node { path, ..Node::new(Kind::ValuePath, whole) };
+                let value_path = Node { path, ..Node::new(Kind::ValuePath, path) };
                 self.enter(bracket, ']', Some(value_path))?;
                 continue;
             }

@@ -146,7 +146,7 @@ fn name(text: &[u8]) -> Parsed<'_> {
 pub(super) fn attr_path(text: &[u8]) -> Parsed<'_> {
     let plain = || recognize((name, opt((byte(b'.'), name))));
     let (rest, path) = plain().parse(text)?;
-    if rest.first().is_some_and(|byte| *byte == b'%' || is(URI)(*byte)) {
+    if rest.first().is_some_and(|byte| is(URI)(*byte)) {
         return recognize((opt((uri, char(':'))), plain())).parse(text);
     }
     Ok((rest, path))
@@ -272,7 +272,8 @@ fn unicode<'t>(from: &'t str) -> impl Parser<&'t str, Output = char, Error = Fau
         }
         let pair = preceded(tag("\\u"), hex4).parse(rest);
         match pair {
-            Ok((rest, low)) if high < 0xdc00 && (0xdc00..0xe000).contains(&low) => {
+            Ok((rest, low)) if (0xdc00..0xe000).contains(&low) => {
+                // Above all characters, and so none, where the first is a low half too.
                 let code = 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00);
                 match char::from_u32(code) {
                     Some(c) => Ok((rest, c)),

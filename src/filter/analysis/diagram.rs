@@ -393,7 +393,7 @@ const FAR: u32 = u32::MAX;
 
 #[cfg(test)]
 mod tests {
-    use super::{Diagrams, Id};
+    use super::{Diagrams, FALSE, Id, NODE, TRUE};
     use crate::filter::analysis::WORK;
     use crate::filter::analysis::conditions::{Conditions, Op};
 
@@ -411,5 +411,53 @@ mod tests {
             assert_eq!(list(&mut (0..length)), list(&mut (0..length).rev()));
         }
         assert!(diagrams.nodes.len() > 1000);
+    }
+
+    #[test]
+    fn what_one_operand_decides_takes_no_work() {
+        let mut diagrams = Diagrams::new(WORK);
+        let some = diagrams.term(0, 0, true).unwrap();
+        let left = diagrams.work.left();
+        for (op, one, other, outcome) in [
+            (Op::And, TRUE, some, some),
+            (Op::And, some, TRUE, some),
+            (Op::And, FALSE, some, FALSE),
+            (Op::And, some, FALSE, FALSE),
+            (Op::And, some, some, some),
+            (Op::Or, FALSE, some, some),
+            (Op::Or, some, FALSE, some),
+            (Op::Or, TRUE, some, TRUE),
+            (Op::Or, some, TRUE, TRUE),
+            (Op::Or, some, some, some),
+            (Op::Minus, some, FALSE, some),
+            (Op::Minus, some, TRUE, FALSE),
+            (Op::Minus, FALSE, some, FALSE),
+            (Op::Minus, some, some, FALSE),
+        ] {
+            assert_eq!(diagrams.apply(op, &one, &other).unwrap(), outcome);
+            assert_eq!(diagrams.is_empty(op, &one, &other).unwrap(), outcome == FALSE);
+        }
+        assert_eq!(diagrams.work.left(), left);
+    }
+
+    /// A step for each of its values, whichever comes first.
+    #[test]
+    fn conjunctions_take_the_work_of_their_shorter_list() {
+        let mut diagrams = Diagrams::new(WORK);
+        let mut list = |values: std::ops::Range<u32>, equal: bool| {
+            let (op, none) = if equal { (Op::Or, FALSE) } else { (Op::And, TRUE) };
+            values.fold(none, |list: Id, value| {
+                let term = diagrams.term(0, value, equal).unwrap();
+                diagrams.apply(op, &list, &term).unwrap()
+            })
+        };
+        let (long, others, short) = (list(0..300, true), list(0..300, false), list(296..300, true));
+        for (one, other) in [(long, short), (short, long), (others, short), (short, others)] {
+            diagrams.done.clear();
+            let left = diagrams.work.left();
+            diagrams.apply(Op::And, &one, &other).unwrap();
+            let steps = left - diagrams.work.left();
+            assert!(steps <= NODE + 4, "{steps} steps");
+        }
     }
 }

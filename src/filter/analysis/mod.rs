@@ -318,10 +318,7 @@ impl Filter {
         redundant.retain(|redundant| {
             let outside = redundant.part >= end;
             if outside {
-                end = match self.node(redundant.part) {
-                    Some(Node::And { end } | Node::Or { end }) => end,
-                    _ => redundant.part + 1,
-                };
+                end = self.end(redundant.part);
             }
             outside
         });
