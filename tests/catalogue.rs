@@ -1,0 +1,152 @@
+//! The catalogue of event types: the built-in one, others, and what is none.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
+
+use hooksieve::webhook::{Catalogue, Draft, Level, Rules};
+use serde_json::{Value, json};
+
+const CREATED: &str = "com.qlik.v1.app.created";
+const RELOADED: &str = "com.qlik.v1.app.reload.finished";
+
+/// A draft of these event types with a filter.
+fn draft(event_types: &Value, filter: &str) -> Draft {
+    let url = "https://hooks.example.com/";
+    json!({"name": "n", "url": url, "eventTypes": event_types, "filter": filter}).into()
+}
+
+#[test]
+fn the_catalogue_is_the_published_table() {
+    let catalogue = Catalogue::builtin();
+    let of_users = catalogue.types().iter().filter(|known| known.supports(Level::User)).count();
+    assert_eq!((catalogue.types().len(), of_users), (23, 16));
+    assert!(catalogue.types().iter().all(|known| known.supports(Level::Tenant)));
+    assert_eq!(catalogue.find("com.qlik.core.user.deleted").unwrap().title(), "User deleted");
+    for (written, nearest) in [
+        ("com.qlik.v1.app.craeted", Some(CREATED)),
+        ("COM.QLIK.V1.APP.CREATED", Some(CREATED)),
+        ("com.qlik.app.creatd", Some("com.qlik.app.created")),
+        ("app.reload.finished", Some(RELOADED)),
+        ("com.qlik.app.reload.finished", Some(RELOADED)),
+        ("app Created", Some(CREATED)),
+        ("something.else.altogether", None),
+        ("", None),
+    ] {
+        assert_eq!(catalogue.nearest(written), nearest, "{written}");
+    }
+    let text = serde_json::to_vec(&catalogue).unwrap();
+    assert_eq!(Catalogue::read(&text).unwrap(), catalogue);
+}
+
+#[test]
+fn catalogues_of_ones_own() {
+    let read = |text: &str| Catalogue::read(text.as_bytes()).unwrap();
+    let catalogue = read(
+        r#"{"data": [
+            {"name": "a", "title": "A", "levels": ["user", "tenant", "user"], "description": "d"},
+            {"name": "b", "levels": ["tenant"], "newerName": "c"}
+        ]}"#,
+    );
+    let [a, b] = catalogue.types() else { panic!("two types") };
+    assert_eq!((a.title(), a.description(), a.newer_name()), ("A", Some("d"), None));
+    assert_eq!((b.title(), b.description(), b.newer_name()), ("b", None, Some("c")));
+    assert_eq!((a.levels(), b.levels()), (&Level::ALL[..], &[Level::Tenant][..]));
+    assert_eq!(format!("{catalogue:?}"), r#"["a", "b"]"#);
+    // It compares by content.
+    assert_eq!(catalogue.with_renames(false), catalogue);
+    assert_ne!(catalogue.with_renames(true), catalogue);
+    assert_ne!(read(r#"{"data": []}"#), catalogue);
+    // Nothing was meant by nothing.
+    assert_eq!((catalogue.nearest(""), catalogue.nearest("x")), (None, Some("a")));
+    // What is compared is bounded, so that it takes time in proportion to the catalogue.
+    let long = "n".repeat(128);
+    let catalogue = read(&json!({"data": [{"name": long}]}).to_string());
+    assert_eq!(catalogue.nearest(&format!("{}m", "n".repeat(127))), Some(&*long));
+    assert_eq!(catalogue.nearest(&"n".repeat(129)), None);
+}
+
+#[test]
+fn renames_are_an_option() {
+    let received = |catalogue: &Catalogue, name: &str| -> Vec<String> {
+        catalogue.received(&name.into()).map(|name| name.to_string()).collect()
+    };
+    let plain = Catalogue::builtin();
+    assert_eq!(received(&plain, CREATED), [CREATED]);
+    let renamed = plain.with_renames(true);
+    assert_eq!(received(&renamed, CREATED), [CREATED, "com.qlik.app.created"]);
+    assert_eq!(received(&renamed, "com.qlik.app.created"), ["com.qlik.app.created"]);
+    assert_eq!(received(&renamed, RELOADED), [RELOADED]);
+    assert_eq!(received(&renamed.with_renames(false), CREATED), [CREATED]);
+}
+
+/// The rule of a filter that names an event type holds for its newer name, too.
+#[test]
+fn the_catalogue_feeds_the_rule_about_event_types() {
+    let catalogue = format!(
+        r#"{{"data": [{{"name": "{RELOADED}", "newerName": "reloaded"}}, {{"name": "other"}}]}}"#
+    );
+    let profile = hooksieve::filter::Profile::webhook();
+    let rules = Rules::new(profile, Catalogue::read(catalogue.as_bytes()).unwrap());
+    let check = |types: Value| rules.check(&draft(&types, r#"data.status eq "ok""#)).errors().len();
+    assert_eq!(check(json!(["reloaded"])), 0);
+    assert_eq!(check(json!(["reloaded", RELOADED])), 0);
+    assert_eq!(check(json!(["reloaded", "other"])), 1);
+    assert_eq!(check(json!(["other"])), 1);
+
+    // Whichever of the two names the profile uses.
+    let place = hooksieve::event::Place::new(["data", "state"]);
+    let state = hooksieve::filter::Attribute::new("state", [place]).only_with("reloaded");
+    let profile = hooksieve::filter::Profile::new([state]).unwrap();
+    let rules = Rules::new(profile, Catalogue::read(catalogue.as_bytes()).unwrap());
+    for (types, errors) in [(json!(["reloaded"]), 0), (json!([RELOADED]), 0), (json!(["other"]), 1)]
+    {
+        let draft = draft(&types, r#"state eq "ok""#);
+        assert_eq!(rules.check(&draft).errors().len(), errors, "{types}");
+    }
+}
+
+#[test]
+fn catalogues_that_are_none() {
+    for (text, message) in [
+        ("{", "not a list of event types: EOF"),
+        ("[]", "not a list of event types: invalid type: sequence, expected an object"),
+        ("{}", "not a list of event types: missing field `data`"),
+        (r#"{"data": {}}"#, "not a list of event types: invalid type: map, expected a sequence"),
+        (
+            r#"{"data": [["a", "A", ["user"], "d", "n"]]}"#,
+            "not a list of event types: invalid type: sequence, expected an object at line 1",
+        ),
+        (
+            r#"{"data": [{}]}"#,
+            "not a list of event types: missing field `name` at line 1 column 12",
+        ),
+        (
+            r#"{"data": [{"name": "a", "levels": ["all"]}]}"#,
+            "not a list of event types: unknown variant `all`",
+        ),
+        (
+            r#"{"data": [{"name": "a", "name": "b"}]}"#,
+            "not a list of event types: duplicate field `name`",
+        ),
+        (
+            r#"{"data": [{"name": "a"}, {"name": ""}]}"#,
+            "event type 1, counted from 0, has an empty",
+        ),
+        (
+            r#"{"data": [{"name": "a"}, {"name": "a"}]}"#,
+            "`a` stands twice as a `name` or `newerName`",
+        ),
+        (
+            r#"{"data": [{"name": "a", "newerName": "b"}, {"name": "b"}]}"#,
+            "`b` stands twice as a `name` or `newerName`",
+        ),
+    ] {
+        let error = Catalogue::read(text.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with(message), "{text}: {error}");
+    }
+}
