@@ -14,8 +14,8 @@ use hooksieve::delivery::Sender;
 use hooksieve::event::{Event, TenantId};
 use hooksieve::matcher::{Access, Subscription, Verdict};
 use hooksieve::registry::{
-    Limits, NotLoaded, PutErrorKind, Reader, Registry, SnapshotErrorKind, Trial, UpdateError,
-    subscription,
+    Comparison, Effect, Limits, NotLoaded, PutErrorKind, Reader, Registry, SnapshotErrorKind,
+    Trial, UpdateError, subscription,
 };
 use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
 use laws::history::{self, Choices};
@@ -250,6 +250,26 @@ fn a_trial_counts_what_it_tried() {
     assert_eq!(trial.events(), 6);
     let counts = events.each_ref().map(|(_, _, verdict)| trial.count(*verdict));
     assert_eq!((counts, trial.count(Verdict::Disabled)), ([1, 2, 2, 1, 1, 1], 0));
+}
+
+#[test]
+fn a_comparison_counts_each_effect() {
+    let rules = Rules::default();
+    let [old, new] = [r#"id eq "a" or id eq "b""#, r#"id eq "b" or id eq "c""#]
+        .map(|text| rules.profile().filter(text, None).unwrap());
+    let mut comparison = Comparison::new(old, new);
+    for (times, id, effect) in [
+        (1, "a", Effect::Lost),
+        (2, "b", Effect::Kept),
+        (3, "c", Effect::Gained),
+        (4, "d", Effect::Neither),
+    ] {
+        for _ in 0..times {
+            assert_eq!(comparison.event(&event(&rules, "t", id)), effect);
+        }
+    }
+    let Comparison { lost, kept, gained, neither, .. } = comparison;
+    assert_eq!([lost, kept, gained, neither], [1, 2, 3, 4]);
 }
 
 #[test]
