@@ -194,6 +194,6 @@ mod tests {
             };
             assert_eq!(table.find(spread(*hash), is), Some(hash));
         }
-        assert!(looks < all.len() / 2 * 3, "{looks} for {}", all.len());
+        assert!(looks < all.len() / 8 * 9, "{looks} for {}", all.len());
     }
 }
