@@ -1,9 +1,9 @@
+use super::sync::Guard;
 use super::tenant::State;
 use super::{NotLoaded, Registry};
 use crate::event::{Event, Shapes};
 use crate::matcher::{Access, Scratch};
 use crate::webhook::Webhook;
-use arc_swap::Guard;
 use std::fmt;
 use std::sync::Arc;
 

@@ -6,15 +6,15 @@
 //! reader waits at all.
 
 use super::limits::{Limits, Used};
+use super::sync::{ArcSwap, Mutex, MutexGuard, PoisonError, yield_now};
 use super::{Change, PutError};
 use crate::event::TenantId;
 use crate::filter::Profile;
 use crate::matcher::{InsertError, Matcher, Slot, Subscription};
 use crate::webhook::{Webhook, WebhookId};
-use arc_swap::ArcSwap;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// All webhooks of a tenant at one revision.
 #[derive(Clone)]
@@ -141,7 +141,7 @@ fn wait_for_readers(state: &Arc<State>) {
         }
         match attempt < SPINS {
             true => std::hint::spin_loop(),
-            false => std::thread::yield_now(),
+            false => yield_now(),
         }
     }
 }
