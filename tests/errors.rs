@@ -12,7 +12,7 @@
 use hooksieve::delivery::{Delivery, Sender};
 use hooksieve::event::{Error, ErrorKind};
 use hooksieve::filter::Profile;
-use hooksieve::matcher::Access;
+use hooksieve::matcher::{Access, InsertError};
 use hooksieve::registry::{Limits, NotLoaded, PutError, Registry, UpdateError};
 use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
 use serde_json::json;
@@ -62,6 +62,12 @@ fn events() {
         assert_eq!((of_reader.code(), of_reader.help()), (error.code(), error.help()));
     }
     insta::assert_snapshot!(told);
+}
+
+#[test]
+fn matchers() {
+    let told = |error: &InsertError| line(error.code(), error, error.help());
+    insta::assert_snapshot!(InsertError::ALL.iter().map(told).collect::<String>());
 }
 
 #[test]

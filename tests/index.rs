@@ -35,6 +35,7 @@ fn work(matcher: &Matcher, values: &[(&str, &str)]) -> (Work, usize) {
 #[test]
 fn all_that_is_held_is_counted() {
     let mut matcher = Matcher::new(&Profile::webhook());
+    assert!(matcher.is_empty());
     for new in [
         // Entries for each event type.
         subscription("t1", &["x", "y"], r#"id eq "a""#),
@@ -53,6 +54,7 @@ fn all_that_is_held_is_counted() {
         matcher.insert(&new).unwrap();
     }
     let stats = matcher.stats();
+    assert_eq!((matcher.len(), matcher.is_empty()), (8, false));
     assert_eq!((stats.subscriptions, stats.tenants), (8, 3));
     assert_eq!((stats.plans, stats.values), (2, 4));
     assert_eq!((stats.postings, stats.defaults), (2 + 1 + 1 + 2 + 1 + 2, 2 + 1));
@@ -150,7 +152,8 @@ fn bytes_of_each_part_are_counted() {
         subscription("t", types, "").with_audience(Audience::Owner(owner.into()))
     };
     type New<'n> = (&'n str, &'n Profile, &'n dyn Fn(usize) -> Subscription);
-    let parts: [New<'_>; 9] = [
+    let parts: [New<'_>; 10] = [
+        ("no filter", &profile, &|_| subscription("t", &["x"], "")),
         ("values", &profile, &|n| value(n.to_string())),
         ("long values", &profile, &|n| value(long(n))),
         ("tenants", &profile, &|n| subscription(&n.to_string(), &["x"], "")),

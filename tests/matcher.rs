@@ -1,10 +1,9 @@
-//! The matcher's own face: what it tells of itself and of its slots, and what a removal leaves.
+//! The matcher's own face: slots that it tells of, and what a removal leaves.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use allocation_counter::measure;
-use hooksieve::event::{Event, Place, UserId};
-use hooksieve::filter::{Attribute, Filter, Profile};
-use hooksieve::matcher::{Access, Audience, InsertError, Matcher, Scratch, Slot, Subscription};
+use hooksieve::event::{Event, UserId};
+use hooksieve::filter::Profile;
+use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Slot, Subscription};
 
 fn subscription(profile: &Profile, tenant: &str, types: &[&str], filter: &str) -> Subscription {
     let types = types.iter().copied();
@@ -14,67 +13,6 @@ fn subscription(profile: &Profile, tenant: &str, types: &[&str], filter: &str) -
 fn insert(matcher: &mut Matcher, filter: &str) -> Slot {
     let subscription = subscription(matcher.profile(), "t", &["x"], filter);
     matcher.insert(&subscription).unwrap()
-}
-
-#[test]
-fn stats_tell_what_it_holds() {
-    let profile = Profile::webhook();
-    let mut matcher = Matcher::new(&profile);
-    assert!(matcher.is_empty());
-    let either = r#"id eq "a" or spaceId eq "s""#;
-    let slots = [
-        // Two values, posted for two types.
-        subscription(&profile, "t", &["x", "y"], either),
-        // Equal to it: no plan or value more.
-        subscription(&profile, "t", &["x"], either),
-        subscription(&profile, "t", &["x"], r#"id ne "a""#),
-        // The same value of another tenant is another value.
-        subscription(&profile, "u", &["x"], r#"id eq "a""#),
-        subscription(&profile, "u", &["x", "y"], ""),
-        subscription(&profile, "u", &["x"], "").with_enabled(false),
-    ]
-    .map(|subscription| matcher.insert(&subscription).unwrap());
-    let stats = matcher.stats();
-    assert_eq!((stats.subscriptions, stats.tenants), (6, 2));
-    assert_eq!((stats.plans, stats.values), (1, 3));
-    assert_eq!((stats.postings, stats.defaults), (4 + 2 + 1 + 1, 1 + 2));
-    assert_eq!((matcher.len(), matcher.is_empty()), (6, false));
-    assert!(slots.into_iter().all(|slot| matcher.remove(slot)));
-    assert!(matcher.is_empty());
-}
-
-/// Whatever takes most of the memory: slots and defaults, an owner's shelf each, slots that are free.
-#[test]
-fn bytes_are_those_taken_from_the_allocator() {
-    let profile = Profile::webhook();
-    let everything = Subscription::new("t", ["x"], Filter::everything(&profile));
-    let crowd = |count: usize| {
-        let mut matcher = Matcher::new(&profile);
-        let slots: Vec<Slot> = (0..count).map(|_| matcher.insert(&everything).unwrap()).collect();
-        (matcher, slots)
-    };
-    let owned = |count: usize| {
-        let mut matcher = Matcher::new(&profile);
-        for n in 0..count {
-            let owner = Audience::Owner(format!("owner-of-this-webhook-{n:06}").into());
-            matcher.insert(&everything.clone().with_audience(owner)).unwrap();
-        }
-        matcher
-    };
-    let emptied = |count| {
-        let (mut matcher, slots) = crowd(count);
-        slots.into_iter().for_each(|slot| assert!(matcher.remove(slot)));
-        matcher
-    };
-    let kinds: [(&str, &dyn Fn(usize) -> Matcher); 3] =
-        [("no filter", &|count| crowd(count).0), ("owners", &owned), ("emptied", &emptied)];
-    for (name, build) in kinds {
-        let mut matcher = None;
-        let used = measure(|| matcher = Some(build(3_000)));
-        let (told, given) = (matcher.unwrap().bytes(), used.bytes_current);
-        // But for what each matcher has and short texts take.
-        assert!(given.abs_diff(told as i64) <= 200, "{name}: {told} told, {given} given");
-    }
 }
 
 /// No look-up of values that only removed subscriptions were found by or tested by, and no entry
@@ -121,33 +59,6 @@ fn the_indices_of_hits_are_those_left() {
     assert_eq!((hits.len(), hits.indices()), (2, &[2, 3][..]));
     assert_eq!(hits.nth(1), Some(slots[3]));
     assert!(hits.indices().is_empty());
-}
-
-#[test]
-fn a_filter_of_another_profile_is_refused() {
-    let other = Profile::new([Attribute::new("id", [Place::new(["id"])])]).unwrap();
-    let mut matcher = Matcher::new(&Profile::webhook());
-    let error = matcher.insert(&subscription(&other, "t", &["x"], "")).unwrap_err();
-    assert_eq!((error, error.code()), (InsertError::OtherProfile, "matcher-other-profile"));
-    assert!(matcher.is_empty());
-}
-
-#[test]
-fn each_refusal_says_what_is_wrong_and_what_to_do() {
-    let told = |error: &InsertError| (error.code(), error.to_string(), error.help());
-    let expected = [
-        (
-            "matcher-other-profile",
-            "the filter was checked by another profile than the matcher's".to_owned(),
-            "check the filter by the profile that the matcher was made with",
-        ),
-        (
-            "matcher-full",
-            "the matcher has no room left".to_owned(),
-            "divide the subscriptions among several matchers, such as one a tenant",
-        ),
-    ];
-    assert!(InsertError::ALL.iter().map(told).eq(expected));
 }
 
 #[test]

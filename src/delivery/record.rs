@@ -230,7 +230,7 @@ impl Delivery {
     #[must_use]
     pub fn is_kept(&self, now: Timestamp) -> bool {
         let age = SystemTime::from(now).duration_since(self.triggered_at.into());
-        // An error where it is triggered later than that.
+        // `Err` where `now` is before it was triggered.
         age.map_or(true, |age| age < RETENTION)
     }
 

@@ -256,13 +256,12 @@ fn in_range(text: &str, number: Span) -> Result<usize, Error> {
 /// Steps over digits, of which there must be one.
 #[inline(always)]
 fn behind_digits(text: &str, from: usize) -> Result<usize, Error> {
-    const EACH: u64 = u64::MAX / 0xff;
     let rest = text.as_bytes().get(from..);
     if let Some(eight) = rest.and_then(|rest| rest.first_chunk()) {
         let eight = u64::from_le_bytes(*eight);
         // A digit's upper half is 3, and still is after six more; no byte of UTF-8 carries then.
-        let upper = |bytes: u64| (bytes & (EACH * 0xf0)) ^ (EACH * 0x30);
-        let others = upper(eight) | upper(eight + EACH * 6);
+        let upper = |bytes: u64| (bytes & 0xf0f0_f0f0_f0f0_f0f0) ^ 0x3030_3030_3030_3030;
+        let others = upper(eight) | upper(eight + 0x0606_0606_0606_0606);
         let count = others.trailing_zeros() as usize / 8;
         if (1..8).contains(&count) {
             return Ok(from + count);

@@ -28,6 +28,7 @@ impl Default for Blocks {
 
 /// Words in the block of a list of `len`, at least one, and the number of that size.
 fn size(len: usize) -> (usize, usize) {
+    debug_assert!(len > 0, "an empty list has no block");
     let power = len.max(2).next_power_of_two();
     let number = 2 * power.trailing_zeros() as usize;
     match power / 4 * 3 {

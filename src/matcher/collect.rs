@@ -317,9 +317,8 @@ impl Matcher {
                 if test.is_open(holds) {
                     turns = self.turns(*slot, held);
                 }
-                // No branch, since nobody could foresee it.
                 turned.push(*slot);
-                turned.truncate(turned.len() - usize::from(!turns));
+                keep_last_if(turned, turns);
             }
             lists += turned.len() - before;
         }
@@ -341,4 +340,10 @@ impl Matcher {
 fn holds(held: &[Number], number: Number) -> bool {
     let any = |four: &[Number; 4]| four.iter().fold(false, |any, held| any | (*held == number));
     held.as_chunks().0.iter().any(any)
+}
+
+/// Without a branch, since nobody could foresee it.
+#[inline(always)]
+fn keep_last_if(slots: &mut Vec<u32>, keep: bool) {
+    slots.truncate(slots.len() - usize::from(!keep));
 }

@@ -37,16 +37,18 @@ impl Defaults {
             return;
         };
         let position = piece.partition_point(|other| *other < slot);
-        if position == MOST {
-            // In a bulk load the piece before stays full, and has no room that it does not need.
-            self.pieces.insert(at + 1, vec![slot]);
+        if piece.len() < MOST {
+            piece.insert(position, slot);
             return;
         }
-        piece.insert(position, slot);
-        if piece.len() > MOST {
-            let rest = piece.split_off(MOST / 2);
-            self.pieces.insert(at + 1, rest);
+        // In a bulk load the piece before stays full. None ever has room for more than it may hold.
+        let half = if position == MOST { MOST } else { MOST / 2 };
+        let mut rest = piece.split_off(half);
+        match position.checked_sub(half) {
+            Some(position) => rest.insert(position, slot),
+            None => piece.insert(position, slot),
         }
+        self.pieces.insert(at + 1, rest);
     }
 
     pub(super) fn remove(&mut self, slot: u32) {
@@ -142,7 +144,7 @@ mod tests {
         for piece in &defaults.pieces {
             let (len, capacity) = (piece.len(), piece.capacity());
             assert!((1..=MOST).contains(&len), "{len}");
-            assert!(capacity <= (4 * len).max(4), "{len} of {capacity}");
+            assert!(capacity <= MOST.min(4 * len.max(1)), "{len} of {capacity}");
         }
     }
 
@@ -158,7 +160,7 @@ mod tests {
         defaults.insert(2 * MOST as u32 + 1);
         check(&defaults);
         let lens: Vec<usize> = defaults.pieces.iter().map(Vec::len).collect();
-        assert_eq!(lens, [MOST, MOST / 2, MOST / 2 + 1, MOST, MOST, MOST, MOST]);
+        assert_eq!(lens, [MOST, MOST / 2 + 1, MOST / 2, MOST, MOST, MOST, MOST]);
     }
 
     /// Small pieces are joined and memory is given back, now and then and not each time.

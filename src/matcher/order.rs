@@ -56,10 +56,9 @@ fn rank<const N: usize>(slots: &mut [u32], count: usize) -> usize {
             *rank -= other.simd_lt(*value);
         }
     }
-    // Without doubles the ranks are 0, 1, 2, …, and that many behind the last.
     let sum = ranks.iter().fold(i32x8::new([0; 8]), |sum, rank| sum + *rank).reduce_add() as usize;
     let slots = slots.as_flattened_mut();
-    if sum != count * (count - 1) / 2 + (slots.len() - count) * count {
+    if sum != sum_without_doubles(count, slots.len()) {
         return sort_plainly(slots, count);
     }
     let ranks = ranks.map(i32x8::to_array);
@@ -69,6 +68,11 @@ fn rank<const N: usize>(slots: &mut [u32], count: usize) -> usize {
         }
     }
     count
+}
+
+/// Without doubles the ranks are 0, 1, 2, …, and for those behind the last the number of all others.
+fn sum_without_doubles(count: usize, len: usize) -> usize {
+    count * (count - 1) / 2 + (len - count) * count
 }
 
 /// Sorts slots by parts of the range they lie in, each of which has few of them.
@@ -137,7 +141,29 @@ fn unique(sorted: &mut [u32]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::sort_from;
+    use super::{sort_from, sum_without_doubles};
+
+    #[test]
+    fn doubles_make_another_sum() {
+        for (count, len, sum) in [(2, 8, 13), (5, 8, 25), (8, 8, 28), (9, 16, 99), (31, 32, 496)] {
+            assert_eq!(sum_without_doubles(count, len), sum);
+        }
+        for count in 2..200 {
+            let mut slots = vec![7; count];
+            sort_from(&mut slots, 0);
+            assert_eq!(slots, [7], "of {count}");
+        }
+    }
+
+    /// Slots with the highest bit are behind those without.
+    #[test]
+    fn slots_are_numbers_without_a_sign() {
+        let mut slots = [1, 1 << 31, 2, 3 + (1 << 31), u32::MAX - 1, 0, 2 + (1 << 31), 3].to_vec();
+        let mut expected = slots.clone();
+        expected.sort_unstable();
+        sort_from(&mut slots, 0);
+        assert_eq!(slots, expected);
+    }
 
     #[test]
     fn agrees_with_a_plain_sort() {

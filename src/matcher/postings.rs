@@ -197,16 +197,20 @@ impl Lists {
     }
 }
 
+/// Whether a slot stands behind all others, as in a bulk load, so that no search is needed.
+#[inline]
+fn is_behind(posting: &Posting<'_>, slot: u32, tested: bool) -> bool {
+    match tested {
+        false => posting.turns().last().is_none_or(|last| *last < slot),
+        true => posting.tests().last().is_none_or(|[last, _]| *last < slot),
+    }
+}
+
 /// The place of the posting with one more slot.
 fn add(blocks: &mut Blocks, at: Place, slot: u32, test: Option<u32>) -> Place {
     let posting = Posting::at(blocks, at);
     let (turns, tests, len) = (posting.turns, posting.tests, posting.len());
-    // Behind all others, as in a bulk load, without a search.
-    let behind = match test {
-        None => posting.turns().last().is_none_or(|last| *last < slot),
-        Some(_) => posting.tests().last().is_none_or(|[last, _]| *last < slot),
-    };
-    let (position, counter) = match (test, behind) {
+    let (position, counter) = match (test, is_behind(&posting, slot, test.is_some())) {
         (None, true) => (turns, at),
         (None, false) => (posting.turns().partition_point(|other| *other < slot), at),
         (Some(_), true) => (turns + 2 * tests, at + 1),

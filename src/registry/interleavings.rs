@@ -3,7 +3,8 @@
 //! change, what a change found and what a match answered is what a plain map says at its revision,
 //! nobody sees less than was seen before he asked, and both copies end as the map does.
 //!
-//! `RUSTFLAGS='--cfg shuttle' cargo test --lib interleavings`
+//! `RUSTFLAGS='--cfg shuttle' cargo test --lib interleavings`. What fails prints its schedule, which
+//! `shuttle::replay` takes in the place of `check_random`.
 
 use super::{Change, Limits, PutError, Registry, UpdateError, subscription};
 use crate::event::Event;

@@ -273,7 +273,7 @@ fn unicode<'t>(from: &'t str) -> impl Parser<&'t str, Output = char, Error = Fau
         let pair = preceded(tag("\\u"), hex4).parse(rest);
         match pair {
             Ok((rest, low)) if (0xdc00..0xe000).contains(&low) => {
-                // Above all characters, and so none, where the first is a low half too.
+                // A low half in the first place gives 0x110000 or more, which is no character.
                 let code = 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00);
                 match char::from_u32(code) {
                     Some(c) => Ok((rest, c)),

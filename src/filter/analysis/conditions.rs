@@ -42,7 +42,8 @@ pub(super) trait Conditions {
     /// What always holds, or never.
     fn constant(&self, verdict: bool) -> Self::Id;
 
-    /// "The attribute at `level` holds `value`", or that it does not.
+    /// "The attribute at `level` holds `value`", which is never [`NONE`](super::diagram::NONE), or
+    /// that it does not.
     fn term(&mut self, level: u32, value: Cell, equal: bool) -> Result<Self::Id, Exhausted>;
 
     fn apply(&mut self, op: Op, one: &Self::Id, other: &Self::Id) -> Result<Self::Id, Exhausted>;
