@@ -203,6 +203,16 @@ fn patch() {
     let output = run(&["patch", "--webhook", wrong.path(), "-"], b"[]");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stdout).unwrap().contains("member-missing"));
+    // Warnings are beside the webhook, for programs.
+    let arguments = ["patch", "--webhook", webhook.path(), "--format", "json", "--deny-warnings"];
+    let output = run(
+        &[&arguments[..], &["-"]].concat(),
+        br#"[{"op": "replace", "path": "/eventTypes", "value": []}, {"op": "replace", "path": "/filter", "value": ""}]"#,
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let line: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(line["warnings"][0]["code"], "event-types-none", "{line}");
+    assert!(output.stderr.is_empty());
     // A draft has no id, and gets none.
     let draft = Temporary::new("draft.json", r#"{"name": "n", "url": "https://a.b/"}"#);
     let arguments = ["patch", "--webhook", draft.path(), "--format", "json", "-"];
