@@ -485,10 +485,7 @@ fn lines_at_the_limit() {
         lines[0].contains("\"type\":\"x\"") && lines[2].contains("\"type\":\"x\""),
         "{lines:?}"
     );
-    assert!(
-        lines[1].starts_with("{\"line\":2,\"error\":{\"code\":\"event-too-long\""),
-        "{lines:?}"
-    );
+    assert!(lines[1].contains("\"line\":2,\"error\":{\"code\":\"event-too-long\""), "{lines:?}");
 }
 
 /// Drawing stays bounded, while programs get every problem.

@@ -56,7 +56,11 @@ fn over_events() {
     let (old, new) = (r#"spaceId eq "64db65d5970c28d340790f5c""#, r#"data.status eq "error""#);
     insta::assert_snapshot!("diff_text", shown(&["diff", old, new, "--events", EVENTS], ""));
     let counted = diff(&[old, new, "--events", EVENTS]);
-    assert_eq!(counted["events"], json!({"kept": 1, "gained": 1, "lost": 4, "neither": 7}));
+    let events = &counted["events"];
+    let counts = ["kept", "gained", "lost", "neither"].map(|word| events[word].as_u64());
+    assert_eq!(counts, [1, 1, 4, 7].map(Some));
+    let third = json!({"file": EVENTS, "line": 3, "event": "evt-0003", "type": "com.qlik.v1.app.reload.finished"});
+    assert_eq!(events["gainedEvents"], json!([third]));
     let bad = Temporary::new("events.ndjson", &format!("{}\n{{\n", sample(2)));
     let output = run(&["diff", old, new, "--events", bad.path()], b"");
     assert_eq!(output.status.code(), Some(1));
