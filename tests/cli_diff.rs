@@ -11,7 +11,7 @@
 
 mod program;
 
-use program::{EVENTS, Temporary, run, sample, shown};
+use program::{EVENTS, Temporary, WEBHOOKS, run, sample, shown};
 use serde_json::{Value, json};
 
 const DRAFT: &str = "tests/data/draft.json";
@@ -56,7 +56,11 @@ fn over_events() {
     let (old, new) = (r#"spaceId eq "64db65d5970c28d340790f5c""#, r#"data.status eq "error""#);
     insta::assert_snapshot!("diff_text", shown(&["diff", old, new, "--events", EVENTS], ""));
     let counted = diff(&[old, new, "--events", EVENTS]);
-    assert_eq!(counted["events"], json!({"kept": 1, "gained": 1, "lost": 4, "neither": 7}));
+    let events = &counted["events"];
+    let counts = ["kept", "gained", "lost", "neither"].map(|word| events[word].as_u64());
+    assert_eq!(counts, [1, 1, 4, 7].map(Some));
+    let third = json!({"file": EVENTS, "line": 3, "event": "evt-0003", "type": "com.qlik.v1.app.reload.finished"});
+    assert_eq!(events["gainedEvents"], json!([third]));
     let bad = Temporary::new("events.ndjson", &format!("{}\n{{\n", sample(2)));
     let output = run(&["diff", old, new, "--events", bad.path()], b"");
     assert_eq!(output.status.code(), Some(1));
@@ -130,6 +134,8 @@ fn trials_of_what_is_no_webhook() {
         let output = run(&["try", "--format", "json", "--webhook", draft, EVENTS], b"");
         let line: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!((&line["valid"], &line["errors"][0]["code"]), (&false.into(), &code.into()));
+        let pointer = if draft == wrong.path() { "/name" } else { "" };
+        assert_eq!(line["errors"][0]["pointer"], pointer, "{line}");
     }
 }
 
@@ -160,4 +166,41 @@ fn a_trial_says_what_it_takes_for_granted() {
     let all = run(&["try", "--webhook", draft.path(), "--access", "all", EVENTS, EVENTS], b"");
     let all = String::from_utf8(all.stdout).unwrap();
     assert!(all.contains("evt-0003 (tests/data/events.ndjson:3)"), "{all}");
+}
+
+/// Events that are none are records among the others.
+#[test]
+fn bad_events_are_records_in_every_verb() {
+    let filters = ["id eq \"a\"", "id eq \"b\""];
+    for (verb, last) in [
+        (&["match", "--webhooks", WEBHOOKS][..], "-"),
+        (&["explain", "--webhooks", WEBHOOKS], "-"),
+        (&["requests", "--webhooks", WEBHOOKS], "-"),
+        (&["try", "--webhook", DRAFT], "-"),
+        (&["diff", filters[0], filters[1], "--events"], "-"),
+    ] {
+        let arguments = [verb, &[last, "--format", "json"]].concat();
+        let output = run(&arguments, b"{\"type\": tru}");
+        assert_eq!(output.status.code(), Some(1), "{verb:?}");
+        let out = String::from_utf8(output.stdout).unwrap();
+        let record: Value = serde_json::from_str(out.lines().next().unwrap_or_default()).unwrap();
+        assert_eq!(record["file"], "<stdin>", "{out}");
+        assert_eq!(record["line"], 1, "{out}");
+        assert_eq!(record["error"]["code"], "event-syntax", "{out}");
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(!err.contains("error["), "{err}");
+    }
+}
+
+/// The first events whose deliveries change are named for programs, too.
+#[test]
+fn changed_deliveries_are_listed() {
+    let arguments = ["", "data.status eq \"error\"", "--events", EVENTS, "--format", "json"];
+    let output = run(&[&["diff"][..], &arguments].concat(), b"");
+    let line: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let lost = line["events"]["lostEvents"].as_array().unwrap();
+    assert_eq!(lost.len(), 5, "{line}");
+    assert_eq!(lost[0]["file"], EVENTS);
+    assert!(lost[0]["line"].is_u64() && lost[0]["type"].is_string(), "{line}");
+    assert_eq!(line["events"]["gainedEvents"].as_array().map(Vec::len), Some(0));
 }

@@ -181,3 +181,28 @@ fn what_is_wrong() {
     assert!(shown.contains("webhook `wh-deleted`: warning[secrets-withheld]: "), "{shown}");
     assert!(!shown.contains("Qlik-Signature"), "{shown}");
 }
+
+/// What must not be sent says so in every format.
+#[test]
+fn withheld_secrets_are_marked() {
+    let (webhook, event) = awkward();
+    let text = std::fs::read_to_string(webhook.path()).unwrap();
+    let mut answer: Value = serde_json::from_str(&text).unwrap();
+    let whole = text.clone();
+    answer.as_object_mut().unwrap().remove("secret");
+    answer["secretKeyAdded"] = json!(true);
+    answer["encryptedHeaders"] = json!(["Authorization"]);
+    let answer = Temporary::new("answer.json", &answer.to_string());
+    let stored = Temporary::new("stored.json", &whole);
+    for (format, mark) in
+        [("json", "\"withholds\":true"), ("curl", "# not to be sent"), ("text", "# not to be sent")]
+    {
+        let of = |webhook: &Temporary| {
+            let path = webhook.path();
+            let arguments = ["requests", "--webhooks", path, "--format", format, event.path()];
+            String::from_utf8(run(&arguments, b"").stdout).unwrap()
+        };
+        assert!(of(&answer).contains(mark), "{format}");
+        assert!(!of(&stored).contains(mark), "{format}");
+    }
+}

@@ -35,18 +35,23 @@ fn validate() {
 fn validate_takes_every_shape() {
     let good = r#"{"name":"n","url":"https://a.b/","eventTypes":["com.qlik.v1.app.created"]}"#;
     let bad = r#"{"name":"","url":"https://a.b/","eventTypes":["com.qlik.v1.app.created"]}"#;
-    let valid = |line| format!(r#"{{"line":{line},"valid":true,"errors":[],"warnings":[]}}"#);
-    let invalid = |line| {
+    let place =
+        |line, number| format!(r##"{{"file":"<stdin>","line":{line},"webhook":"#{number}""##);
+    let valid = |line, number| {
+        format!(r#"{},"valid":true,"errors":[],"warnings":[]}}"#, place(line, number))
+    };
+    let invalid = |line, number| {
         format!(
-            r#"{{"line":{line},"valid":false,"errors":[{{"code":"member-too-short","title":"`name` is empty","detail":"give it 1 to 512 characters","pointer":"/name"}}],"warnings":[]}}"#
+            r#"{},"valid":false,"errors":[{{"code":"member-too-short","title":"`name` is empty","detail":"give it 1 to 512 characters","pointer":"/name"}}],"warnings":[]}}"#,
+            place(line, number)
         )
     };
     for (input, lines) in [
-        (good.to_owned(), vec![valid(1)]),
-        (format!("\n\n{bad}\n"), vec![invalid(3)]),
-        (format!("{good}\n\n{bad}\n"), vec![valid(1), invalid(3)]),
-        (format!("[{good},\n{bad}]"), vec![valid(1), invalid(2)]),
-        (format!("{{\"data\":[\n{bad},\n\n{good}]}}"), vec![invalid(2), valid(4)]),
+        (good.to_owned(), vec![valid(1, 1)]),
+        (format!("\n\n{bad}\n"), vec![invalid(3, 1)]),
+        (format!("{good}\n\n{bad}\n"), vec![valid(1, 1), invalid(3, 2)]),
+        (format!("[{good},\n{bad}]"), vec![valid(1, 1), invalid(2, 2)]),
+        (format!("{{\"data\":[\n{bad},\n\n{good}]}}"), vec![invalid(2, 1), valid(4, 2)]),
         ("[]".to_owned(), vec![]),
     ] {
         for arguments in
@@ -82,8 +87,9 @@ fn validate_takes_every_shape() {
     let lines = [good.as_bytes(), b"\n{\"name\": \"\xff\"}\n", good.as_bytes()].concat();
     let output = run(&["validate", "--format", "json"], &lines);
     let text = String::from_utf8(output.stdout).unwrap();
-    let codes =
-        [valid(1), r#"{"line":2,"valid":false,"errors":[{"code":"webhook-utf8""#.into(), valid(3)];
+    let wrong =
+        r#"{},"valid":false,"errors":[{"code":"webhook-utf8""#.replacen("{}", &place(2, 2), 1);
+    let codes = [valid(1, 1), wrong, valid(3, 3)];
     assert!(text.lines().zip(&codes).all(|(line, code)| line.starts_with(code)), "{text}");
     assert_eq!(text.lines().count(), 3);
     for bytes in [&b"{\"name\": \"\xff\"}"[..], b"[{},\n{\"name\": \"\xff\"}]"] {
@@ -212,6 +218,10 @@ fn patch() {
         text.starts_with(r#"{"url":"https://a.b/","name":"n","level":"tenant","enabled":true"#),
         "{text}"
     );
+    // Warnings are beside it.
+    let line: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(line["warnings"][0]["code"], "event-types-none", "{text}");
+    assert!(output.stderr.is_empty());
 
     let two = Temporary::new("two.json", "[{}, {}]");
     for (webhook, patch) in

@@ -2,6 +2,7 @@
 
 use super::batches::Batch;
 use super::events::{Document, Trouble};
+use super::refusal::Refusal;
 use super::webhooks::{Tenancy, Webhooks, line_of};
 use super::{AccessArgument, Failure, Format, plain, quote};
 use hooksieve::event::{Error, ErrorKind, Event, Shapes};
@@ -72,23 +73,6 @@ struct Index {
 struct Names {
     text: Vec<u8>,
     ends: Vec<usize>,
-}
-
-/// What is printed for programs in place of an event that is none.
-#[derive(Serialize)]
-struct Refusal<'e> {
-    line: usize,
-    error: &'e BadEvent,
-}
-
-/// Something wrong with one event.
-#[derive(Serialize)]
-struct BadEvent {
-    #[serde(skip)]
-    line: usize,
-    code: &'static str,
-    title: String,
-    detail: String,
 }
 
 impl Answers {
@@ -176,8 +160,7 @@ impl Answers {
                 Ok(event) => {
                     let hits = hits.as_mut().and_then(Iterator::next);
                     if let Some(tenant) = tenant.as_deref().filter(|own| *own != event.tenant()) {
-                        let bad = BadEvent::of_other_tenant(document.line, event, tenant);
-                        piece.bad(*format, name, &bad);
+                        piece.bad(*format, &of_other_tenant(name, document.line, event, tenant));
                     } else if let (Some(index), Some(hits)) = (index.as_ref(), hits) {
                         if std::mem::take(head) {
                             index.head(&mut piece.out);
@@ -192,9 +175,11 @@ impl Answers {
                     // Others are well-formed JSON, so that where the next event begins is known.
                     let broken = matches!(error.kind(), ErrorKind::Syntax | ErrorKind::Utf8);
                     if broken && !document.alone {
-                        return Ok(piece.broken(name, line, &within_event(error)));
+                        return Ok(piece.broken(*format, name, line, within_event(error)));
                     }
-                    piece.bad(*format, name, &BadEvent::of(line, error));
+                    let (code, detail) = (error.code(), error.help().to_owned());
+                    let title = within_event(error);
+                    piece.bad(*format, &Refusal { file: name, line, code, title, detail });
                 }
             }
             if piece.out.len() >= PIECE || piece.said.len() >= SAID {
@@ -223,63 +208,48 @@ impl Answers {
 }
 
 impl Piece {
-    fn bad(&mut self, format: Format, name: &str, bad: &BadEvent) {
+    fn bad(&mut self, format: Format, bad: &Refusal<'_>) {
         self.bad = true;
-        let BadEvent { line, code, title, detail } = bad;
         match format {
             Format::Json => {
-                json(&mut self.out, &Refusal { line: *line, error: bad });
+                json(&mut self.out, &bad.record());
                 self.out.push(b'\n');
             }
-            Format::Text => self.say(format!(
-                "{}:{line}: error[{code}]: {}; {}",
-                plain(name),
-                plain(title),
-                plain(detail)
-            )),
+            Format::Text => self.said.push((self.out.len(), bad.text())),
         }
     }
 
-    fn broken(&mut self, name: &str, line: usize, message: &str) -> End {
-        self.bad = true;
-        let (name, message) = (plain(name), plain(message));
-        self.say(format!("{name}:{line}: error[event-syntax]: {message}; the rest is not read"));
+    fn broken(&mut self, format: Format, file: &str, line: usize, title: String) -> End {
+        let detail = "the rest is not read".to_owned();
+        self.bad(format, &Refusal { file, line, code: "event-syntax", title, detail });
         End::Broken
     }
 
     fn trouble(&mut self, format: Format, name: &str, trouble: Trouble) -> End {
         match trouble {
             Trouble::Io(error) => return End::Failed(Failure::Input(name.to_owned(), error)),
-            Trouble::Broken { line, message } => return self.broken(name, line, &message),
+            Trouble::Broken { line, message } => {
+                return self.broken(format, name, line, message);
+            }
             Trouble::Line { line, message } => {
                 let title = format!("line {message}");
                 let detail = "send smaller events".to_owned();
-                self.bad(format, name, &BadEvent { line, code: "event-too-long", title, detail });
+                let code = "event-too-long";
+                self.bad(format, &Refusal { file: name, line, code, title, detail });
             }
         }
         End::GoesOn
     }
-
-    fn say(&mut self, line: String) {
-        self.said.push((self.out.len(), line));
-    }
 }
 
-impl BadEvent {
-    fn of(line: usize, error: &Error) -> Self {
-        let title = within_event(error);
-        Self { line, code: error.code(), title, detail: error.help().to_owned() }
-    }
-
-    fn of_other_tenant(line: usize, event: &Event<'_>, tenant: &str) -> Self {
-        let title = format!(
-            "event is of tenant `{}`, the webhooks are taken to be of `{}`",
-            quote(event.tenant()),
-            quote(tenant)
-        );
-        let detail = "give --tenant, or a `tenantId` in each webhook".to_owned();
-        Self { line, code: "event-second-tenant", title, detail }
-    }
+fn of_other_tenant<'a>(file: &'a str, line: usize, event: &Event<'_>, tenant: &str) -> Refusal<'a> {
+    let title = format!(
+        "event is of tenant `{}`, the webhooks are taken to be of `{}`",
+        quote(event.tenant()),
+        quote(tenant)
+    );
+    let detail = "give --tenant, or a `tenantId` in each webhook".to_owned();
+    Refusal { file, line, code: "event-second-tenant", title, detail }
 }
 
 /// The message of an error, whose place counts from the event's first byte.

@@ -152,8 +152,8 @@ impl Check<'_> {
                 let warnings = warnings.iter().map(|warning| Problem::from(warning).into());
                 let warnings = warnings.collect();
                 let (valid, canonical) = (canonical.is_some(), canonical.map(|form| &**form));
-                let filter = written;
-                self.out.json(&Report { filter, valid, canonical, errors, warnings })?;
+                let (line, filter) = (None, written);
+                self.out.json(&Report { line, filter, valid, canonical, errors, warnings })?;
             }
             (Format::Text, Ok((canonical, warnings))) => {
                 match &**canonical {
@@ -196,8 +196,14 @@ impl Check<'_> {
                 let detail = LINE.to_owned();
                 let error = Entry { code: "input-line", title, detail, start: 0, end: 0 };
                 let (errors, warnings) = (vec![error], Vec::new());
-                let report =
-                    Report { filter: None, valid: false, canonical: None, errors, warnings };
+                let report = Report {
+                    line: Some(number),
+                    filter: None,
+                    valid: false,
+                    canonical: None,
+                    errors,
+                    warnings,
+                };
                 self.out.json(&report)?;
             }
         }
@@ -208,6 +214,9 @@ impl Check<'_> {
 /// What is printed of a filter for programs.
 #[derive(Serialize)]
 struct Report<'t> {
+    /// Of a line that holds no filter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
     /// None for null, and for a line that holds no filter.
     filter: Option<&'t str>,
     valid: bool,

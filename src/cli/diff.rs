@@ -1,8 +1,8 @@
-use super::history::{called, each_event};
+use super::history::{Place, called, each_event};
 use super::report::{self, Entry};
 use super::why::{BOLD, DIM, GOOD, POOR};
 use super::{Failure, Format, Out, Outcome, counted, plain};
-use hooksieve::event::EventType;
+use hooksieve::event::{Event, EventType};
 use hooksieve::filter::analysis::{Diff, Relation, Witness};
 use hooksieve::filter::{Error, Filter, Profile};
 use hooksieve::registry::{Comparison, Effect};
@@ -53,14 +53,17 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     let mut over = Over::new(old, new);
     let asked = !arguments.events.is_empty();
     let good = match asked {
-        true => each_event(arguments.events, &profile, |place, event| {
-            over.take(called(place, event), event);
+        true => each_event(arguments.events, &profile, |found| {
+            match found {
+                Ok((place, event)) => over.take(place, event),
+                Err(refusal) => refusal.print(arguments.format, out)?,
+            }
             Ok(())
         })?,
         false => true,
     };
     match arguments.format {
-        Format::Json => out.json(&Line { diff: &diff, events: asked.then(|| over.counts()) })?,
+        Format::Json => out.json(&Line { diff: &diff, events: asked.then(|| over.effects()) })?,
         Format::Text => {
             text(out, &diff)?;
             if asked {
@@ -106,7 +109,7 @@ struct Line<'a> {
     diff: &'a Diff,
     /// None where no events were given.
     #[serde(skip_serializing_if = "Option::is_none")]
-    events: Option<Counts>,
+    events: Option<Effects<'a>>,
 }
 
 #[derive(Serialize)]
@@ -117,11 +120,34 @@ struct Counts {
     neither: u64,
 }
 
+/// Counts, and the first events whose deliveries change.
+#[derive(Serialize)]
+struct Effects<'a> {
+    #[serde(flatten)]
+    counts: Counts,
+    #[serde(rename = "gainedEvents")]
+    gained_events: &'a [Named],
+    #[serde(rename = "lostEvents")]
+    lost_events: &'a [Named],
+}
+
+/// An event whose delivery changes.
+#[derive(Serialize)]
+struct Named {
+    file: String,
+    line: usize,
+    event: Option<String>,
+    #[serde(rename = "type")]
+    event_type: String,
+    #[serde(skip)]
+    called: String,
+}
+
 /// Both filters over events that have been.
 struct Over {
     comparison: Comparison,
-    gained: Vec<String>,
-    lost: Vec<String>,
+    gained: Vec<Named>,
+    lost: Vec<Named>,
 }
 
 impl Over {
@@ -129,20 +155,31 @@ impl Over {
         Self { comparison: Comparison::new(old, new), gained: Vec::new(), lost: Vec::new() }
     }
 
-    fn take(&mut self, called: String, event: &hooksieve::event::Event<'_>) {
+    fn take(&mut self, place: &Place<'_>, event: &Event<'_>) {
         let named = match self.comparison.event(event) {
             Effect::Gained => &mut self.gained,
             Effect::Lost => &mut self.lost,
             Effect::Kept | Effect::Neither => return,
         };
         if named.len() < NAMED {
-            named.push(called);
+            named.push(Named {
+                file: place.file.to_owned(),
+                line: place.line,
+                event: event.id().map(str::to_owned),
+                event_type: event.event_type().to_owned(),
+                called: called(place, event),
+            });
         }
     }
 
     fn counts(&self) -> Counts {
         let Comparison { kept, gained, lost, neither, .. } = self.comparison;
         Counts { kept, gained, lost, neither }
+    }
+
+    fn effects(&self) -> Effects<'_> {
+        let counts = self.counts();
+        Effects { counts, gained_events: &self.gained, lost_events: &self.lost }
     }
 
     fn text(&self, out: &mut Out) -> io::Result<()> {
@@ -155,7 +192,7 @@ impl Over {
         for (word, style, names, count) in
             [("gained", GOOD, &self.gained, gained), ("lost", POOR, &self.lost, lost)]
         {
-            for name in names {
+            for Named { called: name, .. } in names {
                 writeln!(out, "  {style}{word:6}{style:#}  {name}")?;
             }
             let more = count - names.len() as u64;

@@ -44,7 +44,10 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     let (name, bytes) = super::read(&arguments.event, MOST_OF_ONE)?;
     let event = match profile.read_event(&bytes) {
         Ok(event) => event,
-        Err(error) => return Ok(refuse_one("explain", &name, &bytes, &error)),
+        Err(error) => {
+            let verb = ("explain", arguments.format);
+            return refuse_one(verb, out, &name, &bytes, &error);
+        }
     };
     if arguments.format == Format::Text {
         head(out, profile, &event)?;

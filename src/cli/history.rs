@@ -2,36 +2,38 @@
 
 use super::batches::Batches;
 use super::events::Trouble;
+use super::refusal::Refusal;
 use super::webhooks::line_of;
-use super::{Failure, Outcome, plain, quote};
+use super::{Failure, Format, Out, Outcome, plain, quote};
 use hooksieve::event::{Error, Event, Shapes};
 use hooksieve::filter::Profile;
-use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Gives every event with its place to `take`, and says of what is none why, on
-/// standard error; whether all were good.
+/// Gives every event with its place to `take`, and of what is none why; whether all were good.
 pub(super) fn each_event(
     files: Vec<PathBuf>,
     profile: &Profile,
-    mut take: impl FnMut(&Place<'_>, &Event<'_>) -> Result<(), Failure>,
+    mut take: impl FnMut(Result<(&Place<'_>, &Event<'_>), &Refusal<'_>>) -> Result<(), Failure>,
 ) -> Result<bool, Failure> {
     let several = files.len() > 1;
     let (mut batches, mut shapes, mut good) = (Batches::new(files), Shapes::default(), true);
     while let Some(mut batch) = batches.next(usize::MAX) {
         let trouble = batch.trouble.take();
         let name = plain(&batch.name);
-        let mut bad = |line: usize, code: &str, message: String, help: &str| {
-            good = false;
-            let message = plain(&message);
-            let _ = writeln!(io::stderr(), "{name}:{line}: error[{code}]: {message}; {help}");
+        let file = &*batch.name;
+        let refusal = |line, code, title, help: &str| {
+            let detail = help.to_owned();
+            Refusal { file, line, code, title, detail }
         };
         for document in batch.documents() {
             match profile.read_event_with(document.bytes, &mut shapes) {
-                Ok(event) => take(&Place { file: &name, line: document.line, several }, &event)?,
+                Ok(event) => {
+                    take(Ok((&Place { file: &name, line: document.line, several }, &event)))?;
+                }
                 Err(error) => {
                     let line = document.line + line_of(document.bytes, &error) - 1;
-                    bad(line, error.code(), error.to_string(), error.help());
+                    good = false;
+                    take(Err(&refusal(line, error.code(), error.to_string(), error.help())))?;
                 }
             }
         }
@@ -39,10 +41,13 @@ pub(super) fn each_event(
             None => {}
             Some(Trouble::Io(error)) => return Err(Failure::Input(name, error)),
             Some(Trouble::Line { line, message }) => {
-                bad(line, "event-too-long", format!("line {message}"), "give smaller events");
+                good = false;
+                let title = format!("line {message}");
+                take(Err(&refusal(line, "event-too-long", title, "give smaller events")))?;
             }
             Some(Trouble::Broken { line, message }) => {
-                bad(line, "event-syntax", message, "mend the file; nothing behind it was read");
+                let help = "mend the file; nothing behind it was read";
+                take(Err(&refusal(line, "event-syntax", message, help)))?;
                 return Ok(false);
             }
         }
@@ -51,12 +56,17 @@ pub(super) fn each_event(
 }
 
 /// Says why the bytes that a verb took for its one event are none.
-pub(super) fn refuse_one(verb: &str, name: &str, bytes: &[u8], error: &Error) -> Outcome {
-    let (name, line) = (plain(name), line_of(bytes, error));
-    let (code, help) = (error.code(), error.help());
-    let one = format!("{verb} takes one event, a JSON object");
-    let _ = writeln!(io::stderr(), "{name}:{line}: error[{code}]: {error}; {help}; {one}");
-    Outcome::BadInput
+pub(super) fn refuse_one(
+    (verb, format): (&str, Format),
+    out: &mut Out,
+    file: &str,
+    bytes: &[u8],
+    error: &Error,
+) -> Result<Outcome, Failure> {
+    let (line, code) = (line_of(bytes, error), error.code());
+    let detail = format!("{}; {verb} takes one event, a JSON object", error.help());
+    Refusal { file, line, code, title: error.to_string(), detail }.print(format, out)?;
+    Ok(Outcome::BadInput)
 }
 
 /// Where an event stands.

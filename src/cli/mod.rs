@@ -13,6 +13,7 @@ mod items;
 mod matching;
 mod patch;
 mod progress;
+mod refusal;
 mod report;
 mod requests;
 mod threads;

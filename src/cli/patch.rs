@@ -68,10 +68,12 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     // Who changes it when is the server's to say.
     match webhook.patched(&patch, &rules, webhook.updated().clone()) {
         Ok(patched) => {
-            print.webhook(&patched, draft)?;
             let warnings = patched.warnings(&rules);
+            print.webhook(&patched, draft, &warnings)?;
+            // For programs they are on standard output.
+            let drawn = if print.format == Format::Text { &*warnings } else { &[] };
             let found =
-                warnings.iter().map(|warning| finding(warning, &document, PATCHED, Grade::Warning));
+                drawn.iter().map(|warning| finding(warning, &document, PATCHED, Grade::Warning));
             print.out.flush()?;
             let _ = write!(anstream::stderr(), "{}", report::draw(found));
             let bad = arguments.deny_warnings && !warnings.is_empty();
@@ -99,21 +101,40 @@ struct Print<'o> {
     format: Format,
 }
 
+/// What is printed for programs.
+#[derive(Serialize)]
+struct Patched<'a> {
+    #[serde(flatten)]
+    webhook: &'a Webhook,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Entry<'a>>,
+}
+
 /// What is printed for programs where there is no webhook to show.
 #[derive(Serialize)]
-struct Refusal<'a> {
+pub(super) struct Refusal<'a> {
     /// Of text that is no JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<usize>,
-    valid: bool,
-    errors: Vec<Entry<'a>>,
+    pub(super) line: Option<usize>,
+    pub(super) valid: bool,
+    pub(super) errors: Vec<Entry<'a>>,
 }
 
 impl Print<'_> {
-    /// A draft is shown without the id that it was lent.
-    fn webhook(&mut self, webhook: &Webhook, draft: bool) -> Result<(), Failure> {
+    /// A draft is shown without the id that it was lent. For programs, warnings are a member behind
+    /// those of the webhook, if there are any.
+    fn webhook(
+        &mut self,
+        webhook: &Webhook,
+        draft: bool,
+        warnings: &[Problem],
+    ) -> Result<(), Failure> {
         let (text, lent) = match self.format {
-            Format::Json => (serde_json::to_string(webhook), format!(r#""id":"{LENT}","#)),
+            Format::Json => {
+                let warnings = warnings.iter().map(Entry::of).collect();
+                let line = Patched { webhook, warnings };
+                (serde_json::to_string(&line), format!(r#""id":"{LENT}","#))
+            }
             Format::Text => {
                 (serde_json::to_string_pretty(webhook), format!("  \"id\": \"{LENT}\",\n"))
             }

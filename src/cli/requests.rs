@@ -1,7 +1,7 @@
 use super::history::refuse_one;
 use super::webhooks::{Webhooks, WebhooksArguments};
 use super::why::{BOLD, DIM};
-use super::{AccessArgument, Failure, MOST_OF_ONE, Out, Outcome, plain, quote, readable};
+use super::{AccessArgument, Failure, Format, MOST_OF_ONE, Out, Outcome, plain, quote, readable};
 use clap::ValueEnum;
 use hooksieve::delivery::{OMITTED, Payload, Request, Sender};
 use hooksieve::matcher::Verdict;
@@ -54,7 +54,13 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     let (name, bytes) = super::read(&arguments.event, MOST_OF_ONE)?;
     let event = match webhooks.rules.profile().read_event(&bytes) {
         Ok(event) => event,
-        Err(error) => return Ok(refuse_one("requests", &name, &bytes, &error)),
+        Err(error) => {
+            let format = match arguments.format {
+                RequestFormat::Json => Format::Json,
+                RequestFormat::Text | RequestFormat::Curl => Format::Text,
+            };
+            return refuse_one(("requests", format), out, &name, &bytes, &error);
+        }
     };
     let payload = Payload::new(&event, bytes.clone());
     let sender = Sender::default();
@@ -88,6 +94,9 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     webhooks.outcome(out)
 }
 
+/// Stands before a request that is not whole.
+const WITHHOLDS: &str = "# not to be sent: its secret or encrypted headers are withheld";
+
 fn headers(request: &Request, show: bool) -> impl Iterator<Item = (&str, &str)> {
     request.headers().map(move |(name, value)| {
         let hidden = value.is_sensitive() && !show;
@@ -110,6 +119,9 @@ struct Line<'r> {
     headers: Vec<(&'r str, &'r str)>,
     /// The exact text that is signed.
     body: &'r str,
+    /// Whether something secret is not in it, so that it must not be sent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    withholds: bool,
 }
 
 impl<'r> Line<'r> {
@@ -120,6 +132,7 @@ impl<'r> Line<'r> {
             url: request.url(),
             headers: headers(request, show).collect(),
             body: body(request),
+            withholds: request.withholds(),
         }
     }
 }
@@ -130,6 +143,9 @@ fn text(out: &mut Out, request: &Request, show: bool, first: bool) -> io::Result
     }
     let id = plain(request.webhook().id().as_str());
     writeln!(out, "{DIM}# webhook {id}{DIM:#}")?;
+    if request.withholds() {
+        writeln!(out, "{DIM}{WITHHOLDS}{DIM:#}")?;
+    }
     writeln!(out, "{BOLD}{} {}{BOLD:#}", request.method(), request.url())?;
     for (name, value) in headers(request, show) {
         writeln!(out, "{DIM}{name}:{DIM:#} {value}")?;
@@ -139,6 +155,9 @@ fn text(out: &mut Out, request: &Request, show: bool, first: bool) -> io::Result
 
 /// A command that sends the request, with every byte of its body.
 fn curl(out: &mut Out, request: &Request, show: bool) -> io::Result<()> {
+    if request.withholds() {
+        writeln!(out, "{WITHHOLDS}")?;
+    }
     // A word of a command has 128 KiB at most on Linux; `printf` is no command of its own.
     let long = body(request).len() > 100_000;
     if long {

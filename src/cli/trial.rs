@@ -1,6 +1,8 @@
 use super::history::{Place, called, each_event};
 use super::items::{Items, Malformed};
+use super::patch::Refusal;
 use super::report::{self, Grade};
+use super::validate::Entry;
 use super::webhooks::{CatalogueArgument, finding, origin, warn_unowned};
 use super::why::{BOLD, DIM, GOOD, POOR};
 use super::{AccessArgument, Failure, Format, Out, Outcome, counted, quote};
@@ -8,7 +10,7 @@ use hooksieve::event::Event;
 use hooksieve::filter::{Explanation, Filter, StepKind};
 use hooksieve::matcher::Verdict;
 use hooksieve::registry::Trial;
-use hooksieve::webhook::{ErrorBody, Rules, Webhook};
+use hooksieve::webhook::{Rules, Webhook};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -57,7 +59,11 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     let mut tenant = own.or(arguments.tenant);
     let mut trial = None;
     let (rules, access) = (&rules, arguments.access.access());
-    let good = each_event(arguments.events, rules.profile(), |place, event| {
+    let good = each_event(arguments.events, rules.profile(), |found| {
+        let (place, event) = match found {
+            Ok(found) => found,
+            Err(refusal) => return Ok(refusal.print(print.format, print.out)?),
+        };
         let trial = trial.get_or_insert_with(|| {
             let tenant = tenant.take().unwrap_or_else(|| {
                 print.guessed = Some(event.tenant().to_owned());
@@ -82,14 +88,14 @@ fn webhook(
     let (Some(item), 0) = (list.pop(), list.len()) else {
         let message = "the file does not hold one webhook alone";
         let error = Malformed::new("webhook-not-one", message, "give a file of one webhook");
-        print.malformed(&origin(&name, 1, ""), &error)?;
+        print.malformed(1, &origin(&name, 1, ""), &error)?;
         return Ok(None);
     };
     let place = origin(&name, item.line, "");
     let mut draft = match item.draft {
         Ok(draft) => draft,
         Err(malformed) => {
-            print.malformed(&place, &malformed)?;
+            print.malformed(item.line, &place, &malformed)?;
             return Ok(None);
         }
     };
@@ -100,7 +106,9 @@ fn webhook(
         Ok(webhook) => (Grade::Warning, webhook.warnings(rules), Some(webhook)),
         Err(problems) => {
             if print.format == Format::Json {
-                print.out.json(&Refusal { valid: false, errors: problems.body(None) })?;
+                let errors = problems.iter().map(Entry::of).collect();
+                let line = Some(item.line);
+                print.out.json(&Refusal { line, valid: false, errors })?;
                 return Ok(None);
             }
             (Grade::Error, problems.iter().cloned().collect(), None)
@@ -110,14 +118,6 @@ fn webhook(
     let _ = write!(anstream::stderr(), "{}", report::draw(findings));
     webhook.iter().for_each(|webhook| warn_unowned(&place, webhook));
     Ok(webhook)
-}
-
-/// What is printed for programs where there is no webhook.
-#[derive(Serialize)]
-struct Refusal<'a> {
-    valid: bool,
-    #[serde(flatten)]
-    errors: ErrorBody<'a>,
 }
 
 struct Print<'o> {
@@ -158,10 +158,15 @@ struct Sum<'a> {
 }
 
 impl Print<'_> {
-    fn malformed(&mut self, place: &str, malformed: &Malformed) -> Result<(), Failure> {
+    fn malformed(
+        &mut self,
+        line: usize,
+        place: &str,
+        malformed: &Malformed,
+    ) -> Result<(), Failure> {
         if self.format == Format::Json {
-            let errors = ErrorBody::new(malformed.code, &malformed.message, malformed.help);
-            self.out.json(&Refusal { valid: false, errors })?;
+            let errors = vec![Entry::malformed(malformed)];
+            self.out.json(&Refusal { line: Some(line), valid: false, errors })?;
         } else {
             let drawn = report::draw(std::iter::once(malformed.finding(place)));
             let _ = write!(anstream::stderr(), "{drawn}");

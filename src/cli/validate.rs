@@ -1,4 +1,4 @@
-use super::items::{Items, Malformed};
+use super::items::{Item, Items, Malformed};
 use super::report::{self, Finding, Grade};
 use super::webhooks::{
     CatalogueArgument, DOUBLED_ID, DOUBLED_ID_HELP, doubled_id, finding, labels, origin,
@@ -34,6 +34,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     let mut count = Count::default();
     let mut ids = HashSet::new();
     for (item, label) in items.list.iter().zip(labels(&items)) {
+        let place = Place { file: &items.name, line: item.line, webhook: id(item, &label) };
         match &item.draft {
             Ok(draft) => {
                 let report = rules.check(draft);
@@ -42,7 +43,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
                 let errors = report.error_count() + usize::from(doubled.is_some());
                 count.add(errors, report.warnings().len());
                 match arguments.format {
-                    Format::Json => out.json(&Line::of(item.line, &report, doubled.as_deref()))?,
+                    Format::Json => out.json(&Line::of(place, &report, doubled.as_deref()))?,
                     Format::Text => {
                         let called = [draft.text("id"), draft.text("name")];
                         let mut called = called.into_iter().flatten().filter(|c| !c.is_empty());
@@ -55,7 +56,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
             Err(malformed) => {
                 count.add(1, 0);
                 match arguments.format {
-                    Format::Json => out.json(&Line::malformed(item.line, malformed))?,
+                    Format::Json => out.json(&Line::malformed(place, malformed))?,
                     Format::Text => {
                         let origin = origin(&items.name, item.line, "");
                         let found = std::iter::once(malformed.finding(&origin));
@@ -145,10 +146,25 @@ fn text(
     writeln!(out)
 }
 
+/// Which webhook a line is about.
+#[derive(Serialize)]
+struct Place<'a> {
+    file: &'a str,
+    line: usize,
+    /// Its id, or else its number, as `#1`.
+    webhook: &'a str,
+}
+
+fn id<'a>(item: &'a Item, label: &'a str) -> &'a str {
+    let id = item.draft.as_ref().ok().and_then(|draft| draft.text("id"));
+    id.filter(|id| !id.is_empty()).unwrap_or(label)
+}
+
 /// What is printed of a draft for programs.
 #[derive(Serialize)]
 struct Line<'a> {
-    line: usize,
+    #[serde(flatten)]
+    place: Place<'a>,
     valid: bool,
     errors: Vec<Entry<'a>>,
     warnings: Vec<Entry<'a>>,
@@ -186,7 +202,7 @@ impl<'a> Entry<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn of(line: usize, report: &'a Report, doubled: Option<&'a str>) -> Self {
+    fn of(place: Place<'a>, report: &'a Report, doubled: Option<&'a str>) -> Self {
         let doubled = doubled.map(|title| Entry {
             code: DOUBLED_ID,
             title,
@@ -197,11 +213,11 @@ impl<'a> Line<'a> {
         });
         let errors: Vec<_> = report.errors().iter().map(Entry::of).chain(doubled).collect();
         let warnings = report.warnings().iter().map(Entry::of).collect();
-        Self { line, valid: errors.is_empty(), errors, warnings }
+        Self { place, valid: errors.is_empty(), errors, warnings }
     }
 
-    fn malformed(line: usize, malformed: &'a Malformed) -> Self {
+    fn malformed(place: Place<'a>, malformed: &'a Malformed) -> Self {
         let errors = vec![Entry::malformed(malformed)];
-        Self { line, valid: false, errors, warnings: Vec::new() }
+        Self { place, valid: false, errors, warnings: Vec::new() }
     }
 }
