@@ -55,6 +55,24 @@ fn check_json() {
     insta::assert_snapshot!(shown(&arguments, ""));
 }
 
+/// A typo in an event type or in a member of a line is told, since it turns checks off.
+#[test]
+fn event_types_that_nobody_knows() {
+    let types = ["--event-type=com.qlik.v1.app.reload.finishd", "--event-type="];
+    let line = r#"{"filter":"id eq \"a\"","evntTypes":["x"],"eventTypes":["nope"]}"#;
+    let filter = r#"id eq "a""#;
+    let status = r#"data.status eq "ok""#;
+    for (name, format) in [("text", "--format=text"), ("json", "--format=json")] {
+        let asked = [
+            shown(&[&["check", format, filter, status][..], &types].concat(), ""),
+            shown(&["check", "--deny-warnings", format], line),
+            shown(&[&["diff", format, filter, filter][..], &types].concat(), ""),
+            shown(&[&["diff", format, filter, status][..], &types].concat(), ""),
+        ];
+        insta::assert_snapshot!(format!("unknown_event_types_{name}"), asked.join("\n"));
+    }
+}
+
 #[test]
 fn check_lines() {
     let input = concat!(

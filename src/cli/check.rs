@@ -1,5 +1,5 @@
 use super::report::{self, Entry};
-use super::webhooks::CatalogueArgument;
+use super::webhooks::{CatalogueArgument, Strange};
 use super::{Failure, Format, Out, Outcome, STDIN, STDIN_ARGUMENT, plain};
 use clap::ValueEnum;
 use hooksieve::event::EventType;
@@ -12,7 +12,7 @@ use std::io::Write;
 
 /// Check filters: print the canonical form and warnings, or what is wrong and how to mend it
 ///
-/// Without FILTER, or where it is `-`, reads standard input: each line a JSON string, or an object
+/// Without FILTER, or where it is `-` alone, reads standard input: each line a JSON string, or an object
 /// `{"filter": …, "eventTypes": […]}`.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -59,7 +59,11 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         format: arguments.format,
         out,
         outcome: Outcome::Well,
+        strange: Vec::new(),
     };
+    if let (Some(rules), Some(types)) = (&check.rules, &default_types) {
+        check.strange = Strange::types(rules, types);
+    }
     if arguments.filters.is_empty() || arguments.filters == [STDIN_ARGUMENT] {
         check.standard_input(default_types.as_deref())?;
         return Ok(check.outcome);
@@ -104,17 +108,23 @@ struct Check<'o> {
     format: Format,
     out: &'o mut Out,
     outcome: Outcome,
+    /// What is to be told with the next filter: of event types and members that nobody knows.
+    strange: Vec<Strange>,
 }
 
 impl Check<'_> {
     fn standard_input(&mut self, default_types: Option<&[EventType]>) -> Result<(), Failure> {
         let mut lines = super::events::Lines::new(super::stdin()?);
         while let Some(line) = lines.next().map_err(|error| Failure::Input(STDIN.into(), error))? {
-            let parsed = line.bytes.and_then(object);
+            let parsed = line.bytes.clone().and_then(object);
             let name = format!("{STDIN}:{}: filter", line.number);
             match parsed {
                 Err(message) => self.bad_line(line.number, &message)?,
                 Ok(Object { filter, event_types }) => {
+                    if let (Some(rules), Ok(bytes)) = (&self.rules, line.bytes) {
+                        let place = format!("{STDIN}:{}: ", line.number);
+                        self.strange.extend(Strange::document(rules, bytes, Some(&place)));
+                    }
                     let own = event_types
                         .map(|types| types.into_iter().map(EventType::from).collect::<Vec<_>>());
                     let types = own.as_deref().or(default_types);
@@ -140,7 +150,9 @@ impl Check<'_> {
             Ok((canonical, warnings)) => (Some(canonical), &**warnings),
             Err(_) => (None, [].as_slice()),
         };
-        if canonical.is_none() || self.deny_warnings && !warnings.is_empty() {
+        let strange = std::mem::take(&mut self.strange);
+        let warned = !warnings.is_empty() || !strange.is_empty();
+        if canonical.is_none() || self.deny_warnings && warned {
             self.outcome = Outcome::BadInput;
         }
         match (self.format, &checked) {
@@ -150,7 +162,7 @@ impl Check<'_> {
                     Err(error) => error.problems().map(Entry::from).collect(),
                 };
                 let warnings = warnings.iter().map(|warning| Problem::from(warning).into());
-                let warnings = warnings.collect();
+                let warnings = strange.iter().map(Entry::from).chain(warnings).collect();
                 let (valid, canonical) = (canonical.is_some(), canonical.map(|form| &**form));
                 let (line, filter) = (None, written);
                 self.out.json(&Report { line, filter, valid, canonical, errors, warnings })?;
@@ -160,11 +172,15 @@ impl Check<'_> {
                     "" => writeln!(self.out, "(no filter: matches every event)")?,
                     canonical => writeln!(self.out, "{}", plain(canonical))?,
                 }
-                let drawn = report::draw(report::of_warnings(text, warnings, origin));
+                let strange = strange.iter().map(Strange::finding);
+                let warnings = report::of_warnings(text, warnings, origin);
+                let drawn = report::draw(strange.chain(warnings));
                 write!(self.out, "{drawn}")?;
             }
             (Format::Text, Err(error)) => {
-                write!(self.out, "{}", report::draw(report::of_filter(text, error, origin)))?
+                let strange = strange.iter().map(Strange::finding);
+                let errors = report::of_filter(text, error, origin);
+                write!(self.out, "{}", report::draw(strange.chain(errors)))?
             }
         }
         Ok(())

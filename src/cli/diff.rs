@@ -1,10 +1,11 @@
 use super::history::{Place, called, each_event};
 use super::report::{self, Entry};
+use super::webhooks::{CatalogueArgument, Strange};
 use super::why::{BOLD, DIM, GOOD, POOR};
 use super::{Failure, Format, Out, Outcome, counted, plain};
 use hooksieve::event::{Event, EventType};
 use hooksieve::filter::analysis::{Diff, Relation, Witness};
-use hooksieve::filter::{Error, Filter, Profile};
+use hooksieve::filter::{Error, Filter};
 use hooksieve::registry::{Comparison, Effect};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -25,6 +26,8 @@ pub(super) struct Arguments {
     /// The webhook's event types, for the rules about them; not applied where none is given
     #[arg(long = "event-type", value_name = "TYPE")]
     event_types: Vec<String>,
+    #[command(flatten)]
+    catalogue: CatalogueArgument,
     /// Compare them over the events of a file, too; may be given more than once
     #[arg(long, value_name = "FILE")]
     events: Vec<PathBuf>,
@@ -38,14 +41,20 @@ const NAMED: usize = 5;
 
 pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     super::once_on_stdin_of(&arguments.events)?;
-    let profile = Profile::webhook();
+    let rules = arguments.catalogue.rules()?;
+    let profile = rules.profile();
     let types: Vec<EventType> = arguments.event_types.iter().map(|t| (**t).into()).collect();
     let types = (!types.is_empty()).then_some(&*types);
+    let strange = Strange::types(&rules, types.unwrap_or_default());
+    if arguments.format == Format::Text {
+        write!(out, "{}", report::draw(strange.iter().map(Strange::finding)))?;
+    }
+    let warnings: Vec<_> = strange.iter().map(Entry::from).collect();
     let read = |text: &str| profile.filter(text, types);
     let (old, new) = match (read(&arguments.old), read(&arguments.new)) {
         (Ok(old), Ok(new)) => (old, new),
         (old, new) => {
-            refuse(out, &arguments, old.err().as_ref(), new.err().as_ref())?;
+            refuse(out, &arguments, old.err().as_ref(), new.err().as_ref(), warnings)?;
             return Ok(Outcome::BadInput);
         }
     };
@@ -53,7 +62,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     let mut over = Over::new(old, new);
     let asked = !arguments.events.is_empty();
     let good = match asked {
-        true => each_event(arguments.events, &profile, |found| {
+        true => each_event(arguments.events, profile, |found| {
             match found {
                 Ok((place, event)) => over.take(place, event),
                 Err(refusal) => refusal.print(arguments.format, out)?,
@@ -63,7 +72,10 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         false => true,
     };
     match arguments.format {
-        Format::Json => out.json(&Line { diff: &diff, events: asked.then(|| over.effects()) })?,
+        Format::Json => {
+            let events = asked.then(|| over.effects());
+            out.json(&Line { diff: &diff, events, warnings })?;
+        }
         Format::Text => {
             text(out, &diff)?;
             if asked {
@@ -80,18 +92,21 @@ fn refuse(
     arguments: &Arguments,
     old: Option<&Error>,
     new: Option<&Error>,
+    warnings: Vec<Entry>,
 ) -> Result<(), Failure> {
     #[derive(Serialize)]
     struct Refusal {
         valid: bool,
         old: Vec<Entry>,
         new: Vec<Entry>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<Entry>,
     }
     let entries = |error: Option<&Error>| -> Vec<Entry> {
         error.into_iter().flat_map(Error::problems).map(Entry::from).collect()
     };
     if arguments.format == Format::Json {
-        out.json(&Refusal { valid: false, old: entries(old), new: entries(new) })?;
+        out.json(&Refusal { valid: false, old: entries(old), new: entries(new), warnings })?;
         return Ok(());
     }
     for (error, written, name) in [(old, &arguments.old, "OLD"), (new, &arguments.new, "NEW")] {
@@ -110,6 +125,9 @@ struct Line<'a> {
     /// None where no events were given.
     #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<Effects<'a>>,
+    /// Of the event types.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Entry>,
 }
 
 #[derive(Serialize)]

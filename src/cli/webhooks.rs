@@ -1,15 +1,17 @@
 //! Webhooks out of a file, ready to be matched.
 
 use super::items::{Item, Items, line_at};
-use super::report::{self, Finding, Grade};
+use super::report::{self, Entry, Finding, Grade};
 use super::{Failure, MOST_OF_ONE, Out, Outcome, quote};
 use clap::Args;
-use hooksieve::event::{ErrorKind, TenantId};
+use hooksieve::event::{ErrorKind, EventType, TenantId};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::Subscription;
 use hooksieve::registry;
 use hooksieve::syntax::{Limits, excerpt};
-use hooksieve::webhook::{Catalogue, CatalogueError, Draft, Level, Problem, Rules, Webhook};
+use hooksieve::webhook::{
+    Catalogue, CatalogueError, Draft, Level, Problem, ProblemKind, Rules, Webhook,
+};
 use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -309,6 +311,52 @@ pub(super) fn finding<'a>(
         origin: Some(format!("{origin}{separator}{pointer}")),
         source: problem.span().and_then(|span| Some((drawable_filter(draft)?, span))),
         label: None,
+    }
+}
+
+/// What a filter's surroundings hold that nobody knows: an event type, or a member of a line.
+pub(super) struct Strange {
+    problem: Problem,
+    origin: Option<String>,
+}
+
+impl Strange {
+    /// As a draft of a webhook is told, of which it is the members that were given.
+    pub(super) fn document(rules: &Rules, document: &[u8], place: Option<&str>) -> Vec<Self> {
+        let Ok(draft) = Draft::read(document) else { return Vec::new() };
+        let report = rules.check(&draft);
+        let strange = report.warnings().iter().chain(report.errors()).filter(|problem| {
+            matches!(problem.kind(), ProblemKind::UnknownMember | ProblemKind::EventTypeUnknown)
+        });
+        let origin =
+            |problem: &Problem| place.map(|at| format!("{at}{}", excerpt(problem.pointer(), 80)));
+        strange.map(|problem| Self { origin: origin(problem), problem: problem.clone() }).collect()
+    }
+
+    /// Those of the command line.
+    pub(super) fn types(rules: &Rules, types: &[EventType]) -> Vec<Self> {
+        let types: Vec<_> = types.iter().map(EventType::as_str).collect();
+        let document = serde_json::json!({ "eventTypes": types }).to_string();
+        Self::document(rules, document.as_bytes(), None)
+    }
+
+    pub(super) fn finding(&self) -> Finding<'_> {
+        Finding {
+            grade: Grade::Warning,
+            code: self.problem.code(),
+            title: self.problem.title().to_owned(),
+            help: self.problem.detail(),
+            origin: self.origin.clone(),
+            source: None,
+            label: None,
+        }
+    }
+}
+
+impl From<&Strange> for Entry {
+    fn from(Strange { problem, .. }: &Strange) -> Self {
+        let (title, detail) = (problem.title().to_owned(), problem.detail().to_owned());
+        Self { code: problem.code(), title, detail, start: 0, end: 0 }
     }
 }
 

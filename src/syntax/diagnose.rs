@@ -44,6 +44,21 @@ impl<'t> Cursor<'t> {
         is_connective(word).then_some(word)
     }
 
+    /// A value alone behind a term and `or`: both in full, with the attribute of the term before.
+    fn repeated(&self) -> Option<String> {
+        let connective = self.connective_before()?;
+        let before = self.text.get(..self.at)?.trim_end_matches(token::is_space);
+        let before = before.strip_suffix(connective)?.trim_end_matches(token::is_space);
+        let (head, value) = before.strip_suffix('"')?.rsplit_once('"')?;
+        let mut words = head.rsplit(token::is_space).filter(|word| !word.is_empty());
+        let (operator, path) = (words.next()?, words.next()?.trim_start_matches(['(', '[']));
+        let term = format!("{path} {operator} \"{value}\"");
+        crate::syntax::Expr::parse(&term).ok()?;
+        let meant = self.meant_value();
+        let (term, again) = (quote(&term), quote(&format!("{path} {operator}")));
+        Some(format!("write both terms in full: `{term} {connective} {again} {meant}`"))
+    }
+
     fn missing_operand(&self, span: Span, found: Option<&str>) -> Error {
         let before = self.connective_before();
         let found = found.map(quote);
@@ -105,8 +120,10 @@ impl<'t> Cursor<'t> {
                 ErrorKind::InvalidPath,
                 span,
                 "a value stands where an attribute must".into(),
-                "write the attribute first, then the operator, then the value: `id eq \"…\"`"
-                    .into(),
+                self.repeated().unwrap_or_else(|| {
+                    "write the attribute first, then the operator, then the value: `id eq \"…\"`"
+                        .into()
+                }),
             ),
             '&' | '|' => {
                 let symbols = word.trim_start_matches(['&', '|']);
@@ -135,7 +152,7 @@ impl<'t> Cursor<'t> {
                 ErrorKind::InvalidPath,
                 self.here(word.len()),
                 format!("`{}` is not an attribute", quote(word)),
-                "a name begins with a letter and holds letters, digits, `-` and `_`".into(),
+                name_help(word),
             ),
         }
     }
@@ -158,7 +175,7 @@ impl<'t> Cursor<'t> {
                 "an attribute has at most one sub-attribute, as in `name.familyName`"
             }
             ':' => "before the name stands a whole URI, as in `urn:example:schema:name`",
-            _ => "a name begins with a letter and holds letters, digits, `-` and `_`",
+            _ => &name_help(written),
         };
         Error {
             kind: ErrorKind::InvalidPath,
@@ -348,11 +365,28 @@ pub(super) fn is_connective(word: &str) -> bool {
     word.eq_ignore_ascii_case("and") || word.eq_ignore_ascii_case("or")
 }
 
+/// What a name may be, and the letter that only looks as if it may stand in one.
+fn name_help(written: &str) -> String {
+    match written.chars().find(|c| c.is_alphanumeric() && !c.is_ascii()) {
+        Some(c) => format!(
+            "`{}` is U+{:04X}: a name begins with an ASCII letter and holds ASCII letters, digits, `-` and `_`",
+            quote(c.encode_utf8(&mut [0; 4])),
+            u32::from(c)
+        ),
+        None => "a name begins with a letter and holds letters, digits, `-` and `_`".to_owned(),
+    }
+}
+
 fn is_symbolic(word: &str) -> bool {
     word.starts_with(SYMBOLS)
 }
 
 impl Error {
+    /// Helps with the whole term, which can be pasted.
+    pub(super) fn with_term(self, before: &str, value: &str) -> Self {
+        Self { help: format!("write `{} {}`", quote(before), quote(value)).into(), ..self }
+    }
+
     pub(super) fn too_long(text: &str, most: usize) -> Self {
         let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let span = Span { start: clamp(text.floor_char_boundary(most)), end: clamp(text.len()) };
