@@ -273,3 +273,23 @@ fn debug_says_which_filter_and_profile() {
     let names = r#"["id", "topLevelResourceId", "spaceId", "data.status"]"#;
     assert_eq!(format!("{profile:?}"), names);
 }
+
+/// A mend of syntax that the profile would refuse is not given.
+#[test]
+fn mends_of_syntax_suit_the_profile() {
+    let profile = Profile::webhook();
+    let without_not = "write `ne` for `not(… eq …)`, and turn `and` and `or` round inside";
+    for (text, help) in [
+        (r#"id like "a""#, "use eq or ne"),
+        (r#"id in ("a")"#, "use eq or ne"),
+        (r#"id contains "a""#, "use eq or ne"),
+        (r#"id > "a""#, "use eq or ne"),
+        (r#"id = "a""#, r#"use `eq`: `id eq "a"`"#),
+        (r#"not id eq "a""#, without_not),
+        (r#"!(id eq "a")"#, without_not),
+        (r#"[id eq "a"]"#, "group with `(` and `)`"),
+    ] {
+        let error = profile.filter(text, None).unwrap_err();
+        assert_eq!(error.problems().next().unwrap().help, help, "{text}");
+    }
+}

@@ -5,7 +5,9 @@ use super::{
     Violations,
 };
 use crate::event::EventType;
-use crate::syntax::{AttrPath, CompareOp, ExprKind, ExprRef, Span, Value, distance, quote};
+use crate::syntax::{
+    self, AttrPath, CompareOp, ErrorKind, Expected, ExprKind, ExprRef, Span, Value, distance, quote,
+};
 use std::sync::Arc;
 
 pub(super) fn check(
@@ -77,10 +79,7 @@ impl<'a> Check<'a> {
 
     #[cold]
     fn not(&mut self, part: ExprRef<'_>) {
-        let help = match self.profile.operators().contains(&Operator::Ne) {
-            true => "write `ne` for `not(… eq …)`, and turn `and` and `or` round inside",
-            false => "say it without `not`",
-        };
+        let help = without_not(self.profile);
         let message = "`not` is not supported here";
         self.add(ViolationKind::UnsupportedNot, part.operator_span(), message, help);
     }
@@ -211,12 +210,42 @@ impl<'a> Check<'a> {
     fn unsupported(&mut self, part: ExprRef<'_>, operator: Option<CompareOp>) {
         let message =
             format!("`{}` is not supported here", operator.map_or("pr", CompareOp::keyword));
-        let mut help = format!("use {}", list(self.profile.operators().iter(), " or "));
+        let mut help = one_of_operators(self.profile);
         if operator.is_none() {
             help.push_str(" with a value");
         }
         self.add(ViolationKind::UnsupportedOperator, part.operator_span(), message, help);
     }
+}
+
+fn without_not(profile: &Profile) -> &'static str {
+    match profile.operators().contains(&Operator::Ne) {
+        true => "write `ne` for `not(… eq …)`, and turn `and` and `or` round inside",
+        false => "say it without `not`",
+    }
+}
+
+fn one_of_operators(profile: &Profile) -> String {
+    format!("use {}", list(profile.operators().iter(), " or "))
+}
+
+/// A mistake of syntax with a mend that the profile takes, where the grammar's own is refused.
+#[cold]
+pub(super) fn mended(profile: &Profile, text: &str, error: syntax::Error) -> syntax::Error {
+    let taken = |operator: &Operator| error.help().starts_with(&format!("use `{operator}`"));
+    let help = match (error.kind(), text.get(error.span().range())) {
+        (ErrorKind::NotWithoutBrackets, _) | (ErrorKind::SymbolicOperator, Some("!")) => {
+            without_not(profile).to_owned()
+        }
+        (ErrorKind::UnknownOperator | ErrorKind::SymbolicOperator, _)
+            if error.expected() == Expected::Operator && !profile.operators().iter().any(taken) =>
+        {
+            one_of_operators(profile)
+        }
+        (ErrorKind::InvalidPath, Some("[")) => "group with `(` and `)`".to_owned(),
+        _ => return error,
+    };
+    error.with_help(help)
 }
 
 fn list(items: impl Iterator<Item = impl ToString>, between: &str) -> String {

@@ -200,7 +200,8 @@ impl Profile {
         if text.chars().all(is_space) {
             return Ok(Filter::everything(self));
         }
-        let tree = syntax::parse(text, self.0.limits)?;
+        let tree =
+            syntax::parse(text, self.0.limits).map_err(|error| check::mended(self, text, error))?;
         Ok(check::check(self, tree.root(), event_types)?)
     }
 

@@ -51,6 +51,11 @@ impl Error {
         self.expected
     }
 
+    /// The same mistake with another mend.
+    pub(crate) fn with_help(self, help: String) -> Self {
+        Self { help: help.into(), ..self }
+    }
+
     /// How to mend it: one line, with the mended text in backticks where it can be told.
     #[must_use]
     pub fn help(&self) -> &str {
