@@ -127,7 +127,7 @@ fn what_is_refused_changes_nothing() {
     let put = |id, user| registry.put("t", by(&rules, id, "", user), None).map(|c| c.revision);
     assert_eq!((put("a", "u1"), put("b", "u1"), put("c", "u2")), (Ok(1), Ok(2), Ok(3)));
     let error = put("d", "u1").unwrap_err();
-    assert_eq!(error.to_string(), "user `u1` has 2 webhooks, as many as a user may have");
+    assert_eq!(error.to_string(), "user `u1` has as many webhooks as a user may have, 2");
     assert_eq!(put("b", "u1"), Ok(4), "a replacement is not one more");
     registry.remove("t", "a", None).unwrap();
     assert_eq!(put("d", "u1"), Ok(6));

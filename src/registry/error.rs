@@ -115,7 +115,7 @@ impl PutError {
 
     pub(super) fn too_many(user: &UserId, most: usize) -> Self {
         let user = quote(user.as_str());
-        let message = format!("user `{user}` has {most} webhooks, as many as a user may have");
+        let message = format!("user `{user}` has as many webhooks as a user may have, {most}");
         Self { kind: PutErrorKind::TooMany, message: message.into() }
     }
 
