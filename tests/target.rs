@@ -82,7 +82,7 @@ fn what_to_write_instead() {
         ("https://hooks.example.com\\x", "`url` has a backslash for a slash", write),
         (" https://hooks.example.com/x", "`url` has blanks or control characters around it", write),
         ("https://hooks.example.com/\tx", "`url` has a tab or a line break in it", write),
-        ("https:hooks.example.com/x", "`url` has not exactly two slashes behind `https:`", write),
+        ("https:hooks.example.com/x", "`url` has not exactly two slashes behind its scheme", write),
         ("https://hooks%2eexample.com/x", "`url` has a percent-encoded host", write),
         (
             "https://hooks.example.com/x y",
@@ -102,6 +102,35 @@ fn what_to_write_instead() {
         let first = problems.iter().next().unwrap();
         assert_eq!((first.title(), first.detail()), (title, detail), "{url:?}");
     }
+}
+
+/// Whatever is wrong at once, all that is proposed is one URL, which is accepted.
+#[test]
+fn proposals_are_accepted() {
+    let mut proposed = 0;
+    for scheme in ["https", "http", "HTTP"] {
+        for slashes in ["//", "/", "///", "\\\\"] {
+            for user in ["", "ann@", "ann:pass@"] {
+                for port in ["", ":0", ":443", ":8443"] {
+                    for path in ["", "/{x}", "/a b?c=<d>", "/a\tb"] {
+                        let url = format!("{scheme}:{slashes}{user}hooks.example.com{port}{path}");
+                        let Err(problems) = create(&url) else { continue };
+                        let mends: std::collections::BTreeSet<_> = problems
+                            .iter()
+                            .filter_map(|problem| problem.detail().strip_prefix("write `"))
+                            .map(|mend| mend.trim_end_matches('`'))
+                            .collect();
+                        assert!(mends.len() <= 1, "{url:?}: {mends:?}");
+                        for mend in mends {
+                            assert!(create(mend).is_ok(), "{url:?}: {mend}");
+                            proposed += 1;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(proposed > 400, "{proposed}");
 }
 
 #[test]

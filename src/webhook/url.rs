@@ -70,27 +70,27 @@ impl Target {
 
     fn of(written: &str, url: Url, repairs: &Repairs) -> Result<Self, Vec<Problem>> {
         let host = host(&url);
+        // One mend of all, so that none is refused for another fault.
+        let mut mended = url.clone();
+        let is_https = mended.set_scheme("https").is_ok();
+        if mended.port() == Some(0) {
+            let _ = mended.set_port(None);
+        }
         // Nobody should be told to write a host that is refused.
-        let write = |url: &Url| match host {
-            None => format!("write `{}`", shown(url)),
-            Some(_) => BEGIN.to_owned(),
+        let write = || match host {
+            None if is_https => format!("write `{}`", shown(&mended)),
+            _ => BEGIN.to_owned(),
         };
         let mut faults = Vec::new();
         if url.scheme() != "https" {
             let title = format!("`url` has the scheme `{}`", quote(url.scheme()));
-            let mut mended = url.clone();
-            let help = match mended.set_scheme("https") {
-                Ok(()) => write(&mended),
-                Err(()) => BEGIN.to_owned(),
-            };
-            faults.push(fault(ProblemKind::UrlNotHttps, title, help));
+            faults.push(fault(ProblemKind::UrlNotHttps, title, write()));
             if !url.has_host() {
                 return Err(faults);
             }
         }
         if let Some(what) = repairs.found(written, &url) {
-            let help = write(&url);
-            faults.push(fault(ProblemKind::UrlNeedsRepair, format!("`url` {what}"), help));
+            faults.push(fault(ProblemKind::UrlNeedsRepair, format!("`url` {what}"), write()));
         }
         if repairs.credentials.get() || !url.username().is_empty() || url.password().is_some() {
             faults.push(credentials());
@@ -167,7 +167,7 @@ impl Repairs {
             SyntaxViolation::Backslash => "has a backslash for a slash",
             SyntaxViolation::C0SpaceIgnored => "has blanks or control characters around it",
             SyntaxViolation::TabOrNewlineIgnored => "has a tab or a line break in it",
-            SyntaxViolation::ExpectedDoubleSlash => "has not exactly two slashes behind `https:`",
+            SyntaxViolation::ExpectedDoubleSlash => "has not exactly two slashes behind its scheme",
             _ => "is not a valid URL",
         };
         if self.first.get().is_none() {
