@@ -32,13 +32,14 @@ fn made(rules: &Rules, id: &str, user: &str, filter: &str) -> Webhook {
 #[test]
 fn events() {
     let deep = format!(r#"{{"type":"x","tenantid":"t","data":{}"#, "[".repeat(200));
-    let cases: [(&[u8], ErrorKind, usize, bool); 13] = [
+    let cases: [(&[u8], ErrorKind, usize, bool); 14] = [
         (br#"{"type":"x""#, ErrorKind::Syntax, 11, true),
         (br#"{"type":"x",}"#, ErrorKind::Syntax, 12, true),
         (br#"{"type":[}"#, ErrorKind::Syntax, 9, true),
         (br#"{"type":{]"#, ErrorKind::Syntax, 9, true),
         (br#"{"type":["#, ErrorKind::Syntax, 9, true),
         (br#"{"type":{"#, ErrorKind::Syntax, 9, true),
+        ("\u{feff}{}".as_bytes(), ErrorKind::Syntax, 0, true),
         (b"{\"type\":\"\xff\"}", ErrorKind::Utf8, 9, true),
         (deep.as_bytes(), ErrorKind::TooDeep, 160, true),
         (br#"{"type":"x","n":-1e999}"#, ErrorKind::Number, 16, true),

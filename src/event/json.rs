@@ -151,9 +151,11 @@ impl<'a, M: Marks> Words<'a, M> {
 #[cold]
 #[inline(never)]
 fn expected(text: &str, at: usize, what: &str) -> Error {
-    let message = match text.as_bytes().get(at) {
-        None => format!("input ends where {what} must stand"),
-        Some(_) => format!("expected {what}"),
+    let message = match text.as_bytes().get(at..).unwrap_or_default() {
+        [] => format!("input ends where {what} must stand"),
+        // A byte order mark, which nobody sees.
+        [0xef, 0xbb, 0xbf, ..] => format!("expected {what}, not a byte order mark,"),
+        _ => format!("expected {what}"),
     };
     Error::new(ErrorKind::Syntax, at, message)
 }
