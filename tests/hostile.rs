@@ -10,13 +10,14 @@
 )]
 
 use hooksieve::delivery::{Delivery, Payload, Response, Sender};
-use hooksieve::event::{Event, Shapes};
+use hooksieve::event::{Event, Shapes, UserId};
 use hooksieve::filter::Profile;
-use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Subscription, Work};
-use hooksieve::registry::Registry;
+use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Subscription, Verdict, Work};
+use hooksieve::registry::{Registry, Verdicts};
 use hooksieve::syntax::Limits;
 use hooksieve::webhook::{Creation, Draft, List, Patch, Rules, Webhook};
 use serde_json::json;
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
@@ -125,6 +126,117 @@ fn other_owners_cost_nothing() {
     assert_eq!(scratch.work().postings, 1);
     assert_eq!(matcher.matches(&event, Access::Everyone, &mut scratch).len(), 5_000);
     assert_eq!(scratch.work().postings, 5_000);
+}
+
+/// Owners with many webhooks each: half found by a value, half by default.
+fn owned(profile: &Profile, owners: usize, each: usize) -> Matcher {
+    let mut matcher = Matcher::new(profile);
+    for n in 0..owners * each {
+        let filter = if n % 2 == 0 { r#"spaceId eq "s""# } else { r#"id ne "i""# };
+        let owner = Audience::Owner(format!("u{}", n / each).into());
+        matcher.insert(&subscription(profile, filter).with_audience(owner)).unwrap();
+    }
+    matcher
+}
+
+/// The caller's list of users may repeat them, in any order: a bucket is visited once all the same.
+#[test]
+fn visits_each_owner_bucket_once_per_event() {
+    let profile = Profile::webhook();
+    let matcher = owned(&profile, 3, 1_000);
+    let event = Event::new(profile.layout(), "t", "x").with_attribute("spaceId", "s").unwrap();
+    let mut scratch = Scratch::default();
+    let users = |names: &[&str], times: usize| -> Vec<UserId> {
+        names.iter().copied().cycle().take(times * names.len()).map(UserId::from).collect()
+    };
+    let mut runs: Vec<UserId> = users(&["u1"], 5_000);
+    runs.extend(users(&["u0"], 5_000));
+    runs.extend(users(&["u1"], 5_000));
+    for (listed, buckets) in [
+        (users(&["u1"], 1), 1),
+        (users(&["u1"], 10_000), 1),
+        (users(&["u1", "u2"], 1), 2),
+        (users(&["u2", "u0", "u1"], 4_000), 3),
+        (users(&["u2", "nobody", "u0", "", "u2"], 2_000), 2),
+        (runs, 2),
+        (users(&["nobody"], 10_000), 0),
+        (users(&["nobody", ""], 1), 0),
+        (Vec::new(), 0),
+    ] {
+        let access = Access::Users(&listed);
+        let hits: Vec<_> = matcher.matches(&event, access, &mut scratch).collect();
+        assert_eq!((hits.len(), hits.is_sorted()), (1_000 * buckets, true));
+        let work = scratch.work();
+        assert_eq!((work.buckets, work.postings), (buckets, 500 * buckets), "{}", listed.len());
+        let warm = allocation_counter::measure(|| {
+            matcher.matches(&event, access, &mut scratch);
+        });
+        assert_eq!(warm.count_total, 0, "a warm match allocates nothing");
+        // For each of several events, which share nothing.
+        let queries = [(&event, access); 3];
+        let together = matcher.matches_all(&queries, &mut scratch);
+        assert!(together.map(|found| found.collect::<Vec<_>>()).all(|found| found == hits));
+        assert_eq!(scratch.work().buckets, 3 * buckets);
+    }
+    // A bucket that only another matcher has, in the same scratch memory.
+    let other = owned(&profile, 5, 10);
+    let listed = users(&["u4", "u0", "u4"], 2);
+    assert_eq!(other.matches(&event, Access::Users(&listed), &mut scratch).len(), 20);
+    assert_eq!(scratch.work().buckets, 2);
+}
+
+/// The question about access may be expensive: it is asked once for each user.
+#[test]
+fn asks_about_each_user_at_most_once() {
+    let profile = Profile::webhook();
+    let matcher = owned(&profile, 20, 50);
+    let event = Event::new(profile.layout(), "t", "x").with_attribute("spaceId", "s").unwrap();
+    let asked = RefCell::new(Vec::new());
+    let may_access = |user: &UserId| {
+        asked.borrow_mut().push(user.clone());
+        user.as_str().ends_with('7')
+    };
+    let once = |users: usize| {
+        let mut asked = asked.borrow_mut();
+        asked.sort_unstable();
+        let all = asked.len();
+        asked.dedup();
+        assert_eq!((asked.len(), all), (users, users));
+        asked.clear();
+    };
+    let mut scratch = Scratch::default();
+    assert_eq!(matcher.matches(&event, Access::Asked(&may_access), &mut scratch).len(), 100);
+    assert_eq!(scratch.work().buckets, 2);
+    once(20);
+
+    // Verdicts take one webhook after the other, and still ask once.
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let all = (0..200).map(|n| {
+        let draft = json!({
+            "name": "n", "url": "https://a.example/", "enabled": n % 5 > 0, "level": "user",
+            "ownerId": format!("u{}", n % 20), "eventTypes": ["com.qlik.v1.app.created"],
+        });
+        let creation = Creation::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
+        Webhook::create(&draft.into(), &rules, creation).unwrap()
+    });
+    registry.load("t", all, None).unwrap();
+    let event = Event::new(rules.profile().layout(), "t", "com.qlik.v1.app.created");
+    let verdicts = registry.verdicts(&event, Access::Asked(&may_access)).unwrap();
+    let matched = verdicts.webhooks.iter().filter(|(_, verdict)| *verdict == Verdict::Matched);
+    assert_eq!(matched.count(), 20);
+    // The owners of disabled webhooks only are not asked about.
+    once(16);
+    let listed: Vec<UserId> =
+        ["u7", "", "u17"].iter().cycle().take(9_000).map(|u| (*u).into()).collect();
+    let users = registry.verdicts(&event, Access::Users(&listed)).unwrap();
+    assert_eq!(users.webhooks.len(), verdicts.webhooks.len());
+    let sorted = |verdicts: Verdicts| {
+        let mut all = verdicts.webhooks;
+        all.sort_unstable_by(|(a, _), (b, _)| a.id().cmp(b.id()));
+        all
+    };
+    assert_eq!(sorted(users), sorted(verdicts));
 }
 
 /// Filters far beyond the default limits, in shapes that once took a walk for each term; they find

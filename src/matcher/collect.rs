@@ -39,12 +39,14 @@ struct Out {
     held: Vec<Number>,
     tests: Vec<[u32; 2]>,
     turned: Vec<u32>,
+    /// The owner buckets of a list of users, each once.
+    named: Vec<u32>,
     /// Of all events, one behind the other.
     hits: Vec<u32>,
     work: Work,
 }
 
-/// What one match did, to tell what makes it dear.
+/// Counts what one match did, to show what makes it expensive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Work {
@@ -55,6 +57,9 @@ pub struct Work {
     pub postings: usize,
     /// Filters tested, where the value alone did not decide.
     pub tests: usize,
+    /// Owner buckets visited: the subscriptions of one owner to the event's type. Each is visited
+    /// once per event, however often the caller lists its owner.
+    pub buckets: usize,
 }
 
 /// An event on its way.
@@ -243,13 +248,16 @@ impl Matcher {
             self.collect(shelf, channel, event, out);
         }
         if channel.has_owners() {
-            let mut shelves = usize::from(all.is_some());
-            channel.owned(event, access, |shelf| {
-                shelves += 1;
+            let mut named = std::mem::take(&mut out.named);
+            let mut buckets = 0;
+            channel.owned(event, access, &mut named, |shelf| {
+                buckets += 1;
                 self.collect(shelf, channel, event, out);
             });
-            if shelves > 1 {
-                // A user may be named twice.
+            out.named = named;
+            out.work.buckets += buckets;
+            if buckets + usize::from(all.is_some()) > 1 {
+                // Each shelf's hits are ascending; those of several are not.
                 sort_from(&mut out.hits, begin);
             }
         }

@@ -6,6 +6,7 @@
 
 use super::defaults::Defaults;
 use super::hash::{Half, Hashes, same, spread};
+use super::order::sort_from;
 use super::{Access, Audience, Stats, Subscription};
 use crate::event::{Event, EventType, TenantId, UserId};
 use hashbrown::{HashMap, HashTable};
@@ -360,17 +361,31 @@ impl Channel {
         !self.owners.is_empty()
     }
 
-    /// Calls `each` with the shelves of owners that an event of this channel may reach.
-    pub(super) fn owned(&self, event: &Event<'_>, access: Access<'_>, mut each: impl FnMut(u32)) {
-        // The empty id is nobody's.
+    /// Calls `each` once with each shelf of an owner that an event of this channel may reach.
+    ///
+    /// A list of users may repeat some. `named` is memory for the shelves found: sorted, they are
+    /// freed of duplicates, so that the cost is a look-up for each entry of the list and a visit for
+    /// each shelf, never their product.
+    pub(super) fn owned(
+        &self,
+        event: &Event<'_>,
+        access: Access<'_>,
+        named: &mut Vec<u32>,
+        mut each: impl FnMut(u32),
+    ) {
+        // The empty id belongs to no user.
         let is_user = |owner: &&str| !owner.is_empty();
         let of = |owner: &str| {
             Some(owner).filter(is_user).and_then(|owner| self.owners.get(owner)).copied()
         };
         match access {
             Access::Owner => event.owner().and_then(of).into_iter().for_each(each),
+            Access::Users([user]) => of(user.as_str()).into_iter().for_each(each),
             Access::Users(users) => {
-                users.iter().filter_map(|user| of(user.as_str())).for_each(each);
+                named.clear();
+                named.extend(users.iter().filter_map(|user| of(user.as_str())));
+                sort_from(named, 0);
+                named.iter().copied().for_each(each);
             }
             Access::Everyone => self.owners.values().copied().for_each(each),
             Access::Asked(may_access) => {

@@ -41,10 +41,11 @@ pub enum Access<'a> {
     /// The event's owner alone: the safe answer where nothing else is known.
     #[default]
     Owner,
-    /// These users. Costs a look-up a user.
+    /// These users. Costs a look-up for each entry; a user who is listed several times is visited
+    /// once.
     Users(&'a [UserId]),
-    /// Whoever this says. It is asked once a match for each user with a subscription to the
-    /// event's type, in no particular order; prefer [`Users`](Self::Users) where they are many.
+    /// The users for whom this returns true. Called at most once per event and user subscribed to
+    /// the event's type, in no particular order; prefer [`Users`](Self::Users) where they are many.
     Asked(&'a dyn Fn(&UserId) -> bool),
     /// Every user of the tenant.
     Everyone,

@@ -2,10 +2,12 @@
 //! that have been; and all webhooks over one event.
 
 use super::{NotLoaded, Registry, subscription};
-use crate::event::{Event, TenantId};
+use crate::event::{Event, TenantId, UserId};
 use crate::filter::Filter;
 use crate::matcher::{Access, Subscription, Verdict};
 use crate::webhook::{Rules, Webhook};
+use hashbrown::{HashMap, HashSet};
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// One webhook over events, one after the other: how many it would want, and why not the others.
@@ -162,7 +164,8 @@ impl Registry {
     /// reason why.
     ///
     /// It asks the webhooks one by one, which is the specification of [`Reader::matches`] and takes
-    /// time in proportion to all of them: for people who ask why, not for every event.
+    /// time in proportion to all of them: for people who ask why, not for every event. `access` is
+    /// asked about each user at most once.
     ///
     /// [`Reader::matches`]: super::Reader::matches
     ///
@@ -172,11 +175,53 @@ impl Registry {
     pub fn verdicts(&self, event: &Event<'_>, access: Access<'_>) -> Result<Verdicts, NotLoaded> {
         let tenant = TenantId::from(event.tenant());
         let state = self.0.state(event.tenant()).ok_or(NotLoaded)?;
+        let allowed = Allowed::new(access);
+        let asked = |user: &UserId| allowed.asks(user);
+        let access = allowed.access(&asked);
         let verdict = |webhook: &Arc<Webhook>| {
             let subscription = subscription(webhook, &tenant, self.rules().catalogue());
             (Arc::clone(webhook), subscription.verdict(event, access))
         };
         let webhooks = state.webhooks().map(verdict).collect();
         Ok(Verdicts { revision: state.revision, webhooks })
+    }
+}
+
+/// Who may access an event's resource, for many webhooks of the same owners: the caller is asked
+/// about each user once, and a list of users is walked once.
+struct Allowed<'a> {
+    access: Access<'a>,
+    listed: HashSet<&'a UserId>,
+    answers: RefCell<HashMap<UserId, bool>>,
+}
+
+impl<'a> Allowed<'a> {
+    fn new(access: Access<'a>) -> Self {
+        let listed = match access {
+            Access::Users(users) => users.iter().collect(),
+            _ => HashSet::new(),
+        };
+        Self { access, listed, answers: RefCell::default() }
+    }
+
+    fn asks(&self, user: &UserId) -> bool {
+        let Access::Asked(may_access) = self.access else { return self.listed.contains(user) };
+        if let Some(answer) = self.answers.borrow().get(user) {
+            return *answer;
+        }
+        // Nothing is borrowed while the caller's code runs.
+        let answer = may_access(user);
+        self.answers.borrow_mut().insert(user.clone(), answer);
+        answer
+    }
+
+    fn access<'b>(&self, asked: &'b dyn Fn(&UserId) -> bool) -> Access<'b>
+    where
+        'a: 'b,
+    {
+        match self.access {
+            Access::Users(_) | Access::Asked(_) => Access::Asked(asked),
+            other => other,
+        }
     }
 }
