@@ -84,7 +84,7 @@ fn phase(registry: &Registry, rate: u32, count: usize, seed: u64) -> (Vec<u32>, 
                 continue;
             };
             let number = updates.len() * 7919 % count;
-            let webhook = webhook(rules, number, &mut source);
+            let webhook = webhook(&rules, number, &mut source);
             let update = Instant::now();
             registry.put(TENANT, webhook, None).expect("it is loaded");
             updates.push(nanos(update));

@@ -14,10 +14,10 @@ use hooksieve::delivery::Sender;
 use hooksieve::event::{Event, TenantId};
 use hooksieve::matcher::{Access, Subscription, Verdict};
 use hooksieve::registry::{
-    Comparison, Effect, Limits, NotLoaded, PutErrorKind, Reader, Registry, SnapshotErrorKind,
-    Trial, UpdateError, subscription,
+    Comparison, Effect, Limits, NotLoaded, OtherProfile, PutErrorKind, Reader, Registry,
+    SnapshotErrorKind, Trial, UpdateError, subscription,
 };
-use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
+use hooksieve::webhook::{Catalogue, Creation, Draft, Rules, Webhook};
 use laws::history::{self, Choices};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ fn changes_are_seen_and_tenants_come_and_go() {
     let a = event(&rules, "t1", "a");
     assert_eq!(hits(&mut reader, &a), Err(NotLoaded));
     assert_eq!(registry.put("t1", webhook(&rules, "w", ""), None).unwrap_err(), NotLoaded.into());
-    assert_eq!(registry.remove("t1", "w", None), Err(NotLoaded));
+    assert_eq!(registry.remove("t1", "w", None), Err(NotLoaded.into()));
 
     let all = [webhook(&rules, "w1", r#"id eq "a""#), webhook(&rules, "w2", r#"id ne "a""#)];
     assert_eq!(registry.load("t1", all, None).unwrap().revision, 0);
@@ -346,8 +346,32 @@ fn revisions_end_somewhere() {
     registry.load("t", [], Some(u64::MAX - 1)).unwrap();
     let put = |id, user| registry.put("t", by(&rules, id, "", user), None);
     assert!(put("a", "u1").unwrap().applied);
-    let change = put("b", "u2").unwrap();
-    assert_eq!((change.applied, change.revision), (false, u64::MAX));
+    assert_eq!(registry.stats("t").unwrap().revision, u64::MAX);
+    let error = put("b", "u2").unwrap_err();
+    assert_eq!((error.kind(), error.code()), (PutErrorKind::NoRevision, "registry-no-revision"));
+    assert_eq!(
+        error.to_string(),
+        "the tenant is at revision 18446744073709551615, after which there is none"
+    );
+    assert_eq!(error.help(), "evict the tenant, and load it at a lower revision");
+    assert_eq!(registry.remove("t", "a", None).unwrap_err(), error);
+    let updated = registry.update("t", "a", None, |old| Ok::<_, ()>(old.clone()));
+    assert_eq!(updated.unwrap_err(), UpdateError::Put(error.clone()));
+    let load = registry.load("t", [], None).unwrap_err();
+    assert_eq!((load.id(), load.error(), load.to_string()), (None, &error, error.to_string()));
+    assert_eq!(registry.get("t", "a").unwrap().name(), "a", "nothing was lost");
+    // From a log, that has been seen.
+    assert!(!registry.remove("t", "a", Some(u64::MAX)).unwrap().applied);
+    assert!(!registry.load("t", [], Some(u64::MAX)).unwrap().applied);
+    // A snapshot holds it.
+    let other = Registry::new(&rules);
+    assert_eq!(other.read_snapshot(&*written(&registry)).unwrap().webhooks, 1);
+    assert_eq!(other.put("t", by(&rules, "b", "", "u2"), None).unwrap_err(), error);
+    assert_eq!(other.read_snapshot(&*written(&registry)).unwrap().ignored, 1);
+    assert!(other.evict("t"));
+    other.load("t", [], Some(7)).unwrap();
+    assert_eq!(other.put("t", by(&rules, "b", "", "u2"), None).unwrap().revision, 8);
+
     registry.load("t2", [by(&rules, "a", "", "u1"), by(&rules, "b", "", "u2")], None).unwrap();
     let taken_over = registry.put("t2", by(&rules, "b", "", "u1"), None);
     assert_eq!(taken_over.unwrap_err().kind(), PutErrorKind::TooMany, "one more of that user");
@@ -676,6 +700,32 @@ fn damaged_snapshots_are_refused_whole() {
         error.to_string(),
         "line 1 of the snapshot: the snapshot is of version 2, this crate reads 1"
     );
+    for (version, kind, message) in [
+        ("18446744073709551616", SnapshotErrorKind::Newer, None),
+        ("0", SnapshotErrorKind::NotASnapshot, Some("there is no version 0 of snapshots")),
+        ("-1", SnapshotErrorKind::NotASnapshot, Some("there is no version -1 of snapshots")),
+        ("0.5", SnapshotErrorKind::NotASnapshot, Some("there is no version 0.5 of snapshots")),
+        (
+            "\"1\"",
+            SnapshotErrorKind::NotASnapshot,
+            Some("the version of the snapshot is not a number"),
+        ),
+        (
+            "null",
+            SnapshotErrorKind::NotASnapshot,
+            Some("the version of the snapshot is not a number"),
+        ),
+    ] {
+        let text = text.replacen("\"version\":1", &format!("\"version\":{version}"), 1);
+        let error = other.read_snapshot(text.as_bytes()).unwrap_err();
+        assert_eq!((error.kind(), error.line()), (kind, 1), "{version}");
+        if let Some(message) = message {
+            let message = format!("line 1 of the snapshot: {message}, this crate reads 1");
+            assert_eq!(error.to_string(), message);
+        }
+        let skipping = other.read_snapshot_skipping(text.as_bytes()).unwrap_err();
+        assert_eq!(skipping.to_string(), error.to_string());
+    }
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let first = lines.iter().position(|line| line.contains("crc32")).unwrap();
     let doubled = [&lines[..=first], &lines[1..=first], &lines[first + 1..]].concat().concat();
@@ -755,4 +805,269 @@ fn what_is_taken_fits_a_snapshot() {
     let snapshot = written(&registry);
     assert!(snapshot.len() > 2 * 6 * most - 6 * 100, "two lines of the longest");
     assert_eq!(Registry::new(&rules).read_snapshot(&*snapshot).unwrap().tenants, 2);
+}
+
+#[test]
+fn reads_back_whatever_was_accepted() {
+    let mut total = laws::registry::Kept::default();
+    for seed in 0..10_000 {
+        let kept = laws::registry::accepted_is_readable(&bytes(seed, 250));
+        total.accepted += kept.accepted;
+        total.refused += kept.refused;
+        total.outdated += kept.outdated;
+    }
+    println!("{total:?}");
+    assert!(total.accepted > 10_000 && total.refused > 2_000 && total.outdated > 300);
+}
+
+/// The default rules without one event type.
+fn rules_without(event_type: &str) -> Rules {
+    let rules = Rules::default();
+    let mut listing = serde_json::to_value(rules.catalogue()).unwrap();
+    listing["data"].as_array_mut().unwrap().retain(|known| known["name"] != event_type);
+    let catalogue = Catalogue::read(listing.to_string().as_bytes()).unwrap();
+    Rules::new(rules.profile().clone(), catalogue)
+}
+
+#[test]
+fn refuses_what_its_rules_do_not_know() {
+    let (rules, fewer) = (Rules::default(), rules_without(TYPE));
+    let registry = Registry::new(&fewer);
+    registry.load("t", [], None).unwrap();
+    let error = registry.put("t", webhook(&rules, "w", ""), None).unwrap_err();
+    assert_eq!((error.kind(), error.code()), (PutErrorKind::Invalid, "registry-invalid-webhook"));
+    assert_eq!(
+        error.to_string(),
+        format!("event type `{TYPE}` is not in the registry's catalogue")
+    );
+    assert_eq!(error.help(), "make the webhook by the registry's rules");
+    let load = registry.load("t", [webhook(&rules, "w", "")], None).unwrap_err();
+    assert_eq!((load.id().unwrap().as_str(), load.error()), ("w", &error));
+    // One that the catalogue has, but not for this level.
+    let listing = json!({"data": [{"name": TYPE, "levels": ["user"]}]}).to_string();
+    let users = Catalogue::read(listing.as_bytes()).unwrap();
+    let users = Registry::new(&Rules::new(rules.profile().clone(), users));
+    let error = users.load("t", [webhook(&rules, "w", "")], None).unwrap_err();
+    let expected = format!("webhook `w`: event type `{TYPE}` does not support level `tenant`");
+    assert_eq!((error.code(), error.to_string()), ("registry-invalid-webhook", expected));
+    // A filter that goes with an event type by its newer name only.
+    let reloads = "com.qlik.v1.app.reload.finished";
+    let by_name = |types: serde_json::Value| {
+        let text = json!({"data": types}).to_string();
+        Rules::new(rules.profile().clone(), Catalogue::read(text.as_bytes()).unwrap())
+    };
+    let renamed = by_name(json!([{"name": "old", "newerName": reloads}]));
+    let draft = json!({"name": "n", "url": "https://a.example/", "eventTypes": ["old"],
+        "filter": "data.status eq \"ok\""});
+    let creation = Creation::new("w", "u", std::time::UNIX_EPOCH.into());
+    let webhook = Webhook::create(&draft.into(), &renamed, creation).unwrap();
+    let unnamed = Registry::new(&by_name(json!([{"name": "old"}])));
+    let error = unnamed.load("t", [webhook.clone()], None).unwrap_err();
+    let expected = "webhook `w`: the filter does not go with the webhook's event types";
+    assert_eq!((error.code(), error.to_string()), ("registry-invalid-webhook", expected.into()));
+    assert!(Registry::new(&renamed).load("t", [webhook], None).is_ok());
+    assert_eq!(registry.stats("t").unwrap().webhooks, 0);
+}
+
+#[test]
+fn skips_invalid_webhooks_of_a_snapshot_and_reports_them() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let exported = |id: &str| {
+        let draft = json!({"name": id, "url": "https://hooks.example.com/", "enabled": true,
+            "eventTypes": ["com.qlik.v1.app.exported"]});
+        let creation = Creation::new(id, "u1", std::time::UNIX_EPOCH.into());
+        Webhook::create(&draft.into(), &rules, creation).unwrap()
+    };
+    registry.load("t1", [webhook(&rules, "a", ""), exported("b")], Some(3)).unwrap();
+    registry.load("t2", [webhook(&rules, "c", "")], Some(4)).unwrap();
+    let snapshot = written(&registry);
+
+    let other = Registry::new(&rules_without(TYPE));
+    let error = other.read_snapshot(&*snapshot).unwrap_err();
+    assert_eq!(error.kind(), SnapshotErrorKind::Invalid);
+    assert!(other.tenants().is_empty(), "all or nothing");
+    let restored = other.read_snapshot_skipping(&*snapshot).unwrap();
+    let loaded = restored.loaded;
+    assert_eq!((loaded.tenants, loaded.webhooks, loaded.ignored), (2, 1, 0));
+    let mut skipped: Vec<_> =
+        restored.skipped.iter().map(|one| one.id().unwrap().as_str()).collect();
+    skipped.sort_unstable();
+    assert_eq!(skipped, ["a", "c"]);
+    for one in &restored.skipped {
+        assert!(one.message().contains("is unknown"), "{one}");
+        let line = snapshot.split(|byte| *byte == b'\n').nth(one.line() - 1).unwrap();
+        let line: serde_json::Value = serde_json::from_slice(line).unwrap();
+        assert_eq!(line["id"], one.id().unwrap().as_str());
+        assert!(other.stats(one.tenant().as_str()).is_some());
+    }
+    assert_eq!(other.get("t1", "b").as_deref(), Some(&exported("b")));
+    assert_eq!(other.stats("t2").map(|stats| (stats.revision, stats.webhooks)), Some((4, 0)));
+
+    // Damage is no webhook to skip.
+    let other = Registry::new(&rules_without(TYPE));
+    for at in 0..snapshot.len() {
+        let mut bytes = snapshot.clone();
+        bytes[at] ^= 1;
+        assert!(other.read_snapshot_skipping(&*bytes).is_err(), "byte {at}");
+        assert!(other.read_snapshot_skipping(&bytes[..at]).is_err(), "cut at {at}");
+    }
+    assert!(other.tenants().is_empty());
+}
+
+#[test]
+fn replaces_rules_and_limits_in_place() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let all = || [webhook(&rules, "b", r#"id eq "a""#), webhook(&rules, "a", "")];
+    registry.load("t2", all(), Some(7)).unwrap();
+    registry.load("t1", all(), Some(7)).unwrap();
+    registry.put("t1", webhook(&rules, "c", ""), None).unwrap();
+    let mut reader = registry.reader();
+    let event = event(&rules, "t1", "a");
+    let before = hits(&mut reader, &event).unwrap();
+    assert_eq!(before.len(), 3);
+
+    let fewer = rules_without(TYPE);
+    let refused = registry.replace_rules(&fewer).unwrap();
+    let listed: Vec<_> =
+        refused.iter().map(|one| (one.tenant().as_str(), one.webhook().id().as_str())).collect();
+    let expected = [("t1", "a"), ("t1", "b"), ("t1", "c"), ("t2", "a"), ("t2", "b")];
+    assert_eq!(listed, expected);
+    assert!(refused.iter().all(|one| one.error().kind() == PutErrorKind::Invalid));
+    assert_eq!((registry.rules(), registry.profile()), (fewer, rules.profile()));
+    assert_eq!(hits(&mut reader, &event).unwrap(), before, "they stay, and match as before");
+    assert_eq!(registry.stats("t1").unwrap().revision, 8, "no change of the tenant");
+    let invalid = |error: PutErrorKind| error == PutErrorKind::Invalid;
+    let put = registry.put("t1", webhook(&rules, "d", ""), None).unwrap_err();
+    assert!(invalid(put.kind()));
+    let updated = registry.update("t1", "a", None, |old| Ok::<_, ()>(old.clone())).unwrap_err();
+    assert!(matches!(updated, UpdateError::Put(error) if invalid(error.kind())));
+    let load = registry.load("t1", all(), None).unwrap_err();
+    assert!(invalid(load.error().kind()));
+    assert!(registry.remove("t1", "c", None).unwrap().applied, "removing needs no rules");
+    assert_eq!(registry.replace_rules(&rules).unwrap(), []);
+    registry.put("t1", webhook(&rules, "d", ""), None).unwrap();
+
+    let profile = rules.profile().with_operators([hooksieve::filter::Operator::Eq]);
+    let strange = Rules::new(profile, rules.catalogue().clone());
+    let error = registry.replace_rules(&strange).unwrap_err();
+    assert_eq!((error, error.code()), (OtherProfile, "registry-other-profile"));
+    assert_eq!(error.to_string(), "the rules have another profile than the registry's");
+    assert!(error.help().contains("registry for the other profile"));
+    assert_eq!(registry.rules(), rules, "nothing is changed");
+
+    let limits = Limits::default().webhooks(1);
+    registry.replace_limits(limits.clone());
+    assert_eq!((registry.limits(), registry.rules()), (limits.clone(), rules.clone()));
+    let error = registry.put("t2", webhook(&rules, "c", ""), None).unwrap_err();
+    assert_eq!(error.kind(), PutErrorKind::TooManyWebhooks);
+    assert!(
+        registry.put("t2", webhook(&rules, "a", ""), None).unwrap().applied,
+        "no more than it was"
+    );
+    registry.replace_rules(&rules).unwrap();
+    assert_eq!(registry.limits(), limits, "each is replaced on its own");
+    registry.replace_limits(Limits::default());
+    assert!(registry.put("t2", webhook(&rules, "c", ""), None).unwrap().applied);
+}
+
+/// Subscriptions to old names receive events under newer ones as soon as the rules say so.
+#[test]
+fn renames_take_effect_when_rules_are_replaced() {
+    let rules = Rules::default();
+    let renamed = Rules::new(rules.profile().clone(), rules.catalogue().with_renames(true));
+    let registry = Registry::new(&rules);
+    registry.load("t", [webhook(&rules, "a", "")], None).unwrap();
+    registry.put("t", webhook(&rules, "b", ""), None).unwrap();
+    let mut reader = registry.reader();
+    let newer = Event::new(rules.profile().layout(), "t", "com.qlik.app.created");
+    let mut count = |registry: &Registry| {
+        let verdicts = registry.verdicts(&newer, Access::Owner).unwrap().webhooks;
+        let matched = verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Matched).count();
+        let mut ids = hits(&mut reader, &newer).unwrap();
+        assert_eq!(ids.len(), matched, "index and specification agree");
+        ids.sort_unstable();
+        ids.concat()
+    };
+    assert_eq!(count(&registry), "");
+    for _ in 0..2 {
+        assert_eq!(registry.replace_rules(&renamed).unwrap(), []);
+        assert_eq!(count(&registry), "ab");
+        // Both copies: changes are made on either in turn.
+        for id in ["c", "d", "e"] {
+            registry.put("t", webhook(&rules, id, ""), None).unwrap();
+        }
+        assert_eq!(count(&registry), "abcde");
+        for id in ["c", "d", "e"] {
+            registry.remove("t", id, None).unwrap();
+            assert_eq!(
+                registry.stats("t").unwrap().webhooks,
+                registry.webhooks("t").unwrap().len()
+            );
+        }
+        assert_eq!(count(&registry), "ab");
+        registry.replace_rules(&rules).unwrap();
+        assert_eq!(count(&registry), "");
+    }
+}
+
+/// Rules are replaced while others put, load and read: no webhook that is refused is missing from the
+/// report, and none is put once the replacement has returned.
+#[test]
+fn replaces_rules_among_threads() {
+    let (rules, fewer) = (Rules::default(), rules_without(TYPE));
+    let rounds = if cfg!(miri) { 3 } else { 40 };
+    for _ in 0..rounds {
+        let registry = Registry::new(&rules);
+        registry.load("t", [], None).unwrap();
+        let replaced = AtomicBool::new(false);
+        let refused = std::thread::scope(|scope| {
+            for thread in 0..2 {
+                let (registry, replaced, rules) = (&registry, &replaced, &rules);
+                scope.spawn(move || {
+                    for n in 0.. {
+                        let late = replaced.load(Ordering::SeqCst);
+                        let put = match n % 2 {
+                            0 => registry
+                                .put("t", webhook(rules, &format!("w{thread}-{n}"), ""), None)
+                                .is_ok(),
+                            _ => {
+                                let all = [webhook(rules, "w", "")];
+                                registry.load(format!("t{thread}-{n}"), all, None).is_ok()
+                            }
+                        };
+                        assert!(!(late && put), "a late change is checked by the new rules");
+                        if late || n > 2_000 {
+                            break;
+                        }
+                    }
+                });
+            }
+            scope.spawn(|| {
+                let (mut reader, mut last) = (registry.reader(), 0);
+                while !replaced.load(Ordering::SeqCst) {
+                    let count = hits(&mut reader, &event(&rules, "t", "a")).unwrap().len();
+                    assert!(count >= last, "nothing is removed");
+                    last = count;
+                }
+            });
+            std::thread::yield_now();
+            let refused = registry.replace_rules(&fewer).unwrap();
+            replaced.store(true, Ordering::SeqCst);
+            refused
+        });
+        let listed: Vec<_> =
+            refused.iter().map(|one| (one.tenant().clone(), one.webhook().id().clone())).collect();
+        let mut held: Vec<_> = registry
+            .tenants()
+            .into_iter()
+            .flat_map(|tenant| {
+                let all = registry.webhooks(tenant.as_str()).unwrap();
+                all.into_iter().map(move |webhook| (tenant.clone(), webhook.id().clone()))
+            })
+            .collect();
+        held.sort_unstable();
+        assert_eq!(listed, held);
+    }
 }

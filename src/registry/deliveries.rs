@@ -75,7 +75,7 @@ impl Reader {
     ) -> Result<Deliveries<'_>, DeliverError> {
         let bytes = bytes.into();
         let Self { registry, scratch, shapes } = self;
-        let event = registry.rules().profile().read_event_with(&bytes, shapes)?;
+        let event = registry.profile().read_event_with(&bytes, shapes)?;
         let answer = answer(registry, scratch, &event, access)?;
         let kind = Kind::of(&event);
         drop(event);

@@ -179,7 +179,7 @@ impl Registry {
         let asked = |user: &UserId| allowed.asks(user);
         let access = allowed.access(&asked);
         let verdict = |webhook: &Arc<Webhook>| {
-            let subscription = subscription(webhook, &tenant, self.rules().catalogue());
+            let subscription = subscription(webhook, &tenant, &state.catalogue);
             (Arc::clone(webhook), subscription.verdict(event, access))
         };
         let webhooks = state.webhooks().map(verdict).collect();

@@ -23,7 +23,7 @@ impl NotLoaded {
     }
 }
 
-/// Why a webhook was not put.
+/// Why a change was not made.
 ///
 /// ```
 /// use hooksieve::registry::{PutErrorKind, Registry};
@@ -47,7 +47,7 @@ pub struct PutError {
 }
 
 kinds! {
-    /// The kinds of error of a webhook that is put or loaded.
+    /// The kinds of error of a change.
     PutErrorKind {
         /// The tenant is not loaded.
         NotLoaded = "registry-not-loaded",
@@ -67,6 +67,10 @@ kinds! {
         TooLarge = "registry-too-large",
         /// The webhook was made by another profile than the registry's.
         OtherProfile = "registry-other-profile",
+        /// The webhook is not valid by the registry's rules, so that it could not be read back.
+        Invalid = "registry-invalid-webhook",
+        /// The tenant is at the highest revision there is, so that a change cannot take the next.
+        NoRevision = "registry-no-revision",
         /// The tenant's index has no room.
         Full = "registry-full",
     }
@@ -83,7 +87,8 @@ impl PutErrorKind {
                 "shorten the filter, or remove webhooks of the tenant first"
             }
             Self::TooLarge => "shorten its ids, `disabledReason` or filter",
-            Self::OtherProfile => "make the webhook by the registry's rules",
+            Self::OtherProfile | Self::Invalid => "make the webhook by the registry's rules",
+            Self::NoRevision => "evict the tenant, and load it at a lower revision",
             Self::Full => "remove webhooks of the tenant, or load it anew",
         }
     }
@@ -111,6 +116,15 @@ impl PutError {
     pub(super) fn other_tenant(named: &TenantId) -> Self {
         let message = format!("the webhook is tenant `{}`'s", quote(named.as_str()));
         Self { kind: PutErrorKind::OtherTenant, message: message.into() }
+    }
+
+    pub(super) fn invalid(message: impl Into<Box<str>>) -> Self {
+        Self { kind: PutErrorKind::Invalid, message: message.into() }
+    }
+
+    pub(super) fn no_revision() -> Self {
+        let message = format!("the tenant is at revision {}, after which there is none", u64::MAX);
+        Self { kind: PutErrorKind::NoRevision, message: message.into() }
     }
 
     pub(super) fn too_many(user: &UserId, most: usize) -> Self {
@@ -167,6 +181,26 @@ impl<E> UpdateError<E> {
     }
 }
 
+/// The rules are of another profile than the registry's; see
+/// [`Registry::replace_rules`](super::Registry::replace_rules).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the rules have another profile than the registry's")]
+pub struct OtherProfile;
+
+impl OtherProfile {
+    /// The kind as a stable word.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        PutErrorKind::OtherProfile.code()
+    }
+
+    /// What the operator of the server can do.
+    #[must_use]
+    pub fn help(self) -> &'static str {
+        "make a registry for the other profile, and load the tenants into it"
+    }
+}
+
 /// Refuses what could not be read back from a snapshot.
 pub(super) fn bounded(what: &str, bytes: usize) -> Result<(), PutError> {
     let most = Registry::MAX_BYTES;
@@ -202,12 +236,18 @@ pub struct LoadError {
 }
 
 impl LoadError {
+    /// What is wrong with the load as a whole, and with no webhook of it.
+    pub(super) fn whole(error: PutError) -> Self {
+        Self { id: None, error }
+    }
+
     fn place(&self) -> String {
         let place = |id: &WebhookId| format!("webhook `{}`: ", quote(id.as_str()));
         self.id.as_ref().map(place).unwrap_or_default()
     }
 
-    /// The webhook that could not be put; `None` where it is the tenant's id that is too long.
+    /// The webhook that could not be put; `None` where the tenant's id is too long, or where there
+    /// is no revision to take.
     #[must_use]
     pub fn id(&self) -> Option<&WebhookId> {
         self.id.as_ref()

@@ -141,7 +141,7 @@ impl World {
         self.one(id, given, || self.registry.put("t", webhook(id, value), given))
     }
 
-    fn remove(&self, id: &'static str, given: Option<u64>) -> Told<super::NotLoaded> {
+    fn remove(&self, id: &'static str, given: Option<u64>) -> Told<PutError> {
         self.one(id, given, || self.registry.remove("t", id, given))
     }
 

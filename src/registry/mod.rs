@@ -47,7 +47,7 @@
 //! A tenant has a revision, which rises with each change. A change that comes from a log carries
 //! its own: one at or below the tenant's has been seen, and is ignored, so that a log may be
 //! replayed from anywhere before, and a webhook that was removed does not come back. A change
-//! without one takes the next. Load a tenant at the revision that its log has reached, and do not
+//! without one takes the next; at `u64::MAX` there is none, and the change is refused. Load a tenant at the revision that its log has reached, and do not
 //! mix changes with a revision and without: the log's next one might be taken by then.
 //!
 //! # Cost
@@ -64,35 +64,44 @@ mod error;
 mod interleavings;
 mod limits;
 mod reader;
+mod restore;
+mod rules;
 mod snapshot;
+mod stats;
 mod sync;
 mod tenant;
 
 pub use deliveries::{DeliverError, Deliveries};
 pub use dry_run::{Comparison, Effect, Trial, Verdicts};
 use error::bounded;
-pub use error::{LoadError, NotLoaded, PutError, PutErrorKind, UpdateError};
+pub use error::{LoadError, NotLoaded, OtherProfile, PutError, PutErrorKind, UpdateError};
 pub use limits::Limits;
 pub use reader::{Answer, Reader};
+pub use restore::{Restored, Skipped};
+pub use rules::{Refused, subscription};
 pub use snapshot::{Loaded, SnapshotError, SnapshotErrorKind};
+pub use stats::TenantStats;
 
-use crate::event::{EventType, Shapes, TenantId, UserId};
-use crate::matcher::{Audience, Scratch, Subscription};
-use crate::webhook::{Catalogue, Level, Rules, Webhook, WebhookId};
+use crate::event::{Shapes, TenantId};
+use crate::filter::Profile;
+use crate::matcher::Scratch;
+use crate::webhook::{Rules, Webhook, WebhookId};
 use hashbrown::{DefaultHashBuilder, HashTable};
-use std::fmt;
+use rules::Policy;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use sync::{ArcSwap, Guard, Mutex, MutexGuard, PoisonError};
-use tenant::{State, Tenant};
+use tenant::{State, Tenant, Turn};
 
-/// The webhooks of many tenants; see the [module](self). Cheap to clone: clones are the same.
+/// The webhooks of many tenants; see the [module](self). Cheap to clone: clones share state.
 #[derive(Clone)]
 pub struct Registry(Arc<Inner>);
 
 struct Inner {
-    rules: Rules,
-    limits: Limits,
+    profile: Profile,
+    policy: ArcSwap<Policy>,
+    /// Held while the policy is replaced, and before any other lock.
+    replacing: Mutex<()>,
     shards: Box<[Shard]>,
     hasher: DefaultHashBuilder,
 }
@@ -135,22 +144,6 @@ impl Change {
     }
 }
 
-/// What the registry holds of a tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TenantStats {
-    /// The revision.
-    pub revision: u64,
-    /// Webhooks.
-    pub webhooks: usize,
-    /// Bytes of the index.
-    pub index_bytes: usize,
-    /// Bytes of what finds webhooks by id and by slot.
-    pub places_bytes: usize,
-    /// Bytes of the second copy of both, which a tenant has once it has been changed.
-    pub spare_bytes: usize,
-}
-
 impl Registry {
     /// Most bytes of text in a webhook, and in the id of a tenant, so that a line of a snapshot has
     /// a limit, too: 2 MiB. Counted are the members without a smaller limit: ids, the filter, the
@@ -167,14 +160,16 @@ impl Registry {
     #[must_use]
     pub fn with_limits(rules: &Rules, limits: Limits) -> Self {
         let shards = std::iter::repeat_with(Shard::default).take(SHARDS).collect();
-        let (rules, hasher) = (rules.clone(), DefaultHashBuilder::default());
-        Self(Arc::new(Inner { rules, limits, shards, hasher }))
+        let profile = rules.profile().clone();
+        let policy = ArcSwap::from_pointee(Policy { rules: rules.clone(), limits });
+        let (replacing, hasher) = (Mutex::new(()), DefaultHashBuilder::default());
+        Self(Arc::new(Inner { profile, policy, replacing, shards, hasher }))
     }
 
-    /// The rules of its webhooks.
+    /// The profile of its webhooks' filters, which stays the same.
     #[must_use]
-    pub fn rules(&self) -> &Rules {
-        &self.0.rules
+    pub fn profile(&self) -> &Profile {
+        &self.0.profile
     }
 
     /// Loads a tenant as a whole; one that is loaded is replaced as a whole, if the revision is
@@ -186,8 +181,8 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// A webhook of another tenant or of another profile, a webhook or an id of more than
-    /// [`MAX_BYTES`](Self::MAX_BYTES), or no room; nothing is changed then.
+    /// A webhook of another tenant or that the registry's rules refuse, a webhook or an id of more
+    /// than [`MAX_BYTES`](Self::MAX_BYTES), no room, or no next revision; nothing is changed then.
     pub fn load(
         &self,
         tenant: impl Into<TenantId>,
@@ -196,15 +191,16 @@ impl Registry {
     ) -> Result<Change, LoadError> {
         let tenant = tenant.into();
         if let Some(found) = self.0.find(tenant.as_str())
-            && let Err(highest) = found.revision(revision)
+            && let Turn::Seen(highest) = found.turn(revision).map_err(LoadError::whole)?
         {
             return Ok(Change::ignored(highest));
         }
-        let mut state = self.0.empty(&tenant, revision.unwrap_or(0))?;
+        let policy = self.0.policy.load_full();
+        let mut state = self.0.empty(&policy, &tenant, revision.unwrap_or(0))?;
         for webhook in webhooks {
-            self.0.add(&tenant, &mut state, webhook)?;
+            policy.add(&tenant, &mut state, Arc::new(webhook))?;
         }
-        Ok(self.0.install(tenant, state, revision))
+        self.0.install(tenant, state, policy, revision)
     }
 
     /// Forgets a tenant as a whole; whether it was loaded.
@@ -230,8 +226,9 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// A tenant that is not loaded, a webhook of another tenant or profile or of more than
-    /// [`MAX_BYTES`](Self::MAX_BYTES), a limit that is reached, no room.
+    /// A tenant that is not loaded, a webhook of another tenant, that the registry's rules refuse or
+    /// of more than [`MAX_BYTES`](Self::MAX_BYTES), a limit that is reached, no room, or no next
+    /// revision.
     pub fn put(
         &self,
         tenant: &str,
@@ -239,19 +236,19 @@ impl Registry {
         revision: Option<u64>,
     ) -> Result<Change, PutError> {
         let found = self.0.find(tenant).ok_or(NotLoaded)?;
-        if let Err(highest) = found.revision(revision) {
+        if let Turn::Seen(highest) = found.turn(revision)? {
             return Ok(Change::ignored(highest));
         }
-        let subscription = self.0.subscription(&found.id, &webhook)?;
         let mut writer = found.lock();
         if writer.evicted {
             return Err(NotLoaded.into());
         }
-        match found.revision(revision) {
-            Err(highest) => Ok(Change::ignored(highest)),
-            Ok(revision) => {
+        match found.turn(revision)? {
+            Turn::Seen(highest) => Ok(Change::ignored(highest)),
+            Turn::Takes(revision) => {
+                let (subscription, limits) = self.0.admit(&found, &mut writer, &webhook)?;
                 let webhook = Arc::new(webhook);
-                found.put(&mut writer, revision, webhook, subscription, &self.0.limits)
+                found.put(&mut writer, revision, webhook, subscription, &limits)
             }
         }
     }
@@ -295,39 +292,39 @@ impl Registry {
         if writer.evicted {
             return Err(PutError::from(NotLoaded).into());
         }
-        let revision = match found.revision(revision) {
-            Err(highest) => return Ok(Change::ignored(highest)),
-            Ok(revision) => revision,
+        let revision = match found.turn(revision)? {
+            Turn::Seen(highest) => return Ok(Change::ignored(highest)),
+            Turn::Takes(revision) => revision,
         };
         let before = found.current.load().get(id).cloned().ok_or(UpdateError::NotFound)?;
         let webhook = change(&before).map_err(UpdateError::Refused)?;
         if webhook.id() != before.id() {
             return Err(UpdateError::OtherId);
         }
-        let subscription = self.0.subscription(&found.id, &webhook)?;
-        Ok(found.put(&mut writer, revision, Arc::new(webhook), subscription, &self.0.limits)?)
+        let (subscription, limits) = self.0.admit(&found, &mut writer, &webhook)?;
+        Ok(found.put(&mut writer, revision, Arc::new(webhook), subscription, &limits)?)
     }
 
     /// Removes a webhook. One that is not there is a change, too, since the revision rises.
     ///
     /// # Errors
     ///
-    /// A tenant that is not loaded.
+    /// A tenant that is not loaded, or no next revision.
     pub fn remove(
         &self,
         tenant: &str,
         id: &str,
         revision: Option<u64>,
-    ) -> Result<Change, NotLoaded> {
+    ) -> Result<Change, PutError> {
         let found = self.0.find(tenant).ok_or(NotLoaded)?;
         let mut writer = found.lock();
         if writer.evicted {
-            return Err(NotLoaded);
+            return Err(NotLoaded.into());
         }
-        Ok(match found.revision(revision) {
-            Err(highest) => Change::ignored(highest),
-            Ok(revision) => found.remove(&mut writer, revision, &WebhookId::from(id)),
-        })
+        match found.turn(revision)? {
+            Turn::Seen(highest) => Ok(Change::ignored(highest)),
+            Turn::Takes(revision) => found.remove(&mut writer, revision, &WebhookId::from(id)),
+        }
     }
 
     /// A webhook by its id.
@@ -352,37 +349,12 @@ impl Registry {
         self.0.shards.iter().flat_map(ids).collect()
     }
 
-    /// What it holds of a tenant; `None` where it is not loaded.
-    #[must_use]
-    pub fn stats(&self, tenant: &str) -> Option<TenantStats> {
-        let found = self.0.find(tenant)?;
-        let spare_bytes = found.spare_bytes();
-        let state = found.current.load();
-        let (index_bytes, places_bytes) = state.bytes();
-        let (revision, webhooks) = (state.revision, state.matcher.len());
-        Some(TenantStats { revision, webhooks, index_bytes, places_bytes, spare_bytes })
-    }
-
     /// A reader for one thread. Making one is cheap; one that is kept has warm memory, and
     /// remembers the [shapes](crate::event::Shapes) of events.
     #[must_use]
     pub fn reader(&self) -> Reader {
         let (scratch, shapes) = (Scratch::default(), Shapes::default());
         Reader { registry: self.clone(), scratch, shapes }
-    }
-}
-
-/// How many tenants there are, and what they hold together.
-impl fmt::Debug for Registry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (mut tenants, mut webhooks) = (0, 0);
-        for shard in &self.0.shards {
-            for tenant in shard.tenants.load().iter() {
-                tenants += 1;
-                webhooks += tenant.current.load().matcher.len();
-            }
-        }
-        write!(f, "Registry {{ tenants: {tenants}, webhooks: {webhooks} }}")
     }
 }
 
@@ -410,46 +382,60 @@ impl Inner {
         Some(tenants.find(hash, |held| held.id.as_str() == tenant)?.current.load())
     }
 
-    fn subscription(&self, tenant: &TenantId, webhook: &Webhook) -> Result<Subscription, PutError> {
-        bounded("the webhook", webhook.text_bytes())?;
-        match webhook.tenant() {
-            Some(other) if other != tenant => Err(PutError::other_tenant(other)),
-            _ => Ok(subscription(webhook, tenant, self.rules.catalogue())),
+    /// What a tenant is before its webhooks are added.
+    fn empty(&self, policy: &Policy, tenant: &TenantId, revision: u64) -> Result<State, LoadError> {
+        bounded("the tenant's id", tenant.as_str().len()).map_err(LoadError::whole)?;
+        Ok(State::new(&policy.rules, revision))
+    }
+
+    /// Makes a state that was built by a policy the tenant's; where the policy was replaced
+    /// meanwhile, after building it again by the new one.
+    fn install(
+        &self,
+        id: TenantId,
+        mut state: State,
+        mut policy: Arc<Policy>,
+        given: Option<u64>,
+    ) -> Result<Change, LoadError> {
+        let hash = self.hash(id.as_str());
+        let shard = self.shard(hash);
+        loop {
+            state.matcher.settle();
+            let changing = shard.lock();
+            let now = self.policy.load_full();
+            if Arc::ptr_eq(&now, &policy) {
+                return self.place(shard, hash, id, state, given).map_err(LoadError::whole);
+            }
+            drop(changing);
+            policy = now;
+            let mut again = self.empty(&policy, &id, state.revision)?;
+            for webhook in state.webhooks() {
+                policy.add(&id, &mut again, Arc::clone(webhook))?;
+            }
+            state = again;
         }
     }
 
-    /// What a tenant is before its webhooks are added.
-    fn empty(&self, tenant: &TenantId, revision: u64) -> Result<State, LoadError> {
-        bounded("the tenant's id", tenant.as_str().len())
-            .map_err(|error| LoadError { id: None, error })?;
-        Ok(State::new(self.rules.profile(), revision))
-    }
-
-    fn add(&self, tenant: &TenantId, state: &mut State, webhook: Webhook) -> Result<(), LoadError> {
-        let id = webhook.id().clone();
-        let subscription = self.subscription(tenant, &webhook);
-        let put = subscription.and_then(|subscription| {
-            state.put(Arc::new(webhook), &subscription).map_err(PutError::from)
-        });
-        put.map(drop).map_err(|error| LoadError { id: Some(id), error })
-    }
-
-    /// Makes a state that was built the tenant's.
-    fn install(&self, id: TenantId, mut state: State, given: Option<u64>) -> Change {
-        state.matcher.settle();
-        let hash = self.hash(id.as_str());
-        let shard = self.shard(hash);
-        let _changing = shard.lock();
+    /// Makes a state the tenant's, in a shard that the caller has locked.
+    fn place(
+        &self,
+        shard: &Shard,
+        hash: u64,
+        id: TenantId,
+        mut state: State,
+        given: Option<u64>,
+    ) -> Result<Change, PutError> {
+        let loaded = |revision| Change { revision, applied: true, before: None, after: None };
         if let Some(tenant) = self.find(id.as_str()) {
             let mut writer = tenant.lock();
-            return match tenant.revision(given) {
-                Err(highest) => Change::ignored(highest),
-                Ok(revision) => {
+            return Ok(match tenant.turn(given)? {
+                Turn::Seen(highest) => Change::ignored(highest),
+                Turn::Takes(revision) => {
                     state.revision = revision;
                     tenant.replace(&mut writer, state);
-                    Change { revision, applied: true, before: None, after: None }
+                    loaded(revision)
                 }
-            };
+            });
         }
         let revision = state.revision;
         let tenant = Arc::new(Tenant::new(id, state));
@@ -457,7 +443,7 @@ impl Inner {
         shard.change(|tenants| {
             tenants.insert_unique(hash, tenant, hash_of);
         });
-        Change { revision, applied: true, before: None, after: None }
+        Ok(loaded(revision))
     }
 }
 
@@ -473,24 +459,4 @@ impl Shard {
         change(&mut tenants);
         self.tenants.store(Arc::new(tenants));
     }
-}
-
-/// What matching needs to know of a webhook of a tenant.
-///
-/// Its event types are those under which the catalogue lets it [receive](Catalogue::received)
-/// events. A webhook of level `user` whose owner nobody knows is nobody's: it is matched where
-/// everybody may access everything.
-#[must_use]
-pub fn subscription(webhook: &Webhook, tenant: &TenantId, catalogue: &Catalogue) -> Subscription {
-    let types: Vec<EventType> =
-        webhook.event_types().iter().flat_map(|name| catalogue.received(name)).collect();
-    let audience = match webhook.level() {
-        Level::Tenant => Audience::Tenant,
-        Level::User => {
-            Audience::Owner(webhook.owner().cloned().unwrap_or_else(|| UserId::from("")))
-        }
-    };
-    Subscription::new(tenant.clone(), types, webhook.filter().clone())
-        .with_audience(audience)
-        .with_enabled(webhook.is_enabled())
 }

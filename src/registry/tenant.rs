@@ -7,11 +7,10 @@
 
 use super::limits::{Limits, Used};
 use super::sync::{ArcSwap, Mutex, MutexGuard, PoisonError, yield_now};
-use super::{Change, PutError};
+use super::{Change, PutError, subscription};
 use crate::event::TenantId;
-use crate::filter::Profile;
 use crate::matcher::{InsertError, Matcher, Slot, Subscription};
-use crate::webhook::{Webhook, WebhookId};
+use crate::webhook::{Catalogue, Rules, Webhook, WebhookId};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -21,6 +20,8 @@ use std::sync::Arc;
 pub(super) struct State {
     pub(super) revision: u64,
     pub(super) matcher: Matcher,
+    /// By which the webhooks are indexed.
+    pub(super) catalogue: Catalogue,
     /// By index of the slot.
     entries: Vec<Option<Entry>>,
     /// Hash of an id, and index of the slot.
@@ -37,15 +38,17 @@ struct Entry {
 /// A change that one copy has seen and the other has not.
 struct Step {
     revision: u64,
+    catalogue: Catalogue,
     remove: Option<WebhookId>,
     insert: Option<(Arc<Webhook>, Subscription)>,
 }
 
 impl State {
-    pub(super) fn new(profile: &Profile, revision: u64) -> Self {
+    pub(super) fn new(rules: &Rules, revision: u64) -> Self {
         Self {
             revision,
-            matcher: Matcher::new(profile),
+            matcher: Matcher::new(rules.profile()),
+            catalogue: rules.catalogue().clone(),
             entries: Vec::new(),
             ids: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
@@ -119,6 +122,7 @@ impl State {
             old = self.remove(id.as_str());
         }
         self.revision = step.revision;
+        self.catalogue.clone_from(&step.catalogue);
         Ok(old)
     }
 
@@ -158,14 +162,25 @@ pub(super) struct Writer {
     /// What the spare has not seen.
     missed: Option<Step>,
     used: Used,
+    /// What the next change is indexed by; what is there would be indexed alike.
+    catalogue: Catalogue,
     pub(super) evicted: bool,
+}
+
+/// What becomes of a change, by its revision.
+pub(super) enum Turn {
+    /// It is made, and takes this revision.
+    Takes(u64),
+    /// Its revision is not above the tenant's, which is this: it has been seen.
+    Seen(u64),
 }
 
 impl Writer {
     fn new(state: &State) -> Self {
         let mut used = Used::default();
         state.webhooks().for_each(|webhook| used.add(webhook));
-        Self { spare: None, missed: None, used, evicted: false }
+        let catalogue = state.catalogue.clone();
+        Self { spare: None, missed: None, used, catalogue, evicted: false }
     }
 }
 
@@ -187,14 +202,45 @@ impl Tenant {
         self.current.store(Arc::new(state));
     }
 
-    /// The revision that a change takes: the one it has, if that is news, or else the next one.
-    pub(super) fn revision(&self, given: Option<u64>) -> Result<u64, u64> {
+    /// Whether a change is made, and the revision it takes: its own, or else the next.
+    ///
+    /// There is no next one after `u64::MAX`: such a change is refused, since to ignore it would lose
+    /// it, and to take the same revision again would make two states of one.
+    pub(super) fn turn(&self, given: Option<u64>) -> Result<Turn, PutError> {
         let highest = self.current.load().revision;
         match given {
-            Some(revision) if revision <= highest => Err(highest),
-            Some(revision) => Ok(revision),
-            None => highest.checked_add(1).ok_or(highest),
+            Some(revision) if revision <= highest => Ok(Turn::Seen(highest)),
+            Some(revision) => Ok(Turn::Takes(revision)),
+            None => highest.checked_add(1).map(Turn::Takes).ok_or_else(PutError::no_revision),
         }
+    }
+
+    /// Sees to it that what is there is indexed as the catalogue says, at the same revision.
+    pub(super) fn index_by(
+        &self,
+        writer: &mut Writer,
+        catalogue: &Catalogue,
+    ) -> Result<(), InsertError> {
+        if writer.catalogue == *catalogue {
+            return Ok(());
+        }
+        let current = self.current.load_full();
+        let under = |webhook, catalogue| subscription(webhook, &self.id, catalogue);
+        let others = current.webhooks().filter_map(|webhook| {
+            let new = under(webhook, catalogue);
+            (new != under(webhook, &current.catalogue)).then_some((webhook, new))
+        });
+        let others: Vec<_> = others.collect();
+        if !others.is_empty() {
+            let mut state = State::clone(&current);
+            state.catalogue.clone_from(catalogue);
+            for (webhook, subscription) in others {
+                state.put(Arc::clone(webhook), &subscription)?;
+            }
+            self.replace(writer, state);
+        }
+        writer.catalogue.clone_from(catalogue);
+        Ok(())
     }
 
     pub(super) fn put(
@@ -207,15 +253,21 @@ impl Tenant {
     ) -> Result<Change, PutError> {
         let before = self.current.load().get(webhook.id().as_str()).cloned();
         writer.used.check(limits, before.as_deref(), &webhook)?;
-        let step = Step { revision, remove: None, insert: Some((webhook, subscription)) };
-        self.change(writer, step).map_err(PutError::from)
+        let insert = Some((webhook, subscription));
+        let catalogue = writer.catalogue.clone();
+        let step = Step { revision, catalogue, remove: None, insert };
+        Ok(self.change(writer, step)?)
     }
 
-    pub(super) fn remove(&self, writer: &mut Writer, revision: u64, id: &WebhookId) -> Change {
-        let step = Step { revision, remove: Some(id.clone()), insert: None };
-        let highest = self.current.load().revision;
-        // A removal needs no room, so it is made.
-        self.change(writer, step).unwrap_or_else(|_| Change::ignored(highest))
+    pub(super) fn remove(
+        &self,
+        writer: &mut Writer,
+        revision: u64,
+        id: &WebhookId,
+    ) -> Result<Change, PutError> {
+        let catalogue = writer.catalogue.clone();
+        let step = Step { revision, catalogue, remove: Some(id.clone()), insert: None };
+        Ok(self.change(writer, step)?)
     }
 
     fn change(&self, writer: &mut Writer, step: Step) -> Result<Change, InsertError> {

@@ -165,7 +165,7 @@ impl Rules {
     }
 
     /// An event type by the name that a rule of the profile uses for it.
-    fn as_in_profile(&self, event_type: &EventType) -> EventType {
+    pub(crate) fn as_in_profile(&self, event_type: &EventType) -> EventType {
         let Some(known) = self.catalogue.find(event_type.as_str()) else {
             return event_type.clone();
         };

@@ -4,8 +4,8 @@ use super::history::{Choices, filter_text};
 use hooksieve::delivery::Sender;
 use hooksieve::event::{Event, TenantId};
 use hooksieve::matcher::{Access, Subscription, Verdict};
-use hooksieve::registry::{Limits, Registry, subscription};
-use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
+use hooksieve::registry::{Limits, PutErrorKind, Registry, subscription};
+use hooksieve::webhook::{Catalogue, Creation, Draft, Level, Rules, Webhook};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -104,10 +104,22 @@ pub fn program(bytes: &[u8]) -> usize {
     while !choices.done() {
         let tenant = *choices.pick(&TENANTS);
         let revision = match choices.below(3) {
-            0 => Some(choices.below(200) as u64),
+            0 => Some(match choices.below(200) {
+                199 => u64::MAX,
+                revision => revision as u64,
+            }),
             _ => None,
         };
         let found = twin.get_mut(tenant);
+        let at_the_end =
+            revision.is_none() && found.as_ref().is_some_and(|found| found.revision == u64::MAX);
+        if at_the_end {
+            no_revision_is_left(&registry, tenant, &mut choices);
+            if choices.below(4) == 0 {
+                assert!(registry.evict(tenant) && twin.remove(tenant).is_some());
+            }
+            continue;
+        }
         let news = |tenant: &Tenant| match revision {
             Some(revision) => (revision > tenant.revision).then_some(revision),
             None => Some(tenant.revision + 1),
@@ -210,6 +222,18 @@ pub fn program(bytes: &[u8]) -> usize {
     }
     snapshot_holds_all(&registry, &twin);
     hits
+}
+
+/// At the highest revision, a change without one is refused, and changes nothing.
+fn no_revision_is_left(registry: &Registry, tenant: &str, choices: &mut Choices<'_>) {
+    let before = registry.stats(tenant);
+    let error = match choices.below(3) {
+        0 => registry.put(tenant, webhook(choices), None).expect_err("no next revision"),
+        1 => registry.remove(tenant, "w1", None).expect_err("no next revision"),
+        _ => registry.load(tenant, [], None).expect_err("no next revision").error().clone(),
+    };
+    assert_eq!(error.kind(), PutErrorKind::NoRevision);
+    assert_eq!(registry.stats(tenant), before, "it stays as it was");
 }
 
 fn wanted(tenant: &Tenant, event: &Event<'_>, access: Access<'_>) -> Vec<String> {
@@ -327,6 +351,194 @@ fn sealed(bytes: &[u8]) -> Vec<u8> {
     let head = "{\"format\":\"hooksieve-snapshot\",\"version\":1}\n";
     let end = "{\"end\":true,\"tenants\":1}\n";
     [head.as_bytes(), &section, sum.as_bytes(), end.as_bytes()].concat()
+}
+
+/// Rules of one profile that differ in their catalogues: types that are missing, that support one
+/// level only, or that go by other names.
+static CATALOGUES: LazyLock<Vec<Rules>> = LazyLock::new(|| {
+    let reload = "com.qlik.v1.app.reload.finished";
+    let all = [
+        json!([{"name": "a"}, {"name": "b"}, {"name": reload}]),
+        json!([{"name": "a"}, {"name": reload}]),
+        json!([{"name": "a", "levels": ["tenant"]}, {"name": "b", "levels": ["user"]}]),
+        json!([{"name": "b", "newerName": reload}, {"name": "a", "newerName": "c"}]),
+        json!([{"name": "a", "newerName": "b"}, {"name": "c", "levels": []}]),
+        json!([{"name": "c", "newerName": "a"}, {"name": reload, "newerName": "b"}]),
+    ];
+    let catalogues = all.map(|types| {
+        let text = json!({"data": types}).to_string();
+        let catalogue = Catalogue::read(text.as_bytes()).expect("a catalogue");
+        [catalogue.with_renames(true), catalogue]
+    });
+    let rules = |catalogue| Rules::new(RULES.profile().clone(), catalogue);
+    catalogues.into_iter().flatten().map(rules).collect()
+});
+
+/// A webhook as far as some rules of [`CATALOGUES`] take it, created or read, with odd ids and texts.
+fn odd_webhook(choices: &mut Choices<'_>) -> Option<(usize, Webhook)> {
+    let made_by = choices.below(CATALOGUES.len());
+    let rules = &CATALOGUES[made_by];
+    let types = ["a", "b", "c", "com.qlik.v1.app.reload.finished"];
+    let types: Vec<&str> = (0..choices.below(3)).map(|_| *choices.pick(&types)).collect();
+    let text = *choices.pick(&["a", "", " ", "\u{1}\u{2028}\"\\", "ä€𝄞"]);
+    let filters =
+        ["", " ", "id eq \"a\"", "data.status eq \"ok\"", "id ne \"a\" or data.status ne \"ok\""];
+    let mut document = json!({
+        "name": format!("n{text}"), "eventTypes": types, "filter": choices.pick(&filters),
+        "url": choices.pick(&["https://a.example/", "https://A.example:443/ü?x#y"]),
+        "enabled": choices.below(4) > 0, "enableCloudEventDelivery": choices.below(2) > 0,
+        "description": text, "headers": {"X-A": "v"}, "origin": "automations",
+    });
+    if choices.below(2) == 0 {
+        document["level"] = Level::User.as_str().into();
+    }
+    match choices.below(4) {
+        0 => document["secret"] = "0123456789abcdef0123456789abcdef".into(),
+        1 => document["encryptedHeaders"] = json!({"X-B": "v"}),
+        _ => {}
+    }
+    let id = choices.pick(&["w1", "w2", "w3", "w4", "w5", "ä\n", ""]);
+    if choices.below(2) == 0 {
+        let creation = Creation::new(*id, text, std::time::UNIX_EPOCH.into());
+        let creation = if choices.below(2) == 0 { creation.of_tenant("t") } else { creation };
+        return Webhook::create(&document.into(), rules, creation).ok().map(|made| (made_by, made));
+    }
+    document["id"] = (*id).into();
+    document["disabledReason"] = text.into();
+    document["createdAt"] = "2026-01-31T09:00:00.000000001Z".into();
+    match choices.below(4) {
+        0 => document["createdByUserId"] = text.into(),
+        1 => document["secretKeyAdded"] = true.into(),
+        2 => document["encryptedHeaders"] = json!(["X-B"]),
+        _ => document["tenantId"] = (*choices.pick(&["t", "u"])).into(),
+    }
+    Webhook::read(&document.into(), rules).ok().map(|made| (made_by, made))
+}
+
+/// How often the law of [`accepted_is_readable`] had something to say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kept {
+    pub accepted: usize,
+    pub refused: usize,
+    /// Webhooks that new rules refused, and that were kept or skipped.
+    pub outdated: usize,
+}
+
+/// What a registry accepts, a registry of the same rules reads back from its snapshot. With other
+/// rules, all is kept that they accept: a snapshot skips the rest, and replacing the rules lists it.
+pub fn accepted_is_readable(bytes: &[u8]) -> Kept {
+    let mut choices = Choices(bytes);
+    let (first, second) = (choices.below(CATALOGUES.len()), choices.below(CATALOGUES.len()));
+    let (old, new) = (&CATALOGUES[first], &CATALOGUES[second]);
+    let mut kept = Kept::default();
+    POOL.with(|pool| {
+        let [registry, again, _] = &pool[first];
+        let other = &pool[second][2];
+        let replace =
+            |registry: &Registry, rules| registry.replace_rules(rules).expect("one profile");
+        registry.load("t", [], Some(choices.below(3) as u64)).expect("nothing is wrong");
+        let mut held = BTreeMap::new();
+        for _ in 0..8 {
+            let Some((made_by, webhook)) = odd_webhook(&mut choices) else { continue };
+            let put = registry.put("t", webhook.clone(), None);
+            let alone = again.load("t", [webhook.clone()], None);
+            assert_eq!(put.as_ref().err(), alone.as_ref().map_err(|error| error.error()).err());
+            again.evict("t");
+            match put {
+                Ok(_) => drop(held.insert(webhook.id().to_string(), webhook)),
+                Err(error) if error.kind() == PutErrorKind::OtherTenant => {}
+                Err(error) => {
+                    assert_eq!(error.kind(), PutErrorKind::Invalid);
+                    let unreadable = by_document(&webhook, old);
+                    assert!(unreadable, "{error}: readable, so that nothing is wrong with it");
+                    assert!(made_by != first, "{error}");
+                    kept.refused += 1;
+                }
+            }
+        }
+        kept.accepted += held.len();
+        let events = ["a", "b", "c", "com.qlik.v1.app.reload.finished"];
+        let events = events.map(|event_type| Event::new(RULES.profile().layout(), "t", event_type));
+        let hits = |registry: &Registry| {
+            let mut reader = registry.reader();
+            events.each_ref().map(|event| {
+                let answer = reader.matches(event, Access::Everyone).expect("it is loaded");
+                let mut ids: Vec<String> = answer.webhooks().map(|w| w.id().to_string()).collect();
+                ids.sort_unstable();
+                let verdicts = registry.verdicts(event, Access::Everyone).expect("it is loaded");
+                let hit = verdicts.webhooks.iter().filter(|(_, hit)| *hit == Verdict::Matched);
+                let mut matched: Vec<String> = hit.map(|(w, _)| w.id().to_string()).collect();
+                matched.sort_unstable();
+                assert_eq!(ids, matched, "index and specification agree on {event:?}");
+                ids
+            })
+        };
+        let all = |registry: &Registry| -> BTreeMap<String, Webhook> {
+            let all = registry.webhooks("t").expect("it is loaded").into_iter();
+            all.map(|webhook| (webhook.id().to_string(), (*webhook).clone())).collect()
+        };
+        let revision = |registry: &Registry| registry.stats("t").expect("it is loaded").revision;
+        assert_eq!(all(registry), held);
+        let mut snapshot = Vec::new();
+        registry.write_snapshot(&mut snapshot).expect("a vector takes all");
+        let loaded = again.read_snapshot(&*snapshot).expect("what was accepted is read back");
+        assert_eq!((loaded.tenants, loaded.webhooks), (1, held.len()));
+        assert_eq!((all(again), revision(again)), (held.clone(), revision(registry)));
+        assert_eq!(hits(again), hits(registry), "the same events match");
+
+        // The same under other rules, now and then, since it takes a walk over all shards.
+        if choices.below(5) > 0 {
+            for registry in [registry, again] {
+                registry.evict("t");
+            }
+            return;
+        }
+        let restored = other.read_snapshot_skipping(&*snapshot).expect("it is whole");
+        let skipped: Vec<String> =
+            restored.skipped.iter().map(|one| one.id().expect("it has one").to_string()).collect();
+        let refused = replace(registry, new);
+        let listed: Vec<String> =
+            refused.iter().map(|one| one.webhook().id().to_string()).collect();
+        assert_eq!(listed, {
+            let mut ids = skipped.clone();
+            ids.sort_unstable();
+            ids
+        });
+        assert_eq!(all(registry), held, "what is refused stays");
+        let mut taken = held.clone();
+        taken.retain(|id, _| !skipped.contains(id));
+        assert_eq!((all(other), revision(other)), (taken, revision(registry)));
+        assert_eq!(restored.loaded.webhooks + skipped.len(), held.len());
+        for (found, kept) in hits(other).iter().zip(hits(registry)) {
+            let valid: Vec<String> = kept.into_iter().filter(|id| !skipped.contains(id)).collect();
+            assert_eq!(*found, valid, "a webhook that is valid is indexed by the new rules");
+        }
+        other.evict("t");
+        let strict = other.read_snapshot(&*snapshot);
+        assert_eq!(strict.is_ok(), skipped.is_empty(), "{strict:?}");
+        for (id, webhook) in &held {
+            let put = registry.put("t", webhook.clone(), None);
+            assert_eq!(put.is_err(), skipped.contains(id), "later changes are checked: {put:?}");
+        }
+        kept.outdated += skipped.len();
+        for registry in [registry, again, other] {
+            registry.evict("t");
+        }
+        assert_eq!(replace(registry, old), [], "there is nothing to refuse");
+    });
+    kept
+}
+
+/// Whether rules refuse the stored form of a webhook.
+fn by_document(webhook: &Webhook, rules: &Rules) -> bool {
+    let text = serde_json::to_vec(&webhook.stored()).expect("JSON");
+    Draft::read(&text).and_then(|draft| Webhook::read(&draft, rules)).is_err()
+}
+
+thread_local! {
+    /// Registries without tenants for each rules, as [`EMPTY`].
+    static POOL: Vec<[Registry; 3]> =
+        CATALOGUES.iter().map(|rules| std::array::from_fn(|_| Registry::new(rules))).collect();
 }
 
 /// A webhook as a snapshot holds it, to begin with.

@@ -141,7 +141,7 @@ impl Dispatch {
         self.webhook(caller, id)?;
         let stamp = Stamp::new(caller.user.as_str(), now());
         let change = |webhook: &Webhook| {
-            Self::allowed(caller, changed(webhook, self.registry.rules(), stamp)?)
+            Self::allowed(caller, changed(webhook, &self.registry.rules(), stamp)?)
         };
         Ok(put(&self.registry.update(caller.tenant.as_str(), id, None, change)?))
     }
@@ -198,7 +198,7 @@ async fn create(State(server): Server, caller: Caller, body: Bytes) -> Answer {
     let draft = Draft::read(&body)?;
     let new = Creation::new(server.id("w"), caller.user.as_str(), now());
     let new = new.of_tenant(caller.tenant.as_str());
-    let webhook = Webhook::create(&draft, server.registry.rules(), new)?;
+    let webhook = Webhook::create(&draft, &server.registry.rules(), new)?;
     let webhook = Dispatch::allowed(&caller, webhook)?;
     let (revision, shown) = put(&server.registry.put(caller.tenant.as_str(), webhook, None)?);
     Ok((StatusCode::CREATED, revision, shown).into_response())
