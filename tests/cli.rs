@@ -621,12 +621,12 @@ fn a_live_stream_is_answered_line_by_line() {
     });
     for number in [1, 2] {
         writeln!(stdin, "{}", sample(number)).unwrap();
-        let answer = lines.recv_timeout(std::time::Duration::from_secs(20));
+        let answer = lines.recv();
         assert!(answer.is_ok_and(|line| line.contains("wh-all-reloads")), "event {number}");
     }
     // The rest of a line may take its time.
     write!(stdin, "{}\n{{\"ty", sample(2)).unwrap();
-    let answer = lines.recv_timeout(std::time::Duration::from_secs(20));
+    let answer = lines.recv();
     assert!(answer.is_ok(), "the event before a line that is not complete");
     drop(stdin);
     child.wait().unwrap();

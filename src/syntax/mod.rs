@@ -31,6 +31,7 @@ mod expr;
 mod limits;
 mod parse;
 mod print;
+mod steps;
 mod token;
 mod tree;
 

@@ -1,6 +1,7 @@
 //! The words of the grammar, with nom: attribute paths, literals, white space. All but strings with
 //! escapes are read as bytes, which say as much here and are cheaper than characters.
 
+use super::steps;
 use super::tree::Literal;
 use nom::branch::alt;
 use nom::bytes::complete::{tag, tag_no_case, take_while, take_while_m_n, take_while1};
@@ -106,6 +107,7 @@ fn run<'t>(wanted: u8) -> impl Fn(&'t [u8]) -> Parsed<'t> {
 /// As `take` of nom, which is a call of its own.
 #[inline]
 fn split(text: &[u8], length: usize) -> Parsed<'_> {
+    steps::count(length);
     let (token, rest) = text.split_at_checked(length).unwrap_or((text, &[]));
     Ok((rest, token))
 }
@@ -231,6 +233,7 @@ pub(super) fn string(text: &str) -> Piecewise<'_, String> {
         content
     })
     .parse(body)?;
+    steps::count(body.len() - rest.len());
     match rest.chars().next() {
         Some('"') => value(content, char('"')).parse(rest),
         Some('\\') | None => fault(text, FaultKind::Unclosed),

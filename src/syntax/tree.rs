@@ -1,6 +1,6 @@
 //! The flat tree, and how it grows: a group gets its node once it has a second operand.
 
-use super::{CompareOp, ExprRef, Span};
+use super::{CompareOp, ExprRef, Span, steps};
 use std::borrow::Cow;
 
 /// A tree in prefix order, over the text that it was parsed from.
@@ -196,6 +196,7 @@ impl<'t> Builder<'t> {
         if group.kept {
             self.flatten(operand, kind);
         } else if !self.is(operand, kind) {
+            steps::count(self.tree.nodes.len() - group.at);
             self.tree.nodes.insert(group.at, Node::new(kind, Span::default()));
         }
     }
@@ -211,6 +212,7 @@ impl<'t> Builder<'t> {
     /// Takes the brackets away round an operand that is a group of the same kind.
     fn flatten(&mut self, operand: usize, kind: Kind) {
         if self.is(operand, kind) {
+            steps::count(self.tree.nodes.len() - operand);
             self.tree.nodes.remove(operand);
         }
     }

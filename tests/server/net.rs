@@ -13,7 +13,6 @@ use serde_json::Value;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub async fn serve(router: Router) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -48,9 +47,9 @@ pub fn outgoing(receivers: Vec<SocketAddr>) -> dispatch::Client {
             Ok(Response { status: head.status, headers: head.headers, body })
         };
         Box::pin(async move {
-            let done = tokio::time::timeout(Duration::from_secs(30), exchange).await;
-            let told = |error: Box<dyn std::error::Error + Send + Sync>| error.to_string();
-            done.map_err(|_| "no answer within 30 seconds".to_owned())?.map_err(told)
+            // Without a deadline, which a server would have: no test is to depend on the time.
+            let message = |error: Box<dyn std::error::Error + Send + Sync>| error.to_string();
+            exchange.await.map_err(message)
         })
     })
 }

@@ -4,22 +4,21 @@ use crate::events::{self, Random, TENANTS};
 use crate::net::Asker;
 use crate::receiver::{Arrival, Notes};
 use crate::reference::{Reference, compared};
-use crate::traffic::{Traffic, Until};
+use crate::traffic::{EVENTS_PER_CHANGE, Traffic, Until};
 use crate::{HOOKS, Stage, stage};
 use hooksieve::webhook::MAX_PER_USER;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-/// The events of several tenants from several tasks, while others change the webhooks. By default
-/// some thousand, or for `HOOKSIEVE_PROOF_SECONDS`.
+/// The events of several tenants from several tasks, while others change the webhooks: 1,200 events,
+/// or as many as `HOOKSIEVE_PROOF_EVENTS` says, and a change for each four.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_reaches_exactly_the_webhooks_that_want_it_at_its_revision() {
-    let seconds = std::env::var("HOOKSIEVE_PROOF_SECONDS").map_or(0, |text| text.parse().unwrap());
+    let events = std::env::var("HOOKSIEVE_PROOF_EVENTS").map_or(0, |text| text.parse().unwrap());
+    let events = events.max(1_200);
     let Stage { server, api, intake, notes } = stage(Notes::default()).await;
-    let start = Instant::now();
-    let until = Until { events: 1_200, changes: 300, end: start + Duration::from_secs(seconds) };
+    let until = Until { events, changes: events / EVENTS_PER_CHANGE };
     let traffic = Arc::new(Traffic::new(api.clone(), intake, until));
     for (seed, tenant) in TENANTS.into_iter().enumerate() {
         let mut random = Random(seed as u64);
@@ -31,7 +30,6 @@ async fn every_event_reaches_exactly_the_webhooks_that_want_it_at_its_revision()
         }
     }
     traffic.begin();
-    let begin = Instant::now();
     let before = traffic.done.log.lock().unwrap().len();
     let mut tasks = tokio::task::JoinSet::new();
     for (seed, tenant) in TENANTS.into_iter().cycle().take(3 * TENANTS.len()).enumerate() {
@@ -46,19 +44,14 @@ async fn every_event_reaches_exactly_the_webhooks_that_want_it_at_its_revision()
         done.unwrap();
     }
     server.drained().await;
-    let took = begin.elapsed();
 
     assert_eq!(*notes.faults.lock().unwrap(), [] as [String; 0]);
     let counts = verify(&api, &traffic, &notes).await;
-    let Counts { events, deliveries, .. } = counts;
     let changes = counts.changes - before;
     let refused = std::mem::take(&mut *traffic.done.refused.lock().unwrap());
     println!("{counts:#?}, of which {before} changes came first; refused: {refused:?}");
-    let rate = |count: usize| count as f64 / took.as_secs_f64();
-    let (each, made, sent) = (rate(events), rate(changes), rate(deliveries));
-    println!("in {took:.1?}: {each:.0} events, {made:.0} changes, {sent:.0} deliveries a second");
-
-    assert!(events >= 1_200 && changes >= 300 && deliveries >= 3_000);
+    assert!(counts.events as u64 >= events && changes as u64 >= until.changes);
+    assert!(counts.deliveries >= 3_000);
     assert!(counts.revisions >= 50, "changes while events flow");
     assert!(counts.signed >= 500 && counts.converted >= 500 && counts.of_users >= 100);
     assert!(refused.contains_key("registry-too-many") && refused.contains_key("not-found"));

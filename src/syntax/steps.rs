@@ -1,0 +1,93 @@
+//! Counts the parser's work in unit tests: bytes that a run of characters takes, and nodes that move.
+//!
+//! A walk that comes back to the same bytes, or moves the same nodes, once for each term would be
+//! quadratic: it shows in a count on every machine, however busy.
+
+#[cfg(not(test))]
+#[inline(always)]
+pub(super) fn count(_: usize) {}
+
+#[cfg(test)]
+pub(super) use tests::count;
+
+#[cfg(test)]
+mod tests {
+    use crate::syntax::{Limits, parse::parse};
+    use std::cell::Cell;
+
+    thread_local! {
+        static STEPS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(in crate::syntax) fn count(steps: usize) {
+        STEPS.set(STEPS.get() + steps);
+    }
+
+    /// The steps that a text takes, accepted or not.
+    fn steps(text: &str) -> usize {
+        let limits =
+            Limits::default().with_bytes(usize::MAX).with_depth(usize::MAX).with_terms(usize::MAX);
+        STEPS.set(0);
+        let accepted = parse(text, limits).is_ok();
+        let steps = STEPS.get();
+        assert!(steps > 0 || !accepted, "steps are counted");
+        steps
+    }
+
+    #[test]
+    fn parsing_takes_steps_in_proportion_to_the_text() {
+        let scale = if cfg!(miri) { 20 } else { 20_000 };
+        let quoted = |inner: &str, close: &str| format!("id eq \"{}{close}", inner.repeat(scale));
+        let texts = [
+            "(".repeat(scale),
+            "not(".repeat(scale),
+            "a[b pr or ".repeat(scale),
+            ")".repeat(scale),
+            quoted("x", "\""),
+            quoted("x", ""),
+            quoted("\\u0041", "\""),
+            quoted("\\n", ""),
+            "id eq \"x\" or ".repeat(scale),
+            vec!["id eq \"x\""; scale].join(" or "),
+            vec!["a pr"; scale].join(" or "),
+            vec!["a pr"; scale].join(" and "),
+            vec!["a pr and b pr"; scale].join(" or "),
+            vec!["not(a pr)"; scale].join(" or "),
+            vec!["a[b pr]"; scale].join(" or "),
+            vec!["(a pr)"; scale].join(" and "),
+            vec!["(a pr or b pr)"; scale].join(" or "),
+            vec!["(a pr and b pr)"; scale].join(" and "),
+            "a:".repeat(scale),
+            "a.".repeat(scale),
+            " ".repeat(scale),
+            format!("id eq {}", "é".repeat(scale)),
+            format!("id eq {}", "9".repeat(scale)),
+        ];
+        for text in texts {
+            let (steps, bytes) = (steps(&text), text.len());
+            let shown: String = text.chars().take(30).collect();
+            assert!(steps <= 4 * bytes + 100, "{steps} steps for {bytes} bytes of {shown}");
+        }
+    }
+
+    /// A group's node is put before operands that are read already, and removed from between others:
+    /// each time the nodes after it move, at most twice for each level of brackets.
+    #[test]
+    fn groups_move_nodes_at_most_twice_for_each_level() {
+        let terms = if cfg!(miri) { 50 } else { 2_000 };
+        let many = vec!["a pr"; terms].join(" or ");
+        for (opening, closing) in [("(", ") or b pr and c pr"), ("b pr and c pr or (", ")")] {
+            for other in [(opening, closing), ("(", ") and d pr"), ("d pr or (", ")")] {
+                let mut text = many.clone();
+                for depth in 0..Limits::MAX_DEPTH {
+                    let (before, after) = if depth % 2 == 0 { (opening, closing) } else { other };
+                    text = format!("{before}{text}{after}");
+                }
+                let nodes = terms + 4 * Limits::MAX_DEPTH;
+                let most = 4 * text.len() + 2 * Limits::MAX_DEPTH * nodes;
+                let steps = steps(&text);
+                assert!(steps <= most, "{steps} steps, more than {most}");
+            }
+        }
+    }
+}
