@@ -1,5 +1,6 @@
 //! One envelope into the other. Where each attribute stands is said by [`TABLE`] alone.
 
+use super::value::{held, is_base64};
 use hashbrown::{HashMap, HashSet};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -24,12 +25,13 @@ const fn extension(cloud: &'static str, legacy: &'static [&'static str]) -> Attr
 }
 
 /// In the order in which they are written. Of several spellings the first is written.
-const TABLE: [Attribute; 11] = [
+const TABLE: [Attribute; 12] = [
     own("id", &["eventId", "eventID"]),
     own("source", &["source"]),
     own("type", &["eventType"]),
     own("time", &["eventTime"]),
     own("datacontenttype", &["contentType"]),
+    own("dataschema", &["schemaURL"]),
     own("eventtypeversion", &["eventTypeVersion"]),
     extension("tenantid", &["tenantId", "tenantid"]),
     extension("userid", &["userId", "userid"]),
@@ -70,12 +72,12 @@ fn is_text(value: &str) -> bool {
     value.starts_with('"') && value != "\"\""
 }
 
-/// What CloudEvents 1.0 has types for: strings, numbers, `true` and `false`.
 fn is_scalar(value: &str) -> bool {
     !value.starts_with(['{', '[', 'n'])
 }
 
-/// A name as CloudEvents 1.0 has it, if it can be one.
+/// A name as CloudEvents 1.0 has it, if it can be one: letters in lower case, and digits. Names
+/// of more than 20 characters, which should not be, are kept.
 fn attribute_name<'n>(name: &Cow<'n, str>) -> Option<Cow<'n, str>> {
     let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
     is_name.then(|| match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -84,40 +86,64 @@ fn attribute_name<'n>(name: &Cow<'n, str>) -> Option<Cow<'n, str>> {
     })
 }
 
-/// Whether CloudEvents 1.0 has another use for a name than an extension's.
+/// Whether CloudEvents 1.0 has another use for a name than an extension's. `dataschema` has the
+/// same use wherever an event keeps it.
 fn is_reserved(name: &str) -> bool {
-    OTHERS.contains(&name) || TABLE.iter().any(|attribute| attribute.cloud == name)
+    let is_of_table = || TABLE.iter().any(|attribute| attribute.cloud == name);
+    OTHERS.contains(&name) || (is_of_table() && name != "dataschema")
 }
 
-/// As CloudEvents 1.0; `None` for bytes that are no JSON object.
+/// As CloudEvents 1.0; `None` for bytes that are no JSON object, and for an event whose type no
+/// CloudEvent can have.
 pub(super) fn to_cloud_events(bytes: &[u8]) -> Option<Vec<u8>> {
     let event = Envelope::read(bytes)?;
     let mut out = Object::open(bytes.len());
     out.add("specversion".into(), "\"1.0\"");
     for attribute in &TABLE {
-        match (attribute.cloud, attribute.value(&event)) {
-            // Both are required, and not empty.
-            ("id", value) if !value.is_some_and(is_text) => {
-                out.add("id".into(), &derived_id(bytes))
-            }
-            ("source", value) if !value.is_some_and(is_text) => {
-                out.add("source".into(), "\"unknown\"")
-            }
-            // What has a grammar is there as text, or not at all.
-            ("time" | "datacontenttype", value) if !value.is_some_and(is_text) => {}
-            (name, Some(value)) => out.add(name.into(), value),
-            (_, None) => {}
+        let value = attribute.value(&event).and_then(|value| held(attribute.cloud, value));
+        let value = match (attribute.cloud, value) {
+            ("id", None) => Some(derived_id(bytes).into()),
+            ("source", None) => Some("\"unknown\"".into()),
+            ("type", None) => return None,
+            (_, value) => value,
+        };
+        value.into_iter().for_each(|value| out.add(attribute.cloud.into(), &value));
+    }
+    let rest: Vec<_> =
+        event.rest().filter_map(|(name, value)| Extension::of(name, value)).collect();
+    let exact: HashSet<_> = rest.iter().filter(|it| it.is_exact).map(|it| &it.name).collect();
+    for extension in &rest {
+        if extension.is_exact || !exact.contains(&extension.name) {
+            out.add(extension.name.clone(), &extension.value);
         }
     }
-    for (name, value) in event.rest() {
-        if let Some(name) = attribute_name(name).filter(|_| is_scalar(value))
-            && !is_reserved(&name)
-        {
-            out.add(name, value);
-        }
+    if let Some((name, value)) = payload(&event) {
+        out.add(name.into(), value);
     }
-    out.add_data(&event);
     Some(out.close())
+}
+
+/// An attribute that the table does not know, as CloudEvents 1.0 holds it.
+struct Extension<'e> {
+    name: Cow<'e, str>,
+    /// Whether the event has this very name, and not one with letters in upper case.
+    is_exact: bool,
+    value: Cow<'e, str>,
+}
+
+impl<'e> Extension<'e> {
+    fn of(written: &Cow<'e, str>, value: &'e str) -> Option<Self> {
+        let name = attribute_name(written).filter(|name| !is_reserved(name))?;
+        let value = held(&name, value)?;
+        Some(Self { is_exact: name == *written, name, value })
+    }
+}
+
+/// The payload's member. CloudEvents 1.0 has one of the two only: `data`, unless that is `null`.
+fn payload<'e>(event: &Envelope<'e>) -> Option<(&'static str, &'e str)> {
+    let [data, base64] = DATA.map(|name| event.members.get(name).map(|value| (name, value)));
+    let base64 = base64.filter(|(_, value)| is_base64(value));
+    data.filter(|(_, value)| *value != "null").or(base64).or(data)
 }
 
 /// In the legacy envelope; `None` for bytes that are no JSON object.

@@ -37,6 +37,8 @@ mod list;
 mod payload;
 mod record;
 mod signature;
+mod uri;
+mod value;
 
 pub use list::List;
 pub(crate) use payload::Kind;
@@ -116,7 +118,7 @@ impl Sender {
     #[must_use]
     pub fn resend(&self, webhook: &Arc<Webhook>, delivery: &Delivery) -> Request {
         let body = delivery.body().clone();
-        self.request(webhook, &Payload::fixed(delivery.event_type().as_str(), body))
+        self.request(webhook, &Payload::verbatim(delivery.event_type().as_str(), body))
     }
 }
 

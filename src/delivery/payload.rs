@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 /// What is sent of an event: its own bytes, or the event in the other envelope.
 ///
-/// The other form is made when the first webhook asks for it, and shared by all requests. Cheap
-/// to clone: clones are the same.
+/// The other form is made when the first webhook asks for it, and shared by all requests. A clone
+/// takes a few nanoseconds and shares state.
 ///
 /// | as CloudEvents 1.0 | in the legacy envelope |
 /// | --- | --- |
@@ -17,24 +17,38 @@ use std::sync::{Arc, OnceLock};
 /// | `type` | `eventType` |
 /// | `time` | `eventTime` |
 /// | `datacontenttype` | `contentType` |
+/// | `dataschema` | `schemaURL` |
 /// | `eventtypeversion` | `eventTypeVersion` |
 /// | `tenantid`, `userid`, `ownerid`, `spaceid`, `toplevelresourceid` | `extensions.tenantId`, `.userId`, `.ownerId`, `.spaceId`, `.topLevelResourceId` |
 /// | any other attribute | `extensions`, by the same name |
 ///
 /// Values and `data` are copied as they are written. Of several places of an attribute the first
 /// that holds a string which is not empty counts, those of CloudEvents 1.0 first, as in reading;
-/// so a converted event reads as the same event, by the
-/// places of [`Profile::webhook`](crate::filter::Profile::webhook). As CloudEvents 1.0 an event
+/// so a converted event reads as the same event, by the places of
+/// [`Profile::webhook`](crate::filter::Profile::webhook).
 ///
-/// - without an `id` has one derived from its bytes, and without a `source` the source `unknown`;
-/// - has the names of its extensions in lower case;
-/// - has nothing of what has no place there: extensions that are objects, arrays or `null`, whose
-///   names are not letters and digits, or whose names mean something else there, such as `time`;
-/// - has the version `1.0`, whichever `1.x` it had before it was converted to the legacy envelope.
+/// An event that becomes CloudEvents 1.0 is valid by its
+/// [specification](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md) and its
+/// published JSON schema. What an attribute cannot hold is left out:
 ///
-/// A time or content type that is no string, or an empty one, is left out, too. In the legacy
-/// envelope it has nothing that is `null`, no `extensions` that are no object, and no attributes of
-/// other names that mean something in `extensions`, such as `tenantId`.
+/// | member | what becomes of it |
+/// | --- | --- |
+/// | `id` | a string that is not empty, or else derived from the event's bytes: the same bytes, the same id |
+/// | `source` | percent-encoded where it is no URI reference (RFC 3986); `unknown` where it is missing, empty or no string |
+/// | `time` | left out unless it is a date and time of RFC 3339: a day that exists, and second 60 only at the end of June or December in UTC |
+/// | `datacontenttype` | left out unless it is a media type (RFC 2046) |
+/// | `dataschema` | left out unless it is an absolute URI without a fragment (RFC 3986 section 4.3) |
+/// | `subject` | left out unless it is a string that is not empty |
+/// | any string | left out with control characters or noncharacters in it, even where events are read by it |
+/// | a number that is no integer of 32 bits | a string of the number as written; left out as a tenant, owner, space or top-level resource, which would be read from it |
+/// | an object, an array, `null` | left out |
+/// | names | in lower case; left out unless made of ASCII letters and digits, or if CloudEvents gives them another meaning, such as `time` in `extensions`; a name in lower case wins over one that becomes it |
+/// | `data_base64` | left out unless it is a string in Base64, or where `data` is present and not `null` |
+/// | `specversion` | `1.0`, whichever `1.x` it was before it was converted to the legacy envelope |
+///
+/// An event whose type has control characters cannot be a CloudEvent and goes out as it came. In
+/// the legacy envelope an event has nothing that is `null`, no `extensions` that are no object, and
+/// no attributes of other names that mean something in `extensions`, such as `tenantId`.
 #[derive(Clone, Debug)]
 pub struct Payload(Arc<Inner>);
 
@@ -46,18 +60,19 @@ struct Inner {
     other: OnceLock<Option<Bytes>>,
 }
 
-/// What of an event is kept beside its bytes.
+/// What of an event is kept in addition to its bytes.
 #[derive(Debug)]
 pub(crate) struct Kind {
     /// In place, unless it is uncommonly long.
     event_type: SmallVec<[u8; 64]>,
-    form: Form,
+    /// The envelope; `None` for what is never converted.
+    form: Option<Form>,
 }
 
 impl Kind {
     pub(crate) fn of(event: &Event<'_>) -> Self {
         let event_type = SmallVec::from_slice(event.event_type().as_bytes());
-        Self { event_type, form: event.form() }
+        Self { event_type, form: Some(event.form()) }
     }
 }
 
@@ -69,12 +84,23 @@ impl Payload {
         Self::of(Kind::of(event), bytes.into())
     }
 
-    /// One that goes out as it is.
-    pub(super) fn fixed(event_type: &str, bytes: Bytes) -> Self {
-        Self::of(
-            Kind { event_type: SmallVec::from_slice(event_type.as_bytes()), form: Form::Mixed },
-            bytes,
-        )
+    /// A payload that is sent to every webhook as it is, never converted.
+    ///
+    /// For what a server has no event for, such as a test message. The bytes may be anything; they
+    /// are signed as they are, and a [`Delivery`](super::Delivery) keeps them. `Content-Type` is
+    /// `application/json` all the same.
+    ///
+    /// ```
+    /// use hooksieve::delivery::Payload;
+    ///
+    /// let payload = Payload::verbatim("ping", "{\"eventType\": \"ping\"}");
+    /// assert_eq!(payload.event_type(), "ping");
+    /// assert_eq!(payload.cloud_event(), payload.legacy());
+    /// ```
+    #[must_use]
+    pub fn verbatim(event_type: &str, bytes: impl Into<Bytes>) -> Self {
+        let event_type = SmallVec::from_slice(event_type.as_bytes());
+        Self::of(Kind { event_type, form: None }, bytes.into())
     }
 
     pub(crate) fn of(kind: Kind, own: Bytes) -> Self {
@@ -88,12 +114,12 @@ impl Payload {
         std::str::from_utf8(&self.0.kind.event_type).unwrap_or_default()
     }
 
-    /// As CloudEvents 1.0; an event in the mixed form as it is.
+    /// As CloudEvents 1.0; an event in the mixed form, and what is verbatim, as it is.
     #[must_use]
     pub fn cloud_event(&self) -> &Bytes {
         match self.0.kind.form {
-            Form::CloudEvents | Form::Mixed => &self.0.own,
-            Form::Legacy => self.other(convert::to_cloud_events),
+            Some(Form::Legacy) => self.other(convert::to_cloud_events),
+            Some(Form::CloudEvents | Form::Mixed) | None => &self.0.own,
         }
     }
 
@@ -101,21 +127,21 @@ impl Payload {
     /// as it is.
     pub(super) fn is_cloud_event(&self) -> bool {
         match self.0.kind.form {
-            Form::CloudEvents => true,
-            Form::Mixed => false,
-            Form::Legacy => {
+            Some(Form::CloudEvents) => true,
+            Some(Form::Mixed) | None => false,
+            Some(Form::Legacy) => {
                 let _ = self.cloud_event();
                 self.0.other.get().is_some_and(Option::is_some)
             }
         }
     }
 
-    /// In the legacy envelope; an event in the mixed form as it is.
+    /// In the legacy envelope; an event in the mixed form, and what is verbatim, as it is.
     #[must_use]
     pub fn legacy(&self) -> &Bytes {
         match self.0.kind.form {
-            Form::Legacy | Form::Mixed => &self.0.own,
-            Form::CloudEvents => self.other(convert::to_legacy),
+            Some(Form::CloudEvents) => self.other(convert::to_legacy),
+            Some(Form::Legacy | Form::Mixed) | None => &self.0.own,
         }
     }
 

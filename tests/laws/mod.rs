@@ -13,7 +13,9 @@
 )]
 
 pub mod analysis;
+pub mod cloud_events;
 pub mod delivery;
+pub mod echoes;
 pub mod event;
 pub mod history;
 pub mod registry;
