@@ -11,12 +11,14 @@
 mod laws;
 
 use hooksieve::delivery::{
-    Delivery, List, MessageId, Payload, RETENTION, Request, Response, Sender, StandardHeaders,
-    Status, VerifyError, verify, whsec,
+    Delivery, List, MessageId, OMITTED, Payload, RETENTION, Request, Response, Sender,
+    StandardHeaders, Status, VerifyError, verify, whsec,
 };
 use hooksieve::filter::Profile;
 use hooksieve::webhook::{Creation, Draft, Rules, Timestamp, Webhook};
 use http::{HeaderMap, StatusCode};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, UNIX_EPOCH};
@@ -298,6 +300,244 @@ fn nothing_secret_is_shown() {
     ];
     for text in texts {
         assert!(!text.contains("s3cr3t") && !text.contains("0123456789abcdef0"), "{text}");
+    }
+}
+
+/// A record of a request of the webhook, and of a response with these headers.
+fn record_of(draft: Value, response: &[(&str, &str)]) -> Value {
+    let mut whole = json!({"name": "n", "url": "https://hooks.example.com/", "eventTypes": []});
+    for (name, value) in draft.as_object().unwrap() {
+        whole[name] = value.clone();
+    }
+    let request =
+        Sender::default().request(&created(whole), &payload(br#"{"type":"x","tenantid":"t"}"#));
+    let mut headers = HeaderMap::new();
+    for (name, value) in response {
+        let name: http::HeaderName = name.parse().unwrap();
+        headers.append(name, value.parse().unwrap());
+    }
+    let response = Response { status: StatusCode::OK, headers, body: "".into() };
+    laws::echoes::nothing_secret(&request, &response);
+    serde_json::to_value(Delivery::new("d1", &request, at(0), Ok(&response))).unwrap()
+}
+
+/// Which of the headers of a response a record omits.
+fn omitted(secret: &str, response: &[(&str, &str)]) -> Vec<String> {
+    let record = record_of(json!({"encryptedHeaders": {"Authorization": secret}}), response);
+    let headers = record["response"]["headers"].as_object().unwrap();
+    headers.iter().filter(|(_, value)| *value == OMITTED).map(|(name, _)| name.clone()).collect()
+}
+
+#[test]
+fn omits_a_secret_in_several_header_lines() {
+    let secret = "Digest username=\"u\", response=\"66a9f0\", nc=00000001";
+    let split = [
+        ("x-echo", "Digest username=\"u\""),
+        ("x-echo", "response=\"66a9f0\""),
+        ("x-echo", "nc=00000001"),
+    ];
+    assert_eq!(omitted(secret, &split), ["x-echo"]);
+    assert_eq!(omitted("abc, def", &[("x-echo", "abc"), ("x-echo", "def")]), ["x-echo"]);
+    assert_eq!(omitted("abc,def", &[("x-echo", "abc"), ("x-echo", "def")]), ["x-echo"]);
+    assert_eq!(omitted("Bearer s3cr3t", &[("x-echo", "s3c"), ("x-echo", "r3t")]), ["x-echo"]);
+    assert_eq!(omitted(secret, &[("x-part", "response=\"66a9f0\"")]), ["x-part"], "a part of it");
+    assert!(omitted("Bearer s3cr3t", &[("x-a", "s3c"), ("x-b", "r3t")]).is_empty(), "two headers");
+}
+
+#[test]
+fn omits_what_follows_a_scheme_after_any_blanks() {
+    for secret in ["Bearer k3y", "Bearer   k3y", "Bearer\tk3y", "Bearer \t k3y"] {
+        for echo in
+            ["k3y", "Bearer k3y", "bearer\tk3y", "BEARER    k3y", "you sent \"k3y\"!", "K3Y"]
+        {
+            assert_eq!(omitted(secret, &[("x-echo", echo)]), ["x-echo"], "{secret} {echo}");
+        }
+        assert!(omitted(secret, &[("x-other", "Bearer monk3y")]).is_empty(), "inside of a word");
+    }
+    let basic = "Basic dXNlcjpwdw==";
+    for echo in ["dXNlcjpwdw==", "dXNlcjpwdw", "basic  dXNlcjpwdw==", "got:dXNlcjpwdw==."] {
+        assert_eq!(omitted(basic, &[("x-echo", echo)]), ["x-echo"], "{echo}");
+    }
+    let others = [("www-authenticate", "Basic realm=\"hooks\""), ("x-short", "dXNlcjpw")];
+    assert!(omitted(basic, &others).is_empty());
+}
+
+#[test]
+fn omits_plain_headers_of_the_request_that_hold_a_secret() {
+    let record = record_of(
+        json!({
+            "headers": {"X-Same": "Bearer s3cr3t", "X-Token": "s3cr3t", "X-In": "a/s3cr3t/b", "X-Team": "data"},
+            "encryptedHeaders": {"Authorization": "Bearer s3cr3t"},
+        }),
+        &[],
+    );
+    assert_eq!(
+        record["request"]["headers"],
+        json!({
+            "Authorization": OMITTED, "X-Same": OMITTED, "X-Token": OMITTED, "X-In": OMITTED,
+            "X-Team": "data", "Content-Type": "application/json", "User-Agent": "Qlik Webhook",
+        })
+    );
+}
+
+#[test]
+fn omits_the_signing_secret() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let response =
+        [("x-echo", secret), ("x-whsec", &whsec(secret)), ("x-other", "0123456789abcdef")];
+    let record = record_of(json!({"secret": secret, "headers": {"X-Same": secret}}), &response);
+    let expected = json!({"x-echo": OMITTED, "x-whsec": OMITTED, "x-other": "0123456789abcdef"});
+    assert_eq!(record["response"]["headers"], expected);
+    assert_eq!(record["request"]["headers"]["X-Same"], OMITTED);
+}
+
+#[test]
+fn omits_the_name_of_a_response_header_that_holds_a_secret() {
+    let response = [("x-s3cr3t", "1"), ("s3cr3t", "2"), ("x-other", "3")];
+    let record = record_of(json!({"encryptedHeaders": {"X-Key": "s3cr3t"}}), &response);
+    assert_eq!(record["response"]["headers"], json!({"x-other": "3", OMITTED: OMITTED}));
+}
+
+/// A short secret is in half of all texts; it is not searched inside of words.
+#[test]
+fn finds_a_short_secret_as_a_word() {
+    let found = |value| !omitted("k", &[("x-echo", value)]).is_empty();
+    assert!(found("k") && found("a k b") && found("token=k;") && found("\"k\""));
+    assert!(!found("ok") && !found("k3y") && !found("talking"));
+    assert_eq!(omitted("a-a", &[("x-echo", "xa-a-a")]), ["x-echo"], "overlapping");
+    assert!(omitted("----", &[("x-other", "---")]).is_empty());
+    assert_eq!(omitted("----", &[("x-echo", "a----b")]), ["x-echo"]);
+}
+
+/// Without it the message could not be sent again as the same one.
+#[test]
+fn keeps_the_id_of_a_message_that_holds_a_secret() {
+    let webhook = created(json!({
+        "name": "n", "url": "https://hooks.example.com/", "eventTypes": [],
+        "secret": "0123456789abcdef0123456789abcdef", "encryptedHeaders": {"X-Key": "msg_"},
+    }));
+    let request = Sender::default().request(&webhook, &payload(br#"{"type":"x","tenantid":"t"}"#));
+    let id = MessageId::new("msg_1").unwrap();
+    let request = request.with_standard_headers(&id, at(0));
+    let delivery = Delivery::new("d1", &request, at(0), Err("refused"));
+    assert_eq!(delivery.message_id(), Some(id));
+}
+
+/// What a receiver may make of a value.
+fn echo(value: &str, how: u8, at: usize) -> Vec<String> {
+    let blanks = [' ', '\t'];
+    let key = value.split_once(blanks).map_or(value, |(_, rest)| rest.trim_matches(blanks));
+    let (left, right) = value.split_at(at.min(value.len()));
+    match how {
+        0 => vec![value.to_owned()],
+        1 => vec![key.to_owned()],
+        2 => vec![format!("you sent {value}, thanks")],
+        3 => vec![format!("zz{key}zz")],
+        4 => value.split(", ").map(str::to_owned).collect(),
+        5 => value.split(',').map(|part| part.trim().to_owned()).collect(),
+        6 => vec![left.trim().to_owned(), right.trim().to_owned()],
+        7 => vec!["z".to_owned(), format!("BEARER  {key}")],
+        8 => vec![value.to_ascii_uppercase()],
+        9 => vec![value.replace(blanks, "\t ")],
+        10 => vec![format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))],
+        _ => vec!["z, zz=z".to_owned()],
+    }
+}
+
+/// Over 10,000 records, of any encrypted headers and any echoes of them.
+#[test]
+fn nothing_that_is_echoed_is_shown() {
+    let token = || "[a-y0-9A-Y._~+/-]{1,12}=?";
+    let secret = prop_oneof![
+        token(),
+        token().prop_map(|token| format!("Bearer {token}")),
+        (token(), "[ \t]{1,4}").prop_map(|(token, blanks)| format!("Token{blanks}{token}")),
+        (token(), token()).prop_map(|(a, b)| format!("Digest a=\"{a}\", b=\"{b}\"")),
+        (token(), token()).prop_map(|(a, b)| format!("session={a}; theme={b}")),
+        (token(), token()).prop_map(|(a, b)| format!("{a},{b}")),
+        "[!-y]{1,8}",
+    ];
+    let header = (0..12u8, 0..2usize, 0..20usize, 0..3usize);
+    let cases = (
+        prop::collection::vec(secret, 2),
+        prop::bool::ANY,
+        prop::collection::vec(header, 1..5),
+        (0..4u8, 0..2usize),
+    );
+    let shown = std::cell::Cell::new((0, 0));
+    let config = ProptestConfig { cases: 10_000, failure_persistence: None, ..Default::default() };
+    let law = |(secrets, signed, echoes, plain): (
+        Vec<String>,
+        bool,
+        Vec<(u8, usize, usize, usize)>,
+        (u8, usize),
+    )| {
+        let mut draft = json!({
+            "name": "n", "url": "https://hooks.example.com/", "eventTypes": [],
+            "encryptedHeaders": {"Authorization": secrets[0], "X-Key": secrets[1]},
+            "headers": {"X-Plain": echo(&secrets[plain.1], plain.0, 0)[0].trim()},
+        });
+        let mut values = secrets.clone();
+        if signed {
+            values[1] = "s1gn1ng-secret-of-the-webh00k+AB/".to_owned();
+            draft["secret"] = values[1].clone().into();
+        }
+        let request =
+            Sender::default().request(&created(draft), &payload(br#"{"type":"x","tenantid":"t"}"#));
+        let request = request.with_standard_headers(&MessageId::new("msg_1").unwrap(), at(0));
+        let mut headers = HeaderMap::new();
+        let names = ["zz-zz", "zz", "authorization"];
+        for (how, which, at, name) in echoes {
+            for line in echo(&values[which], how, at) {
+                headers.append(names[name], line.parse().unwrap());
+            }
+            if let Ok(name) = values[which].parse::<http::HeaderName>() {
+                headers.append(name, "z".parse().unwrap());
+            }
+        }
+        let response = Response { status: StatusCode::OK, headers, body: "".into() };
+        let counts = laws::echoes::nothing_secret(&request, &response);
+        let (kept, gone) = shown.get();
+        shown.set((kept + counts.as_they_are, gone + counts.omitted));
+        Ok(())
+    };
+    TestRunner::new(config).run(&cases, law).unwrap();
+    println!("headers shown and omitted: {:?}", shown.get());
+    assert!(shown.get().0 > 20_000 && shown.get().1 > 30_000, "{:?}", shown.get());
+}
+
+/// Neither converted nor touched, whatever it looks like; signed, recorded and sent again so.
+#[test]
+fn sends_what_is_verbatim_as_it_is() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let bodies: [&[u8]; 6] = [
+        br#"{"eventType":"x","extensions":{"tenantId":"t"}}"#,
+        br#" {"type":"x","tenantid":"t"} "#,
+        br#"{"type":"x","eventType":"x","tenantid":"t"}"#,
+        b"plain text",
+        b"\xff\x00",
+        b"",
+    ];
+    for body in bodies {
+        let payload = Payload::verbatim("com.example.ping", body);
+        assert_eq!(payload.event_type(), "com.example.ping");
+        for cloud_events in [true, false] {
+            let webhook = laws::delivery::webhook(cloud_events, true);
+            let sender = Sender::default().with_cloud_events_type();
+            let request = sender.request(&webhook, &payload);
+            assert_eq!(request.body(), body);
+            assert_eq!(request.header("content-type").unwrap(), "application/json");
+            let signature = request.header("qlik-signature").unwrap();
+            assert_eq!(verify(secret, body, signature.to_str().unwrap()), Ok(()));
+            let delivery = Delivery::new("d1", &request, at(0), Err("refused"));
+            assert_eq!(delivery.event_type().as_str(), "com.example.ping");
+            let stored = serde_json::to_vec(&delivery.stored()).unwrap();
+            let again = sender.resend(&webhook, &Delivery::read(&stored).unwrap());
+            assert_eq!(
+                (again.body(), again.header("qlik-signature")),
+                (request.body(), Some(signature))
+            );
+        }
     }
 }
 

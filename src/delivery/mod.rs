@@ -36,6 +36,7 @@ mod convert;
 mod list;
 mod payload;
 mod record;
+mod secrets;
 mod signature;
 mod uri;
 mod value;

@@ -1,3 +1,4 @@
+use super::secrets::Secrets;
 use super::{MessageId, Request};
 use crate::event::{EventType, ids};
 use crate::webhook::{Timestamp, WebhookId, words};
@@ -29,6 +30,9 @@ words! {
 /// What stands for the value of an encrypted header.
 pub const OMITTED: &str = "**OMITTED**";
 
+/// The header that holds the id of a message (Standard Webhooks).
+const MESSAGE_ID: &str = "webhook-id";
+
 /// How long the history of deliveries is kept: a week.
 pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -43,10 +47,20 @@ pub struct Response {
     pub body: Bytes,
 }
 
-/// The record of a delivery: what was sent, and what came back, to be stored and shown: values of
-/// encrypted headers read [`OMITTED`], and so do those of response headers that have the name or
-/// hold the value of one, whole or from behind its first blank. The body of a response, and the
-/// message, are kept as they are given.
+/// The record of a delivery: what was sent, and what came back, to be stored and shown.
+///
+/// Values of encrypted headers read [`OMITTED`]. So does any other header, of the request or the
+/// response, whose value holds a secret: the webhook's signing secret, the value of an encrypted
+/// header, what follows its scheme (such as `Bearer`), or a part of four bytes or more of that,
+/// between blanks, commas or semicolons. The lines of a header are searched together; case, blanks,
+/// commas, quotes and other characters that are no letters or digits make no difference. A value of
+/// fewer than four bytes is found only as a word of its own. A response header is omitted with its
+/// name if that holds a secret, and its value is if it has the name of an encrypted header.
+///
+/// Not searched are the `webhook-id`, which the server chose and which is needed to send the
+/// message again, the URL, both bodies, and the message, which are kept as they are given; and a
+/// secret that the receiver encoded, such as in Base64, is not recognised. Where the webhook was
+/// read from a response, its secrets are not known.
 ///
 /// `Serialize` writes the API's response, in which the body is the JSON that was sent;
 /// [`stored`](Self::stored) is the form for a store, which keeps its bytes;
@@ -118,9 +132,11 @@ impl Delivery {
         triggered_at: Timestamp,
         outcome: Result<&Response, &str>,
     ) -> Self {
+        let secrets = Secrets::of(request.webhook());
         let shown = |(name, value): (&str, &HeaderValue)| {
-            let value = if value.is_sensitive() { OMITTED.into() } else { text(value) };
-            (name.into(), value)
+            let text = text(value);
+            let is_hidden = value.is_sensitive() || (name != MESSAGE_ID && secrets.are_in(&text));
+            (name.into(), if is_hidden { OMITTED.into() } else { text })
         };
         let succeeded = outcome.is_ok_and(|response| response.status.is_success());
         Self {
@@ -133,7 +149,7 @@ impl Delivery {
             url: request.url().into(),
             body: request.body().clone(),
             headers: Headers(request.headers().map(shown).collect()),
-            response: outcome.ok().map(|response| Received::of(request, response)),
+            response: outcome.ok().map(|response| Received::of(request, &secrets, response)),
         }
     }
 
@@ -222,7 +238,7 @@ impl Delivery {
     #[must_use]
     pub fn message_id(&self) -> Option<MessageId> {
         // No webhook may have a header of this name.
-        let (_, id) = self.headers.0.iter().find(|(name, _)| &**name == "webhook-id")?;
+        let (_, id) = self.headers.0.iter().find(|(name, _)| &**name == MESSAGE_ID)?;
         MessageId::new(id).ok()
     }
 
@@ -243,30 +259,25 @@ impl Delivery {
 }
 
 impl Received {
-    fn of(request: &Request, response: &Response) -> Self {
+    fn of(request: &Request, secrets: &Secrets, response: &Response) -> Self {
         let encrypted = request.webhook().encrypted_headers();
-        let secrets = encrypted.iter().filter_map(|header| header.value()?.to_str().ok());
-        // Behind a scheme such as `Bearer` stands what is secret.
-        let secrets = secrets.map(|secret| secret.split_once(' ').map_or(secret, |(_, key)| key));
-        let secrets = secrets.filter(|secret| !secret.is_empty());
-        // A secret is ASCII, so that it stands in one piece of text; and the search in a text takes
-        // time linear in both, but the value is the receiver's and the secret may repeat itself.
-        let echoes = |value: &HeaderValue| {
-            let pieces = || value.as_bytes().utf8_chunks().map(|chunk| chunk.valid());
-            secrets.clone().any(|secret| {
-                pieces().any(|piece| secret.len() <= piece.len() && piece.contains(secret))
-            })
-        };
         let mut headers: Vec<(Box<str>, Box<str>)> = Vec::new();
+        let mut omits_a_name = false;
         for name in response.headers.keys() {
-            let values = response.headers.get_all(name);
-            let hidden = encrypted.iter().any(|header| header.name() == name);
-            let value = match hidden || values.iter().any(echoes) {
-                true => OMITTED.into(),
-                // A list of values is one value with commas (RFC 9110 section 5.3).
-                false => values.iter().map(text).collect::<Vec<_>>().join(", ").into(),
-            };
-            headers.push((name.as_str().into(), value));
+            // A list of values is one value with commas (RFC 9110 section 5.3).
+            let values = response.headers.get_all(name).iter().map(text);
+            let value = values.collect::<Vec<_>>().join(", ");
+            let is_encrypted = encrypted.iter().any(|header| header.name() == name);
+            if !is_encrypted && secrets.are_in_name(name.as_str()) {
+                omits_a_name = true;
+            } else if is_encrypted || secrets.are_in(&value) {
+                headers.push((name.as_str().into(), OMITTED.into()));
+            } else {
+                headers.push((name.as_str().into(), value.into()));
+            }
+        }
+        if omits_a_name {
+            headers.push((OMITTED.into(), OMITTED.into()));
         }
         let body = String::from_utf8_lossy(&response.body).into_owned();
         Self { body, headers: Headers(headers), status_code: response.status.as_u16() }

@@ -49,17 +49,20 @@ pub fn nothing_secret(request: &Request, response: &Response) -> Shown {
 fn names_and_others(webhook: &Webhook, response: &Response, secrets: &[String], shown: &Value) {
     let encrypted = |name: &str| webhook.encrypted_headers().iter().any(|it| it.name() == name);
     for name in response.headers.keys().map(|name| name.as_str()).filter(|name| !encrypted(name)) {
-        if secrets.iter().any(|secret| secret.len() >= 4 && holds(name, secret)) {
+        let is_in_name = |secret: &String| secret.len() >= 4 && holds(name, secret);
+        if secrets.iter().any(is_in_name) {
             assert!(shown.get(name).is_none(), "{name} is not shown, since it holds a secret");
             continue;
         }
-        // No secret of a generator has this letter.
+        // No secret of the generator has this letter, which begins some of its names.
         let is_other = |c: char| matches!(c, 'z' | ' ' | ',' | '=');
         let values = response.headers.get_all(name).iter();
         let values: Vec<_> =
             values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
         let value = values.join(", ");
-        if value.chars().all(is_other) && secrets.iter().all(|secret| !secret.contains('z')) {
+        let is_in_value = |secret: &String| secret.contains('z') || value.contains(&**secret);
+        if name.starts_with("zz") && value.chars().all(is_other) && !secrets.iter().any(is_in_value)
+        {
             assert_eq!(shown[name], value, "{name} has nothing to do with a secret");
         }
     }

@@ -1,0 +1,119 @@
+//! What a record must not show: the secrets of a webhook, in any form in which a receiver may
+//! repeat them.
+//!
+//! A receiver that echoes a header may change its spelling: another scheme or case, other blanks
+//! and quotes, a value cut at a comma into header lines, which are shown joined by `, `. So a
+//! secret of [`ANYWHERE`] bytes or more is searched by its letters and digits only, in lower case,
+//! in those of the text: `Bearer k3y-1` and `bearer  "K3Y", 1` are the same `k3y1` after their
+//! scheme. A text with a secret is omitted as a whole, since what is left of it would show how long
+//! the secret is and where it begins.
+//!
+//! A shorter secret would occur in half of all texts. It is searched as a word, with no letter or
+//! digit before or after it.
+
+use crate::webhook::Webhook;
+use data_encoding::BASE64;
+
+/// The fewest bytes of a secret that is searched anywhere in a text, inside of words too.
+const ANYWHERE: usize = 4;
+
+/// The secrets of a webhook.
+pub(super) struct Secrets(Vec<Secret>);
+
+enum Secret {
+    /// Letters and digits in lower case, anywhere in those of a text.
+    Letters(String),
+    /// In lower case, anywhere: what has hardly any letters and digits.
+    Text(String),
+    /// In lower case, as a word.
+    Word(String),
+}
+
+impl Secrets {
+    /// The signing secret of a webhook, and of each encrypted header whose value is known the
+    /// value, what follows its scheme, and the parts of that.
+    pub(super) fn of(webhook: &Webhook) -> Self {
+        let mut secrets = Self(Vec::new());
+        if let Some(secret) = super::secret(webhook) {
+            secrets.add(&String::from_utf8_lossy(secret));
+            // As receivers with a library for Standard Webhooks know it.
+            secrets.add(&BASE64.encode(secret));
+        }
+        for header in webhook.encrypted_headers() {
+            // A value is visible ASCII, blanks and tabs.
+            let value = header.value().and_then(|value| value.to_str().ok()).unwrap_or_default();
+            secrets.add(value);
+            let (scheme, credentials) = value.split_once([' ', '\t']).unwrap_or(("", value));
+            secrets.add(credentials);
+            let with_parts = if is_scheme(scheme) { credentials } else { value };
+            let parts = parts(with_parts).filter(|part| part.len() >= ANYWHERE);
+            parts.for_each(|part| secrets.add(part));
+        }
+        secrets
+    }
+
+    fn add(&mut self, secret: &str) {
+        let secret = secret.trim_matches([' ', '\t']).to_ascii_lowercase();
+        let letters = letters(&secret);
+        self.0.push(match secret.len() {
+            0 => return,
+            1..ANYWHERE => Secret::Word(secret),
+            _ if letters.len() < ANYWHERE => Secret::Text(secret),
+            _ => Secret::Letters(letters),
+        });
+    }
+
+    /// Whether a text holds a secret.
+    pub(super) fn are_in(&self, text: &str) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
+        let text = text.to_ascii_lowercase();
+        let letters = letters(&text);
+        self.0.iter().any(|secret| match secret {
+            Secret::Letters(secret) => letters.contains(secret),
+            Secret::Text(secret) => text.contains(secret),
+            Secret::Word(secret) => has_word(&text, secret),
+        })
+    }
+
+    /// Whether the name of a header holds a secret. Words of names are too common to be omitted.
+    pub(super) fn are_in_name(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        let letters = letters(&name);
+        self.0.iter().any(|secret| match secret {
+            Secret::Letters(secret) => letters.contains(secret),
+            Secret::Text(secret) => name.contains(secret),
+            Secret::Word(_) => false,
+        })
+    }
+}
+
+/// Whether the first word of a value is a scheme such as `Bearer` (RFC 9110 section 11.1), and
+/// not part of the secret.
+fn is_scheme(word: &str) -> bool {
+    !word.is_empty() && !word.contains(['=', ',', ';', ':', '"'])
+}
+
+/// The parts of credentials: what is between blanks, commas and semicolons, and of `name=value` the
+/// value, as in `Digest username="u", response="6629"` and `session=6629; path=/`.
+fn parts(credentials: &str) -> impl Iterator<Item = &str> {
+    let words = credentials.split([' ', '\t', ',', ';']);
+    words.flat_map(|word| [Some(word), word.split_once('=').map(|(_, value)| value)]).flatten()
+}
+
+/// The letters and digits of a text.
+fn letters(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_alphanumeric()).collect()
+}
+
+/// Whether a word, of any bytes, is in a text with no letter or digit at either side of it.
+fn has_word(text: &str, word: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_letter = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    bytes.windows(word.len().max(1)).enumerate().any(|(at, window)| {
+        let before = at.checked_sub(1).and_then(|at| bytes.get(at));
+        let after = bytes.get(at + window.len());
+        window == word.as_bytes() && !is_letter(before) && !is_letter(after)
+    })
+}
