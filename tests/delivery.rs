@@ -444,7 +444,14 @@ fn echo(value: &str, how: u8, at: usize) -> Vec<String> {
     }
 }
 
-/// Over 10,000 records, of any encrypted headers and any echoes of them.
+/// How a secret is echoed: how, which, cut where, and under which name.
+type Echo = (u8, usize, usize, usize);
+
+/// Encrypted values, whether there is a signing secret, the echoes of a response, and that of a
+/// plain header of the request.
+type Case = (Vec<String>, bool, Vec<Echo>, (u8, usize));
+
+/// 10,000 records, of any encrypted headers and any echoes of them.
 #[test]
 fn nothing_that_is_echoed_is_shown() {
     let token = || "[a-y0-9A-Y._~+/-]{1,12}=?";
@@ -466,12 +473,7 @@ fn nothing_that_is_echoed_is_shown() {
     );
     let shown = std::cell::Cell::new((0, 0));
     let config = ProptestConfig { cases: 10_000, failure_persistence: None, ..Default::default() };
-    let law = |(secrets, signed, echoes, plain): (
-        Vec<String>,
-        bool,
-        Vec<(u8, usize, usize, usize)>,
-        (u8, usize),
-    )| {
+    let law = |(secrets, signed, echoes, plain): Case| {
         let mut draft = json!({
             "name": "n", "url": "https://hooks.example.com/", "eventTypes": [],
             "encryptedHeaders": {"Authorization": secrets[0], "X-Key": secrets[1]},

@@ -1,4 +1,5 @@
-//! One envelope into the other. Where each attribute stands is said by [`TABLE`] alone.
+//! Converts one envelope into the other. [`TABLE`] alone names the places of each attribute, and
+//! `value` alone says what an attribute of CloudEvents 1.0 can hold.
 
 use super::value::{held, is_base64};
 use hashbrown::{HashMap, HashSet};

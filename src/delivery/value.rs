@@ -13,7 +13,8 @@ use std::borrow::Cow;
 /// - `time` is a date and time of RFC 3339, `datacontenttype` a media type of RFC 2046,
 ///   `dataschema` a URI;
 /// - `id`, `type` and `subject` are strings that are not empty;
-/// - what [`Event`](crate::event::Event) reads is a string, or a scalar that is none there either;
+/// - what events are read by (tenant, owner, space, top-level resource) is an extension of which
+///   no number becomes a string, since the string would be read;
 /// - any other attribute is an extension: a string, a boolean or an integer of 32 bits. Other
 ///   numbers become strings.
 pub(super) fn held<'v>(name: &str, value: &'v str) -> Option<Cow<'v, str>> {
