@@ -28,6 +28,7 @@ pub mod analysis;
 mod check;
 mod error;
 mod explain;
+mod placeholder;
 mod profile;
 mod warning;
 
@@ -35,6 +36,8 @@ pub use error::{Error, Problem, Violation, ViolationKind, Violations};
 pub use explain::{Explanation, Step, StepKind};
 pub use profile::{Attribute, Operator, Profile, ProfileError};
 pub use warning::{Warning, WarningKind};
+
+pub(crate) use placeholder::placeholder;
 
 use crate::event::Event;
 use crate::syntax::{Shape, Span, Value, write_tree};

@@ -1,10 +1,10 @@
 use super::analysis::{Reach, Redundancy, Redundant};
-use super::{Filter, Node, check};
+use super::{Filter, Node, Operator, Predicate, check, placeholder};
 use crate::syntax::{self, Span, kinds, quote};
 use hashbrown::HashSet;
 use std::fmt;
 
-/// Something in a filter that is allowed, and hardly meant. It never makes a filter invalid.
+/// Something in a filter that is valid and probably unintended. It never makes a filter invalid.
 ///
 /// ```
 /// use hooksieve::filter::{Profile, WarningKind};
@@ -41,6 +41,14 @@ kinds! {
         RedundantTerm = "redundant-term",
         /// An attribute that no event of the subscribed types has.
         AttributeNeverPresent = "attribute-never-present",
+        /// A term that compares with the empty string, which no absent attribute equals.
+        EmptyValue = "value-empty",
+        /// A value with `*` in it, or with `%` at an end: values are compared exactly.
+        WildcardValue = "value-wildcard",
+        /// A value that begins or ends with white space.
+        BlankAroundValue = "value-outer-blank",
+        /// A value with a placeholder, such as `{{ID}}`.
+        PlaceholderValue = "value-placeholder",
     }
 }
 
@@ -77,13 +85,13 @@ impl fmt::Display for Warning {
 }
 
 impl Filter {
-    /// What is allowed in the filter, and hardly meant, in the order of `text`, the one that it was
-    /// made from; with another one there are no warnings.
+    /// Returns what is valid and probably unintended, in the order of `text`, from which the filter
+    /// was made; with another text there are no warnings.
     ///
-    /// `never_present` tells of an attribute's name whether it is known that no event of the
-    /// subscribed types has it; each such attribute is warned of once.
+    /// `never_present` says of an attribute's name whether no event of the subscribed types has it;
+    /// each such attribute has one warning.
     ///
-    /// Takes the work of [`analyze`](Self::analyze); what that does not decide gives no warning.
+    /// Takes the work of [`analyze`](Self::analyze); what that leaves undecided gives no warning.
     #[must_use]
     pub fn warnings(&self, text: &str, never_present: impl Fn(&str) -> bool) -> Vec<Warning> {
         let Ok(tree) = syntax::parse(text, self.profile().limits()) else { return Vec::new() };
@@ -120,6 +128,9 @@ impl Filter {
         for (part, node) in parts.iter().zip(self.nodes()) {
             let Node::Term(term) = node else { continue };
             let name = self.profile().attribute_name(term.attribute);
+            if let Some((kind, message, help)) = value_warning(name, term) {
+                warn(kind, part.value_span(), message, help);
+            }
             if seen.insert(term.attribute) && never_present(name) {
                 let message = format!("no event of these types has `{name}`");
                 let help =
@@ -130,6 +141,41 @@ impl Filter {
         warnings.sort_by_key(|warning| warning.span.start);
         warnings
     }
+}
+
+/// What is probably unintended about a term's value: the first that applies.
+fn value_warning(name: &str, term: Predicate<'_>) -> Option<(WarningKind, String, &'static str)> {
+    let value = term.value;
+    let is_outer =
+        |pattern: fn(char) -> bool| value.starts_with(pattern) || value.ends_with(pattern);
+    if value.is_empty() {
+        let message = format!("`{name}` is compared with an empty value");
+        let help = match term.operator {
+            Operator::Eq => {
+                "give a value, or remove the term: `eq \"\"` is false where the attribute is absent"
+            }
+            Operator::Ne => {
+                "give a value, or remove the term: `ne \"\"` is true where the attribute is absent"
+            }
+        };
+        return Some((WarningKind::EmptyValue, message, help));
+    }
+    if let Some(found) = placeholder(value) {
+        let message = format!("value of `{name}` has the placeholder `{}`", quote(found));
+        return Some((WarningKind::PlaceholderValue, message, "replace it with the value"));
+    }
+    if is_outer(char::is_whitespace) {
+        let message = format!("value of `{name}` begins or ends with white space");
+        let help = "remove the white space: values are compared exactly";
+        return Some((WarningKind::BlankAroundValue, message, help));
+    }
+    if value.contains('*') || is_outer(|c| c == '%') {
+        let sign = if value.contains('*') { '*' } else { '%' };
+        let message = format!("`{sign}` in a value of `{name}` is not a wildcard");
+        let help = "write the whole value: values are compared exactly";
+        return Some((WarningKind::WildcardValue, message, help));
+    }
+    None
 }
 
 fn redundant(written: &str, kind: Redundancy) -> (String, &'static str) {
