@@ -55,7 +55,7 @@ fn registry(case: Case) -> Registry {
             draft["secret"] = SECRET.into();
         }
         let creation = Creation::new(format!("wh-{number}"), "u1", UNIX_EPOCH.into());
-        Webhook::create(&Draft::from(draft), &rules, creation).expect("a valid webhook")
+        Webhook::create(&Draft::from(draft), &rules, creation).expect("a valid webhook").webhook
     };
     registry.load(TENANT, (0..case.webhooks).map(webhook), None).expect("there is room");
     registry

@@ -30,7 +30,7 @@ fn webhook(rules: &Rules, number: usize, workload: &mut Workload) -> Webhook {
         "eventTypes": [TYPE], "filter": workload.filter(),
     }));
     let creation = Creation::new(format!("wh-{number}"), "u1", UNIX_EPOCH.into());
-    Webhook::create(&draft, rules, creation).expect("generated webhooks are valid")
+    Webhook::create(&draft, rules, creation).expect("generated webhooks are valid").webhook
 }
 
 fn loaded(rules: &Rules, count: usize) -> Registry {

@@ -134,7 +134,7 @@ fn event_bytes() {
 
 fn create(rules: &Rules, draft: serde_json::Value) -> Webhook {
     let creation = Creation::new("w", "u", std::time::UNIX_EPOCH.into());
-    Webhook::create(&draft.into(), rules, creation).unwrap()
+    Webhook::create(&draft.into(), rules, creation).unwrap().webhook
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn catalogues_and_snapshots() {
             let webhook = |n: usize| {
                 let text = serde_json::to_string(&webhook.stored()).unwrap();
                 let text = text.replace("\"w\"", &format!("\"w{n}\""));
-                Webhook::read(&Draft::read(text.as_bytes()).unwrap(), &rules).unwrap()
+                Webhook::read(&Draft::read(text.as_bytes()).unwrap(), &rules).unwrap().webhook
             };
             registry.load(format!("t{tenant}"), (0..webhooks).map(webhook), None).unwrap();
         }
@@ -310,7 +310,7 @@ fn changes_of_a_registry_leave_nothing() {
                 "eventTypes": ["com.qlik.v1.app.created"],
             });
             let creation = Creation::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
-            Webhook::create(&draft.into(), &rules, creation).unwrap()
+            Webhook::create(&draft.into(), &rules, creation).unwrap().webhook
         })
         .collect();
     let round = || {

@@ -34,6 +34,33 @@ fn the_catalogue_is_the_published_table() {
         ("app.reload.finished", Some(RELOADED)),
         ("com.qlik.app.reload.finished", Some(RELOADED)),
         ("app Created", Some(CREATED)),
+        ("com.qlik.v1.apps.created", Some(CREATED)),
+        ("com.qlik.v1.app.create", Some(CREATED)),
+        ("com.qlik.v1.app_created", Some(CREATED)),
+        (" com.qlik.v1.app.created ", Some(CREATED)),
+        ("com.qilk.v1.ap.created", Some(CREATED)),
+        ("app.created", Some(CREATED)),
+        ("v1.app.created", Some(CREATED)),
+        ("com.qlik.v1.api.key.validation.failed", Some("com.qlik.v1.api-key.validation.failed")),
+        ("com.qlik.core.user.craeted", Some("com.qlik.core.user.created")),
+        ("com.qlik.core.user.created2", None),
+        ("com.qlik.v1.web-integration.created", Some("com.qlik.web-integration.created")),
+        ("com.qlik.v1.reload.finshed", Some("com.qlik.v1.reload.finished")),
+        ("reload.finished", Some("com.qlik.v1.reload.finished")),
+        ("com.qlik.v1.app.opened", None),
+        ("com.qlik.v1.app.updated", None),
+        ("com.qlik.v1.app.imported", None),
+        ("com.qlik.v1.app.unpublished", None),
+        ("com.qlik.v1.app.reload.started", None),
+        ("com.qlik.v1.app.reload.failed", None),
+        ("com.qlik.v1.user.updated", None),
+        ("com.qlik.v1.api.created", None),
+        ("com.qlik.v1.space.created", None),
+        ("com.qlik.v2.app.created", None),
+        ("com.qlik.v1.automation.run.stopped", None),
+        ("com.qlik.v1.app.*", None),
+        ("finished", None),
+        ("created", None),
         ("something.else.altogether", None),
         ("", None),
     ] {
@@ -62,7 +89,7 @@ fn catalogues_of_ones_own() {
     assert_ne!(catalogue.with_renames(true), catalogue);
     assert_ne!(read(r#"{"data": []}"#), catalogue);
     // Nothing was meant by nothing.
-    assert_eq!((catalogue.nearest(""), catalogue.nearest("x")), (None, Some("a")));
+    assert_eq!((catalogue.nearest(""), catalogue.nearest("x")), (None, None));
     // What is compared is bounded, so that it takes time in proportion to the catalogue.
     let long = "n".repeat(128);
     let catalogue = read(&json!({"data": [{"name": long}]}).to_string());
@@ -149,4 +176,67 @@ fn catalogues_that_are_none() {
         let error = Catalogue::read(text.as_bytes()).unwrap_err().to_string();
         assert!(error.starts_with(message), "{text}: {error}");
     }
+}
+
+/// What is no misspelling is explained: which types of the resource there are.
+#[test]
+fn explains_an_event_type_that_is_not_one() {
+    for (written, help, suggestion) in [
+        ("com.qlik.v1.app.craeted", "did you mean `com.qlik.v1.app.created`?", Some(CREATED)),
+        (
+            "com.qlik.v1.user.updated",
+            "event types of that resource are `com.qlik.v1.user.created`, `com.qlik.v1.user.deleted`",
+            None,
+        ),
+        (
+            "com.qlik.v1.app.created, com.qlik.v1.app.deleted",
+            "give each event type as an item of its own",
+            None,
+        ),
+        ("com.qlik.v1.space.created", "use one of the event types that the catalogue lists", None),
+        ("org.example.thing", "use one of the event types that the catalogue lists", None),
+    ] {
+        let report = Rules::default().check(&draft(&json!([written]), ""));
+        let [problem] = report.errors() else { panic!("{written}: {report:?}") };
+        assert_eq!(problem.code(), "event-type-unknown");
+        assert_eq!(problem.title(), format!("`{written}` is not a webhook event type"));
+        assert_eq!((problem.detail(), problem.suggestion()), (help, suggestion), "{written}");
+    }
+    let opened = Rules::default().check(&draft(&json!(["com.qlik.v1.app.opened"]), ""));
+    let help = opened.errors()[0].detail();
+    assert!(help.starts_with("event types of that resource are `com.qlik.v1.app.created`, "));
+    assert!(!help.contains("did you mean"), "{help}");
+}
+
+/// Whatever is suggested is an event type, for every single slip in every known name.
+#[test]
+fn suggests_the_name_that_was_damaged_or_none() {
+    let catalogue = Catalogue::builtin();
+    let (mut given, mut withheld) = (0, 0);
+    for known in catalogue.types() {
+        for name in std::iter::once(known.name()).chain(known.newer_name()) {
+            let letters: Vec<char> = name.chars().collect();
+            let damaged = (0..letters.len()).flat_map(|at| {
+                let mut missing = letters.clone();
+                missing.remove(at);
+                let mut doubled = letters.clone();
+                doubled.insert(at, letters[at]);
+                let mut swapped = letters.clone();
+                swapped.swap(at, (at + 1) % letters.len());
+                let mut exchanged = letters.clone();
+                exchanged[at] = if letters[at] == 'q' { 'z' } else { 'q' };
+                [missing, doubled, swapped, exchanged].map(String::from_iter)
+            });
+            for damaged in damaged.filter(|damaged| catalogue.find(damaged).is_none()) {
+                match catalogue.nearest(&damaged) {
+                    None => withheld += 1,
+                    Some(found) => {
+                        given += 1;
+                        assert_eq!(catalogue.find(found), Some(known), "{damaged}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(given > 2 * withheld && withheld > 0, "{given} given, {withheld} withheld");
 }

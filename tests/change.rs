@@ -25,7 +25,7 @@ fn webhook(members: &Value) -> Webhook {
         draft[name] = value.clone();
     }
     let creation = Creation::new("w1", "creator", at(0).into()).of_tenant("t1");
-    Webhook::create(&draft.into(), &Rules::default(), creation).unwrap()
+    Webhook::create(&draft.into(), &Rules::default(), creation).unwrap().webhook
 }
 
 fn stamp() -> Stamp {
@@ -37,7 +37,7 @@ fn found(problems: &Problems) -> Vec<(&str, &str)> {
 }
 
 fn patched(webhook: &Webhook, patch: Value) -> Result<Webhook, Problems> {
-    webhook.patched(&patch.into(), &Rules::default(), stamp())
+    webhook.patched(&patch.into(), &Rules::default(), stamp()).map(|checked| checked.webhook)
 }
 
 fn secret() -> Value {
@@ -54,7 +54,7 @@ fn a_replacement_clears_what_it_omits_and_keeps_what_the_server_set() {
     members["ownerId"] = "owner".into();
     let old = webhook(&members);
     let draft = json!({"name": "m", "url": "https://other.example.com/"});
-    let new = old.replaced(&draft.into(), &Rules::default(), stamp()).unwrap();
+    let new = old.replaced(&draft.into(), &Rules::default(), stamp()).unwrap().webhook;
     assert_eq!(
         serde_json::to_value(new.stored()).unwrap(),
         json!({
@@ -68,7 +68,7 @@ fn a_replacement_clears_what_it_omits_and_keeps_what_the_server_set() {
     );
     // The owner that is left out is the creator, whoever replaces.
     let draft = json!({"name": "m", "url": "https://a.b/", "level": "user"});
-    let new = old.replaced(&draft.into(), &Rules::default(), stamp()).unwrap();
+    let new = old.replaced(&draft.into(), &Rules::default(), stamp()).unwrap().webhook;
     assert_eq!(new.owner().unwrap().as_str(), "creator");
 }
 
@@ -78,14 +78,14 @@ fn a_response_may_be_put_back() {
     let old = webhook(&json!({"headers": {"x-a": "1"}}));
     let response = serde_json::to_value(&old).unwrap();
     let new = old.replaced(&response.into(), &Rules::default(), old.updated().clone());
-    assert_eq!(new, Ok(old));
+    assert_eq!(new.map(|checked| checked.webhook), Ok(old));
 
     let old = webhook(&secret());
     let mut response = serde_json::to_value(&old).unwrap();
     let problems = old.replaced(&response.clone().into(), &Rules::default(), stamp());
     assert_eq!(found(&problems.unwrap_err()), [("/encryptedHeaders", "header-without-value")]);
     response["encryptedHeaders"] = json!({"x-b": "3"});
-    let new = old.replaced(&response.into(), &Rules::default(), stamp()).unwrap();
+    let new = old.replaced(&response.into(), &Rules::default(), stamp()).unwrap().webhook;
     assert!(new.secret().is_none(), "a draft without the secret removes it");
 }
 
@@ -143,7 +143,7 @@ fn another_url_needs_the_encrypted_headers_anew() {
     assert!(patched(&webhook(&json!({})), json!([url("https://other.example.com/")])).is_ok());
     // A replacement gives them or removes them, by its nature.
     let draft = json!({"name": "n", "url": "https://other.example.com/"});
-    let new = old.replaced(&draft.into(), &Rules::default(), stamp()).unwrap();
+    let new = old.replaced(&draft.into(), &Rules::default(), stamp()).unwrap().webhook;
     assert!(new.encrypted_headers().is_empty());
 }
 
@@ -165,7 +165,7 @@ fn ids_of_the_server_are_not_empty() {
     assert_eq!(found_owned(&old.patched(&json!([]).into(), &rules, nobody)), ["/updatedByUserId"]);
 }
 
-fn found_owned(result: &Result<Webhook, Problems>) -> Vec<String> {
+fn found_owned<T: std::fmt::Debug>(result: &Result<T, Problems>) -> Vec<String> {
     let problems = result.as_ref().unwrap_err();
     problems.iter().map(|problem| problem.pointer().to_owned()).collect()
 }
@@ -174,7 +174,8 @@ fn found_owned(result: &Result<Webhook, Problems>) -> Vec<String> {
 fn the_origin_is_fixed() {
     let old = webhook(&json!({"origin": "automations"}));
     let draft = |origin: &str| json!({"name": "n", "url": "https://a.b/", "origin": origin});
-    let same = old.replaced(&draft("automations").into(), &Rules::default(), stamp()).unwrap();
+    let same =
+        old.replaced(&draft("automations").into(), &Rules::default(), stamp()).unwrap().webhook;
     assert_eq!(same.origin(), old.origin());
     let other = old.replaced(&draft("api").into(), &Rules::default(), stamp()).unwrap_err();
     assert_eq!(found(&other), [("/origin", "origin-fixed")]);
@@ -343,7 +344,7 @@ fn all_problems_of_a_patch() {
 fn what_is_withheld_stays() {
     let rules = Rules::default();
     let response = serde_json::to_value(webhook(&secret())).unwrap();
-    let read = Webhook::read(&response.into(), &rules).unwrap();
+    let read = Webhook::read(&response.into(), &rules).unwrap().webhook;
     let name = json!([{"op": "replace", "path": "/name", "value": "m"}]);
     let new = patched(&read, name).unwrap();
     assert!(new.withholds() && new.secret().is_some() && new.encrypted_headers().len() == 1);
@@ -362,4 +363,103 @@ fn what_is_withheld_stays() {
     let open = json!([{"op": "replace", "path": "/headers", "value": {"X-B": "2"}}]);
     let problems = patched(&read, open).unwrap_err();
     assert_eq!(found(&problems), [("/encryptedHeaders/x-b", "header-doubled")]);
+}
+
+/// Members in place of operations are refused, with the operations that set them as a suggestion.
+#[test]
+fn suggests_the_operations_of_a_merge_patch() {
+    let old = webhook(&json!({"description": "d", "filter": r#"id eq "a""#}));
+    for (merge, operations) in [
+        (json!({"enabled": false}), json!([{"op": "replace", "path": "/enabled", "value": false}])),
+        (
+            json!({"name": "m", "headers": {"x-a": "1"}}),
+            json!([
+                {"op": "add", "path": "/headers", "value": {"x-a": "1"}},
+                {"op": "replace", "path": "/name", "value": "m"},
+            ]),
+        ),
+        (json!({"description": null}), json!([{"op": "remove", "path": "/description"}])),
+        (
+            json!({"description": "\u{202e}\u{7f}"}),
+            json!([{"op": "replace", "path": "/description", "value": "\u{202e}\u{7f}"}]),
+        ),
+        (
+            json!({"eventTypes": ["com.qlik.v1.app.created"]}),
+            json!([
+                {"op": "replace", "path": "/eventTypes", "value": ["com.qlik.v1.app.created"]}
+            ]),
+        ),
+        (
+            json!({"op": "replace", "path": "/enabled", "value": false}),
+            json!([{"op": "replace", "path": "/enabled", "value": false}]),
+        ),
+        (
+            json!({"description": "d".repeat(1000)}),
+            json!([{"op": "replace", "path": "/description", "value": "d".repeat(1000)}]),
+        ),
+    ] {
+        let problems = patched(&old, merge.clone()).unwrap_err();
+        assert_eq!(found(&problems), [("", "patch-not-an-array")], "{merge}");
+        let problem = problems.iter().next().unwrap();
+        let suggestion = problem.suggestion().unwrap();
+        assert_eq!(serde_json::from_str::<Value>(suggestion).unwrap(), operations, "{merge}");
+        assert!(patched(&old, operations).is_ok(), "{merge}");
+        let shown = suggestion.len() <= 300;
+        assert_eq!(problem.detail() == format!("send `{suggestion}`"), shown, "{merge}");
+        assert!(!problem.detail().chars().any(hooksieve::syntax::misleads));
+        let body = serde_json::to_value(problems.body(None)).unwrap();
+        assert_eq!(body["errors"][0]["suggestion"], suggestion);
+    }
+    let items = json!([{"enabled": false}, {"name": "m"}]);
+    let problems = patched(&old, items).unwrap_err();
+    assert_eq!(found(&problems), [("/0", "patch-invalid-operation")]);
+    let suggestion = problems.iter().next().unwrap().suggestion().unwrap();
+    let both = patched(&old, serde_json::from_str(suggestion).unwrap()).unwrap();
+    assert_eq!((both.is_enabled(), both.name()), (false, "m"));
+}
+
+#[test]
+fn suggests_no_operations_that_are_refused_or_secret() {
+    let old = webhook(&json!({"filter": r#"data.status eq "ok""#}));
+    for (merge, help) in [
+        (json!({}), "send an array, such as"),
+        (json!({"enabled": "no"}), "send an array with an operation for each of `/enabled`"),
+        (json!({"name": null}), "send an array with an operation for each of `/name`"),
+        // It would make the filter wrong.
+        (json!({"eventTypes": []}), "send an array with an operation for each of `/eventTypes`"),
+        (
+            json!({"enabled": false, "level": "user"}),
+            "send an array of operations; `level` cannot be patched: replace the whole webhook",
+        ),
+        (
+            json!({"id": "w2"}),
+            "send an array of operations; `id` cannot be patched: the server sets it",
+        ),
+        (
+            json!({"enabeld": false}),
+            "send an array of operations; `enabeld` cannot be patched: did you mean `/enabled`?",
+        ),
+        (json!({"op": "replace", "path": "/level", "value": "user"}), "put the operation into"),
+        (json!("enabled"), "send an array, such as"),
+    ] {
+        let problems = patched(&old, merge.clone()).unwrap_err();
+        assert_eq!(found(&problems), [("", "patch-not-an-array")], "{merge}");
+        let problem = problems.iter().next().unwrap();
+        assert!(problem.detail().starts_with(help), "{merge}: {}", problem.detail());
+        assert_eq!(problem.suggestion(), None, "{merge}");
+    }
+    let hidden = "hidden-0123456789-abcdefghijklmnopq";
+    for merge in [
+        json!({"secret": hidden}),
+        json!({"name": "m", "secret": hidden}),
+        json!({"encryptedHeaders": {"x-a": hidden}}),
+        json!({"op": "add", "path": "/secret", "value": hidden}),
+        json!([{"secret": hidden}]),
+    ] {
+        let problems = patched(&old, merge.clone()).unwrap_err();
+        let problem = problems.iter().next().unwrap();
+        assert_eq!(problem.suggestion(), None, "{merge}");
+        let text = format!("{problems:?} {}", serde_json::to_string(&problems.body(None)).unwrap());
+        assert!(!text.contains("hidden"), "{text}");
+    }
 }

@@ -73,7 +73,7 @@ fn a_warm_reader_allocates_nothing() {
             "eventTypes": ["com.qlik.v1.app.created"],
         });
         let creation = Creation::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
-        Webhook::create(&draft.into(), &rules, creation).unwrap()
+        Webhook::create(&draft.into(), &rules, creation).unwrap().webhook
     };
     registry.load("t", (0..900).map(webhook), None).unwrap();
     let event = Event::new(rules.profile().layout(), "t", "com.qlik.v1.app.created");
@@ -421,7 +421,7 @@ fn hostile_drafts(many: usize) {
     let operations = vec![json!({"op": "add", "path": "/nmae", "value": ""}); many];
     let draft = json!({"name": "n", "url": "https://a.b/"});
     let creation = Creation::new("w", "u", std::time::UNIX_EPOCH.into());
-    let webhook = Webhook::create(&draft.into(), &rules, creation).unwrap();
+    let webhook = Webhook::create(&draft.into(), &rules, creation).unwrap().webhook;
     let patch = serde_json::Value::Array(operations).into();
     assert!(webhook.patched(&patch, &rules, webhook.updated().clone()).is_err());
     let query = format!("{}{}", "eventTypes=a&".repeat(many), "limit=1&".repeat(many));
@@ -445,7 +445,7 @@ fn requests_allocate_for_signatures_alone() {
                 draft["secret"] = "0123456789abcdef0123456789abcdef".into();
             }
             let creation = Creation::new(number.to_string(), "u1", std::time::UNIX_EPOCH.into());
-            Webhook::create(&Draft::from(draft), &rules, creation).unwrap()
+            Webhook::create(&Draft::from(draft), &rules, creation).unwrap().webhook
         };
         registry.load("t", (0..100).map(webhook), None).unwrap();
         let (mut reader, sender) = (registry.reader(), Sender::default());

@@ -192,7 +192,7 @@ fn ids_of_messages() {
 
 fn created(draft: Value) -> Arc<Webhook> {
     let creation = Creation::new("w1", "u1", at(0));
-    Arc::new(Webhook::create(&Draft::from(draft), &Rules::default(), creation).unwrap())
+    Arc::new(Webhook::create(&Draft::from(draft), &Rules::default(), creation).unwrap().webhook)
 }
 
 /// Whatever of ASCII a URL may hold, the crate `http` takes what is sent of it.
@@ -213,8 +213,9 @@ fn requests_for_any_url_and_webhook() {
         ] {
             let draft = json!({"name": "n", "url": url, "eventTypes": []});
             let creation = Creation::new("w1", "u1", at(0));
-            if let Ok(webhook) = Webhook::create(&Draft::from(draft), &Rules::default(), creation) {
-                laws::delivery::request(&Arc::new(webhook));
+            let created = Webhook::create(&Draft::from(draft), &Rules::default(), creation);
+            if let Ok(created) = created {
+                laws::delivery::request(&Arc::new(created.webhook));
                 taken += 1;
             }
         }
@@ -226,7 +227,7 @@ fn requests_for_any_url_and_webhook() {
 fn a_request_without_what_a_response_withholds_says_so() {
     let webhook = laws::delivery::webhook(true, true);
     let response = serde_json::to_value(&*webhook).unwrap();
-    let read = Webhook::read(&Draft::from(response), &Rules::default()).unwrap();
+    let read = Webhook::read(&Draft::from(response), &Rules::default()).unwrap().webhook;
     let bytes = br#"{"type":"x","tenantid":"t"}"#;
     let request = Sender::default().request(&Arc::new(read), &payload(bytes));
     assert!(request.withholds());

@@ -26,6 +26,7 @@ fn made(rules: &Rules, id: &str, user: &str, filter: &str) -> Webhook {
     let draft = json!({"name": "n", "url": "https://hooks.example.com/", "filter": filter});
     Webhook::create(&draft.into(), rules, Creation::new(id, user, std::time::UNIX_EPOCH.into()))
         .unwrap()
+        .webhook
 }
 
 /// Bytes that are no event, the kind of each, where it is found, and whether they are no JSON at all.
@@ -89,7 +90,7 @@ fn registries() {
     assert_eq!((unknown.code(), unknown.help()), (NotLoaded.code(), NotLoaded.help()));
     registry.load("t", [made(&rules, "w1", "u1", "")], None).unwrap();
     let foreign = json!({"id": "w", "tenantId": "other", "name": "n", "url": "https://a.example/"});
-    let foreign = Webhook::read(&Draft::from(foreign), &rules).unwrap();
+    let foreign = Webhook::read(&Draft::from(foreign), &rules).unwrap().webhook;
     let long = format!(r#"id eq "{}""#, "x".repeat(20));
     let eq_only = rules.profile().with_operators([hooksieve::filter::Operator::Eq]);
     let eq_only = Rules::new(eq_only, rules.catalogue().clone());

@@ -409,7 +409,7 @@ fn webhook(rules: &Rules, n: usize) -> Webhook {
         "filter": format!("spaceId eq \"s{n}\""), "eventTypes": ["com.qlik.v1.app.created"],
     });
     let creation = Creation::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
-    Webhook::create(&draft.into(), rules, creation).unwrap()
+    Webhook::create(&draft.into(), rules, creation).unwrap().webhook
 }
 
 /// A query is read once, and compared with each webhook in time that its length has no part in.
@@ -483,7 +483,7 @@ fn echoed_secrets_are_found_in_long_values() {
         "encryptedHeaders": {"X-Key": secret, "X-Short": "k3y"},
     });
     let creation = Creation::new("w", "u", std::time::UNIX_EPOCH.into());
-    let webhook = Arc::new(Webhook::create(&draft.into(), &rules, creation).unwrap());
+    let webhook = Arc::new(Webhook::create(&draft.into(), &rules, creation).unwrap().webhook);
     let bytes: &[u8] = br#"{"type":"x","tenantid":"t"}"#;
     let payload = Payload::new(&rules.profile().read_event(bytes).unwrap(), bytes);
     let request = Sender::default().request(&webhook, &payload);

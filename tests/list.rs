@@ -16,7 +16,7 @@ fn webhook(members: Value) -> Webhook {
     for (name, value) in members.as_object().unwrap() {
         document[name] = value.clone();
     }
-    Webhook::read(&document.into(), &Rules::default()).unwrap()
+    Webhook::read(&document.into(), &Rules::default()).unwrap().webhook
 }
 
 fn webhooks() -> Vec<Webhook> {

@@ -30,7 +30,7 @@ fn draft(members: &Value) -> Draft {
 
 fn create(members: &Value) -> Result<Webhook, Problems> {
     let creation = Creation::new("w1", "creator", UNIX_EPOCH.into());
-    Webhook::create(&draft(members), &Rules::default(), creation)
+    Webhook::create(&draft(members), &Rules::default(), creation).map(|checked| checked.webhook)
 }
 
 fn told(problems: &Problems) -> Vec<(&str, &str)> {

@@ -36,7 +36,7 @@ fn by(rules: &Rules, id: &str, filter: &str, user: &str) -> Webhook {
         "eventTypes": [TYPE], "filter": filter,
     });
     let creation = Creation::new(id, user, std::time::UNIX_EPOCH.into());
-    Webhook::create(&draft.into(), rules, creation).unwrap()
+    Webhook::create(&draft.into(), rules, creation).unwrap().webhook
 }
 
 fn event<'p>(rules: &'p Rules, tenant: &'p str, id: &'p str) -> Event<'p> {
@@ -134,7 +134,7 @@ fn what_is_refused_changes_nothing() {
 
     let document =
         json!({"id": "x", "tenantId": "other", "name": "n", "url": "https://a.example/"});
-    let foreign = Webhook::read(&Draft::from(document), &rules).unwrap();
+    let foreign = Webhook::read(&Draft::from(document), &rules).unwrap().webhook;
     let refused = registry.put("t", foreign.clone(), None).unwrap_err();
     assert_eq!(refused.kind(), PutErrorKind::OtherTenant);
     let error = registry.load("t", [foreign.clone()], None).unwrap_err();
@@ -232,7 +232,7 @@ fn a_trial_counts_what_it_tried() {
         "eventTypes": [TYPE], "filter": r#"id ne "a""#,
     });
     let creation = Creation::new("w", "u1", std::time::UNIX_EPOCH.into());
-    let webhook = Webhook::create(&draft.into(), &rules, creation).unwrap();
+    let webhook = Webhook::create(&draft.into(), &rules, creation).unwrap().webhook;
     let mut trial = Trial::new(&webhook, "t", &rules);
     let other = Event::new(rules.profile().layout(), "t", "com.qlik.v1.app.deleted");
     let events = [
@@ -326,7 +326,7 @@ fn nobodys_webhooks_are_not_everybodys() {
     let registry = Registry::new(&rules);
     let document = json!({"id": "w", "name": "n", "url": "https://a.example/", "enabled": true,
         "level": "user", "eventTypes": [TYPE]});
-    let nobodys = Webhook::read(&Draft::from(document), &rules).unwrap();
+    let nobodys = Webhook::read(&Draft::from(document), &rules).unwrap().webhook;
     let plain = subscription(&nobodys, &"t".into(), rules.catalogue());
     registry.load("t", [nobodys], None).unwrap();
     let mut reader = registry.reader();
@@ -432,7 +432,7 @@ fn any_webhook(rules: &Rules, choices: &mut Choices<'_>) -> Webhook {
         draft["ownerId"] = owner.into();
     }
     let creation = Creation::new(id, "u1", std::time::UNIX_EPOCH.into());
-    Webhook::create(&draft.into(), rules, creation).unwrap()
+    Webhook::create(&draft.into(), rules, creation).unwrap().webhook
 }
 
 fn any_event<'p>(rules: &'p Rules, tenant: &'static str, choices: &mut Choices<'_>) -> Event<'p> {
@@ -787,7 +787,7 @@ fn what_is_taken_fits_a_snapshot() {
         let long = "\u{1}".repeat(size - "w".len() - filter.len() - (TYPE.len() + 1));
         let document = json!({"id": "w", "name": "n", "url": "https://a.example/",
             "eventTypes": [TYPE], "filter": filter, "disabledReason": long});
-        Webhook::read(&Draft::from(document), &rules).unwrap()
+        Webhook::read(&Draft::from(document), &rules).unwrap().webhook
     };
     let most = Registry::MAX_BYTES;
     registry.load("t", [], None).unwrap();

@@ -3,7 +3,7 @@ use super::report::{self, Grade};
 use super::validate::Entry;
 use super::webhooks::{CatalogueArgument, finding, origin};
 use super::{Failure, Format, MOST_OF_ONE, Out, Outcome, readable};
-use hooksieve::webhook::{Draft, Patch, Problem, Problems, Webhook};
+use hooksieve::webhook::{Checked, Draft, Patch, Problem, Problems, Webhook};
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     }
     let id = document.text("id").unwrap_or_default();
     let place = origin(&name, line, if draft { "" } else { id });
-    let webhook = match Webhook::read(&document, &rules) {
+    let webhook = match Webhook::restore(&document, &rules) {
         Ok(webhook) => webhook,
         Err(problems) => return print.problems(|_| place.clone(), &document, &problems),
     };
@@ -67,9 +67,8 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     };
     // Who changes it when is the server's to say.
     match webhook.patched(&patch, &rules, webhook.updated().clone()) {
-        Ok(patched) => {
-            let warnings = patched.warnings(&rules);
-            print.webhook(&patched, draft, &warnings)?;
+        Ok(Checked { webhook, warnings }) => {
+            print.webhook(&webhook, draft, &warnings)?;
             // For programs they are on standard output.
             let drawn = if print.format == Format::Text { &*warnings } else { &[] };
             let found =

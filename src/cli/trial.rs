@@ -10,7 +10,7 @@ use hooksieve::event::Event;
 use hooksieve::filter::{Explanation, Filter, StepKind};
 use hooksieve::matcher::Verdict;
 use hooksieve::registry::Trial;
-use hooksieve::webhook::{Rules, Webhook};
+use hooksieve::webhook::{Checked, Rules, Webhook};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -103,7 +103,7 @@ fn webhook(
         draft.set("id", "draft");
     }
     let (grade, problems, webhook) = match Webhook::read(&draft, rules) {
-        Ok(webhook) => (Grade::Warning, webhook.warnings(rules), Some(webhook)),
+        Ok(Checked { webhook, warnings }) => (Grade::Warning, warnings, Some(webhook)),
         Err(problems) => {
             if print.format == Format::Json {
                 let errors = problems.iter().map(Entry::of).collect();

@@ -194,7 +194,7 @@ impl Reader<'_> {
         let named = draft.text("tenantId").filter(|tenant| !tenant.is_empty());
         self.named.extend(named.map(str::to_owned));
         let doubled = !id.is_empty() && !self.ids.insert(id.clone());
-        let webhook = Webhook::read(&draft, self.rules);
+        let webhook = Webhook::restore(&draft, self.rules);
         if let Err(problems) = &webhook {
             let origin = origin(self.name, line, &id);
             let findings =

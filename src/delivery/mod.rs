@@ -16,7 +16,7 @@
 //!     "name": "Apps", "url": "https://hooks.example.com/apps", "eventTypes": ["com.qlik.v1.app.created"],
 //!     "headers": {"X-Team": "data"}, "secret": "0123456789abcdef0123456789abcdef"
 //! }"#)?;
-//! let webhook = Arc::new(Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?);
+//! let webhook = Arc::new(Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?.webhook);
 //!
 //! let bytes = br#"{"type": "com.qlik.v1.app.created", "tenantid": "t1", "data": {"id": "a1"}}"#;
 //! let event = rules.profile().read_event(bytes)?;

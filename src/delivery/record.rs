@@ -73,7 +73,7 @@ pub struct Response {
 /// # let (rules, now) = (Rules::default(), std::time::UNIX_EPOCH.into());
 /// # let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/", "eventTypes": [],
 /// #     "encryptedHeaders": {"X-Key": "k3y"}}"#)?;
-/// # let webhook = Arc::new(Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?);
+/// # let webhook = Arc::new(Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?.webhook);
 /// # let bytes = br#"{"type": "x", "tenantid": "t1"}"#;
 /// # let event = rules.profile().read_event(bytes)?;
 /// # let payload = Payload::new(&event, bytes.as_slice());

@@ -9,7 +9,12 @@ pub(crate) fn placeholder(text: &str) -> Option<&str> {
     let marked = MARKS.iter().filter_map(|(open, close, is_name)| {
         text.match_indices(open).find_map(|(at, _)| {
             let rest = text.get(at + open.len()..)?;
-            let name = rest.get(..rest.find(close)?)?;
+            // No name is longer, and the search stays linear.
+            let window = rest
+                .char_indices()
+                .nth(LONGEST + 2)
+                .map_or(rest, |(end, _)| rest.get(..end).unwrap_or_default());
+            let name = window.get(..window.find(close)?)?;
             let before = text.get(..at)?;
             (is_name(name) && !(*open == "%" && ends_in_a_code(before)))
                 .then(|| (at, open.len() + name.len() + close.len()))

@@ -55,7 +55,7 @@ impl Reader {
     /// # let registry = Registry::new(&rules);
     /// # let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/", "enabled": true,
     /// #     "eventTypes": ["com.qlik.v1.app.created"]}"#)?;
-    /// # let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?;
+    /// # let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?.webhook;
     /// registry.load("t1", [webhook], None)?;
     /// let mut reader = registry.reader();
     /// let bytes = br#"{"type": "com.qlik.v1.app.created", "tenantid": "t1"}"#;

@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// # let rules = Rules::default();
 /// # let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/",
 /// #     "eventTypes": ["com.qlik.v1.app.created"], "filter": "spaceId eq \"s1\""}"#)?;
-/// # let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?;
+/// # let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?.webhook;
 ///
 /// let mut trial = Trial::new(&webhook, "t1", &rules);
 /// for space in ["s1", "s2", "s3"] {

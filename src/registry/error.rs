@@ -32,7 +32,7 @@ impl NotLoaded {
 /// let rules = Rules::default();
 /// let registry = Registry::new(&rules);
 /// let document = br#"{"id": "w1", "name": "n", "url": "https://hooks.example.com/"}"#;
-/// let webhook = Webhook::read(&Draft::read(document)?, &rules)?;
+/// let webhook = Webhook::read(&Draft::read(document)?, &rules)?.webhook;
 /// let error = registry.put("t1", webhook, None).unwrap_err();
 /// assert_eq!((error.kind(), error.code()), (PutErrorKind::NotLoaded, "registry-not-loaded"));
 /// assert_eq!(error.to_string(), "the tenant is not loaded");

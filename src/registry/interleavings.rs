@@ -35,7 +35,7 @@ static WEBHOOKS: LazyLock<BTreeMap<(&str, &str), (Webhook, Subscription)>> = Laz
             "eventTypes": [TYPE], "filter": format!("id eq \"{value}\""),
         });
         let creation = Creation::new(id, "u1", std::time::UNIX_EPOCH.into());
-        let webhook = Webhook::create(&draft.into(), &RULES, creation).unwrap();
+        let webhook = Webhook::create(&draft.into(), &RULES, creation).unwrap().webhook;
         let plain = subscription(&webhook, &"t".into(), RULES.catalogue());
         ((id, value), (webhook, plain))
     });

@@ -22,7 +22,7 @@ use hashbrown::HashMap;
 /// registry.load("t1", [], None)?;
 /// let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/",
 ///     "filter": "id eq \"a\" or id eq \"b\" or id eq \"c\" or id eq \"d\""}"#)?;
-/// let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?;
+/// let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?.webhook;
 /// let error = registry.put("t1", webhook, None).unwrap_err();
 /// assert_eq!(error.kind(), PutErrorKind::TooManyTerms);
 /// assert_eq!(error.to_string(), "the tenant's filters would have 4 terms, more than the 3 allowed");

@@ -20,7 +20,7 @@
 //!     "name": "Sales", "url": "https://hooks.example.com/", "enabled": true,
 //!     "eventTypes": ["com.qlik.v1.app.created"], "filter": "spaceId eq \"sales\""
 //! }"#)?;
-//! let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?;
+//! let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?.webhook;
 //! let change = registry.put("t1", webhook, None)?;
 //!
 //! let mut reader = registry.reader(); // one a thread
@@ -261,14 +261,16 @@ impl Registry {
     ///
     /// ```
     /// # use hooksieve::registry::{Registry, UpdateError};
-    /// # use hooksieve::webhook::{Creation, Draft, Patch, Rules, Stamp, Webhook};
+    /// # use hooksieve::webhook::{Creation, Draft, Patch, Problems, Rules, Stamp, Webhook};
     /// # let now = std::time::UNIX_EPOCH.into();
     /// # let rules = Rules::default();
     /// # let registry = Registry::new(&rules);
     /// # let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/"}"#)?;
-    /// # registry.load("t1", [Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?], None)?;
+    /// # registry.load("t1", [Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?.webhook], None)?;
     /// let patch = Patch::read(br#"[{"op": "replace", "path": "/name", "value": "Sales"}]"#)?;
-    /// let patched = |webhook: &Webhook| webhook.patched(&patch, &rules, Stamp::new("u1", now));
+    /// let patched = |webhook: &Webhook| {
+    ///     Ok::<_, Problems>(webhook.patched(&patch, &rules, Stamp::new("u1", now))?.webhook)
+    /// };
     /// let change = registry.update("t1", "w1", None, patched)?;
     /// assert_eq!(change.after.ok_or("ignored")?.name(), "Sales");
     /// registry.remove("t1", "w1", None)?;

@@ -270,7 +270,7 @@ impl<R: BufRead> Reading<'_, R> {
     /// Adds the webhook in the line to its tenant, or says what is wrong with it.
     fn webhook(&self, tenant: &TenantId, state: &mut State) -> Result<(), String> {
         let read = Draft::read(&self.lines.line)
-            .and_then(|draft| Webhook::read(&draft, &self.policy.rules))
+            .and_then(|draft| Webhook::restore(&draft, &self.policy.rules))
             .map_err(|problems| problems.to_string())?;
         let added = self.policy.add(tenant, state, Arc::new(read));
         added.map_err(|error: LoadError| error.to_string())

@@ -35,6 +35,8 @@ impl std::error::Error for Unreachable {}
 
 /// Whether a webhook may reach an address: a global unicast one that is of no special use.
 ///
+/// [`Rules::reachable`](super::Rules::reachable) also permits loopback addresses, in development.
+///
 /// A domain name says nothing about where it leads, and may lead elsewhere at the next look-up.
 /// So ask this for the very address that is dialled, on each delivery, and follow no redirects.
 /// The blocks are those of the IANA special-purpose registries, a few addresses in them for

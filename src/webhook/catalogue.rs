@@ -1,4 +1,4 @@
-use super::Level;
+use super::{Level, spelling};
 use crate::event::EventType;
 use crate::syntax::{excerpt, quote};
 use serde::de::value::MapAccessDeserializer;
@@ -21,7 +21,7 @@ use std::sync::{Arc, LazyLock};
 /// ]}"#)?;
 /// let known = catalogue.find("com.example.order.paid").ok_or("not known")?;
 /// assert!(known.supports(Level::Tenant) && !known.supports(Level::User));
-/// assert_eq!(catalogue.nearest("com.example.order.payed"), Some("com.example.order.paid"));
+/// assert_eq!(catalogue.nearest("com.example.ordre.paid"), Some("com.example.order.paid"));
 /// assert_eq!(Catalogue::builtin().types().len(), 23);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -246,19 +246,45 @@ impl Catalogue {
         std::iter::once(event_type.clone()).chain(newer.map(EventType::from))
     }
 
-    /// The known name that an unknown one was likely meant to be: near in spelling, its end, or
-    /// the title.
+    /// The known name of which an unknown one is a misspelling, or whose title it is.
     ///
-    /// Takes time in proportion to the catalogue: a name of more than 128 bytes is compared with
-    /// titles alone.
+    /// Names are compared segment by segment, case-insensitively and with or without a prefix such
+    /// as `com.qlik.v1.`; another verb is not a misspelling. None where two types are equally near.
+    ///
+    /// Takes time in proportion to the catalogue: a name of more than 128 bytes is compared only
+    /// with titles.
+    ///
+    /// ```
+    /// let catalogue = hooksieve::webhook::Catalogue::builtin();
+    /// assert_eq!(catalogue.nearest("app.creatd"), Some("com.qlik.v1.app.created"));
+    /// assert_eq!(catalogue.nearest("com.qlik.v1.app.opened"), None);
+    /// ```
     #[must_use]
     pub fn nearest(&self, name: &str) -> Option<&str> {
-        let titled = self.types().iter().find(|known| known.title.eq_ignore_ascii_case(name));
-        if let Some(known) = titled {
-            return Some(known.name());
+        let mut titled =
+            self.types().iter().filter(|known| known.title.eq_ignore_ascii_case(name.trim()));
+        match (titled.next(), titled.next()) {
+            (Some(known), None) => Some(known.name()),
+            _ => spelling::nearest_type(name, self.types()),
         }
-        let newer = self.0.types.iter().filter_map(KnownType::newer_name);
-        super::nearest(name, self.0.types.iter().map(KnownType::name).chain(newer))
+    }
+
+    /// How to fix a name that is not in the catalogue, where it is no misspelling.
+    pub(super) fn help(&self, name: &str) -> String {
+        let mut items = name.split(',').map(str::trim);
+        if name.contains(',') && items.all(|item| self.find(item).is_some()) {
+            return "give each event type as an item of its own".to_owned();
+        }
+        let related = spelling::related(name, self.types());
+        match related.as_slice() {
+            [] => "use one of the event types that the catalogue lists".to_owned(),
+            names => {
+                let shown: Vec<_> =
+                    names.iter().take(8).map(|name| format!("`{}`", quote(name))).collect();
+                let more = if names.len() > 8 { ", …" } else { "" };
+                format!("event types of that resource are {}{more}", shown.join(", "))
+            }
+        }
     }
 }
 

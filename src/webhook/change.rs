@@ -1,6 +1,6 @@
-//! How webhooks come to be and change: all or nothing.
+//! How webhooks are created, changed and read: all or nothing.
 
-use super::check::{Basis, Checked, check};
+use super::check::{Basis, Outcome, check};
 use super::content::{Content, Server};
 use super::draft::Draft;
 use super::problem::Found;
@@ -54,13 +54,45 @@ impl Creation {
     }
 }
 
+/// A valid webhook, with what is probably unintended about it.
+///
+/// Show the warnings to the author: they name members that were ignored, such as `enabeld`, and a
+/// webhook that never fires.
+///
+/// ```
+/// use hooksieve::webhook::{Checked, Creation, Draft, Rules, Webhook};
+/// # let now = std::time::UNIX_EPOCH.into();
+///
+/// let draft = Draft::read(br#"{
+///     "name": "n", "url": "https://hooks.example.com/",
+///     "eventTypes": ["com.qlik.v1.app.created"], "enabeld": true
+/// }"#)?;
+/// let Checked { webhook, warnings } =
+///     Webhook::create(&draft, &Rules::default(), Creation::new("w1", "u1", now))?;
+/// assert!(!webhook.is_enabled());
+/// let texts: Vec<_> = warnings.iter().map(|warning| warning.to_string()).collect();
+/// assert_eq!(texts, [
+///     "unknown member `enabeld` is ignored",
+///     "webhook has no `enabled`, so it is off and matches no event",
+/// ]);
+/// # Ok::<(), hooksieve::webhook::Problems>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "the warnings are for the webhook's author"]
+pub struct Checked {
+    /// The webhook.
+    pub webhook: Webhook,
+    /// What is valid and probably unintended, in the order of the checks.
+    pub warnings: Vec<Problem>,
+}
+
 impl Webhook {
-    /// A webhook made from the body of a POST. An owner that is left out is the creator.
+    /// Creates a webhook from the body of a POST. An owner that is left out is the creator.
     ///
     /// # Errors
     ///
     /// Everything that is wrong with the draft; a limit that is reached; an empty id.
-    pub fn create(draft: &Draft, rules: &Rules, new: Creation) -> Result<Self, Problems> {
+    pub fn create(draft: &Draft, rules: &Rules, new: Creation) -> Result<Checked, Problems> {
         let Creation { id, tenant, by, at, limit } = new;
         let mut found = Found::default();
         if let Some((has, most)) = limit.filter(|(has, most)| has >= most) {
@@ -72,51 +104,89 @@ impl Webhook {
         let updated = created.clone();
         let server = Server { tenant, created, updated, ..Server::default() };
         server_given(Some(&id), &server, &mut found);
-        let content = settled(check(rules, &draft.0, &Basis::Draft), found)?;
-        Ok(Self::assemble(id, server, content))
+        let (content, warnings) = settled(check(rules, &draft.0, &Basis::Draft), found)?;
+        Ok(Checked { webhook: Self::assemble(id, server, content), warnings })
     }
 
-    /// The webhook after a PUT: the draft in place of what was, less what the server set and the
+    /// Returns the webhook after a PUT: the draft in place of what was, less what the server set and the
     /// origin. What the draft leaves out is cleared.
     ///
     /// # Errors
     ///
     /// Everything that is wrong with the draft, and what may not change; an empty id in the stamp.
-    pub fn replaced(&self, draft: &Draft, rules: &Rules, stamp: Stamp) -> Result<Self, Problems> {
+    pub fn replaced(
+        &self,
+        draft: &Draft,
+        rules: &Rules,
+        stamp: Stamp,
+    ) -> Result<Checked, Problems> {
         // A draft that leaves the encrypted headers out removes them.
         let basis = Basis::Change { old: self, headers_anew: true, patch: false };
         self.changed(check(rules, &draft.0, &basis), Found::default(), stamp)
     }
 
-    /// The webhook after a PATCH: all operations applied in order, and the result checked as a
-    /// whole.
+    /// Returns the webhook after a PATCH: all operations applied in order, and the result checked as
+    /// a whole.
     ///
     /// # Errors
     ///
     /// Everything that is wrong: first with the operations, then with the webhook that the others
     /// lead to; an empty id in the stamp.
-    pub fn patched(&self, patch: &Patch, rules: &Rules, stamp: Stamp) -> Result<Self, Problems> {
+    pub fn patched(&self, patch: &Patch, rules: &Rules, stamp: Stamp) -> Result<Checked, Problems> {
+        if let Some(meant) = patch.meant(&self.patchable()) {
+            let is_valid = {
+                meant.patch.as_ref().is_some_and(|patch| {
+                    let (outcome, found) = self.after(patch, rules);
+                    found.is_empty() && outcome.found.is_empty()
+                })
+            };
+            return Err(meant.problem(is_valid).into());
+        }
+        let (outcome, found) = self.after(patch, rules);
+        self.changed(outcome, found, stamp)
+    }
+
+    /// What a patch leads to, and what is wrong with its operations.
+    fn after(&self, patch: &Patch, rules: &Rules) -> (Outcome, Found) {
         let mut document = self.patchable();
         let applied = patch.apply(&mut document);
         let basis = Basis::Change { old: self, headers_anew: applied.headers_anew, patch: true };
-        self.changed(check(rules, &document, &basis), applied.found, stamp)
+        (check(rules, &document, &basis), applied.found)
     }
 
-    /// A webhook from a document that holds what the server has set, too: a
-    /// [stored](Self::stored) one, or a response of the API, whose secrets are then not known.
+    /// Reads a document that holds what the server has set, too: a response of the API, whose
+    /// secrets are then not known, or a [stored](Self::stored) webhook.
     ///
     /// # Errors
     ///
     /// Everything that is wrong with the document.
-    pub fn read(document: &Draft, rules: &Rules) -> Result<Self, Problems> {
-        let checked = check(rules, &document.0, &Basis::Document { id_required: true });
-        match (checked.id, checked.content) {
-            (Some(id), Some(content)) => Ok(Self::assemble(id, checked.server, content)),
-            _ => Err(Problems::all(checked.found)),
+    pub fn read(document: &Draft, rules: &Rules) -> Result<Checked, Problems> {
+        Self::from_document(document, rules, true)
+    }
+
+    /// Reads a [stored](Self::stored) webhook as [`read`](Self::read) does, without looking for
+    /// warnings, which cost more than all else: its author has had them.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the document.
+    pub fn restore(document: &Draft, rules: &Rules) -> Result<Self, Problems> {
+        Self::from_document(document, rules, false).map(|checked| checked.webhook)
+    }
+
+    fn from_document(document: &Draft, rules: &Rules, warns: bool) -> Result<Checked, Problems> {
+        let outcome = check(rules, &document.0, &Basis::Document { id_required: true, warns });
+        match (outcome.id, outcome.content) {
+            (Some(id), Some(content)) => Ok(Checked {
+                webhook: Self::assemble(id, outcome.server, content),
+                warnings: outcome.warnings.into_problems(),
+            }),
+            _ => Err(Problems::all(outcome.found)),
         }
     }
 
-    /// The webhook after the server has disabled it, with the reason and its code; no user did.
+    /// Returns the webhook after the server, and no user, has disabled it, with the reason and its
+    /// code.
     #[must_use]
     pub fn disabled(&self, reason: &str, code: &str, at: Timestamp) -> Self {
         let mut webhook = self.clone();
@@ -127,11 +197,16 @@ impl Webhook {
         webhook
     }
 
-    fn changed(&self, checked: Checked, mut found: Found, stamp: Stamp) -> Result<Self, Problems> {
+    fn changed(
+        &self,
+        outcome: Outcome,
+        mut found: Found,
+        stamp: Stamp,
+    ) -> Result<Checked, Problems> {
         let server = Server { updated: stamp, ..self.server.clone() };
         server_given(None, &server, &mut found);
-        let content = settled(checked, found)?;
-        Ok(Self::assemble(self.id.clone(), server, content))
+        let (content, warnings) = settled(outcome, found)?;
+        Ok(Checked { webhook: Self::assemble(self.id.clone(), server, content), warnings })
     }
 
     fn assemble(id: WebhookId, mut server: Server, mut content: Content) -> Self {
@@ -161,11 +236,11 @@ fn server_given(id: Option<&WebhookId>, server: &Server, found: &mut Found) {
     }
 }
 
-/// The content, if nothing is wrong; `found` is what was found before the rules were asked.
-fn settled(checked: Checked, mut found: Found) -> Result<Content, Problems> {
-    found.append(checked.found);
-    match checked.content {
-        Some(content) if found.is_empty() => Ok(content),
+/// The content and its warnings, if nothing is wrong; `found` is what was found before the check.
+fn settled(outcome: Outcome, mut found: Found) -> Result<(Content, Vec<Problem>), Problems> {
+    found.append(outcome.found);
+    match outcome.content {
+        Some(content) if found.is_empty() => Ok((content, outcome.warnings.into_problems())),
         _ => Err(Problems::all(found)),
     }
 }

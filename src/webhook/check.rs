@@ -1,55 +1,57 @@
 //! The rules of a webhook's members, each in one place, applied to a document as a whole.
 
-use super::content::{self, Access, Content, MEMBERS, Server};
+use super::content::{Access, Content, MEMBERS, Server};
 use super::draft::Json;
 use super::headers::{self, Group, Header};
 use super::problem::{Found, token};
 use super::url::{self, Target};
 use super::{
     Level, Origin, Problem, ProblemKind, Rules, Secret, Stamp, Timestamp, Webhook, WebhookId,
-    nearest,
+    nearest, warning,
 };
 use crate::event::{EventType, UserId};
 use crate::filter::Filter;
 use crate::syntax::{is_space, quote};
 use hashbrown::HashSet;
 
-/// What a document is, and what stood there before.
+/// What a document is, and which webhook it changes.
 pub(super) enum Basis<'a> {
-    /// A draft: what the server sets is passed over.
+    /// A draft: what the server sets is ignored.
     Draft,
-    /// A draft or, with `patch`, a patched document in place of a webhook; `headers_anew` tells
-    /// that the request speaks of the encrypted headers, if only by leaving them out of a draft.
+    /// A draft or, with `patch`, a patched document in place of a webhook; `headers_anew` says that
+    /// the request sets or removes the encrypted headers, if only by leaving them out of a draft.
     Change { old: &'a Webhook, headers_anew: bool, patch: bool },
     /// A document that holds what the server has set, and may hide what is secret.
-    Document { id_required: bool },
+    Document { id_required: bool, warns: bool },
 }
 
 /// What a check found; `content` is none where there are problems.
-pub(super) struct Checked {
+pub(super) struct Outcome {
     pub(super) id: Option<WebhookId>,
     pub(super) content: Option<Content>,
     pub(super) server: Server,
     pub(super) found: Found,
-    /// Complete for documents alone.
     pub(super) warnings: Found,
+    /// Members that the server sets and a request may not, as far as the document has them.
+    pub(super) server_members: Vec<&'static str>,
 }
 
-pub(super) fn check(rules: &Rules, document: &Json, basis: &Basis<'_>) -> Checked {
+pub(super) fn check(rules: &Rules, document: &Json, basis: &Basis<'_>) -> Outcome {
     let (found, warnings) = (Found::default(), Found::default());
-    let mut check = Check { rules, document, basis, found, warnings };
+    let server_members = Vec::new();
+    let mut check = Check { rules, document, basis, found, warnings, server_members };
     if !matches!(document, Json::Object(_)) {
         let title = format!("expected a webhook, a JSON object, found {}", document.kind());
         check.wrong(ProblemKind::NotAnObject, "", title, "send a JSON object");
-        return check.checked(None, Server::default(), None);
+        return check.outcome(None, Server::default(), None);
     }
     check.names();
     let (id, server) = match basis {
-        Basis::Document { id_required } => (check.webhook_id(*id_required), check.server()),
+        Basis::Document { id_required, .. } => (check.webhook_id(*id_required), check.server()),
         _ => (None, Server::default()),
     };
     let content = check.content();
-    check.checked(id, server, content)
+    check.outcome(id, server, content)
 }
 
 struct Check<'a> {
@@ -58,13 +60,14 @@ struct Check<'a> {
     basis: &'a Basis<'a>,
     found: Found,
     warnings: Found,
+    server_members: Vec<&'static str>,
 }
 
 impl<'a> Check<'a> {
-    fn checked(self, id: Option<WebhookId>, server: Server, content: Option<Content>) -> Checked {
-        let Self { found, warnings, .. } = self;
+    fn outcome(self, id: Option<WebhookId>, server: Server, content: Option<Content>) -> Outcome {
+        let Self { found, warnings, server_members, .. } = self;
         let content = content.filter(|_| found.is_empty());
-        Checked { id, server, content, found, warnings }
+        Outcome { id, server, content, found, warnings, server_members }
     }
 
     fn wrong(
@@ -77,55 +80,55 @@ impl<'a> Check<'a> {
         self.found.push(Problem::new(kind, pointer, title, detail));
     }
 
-    fn warn(
-        &mut self,
-        kind: ProblemKind,
-        pointer: &str,
-        title: String,
-        detail: impl Into<Box<str>>,
-    ) {
-        self.warnings.push(Problem::new(kind, pointer, title, detail));
+    /// Adds warnings, unless none are asked for.
+    fn warn(&mut self, warnings: impl FnOnce(&Rules) -> Vec<Problem>) {
+        if self.warns() {
+            let warnings = warnings(self.rules);
+            warnings.into_iter().for_each(|warning| self.warnings.push(warning));
+        }
     }
 
-    /// Members that stand twice, that nobody knows, or that a draft may not set.
+    /// A store is read without warnings, which cost more than the rest of the check.
+    fn warns(&self) -> bool {
+        !matches!(self.basis, Basis::Document { warns: false, .. })
+    }
+
+    /// Duplicate members, unknown ones, and those that a draft may not set.
     fn names(&mut self) {
         let Json::Object(members) = self.document else { return };
         let mut seen = HashSet::new();
         for (name, value) in members {
-            let first = seen.insert(name);
-            if first && !self.warns() {
-                continue;
-            }
-            let (pointer, shown) = (format!("/{}", token(name)), quote(name));
-            if !first {
-                let title = format!("`{shown}` stands twice");
+            if !seen.insert(name) {
+                let title = format!("duplicate member `{}`", quote(name));
+                let pointer = format!("/{}", token(name));
                 self.wrong(ProblemKind::DoubledMember, &pointer, title, "remove one of the two");
-                continue;
-            }
-            let known = MEMBERS.iter().find(|known| *known.name == **name);
-            match known.map(|known| known.access) {
-                None => {
-                    let title = format!("webhooks have no `{shown}`; it is passed over");
-                    let known = MEMBERS.iter().map(|known| known.name);
-                    let help = match self.found.suggest(|| nearest(name, known)) {
-                        Some(known) => format!("did you mean `{known}`?"),
-                        None => "remove it".to_owned(),
-                    };
-                    self.warn(ProblemKind::UnknownMember, &pointer, title, help);
+            } else if self.warns() {
+                match MEMBERS.iter().find(|known| *known.name == **name) {
+                    None => self.unknown_member(name),
+                    Some(known) if known.access == Access::Server && *value != Json::Null => {
+                        self.server_members.push(known.name);
+                    }
+                    Some(_) => {}
                 }
-                Some(Access::Server) if *value != Json::Null => {
-                    let title = format!("`{shown}` is set by the server, not by a draft");
-                    let help = "remove it from a request";
-                    self.warn(ProblemKind::ReadOnlyMember, &pointer, title, help);
-                }
-                Some(_) => {}
             }
+        }
+        // A document has them by right.
+        if !matches!(self.basis, Basis::Document { .. }) {
+            let read_only = warning::read_only(&self.server_members);
+            read_only.into_iter().for_each(|warning| self.warnings.push(warning));
         }
     }
 
-    /// Whoever reads what a store gave has no use for warnings.
-    fn warns(&self) -> bool {
-        matches!(self.basis, Basis::Document { id_required: false })
+    fn unknown_member(&mut self, name: &str) {
+        let settable = MEMBERS.iter().filter(|known| known.access != Access::Server);
+        let settable = settable.map(|known| known.name);
+        let help = match self.warnings.suggest(|| nearest(name, settable)) {
+            Some(known) => format!("did you mean `{known}`?"),
+            None => "remove it".to_owned(),
+        };
+        let (pointer, title) =
+            (format!("/{}", token(name)), format!("unknown member `{}` is ignored", quote(name)));
+        self.warnings.push(Problem::new(ProblemKind::UnknownMember, pointer, title, help));
     }
 
     fn is_patch(&self) -> bool {
@@ -265,6 +268,9 @@ impl<'a> Check<'a> {
         let secret = self.secret();
         let (headers, encrypted_headers) = self.headers(target.as_ref());
         let enabled = self.boolean("enabled", false);
+        if self.member("enabled").is_none() {
+            self.warn(|_| vec![warning::not_enabled()]);
+        }
         let cloud_events = self.cloud_events();
         let check_revocation = self.boolean("checkCertificateRevocation", false);
         let origin = self.origin();
@@ -292,10 +298,10 @@ impl<'a> Check<'a> {
         let text = self.string("url");
         let help = "give an https URL, such as `https://hooks.example.com/`";
         let text = self.required("url", help, text)?;
-        self.has_length("url", text, 0, url::MOST);
-        match Target::check(text) {
+        self.has_length("url", text, 0, url::MAX);
+        match Target::check(text, self.rules.development) {
             Ok(target) => {
-                content::url_warning(&target).into_iter().for_each(|w| self.warnings.push(w));
+                self.warn(|rules| warning::of_url(&target, rules.development));
                 Some(target)
             }
             Err(problems) => {
@@ -327,7 +333,7 @@ impl<'a> Check<'a> {
             }
         };
         if items.is_empty() {
-            self.warnings.push(content::no_event_types());
+            self.warn(|_| vec![warning::no_event_types()]);
         }
         let mut seen = HashSet::new();
         let mut types = Vec::new();
@@ -353,12 +359,14 @@ impl<'a> Check<'a> {
     fn event_type(&mut self, pointer: &str, name: &str, level: Option<Level>) {
         let catalogue = &self.rules.catalogue;
         let Some(known) = catalogue.find(name) else {
-            let title = format!("event type `{}` is unknown", quote(name));
-            let help = match self.found.suggest(|| catalogue.nearest(name)) {
-                Some(nearest) => format!("did you mean `{nearest}`?"),
-                None => "use one of the event types that the catalogue lists".to_owned(),
+            let title = format!("`{}` is not a webhook event type", quote(name));
+            let nearest = self.found.suggest(|| catalogue.nearest(name));
+            let help = match nearest {
+                Some(nearest) => format!("did you mean `{}`?", quote(nearest)),
+                None => catalogue.help(name),
             };
-            return self.wrong(ProblemKind::EventTypeUnknown, pointer, title, help);
+            let problem = Problem::new(ProblemKind::EventTypeUnknown, pointer, title, help);
+            return self.found.push(problem.suggesting(nearest));
         };
         if let Some(level) = level.filter(|level| !known.supports(*level)) {
             let title = format!("event type `{}` does not support level `{level}`", quote(name));
@@ -381,11 +389,8 @@ impl<'a> Check<'a> {
             types.map(|types| types.iter().map(|name| self.rules.as_in_profile(name)).collect());
         match self.rules.profile.filter(text, types.as_deref()) {
             Ok(filter) => {
-                if self.warns() {
-                    let types = types.unwrap_or_default();
-                    let warnings = content::filter_warnings(self.rules, &filter, text, &types);
-                    warnings.into_iter().for_each(|warning| self.warnings.push(warning));
-                }
+                let types = types.unwrap_or_default();
+                self.warn(|rules| warning::of_filter(rules, &filter, text, &types));
                 let written = (!text.chars().all(is_space)).then(|| text.into());
                 Some((filter, written))
             }
@@ -411,6 +416,7 @@ impl<'a> Check<'a> {
             _ => Some(false),
         };
         let secret = self.text("secret", 32, 64)?.map(Secret::new);
+        self.warn(|_| secret.iter().flat_map(warning::of_secret).collect());
         let added = added?.then(Secret::withheld);
         Some(secret.or(added))
     }
@@ -423,17 +429,23 @@ impl<'a> Check<'a> {
         };
         let (plain, encrypted) = (group(Group::Plain), group(Group::Encrypted));
         headers::check_both(&plain, &encrypted, &mut self.found);
+        self.warn(|_| {
+            let mut warnings = warning::of_headers(Group::Plain, &plain.headers);
+            warnings.extend(warning::of_headers(Group::Encrypted, &encrypted.headers));
+            warnings
+        });
         let pointer = "/encryptedHeaders";
         if let Some(Json::Array(names)) = self.member("encryptedHeaders")
             && !names.is_empty()
         {
             let title = "`encryptedHeaders` has names without values".to_owned();
             let help = "give an object of names and values, or leave it out";
+            let problem = Problem::new(ProblemKind::HeaderWithoutValue, pointer, title, help);
             match self.basis {
-                Basis::Document { .. } => {
-                    self.warn(ProblemKind::HeaderWithoutValue, pointer, title, help)
-                }
-                _ => self.wrong(ProblemKind::HeaderWithoutValue, pointer, title, help),
+                // A response, or what was made from one, knows no values.
+                Basis::Document { .. } if !self.server_members.is_empty() => {}
+                Basis::Document { .. } => self.warn(|_| vec![problem]),
+                _ => self.found.push(problem),
             }
         }
         // A URL that is wrong is another one, too.
@@ -442,7 +454,7 @@ impl<'a> Check<'a> {
             && self.member("url").is_some()
             && !old.content.encrypted_headers.is_empty()
         {
-            let title = "`url` changes, so the encrypted headers are needed anew";
+            let title = "`url` changes, so the encrypted headers are needed again";
             let help = "give `encryptedHeaders` in the same request, or remove it";
             self.wrong(ProblemKind::HeadersNeededAnew, pointer, title, help);
         }

@@ -2,7 +2,7 @@
 
 use super::headers::Header;
 use super::url::Target;
-use super::{Level, Origin, Problem, ProblemKind, Rules, Secret, Stamp};
+use super::{Level, Origin, Secret, Stamp};
 use crate::event::{EventType, TenantId, UserId};
 use crate::filter::Filter;
 
@@ -85,37 +85,4 @@ pub(super) struct Server {
     pub(super) updated: Stamp,
     pub(super) disabled_reason: Option<Box<str>>,
     pub(super) disabled_code: Option<Box<str>>,
-}
-
-impl Content {
-    /// What is allowed, and hardly meant.
-    pub(super) fn warnings(&self, rules: &Rules) -> Vec<Problem> {
-        let types = self.event_types.is_empty().then(no_event_types);
-        let text = self.filter_text.as_deref().unwrap_or_default();
-        let filter = filter_warnings(rules, &self.filter, text, &self.event_types);
-        url_warning(&self.target).into_iter().chain(types).chain(filter).collect()
-    }
-}
-
-/// What is hardly meant in a filter of this text.
-pub(super) fn filter_warnings(
-    rules: &Rules,
-    filter: &Filter,
-    text: &str,
-    event_types: &[EventType],
-) -> Vec<Problem> {
-    let warnings = filter.warnings(text, |name| rules.catalogue.lacks(event_types, name));
-    warnings.iter().map(|warning| Problem::of_filter(&warning.into(), "")).collect()
-}
-
-pub(super) fn url_warning(target: &Target) -> Option<Problem> {
-    let title = "the fragment of `url`, from `#` on, is never sent";
-    let warn = || Problem::new(ProblemKind::UrlFragment, "/url", title, "remove it");
-    target.has_fragment().then(warn)
-}
-
-pub(super) fn no_event_types() -> Problem {
-    let title = "a webhook without event types never fires";
-    let help = "name at least one in `eventTypes`";
-    Problem::new(ProblemKind::NoEventTypes, "/eventTypes", title, help)
 }

@@ -50,9 +50,9 @@ impl Webhook {
     ///     "secret": "0123456789abcdef0123456789abcdef"
     /// }"#)?;
     /// let rules = Rules::default();
-    /// let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", UNIX_EPOCH.into()))?;
+    /// let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", UNIX_EPOCH.into()))?.webhook;
     /// let text = serde_json::to_vec(&webhook.stored()).unwrap();
-    /// assert_eq!(Webhook::read(&Draft::read(&text)?, &rules)?, webhook);
+    /// assert_eq!(Webhook::read(&Draft::read(&text)?, &rules)?.webhook, webhook);
     ///
     /// let response = serde_json::to_string(&webhook).unwrap();
     /// assert!(response.contains(r#""secretKeyAdded":true"#) && !response.contains("abcdef"));

@@ -65,7 +65,9 @@ impl Field for By {
 ///
 /// let draft = |name| Draft::from(serde_json::json!({"name": name, "url": "https://hooks.example.com/"}));
 /// let create = |id: &str, name| Webhook::create(&draft(name), &rules, Creation::new(id, "u1", now));
-/// let webhooks = [create("w1", "Sales")?, create("w2", "Support")?, create("w3", "Finance")?];
+/// let webhooks = [
+///     create("w1", "Sales")?.webhook, create("w2", "Support")?.webhook, create("w3", "Finance")?.webhook,
+/// ];
 ///
 /// let page = List::read("name=s*&sort=name&limit=1")?.apply(&webhooks);
 /// assert_eq!(page.items()[0].name(), "Sales");

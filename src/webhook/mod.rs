@@ -2,12 +2,12 @@
 //!
 //! A [`Webhook`] exists only if nothing is wrong with it. The bodies of requests are read as they
 //! are into a [`Draft`] or a [`Patch`]; [`Webhook::create`], [`Webhook::replaced`] and
-//! [`Webhook::patched`] give the webhook, or all [`Problems`] at once, and leave the old value as
-//! it was. What is allowed is said by [`Rules`]: a filter profile and a [`Catalogue`]. Every rule
-//! with its code stands in [the guide](crate::guide::webhooks).
+//! [`Webhook::patched`] return the webhook with its warnings, as [`Checked`], or all [`Problems`] at
+//! once, and leave the old value as it was. What is allowed is in [`Rules`]: a filter profile and a
+//! [`Catalogue`]. [The guide](crate::guide::webhooks) has every rule with its code.
 //!
 //! ```
-//! use hooksieve::webhook::{Draft, Creation, Patch, Rules, Stamp, Webhook};
+//! use hooksieve::webhook::{Checked, Creation, Draft, Patch, Rules, Stamp, Webhook};
 //! use std::time::SystemTime;
 //!
 //! let rules = Rules::default();
@@ -18,9 +18,11 @@
 //!     "name": "Failed reloads", "url": "https://hooks.example.com/reloads", "enabled": true,
 //!     "eventTypes": ["com.qlik.v1.app.reload.finished"], "filter": "data.status eq \"error\""
 //! }"#)?;
-//! let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "user-1", now.into()))?;
+//! let Checked { webhook, warnings } =
+//!     Webhook::create(&draft, &rules, Creation::new("w1", "user-1", now.into()))?;
+//! assert!(warnings.is_empty());
 //!
-//! // PATCH: the filter speaks of an attribute that goes with reload events alone.
+//! // PATCH: the filter has an attribute that is only allowed with reload events.
 //! let patch = Patch::read(br#"[
 //!     {"op": "replace", "path": "/eventTypes", "value": ["com.qlik.v1.app.craeted"]},
 //!     {"op": "replace", "path": "/name", "value": ""}
@@ -44,16 +46,21 @@ mod document;
 mod draft;
 mod headers;
 mod list;
+mod merge;
 mod paging;
 mod patch;
 mod problem;
 mod query;
+mod rules;
+mod spelling;
 mod time;
 mod url;
+mod url_fix;
+mod warning;
 
 pub use address::{Unreachable, reachable};
 pub use catalogue::{Catalogue, CatalogueError, KnownType};
-pub use change::{Creation, MAX_PER_USER};
+pub use change::{Checked, Creation, MAX_PER_USER};
 pub use document::Stored;
 pub use draft::Draft;
 pub use headers::Header;
@@ -63,13 +70,14 @@ pub use paging::{Page, PageBody};
 pub use patch::Patch;
 pub use problem::{ErrorBody, Problem, ProblemKind, Problems};
 pub(crate) use query::{Query, one_of};
+pub use rules::{Report, Rules};
 pub use time::{Timestamp, TimestampError};
 
 use crate::event::{EventType, TenantId, UserId, ids};
-use crate::filter::{Attribute, Filter, Profile};
-use crate::syntax::distance;
+use crate::filter::Filter;
 use content::{Content, Server};
 use serde::{Deserialize, Serialize};
+use spelling::nearest;
 use std::fmt;
 
 ids! {
@@ -127,115 +135,6 @@ words! {
         Automations = "automations",
         /// The management console.
         ManagementConsole = "management-console",
-    }
-}
-
-/// What webhooks may say: the profile of their filters and the event types. Cheap to clone.
-///
-/// The default is that of the webhooks API: [`Profile::webhook`] and [`Catalogue::builtin`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rules {
-    profile: Profile,
-    catalogue: Catalogue,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self::new(Profile::webhook(), Catalogue::builtin())
-    }
-}
-
-impl Rules {
-    /// Rules of a profile and a catalogue.
-    #[must_use]
-    pub fn new(profile: Profile, catalogue: Catalogue) -> Self {
-        Self { profile, catalogue }
-    }
-
-    /// What filters may say.
-    #[must_use]
-    pub fn profile(&self) -> &Profile {
-        &self.profile
-    }
-
-    /// The event types.
-    #[must_use]
-    pub fn catalogue(&self) -> &Catalogue {
-        &self.catalogue
-    }
-
-    /// An event type by the name that a rule of the profile uses for it.
-    pub(crate) fn as_in_profile(&self, event_type: &EventType) -> EventType {
-        let Some(known) = self.catalogue.find(event_type.as_str()) else {
-            return event_type.clone();
-        };
-        let used = |name: &&str| {
-            let soles = self.profile.attributes().iter().filter_map(Attribute::sole_event_type);
-            soles.into_iter().any(|sole| sole.as_str() == *name)
-        };
-        let newer = known.newer_name().filter(used);
-        EventType::from(newer.unwrap_or(known.name()))
-    }
-
-    /// Everything that is wrong with a draft or a response, and what deserves a warning: a member
-    /// that nobody knows or that a draft may not set, no event types, a fragment in the URL. What
-    /// a draft may not set is read all the same.
-    ///
-    /// ```
-    /// use hooksieve::webhook::{Draft, Rules};
-    ///
-    /// let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/", "fliter": ""}"#)?;
-    /// let warnings = Rules::default().check(&draft).into_result()?;
-    /// let warnings: Vec<_> = warnings.iter().map(|warning| warning.to_string()).collect();
-    /// assert_eq!(warnings, [
-    ///     "webhooks have no `fliter`; it is passed over",
-    ///     "a webhook without event types never fires",
-    /// ]);
-    /// # Ok::<(), hooksieve::webhook::Problems>(())
-    /// ```
-    #[must_use]
-    pub fn check(&self, document: &Draft) -> Report {
-        let basis = check::Basis::Document { id_required: false };
-        let checked = check::check(self, &document.0, &basis);
-        let warnings = checked.warnings.into_problems();
-        let errors = (!checked.found.is_empty()).then(|| Problems::all(checked.found));
-        Report { errors, warnings }
-    }
-}
-
-/// What [`Rules::check`] found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    errors: Option<Problems>,
-    warnings: Vec<Problem>,
-}
-
-impl Report {
-    /// What is wrong; nothing in a valid document.
-    #[must_use]
-    pub fn errors(&self) -> &[Problem] {
-        self.errors.as_ref().map(Problems::as_slice).unwrap_or_default()
-    }
-
-    /// How many errors there are, those that are not listed included.
-    #[must_use]
-    pub fn error_count(&self) -> usize {
-        self.errors.as_ref().map_or(0, Problems::count)
-    }
-
-    /// What is allowed, and hardly meant.
-    #[must_use]
-    pub fn warnings(&self) -> &[Problem] {
-        &self.warnings
-    }
-
-    /// The warnings, if nothing is wrong.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong.
-    pub fn into_result(self) -> Result<Vec<Problem>, Problems> {
-        self.errors.map_or(Ok(self.warnings), Err)
     }
 }
 
@@ -430,15 +329,18 @@ impl Webhook {
         self.server.disabled_code.as_deref()
     }
 
-    /// What is allowed, and hardly meant: for the answer to whoever created or changed it.
+    /// Returns what is valid and probably unintended in the webhook as it is.
+    ///
+    /// What only its document showed, such as an unknown member, is in the warnings of [`Checked`].
     ///
     /// ```
     /// use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
     /// # let now = std::time::UNIX_EPOCH.into();
     ///
     /// let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/"}"#)?;
-    /// let webhook = Webhook::create(&draft, &Rules::default(), Creation::new("w1", "u1", now))?;
-    /// assert_eq!(webhook.warnings(&Rules::default())[0].code(), "event-types-none");
+    /// let created = Webhook::create(&draft, &Rules::default(), Creation::new("w1", "u1", now))?;
+    /// let warnings = created.webhook.warnings(&Rules::default());
+    /// assert_eq!(warnings[0].code(), "event-types-none");
     /// # Ok::<(), hooksieve::webhook::Problems>(())
     /// ```
     #[must_use]
@@ -453,22 +355,4 @@ impl Webhook {
         self.secret().is_some_and(|secret| secret.expose().is_none())
             || self.encrypted_headers().iter().any(|header| header.value().is_none())
     }
-}
-
-/// The known name that an unknown one was likely meant to be: near in spelling, or its end.
-fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    const LONGEST: usize = 128;
-    if written.is_empty() || written.len() > LONGEST {
-        return None;
-    }
-    let is_end = |known: &str| {
-        let before = known.len().checked_sub(written.len() + 1);
-        let end = before.and_then(|before| known.get(before..)?.strip_prefix('.'));
-        end.is_some_and(|end| end.eq_ignore_ascii_case(written))
-    };
-    let near = |known: &'a str| {
-        let distance = if is_end(known) { Some(0) } else { distance(written, known) };
-        Some((distance?, known))
-    };
-    known.filter_map(near).min_by_key(|near| near.0).map(|near| near.1)
 }

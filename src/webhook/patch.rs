@@ -18,7 +18,7 @@ use std::fmt;
 /// empties a member as leaving it out of a draft would. Other members of an operation are passed
 /// over (RFC 6902 section 4). `Debug` shows no values, since they may be secret.
 #[derive(Clone, PartialEq)]
-pub struct Patch(Json);
+pub struct Patch(pub(super) Json);
 
 impl Patch {
     /// Reads a patch.
@@ -66,9 +66,7 @@ impl Patch {
     pub(super) fn apply(&self, document: &mut Json) -> Applied {
         let mut applied = Applied::default();
         let Json::Array(operations) = &self.0 else {
-            let title = format!("the patch is {}", self.0.kind());
-            let help = r#"send an array, such as `[{"op": "remove", "path": "/description"}]`"#;
-            applied.found.push(Problem::new(ProblemKind::PatchNotAList, "", title, help));
+            applied.found.push(not_a_list(&self.0, SEND.to_owned()));
             return applied;
         };
         for (at, operation) in operations.iter().enumerate() {
@@ -84,6 +82,13 @@ impl Patch {
         }
         applied
     }
+}
+
+const SEND: &str = r#"send an array, such as `[{"op": "remove", "path": "/description"}]`"#;
+
+pub(super) fn not_a_list(found: &Json, help: String) -> Problem {
+    let title = format!("the patch is {}, not an array of operations", found.kind());
+    Problem::new(ProblemKind::PatchNotAList, "", title, help)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -136,7 +141,7 @@ impl<'a> Operation<'a> {
         let twice = |name: &str| members.iter().filter(|(known, _)| &**known == name).count() > 1;
         for (name, part) in [("op", "/op"), ("path", "/path"), ("value", "/value")] {
             if twice(name) {
-                let title = format!("`{name}` of an operation stands twice");
+                let title = format!("duplicate `{name}` of an operation");
                 let help = "remove one of the two";
                 faults.push(Fault::new(ProblemKind::PatchOperation, part, title, help));
             }
@@ -211,11 +216,11 @@ fn text<'a>(operation: &'a Json, name: &str, part: &'static str) -> Result<&'a s
 }
 
 /// The members that a patch may touch.
-fn patchable() -> impl Iterator<Item = &'static str> {
+pub(super) fn patchable() -> impl Iterator<Item = &'static str> {
     MEMBERS.iter().filter(|member| member.access == Access::Patch).map(|member| member.name)
 }
 
-fn path_help(path: &str, found: &mut Found) -> String {
+pub(super) fn path_help(path: &str, found: &mut Found) -> String {
     let name = path.strip_prefix('/').unwrap_or(path);
     let whole = name.split('/').next().unwrap_or_default();
     let all = || patchable().map(|name| format!("`/{name}`")).collect::<Vec<_>>().join(", ");

@@ -1,9 +1,12 @@
 use crate::filter;
 use crate::syntax::{Span, kinds};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// One thing that is wrong with a document, or worth a warning.
+///
+/// `Serialize` writes an entry of the API's error body: `code`, `title`, `detail`, which also says
+/// where, and `suggestion` where there is one.
 ///
 /// ```
 /// use hooksieve::webhook::{Draft, ProblemKind, Rules};
@@ -15,6 +18,7 @@ use std::fmt;
 /// assert_eq!(problem.pointer(), "/url");
 /// assert_eq!(problem.title(), "`url` has the scheme `http`");
 /// assert_eq!(problem.detail(), "write `https://hooks.example.com/`");
+/// assert_eq!(problem.suggestion(), Some("https://hooks.example.com/"));
 /// # Ok::<(), hooksieve::webhook::Problems>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +29,7 @@ pub struct Problem {
     title: Box<str>,
     detail: Box<str>,
     span: Option<Span>,
+    suggestion: Option<Box<str>>,
 }
 
 impl Problem {
@@ -35,10 +40,24 @@ impl Problem {
         detail: impl Into<Box<str>>,
     ) -> Self {
         let (pointer, title, detail) = (pointer.into(), title.into(), detail.into());
-        Self { kind, code: kind.code(), pointer, title, detail, span: None }
+        Self { kind, code: kind.code(), pointer, title, detail, span: None, suggestion: None }
     }
 
-    /// `more` stands behind the help.
+    /// The same with a suggestion.
+    pub(super) fn suggesting(mut self, suggestion: Option<impl Into<Box<str>>>) -> Self {
+        self.suggestion = suggestion.map(Into::into);
+        self
+    }
+
+    pub(super) fn set_suggestion(&mut self, suggestion: &str) {
+        self.suggestion = Some(suggestion.into());
+    }
+
+    pub(super) fn set_detail(&mut self, detail: &str) {
+        self.detail = detail.into();
+    }
+
+    /// A problem of a filter, with `more` after its help.
     pub(super) fn of_filter(problem: &filter::Problem<'_>, more: &str) -> Self {
         Self {
             kind: ProblemKind::Filter,
@@ -47,6 +66,8 @@ impl Problem {
             title: problem.message.as_str().into(),
             detail: format!("{}{more}", problem.help).into(),
             span: Some(problem.span),
+            // The place for a suggestion of the filter's own.
+            suggestion: None,
         }
     }
 
@@ -76,16 +97,30 @@ impl Problem {
         &self.title
     }
 
-    /// How to mend it, in one line.
+    /// How to fix it, in one line.
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// What to write in place of the value at [`pointer`](Self::pointer), where that is certain: it
+    /// is accepted, and is what the author most likely meant. Text as it is for a member that is a
+    /// string, JSON for a whole patch.
+    #[must_use]
+    pub fn suggestion(&self) -> Option<&str> {
+        self.suggestion.as_deref()
     }
 
     /// Where in the text of the filter, for a problem of the filter.
     #[must_use]
     pub fn span(&self) -> Option<Span> {
         self.span
+    }
+}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        ErrorEntry::of(self).serialize(serializer)
     }
 }
 
@@ -154,7 +189,7 @@ impl Found {
                 1 => "there is 1 more problem".to_owned(),
                 _ => format!("there are {more} more problems"),
             };
-            let help = "mend those that are listed first";
+            let help = "fix those that are listed first";
             problems.push(Problem::new(ProblemKind::MoreProblems, "", title, help));
         }
         problems
@@ -197,7 +232,8 @@ impl Problems {
     }
 
     /// The API's error body: `{"errors":[{"code","title","detail"}],"traceId"}`. `detail` says how
-    /// to mend it, and where, since the API's shape has no member of its own for that.
+    /// to fix it, and where, since the API's shape has no member of its own for that; a
+    /// `suggestion` is added where there is one.
     ///
     /// ```
     /// use hooksieve::webhook::{Draft, Rules};
@@ -261,6 +297,8 @@ struct ErrorEntry<'a> {
     title: &'a str,
     #[serde(skip_serializing_if = "String::is_empty")]
     detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggestion: Option<&'a str>,
 }
 
 impl<'a> ErrorBody<'a> {
@@ -274,7 +312,7 @@ impl<'a> ErrorBody<'a> {
     /// ```
     #[must_use]
     pub fn new(code: &'a str, title: &'a str, detail: &str) -> Self {
-        let entry = ErrorEntry { code, title, detail: detail.to_owned() };
+        let entry = ErrorEntry { code, title, detail: detail.to_owned(), suggestion: None };
         Self { errors: vec![entry], trace_id: None }
     }
 
@@ -288,12 +326,13 @@ impl<'a> ErrorBody<'a> {
 impl<'a> ErrorEntry<'a> {
     fn of(problem: &'a Problem) -> Self {
         let Problem { code, pointer, title, detail, span, .. } = problem;
+        let suggestion = problem.suggestion();
         let detail = match span {
             Some(Span { start, end }) => format!("{detail} (at {pointer}, bytes {start} to {end})"),
             None if pointer.is_empty() => detail.to_string(),
             None => format!("{detail} (at {pointer})"),
         };
-        Self { code, title, detail }
+        Self { code, title, detail, suggestion }
     }
 }
 
@@ -314,7 +353,7 @@ kinds! {
         DoubledMember = "member-doubled",
         /// A warning: a member that webhooks do not have.
         UnknownMember = "member-unknown",
-        /// A warning: a member that the server sets.
+        /// A warning: members that the server sets, in a request.
         ReadOnlyMember = "member-read-only",
         /// A required member is missing.
         MissingMember = "member-missing",
@@ -340,12 +379,16 @@ kinds! {
         UrlAddress = "url-ip-address",
         /// A URL whose host is no fully qualified domain name.
         UrlHost = "url-host",
-        /// A URL whose host stands under a name that is not for public use.
+        /// A URL whose host is a name that is not for public use, or under one.
         UrlReservedHost = "url-reserved-host",
         /// A URL with port 0.
         UrlPort = "url-port",
         /// A warning: a URL with a fragment, which is never sent.
         UrlFragment = "url-fragment",
+        /// A warning: a URL that ends with a sign that most likely belongs to the text around it.
+        UrlPunctuation = "url-trailing-punctuation",
+        /// A warning: a placeholder, such as `{{TOKEN}}`, in place of a value.
+        Placeholder = "placeholder",
         /// An owner of a webhook that is not of level `user`.
         OwnerNotAllowed = "owner-not-allowed",
         /// An event type that the catalogue does not have.
@@ -354,6 +397,10 @@ kinds! {
         EventTypeLevel = "event-type-level",
         /// A warning: no event types, so the webhook never fires.
         NoEventTypes = "event-types-none",
+        /// A warning: no `enabled`, so the webhook is off.
+        EnabledMissing = "enabled-missing",
+        /// A warning: a secret that begins or ends with white space.
+        SecretBlank = "secret-outer-blank",
         /// A mistake in the filter, or a warning of it; the codes are those of [`filter::Problem`].
         Filter = "filter",
         /// A header name that is no token.

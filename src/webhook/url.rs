@@ -1,19 +1,40 @@
 //! Which target URLs a webhook may have.
 
+use super::url_fix::{self, Wrapped};
 use super::{Problem, ProblemKind};
-use crate::syntax::{excerpt, quote};
+use crate::filter::placeholder;
+use crate::syntax::quote;
 use std::cell::Cell;
 use url::{Host, ParseError, SyntaxViolation, Url};
 
-/// Most characters of a URL, as written.
-pub(super) const MOST: usize = 2048;
+/// The limit of a URL's characters, as written.
+pub(super) const MAX: usize = 2048;
 
 /// Characters that the parser percent-encodes in some part of a URL.
 const MAY_BE_ENCODED: [char; 12] = [' ', '"', '\'', '<', '>', '[', ']', '^', '`', '{', '|', '}'];
 
-/// Names that are not for public use; no host may be one of them or stand under one.
-const RESERVED: [&str; 8] =
-    ["localhost", "local", "internal", "test", "invalid", "onion", "alt", "home.arpa"];
+/// Names that are not for public use; no host may be one of them or under one.
+///
+/// Those of RFC 6761, 7686, 9476 and 8375; those that ICANN keeps for private networks or that
+/// private networks use; and the metadata of clouds.
+const RESERVED: [&str; 16] = [
+    "localhost",
+    "localdomain",
+    "local",
+    "internal",
+    "intranet",
+    "private",
+    "corp",
+    "home",
+    "lan",
+    "svc",
+    "test",
+    "invalid",
+    "onion",
+    "alt",
+    "arpa",
+    "metadata.goog",
+];
 
 /// A URL that a webhook may have. Compares by what is sent.
 #[derive(Clone, Debug)]
@@ -49,17 +70,28 @@ impl Target {
     }
 
     /// Checks a URL but for its length. The problems have the pointer `/url`.
-    pub(super) fn check(written: &str) -> Result<Self, Vec<Problem>> {
+    pub(super) fn check(written: &str, development: bool) -> Result<Self, Vec<Problem>> {
+        Self::read(written, development).map_err(|faults| explained(written, faults, development))
+    }
+
+    /// Whether a URL is valid as it is, its length included.
+    pub(super) fn is_accepted(written: &str, development: bool) -> bool {
+        written.chars().count() <= MAX && Self::read(written, development).is_ok()
+    }
+
+    /// The same, without suggestions.
+    fn read(written: &str, development: bool) -> Result<Self, Vec<Problem>> {
         match parse(written) {
-            (Ok(url), repairs) => Self::of(written, url, &repairs),
+            (Ok(url), repairs) => Self::of(written, url, &repairs, development),
             (Err(error), repairs) => {
                 let mut faults = vec![unreadable(written, error)];
                 // A bad port hides what else is wrong.
                 if error == ParseError::InvalidPort
-                    && let Some(mended) = without_port(written)
-                    && let (Ok(url), repairs) = parse(&mended)
+                    && let Some(without) = without_port(written)
+                    && let (Ok(url), repairs) = parse(&without)
                 {
-                    faults.extend(Self::of(&mended, url, &repairs).err().into_iter().flatten());
+                    let others = Self::of(&without, url, &repairs, development);
+                    faults.extend(others.err().into_iter().flatten());
                 } else if repairs.credentials.get() {
                     faults.push(credentials());
                 }
@@ -68,36 +100,29 @@ impl Target {
         }
     }
 
-    fn of(written: &str, url: Url, repairs: &Repairs) -> Result<Self, Vec<Problem>> {
-        let host = host(&url);
-        // One mend of all, so that none is refused for another fault.
-        let mut mended = url.clone();
-        let is_https = mended.set_scheme("https").is_ok();
-        if mended.port() == Some(0) {
-            let _ = mended.set_port(None);
-        }
-        // Nobody should be told to write a host that is refused.
-        let write = || match host {
-            None if is_https => format!("write `{}`", shown(&mended)),
-            _ => BEGIN.to_owned(),
-        };
+    fn of(
+        written: &str,
+        url: Url,
+        repairs: &Repairs,
+        development: bool,
+    ) -> Result<Self, Vec<Problem>> {
         let mut faults = Vec::new();
-        if url.scheme() != "https" {
+        if url.scheme() != "https" && !(development && url.scheme() == "http") {
             let title = format!("`url` has the scheme `{}`", quote(url.scheme()));
-            faults.push(fault(ProblemKind::UrlNotHttps, title, write()));
+            faults.push(fault(ProblemKind::UrlNotHttps, title, BEGIN));
             if !url.has_host() {
                 return Err(faults);
             }
         }
-        if let Some(what) = repairs.found(written, &url) {
-            faults.push(fault(ProblemKind::UrlNeedsRepair, format!("`url` {what}"), write()));
+        if let Some((what, help)) = repairs.found(written, &url) {
+            faults.push(fault(ProblemKind::UrlNeedsRepair, format!("`url` {what}"), help));
         }
         if repairs.credentials.get() || !url.username().is_empty() || url.password().is_some() {
             faults.push(credentials());
         }
-        faults.extend(host);
+        faults.extend(host(written, &url, development));
         if url.port() == Some(0) {
-            let title = "`url` has port 0, at which nobody listens";
+            let title = "`url` has port 0, on which no server listens";
             faults.push(fault(ProblemKind::UrlPort, title, "remove the port, or give another"));
         }
         if !faults.is_empty() {
@@ -105,16 +130,59 @@ impl Target {
         }
         let fragment = url.fragment().is_some();
         let sent: Box<str> = String::from(url).into();
-        let written = (sent.len() > MOST).then(|| written.into());
+        let written = (sent.len() > MAX).then(|| written.into());
         Ok(Self { sent, written, fragment })
     }
+}
+
+/// The faults of a refused URL with one suggestion that fixes all of them, if it is certain.
+fn explained(written: &str, mut faults: Vec<Problem>, development: bool) -> Vec<Problem> {
+    // Nothing that is much too long becomes valid.
+    if written.len() > 5 * MAX {
+        return faults;
+    }
+    let suggestion = url_fix::suggestion(written, development);
+    if let Some(found) = placeholder(written) {
+        // What looks like one may be a password.
+        let help = match written.contains('@') {
+            true => "replace the placeholder with its value".to_owned(),
+            false => format!("replace the placeholder `{}` with its value", quote(found)),
+        };
+        let names_it = |fault: &Problem| {
+            use ProblemKind::{UrlHost, UrlInvalid, UrlNeedsRepair};
+            matches!(fault.kind(), UrlHost | UrlInvalid | UrlNeedsRepair)
+        };
+        faults.iter_mut().filter(|fault| names_it(fault)).for_each(|fault| fault.set_detail(&help));
+        return faults;
+    }
+    if let Some(Wrapped { inner, what, is_soft }) = url_fix::unwrap(written) {
+        let others = Target::read(inner, development).err().unwrap_or_default();
+        // Punctuation after a URL that is refused for other faults is the least of them.
+        if !is_soft || others.is_empty() {
+            let kind = faults.first().map(Problem::kind);
+            let kind = kind.filter(|kind| others.iter().all(|other| other.kind() != *kind));
+            let kind = kind.unwrap_or(ProblemKind::UrlNeedsRepair);
+            let help = "remove what is not part of the URL";
+            faults = vec![fault(kind, format!("`url` {what}"), help)];
+            faults.extend(others);
+        }
+    }
+    if let Some(url) = suggestion {
+        // A longer one would be cut in a line of text.
+        let help = (url.len() <= 160).then(|| format!("write `{url}`"));
+        for fault in &mut faults {
+            help.as_deref().into_iter().for_each(|help| fault.set_detail(help));
+            fault.set_suggestion(&url);
+        }
+    }
+    faults
 }
 
 fn fault(kind: ProblemKind, title: impl Into<Box<str>>, help: impl Into<Box<str>>) -> Problem {
     Problem::new(kind, "/url", title, help)
 }
 
-fn parse(written: &str) -> (Result<Url, ParseError>, Repairs) {
+pub(super) fn parse(written: &str) -> (Result<Url, ParseError>, Repairs) {
     let repairs = Repairs::default();
     let callback = |violation| repairs.note(violation);
     let url = Url::options().syntax_violation_callback(Some(&callback)).parse(written);
@@ -136,21 +204,12 @@ fn without_port(written: &str) -> Option<String> {
     Some([written.get(..at + name.len())?, written.get(at + host.len()..)?].concat())
 }
 
-/// A URL in a message, without its credentials.
-fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    // Neither can fail where there is a host, and without one there are no credentials.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    excerpt(url.as_str(), 160)
-}
-
 const BEGIN: &str = "begin it with `https://` and the host";
 
-/// What the parser passed over or changed.
+/// What the parser ignored or changed.
 #[derive(Default)]
-struct Repairs {
-    first: Cell<Option<&'static str>>,
+pub(super) struct Repairs {
+    first: Cell<Option<(&'static str, &'static str)>>,
     credentials: Cell<bool>,
     characters: Cell<bool>,
 }
@@ -164,24 +223,34 @@ impl Repairs {
             SyntaxViolation::NonUrlCodePoint | SyntaxViolation::PercentDecode => {
                 return self.characters.set(true);
             }
-            SyntaxViolation::Backslash => "has a backslash for a slash",
-            SyntaxViolation::C0SpaceIgnored => "has blanks or control characters around it",
-            SyntaxViolation::TabOrNewlineIgnored => "has a tab or a line break in it",
-            SyntaxViolation::ExpectedDoubleSlash => "has not exactly two slashes behind its scheme",
-            _ => "is not a valid URL",
+            SyntaxViolation::Backslash => ("has a backslash for a slash", "write `/`"),
+            SyntaxViolation::C0SpaceIgnored => {
+                ("has blanks or control characters around it", "remove them")
+            }
+            SyntaxViolation::TabOrNewlineIgnored => {
+                ("has a tab or a line break in it", "remove it, and what is not part of the URL")
+            }
+            SyntaxViolation::ExpectedDoubleSlash => {
+                ("does not have exactly two slashes after its scheme", BEGIN)
+            }
+            _ => ("is not a valid URL", BEGIN),
         };
         if self.first.get().is_none() {
             self.first.set(Some(what));
         }
     }
 
-    fn found(&self, written: &str, url: &Url) -> Option<&'static str> {
+    pub(super) fn credentials(&self) -> bool {
+        self.credentials.get()
+    }
+
+    fn found(&self, written: &str, url: &Url) -> Option<(&'static str, &'static str)> {
         if self.first.get().is_some() {
             return self.first.get();
         }
         let (host, rest) = host_and_rest(written);
         if host.contains('%') {
-            return Some("has a percent-encoded host");
+            return Some(("has a percent-encoded host", "write the host in plain letters"));
         }
         // Some characters are against the standard and yet sent as they are, as in `?a[]=1`.
         let encoded = |c: &char| {
@@ -190,12 +259,12 @@ impl Repairs {
         };
         let changed = || rest.contains(char::is_control) || MAY_BE_ENCODED.iter().any(encoded);
         (self.characters.get() && changed())
-            .then_some("has characters that must be percent-encoded")
+            .then_some(("has characters that must be percent-encoded", "encode or remove them"))
     }
 }
 
-/// What stands between the slashes, or the credentials, and the path; and what follows.
-fn host_and_rest(written: &str) -> (&str, &str) {
+/// What is between the slashes, or the credentials, and the path; and what follows.
+pub(super) fn host_and_rest(written: &str) -> (&str, &str) {
     let behind = written.split_once(':').map_or("", |(_, behind)| behind);
     let behind = behind.trim_start_matches(['/', '\\']);
     let end = behind.find(['/', '\\', '?', '#']).unwrap_or(behind.len());
@@ -213,7 +282,7 @@ fn unreadable(written: &str, error: ParseError) -> Problem {
         ParseError::InvalidIpv4Address | ParseError::InvalidIpv6Address => address(&host),
         ParseError::EmptyHost => {
             let title = "`url` has no host".to_owned();
-            (ProblemKind::UrlHost, title, "write a domain name behind `https://`".to_owned())
+            (ProblemKind::UrlHost, title, "write a domain name after `https://`".to_owned())
         }
         ParseError::IdnaError | ParseError::InvalidDomainCharacter => {
             let title = format!("the host of `url` is no domain name: `{host}`");
@@ -221,7 +290,7 @@ fn unreadable(written: &str, error: ParseError) -> Problem {
         }
         ParseError::InvalidPort => {
             let title = "the port of `url` is no number below 65536".to_owned();
-            (ProblemKind::UrlPort, title, "remove the port, or mend it".to_owned())
+            (ProblemKind::UrlPort, title, "remove the port, or correct it".to_owned())
         }
         other => {
             let title = format!("`url` is no URL: {other}");
@@ -238,22 +307,37 @@ fn address(what: &str) -> (ProblemKind, String, String) {
     (ProblemKind::UrlAddress, title, DOMAIN.to_owned())
 }
 
-fn host(url: &Url) -> Option<Problem> {
+fn host(written: &str, url: &Url, development: bool) -> Option<Problem> {
     let domain = match url.host() {
         Some(Host::Domain(domain)) => domain,
-        Some(Host::Ipv4(_) | Host::Ipv6(_)) => {
-            let (kind, title, help) = address(url.host_str().unwrap_or_default());
+        Some(host) => {
+            let text = url.host_str().unwrap_or_default();
+            let is_loopback = match host {
+                Host::Ipv4(address) => address.is_loopback(),
+                Host::Ipv6(address) => address.is_loopback(),
+                Host::Domain(_) => false,
+            };
+            if development && is_loopback && is_canonical(written, text) {
+                return None;
+            }
+            let (kind, title, help) = address(text);
             return Some(fault(kind, title, help));
         }
         None => return Some(fault(ProblemKind::UrlHost, "`url` has no host", DOMAIN)),
     };
     // The root's empty label makes the same name absolute.
     let name = domain.strip_suffix('.').unwrap_or(domain);
-    let under = |reserved: &&str| {
-        name.strip_suffix(*reserved).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    let under = |reserved: &str| {
+        name.strip_suffix(reserved).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
-    if let Some(reserved) = RESERVED.iter().find(|reserved| under(reserved)) {
-        let title = format!("the host of `url` stands under `{reserved}`, not for public use");
+    let is_local = development && under("localhost");
+    if let Some(reserved) = RESERVED.iter().find(|reserved| under(reserved) && !is_local) {
+        let title = match name == *reserved {
+            true => format!("the host of `url` is `{reserved}`, which is not for public use"),
+            false => {
+                format!("the host of `url` is under `{reserved}`, which is not for public use")
+            }
+        };
         return Some(fault(ProblemKind::UrlReservedHost, title, DOMAIN));
     }
     let wrong = if name.len() > 253 {
@@ -262,13 +346,19 @@ fn host(url: &Url) -> Option<Problem> {
         "has a label that is empty or longer than 63 characters"
     } else if !name.split('.').all(is_label) {
         "has a label with other characters than letters, digits, inner hyphens and underscores"
-    } else if !name.contains('.') {
-        "has one label alone"
+    } else if !name.contains('.') && !is_local {
+        "has only one label"
     } else {
         return None;
     };
     let title = format!("the host of `url`, `{}`, {wrong}", quote(domain));
     Some(fault(ProblemKind::UrlHost, title, DOMAIN))
+}
+
+/// Whether the host of a URL is written as `host`, the parser's form of it.
+fn is_canonical(written: &str, host: &str) -> bool {
+    let rest = host_and_rest(written).0.strip_prefix(host);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 /// Letters, digits and inner hyphens (RFC 1123), and the underscore that some hosts have.

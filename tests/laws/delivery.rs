@@ -235,5 +235,5 @@ pub fn webhook(cloud_events: bool, with_secret: bool) -> Arc<Webhook> {
     }
     let creation = Creation::new("w1", "u1", UNIX_EPOCH.into());
     let webhook = Webhook::create(&Draft::from(draft), &Rules::default(), creation);
-    Arc::new(webhook.expect("a valid webhook"))
+    Arc::new(webhook.expect("a valid webhook").webhook)
 }

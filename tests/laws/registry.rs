@@ -63,7 +63,7 @@ fn webhook(choices: &mut Choices<'_>) -> Webhook {
     }
     let user = *choices.pick(&["c1", "c2"]);
     let creation = Creation::new(id, user, std::time::UNIX_EPOCH.into());
-    Webhook::create(&draft.into(), &RULES, creation).expect("a valid webhook")
+    Webhook::create(&draft.into(), &RULES, creation).expect("a valid webhook").webhook
 }
 
 /// An event as bytes, in any envelope.
@@ -544,6 +544,7 @@ thread_local! {
 /// A webhook as a snapshot holds it, to begin with.
 pub fn stored(draft: serde_json::Value) -> String {
     let creation = Creation::new("w1", "u1", std::time::UNIX_EPOCH.into());
-    let webhook = Webhook::create(&Draft::from(draft), &RULES, creation).expect("a valid webhook");
+    let webhook =
+        Webhook::create(&Draft::from(draft), &RULES, creation).expect("a valid webhook").webhook;
     serde_json::to_string(&webhook.stored()).expect("JSON")
 }

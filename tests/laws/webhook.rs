@@ -1,7 +1,7 @@
 //! Laws of webhooks.
 
 use hooksieve::webhook::{
-    Creation, Draft, List, Patch, Problem, ProblemKind, Problems, Rules, Webhook,
+    Checked, Creation, Draft, List, Patch, Problem, ProblemKind, Problems, Rules, Webhook,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -34,6 +34,7 @@ pub fn webhook(draft: &Draft, document: Option<&Value>) -> Option<Webhook> {
     match Webhook::create(draft, &rules, creation) {
         Err(problems) => {
             readable(&problems);
+            problems.iter().for_each(|problem| suggests_what_is_accepted(problem, draft, &rules));
             let report = rules.check(draft);
             report.warnings().iter().for_each(readable_one);
             // A `Value` holds the last of doubled members, a draft is read by the first.
@@ -44,7 +45,12 @@ pub fn webhook(draft: &Draft, document: Option<&Value>) -> Option<Webhook> {
             }
             None
         }
-        Ok(webhook) => {
+        Ok(Checked { webhook, warnings }) => {
+            warnings.iter().for_each(readable_one);
+            warnings.iter().for_each(|warning| suggests_what_is_accepted(warning, draft, &rules));
+            if let Some(document) = document {
+                warnings.iter().for_each(|warning| points_into(warning, document));
+            }
             reads_back(&webhook, &rules);
             super::delivery::request(&std::sync::Arc::new(webhook.clone()));
             // A draft may be valid and still hold what a response may not, such as a time.
@@ -71,10 +77,10 @@ pub fn webhook(draft: &Draft, document: Option<&Value>) -> Option<Webhook> {
 /// A stored webhook reads back as it was, and a response as itself.
 fn reads_back(webhook: &Webhook, rules: &Rules) {
     let text = serde_json::to_vec(&webhook.stored()).expect("a webhook is JSON");
-    let read = Webhook::read(&Draft::read(&text).expect("JSON"), rules);
+    let read = Webhook::restore(&Draft::read(&text).expect("JSON"), rules);
     assert_eq!(read.as_ref(), Ok(webhook), "a stored webhook reads back as it was");
     let response = serde_json::to_value(webhook).expect("a webhook is JSON");
-    let read = Webhook::read(&response.clone().into(), rules).expect("a response is valid");
+    let read = Webhook::read(&response.clone().into(), rules).expect("a response is valid").webhook;
     assert_eq!(serde_json::to_value(&read).expect("JSON"), response, "a response reads back");
     assert!(response.get("secret").is_none(), "a response holds no secret");
     assert!(!response["encryptedHeaders"].is_object(), "a response holds no encrypted value");
@@ -97,6 +103,7 @@ const PATHS: [&str; 9] = [
 pub fn patched(webhook: &Webhook, patch: &Value) -> bool {
     let rules = Rules::default();
     let actual = webhook.patched(&patch.clone().into(), &rules, webhook.updated().clone());
+    let actual = actual.map(|checked| checked.webhook);
     let expected = reference(webhook, patch, &rules);
     match (&actual, &expected) {
         (Ok(actual), Ok(expected)) => {
@@ -142,14 +149,14 @@ fn reference(webhook: &Webhook, patch: &Value, rules: &Rules) -> Result<Webhook,
     let headers = document["encryptedHeaders"].clone();
     let url = document["url"].clone();
     let switched_off = document["enableCloudEventDelivery"] == json!(false);
-    let read = Webhook::read(&document.into(), rules);
+    let read = Webhook::restore(&document.into(), rules);
     let mut problems = read.as_ref().err().map(found).unwrap_or_default();
     if headers.as_array().is_some_and(|names| !names.is_empty()) {
         problems.insert(("/encryptedHeaders".into(), "header-without-value"));
     }
     // Another URL, or one that is wrong.
     let other = json!({"id": "w", "name": "n", "url": url, "eventTypes": []});
-    let other = Webhook::read(&other.into(), rules).map(|other| other.url() != webhook.url());
+    let other = Webhook::restore(&other.into(), rules).map(|other| other.url() != webhook.url());
     if other.unwrap_or(!url.is_null())
         && !webhook.encrypted_headers().is_empty()
         && !touched.contains("/encryptedHeaders")
@@ -162,6 +169,21 @@ fn reference(webhook: &Webhook, patch: &Value, rules: &Rules) -> Result<Webhook,
     match read {
         Ok(webhook) if problems.is_empty() => Ok(webhook),
         _ => Err(Some(problems)),
+    }
+}
+
+/// A suggestion, pasted in place of the value, fixes all that is wrong with it.
+fn suggests_what_is_accepted(problem: &Problem, draft: &Draft, rules: &Rules) {
+    let Some(suggestion) = problem.suggestion() else { return };
+    if problem.pointer() == "/url" {
+        let mut fixed = draft.clone();
+        fixed.set("url", suggestion);
+        let report = rules.check(&fixed);
+        let is_right =
+            |left: &Problem| left.pointer() != "/url" || left.kind() == ProblemKind::DoubledMember;
+        assert!(report.errors().iter().all(is_right), "{suggestion} is accepted");
+    } else if problem.kind() == ProblemKind::EventTypeUnknown {
+        assert!(rules.catalogue().find(suggestion).is_some(), "{suggestion} is an event type");
     }
 }
 
@@ -181,8 +203,8 @@ fn readable_one(problem: &Problem) {
 
 /// The pointer leads to something, unless that is what is missing.
 fn points_into(problem: &Problem, document: &Value) {
-    use ProblemKind::{MissingMember, NoEventTypes};
-    if !matches!(problem.kind(), MissingMember | NoEventTypes) {
+    use ProblemKind::{EnabledMissing, MissingMember, NoEventTypes};
+    if !matches!(problem.kind(), EnabledMissing | MissingMember | NoEventTypes) {
         let pointer = problem.pointer();
         assert!(document.pointer(pointer).is_some(), "{pointer} leads into {document}");
     }
@@ -200,7 +222,7 @@ pub fn paging(limit: usize, sort: &str, bytes: &[u8]) -> usize {
             "createdAt": format!("2026-01-01T00:00:0{}Z", at % 4),
             "updatedAt": format!("2026-01-01T00:00:0{}Z", name % 3),
         });
-        Webhook::read(&document.into(), &rules).expect("valid")
+        Webhook::read(&document.into(), &rules).expect("valid").webhook
     };
     let (first, rest) = bytes.split_at(bytes.len() / 2);
     let mut all: Vec<Webhook> = first.chunks_exact(2).map(|b| webhook(b[0], b[1])).collect();

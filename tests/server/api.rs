@@ -27,6 +27,45 @@ fn refused(answer: &Answered, status: StatusCode, codes: &[&str]) {
     );
 }
 
+/// The answer to a change holds what is probably unintended; the webhook itself does not.
+#[tokio::test]
+async fn shows_warnings_to_the_author() {
+    let api = stage(Notes::default()).await.api;
+    let mut sales = draft("sales");
+    sales["enabeld"] = true.into();
+    sales.as_object_mut().unwrap().remove("enabled");
+    let codes = |answer: &Answered| -> Vec<String> {
+        let warnings = answer.json()["warnings"].as_array().cloned().unwrap_or_default();
+        assert!(warnings.iter().all(|warning| warning["title"].is_string()));
+        warnings.iter().map(|warning| warning["code"].as_str().unwrap().to_owned()).collect()
+    };
+    let created = api.post(ROOT, HOOKS, &sales).await;
+    assert_eq!(created.status, StatusCode::CREATED);
+    assert_eq!(codes(&created), ["member-unknown", "enabled-missing"]);
+    assert_eq!(created.json()["enabled"], false);
+    let path = format!("{HOOKS}/{}", created.json()["id"].as_str().unwrap());
+    assert_eq!(codes(&api.get(ROOT, &path).await), [] as [&str; 0]);
+
+    let replaced = api.put(ROOT, &path, &draft("sales")).await;
+    assert_eq!((replaced.status, codes(&replaced)), (StatusCode::OK, vec![]));
+
+    let patch = json!([{"op": "replace", "path": "/eventTypes", "value": []}]);
+    let patched = api.patch(ROOT, &path, &patch).await;
+    assert_eq!(patched.status, StatusCode::NO_CONTENT);
+    assert_eq!(patched.headers["x-warnings"], "event-types-none");
+    let patch = json!([{"op": "replace", "path": "/name", "value": "n"}, draft("x")]);
+    refused(
+        &api.patch(ROOT, &path, &patch).await,
+        StatusCode::BAD_REQUEST,
+        &["patch-invalid-operation", "patch-invalid-operation"],
+    );
+
+    let merge = api.patch(ROOT, &path, &json!({"enabled": false})).await;
+    refused(&merge, StatusCode::BAD_REQUEST, &["patch-not-an-array"]);
+    let operations = r#"[{"op":"replace","path":"/enabled","value":false}]"#;
+    assert_eq!(merge.json()["errors"][0]["suggestion"], operations);
+}
+
 #[tokio::test]
 async fn webhooks_are_created_shown_changed_and_removed() {
     let api = stage(Notes::default()).await.api;

@@ -16,9 +16,10 @@ use hooksieve::registry::{
     UpdateError,
 };
 use hooksieve::webhook::{
-    Creation, Draft, ErrorBody, Level, List, MAX_PER_USER, Patch, Problems, Rules, Stamp,
-    Timestamp, Webhook, WebhookId,
+    Checked, Creation, Draft, ErrorBody, Level, List, MAX_PER_USER, Patch, Problem, Problems,
+    Rules, Stamp, Timestamp, Webhook, WebhookId,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Display;
@@ -64,8 +65,18 @@ fn revision(change: &Change) -> Revision {
     [(HeaderName::from_static("x-revision"), change.revision.to_string())]
 }
 
-fn put(change: &Change) -> Put {
-    (revision(change), Json(change.after.as_deref()).into_response())
+/// A webhook as its author is shown it, with what is probably unintended.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    webhook: Option<&'a Webhook>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'a [Problem],
+}
+
+fn put(change: &Change, warnings: &[Problem]) -> Put {
+    let shown = Shown { webhook: change.after.as_deref(), warnings };
+    (revision(change), Json(shown).into_response())
 }
 
 impl Dispatch {
@@ -136,14 +147,18 @@ impl Dispatch {
         &self,
         caller: &Caller,
         id: &str,
-        changed: impl FnOnce(&Webhook, &Rules, Stamp) -> Result<Webhook, Problems>,
-    ) -> Result<Put, Refusal> {
+        changed: impl FnOnce(&Webhook, &Rules, Stamp) -> Result<Checked, Problems>,
+    ) -> Result<(Change, Vec<Problem>), Refusal> {
         self.webhook(caller, id)?;
         let stamp = Stamp::new(caller.user.as_str(), now());
+        let mut told = Vec::new();
         let change = |webhook: &Webhook| {
-            Self::allowed(caller, changed(webhook, &self.registry.rules(), stamp)?)
+            let Checked { webhook, warnings } = changed(webhook, &self.registry.rules(), stamp)?;
+            told = warnings;
+            Self::allowed(caller, webhook)
         };
-        Ok(put(&self.registry.update(caller.tenant.as_str(), id, None, change)?))
+        let change = self.registry.update(caller.tenant.as_str(), id, None, change)?;
+        Ok((change, told))
     }
 
     /// The requests for an event, and the revision of its tenant by which they were chosen.
@@ -198,9 +213,10 @@ async fn create(State(server): Server, caller: Caller, body: Bytes) -> Answer {
     let draft = Draft::read(&body)?;
     let new = Creation::new(server.id("w"), caller.user.as_str(), now());
     let new = new.of_tenant(caller.tenant.as_str());
-    let webhook = Webhook::create(&draft, &server.registry.rules(), new)?;
+    let Checked { webhook, warnings } = Webhook::create(&draft, &server.registry.rules(), new)?;
     let webhook = Dispatch::allowed(&caller, webhook)?;
-    let (revision, shown) = put(&server.registry.put(caller.tenant.as_str(), webhook, None)?);
+    let change = server.registry.put(caller.tenant.as_str(), webhook, None)?;
+    let (revision, shown) = put(&change, &warnings);
     Ok((StatusCode::CREATED, revision, shown).into_response())
 }
 
@@ -224,7 +240,8 @@ async fn replace(
 ) -> Answer {
     let draft = Draft::read(&body)?;
     let replaced = |old: &Webhook, rules: &_, stamp| old.replaced(&draft, rules, stamp);
-    Ok(server.change(&caller, &id, replaced)?.into_response())
+    let (change, warnings) = server.change(&caller, &id, replaced)?;
+    Ok(put(&change, &warnings).into_response())
 }
 
 async fn patch(
@@ -235,8 +252,11 @@ async fn patch(
 ) -> Answer {
     let patch = Patch::read(&body)?;
     let patched = |old: &Webhook, rules: &_, stamp| old.patched(&patch, rules, stamp);
-    let (revision, _) = server.change(&caller, &id, patched)?;
-    Ok((StatusCode::NO_CONTENT, revision).into_response())
+    let (change, warnings) = server.change(&caller, &id, patched)?;
+    // The answer has no body, so the codes are in a header.
+    let codes: Vec<_> = warnings.iter().map(Problem::code).collect();
+    let told = [(HeaderName::from_static("x-warnings"), codes.join(", "))];
+    Ok((StatusCode::NO_CONTENT, revision(&change), told).into_response())
 }
 
 async fn remove(State(server): Server, caller: Caller, Path(id): Path<String>) -> Answer {

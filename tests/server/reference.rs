@@ -37,7 +37,7 @@ impl Known {
     fn new(rules: &Rules, tenant: &str, id: &str, by: String, document: Value) -> Self {
         let creation = Creation::new(id, by.as_str(), std::time::UNIX_EPOCH.into());
         let webhook = Webhook::create(&document.clone().into(), rules, creation);
-        let webhook = webhook.unwrap_or_else(|problems| panic!("{problems}: {document}"));
+        let webhook = webhook.unwrap_or_else(|problems| panic!("{problems}: {document}")).webhook;
         let types = document["eventTypes"].as_array().unwrap().iter();
         let types = types.map(|name| name.as_str().unwrap());
         let owner = document["ownerId"].as_str().unwrap_or(&by);
