@@ -1,3 +1,4 @@
+use super::event_types::event_type;
 use super::report::{self, Entry};
 use super::webhooks::{CatalogueArgument, Strange};
 use super::{Failure, Format, Out, Outcome, STDIN, STDIN_ARGUMENT, plain};
@@ -20,7 +21,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
     /// The webhook's event types, for rules and warnings about them; there are none without it
-    #[arg(long = "event-type", value_name = "TYPE")]
+    #[arg(long = "event-type", value_name = "TYPE", value_delimiter = ',', value_parser = event_type)]
     event_types: Vec<String>,
     /// What filters may use
     #[arg(long, value_enum, default_value = "webhook")]

@@ -1,3 +1,4 @@
+use super::event_types::event_type;
 use super::history::{Place, called, each_event};
 use super::report::{self, Entry};
 use super::webhooks::{CatalogueArgument, Strange};
@@ -24,7 +25,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "NEW")]
     new: String,
     /// The webhook's event types, for the rules about them; not applied where none is given
-    #[arg(long = "event-type", value_name = "TYPE")]
+    #[arg(long = "event-type", value_name = "TYPE", value_delimiter = ',', value_parser = event_type)]
     event_types: Vec<String>,
     #[command(flatten)]
     catalogue: CatalogueArgument,

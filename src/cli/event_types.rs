@@ -1,7 +1,13 @@
 use super::webhooks::CatalogueArgument;
 use super::{Failure, Format, Out, Outcome, plain};
 use hooksieve::webhook::Level;
+use std::convert::Infallible;
 use std::io::Write;
+
+/// An event type on the command line, one of a list with commas and perhaps blanks.
+pub(super) fn event_type(text: &str) -> Result<String, Infallible> {
+    Ok(text.trim().to_owned())
+}
 
 /// List the event types that webhooks may subscribe to
 #[derive(clap::Args)]

@@ -4,15 +4,16 @@ use super::webhooks::{
     CatalogueArgument, DOUBLED_ID, DOUBLED_ID_HELP, doubled_id, finding, labels, origin,
 };
 use super::{Failure, Format, Out, Outcome, STDIN_ARGUMENT, counted, plain};
-use hooksieve::webhook::{Draft, Problem, ProblemKind, Report};
+use hooksieve::webhook::{Draft, Problem, Report};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Check webhooks: say what is wrong with each, and how to mend it
+/// Check webhooks: show what is wrong with each, and how to fix it
 ///
-/// Takes drafts, as POST and PUT do, and responses of the API.
+/// Takes drafts, as POST and PUT do, and responses of the API; the members of a response that the
+/// server sets are listed in a note, which is not a warning.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -120,25 +121,14 @@ fn text(
     let errors: Vec<_> = doubled.into_iter().chain(errors).collect();
     let count = errors.len().max(report.error_count());
     write!(out, "{}", report::draw_of(count, &errors))?;
-    // One line for all members that a response has and a draft may not set.
-    let (read_only, others): (Vec<_>, Vec<_>) =
-        report.warnings().iter().partition(|warning| warning.kind() == ProblemKind::ReadOnlyMember);
-    let others = others.into_iter();
-    let others = others.map(|warning| finding(warning, draft, origin, Grade::Warning));
-    write!(out, "{}", report::draw(others))?;
-    if let Some(first) = read_only.first() {
-        let pointers = read_only.iter().map(|warning| warning.pointer());
-        let members: Vec<_> = pointers.map(|pointer| pointer.trim_start_matches('/')).collect();
-        let warning = Finding {
-            grade: Grade::Warning,
-            code: first.code(),
-            title: format!("set by the server, not by a draft: {}", members.join(", ")),
-            help: first.detail(),
-            origin: Some(origin.to_owned()),
-            source: None,
-            label: None,
-        };
-        write!(out, "{}", report::draw(std::iter::once(warning)))?;
+    let warnings = report.warnings().iter();
+    let warnings = warnings.map(|warning| finding(warning, draft, origin, Grade::Warning));
+    write!(out, "{}", report::draw(warnings))?;
+    // A response has them by right: no warning, so that those that matter are seen.
+    if !report.server_members().is_empty() {
+        let members = report.server_members().join(", ");
+        let note = "set by the server, ignored in a request";
+        writeln!(out, "{}: note: {note}: {members}", plain(origin))?;
     }
     if valid {
         writeln!(out, "{}: valid", plain(origin))?;
@@ -168,6 +158,9 @@ struct Line<'a> {
     valid: bool,
     errors: Vec<Entry<'a>>,
     warnings: Vec<Entry<'a>>,
+    /// Those that a request may not set.
+    #[serde(rename = "serverMembers", skip_serializing_if = "<[_]>::is_empty")]
+    server_members: &'a [&'static str],
 }
 
 /// A problem of a webhook, for programs.
@@ -182,6 +175,9 @@ pub(super) struct Entry<'a> {
     start: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     end: Option<u32>,
+    /// What to write in place of the value, where that is certain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggestion: Option<&'a str>,
 }
 
 impl<'a> Entry<'a> {
@@ -193,11 +189,13 @@ impl<'a> Entry<'a> {
             pointer: problem.pointer(),
             start: problem.span().map(|span| span.start),
             end: problem.span().map(|span| span.end),
+            suggestion: problem.suggestion(),
         }
     }
 
     pub(super) fn malformed(Malformed { code, message, help }: &'a Malformed) -> Self {
-        Self { code, title: message, detail: help, pointer: "", start: None, end: None }
+        let (start, end, suggestion) = (None, None, None);
+        Self { code, title: message, detail: help, pointer: "", start, end, suggestion }
     }
 }
 
@@ -210,14 +208,16 @@ impl<'a> Line<'a> {
             pointer: "/id",
             start: None,
             end: None,
+            suggestion: None,
         });
         let errors: Vec<_> = report.errors().iter().map(Entry::of).chain(doubled).collect();
         let warnings = report.warnings().iter().map(Entry::of).collect();
-        Self { place, valid: errors.is_empty(), errors, warnings }
+        let server_members = report.server_members();
+        Self { place, valid: errors.is_empty(), errors, warnings, server_members }
     }
 
     fn malformed(place: Place<'a>, malformed: &'a Malformed) -> Self {
         let errors = vec![Entry::malformed(malformed)];
-        Self { place, valid: false, errors, warnings: Vec::new() }
+        Self { place, valid: false, errors, warnings: Vec::new(), server_members: &[] }
     }
 }
