@@ -307,8 +307,8 @@ fn layouts_of_any_size() {
         let names = (0..attributes).map(|n| format!("a{n}"));
         Layout::new(names.map(|name| (name.clone(), vec![Place::new(["data".to_owned(), name])])))
     };
-    // Twelve keys are the envelope's, and one is `data`.
-    let most = Layout::MAX_KEYS - 13;
+    // Thirteen keys are the envelope's, and one is `data`.
+    let most = Layout::MAX_KEYS - 14;
     assert_eq!(layout(most + 1), Err(LayoutError::TooManyKeys));
     for attributes in [0, 1, 18, 19, 20, 100, most] {
         let layout = layout(attributes).unwrap();
@@ -328,4 +328,86 @@ fn layouts_of_any_size() {
         }
     }
     assert_eq!(Place::new(["data", "a/b"]).to_string(), "data.a/b");
+}
+
+/// Of several empty strings the first place is named, as the table of places orders them.
+#[test]
+fn names_the_first_of_several_empty_places() {
+    let profile = hooksieve::filter::Profile::webhook();
+    let place = |event: &str, name: &str| {
+        let event = profile.read_event(event.as_bytes()).unwrap();
+        let at = profile.layout().attributes().iter().position(|known| **known == *name).unwrap();
+        event.places()[at].as_ref().map(Place::pointer)
+    };
+    for (members, name, expected) in [
+        (
+            r#""spaceid":"","extensions":{"spaceId":""},"data":{"spaceId":""}"#,
+            "spaceId",
+            "/spaceid",
+        ),
+        (
+            r#""data":{"spaceId":""},"extensions":{"spaceid":"","spaceId":""}"#,
+            "spaceId",
+            "/extensions/spaceId",
+        ),
+        (r#""spaceid":"","data":{"spaceId":"s"}"#, "spaceId", "/data/spaceId"),
+        (r#""data":{"attributes":{"id":""},"id":"","dataTask":{"id":""}}"#, "id", "/data/id"),
+        (
+            r#""data":{"id":5,"attributes":{"id":""},"dataTask":{"id":""}}"#,
+            "id",
+            "/data/attributes/id",
+        ),
+        (
+            r#""toplevelresourceid":"","extensions":{"topLevelResourceId":""}"#,
+            "topLevelResourceId",
+            "/toplevelresourceid",
+        ),
+    ] {
+        let event = format!(r#"{{"type":"x","tenantid":"t",{members}}}"#);
+        assert_eq!(place(&event, name).as_deref(), Some(expected), "{members}");
+    }
+}
+
+/// The vendor's audit listing has the tenant in `tenantId`, after all other places.
+#[test]
+fn reads_the_tenant_of_an_audit_listing_last() {
+    let profile = hooksieve::filter::Profile::webhook();
+    for (event, tenant) in [
+        (r#"{"eventType":"x","tenantId":"a"}"#, "a"),
+        (r#"{"eventType":"x","tenantId":"a","extensions":{"tenantId":"b"}}"#, "b"),
+        (r#"{"tenantId":"a","type":"x","tenantid":"c"}"#, "c"),
+        (r#"{"tenantId":"a","type":"x","tenantid":"","extensions":{"tenantid":"d"}}"#, "d"),
+    ] {
+        assert_eq!(profile.read_event(event.as_bytes()).unwrap().tenant(), tenant, "{event}");
+    }
+    let twice = br#"{"type":"x","tenantId":"a","tenantId":"b"}"#;
+    let error = profile.read_event(twice).unwrap_err();
+    assert_eq!(error.kind(), hooksieve::event::ErrorKind::DuplicateKey);
+}
+
+/// A tenant that is given fills in for one that is missing, and changes nothing else.
+#[test]
+fn a_given_tenant_fills_in_for_a_missing_one() {
+    let profile = hooksieve::filter::Profile::webhook();
+    let read = |event: &'static str| Event::read_for(profile.layout(), event.as_bytes(), "given");
+    for members in [
+        r#""data":{"id":"a\n"}"#,
+        r#""tenantid":"","data":{"id":"a\n"}"#,
+        r#""tenantid":5,"data":{"id":"a\n"}"#,
+    ] {
+        for event_type in [r#""type":"x""#, r#""eventType":"x""#] {
+            let text = format!("{{{event_type},\"id\":\"e\",{members}}}").leak();
+            let event = read(text).unwrap();
+            assert_eq!((event.tenant(), event.event_type(), event.id()), ("given", "x", Some("e")));
+            assert_eq!(event.attribute("id"), Some("a\n"));
+            let named = text.replace(r#""tenantid":"","#, "").replace(r#""tenantid":5,"#, "");
+            let named = named.replacen('{', r#"{"tenantid":"t","#, 1);
+            let same = profile.read_event(named.as_bytes()).unwrap();
+            assert_eq!((event.form(), event.owner()), (same.form(), same.owner()));
+            assert_eq!(event.places(), same.places());
+        }
+    }
+    assert_eq!(read(r#"{"type":"x","tenantid":"own"}"#).unwrap().tenant(), "own");
+    assert!(read(r#"{"id":"x"}"#).is_err() && read("{").is_err());
+    assert!(Event::read_for(profile.layout(), br#"{"type":"x"}"#, "").is_err());
 }

@@ -60,7 +60,7 @@ struct Inner {
     /// For each field, those of the envelope first, the keys whose values are taken, in order.
     fields: Vec<Vec<u16>>,
     keys: Vec<Key>,
-    /// For each hash the last key that has it; 0 for none.
+    /// For each hash the first key that has it; 0 for none.
     table: [u16; HASHES],
 }
 
@@ -130,7 +130,8 @@ pub(super) const ATTRIBUTES: usize = ENVELOPE.len();
 /// The places of the envelope's fields: those of CloudEvents 1.0 first.
 const ENVELOPE: [&[&[&str]]; 4] = [
     &[&["type"], &["eventType"]],
-    &[&["tenantid"], &["extensions", "tenantId"], &["extensions", "tenantid"]],
+    // The last place is that of the vendor's audit listing.
+    &[&["tenantid"], &["extensions", "tenantId"], &["extensions", "tenantid"], &["tenantId"]],
     &[&["id"], &["eventId"], &["eventID"]],
     &[&["ownerid"], &["extensions", "ownerId"], &["extensions", "ownerid"]],
 ];
@@ -264,9 +265,21 @@ impl Inner {
 
     fn add_key(&mut self, object: u16, text: &str) -> Result<u16, LayoutError> {
         let number = u16::try_from(self.keys.len()).map_err(|_| LayoutError::TooManyKeys)?;
-        let first = self.table.get_mut(hash(object, text.as_bytes()));
-        let next = first.map_or(0, |first| std::mem::replace(first, number));
-        self.keys.push(Key { text: text.into(), object, next });
+        // After the keys of the same hash: those of places that are looked in first are found first.
+        let hash = hash(object, text.as_bytes());
+        let (mut last, mut at) = (ROOT, self.table.get(hash).copied().unwrap_or(0));
+        while at != 0 {
+            last = at;
+            at = self.keys.get(usize::from(at)).map_or(0, |key| key.next);
+        }
+        let link = match last {
+            ROOT => self.table.get_mut(hash),
+            last => self.keys.get_mut(usize::from(last)).map(|key| &mut key.next),
+        };
+        if let Some(link) = link {
+            *link = number;
+        }
+        self.keys.push(Key { text: text.into(), object, next: 0 });
         Ok(number)
     }
 

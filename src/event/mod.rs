@@ -140,6 +140,32 @@ impl<'a> Event<'a> {
         read::read_shaped(layout, bytes, shapes)
     }
 
+    /// As [`read`](Self::read), with `tenant` for an event that names none.
+    ///
+    /// Past events out of a store or a log that is one tenant's may lack it. An event that names its
+    /// tenant keeps it, and an empty `tenant` is none.
+    ///
+    /// ```
+    /// use hooksieve::event::{ErrorKind, Event};
+    /// use hooksieve::filter::Profile;
+    ///
+    /// let profile = Profile::webhook();
+    /// let event = Event::read_for(profile.layout(), br#"{"type": "x", "tenantid": ""}"#, "t1")?;
+    /// assert_eq!(event.tenant(), "t1");
+    /// let event = Event::read_for(profile.layout(), br#"{"type": "x", "tenantid": "t2"}"#, "t1")?;
+    /// assert_eq!(event.tenant(), "t2");
+    /// let error = Event::read_for(profile.layout(), br#"{"tenantid": ""}"#, "t1").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::MissingType);
+    /// # Ok::<(), hooksieve::event::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn read_for(layout: &'a Layout, bytes: &'a [u8], tenant: &'a str) -> Result<Self, Error> {
+        read::read_for(layout, bytes, tenant)
+    }
+
     /// An event of a tenant and a type, without owner, id or attributes.
     pub fn new(
         layout: &'a Layout,
@@ -226,6 +252,8 @@ impl<'a> Event<'a> {
 
     /// Where in the event each attribute was found, in the order of the layout's; empty for an event
     /// that was made from parts, or whose attributes were changed.
+    ///
+    /// Where all strings of an attribute are empty, the first of its places is named.
     ///
     /// Reads the bytes once more, since matching has no use for it.
     ///

@@ -144,16 +144,47 @@ fn event<'a>(
     let keys = |field: usize| layout.fields().get(field).map_or(&[][..], |keys| keys);
     let full = |key: &u16| found.get(usize::from(*key)).is_some_and(|span| !span.is_empty());
     let missing = |kind, message| Err(Error::new(kind, text.len(), message));
-    let form = match (keys(TYPE).first().is_some_and(full), keys(TYPE).iter().skip(1).any(full)) {
-        (true, false) => Form::CloudEvents,
-        (false, true) => Form::Legacy,
-        (true, true) => Form::Mixed,
-        (false, false) => return missing(ErrorKind::MissingType, "event has no type"),
+    let Some(form) = form(keys(TYPE), full) else {
+        return missing(ErrorKind::MissingType, "event has no type");
     };
     if !keys(TENANT).iter().any(full) {
         return missing(ErrorKind::MissingTenant, "event has no tenant");
     }
     Ok(Event { layout, form, text, fields: fields(layout, text, found, read.escapes) })
+}
+
+/// The envelope, by which keys of the type are `full`; `None` where none is.
+#[inline(always)]
+fn form(keys: &[u16], full: impl Fn(&u16) -> bool) -> Option<Form> {
+    match (keys.first().is_some_and(&full), keys.iter().skip(1).any(&full)) {
+        (true, false) => Some(Form::CloudEvents),
+        (false, true) => Some(Form::Legacy),
+        (true, true) => Some(Form::Mixed),
+        (false, false) => None,
+    }
+}
+
+/// As [`read`], with `tenant` for an event that names none.
+pub(super) fn read_for<'a>(
+    layout: &'a Layout,
+    bytes: &'a [u8],
+    tenant: &'a str,
+) -> Result<Event<'a>, Error> {
+    let error = match read(layout, bytes) {
+        Err(error) if error.kind() == ErrorKind::MissingTenant && !tenant.is_empty() => error,
+        read => return read,
+    };
+    // All else is there: a missing tenant is the last thing that is checked.
+    let text = utf8(bytes)?;
+    let mut found = [Found::default(); Layout::MAX_KEYS + 1];
+    let read = walk(layout, text, Bits::default(), &mut found, ())?;
+    let full = |key: &u16| found.get(usize::from(*key)).is_some_and(|span| !span.is_empty());
+    let form = layout.fields().get(TYPE).and_then(|keys| form(keys, full)).ok_or(error)?;
+    let mut fields = fields(layout, text, &found, read.escapes);
+    if let Some(field) = fields.get_mut(TENANT) {
+        *field = Some(Cow::Borrowed(tenant));
+    }
+    Ok(Event { layout, form, text, fields })
 }
 
 /// Apart, so that fields are written where the event is going to be, and not moved there.
@@ -192,12 +223,17 @@ pub(super) fn places(layout: &Layout, text: &str) -> Vec<Option<Place>> {
     if walk(layout, text, Bits::default(), &mut found, ()).is_err() {
         return Vec::new();
     }
-    let attributes = layout.fields().iter().enumerate().skip(ATTRIBUTES);
-    let place = |(field, keys): (usize, &Vec<u16>)| {
-        let (key, best) = best(field, keys, &found);
-        (best.to != 0).then(|| layout.place(key))
+    let holds = |key: &&u16, full: bool| {
+        let found = found.get(usize::from(**key));
+        found.is_some_and(|found| if full { !found.is_empty() } else { found.to != 0 })
     };
-    attributes.map(place).collect()
+    let place = |keys: &Vec<u16>| {
+        // As `best` chooses the value; of several empty strings the first one names the place.
+        let key = keys.iter().find(|key| holds(key, true));
+        let key = key.or_else(|| keys.iter().find(|key| holds(key, false)));
+        key.map(|key| layout.place(*key))
+    };
+    layout.fields().iter().skip(ATTRIBUTES).map(place).collect()
 }
 
 /// What stands behind a key that is looked for: `from` is 0 until the key is read, and `to` where

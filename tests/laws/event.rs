@@ -93,7 +93,7 @@ pub fn event_bytes(bytes: &[u8]) -> bool {
 
 type Places = &'static [&'static str];
 const TYPE: Places = &["/type", "/eventType"];
-const TENANT: Places = &["/tenantid", "/extensions/tenantId", "/extensions/tenantid"];
+const TENANT: Places = &["/tenantid", "/extensions/tenantId", "/extensions/tenantid", "/tenantId"];
 const EVENT_ID: Places = &["/id", "/eventId", "/eventID"];
 const OWNER: Places = &["/ownerid", "/extensions/ownerId", "/extensions/ownerid"];
 const ATTRIBUTES: [(&str, Places); 4] = [
@@ -149,9 +149,27 @@ fn same_strings(event: &Event<'_>, value: &Value) {
     assert_eq!(Some(event.tenant()), filled(TENANT), "tenant");
     assert_eq!(event.id(), filled(EVENT_ID), "the event's own id");
     assert_eq!(event.owner(), filled(OWNER), "owner");
+    let found = event.places();
     for (name, places) in ATTRIBUTES {
         assert_eq!(event.attribute(name), first(value, places), "{name}");
+        let mut names = event.layout().attributes().iter();
+        let at = names.position(|known| **known == *name).expect("the layout has the attribute");
+        let place = found[at].as_ref().map(|place| place.pointer());
+        assert_eq!(place.as_deref(), first_place(value, places), "place of {name}");
     }
+}
+
+/// The place of the first non-empty string, else that of the first empty one.
+fn first_place(value: &Value, places: Places) -> Option<&'static str> {
+    let strings = || {
+        let string = |place: &&'static str| {
+            let text = value.pointer(place).filter(|_| objects_only(value, place))?.as_str()?;
+            Some((*place, text))
+        };
+        places.iter().filter_map(string)
+    };
+    let full = strings().find(|(_, text)| !text.is_empty());
+    full.or_else(|| strings().next()).map(|(place, _)| place)
 }
 
 /// A document that keeps doubled keys.
