@@ -22,6 +22,7 @@
 //! ```
 
 mod error;
+mod inspect;
 mod json;
 mod layout;
 mod marks;
@@ -29,6 +30,7 @@ mod read;
 mod shapes;
 
 pub use error::{Error, ErrorKind};
+pub(crate) use inspect::Leaf;
 pub(crate) use layout::same;
 use layout::{ATTRIBUTES, ID, OWNER, TENANT, TYPE};
 pub use layout::{Layout, LayoutError, Place};

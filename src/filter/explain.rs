@@ -1,4 +1,5 @@
 use super::analysis::{self, Why};
+use super::hint::{self, Hint};
 use super::{Filter, Node, Operator};
 use crate::event::{Event, Place};
 use serde::{Serialize, Serializer};
@@ -31,11 +32,13 @@ use serde::{Serialize, Serializer};
 /// | `reason` | [`Why::reason`]: indices into `steps` |
 /// | `change` | [`Why::change`]: null, or objects of `attribute`, `found`, `to` |
 /// | `exact` | [`Why::exact`] |
+/// | `hints` | [`hints`](Self::hints), left out where there are none: `step`, `kind`, `message`, and where they have one `attribute` and `place` (a JSON pointer) |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation<'a> {
     filter: &'a Filter,
     holds: bool,
     steps: Vec<Step<'a>>,
+    hints: Vec<Hint<'a>>,
 }
 
 /// A part of a filter with its verdict.
@@ -89,6 +92,17 @@ impl<'a> Explanation<'a> {
         &self.steps
     }
 
+    /// Facts about the event that explain why a term does not find the value that it wants: why an
+    /// attribute is absent, and where else the event holds that value. Empty for an event that was not
+    /// read from bytes.
+    ///
+    /// Wanted values are looked for where the verdict depends on them: of `eq` terms that do not hold,
+    /// in no group that holds. See [`HintKind`](super::HintKind) for all kinds.
+    #[must_use]
+    pub fn hints(&self) -> &[Hint<'a>] {
+        &self.hints
+    }
+
     /// The smallest reason of the verdict, and the smallest change that would turn a miss into a
     /// match. Takes at most [`WORK`](analysis::WORK) steps, as an analysis does.
     #[must_use]
@@ -105,8 +119,11 @@ impl Serialize for Explanation<'_> {
             steps: &'e [Step<'e>],
             #[serde(flatten)]
             why: Why<'e>,
+            #[serde(skip_serializing_if = "<[_]>::is_empty")]
+            hints: &'e [Hint<'e>],
         }
-        Members { holds: self.holds, steps: &self.steps, why: self.why() }.serialize(serializer)
+        let Self { holds, steps, hints, .. } = self;
+        Members { holds: *holds, steps, why: self.why(), hints }.serialize(serializer)
     }
 }
 
@@ -151,6 +168,7 @@ impl Filter {
             }
         }
         let holds = steps.first().is_none_or(|step| step.holds);
-        Explanation { filter: self, holds, steps }
+        let hints = hint::hints(self, &steps, event, &places);
+        Explanation { filter: self, holds, steps, hints }
     }
 }

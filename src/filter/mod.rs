@@ -29,11 +29,13 @@ mod check;
 mod error;
 mod explain;
 mod placeholder;
+mod hint;
 mod profile;
 mod warning;
 
 pub use error::{Error, Problem, Violation, ViolationKind, Violations};
 pub use explain::{Explanation, Step, StepKind};
+pub use hint::{Hint, HintKind};
 pub use profile::{Attribute, Operator, Profile, ProfileError};
 pub use warning::{Warning, WarningKind};
 
