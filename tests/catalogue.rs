@@ -140,25 +140,34 @@ fn the_catalogue_feeds_the_rule_about_event_types() {
 #[test]
 fn catalogues_that_are_none() {
     for (text, message) in [
-        ("{", "not a list of event types: EOF"),
-        ("[]", "not a list of event types: invalid type: sequence, expected an object"),
-        ("{}", "not a list of event types: missing field `data`"),
-        (r#"{"data": {}}"#, "not a list of event types: invalid type: map, expected a sequence"),
+        ("{", "not a list of event types: the JSON ends too early, at line 1 column 1"),
+        (
+            "[]",
+            "not a list of event types: a member is missing, or is not of the type it should be, at line 1",
+        ),
+        (
+            "{}",
+            "not a list of event types: a member is missing, or is not of the type it should be, at line 1",
+        ),
+        (
+            r#"{"data": {}}"#,
+            "not a list of event types: a member is missing, or is not of the type it should be, at line 1",
+        ),
         (
             r#"{"data": [["a", "A", ["user"], "d", "n"]]}"#,
-            "not a list of event types: invalid type: sequence, expected an object at line 1",
+            "not a list of event types: a member is missing, or is not of the type it should be, at line 1",
         ),
         (
             r#"{"data": [{}]}"#,
-            "not a list of event types: missing field `name` at line 1 column 12",
+            "not a list of event types: a member is missing, or is not of the type it should be, at line 1 column 12",
         ),
         (
             r#"{"data": [{"name": "a", "levels": ["all"]}]}"#,
-            "not a list of event types: unknown variant `all`",
+            "not a list of event types: a member is missing, or is not of the type it should be, at",
         ),
         (
             r#"{"data": [{"name": "a", "name": "b"}]}"#,
-            "not a list of event types: duplicate field `name`",
+            "not a list of event types: a member is missing, or is not of the type it should be, at",
         ),
         (
             r#"{"data": [{"name": "a"}, {"name": ""}]}"#,
@@ -166,11 +175,11 @@ fn catalogues_that_are_none() {
         ),
         (
             r#"{"data": [{"name": "a"}, {"name": "a"}]}"#,
-            "`a` stands twice as a `name` or `newerName`",
+            "two event types have the same `name` or `newerName`",
         ),
         (
             r#"{"data": [{"name": "a", "newerName": "b"}, {"name": "b"}]}"#,
-            "`b` stands twice as a `name` or `newerName`",
+            "two event types have the same `name` or `newerName`",
         ),
     ] {
         let error = Catalogue::read(text.as_bytes()).unwrap_err().to_string();
@@ -239,4 +248,24 @@ fn suggests_the_name_that_was_damaged_or_none() {
         }
     }
     assert!(given > 2 * withheld && withheld > 0, "{given} given, {withheld} withheld");
+}
+
+/// A catalogue may be another file by mistake, such as one with a secret in it.
+#[test]
+fn errors_never_repeat_what_a_catalogue_holds() {
+    for text in [
+        "s3cret",
+        "\"s3cret\"",
+        r#"{"data": "s3cret"}"#,
+        r#"{"data": [{"name": "a", "levels": ["s3cret"]}]}"#,
+        r#"{"data": [{"name": "a", "levels": {"s3cret": 1}}]}"#,
+        r#"{"data": [{"name": "a", "carries": "s3cret"}]}"#,
+        r#"{"data": [{"name": "s3cret"}, {"name": "s3cret"}]}"#,
+        r#"{"data": [{"name": "a", "newerName": "s3cret"}, {"name": "s3cret"}]}"#,
+        r#"{"data": [{"name": "a"}] "s3cret"}"#,
+        "{\"data\": [\"s3cret",
+    ] {
+        let error = Catalogue::read(text.as_bytes()).unwrap_err().to_string();
+        assert!(!error.contains("s3cret") && error.len() > 20, "{text}: {error}");
+    }
 }

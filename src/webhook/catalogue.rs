@@ -1,6 +1,6 @@
 use super::{Level, spelling};
 use crate::event::EventType;
-use crate::syntax::{excerpt, quote};
+use crate::syntax::quote;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -100,6 +100,8 @@ impl KnownType {
 }
 
 /// Bytes that are no catalogue.
+///
+/// The message never repeats any of them: they may be another file's, and secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CatalogueError {
@@ -109,8 +111,8 @@ pub enum CatalogueError {
     /// A type whose name is empty.
     #[error("event type {0}, counted from 0, has an empty `name` or `newerName`")]
     EmptyName(usize),
-    /// A name that stands twice, as a type's own or as a newer one.
-    #[error("`{0}` stands twice as a `name` or `newerName`")]
+    /// A name that two types have, as their own or as a newer one.
+    #[error("two event types have the same `name` or `newerName`")]
     DoubledName(Box<str>),
 }
 
@@ -173,7 +175,7 @@ impl Catalogue {
     /// A [`CatalogueError`] for the first mistake.
     pub fn read(bytes: &[u8]) -> Result<Self, CatalogueError> {
         let listing: Object<Listing> = serde_json::from_slice(bytes)
-            .map_err(|error| CatalogueError::Shape(excerpt(&error.to_string(), 160).into()))?;
+            .map_err(|error| CatalogueError::Shape(shape(&error).into()))?;
         let mut names = HashMap::new();
         let mut types = Vec::with_capacity(listing.0.data.len());
         for (at, Object(item)) in listing.0.data.into_iter().enumerate() {
@@ -286,6 +288,18 @@ impl Catalogue {
             }
         }
     }
+}
+
+/// What is wrong with the shape of a catalogue, without the text that serde_json quotes.
+fn shape(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        serde_json::error::Category::Data => {
+            "a member is missing, or is not of the type it should be"
+        }
+        serde_json::error::Category::Eof => "the JSON ends too early",
+        _ => "it is not JSON",
+    };
+    format!("{what}, at line {} column {}", error.line(), error.column())
 }
 
 impl Serialize for Catalogue {
