@@ -97,9 +97,9 @@ fn what_holds_one_thing_has_a_limit() {
 fn a_catalogue_of_another_shape_is_told_the_shape() {
     assert_eq!(
         shown(&["event-types", "--catalogue", "-"], "[]"),
-        "exit 2\n--- stdout\n--- stderr\nerror: <stdin>: not a list of event types: invalid type: \
-         sequence, expected an object at line 1 column 0; `hooksieve event-types --format json` \
-         shows the shape\n"
+        "exit 2\n--- stdout\n--- stderr\nerror: <stdin>: not a list of event types: a member is \
+         missing, or is not of the type it should be, at line 1 column 0; `hooksieve event-types \
+         --format json` shows the shape\n"
     );
 }
 

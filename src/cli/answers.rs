@@ -2,14 +2,15 @@
 
 use super::batches::Batch;
 use super::events::{Document, Trouble};
+use super::reading::{Follows, Reader};
 use super::refusal::Refusal;
+use super::table::{self, Columns};
 use super::webhooks::{Tenancy, Webhooks, line_of};
 use super::{AccessArgument, Failure, Format, plain, quote};
 use hooksieve::event::{Error, ErrorKind, Event, Shapes};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Matcher, Matches, Scratch};
 use serde::Serialize;
-use std::io::Write;
 use std::sync::Arc;
 
 /// A part of what is printed of a batch.
@@ -20,7 +21,8 @@ pub(super) struct Piece {
     pub(super) said: Vec<(usize, String)>,
     pub(super) events: u64,
     pub(super) matches: u64,
-    pub(super) bad: bool,
+    /// Events that are none, or of another tenant.
+    pub(super) bad: u64,
     /// Bytes taken of all sources, where it is the last one.
     pub(super) taken: u64,
     /// None where more pieces follow.
@@ -51,6 +53,8 @@ pub(super) struct Answers {
     format: Format,
     /// The tenant that all webhooks are of, once it is known.
     tenant: Option<String>,
+    /// The tenant of events that name none.
+    given: Option<String>,
     /// Until the first event, from which a tenant may be learned.
     webhooks: Option<Webhooks>,
     /// From then on.
@@ -64,8 +68,7 @@ pub(super) struct Answers {
 struct Index {
     matcher: Matcher,
     names: Names,
-    /// Whether there is more than one tenant to tell apart.
-    tenants: bool,
+    columns: Columns,
 }
 
 /// What is printed of each webhook, by its slot's index.
@@ -76,8 +79,15 @@ struct Names {
 }
 
 impl Answers {
-    pub(super) fn new(webhooks: Webhooks, access: AccessArgument, format: Format) -> Self {
+    /// `given` is the tenant of events that name none.
+    pub(super) fn new(
+        webhooks: Webhooks,
+        access: AccessArgument,
+        format: Format,
+        given: Option<String>,
+    ) -> Self {
         Self {
+            given,
             profile: webhooks.rules.profile().clone(),
             access,
             format,
@@ -103,6 +113,7 @@ impl Answers {
         Self {
             profile: self.profile.clone(),
             tenant: self.tenant.clone(),
+            given: self.given.clone(),
             webhooks: None,
             index: self.index.clone(),
             scratch: Scratch::default(),
@@ -121,9 +132,9 @@ impl Answers {
         let profile = self.profile.clone();
         let mut piece = Piece::default();
         let mut shapes = std::mem::take(&mut self.shapes);
-        let mut documents = batch
-            .documents()
-            .map(|document| (document, profile.read_event_with(document.bytes, &mut shapes)));
+        let given = self.given.clone();
+        let reader = Reader { profile: &profile, tenant: given.as_deref() };
+        let mut documents = reader.read(batch.documents(), &mut shapes);
         let end = loop {
             let together: Vec<_> = documents.by_ref().take(TOGETHER).collect();
             if together.is_empty() {
@@ -131,7 +142,8 @@ impl Answers {
                     piece.trouble(self.format, &batch.name, trouble)
                 });
             }
-            match self.together(&batch.name, &together, &mut piece, &mut print)? {
+            let name = &*batch.name;
+            match self.together((name, reader), &together, &mut piece, &mut print)? {
                 End::GoesOn => {}
                 end => break end,
             }
@@ -143,7 +155,7 @@ impl Answers {
 
     fn together<E>(
         &mut self,
-        name: &str,
+        (name, reader): (&str, Reader<'_>),
         documents: &[(Document<'_>, Result<Event<'_>, Error>)],
         piece: &mut Piece,
         print: &mut impl FnMut(Piece) -> Result<(), E>,
@@ -163,7 +175,7 @@ impl Answers {
                         piece.bad(*format, &of_other_tenant(name, document.line, event, tenant));
                     } else if let (Some(index), Some(hits)) = (index.as_ref(), hits) {
                         if std::mem::take(head) {
-                            index.head(&mut piece.out);
+                            index.columns.head(&mut piece.out);
                         }
                         piece.events += 1;
                         piece.matches += hits.len() as u64;
@@ -177,8 +189,11 @@ impl Answers {
                     if broken && !document.alone {
                         return Ok(piece.broken(*format, name, line, within_event(error)));
                     }
-                    let (code, detail) = (error.code(), error.help().to_owned());
-                    let title = within_event(error);
+                    let code = error.code();
+                    let (title, detail) = match Follows::find(document.bytes, error) {
+                        Some(follows) => follows.on_a_line(),
+                        None => (within_event(error), reader.help(error)),
+                    };
                     piece.bad(*format, &Refusal { file: name, line, code, title, detail });
                 }
             }
@@ -198,7 +213,7 @@ impl Answers {
         let tenant = self.tenant.as_deref();
         let first = events.find(|event| tenant.is_none_or(|tenant| tenant == event.tenant()));
         let Some(first) = first else { return Ok(()) };
-        self.index = Some(Arc::new(Index::new(webhooks, first.tenant(), self.format)?));
+        self.index = Some(Arc::new(Index::new(webhooks, first, self.format)?));
         if matches!(webhooks.tenancy, Tenancy::One(_)) {
             self.tenant = Some(first.tenant().to_owned());
         }
@@ -209,7 +224,7 @@ impl Answers {
 
 impl Piece {
     fn bad(&mut self, format: Format, bad: &Refusal<'_>) {
-        self.bad = true;
+        self.bad += 1;
         match format {
             Format::Json => {
                 json(&mut self.out, &bad.record());
@@ -233,7 +248,7 @@ impl Piece {
             }
             Trouble::Line { line, message } => {
                 let title = format!("line {message}");
-                let detail = "send smaller events".to_owned();
+                let detail = "send smaller events, one per line".to_owned();
                 let code = "event-too-long";
                 self.bad(format, &Refusal { file: name, line, code, title, detail });
             }
@@ -261,24 +276,23 @@ fn within_event(error: &Error) -> String {
 }
 
 impl Index {
-    /// `tenant` is that of webhooks without one.
-    fn new(webhooks: &Webhooks, tenant: &str, format: Format) -> Result<Self, Failure> {
+    /// Webhooks without a tenant are of that of the first event.
+    fn new(webhooks: &Webhooks, first: &Event<'_>, format: Format) -> Result<Self, Failure> {
         let mut matcher = Matcher::new(webhooks.rules.profile());
         let mut names = Names::default();
+        let mut columns = Columns::new(first, webhooks.tenants() > 1);
         // Slots are given out in the file's order.
         for listed in &webhooks.list {
-            let slot = matcher.insert(&listed.subscription(tenant));
+            let subscription = listed.subscription(first.tenant());
+            columns.widen(&subscription);
+            let slot = matcher.insert(&subscription);
             slot.map_err(|error| Failure::Usage(error.to_string()))?;
             names.push(listed.id(), format);
         }
-        Ok(Self { matcher, names, tenants: webhooks.tenants() > 1 })
-    }
-
-    /// Widths are fixed, since the input is a stream.
-    fn head(&self, out: &mut Vec<u8>) {
-        let bold = anstyle::Style::new().bold();
-        let tenant = if self.tenants { format!("{:32}  ", "TENANT") } else { String::new() };
-        let _ = writeln!(out, "{bold}{:36}  {:40}  {tenant}WEBHOOKS{bold:#}", "EVENT", "TYPE");
+        if let Some(width) = table::terminal() {
+            columns.fit(width);
+        }
+        Ok(Self { matcher, names, columns })
     }
 
     fn row(&self, out: &mut Vec<u8>, format: Format, event: &Event<'_>, hits: Matches<'_>) {
@@ -291,30 +305,17 @@ impl Index {
                 out.extend_from_slice(b",\"tenant\":");
                 json(out, &event.tenant());
                 out.extend_from_slice(b",\"webhooks\":[");
-                self.names(out, ",", hits);
+                for (at, slot) in hits.enumerate() {
+                    if at > 0 {
+                        out.push(b',');
+                    }
+                    out.extend_from_slice(self.names.get(slot.index()));
+                }
                 out.extend_from_slice(b"]}\n");
             }
             Format::Text => {
-                let id = plain(event.id().unwrap_or("(no id)"));
-                let _ = write!(out, "{id:36}  {:40}  ", plain(event.event_type()));
-                if self.tenants {
-                    let _ = write!(out, "{:32}  ", plain(event.tenant()));
-                }
-                if hits.len() == 0 {
-                    out.push(b'-');
-                }
-                self.names(out, ", ", hits);
-                out.push(b'\n');
+                self.columns.row(out, event, hits.map(|slot| self.names.get(slot.index())));
             }
-        }
-    }
-
-    fn names(&self, out: &mut Vec<u8>, between: &str, hits: Matches<'_>) {
-        for (at, slot) in hits.enumerate() {
-            if at > 0 {
-                out.extend_from_slice(between.as_bytes());
-            }
-            out.extend_from_slice(self.names.get(slot.index()));
         }
     }
 }
@@ -337,5 +338,5 @@ impl Names {
 
 /// Writing to memory does not fail.
 fn json(out: &mut Vec<u8>, value: &impl Serialize) {
-    let _ = serde_json::to_writer(out, value);
+    let _ = super::json::write(out, value);
 }

@@ -98,6 +98,7 @@ impl Open {
     fn new(path: &PathBuf) -> (Arc<str>, io::Result<Self>) {
         let (name, input): (Arc<str>, io::Result<Box<dyn Read + Send>>) =
             if path.as_os_str() == STDIN_ARGUMENT {
+                super::usage::announce_stdin();
                 (STDIN.into(), Ok(Box::new(io::stdin())))
             } else {
                 let name = path.display().to_string();

@@ -1,9 +1,10 @@
 use super::event_types::event_type;
 use super::history::{Place, called, each_event};
+use super::reading::Reader;
 use super::report::{self, Entry};
 use super::webhooks::{CatalogueArgument, Strange};
 use super::why::{BOLD, DIM, GOOD, POOR};
-use super::{Failure, Format, Out, Outcome, counted, plain};
+use super::{Failure, Format, Out, Outcome, counted, quoted};
 use hooksieve::event::{Event, EventType};
 use hooksieve::filter::analysis::{Diff, Relation, Witness};
 use hooksieve::filter::{Error, Filter};
@@ -30,8 +31,13 @@ pub(super) struct Arguments {
     #[command(flatten)]
     catalogue: CatalogueArgument,
     /// Compare them over the events of a file, too; may be given more than once
+    ///
+    /// With --event-type over those of these types.
     #[arg(long, value_name = "FILE")]
     events: Vec<PathBuf>,
+    /// The tenant of events that name none
+    #[arg(long, value_name = "ID", value_parser = super::tenant)]
+    tenant: Option<String>,
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
@@ -60,17 +66,18 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         }
     };
     let diff = old.diff(&new);
-    let mut over = Over::new(old, new);
+    let mut over = Over::new(old, new, types);
+    let reader = Reader { profile, tenant: arguments.tenant.as_deref() };
     let asked = !arguments.events.is_empty();
-    let good = match asked {
-        true => each_event(arguments.events, profile, |found| {
+    over.bad = match asked {
+        true => each_event(arguments.events, reader, |found| {
             match found {
                 Ok((place, event)) => over.take(place, event),
                 Err(refusal) => refusal.print(arguments.format, out)?,
             }
             Ok(())
         })?,
-        false => true,
+        false => 0,
     };
     match arguments.format {
         Format::Json => {
@@ -84,7 +91,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
             }
         }
     }
-    Ok(if good { Outcome::Well } else { Outcome::BadInput })
+    Ok(if over.bad == 0 { Outcome::Well } else { Outcome::BadInput })
 }
 
 /// What is wrong with one filter or both.
@@ -137,6 +144,11 @@ struct Counts {
     gained: u64,
     lost: u64,
     neither: u64,
+    /// Of types that the webhook does not name, and compared with nothing.
+    #[serde(rename = "otherTypes")]
+    other_types: u64,
+    /// Not events.
+    bad: u64,
 }
 
 /// Counts, and the first events whose deliveries change.
@@ -163,18 +175,29 @@ struct Named {
 }
 
 /// Both filters over events that have been.
-struct Over {
+struct Over<'t> {
     comparison: Comparison,
+    /// The types of the events that count; none for all.
+    types: Option<&'t [EventType]>,
+    other_types: u64,
+    bad: u64,
     gained: Vec<Named>,
     lost: Vec<Named>,
 }
 
-impl Over {
-    fn new(old: Filter, new: Filter) -> Self {
-        Self { comparison: Comparison::new(old, new), gained: Vec::new(), lost: Vec::new() }
+impl<'t> Over<'t> {
+    fn new(old: Filter, new: Filter, types: Option<&'t [EventType]>) -> Self {
+        let comparison = Comparison::new(old, new);
+        let (gained, lost) = (Vec::new(), Vec::new());
+        Self { comparison, types, other_types: 0, bad: 0, gained, lost }
     }
 
     fn take(&mut self, place: &Place<'_>, event: &Event<'_>) {
+        let counts = |known: &EventType| known.as_str() == event.event_type();
+        if self.types.is_some_and(|types| !types.iter().any(counts)) {
+            self.other_types += 1;
+            return;
+        }
         let named = match self.comparison.event(event) {
             Effect::Gained => &mut self.gained,
             Effect::Lost => &mut self.lost,
@@ -193,7 +216,8 @@ impl Over {
 
     fn counts(&self) -> Counts {
         let Comparison { kept, gained, lost, neither, .. } = self.comparison;
-        Counts { kept, gained, lost, neither }
+        let Self { other_types, bad, .. } = *self;
+        Counts { kept, gained, lost, neither, other_types, bad }
     }
 
     fn effects(&self) -> Effects<'_> {
@@ -202,12 +226,20 @@ impl Over {
     }
 
     fn text(&self, out: &mut Out) -> io::Result<()> {
-        let Counts { kept, gained, lost, neither } = self.counts();
+        let Counts { kept, gained, lost, neither, other_types, bad } = self.counts();
         let events = counted(kept + gained + lost + neither, "event", "events");
+        let of_types = if self.types.is_some() { " of these types" } else { "" };
         writeln!(
             out,
-            "\nof {events}: {kept} kept, {gained} gained, {lost} lost, {neither} neither"
+            "\nof {events}{of_types}: {kept} kept, {gained} gained, {lost} lost, {neither} neither"
         )?;
+        let others = counted(other_types, "event of another type", "events of other types");
+        for (count, what) in [(other_types, others), (bad, counted(bad, "bad event", "bad events"))]
+        {
+            if count > 0 {
+                writeln!(out, "  not counted: {what}")?;
+            }
+        }
         for (word, style, names, count) in
             [("gained", GOOD, &self.gained, gained), ("lost", POOR, &self.lost, lost)]
         {
@@ -246,10 +278,7 @@ fn text(out: &mut Out, diff: &Diff) -> io::Result<()> {
 
 /// An example of attributes.
 fn shown(witness: &Witness) -> String {
-    let value = |(name, value): (&str, &str)| {
-        let value = serde_json::to_string(value).unwrap_or_default();
-        format!("{name} {}", plain(&value))
-    };
+    let value = |(name, value): (&str, &str)| format!("{name} {}", quoted(value));
     match witness.iter().map(value).collect::<Vec<_>>() {
         none if none.is_empty() => "an event without these attributes, for one".to_owned(),
         values => format!("{}, for one", values.join(", ")),

@@ -204,6 +204,10 @@ impl<R: Read> Documents<R> {
                         self.lines.buffer.clear();
                         self.object(self.line, Nesting::default())
                     }
+                    Some(b',') => Err(self.broken(
+                        "expected `{` or the end of the input, found `,`: remove the commas between \
+                         events, or put the events into an array",
+                    )),
                     Some(_) => Err(self.broken("expected `{` or the end of the input")),
                 }
             }
@@ -363,7 +367,7 @@ impl Nesting {
 
     /// Scans to the end of the document and says where that is, if it is there: behind the bracket
     /// that closes it, or before what follows a value without brackets.
-    fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+    pub(super) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         loop {
             if self.in_string && !self.escaped {

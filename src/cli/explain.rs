@@ -1,10 +1,11 @@
-use super::history::refuse_one;
+use super::history::Single;
+use super::reading::Reader;
 use super::webhooks::{Webhooks, WebhooksArguments};
 use super::why::{self, BOLD, GOOD, POOR, shown};
-use super::{AccessArgument, Failure, Format, MOST_OF_ONE, Out, Outcome, plain, quote};
+use super::{AccessArgument, Failure, Format, MOST_OF_ONE, Out, Outcome, plain, quote, quoted};
 use hooksieve::event::Event;
 use hooksieve::filter::analysis::{Change, Why};
-use hooksieve::filter::{Explanation, Profile, Step};
+use hooksieve::filter::{Explanation, Hint, Profile, Step};
 use hooksieve::matcher::{Audience, Subscription, Verdict};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -24,7 +25,7 @@ pub(super) struct Arguments {
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
-    /// A file of one event; `-` for standard input
+    /// A file of one event, or of a page of past events; `-` for standard input
     #[arg(value_name = "EVENT")]
     event: PathBuf,
 }
@@ -42,15 +43,30 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         )));
     }
     let (name, bytes) = super::read(&arguments.event, MOST_OF_ONE)?;
-    let event = match profile.read_event(&bytes) {
-        Ok(event) => event,
-        Err(error) => {
-            let verb = ("explain", arguments.format);
-            return refuse_one(verb, out, &name, &bytes, &error);
+    let reader = Reader { profile, tenant: arguments.webhooks.tenant.as_deref() };
+    let format = arguments.format;
+    let single = Single { verb: "explain", format, reader, file: &name, bytes: &bytes };
+    let good = single.each(out, |out, event, _, number| {
+        if number.is_some_and(|number| number > 0) && format == Format::Text {
+            writeln!(out)?;
         }
-    };
+        let in_page = number.is_some();
+        Ok(of_event(out, &arguments, &webhooks, event, in_page)?)
+    })?;
+    let outcome = webhooks.outcome(out)?;
+    Ok(if good { outcome } else { Outcome::BadInput })
+}
+
+/// Explains the verdicts of all webhooks, or of those that were asked for, on an event.
+fn of_event(
+    out: &mut Out,
+    arguments: &Arguments,
+    webhooks: &Webhooks,
+    event: &Event<'_>,
+    in_page: bool,
+) -> io::Result<()> {
     if arguments.format == Format::Text {
-        head(out, profile, &event)?;
+        head(out, webhooks.rules.profile(), event)?;
     }
     for listed in &webhooks.list {
         let id = listed.id();
@@ -58,15 +74,18 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
             continue;
         }
         let subscription = listed.subscription(event.tenant());
-        let verdict = subscription.verdict(&event, arguments.access.access());
+        let verdict = subscription.verdict(event, arguments.access.access());
         let decided = matches!(verdict, Verdict::Matched | Verdict::FilterFalse);
-        let explanation = decided.then(|| subscription.filter().explain(&event));
+        let explanation = decided.then(|| subscription.filter().explain(event));
         match arguments.format {
-            Format::Json => out.json(&Answer::new(id, verdict, explanation.as_ref()))?,
-            Format::Text => text(out, id, &subscription, verdict, &event, explanation.as_ref())?,
+            Format::Json => {
+                let of = in_page.then(|| event.id());
+                out.json(&Answer::new(of, id, verdict, explanation.as_ref()))?;
+            }
+            Format::Text => text(out, id, &subscription, verdict, event, explanation.as_ref())?,
         }
     }
-    webhooks.outcome(out)
+    Ok(())
 }
 
 /// A stable word for programs.
@@ -85,6 +104,9 @@ fn reason(verdict: Verdict) -> &'static str {
 /// What is printed of a webhook for programs; null where the filter was not asked.
 #[derive(Serialize)]
 struct Answer<'a> {
+    /// The id of the event, where it is one of a page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<Option<&'a str>>,
     webhook: &'a str,
     matched: bool,
     reason: &'static str,
@@ -92,15 +114,23 @@ struct Answer<'a> {
     because: Option<Vec<usize>>,
     change: Option<Vec<Change<'a>>>,
     exact: Option<bool>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    hints: &'a [Hint<'a>],
 }
 
 impl<'a> Answer<'a> {
-    fn new(webhook: &'a str, verdict: Verdict, explanation: Option<&'a Explanation<'a>>) -> Self {
+    fn new(
+        event: Option<Option<&'a str>>,
+        webhook: &'a str,
+        verdict: Verdict,
+        explanation: Option<&'a Explanation<'a>>,
+    ) -> Self {
         let (because, change, exact) = match explanation.map(Explanation::why) {
             Some(Why { reason, change, exact, .. }) => (Some(reason), change, Some(exact)),
             None => (None, None, None),
         };
         Self {
+            event,
             webhook,
             matched: verdict == Verdict::Matched,
             reason: reason(verdict),
@@ -108,6 +138,7 @@ impl<'a> Answer<'a> {
             because,
             change,
             exact,
+            hints: explanation.map_or(&[], Explanation::hints),
         }
     }
 }
@@ -143,13 +174,13 @@ fn text(
         Verdict::Matched => String::new(),
         Verdict::Disabled => ": it is disabled".into(),
         Verdict::OtherTenant => {
-            format!(": it is of another tenant, \"{}\"", plain(subscription.tenant().as_str()))
+            format!(": it is of another tenant, {}", quoted(subscription.tenant().as_str()))
         }
         Verdict::OtherEventType => ": it is not subscribed to this event type".into(),
         Verdict::NoAccess => match subscription.audience() {
             Audience::Owner(owner) => format!(
-                ": its owner \"{}\" is not the event's, {}",
-                plain(owner.as_str()),
+                ": its owner {} is not the event's, {}",
+                quoted(owner.as_str()),
                 shown(event.owner())
             ),
             Audience::Tenant => String::new(),

@@ -1,39 +1,45 @@
-//! Events of files, for the verbs that ask what would have been.
+//! Events of files, for the verbs about past events and about one event.
 
 use super::batches::Batches;
-use super::events::Trouble;
+use super::events::{Document, Trouble};
+use super::items::line_at;
+use super::reading::{Follows, Reader};
 use super::refusal::Refusal;
 use super::webhooks::line_of;
-use super::{Failure, Format, Out, Outcome, plain, quote};
+use super::{Failure, Format, Out, plain, quote};
 use hooksieve::event::{Error, Event, Shapes};
-use hooksieve::filter::Profile;
+use std::io::Write;
 use std::path::PathBuf;
 
-/// Gives every event with its place to `take`, and of what is none why; whether all were good.
+/// Gives every event with its place to `take`, and for what is not an event the reason. Returns how
+/// many were bad.
 pub(super) fn each_event(
     files: Vec<PathBuf>,
-    profile: &Profile,
+    reader: Reader<'_>,
     mut take: impl FnMut(Result<(&Place<'_>, &Event<'_>), &Refusal<'_>>) -> Result<(), Failure>,
-) -> Result<bool, Failure> {
+) -> Result<u64, Failure> {
     let several = files.len() > 1;
-    let (mut batches, mut shapes, mut good) = (Batches::new(files), Shapes::default(), true);
+    let (mut batches, mut shapes, mut bad) = (Batches::new(files), Shapes::default(), 0);
     while let Some(mut batch) = batches.next(usize::MAX) {
         let trouble = batch.trouble.take();
         let name = plain(&batch.name);
         let file = &*batch.name;
-        let refusal = |line, code, title, help: &str| {
-            let detail = help.to_owned();
-            Refusal { file, line, code, title, detail }
-        };
-        for document in batch.documents() {
-            match profile.read_event_with(document.bytes, &mut shapes) {
+        let refusal = |line, code, title, detail| Refusal { file, line, code, title, detail };
+        // Events borrow from the reader, so it is one that lives as long as the batch.
+        let reader = Reader { ..reader };
+        for (document, event) in reader.read(batch.documents(), &mut shapes) {
+            match event {
                 Ok(event) => {
                     take(Ok((&Place { file: &name, line: document.line, several }, &event)))?;
                 }
                 Err(error) => {
                     let line = document.line + line_of(document.bytes, &error) - 1;
-                    good = false;
-                    take(Err(&refusal(line, error.code(), error.to_string(), error.help())))?;
+                    let (title, detail) = match Follows::find(document.bytes, &error) {
+                        Some(follows) => follows.on_a_line(),
+                        None => (error.to_string(), reader.help(&error)),
+                    };
+                    bad += 1;
+                    take(Err(&refusal(line, error.code(), title, detail)))?;
                 }
             }
         }
@@ -41,35 +47,88 @@ pub(super) fn each_event(
             None => {}
             Some(Trouble::Io(error)) => return Err(Failure::Input(name, error)),
             Some(Trouble::Line { line, message }) => {
-                good = false;
-                let title = format!("line {message}");
-                take(Err(&refusal(line, "event-too-long", title, "give smaller events")))?;
+                bad += 1;
+                let (title, help) =
+                    (format!("line {message}"), "give smaller events, one per line");
+                take(Err(&refusal(line, "event-too-long", title, help.to_owned())))?;
             }
             Some(Trouble::Broken { line, message }) => {
-                let help = "mend the file; nothing behind it was read";
+                let help = "fix the file; nothing after it was read".to_owned();
                 take(Err(&refusal(line, "event-syntax", message, help)))?;
-                return Ok(false);
+                return Ok(bad + 1);
             }
         }
     }
-    Ok(good)
+    Ok(bad)
 }
 
-/// Says why the bytes that a verb took for its one event are none.
-pub(super) fn refuse_one(
-    (verb, format): (&str, Format),
-    out: &mut Out,
-    file: &str,
-    bytes: &[u8],
-    error: &Error,
-) -> Result<Outcome, Failure> {
-    let (line, code) = (line_of(bytes, error), error.code());
-    let detail = format!("{}; {verb} takes one event, a JSON object", error.help());
-    Refusal { file, line, code, title: error.to_string(), detail }.print(format, out)?;
-    Ok(Outcome::BadInput)
+/// The input of a verb that takes one event.
+pub(super) struct Single<'a> {
+    /// The verb and how it prints.
+    pub(super) verb: &'static str,
+    pub(super) format: Format,
+    pub(super) reader: Reader<'a>,
+    pub(super) file: &'a str,
+    pub(super) bytes: &'a [u8],
 }
 
-/// Where an event stands.
+impl<'a> Single<'a> {
+    /// Gives the event to `take`, or each event of a page of the vendor's listing, with its bytes and
+    /// its number where it is out of a page; reports what is not an event. Returns whether all were good.
+    pub(super) fn each(
+        &self,
+        out: &mut Out,
+        mut take: impl FnMut(&mut Out, &Event<'a>, &'a [u8], Option<usize>) -> Result<(), Failure>,
+    ) -> Result<bool, Failure> {
+        let mut shapes = Shapes::default();
+        let document = Document { line: 1, bytes: self.bytes, alone: true };
+        let mut events = self.reader.read(std::iter::once(document), &mut shapes);
+        let (mut number, mut good) = (0, true);
+        while let Some((document, event)) = events.next() {
+            let in_page = events.is_paged();
+            let number_in_page = in_page.then_some(number);
+            number += 1;
+            match event {
+                Ok(event) => take(out, &event, document.bytes, number_in_page)?,
+                Err(error) => {
+                    good = false;
+                    self.refuse(out, &document, &error, in_page)?;
+                }
+            }
+        }
+        if number == 0 {
+            let file = plain(self.file);
+            let _ = writeln!(std::io::stderr(), "{file}: the listing has no events");
+        }
+        Ok(good)
+    }
+
+    /// Reports why bytes are not an event.
+    fn refuse(
+        &self,
+        out: &mut Out,
+        document: &Document<'_>,
+        error: &Error,
+        in_page: bool,
+    ) -> Result<(), Failure> {
+        let Self { verb, format, reader, file, .. } = self;
+        let mut line = document.line + line_of(document.bytes, error) - 1;
+        let takes = format!("{verb} takes one event, a JSON object");
+        let (title, detail) = match Follows::find(document.bytes, error) {
+            Some(Follows::Event(at)) => {
+                line = line_at(document.bytes.get(..at).unwrap_or_default());
+                (format!("more than one event: the second one begins at byte {at}"), takes)
+            }
+            Some(Follows::Comma(at)) => (format!("a comma follows the event at byte {at}"), takes),
+            None if in_page => (error.to_string(), reader.help(error)),
+            None => (error.to_string(), format!("{}; {takes}", reader.help(error))),
+        };
+        let refusal = Refusal { file, line, code: error.code(), title, detail };
+        Ok(refusal.print(*format, out)?)
+    }
+}
+
+/// Where an event is.
 pub(super) struct Place<'a> {
     pub(super) file: &'a str,
     pub(super) line: usize,
@@ -77,7 +136,7 @@ pub(super) struct Place<'a> {
     several: bool,
 }
 
-/// How an event is called: its id, if it has one, and its place.
+/// The name of an event: its id, if it has one, and its place.
 pub(super) fn called(place: &Place<'_>, event: &Event<'_>) -> String {
     let Place { file, line, several } = place;
     let place = if *several { format!("{file}:{line}") } else { format!("line {line}") };

@@ -7,6 +7,7 @@ use super::{AccessArgument, Failure, Format, Out, Outcome, counted};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 /// Say for each event which webhooks want it
 #[derive(clap::Args)]
@@ -44,8 +45,9 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         return Ok(Outcome::BadInput);
     }
     let progress = Progress::new(&arguments.events);
-    let answers = Answers::new(webhooks, arguments.access, arguments.format);
-    let mut run = Run { out, progress, events: 0, matches: 0, bad };
+    let given = arguments.webhooks.tenant;
+    let answers = Answers::new(webhooks, arguments.access, arguments.format, given);
+    let mut run = Run { out, progress, events: 0, matches: 0, bad: 0, skipped: bad };
     let threads = arguments
         .threads
         .map_or_else(|| available_parallelism().map_or(1, usize::from), usize::from);
@@ -62,7 +64,10 @@ struct Run<'a> {
     progress: Progress,
     events: u64,
     matches: u64,
-    bad: bool,
+    /// Events that are none, or of another tenant.
+    bad: u64,
+    /// Whether webhooks were skipped.
+    skipped: bool,
 }
 
 impl Run<'_> {
@@ -119,7 +124,7 @@ impl Run<'_> {
         self.out.write_all(rest)?;
         self.events += piece.events;
         self.matches += piece.matches;
-        self.bad |= piece.bad;
+        self.bad += piece.bad;
         let goes_on = match piece.end {
             None => return Ok(None),
             Some(End::Failed(failure)) => return Err(failure),
@@ -134,13 +139,43 @@ impl Run<'_> {
 
     fn finish(mut self) -> Result<Outcome, Failure> {
         self.out.flush()?;
-        let seconds = self.progress.begin.elapsed().as_secs_f64();
-        let rate = if seconds > 0.0 { self.events as f64 / seconds } else { 0.0 };
-        let (events, matches) = (self.events, self.matches);
+        let elapsed = self.progress.begin.elapsed();
         self.progress.end();
-        let events = counted(events, "event", "events");
-        let matches = counted(matches, "match", "matches");
-        let _ = writeln!(io::stderr(), "{events}, {matches}, {rate:.0} events/s");
-        Ok(if self.bad { Outcome::BadInput } else { Outcome::Well })
+        let sum = sum(self.events, self.bad, self.matches, elapsed);
+        let _ = writeln!(io::stderr(), "{sum}");
+        Ok(if self.bad > 0 || self.skipped { Outcome::BadInput } else { Outcome::Well })
+    }
+}
+
+/// The last line: how many events there were, good and bad, and the rate where the time says something.
+fn sum(good: u64, bad: u64, matches: u64, elapsed: Duration) -> String {
+    let events = counted(good + bad, "event", "events");
+    let bad = if bad > 0 { format!(" ({bad} bad)") } else { String::new() };
+    let matches = counted(matches, "match", "matches");
+    let rate = match elapsed >= Duration::from_secs(1) {
+        true => format!(", {:.0} events/s", good as f64 / elapsed.as_secs_f64()),
+        false => String::new(),
+    };
+    format!("{events}{bad}, {matches}{rate}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sum;
+    use std::time::Duration;
+
+    #[test]
+    fn gives_a_rate_from_a_second_on_and_counts_bad_events() {
+        let second = Duration::from_secs(1);
+        for (sum, expected) in [
+            (sum(13, 0, 17, second - Duration::from_nanos(1)), "13 events, 17 matches"),
+            (sum(1, 0, 1, second), "1 event, 1 match, 1 events/s"),
+            (sum(11, 2, 17, Duration::ZERO), "13 events (2 bad), 17 matches"),
+            (sum(0, 1, 0, Duration::ZERO), "1 event (1 bad), 0 matches"),
+            (sum(3000, 3, 0, 2 * second), "3003 events (3 bad), 0 matches, 1500 events/s"),
+            (sum(0, 0, 0, Duration::ZERO), "0 events, 0 matches"),
+        ] {
+            assert_eq!(sum, expected);
+        }
     }
 }

@@ -10,14 +10,18 @@ mod explain;
 mod generate;
 mod history;
 mod items;
+mod json;
 mod matching;
 mod patch;
 mod progress;
+mod reading;
 mod refusal;
 mod report;
 mod requests;
+mod table;
 mod threads;
 mod trial;
+mod usage;
 mod validate;
 mod webhooks;
 mod why;
@@ -139,7 +143,10 @@ fn read(path: &Path, most: u64) -> Result<(String, Vec<u8>), Failure> {
 fn stdin() -> Result<io::StdinLock<'static>, Failure> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
     match TAKEN.swap(true, Ordering::Relaxed) {
-        false => Ok(io::stdin().lock()),
+        false => {
+            usage::announce_stdin();
+            Ok(io::stdin().lock())
+        }
         true => Err(Failure::twice_on_stdin()),
     }
 }
@@ -172,7 +179,10 @@ const STDIN_ARGUMENT: &str = "-";
 const STDIN: &str = "<stdin>";
 
 pub(crate) fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match usage::arguments() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     let mut out = Out::new(match &arguments.verb {
         Verb::Check(arguments) => arguments.format,
         Verb::Validate(arguments) => arguments.format,
@@ -185,18 +195,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Requests(arguments) => arguments.format(),
         Verb::Generate(arguments) => arguments.format,
     });
-    let result = match arguments.verb {
-        Verb::Check(arguments) => check::run(arguments, &mut out),
-        Verb::Validate(arguments) => validate::run(&arguments, &mut out),
-        Verb::Patch(arguments) => patch::run(&arguments, &mut out),
-        Verb::EventTypes(arguments) => event_types::run(&arguments, &mut out),
-        Verb::Match(arguments) => matching::run(arguments, &mut out),
-        Verb::Explain(arguments) => explain::run(arguments, &mut out),
-        Verb::Diff(arguments) => diff::run(arguments, &mut out),
-        Verb::Try(arguments) => trial::run(arguments, &mut out),
-        Verb::Requests(arguments) => requests::run(&arguments, &mut out),
-        Verb::Generate(arguments) => generate::run(&arguments, &mut out),
-    };
+    let result = run(arguments.verb, &mut out);
     let result = result.and_then(|outcome| {
         out.flush()?;
         Ok(outcome)
@@ -212,6 +211,24 @@ pub(crate) fn main() -> ExitCode {
             let _ = writeln!(io::stderr(), "error: {}", plain(&failure.to_string()));
             ExitCode::from(2)
         }
+    }
+}
+
+fn run(verb: Verb, out: &mut Out) -> Result<Outcome, Failure> {
+    match verb {
+        Verb::Check(arguments) => check::run(arguments, out),
+        Verb::Validate(arguments) => validate::run(&arguments, out),
+        Verb::Patch(arguments) => patch::run(&arguments, out),
+        Verb::EventTypes(_) | Verb::Generate(_) if usage::stdout_is_closed() => {
+            Err(Failure::Output(io::Error::other("standard output is closed")))
+        }
+        Verb::EventTypes(arguments) => event_types::run(&arguments, out),
+        Verb::Match(arguments) => matching::run(arguments, out),
+        Verb::Explain(arguments) => explain::run(arguments, out),
+        Verb::Diff(arguments) => diff::run(arguments, out),
+        Verb::Try(arguments) => trial::run(arguments, out),
+        Verb::Requests(arguments) => requests::run(&arguments, out),
+        Verb::Generate(arguments) => generate::run(&arguments, out),
     }
 }
 
@@ -232,7 +249,7 @@ impl Out {
     }
 
     fn json(&mut self, line: &impl serde::Serialize) -> io::Result<()> {
-        serde_json::to_writer(&mut self.stream, line)?;
+        json::write(&mut self.stream, line)?;
         self.stream.write_all(b"\n")
     }
 }
@@ -247,13 +264,19 @@ impl Write for Out {
     }
 }
 
-/// Somebody's text, whole, without what misleads those who read it.
+/// Whether a text is of ASCII characters that print: none of them misleads, and most texts are of those.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+/// A whole text from outside, without characters that mislead a person.
 fn plain(text: &str) -> String {
-    // Nothing in ASCII that prints misleads, and most texts are of that.
-    match text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        true => text.to_owned(),
-        false => excerpt(text, usize::MAX),
-    }
+    if is_plain(text) { text.to_owned() } else { excerpt(text, usize::MAX) }
+}
+
+/// A value as a JSON string, so that different values look different, without characters that mislead.
+fn quoted(value: &str) -> String {
+    plain(&serde_json::Value::from(value).to_string())
 }
 
 /// JSON text with every character escaped that misleads those who read it.

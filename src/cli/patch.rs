@@ -140,10 +140,7 @@ impl Print<'_> {
         };
         let text = text.map_err(std::io::Error::from)?;
         let text = if draft { text.replacen(&lent, "", 1) } else { text };
-        match self.format {
-            Format::Json => writeln!(self.out, "{text}")?,
-            Format::Text => writeln!(self.out, "{}", readable(&text))?,
-        }
+        writeln!(self.out, "{}", readable(&text))?;
         Ok(())
     }
 

@@ -1,9 +1,11 @@
-use super::history::refuse_one;
+use super::history::Single;
+use super::reading::Reader;
 use super::webhooks::{Webhooks, WebhooksArguments};
 use super::why::{BOLD, DIM};
 use super::{AccessArgument, Failure, Format, MOST_OF_ONE, Out, Outcome, plain, quote, readable};
 use clap::ValueEnum;
 use hooksieve::delivery::{OMITTED, Payload, Request, Sender};
+use hooksieve::event::Event;
 use hooksieve::matcher::Verdict;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -25,7 +27,7 @@ pub(super) struct Arguments {
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
     format: RequestFormat,
-    /// A file of one event; `-` for standard input
+    /// A file of one event, or of a page of past events; `-` for standard input
     #[arg(value_name = "EVENT")]
     event: PathBuf,
 }
@@ -52,22 +54,43 @@ impl Arguments {
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let webhooks = Webhooks::read_whole(&arguments.webhooks)?;
     let (name, bytes) = super::read(&arguments.event, MOST_OF_ONE)?;
-    let event = match webhooks.rules.profile().read_event(&bytes) {
-        Ok(event) => event,
-        Err(error) => {
-            let format = match arguments.format {
-                RequestFormat::Json => Format::Json,
-                RequestFormat::Text | RequestFormat::Curl => Format::Text,
-            };
-            return refuse_one(("requests", format), out, &name, &bytes, &error);
-        }
+    let format = match arguments.format {
+        RequestFormat::Json => Format::Json,
+        RequestFormat::Text | RequestFormat::Curl => Format::Text,
     };
-    let payload = Payload::new(&event, bytes.clone());
+    let profile = webhooks.rules.profile();
+    let reader = Reader { profile, tenant: arguments.webhooks.tenant.as_deref() };
+    let single = Single { verb: "requests", format, reader, file: &name, bytes: &bytes };
+    let mut requests = 0;
+    let good = single.each(out, |out, event, bytes, _| {
+        let before = requests;
+        requests = of_event(out, arguments, &webhooks, (event, bytes), requests)?;
+        if requests == before && webhooks.bad == 0 && arguments.format == RequestFormat::Text {
+            writeln!(
+                out,
+                "no requests: no webhook matches this event; `hooksieve explain` shows why"
+            )?;
+        }
+        Ok(())
+    })?;
+    let outcome = webhooks.outcome(out)?;
+    Ok(if good { outcome } else { Outcome::BadInput })
+}
+
+/// Prints the requests of an event; `before` it there were some already. Returns how many there are now.
+fn of_event(
+    out: &mut Out,
+    arguments: &Arguments,
+    webhooks: &Webhooks,
+    (event, bytes): (&Event<'_>, &[u8]),
+    before: usize,
+) -> Result<usize, Failure> {
+    let payload = Payload::new(event, bytes.to_vec());
     let sender = Sender::default();
-    let mut none = true;
+    let mut count = before;
     for listed in &webhooks.list {
         let subscription = listed.subscription(event.tenant());
-        if subscription.verdict(&event, arguments.access.access()) != Verdict::Matched {
+        if subscription.verdict(event, arguments.access.access()) != Verdict::Matched {
             continue;
         }
         let Some(webhook) = &listed.webhook else { continue };
@@ -82,16 +105,13 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
         }
         let show = arguments.show_encrypted;
         match arguments.format {
-            RequestFormat::Text => text(out, &request, show, none)?,
+            RequestFormat::Text => text(out, &request, show, count == 0)?,
             RequestFormat::Json => out.json(&Line::new(&request, show))?,
             RequestFormat::Curl => curl(out, &request, show)?,
         }
-        none = false;
+        count += 1;
     }
-    if none && webhooks.bad == 0 && arguments.format == RequestFormat::Text {
-        writeln!(out, "no requests: nobody wants this event, and `hooksieve explain` says why")?;
-    }
-    webhooks.outcome(out)
+    Ok(count)
 }
 
 /// Stands before a request that is not whole.

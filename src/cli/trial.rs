@@ -1,11 +1,12 @@
 use super::history::{Place, called, each_event};
 use super::items::{Items, Malformed};
 use super::patch::Refusal;
+use super::reading::Reader;
 use super::report::{self, Grade};
 use super::validate::Entry;
 use super::webhooks::{CatalogueArgument, finding, origin, warn_unowned};
-use super::why::{BOLD, DIM, GOOD, POOR};
-use super::{AccessArgument, Failure, Format, Out, Outcome, counted, quote};
+use super::why::{BOLD, DIM, GOOD, MAX_HINTS, POOR};
+use super::{AccessArgument, Failure, Format, Out, Outcome, counted, plain, quote};
 use hooksieve::event::Event;
 use hooksieve::filter::{Explanation, Filter, StepKind};
 use hooksieve::matcher::Verdict;
@@ -23,7 +24,7 @@ pub(super) struct Arguments {
     /// The webhook: a draft, a response of the API, or as it is stored
     #[arg(long, value_name = "DRAFT")]
     webhook: PathBuf,
-    /// Its tenant, if it does not say; that of the first event without it
+    /// The tenant of the webhook and of events that name none; that of the first event without it
     #[arg(long, value_name = "ID", value_parser = super::tenant)]
     tenant: Option<String>,
     /// Who may access an event's resource, for webhooks of level `user`
@@ -56,10 +57,11 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         return Ok(Outcome::BadInput);
     };
     let own = webhook.tenant().map(|tenant| tenant.as_str().to_owned());
-    let mut tenant = own.or(arguments.tenant);
+    let mut tenant = own.or_else(|| arguments.tenant.clone());
     let mut trial = None;
     let (rules, access) = (&rules, arguments.access.access());
-    let good = each_event(arguments.events, rules.profile(), |found| {
+    let reader = Reader { profile: rules.profile(), tenant: arguments.tenant.as_deref() };
+    let bad = each_event(arguments.events, reader, |found| {
         let (place, event) = match found {
             Ok(found) => found,
             Err(refusal) => return Ok(refusal.print(print.format, print.out)?),
@@ -74,8 +76,8 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         let verdict = trial.event(event, access);
         print.event(place, event, verdict, trial.subscription().filter())
     })?;
-    print.end(trial.as_ref())?;
-    Ok(if good { Outcome::Well } else { Outcome::BadInput })
+    print.end(trial.as_ref(), bad)?;
+    Ok(if bad == 0 { Outcome::Well } else { Outcome::BadInput })
 }
 
 /// The one webhook of a file, with its warnings on standard error; or what is wrong with it.
@@ -155,6 +157,8 @@ struct Sum<'a> {
     event_type: u64,
     access: u64,
     filter: u64,
+    /// Not events.
+    bad: u64,
 }
 
 impl Print<'_> {
@@ -209,7 +213,7 @@ impl Print<'_> {
         Ok(())
     }
 
-    fn end(&mut self, trial: Option<&Trial>) -> io::Result<()> {
+    fn end(&mut self, trial: Option<&Trial>, bad: u64) -> io::Result<()> {
         let count = |verdict| trial.map_or(0, |trial| trial.count(verdict));
         let sum = Sum {
             tenant: trial.map(|trial| trial.subscription().tenant().as_str()),
@@ -219,6 +223,7 @@ impl Print<'_> {
             event_type: count(Verdict::OtherEventType),
             access: count(Verdict::NoAccess),
             filter: count(Verdict::FilterFalse),
+            bad,
         };
         if self.format == Format::Json {
             return self.out.json(&sum);
@@ -230,6 +235,7 @@ impl Print<'_> {
             (sum.event_type, "of a type that it does not name"),
             (sum.access, "on resources that its owner may not access"),
             (sum.filter, "that its filter does not match"),
+            (sum.bad, "not counted, since they are bad"),
         ] {
             if count > 0 {
                 writeln!(self.out, "{count:6}  {what}")?;
@@ -246,8 +252,15 @@ impl Print<'_> {
     }
 }
 
-/// The smallest reason of a match, or the smallest change that would make one.
+/// The smallest reason of a match, or the smallest change that would make one, and what else the event
+/// holds that explains it.
 fn why(explanation: &Explanation<'_>, matched: bool) -> String {
+    let hints = explanation.hints().iter().take(MAX_HINTS);
+    let notes: String = hints.map(|hint| format!("; {}", plain(&hint.message))).collect();
+    decided(explanation, matched) + &notes
+}
+
+fn decided(explanation: &Explanation<'_>, matched: bool) -> String {
     let why = explanation.why();
     let value = |value: Option<&str>| match value {
         Some(value) => quote(&serde_json::to_string(value).unwrap_or_default()),

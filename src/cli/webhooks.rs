@@ -51,7 +51,7 @@ pub(super) struct WebhooksArguments {
     /// Webhooks as the API writes them: an array, {"data": […]}, or one a line
     #[arg(long, value_name = "FILE")]
     pub(super) webhooks: PathBuf,
-    /// The tenant of webhooks without `tenantId`
+    /// The tenant of webhooks without `tenantId`, and of events that name none
     #[arg(long, value_name = "ID", value_parser = super::tenant)]
     pub(super) tenant: Option<String>,
     #[command(flatten)]

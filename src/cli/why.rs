@@ -1,9 +1,9 @@
 //! Why a filter matches an event or does not, drawn for people.
 
-use super::{Out, plain};
+use super::{Out, plain, quoted};
 use anstyle::{AnsiColor, Style};
 use hooksieve::filter::analysis::{Change, Why};
-use hooksieve::filter::{Explanation, Step, StepKind};
+use hooksieve::filter::{Explanation, Hint, Step, StepKind};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
@@ -13,16 +13,16 @@ pub(super) const POOR: Style = AnsiColor::Red.on_default();
 pub(super) const DIM: Style = Style::new().dimmed();
 const DECIDES: Style = AnsiColor::Yellow.on_default().bold();
 
-/// An event's value, in quotes.
+/// An event's value, as a JSON string.
 pub(super) fn shown(value: Option<&str>) -> String {
     match value {
-        Some(value) => format!("\"{}\"", plain(value)),
+        Some(value) => quoted(value),
         None => format!("{DIM}absent{DIM:#}"),
     }
 }
 
-/// Draws the filter as a tree, and below it what decided the verdict and, for a miss, what would
-/// turn it.
+/// Draws the filter as a tree, and below it what decided the verdict, for a miss what would flip it, and
+/// what else the event holds that explains it.
 pub(super) fn draw(out: &mut Out, explanation: &Explanation<'_>) -> io::Result<()> {
     if explanation.steps().is_empty() {
         return writeln!(out, "  no filter");
@@ -35,10 +35,25 @@ pub(super) fn draw(out: &mut Out, explanation: &Explanation<'_>) -> io::Result<(
     tree(out, explanation, marked)?;
     reason(out, explanation, &why, marked.len())?;
     match &why.change {
-        Some(change) => turned(out, explanation, change),
-        None if explanation.holds() => Ok(()),
-        None if why.exact => writeln!(out, "  no event matches it"),
-        None => writeln!(out, "  what would make it match was not decided"),
+        Some(change) => flipped(out, explanation, change)?,
+        None if explanation.holds() => {}
+        None if why.exact => writeln!(out, "  no event matches it")?,
+        None => writeln!(out, "  what would make it match was not decided")?,
+    }
+    notes(out, explanation.hints())
+}
+
+/// Hints that are shown of one filter.
+pub(super) const MAX_HINTS: usize = 5;
+
+/// What else the event holds.
+fn notes(out: &mut Out, hints: &[Hint<'_>]) -> io::Result<()> {
+    for hint in hints.iter().take(MAX_HINTS) {
+        writeln!(out, "  note: {}", plain(&hint.message))?;
+    }
+    match hints.len().saturating_sub(MAX_HINTS) {
+        0 => Ok(()),
+        more => writeln!(out, "  and {more} more notes of that kind"),
     }
 }
 
@@ -48,8 +63,7 @@ fn tree(out: &mut Out, explanation: &Explanation<'_>, marked: &[usize]) -> io::R
     let steps = explanation.steps();
     let term = |step: &Step<'_>| match &step.kind {
         StepKind::Term { attribute, operator, value, .. } => {
-            let value = serde_json::to_string(value).unwrap_or_default();
-            format!("{attribute} {operator} {}", plain(&value))
+            format!("{attribute} {operator} {}", quoted(value))
         }
         StepKind::And => "and".to_owned(),
         _ => "or".to_owned(),
@@ -112,14 +126,14 @@ fn reason(
     }
 }
 
-/// The least that would turn a miss.
-fn turned(out: &mut Out, explanation: &Explanation<'_>, change: &[Change<'_>]) -> io::Result<()> {
+/// The least that would flip a miss.
+fn flipped(out: &mut Out, explanation: &Explanation<'_>, change: &[Change<'_>]) -> io::Result<()> {
     let mut before = "it would match if";
     for change in change {
         let wanted = match (change.to, change.found) {
-            (Some(to), _) => format!("\"{}\"", plain(to)),
+            (Some(to), _) => quoted(to),
             (None, Some(found)) if values(explanation, change.attribute).len() == 1 => {
-                format!("not \"{}\"", plain(found))
+                format!("not {}", quoted(found))
             }
             (None, _) => "none of the values above".to_owned(),
         };

@@ -1,0 +1,85 @@
+//! Arguments that cannot be used, and standard streams that are not there.
+
+use super::Arguments;
+use clap::Parser;
+use clap::error::ErrorKind;
+use hooksieve::syntax::misleads;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+/// The arguments of the process, or the exit code after the help or an error was printed.
+pub(super) fn arguments() -> Result<Arguments, ExitCode> {
+    let given: Vec<OsString> = std::env::args_os().collect();
+    Arguments::try_parse_from(&given).map_err(|error| {
+        print(&error, &given);
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    })
+}
+
+/// Prints an error of the argument parser, which repeats arguments as they were given: where they hold
+/// characters that mislead, it repeats them with those escaped.
+fn print(error: &clap::Error, given: &[OsString]) {
+    let mut given = given.iter().map(|argument| argument.to_string_lossy());
+    let printed = match given.clone().any(|argument| argument.chars().any(misleads)) {
+        false => error.print(),
+        true => {
+            // Escaped arguments are as wrong as they were, unless the escapes change what is wrong.
+            let escaped = Arguments::try_parse_from(given.by_ref().map(|text| super::plain(&text)));
+            match escaped.err().filter(|same| same.kind() == error.kind()) {
+                Some(same) => same.print(),
+                None => write!(io::stderr(), "{}", without_misleading(error)),
+            }
+        }
+    };
+    // There is no other place to report that.
+    drop(printed);
+}
+
+/// The text of an error with its line breaks, the only misleading characters that the parser writes.
+fn without_misleading(error: &clap::Error) -> String {
+    let text = match error.kind() {
+        ErrorKind::InvalidUtf8 => "error: an argument is not UTF-8\n".to_owned(),
+        _ => error.render().to_string(),
+    };
+    text.lines().map(|line| super::plain(line) + "\n").collect()
+}
+
+/// Tells a person at a terminal that the program waits for input.
+pub(super) fn announce_stdin() {
+    if io::stdin().is_terminal() {
+        let _ =
+            writeln!(io::stderr(), "reading standard input from the terminal; end it with {END}");
+    }
+}
+
+const END: &str = if cfg!(windows) { "Ctrl-Z and Enter" } else { "Ctrl-D" };
+
+/// Whether the process was started without a standard output, as a shell's `>&-` does.
+///
+/// Before `main`, Rust puts `/dev/null` in the place of a stream that is closed, for reading and
+/// writing; a shell's `>/dev/null` is for writing only. Some parents open `/dev/null` for both, too, so
+/// this is asked only by verbs whose output is all they do.
+#[cfg(target_os = "linux")]
+pub(super) fn stdout_is_closed() -> bool {
+    use std::fs;
+    let is_null =
+        fs::read_link("/proc/self/fd/1").is_ok_and(|path| path.as_os_str() == "/dev/null");
+    is_null && fs::read_to_string("/proc/self/fdinfo/1").is_ok_and(|info| for_both(&info))
+}
+
+/// Where that cannot be known.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn stdout_is_closed() -> bool {
+    false
+}
+
+/// Whether a file is open for reading and writing, by what Linux says of it (`proc(5)`).
+#[cfg(target_os = "linux")]
+fn for_both(info: &str) -> bool {
+    const ACCESS: u32 = 3;
+    const READ_AND_WRITE: u32 = 2;
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+    flags.is_some_and(|flags| flags & ACCESS == READ_AND_WRITE)
+}
