@@ -362,7 +362,7 @@ fn match_json(webhooks: &str, more: &[&str], events: &str) -> Output {
     )
 }
 
-/// What programs read keeps every character; what people read keeps none that misleads.
+/// What programs read keeps every character, escaped; what people read keeps none that misleads.
 #[test]
 fn misleading_characters() {
     let webhooks = &complete(&format!(
@@ -386,7 +386,7 @@ fn misleading_characters() {
         assert!(!text.contains("\nFAKE"), "{text}");
     }
     let checked = run(&["check", "--format", "json", "id eq \u{7f}x"], b"");
-    assert!(String::from_utf8(checked.stdout).unwrap().contains("id eq \u{7f}x"));
+    assert!(String::from_utf8(checked.stdout).unwrap().contains(r"id eq \u007fx"));
 }
 
 /// Time linear in the file: a quadratic reader would take minutes here.
@@ -541,7 +541,7 @@ fn what_is_missing_is_named() {
     );
 
     let err = String::from_utf8(match_json("[{]", &["--skip-invalid"], &sample(1)).stderr).unwrap();
-    assert!(!err.contains("skip-invalid") && !err.contains("events/s"), "{err}");
+    assert!(!err.contains("skip-invalid") && !err.contains("matches"), "{err}");
     assert_eq!(match_json("[]", &["--tenant", ""], "").status.code(), Some(2));
 }
 

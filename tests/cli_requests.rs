@@ -156,7 +156,7 @@ fn who_gets_one() {
         assert!(webhooks(access).len() > 3);
     }
     let nobody = shown(&["requests", "--webhooks", WEBHOOKS, "-"], &program::sample(7));
-    let said = "no requests: nobody wants this event, and `hooksieve explain` says why\n";
+    let said = "no requests: no webhook matches this event; `hooksieve explain` shows why\n";
     assert_eq!(nobody, format!("exit 0\n--- stdout\n{said}--- stderr\n"));
 }
 
@@ -164,7 +164,10 @@ fn who_gets_one() {
 fn what_is_wrong() {
     for (event, message) in [
         ("{\n\"type\": tru}", "<stdin>:2: error[event-syntax]: expected `true` at byte 10; "),
-        ("{}\n{}", "<stdin>:2: error[event-syntax]: expected the end of the input at byte 3; "),
+        (
+            "{}\n{}",
+            "<stdin>:2: error[event-syntax]: more than one event: the second one begins at byte 3; ",
+        ),
         ("{}", "<stdin>:1: error[event-missing-type]: event has no type; "),
     ] {
         let shown = shown(&["requests", "--webhooks", STORED, "-"], event);

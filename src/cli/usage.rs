@@ -45,12 +45,16 @@ fn without_misleading(error: &clap::Error) -> String {
     text.lines().map(|line| super::plain(line) + "\n").collect()
 }
 
-/// Tells a person at a terminal that the program waits for input.
+/// Says on a terminal that the program waits for input.
 pub(super) fn announce_stdin() {
-    if io::stdin().is_terminal() {
-        let _ =
-            writeln!(io::stderr(), "reading standard input from the terminal; end it with {END}");
+    if let Some(notice) = notice(io::stdin().is_terminal()) {
+        let _ = writeln!(io::stderr(), "{notice}");
     }
+}
+
+/// What is said where standard input is a terminal; a pipe or a file comes to its end without it.
+fn notice(terminal: bool) -> Option<String> {
+    terminal.then(|| format!("reading standard input from the terminal; end it with {END}"))
 }
 
 const END: &str = if cfg!(windows) { "Ctrl-Z and Enter" } else { "Ctrl-D" };
@@ -82,4 +86,25 @@ fn for_both(info: &str) -> bool {
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
     let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
     flags.is_some_and(|flags| flags & ACCESS == READ_AND_WRITE)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn says_on_a_terminal_only_that_input_is_awaited() {
+        let notice = super::notice(true).unwrap();
+        assert!(notice.starts_with("reading standard input from the terminal; end it with Ctrl-"));
+        assert_eq!(super::notice(false), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn knows_a_file_that_is_open_for_reading_and_writing() {
+        let info = |flags: &str| format!("pos:\t0\nflags:\t{flags}\nmnt_id:\t25\n");
+        assert!(super::for_both(&info("0100002")) && super::for_both(&info("02")));
+        for other in ["0100001", "0100000", "0102001", "x", ""] {
+            assert!(!super::for_both(&info(other)), "{other}");
+        }
+        assert!(!super::for_both(""));
+    }
 }

@@ -1,7 +1,8 @@
 //! Bytes → event: the JSON reader, the envelopes, and where each attribute is found.
 //!
 //! Events come as CloudEvents 1.0, in the legacy envelope (CloudEvents 0.1), or mixed. Whatever
-//! the marker says, each field is looked for in all its places, those of 1.0 first. A [`Layout`]
+//! the marker says, each field is looked for in all its places, those of 1.0 first; the last place of
+//! the tenant, a top-level `tenantId`, is that of the vendor's listing of past events. A [`Layout`]
 //! holds the places of the filter attributes; a
 //! [`Profile`](crate::filter::Profile) owns one and reads events by it.
 //!
