@@ -17,7 +17,10 @@ use program::{Temporary, WEBHOOKS, run, sample, shown};
 #[test]
 fn help_says_all() {
     let said = [
-        ("check", "each line a JSON string, or an object `{\"filter\": …, \"eventTypes\": […]}`"),
+        (
+            "check",
+            "each line a JSON string, an object `{\"filter\": …, \"eventTypes\": […]}`, or a filter",
+        ),
         ("validate", "Takes drafts, as POST and PUT do, and responses of the API"),
         ("patch", "without anything secret"),
         ("generate", "Equal arguments give equal lines"),
@@ -37,13 +40,30 @@ fn help_says_all() {
 
 #[test]
 fn a_dash_is_standard_input_to_check() {
-    let input = "\"id eq \\\"a\\\"\"\nid eq \"b\"\n";
+    let input = "\"id eq \\\"a\\\"\"\n{\"b\"\nid eq \"c\"\n";
     assert_eq!(shown(&["check", "-"], input), shown(&["check"], input));
     assert_eq!(
         shown(&["check", "-"], input),
         "exit 1\n--- stdout\nid eq \"a\"\n\
-         <stdin>:2: error[input-line]: not JSON, expected value; write each line as a JSON string, \
-         or as {\"filter\": …, \"eventTypes\": […]}\n--- stderr\n"
+         <stdin>:2: error[input-line]: not JSON, EOF while parsing an object; write each line as a JSON string, \
+         or as {\"filter\": …, \"eventTypes\": […]}\nid eq \"c\"\n--- stderr\n"
+    );
+}
+
+/// `--fix` prints only the filter, corrected or in its canonical form; what has no certain correction is
+/// described as without it.
+#[test]
+fn check_fix_prints_corrected_filters() {
+    let fix = |filters: &[&str]| shown(&[&["check", "--fix"], filters].concat(), "");
+    assert_eq!(
+        fix(&["id eq a1 or spaceId eq s1", r#"(ID eq "x")"#]),
+        "exit 0\n--- stdout\nid eq \"a1\" or spaceId eq \"s1\"\nid eq \"x\"\n--- stderr\n"
+    );
+    let unclear = fix(&["id eq a%20b"]);
+    assert!(unclear.starts_with("exit 1\n--- stdout\nerror[filter-unquoted-value]"), "{unclear}");
+    assert_eq!(
+        shown(&["check", "--fix"], "id = 'a'\n\"id eq b\"\n"),
+        "exit 0\n--- stdout\nid eq \"a\"\nid eq \"b\"\n--- stderr\n"
     );
 }
 

@@ -231,7 +231,7 @@ fn violations_are_all_told_of_and_counted() {
 
 /// A guess takes the time of one name by the other, and a filter has many.
 #[test]
-fn longer_names_than_anybody_means_are_given_no_guess() {
+fn gives_no_guess_for_names_above_64_bytes() {
     let help = |length: usize| {
         let text = format!("{}.spaceIdd eq \"x\"", "x".repeat(length - ".spaceIdd".len()));
         let error = Profile::webhook().filter(&text, None).unwrap_err();
@@ -274,17 +274,18 @@ fn debug_says_which_filter_and_profile() {
     assert_eq!(format!("{profile:?}"), names);
 }
 
-/// A mend of syntax that the profile would refuse is not given.
+/// A fix of syntax that the profile would refuse is not given.
 #[test]
-fn mends_of_syntax_suit_the_profile() {
+fn fits_the_help_for_syntax_to_the_profile() {
     let profile = Profile::webhook();
-    let without_not = "write `ne` for `not(… eq …)`, and turn `and` and `or` round inside";
+    let without_not = "write `ne` for `not(… eq …)`, and exchange `and` and `or` inside";
     for (text, help) in [
         (r#"id like "a""#, "use eq or ne"),
-        (r#"id in ("a")"#, "use eq or ne"),
-        (r#"id contains "a""#, "use eq or ne"),
-        (r#"id > "a""#, "use eq or ne"),
-        (r#"id = "a""#, r#"use `eq`: `id eq "a"`"#),
+        (r#"id in ("a", "b")"#, r#"write `id eq "a" or id eq "b"`"#),
+        (r#"id contains "a""#, "`co` is not supported here, use eq or ne"),
+        (r#"contains(id, "a")"#, "`co` is not supported here, use eq or ne"),
+        (r#"id > "a""#, "`gt` is not supported here, use eq or ne"),
+        (r#"id = "a""#, r#"write `id eq "a"`"#),
         (r#"not id eq "a""#, without_not),
         (r#"!(id eq "a")"#, without_not),
         (r#"[id eq "a"]"#, "group with `(` and `)`"),

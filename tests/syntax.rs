@@ -57,24 +57,34 @@ fn every_kind_of_error_has_a_case() {
     assert_eq!(codes.len(), ErrorKind::ALL.len(), "each kind has a code of its own");
 }
 
-/// What a help shows in backticks as the mended filter is one.
+/// A suggestion is the whole filter, and the help shows it.
 #[test]
-fn mends_parse() {
-    for (text, mend) in [
+fn suggests_the_whole_filter() {
+    for (text, suggestion) in [
         ("id eq id123", r#"id eq "id123""#),
         ("id eq 'id 123'", r#"id eq "id 123""#),
         ("id eq “id 123”", r#"id eq "id 123""#),
         (r#"id = "x""#, r#"id eq "x""#),
-        (r#"id==x"#, r#"id eq "x""#),
+        ("id==x", r#"id eq "x""#),
         (r#"id != "x""#, r#"id ne "x""#),
         (r#"id eq"x""#, r#"id eq "x""#),
         (r#"id eq "a" or "b""#, r#"id eq "a" or id eq "b""#),
-        (r#"(a pr"#, "(a pr)"),
-        (r#"id "x""#, r#"id eq "x""#),
+        (r#"a pr and(b pr)"#, "a pr and b pr"),
+        (r#"not a eq "x" and b pr"#, r#"not(a eq "x") and b pr"#),
     ] {
         let error = Expr::parse(text).unwrap_err();
-        assert!(error.help().contains(&format!("`{mend}`")), "{text}: {}", error.help());
-        assert!(Expr::parse(mend).is_ok(), "{mend}");
+        assert_eq!(error.suggestion(), Some(suggestion), "{text}");
+        assert!(error.help().starts_with(&format!("write `{suggestion}`")), "{}", error.help());
+    }
+}
+
+/// Where the group ends, or which operator was meant, is not certain.
+#[test]
+fn suggests_nothing_where_several_filters_may_be_meant() {
+    for text in
+        ["(a pr or b pr and c pr", r#"id "x""#, "id eq a%20b", "id eq black or white", "a pr b pr"]
+    {
+        assert_eq!(Expr::parse(text).unwrap_err().suggestion(), None, "{text}");
     }
 }
 
@@ -128,7 +138,7 @@ fn messages_are_short() {
 
 /// What is shown as the escape of a control character is one.
 #[test]
-fn control_characters_are_mended_by_their_escapes() {
+fn shows_the_escapes_of_control_characters() {
     let escapes =
         [('\t', r"\t"), ('\n', r"\n"), ('\r', r"\r"), ('\0', r"\u0000"), ('\u{1f}', r"\u001f")];
     for (c, escape) in escapes {

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::Write;
 
-/// Check filters: print the canonical form and warnings, or what is wrong and how to mend it
+/// Check filters: print the canonical form and warnings, or what is wrong and how to fix it
 ///
-/// Without FILTER, or where it is `-` alone, reads standard input: each line a JSON string, or an object
-/// `{"filter": …, "eventTypes": […]}`.
+/// Without FILTER, or where it is only `-`, reads standard input: each line a JSON string, an object
+/// `{"filter": …, "eventTypes": […]}`, or a filter as it is.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// The filters; standard input without any
@@ -28,6 +28,9 @@ pub(super) struct Arguments {
     profile: ProfileArgument,
     #[command(flatten)]
     catalogue: CatalogueArgument,
+    /// Print only the corrected filter, one on a line, where it is certain what was meant
+    #[arg(long, conflicts_with = "format")]
+    fix: bool,
     /// Exit with 1 where there are warnings
     #[arg(long)]
     deny_warnings: bool,
@@ -57,6 +60,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
             ProfileArgument::Scim => None,
         },
         deny_warnings: arguments.deny_warnings,
+        fix: arguments.fix,
         format: arguments.format,
         out,
         outcome: Outcome::Well,
@@ -89,9 +93,18 @@ struct Object {
 /// What a line is to be.
 const LINE: &str = "write each line as a JSON string, or as {\"filter\": …, \"eventTypes\": […]}";
 
-/// Reads a line: a string is a filter, too.
+/// Reads a line: a string is a filter, too, and so is what does not begin as JSON does.
 fn object(line: &[u8]) -> Result<Object, String> {
     let message = |error| super::items::without_place(&error);
+    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok();
+    if !is_json
+        && !line.trim_ascii_start().starts_with(b"\"")
+        && !line.trim_ascii_start().starts_with(b"{")
+        && !line.trim_ascii_start().starts_with(b"[")
+        && let Ok(filter) = std::str::from_utf8(line)
+    {
+        return Ok(Object { filter: Some(filter.to_owned()), event_types: None });
+    }
     match serde_json::from_slice(line).map_err(|error| format!("not JSON, {}", message(error)))? {
         Value::String(filter) => Ok(Object { filter: Some(filter), event_types: None }),
         // From the text once more, since a `Value` keeps the last of doubled keys.
@@ -106,6 +119,8 @@ struct Check<'o> {
     /// None for the grammar alone.
     rules: Option<Rules>,
     deny_warnings: bool,
+    /// Whether corrected filters are printed, and nothing else about them.
+    fix: bool,
     format: Format,
     out: &'o mut Out,
     outcome: Outcome,
@@ -153,7 +168,20 @@ impl Check<'_> {
         };
         let strange = std::mem::take(&mut self.strange);
         let warned = !warnings.is_empty() || !strange.is_empty();
-        if canonical.is_none() || self.deny_warnings && warned {
+        if self.deny_warnings && warned {
+            self.outcome = Outcome::BadInput;
+        }
+        if self.fix {
+            let fixed = match &checked {
+                Ok((canonical, _)) => Some(&**canonical),
+                Err(error) => error.suggestion(),
+            };
+            if let Some(fixed) = fixed {
+                writeln!(self.out, "{}", plain(fixed))?;
+                return Ok(());
+            }
+        }
+        if canonical.is_none() {
             self.outcome = Outcome::BadInput;
         }
         match (self.format, &checked) {
@@ -211,7 +239,8 @@ impl Check<'_> {
             Format::Json => {
                 let title = format!("line {number} holds no filter: {message}");
                 let detail = LINE.to_owned();
-                let error = Entry { code: "input-line", title, detail, start: 0, end: 0 };
+                let error =
+                    Entry { code: "input-line", title, detail, start: 0, end: 0, suggestion: None };
                 let (errors, warnings) = (vec![error], Vec::new());
                 let report = Report {
                     line: Some(number),

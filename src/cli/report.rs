@@ -141,11 +141,15 @@ pub(super) struct Entry {
     pub(super) detail: String,
     pub(super) start: u32,
     pub(super) end: u32,
+    /// The whole filter, corrected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) suggestion: Option<String>,
 }
 
 impl From<Problem<'_>> for Entry {
-    fn from(Problem { code, message, help, span, .. }: Problem<'_>) -> Self {
+    fn from(Problem { code, message, help, suggestion, span, .. }: Problem<'_>) -> Self {
         let detail = help.to_owned();
-        Self { code, title: message, detail, start: span.start, end: span.end }
+        let suggestion = suggestion.map(str::to_owned);
+        Self { code, title: message, detail, start: span.start, end: span.end, suggestion }
     }
 }

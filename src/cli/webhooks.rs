@@ -356,7 +356,7 @@ impl Strange {
 impl From<&Strange> for Entry {
     fn from(Strange { problem, .. }: &Strange) -> Self {
         let (title, detail) = (problem.title().to_owned(), problem.detail().to_owned());
-        Self { code: problem.code(), title, detail, start: 0, end: 0 }
+        Self { code: problem.code(), title, detail, start: 0, end: 0, suggestion: None }
     }
 }
 

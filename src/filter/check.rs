@@ -2,12 +2,10 @@
 
 use super::{
     Attribute, Filter, Inner, Node, Operator, Predicate, Profile, Violation, ViolationKind,
-    Violations,
+    Violations, suggest,
 };
 use crate::event::EventType;
-use crate::syntax::{
-    self, AttrPath, CompareOp, ErrorKind, Expected, ExprKind, ExprRef, Span, Value, distance, quote,
-};
+use crate::syntax::{AttrPath, CompareOp, ExprKind, ExprRef, Span, Value, quote};
 use std::sync::Arc;
 
 pub(super) fn check(
@@ -15,7 +13,21 @@ pub(super) fn check(
     root: ExprRef<'_>,
     event_types: Option<&[EventType]>,
 ) -> Result<Filter, Violations> {
-    let mut check = Check { profile, event_types, violations: Vec::new() };
+    let (filter, mut violations, edits) = checked(profile, root, event_types);
+    if violations.is_empty() {
+        return Ok(filter);
+    }
+    suggest::attach(profile, root, event_types, &mut violations, &edits);
+    Err(Violations(violations))
+}
+
+/// The filter, or else all violations, each with the change of the text that corrects it for sure.
+pub(super) fn checked(
+    profile: &Profile,
+    root: ExprRef<'_>,
+    event_types: Option<&[EventType]>,
+) -> (Filter, Vec<Violation>, Vec<Option<Edit>>) {
+    let mut check = Check { profile, event_types, violations: Vec::new(), edits: Vec::new() };
     let parts = root.iter();
     let bytes = root.iter().map(|part| part.value_span().range().len()).sum();
     let mut filter = Inner::with_capacity(profile, parts.len(), bytes);
@@ -49,17 +61,19 @@ pub(super) fn check(
             }
         }
     }
-    if !check.violations.is_empty() {
-        return Err(Violations(check.violations));
-    }
-    // Every part became a node of its own, so the ends hold for the filter too.
-    Ok(Filter(Arc::new(filter)))
+    // Without violations every part became a node of its own, so the ends hold for the filter too.
+    (Filter(Arc::new(filter)), check.violations, check.edits)
 }
+
+/// A piece of the text, and what to write in its place.
+pub(super) type Edit = (Span, String);
 
 struct Check<'a> {
     profile: &'a Profile,
     event_types: Option<&'a [EventType]>,
     violations: Vec<Violation>,
+    /// For each violation the change that corrects it.
+    edits: Vec<Option<Edit>>,
 }
 
 impl<'a> Check<'a> {
@@ -70,7 +84,16 @@ impl<'a> Check<'a> {
         message: impl Into<Box<str>>,
         help: impl Into<Box<str>>,
     ) {
-        self.violations.push(Violation { kind, span, message: message.into(), help: help.into() });
+        let (message, help) = (message.into(), help.into());
+        self.violations.push(Violation { kind, span, message, help, suggestion: None });
+        self.edits.push(None);
+    }
+
+    /// Adds the text that corrects the last violation when it is written in its place.
+    fn correct(&mut self, written: impl Into<String>) {
+        if let (Some(violation), Some(edit)) = (self.violations.last(), self.edits.last_mut()) {
+            *edit = Some((violation.span, written.into()));
+        }
     }
 
     fn known(&self) -> String {
@@ -79,7 +102,7 @@ impl<'a> Check<'a> {
 
     #[cold]
     fn not(&mut self, part: ExprRef<'_>) {
-        let help = without_not(self.profile);
+        let help = suggest::without_not(self.profile);
         let message = "`not` is not supported here";
         self.add(ViolationKind::UnsupportedNot, part.operator_span(), message, help);
     }
@@ -112,10 +135,17 @@ impl<'a> Check<'a> {
 
     #[cold]
     fn not_a_string(&mut self, part: ExprRef<'_>, value: Value<'_>) {
-        let written = quote(&value.to_string());
+        let text = value.to_string();
+        let written = quote(&text);
         let message = format!("value `{written}` is not a string");
-        let help = format!("write it in double quotes: `\"{written}\"`");
-        self.add(ViolationKind::ValueNotAString, part.value_span(), message, help);
+        let span = part.value_span();
+        if value == Value::Null {
+            let help = format!("{}: compare with a string", suggest::NO_ABSENCE);
+            return self.add(ViolationKind::ValueNotAString, span, message, help);
+        }
+        let help = "values are strings: put it in double quotes";
+        self.add(ViolationKind::ValueNotAString, span, message, help);
+        self.correct(format!("\"{text}\""));
     }
 
     #[cold]
@@ -126,10 +156,33 @@ impl<'a> Check<'a> {
         allowed: &[Box<str>],
         value: &str,
     ) {
-        let message = format!("`{}` is never `{}`", attribute.name(), quote(value));
-        let allowed = list(allowed.iter().map(|value| format!("`\"{value}\"`")), " or ");
-        let help = format!("use {allowed}");
+        let name = attribute.name();
+        let words = list(allowed.iter().map(|value| format!("`\"{value}\"`")), " or ");
+        let (message, help) = match (attribute.sole_event_type(), self.event_types) {
+            (Some(only), Some([other, ..])) if self.is_refused(attribute) => (
+                format!("`{name}` cannot be compared with `{}`", quote(value)),
+                format!(
+                    "events of `{}` may have that value, but only `{only}` can be filtered by `{name}`, with {words}",
+                    quote(other.as_str())
+                ),
+            ),
+            _ => (format!("`{name}` is never `{}`", quote(value)), format!("use {words}")),
+        };
         self.add(ViolationKind::ValueNotAllowed, part.value_span(), message, help);
+        let mut same = allowed.iter().filter(|allowed| allowed.eq_ignore_ascii_case(value.trim()));
+        if let (Some(one), None) = (same.next(), same.next()) {
+            self.correct(Value::String(one).to_string());
+        }
+    }
+
+    /// Whether the event types are such that the attribute cannot be used.
+    fn is_refused(&self, attribute: &Attribute) -> bool {
+        match (attribute.sole_event_type(), self.event_types) {
+            (Some(only), Some(types)) => {
+                types.is_empty() || types.iter().any(|event_type| event_type != only)
+            }
+            _ => false,
+        }
     }
 
     #[inline]
@@ -142,8 +195,8 @@ impl<'a> Check<'a> {
             self.unknown(part, path);
             return None;
         };
-        if let (Some(only), Some(types)) = (attribute.sole_event_type(), self.event_types)
-            && (types.is_empty() || types.iter().any(|event_type| event_type != only))
+        if let Some(only) = attribute.sole_event_type()
+            && self.is_refused(attribute)
         {
             self.not_with_types(part, attribute, only);
         }
@@ -162,38 +215,28 @@ impl<'a> Check<'a> {
     fn unknown(&mut self, part: ExprRef<'_>, path: AttrPath<'_>) {
         let message = format!("attribute `{}` is unknown", quote(path.as_str()));
         let known = self.known();
-        let help = match self.nearest(path) {
-            Some(nearest) => format!("did you mean `{nearest}`? known are {known}"),
-            None => format!("known are {known}"),
-        };
-        self.add(ViolationKind::UnknownAttribute, part.path_span(), message, help);
-    }
-
-    /// The known attribute that an unknown one was likely meant to be: near in spelling, with or
-    /// without what stands before its last dot.
-    fn nearest(&self, path: AttrPath<'_>) -> Option<&'a str> {
-        const LONGEST: usize = 64;
-        let written = match path.sub_attribute() {
+        let profile = self.profile;
+        let spelt = match path.sub_attribute() {
             Some(sub) => format!("{}.{sub}", path.name()),
             None => path.name().to_owned(),
         };
-        if written.len() > LONGEST {
-            return None;
-        }
-        let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
-        let nearest = |known: &str| {
-            let parts = [
-                distance(&written, known),
-                distance(&last(&written), &last(known)),
-                distance(path.name(), &last(known)),
-            ];
-            parts.into_iter().flatten().min()
+        let (help, written) = match profile.meant(path.as_str()) {
+            Some(meant) => {
+                let help = format!("{}; known are {known}", suggest::names(path.as_str(), &meant));
+                (help, profile.meant_one(path.as_str()).map(Attribute::name))
+            }
+            None => {
+                let written = profile.misspelt(path.as_str());
+                match written.or_else(|| profile.nearest(&spelt, path.name())) {
+                    Some(near) => (format!("did you mean `{near}`? known are {known}"), written),
+                    None => (format!("known are {known}"), None),
+                }
+            }
         };
-        let known = self.profile.attributes().iter().map(Attribute::name);
-        known
-            .filter_map(|known| Some((nearest(known)?, known)))
-            .min_by_key(|near| near.0)
-            .map(|near| near.1)
+        self.add(ViolationKind::UnknownAttribute, part.path_span(), message, help);
+        if let Some(name) = written {
+            self.correct(name);
+        }
     }
 
     /// The operator of a comparison, or `pr`.
@@ -210,7 +253,7 @@ impl<'a> Check<'a> {
     fn unsupported(&mut self, part: ExprRef<'_>, operator: Option<CompareOp>) {
         let message =
             format!("`{}` is not supported here", operator.map_or("pr", CompareOp::keyword));
-        let mut help = one_of_operators(self.profile);
+        let mut help = suggest::one_of_operators(self.profile);
         if operator.is_none() {
             help.push_str(" with a value");
         }
@@ -218,36 +261,6 @@ impl<'a> Check<'a> {
     }
 }
 
-fn without_not(profile: &Profile) -> &'static str {
-    match profile.operators().contains(&Operator::Ne) {
-        true => "write `ne` for `not(… eq …)`, and turn `and` and `or` round inside",
-        false => "say it without `not`",
-    }
-}
-
-fn one_of_operators(profile: &Profile) -> String {
-    format!("use {}", list(profile.operators().iter(), " or "))
-}
-
-/// A mistake of syntax with a mend that the profile takes, where the grammar's own is refused.
-#[cold]
-pub(super) fn mended(profile: &Profile, text: &str, error: syntax::Error) -> syntax::Error {
-    let taken = |operator: &Operator| error.help().starts_with(&format!("use `{operator}`"));
-    let help = match (error.kind(), text.get(error.span().range())) {
-        (ErrorKind::NotWithoutBrackets, _) | (ErrorKind::SymbolicOperator, Some("!")) => {
-            without_not(profile).to_owned()
-        }
-        (ErrorKind::UnknownOperator | ErrorKind::SymbolicOperator, _)
-            if error.expected() == Expected::Operator && !profile.operators().iter().any(taken) =>
-        {
-            one_of_operators(profile)
-        }
-        (ErrorKind::InvalidPath, Some("[")) => "group with `(` and `)`".to_owned(),
-        _ => return error,
-    };
-    error.with_help(help)
-}
-
-fn list(items: impl Iterator<Item = impl ToString>, between: &str) -> String {
+pub(super) fn list(items: impl Iterator<Item = impl ToString>, between: &str) -> String {
     items.map(|item| item.to_string()).collect::<Vec<_>>().join(between)
 }

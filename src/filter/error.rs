@@ -1,6 +1,7 @@
 use super::Warning;
 use crate::syntax::{self, Span, kinds};
 use std::fmt;
+use std::sync::Arc;
 
 /// Why a text is not a filter of a profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +16,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// The whole filter, corrected; `None` unless it is certain what was meant by each part.
+    ///
+    /// The profile accepts it, with the event types that the refused one was checked with.
+    #[must_use]
+    pub fn suggestion(&self) -> Option<&str> {
+        match self {
+            Self::Syntax(error) => error.suggestion(),
+            Self::Violations(violations) => violations.suggestion(),
+        }
+    }
+
     /// Everything that is wrong, at least one problem, in the order of the text.
     pub fn problems(&self) -> impl Iterator<Item = Problem<'_>> {
         let (syntax, violations) = match self {
@@ -33,8 +45,10 @@ pub struct Problem<'a> {
     pub code: &'static str,
     /// What is wrong, in one line.
     pub message: String,
-    /// How to mend it, in one line.
+    /// How to fix it, in one line.
     pub help: &'a str,
+    /// The whole filter, corrected, where it is certain what was meant.
+    pub suggestion: Option<&'a str>,
     /// Where in the text.
     pub span: Span,
 }
@@ -42,21 +56,22 @@ pub struct Problem<'a> {
 impl<'a> From<&'a syntax::Error> for Problem<'a> {
     fn from(error: &'a syntax::Error) -> Self {
         let (code, message, help) = (error.code(), error.to_string(), error.help());
-        Self { code, message, help, span: error.span() }
+        Self { code, message, help, suggestion: error.suggestion(), span: error.span() }
     }
 }
 
 impl<'a> From<&'a Violation> for Problem<'a> {
     fn from(violation: &'a Violation) -> Self {
         let (code, message, help) = (violation.code(), violation.to_string(), violation.help());
-        Self { code, message, help, span: violation.span() }
+        let suggestion = violation.suggestion();
+        Self { code, message, help, suggestion, span: violation.span() }
     }
 }
 
 impl<'a> From<&'a Warning> for Problem<'a> {
     fn from(warning: &'a Warning) -> Self {
         let (code, message, help) = (warning.code(), warning.to_string(), warning.help());
-        Self { code, message, help, span: warning.span() }
+        Self { code, message, help, suggestion: None, span: warning.span() }
     }
 }
 
@@ -68,6 +83,12 @@ impl Violations {
     /// The violations, in the order of the text.
     pub fn iter(&self) -> std::slice::Iter<'_, Violation> {
         self.0.iter()
+    }
+
+    /// The whole filter, corrected; `None` unless it is certain what was meant by each part.
+    #[must_use]
+    pub fn suggestion(&self) -> Option<&str> {
+        self.0.first()?.suggestion()
     }
 }
 
@@ -103,6 +124,7 @@ pub struct Violation {
     pub(super) span: Span,
     pub(super) message: Box<str>,
     pub(super) help: Box<str>,
+    pub(super) suggestion: Option<Arc<str>>,
 }
 
 impl Violation {
@@ -124,10 +146,17 @@ impl Violation {
         self.span
     }
 
-    /// How to mend it, in one line.
+    /// How to fix it, in one line.
     #[must_use]
     pub fn help(&self) -> &str {
         &self.help
+    }
+
+    /// The whole filter, with this and all other violations corrected; `None` unless it is certain
+    /// what was meant by each. Of very many violations only the first has it.
+    #[must_use]
+    pub fn suggestion(&self) -> Option<&str> {
+        self.suggestion.as_deref()
     }
 }
 

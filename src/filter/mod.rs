@@ -21,6 +21,9 @@
 //!     ("filter-unknown-attribute", "did you mean `spaceId`? known are id, topLevelResourceId, spaceId, data.status"),
 //!     ("filter-unsupported-operator", "use eq or ne"),
 //! ]);
+//!
+//! let error = profile.filter("id eq a1 or spaceId eq s1", None).unwrap_err();
+//! assert_eq!(error.suggestion(), Some(r#"id eq "a1" or spaceId eq "s1""#));
 //! # Ok::<(), hooksieve::filter::Error>(())
 //! ```
 
@@ -30,7 +33,9 @@ mod error;
 mod explain;
 mod placeholder;
 mod hint;
+mod names;
 mod profile;
+mod suggest;
 mod warning;
 
 pub use error::{Error, Problem, Violation, ViolationKind, Violations};

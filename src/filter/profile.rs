@@ -1,4 +1,4 @@
-use super::{Error, Filter, Violations, check};
+use super::{Error, Filter, Violations, check, suggest};
 use crate::event::{self, Event, EventType, Layout, LayoutError, Place, Shapes};
 use crate::syntax::{self, AttrPath, CompareOp, Expr, ExprKind, Limits, is_space};
 use std::fmt;
@@ -39,6 +39,7 @@ pub struct Attribute {
     places: Vec<Place>,
     values: Option<Box<[Box<str>]>>,
     only_with: Option<EventType>,
+    aliases: Box<[Box<str>]>,
 }
 
 impl Attribute {
@@ -46,7 +47,27 @@ impl Attribute {
     /// first of its places that holds a non-empty string gives its value.
     pub fn new(name: impl Into<Box<str>>, places: impl IntoIterator<Item = Place>) -> Self {
         let places = places.into_iter().collect();
-        Self { name: name.into(), places, values: None, only_with: None }
+        Self { name: name.into(), places, values: None, only_with: None, aliases: Box::default() }
+    }
+
+    /// The same attribute with names that authors may know it by elsewhere, such as in a console.
+    ///
+    /// Filters cannot use an alias: it only serves suggestions. Separators, letter case and an `s` at
+    /// the end do not count. Where attributes share an alias, an error names them all and suggests
+    /// none.
+    ///
+    /// ```
+    /// use hooksieve::event::Place;
+    /// use hooksieve::filter::{Attribute, Profile};
+    ///
+    /// let region = Attribute::new("region", [Place::new(["data", "region"])]).with_aliases(["area"]);
+    /// let error = Profile::new([region])?.filter(r#"Areas eq "eu""#, None).unwrap_err();
+    /// assert_eq!(error.suggestion(), Some(r#"region eq "eu""#));
+    /// # Ok::<(), hooksieve::filter::ProfileError>(())
+    /// ```
+    #[must_use]
+    pub fn with_aliases<A: Into<Box<str>>>(self, aliases: impl IntoIterator<Item = A>) -> Self {
+        Self { aliases: aliases.into_iter().map(Into::into).collect(), ..self }
     }
 
     /// The same attribute, compared with these values alone.
@@ -65,6 +86,16 @@ impl Attribute {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The names that it is known by elsewhere.
+    pub(super) fn aliases(&self) -> &[Box<str>] {
+        &self.aliases
+    }
+
+    /// Where events keep it.
+    pub(super) fn places(&self) -> &[Place] {
+        &self.places
     }
 
     /// The values it may be compared with; `None` for any.
@@ -200,8 +231,8 @@ impl Profile {
         if text.chars().all(is_space) {
             return Ok(Filter::everything(self));
         }
-        let tree =
-            syntax::parse(text, self.0.limits).map_err(|error| check::mended(self, text, error))?;
+        let tree = syntax::parse(text, self.0.limits)
+            .map_err(|error| suggest::explained(self, text, event_types, error))?;
         Ok(check::check(self, tree.root(), event_types)?)
     }
 
@@ -300,7 +331,8 @@ static WEBHOOK: LazyLock<Profile> = LazyLock::new(|| {
         Attribute::new(
             "id",
             places(&[&["data", "id"], &["data", "attributes", "id"], &["data", "dataTask", "id"]]),
-        ),
+        )
+        .with_aliases(["app id", "data.appId"]),
         Attribute::new(
             "topLevelResourceId",
             places(&[
@@ -308,7 +340,8 @@ static WEBHOOK: LazyLock<Profile> = LazyLock::new(|| {
                 &["extensions", "topLevelResourceId"],
                 &["extensions", "toplevelresourceid"],
             ]),
-        ),
+        )
+        .with_aliases(["app id", "data.appId", "resource id"]),
         Attribute::new(
             "spaceId",
             places(&[

@@ -1,13 +1,14 @@
-//! What is said of texts that are no filter: where it went wrong, and the mend.
+//! Describes where a text stops being a filter, and what to do about it.
 
 use super::cursor::Cursor;
 use super::error::{Error, ErrorKind, Expected, operators};
+use super::suggest::{FUNCTIONS, is_operator};
 use super::token;
 use super::tree::Open;
 use super::{CompareOp, Span, quote};
 
 /// Words and symbols of other languages, and what SCIM has for them.
-const LOOKALIKES: [(&str, CompareOp); 19] = [
+const LOOKALIKES: [(&str, CompareOp); 21] = [
     ("=", CompareOp::Eq),
     ("==", CompareOp::Eq),
     ("===", CompareOp::Eq),
@@ -24,39 +25,26 @@ const LOOKALIKES: [(&str, CompareOp); 19] = [
     ("neq", CompareOp::Ne),
     ("contains", CompareOp::Co),
     ("startswith", CompareOp::Sw),
+    ("starts", CompareOp::Sw),
     ("endswith", CompareOp::Ew),
+    ("ends", CompareOp::Ew),
     ("gte", CompareOp::Ge),
     ("lte", CompareOp::Le),
 ];
 
 const SYMBOLS: [char; 8] = ['=', '!', '<', '>', '~', ':', '&', '|'];
-pub(super) const QUOTES: [char; 9] = ['\'', '‘', '’', '‚', '“', '”', '„', '`', '´'];
+/// Quotes in place of `"`, the single ones and the double ones.
+pub(super) const QUOTES: [char; 13] =
+    ['\'', '‘', '’', '‚', '‛', '`', '´', '“', '”', '„', '‟', '«', '»'];
+pub(super) const SINGLE_QUOTES: [char; 7] = ['\'', '‘', '’', '‚', '‛', '`', '´'];
+pub(super) const DOUBLE_QUOTES: [char; 7] = ['"', '“', '”', '„', '‟', '«', '»'];
 
 impl<'t> Cursor<'t> {
-    fn mended(&self, path: Span, operator: CompareOp) -> String {
-        format!("`{} {operator} {}`", quote(self.slice(path)), self.meant_value())
-    }
-
     /// The word before this place, where it is `and` or `or`.
     fn connective_before(&self) -> Option<&'t str> {
         let before = self.text.get(..self.at)?.trim_end_matches(token::is_space);
         let word = before.rsplit(|c: char| token::is_space(c) || "()[]\"".contains(c)).next()?;
         is_connective(word).then_some(word)
-    }
-
-    /// A value alone behind a term and `or`: both in full, with the attribute of the term before.
-    fn repeated(&self) -> Option<String> {
-        let connective = self.connective_before()?;
-        let before = self.text.get(..self.at)?.trim_end_matches(token::is_space);
-        let before = before.strip_suffix(connective)?.trim_end_matches(token::is_space);
-        let (head, value) = before.strip_suffix('"')?.rsplit_once('"')?;
-        let mut words = head.rsplit(token::is_space).filter(|word| !word.is_empty());
-        let (operator, path) = (words.next()?, words.next()?.trim_start_matches(['(', '[']));
-        let term = format!("{path} {operator} \"{value}\"");
-        crate::syntax::Expr::parse(&term).ok()?;
-        let meant = self.meant_value();
-        let (term, again) = (quote(&term), quote(&format!("{path} {operator}")));
-        Some(format!("write both terms in full: `{term} {connective} {again} {meant}`"))
     }
 
     fn missing_operand(&self, span: Span, found: Option<&str>) -> Error {
@@ -65,40 +53,30 @@ impl<'t> Cursor<'t> {
         let joins = |found: &str| is_connective(found) || found.starts_with(['&', '|']);
         let (message, help) = match (before, found) {
             (Some(before), Some(found)) if joins(&found) => (
-                format!("nothing stands between `{before}` and `{found}`"),
+                format!("expected a term between `{before}` and `{found}`"),
                 "remove one of them, or write a term between them".to_owned(),
             ),
             (Some(before), _) => (
-                format!("nothing stands after `{before}`"),
+                format!("expected a term after `{before}`"),
                 format!("remove the `{before}`, or write a term such as `id eq \"…\"` after it"),
             ),
             (None, Some(found)) if joins(&found) => (
-                format!("nothing stands before `{found}`"),
+                format!("expected a term before `{found}`"),
                 format!("remove the `{found}`, or write a term such as `id eq \"…\"` before it"),
             ),
             (None, _) => (
-                "nothing stands in the brackets".to_owned(),
+                "expected a term in the brackets".to_owned(),
                 "remove them, or write a term such as `id eq \"…\"` in them".to_owned(),
             ),
         };
-        Error {
-            kind: ErrorKind::MissingOperand,
-            span,
-            expected: Expected::Operand,
-            message: message.into(),
-            help: help.into(),
-        }
+        Error::new(ErrorKind::MissingOperand, span, Expected::Operand, message, help)
     }
 
-    /// Something that begins no term, or nothing, stands where a term must.
+    /// A term is expected, and something else or nothing is found.
     pub(super) fn no_operand(&self, open: Option<Open>) -> Error {
         let span = self.next_char();
-        let error = |kind, span, message: String, help: String| Error {
-            kind,
-            span,
-            expected: Expected::Operand,
-            message: message.into(),
-            help: help.into(),
+        let error = |kind, span, message: String, help: String| {
+            Error::new(kind, span, Expected::Operand, message, help)
         };
         let Some(found) = self.peek() else {
             if self.text.chars().all(token::is_space) {
@@ -119,11 +97,9 @@ impl<'t> Cursor<'t> {
             '"' => error(
                 ErrorKind::InvalidPath,
                 span,
-                "a value stands where an attribute must".into(),
-                self.repeated().unwrap_or_else(|| {
-                    "write the attribute first, then the operator, then the value: `id eq \"…\"`"
-                        .into()
-                }),
+                "expected an attribute, found a value".into(),
+                "write the attribute first, then the operator, then the value: `id eq \"…\"`"
+                    .into(),
             ),
             '&' | '|' => {
                 let symbols = word.trim_start_matches(['&', '|']);
@@ -136,7 +112,7 @@ impl<'t> Cursor<'t> {
                 "`!` is not an operator of SCIM filters".into(),
                 "compare with `ne`, or negate with `not` and brackets: `not(id eq \"…\")`".into(),
             ),
-            quote if QUOTES.contains(&quote) && self.at == 0 && self.text.contains('"') => error(
+            quote if QUOTES.contains(&quote) && self.at == 0 => error(
                 ErrorKind::WrongQuotes,
                 span,
                 format!("filter begins with the quote `{quote}`"),
@@ -145,7 +121,7 @@ impl<'t> Cursor<'t> {
             '[' => error(
                 ErrorKind::InvalidPath,
                 span,
-                "`[` stands without an attribute before it".into(),
+                "expected an attribute before `[`".into(),
                 "write the attribute first, as in `emails[type eq \"work\"]`, or use `(`".into(),
             ),
             _ => error(
@@ -165,25 +141,42 @@ impl<'t> Cursor<'t> {
         if symbols > 0 && found != ':' {
             return self.no_operator(path, word);
         }
+        if found == '('
+            && let Some(error) = self.function(path)
+        {
+            return error;
+        }
         if matches!(found, ')' | ']' | '"' | '(') {
             return self.no_operator(path, "");
         }
         let written = self.text.get(path.start as usize..self.at + word.len()).unwrap_or_default();
         let name = self.slice(path).rsplit(':').next().unwrap_or_default();
         let help = match found {
+            _ if is_urn(written) && self.is_split() => {
+                "a URN holds no blanks: it ends with a colon before the name, as in `urn:example:schema:name`"
+            }
+            '.' if is_urn(written) => {
+                "a colon separates a URN from the name, as in `urn:example:schema:name`"
+            }
             '.' if name.contains('.') => {
                 "an attribute has at most one sub-attribute, as in `name.familyName`"
             }
-            ':' => "before the name stands a whole URI, as in `urn:example:schema:name`",
+            ':' => "a whole URI is before the name, as in `urn:example:schema:name`",
             _ => &name_help(written),
         };
-        Error {
-            kind: ErrorKind::InvalidPath,
-            span: Span { end: self.here(word.len()).end, ..path },
-            expected: Expected::Operand,
-            message: format!("`{}` is not an attribute", quote(written)).into(),
-            help: help.into(),
-        }
+        let span = Span { end: self.here(word.len()).end, ..path };
+        let message = format!("`{}` is not an attribute", quote(written));
+        Error::new(ErrorKind::InvalidPath, span, Expected::Operand, message, help)
+    }
+
+    /// A function of another language: `startswith(id, "a")`.
+    fn function(&self, path: Span) -> Option<Error> {
+        let name = self.slice(path);
+        let (_, operator) = FUNCTIONS.iter().find(|(known, _)| name.eq_ignore_ascii_case(known))?;
+        let message = format!("`{}(…)` is a function, which SCIM filters do not have", quote(name));
+        let help = format!("write the attribute first, then `{operator}`, then the value");
+        let error = Error::new(ErrorKind::UnknownOperator, path, Expected::Operand, message, help);
+        Some(Error { meant: Some(*operator), ..error })
     }
 
     /// No operator stands behind an attribute path, but `word`.
@@ -196,49 +189,21 @@ impl<'t> Cursor<'t> {
             return before.missing_operand(path, Some(written));
         }
         let span = if word.is_empty() { self.next_char() } else { self.here(word.len()) };
-        let error = |kind, span, message: String, help: String| Error {
-            kind,
-            span,
-            expected: Expected::Operator,
-            message: message.into(),
-            help: help.into(),
+        let error = |kind, span, message: String, help: String| {
+            Error::new(kind, span, Expected::Operator, message, help)
         };
-        let symbols = word.len() - word.trim_start_matches(SYMBOLS).len();
-        let length = if symbols > 0 { symbols } else { word.len() };
-        let found = word.get(..length).unwrap_or_default();
-        let meant = LOOKALIKES.iter().find(|(other, _)| found.eq_ignore_ascii_case(other));
-        if let Some((_, operator)) = meant {
-            let mut after = Cursor { at: self.at + length, ..*self };
-            after.skip_spaces();
-            let kind =
-                if symbols > 0 { ErrorKind::SymbolicOperator } else { ErrorKind::UnknownOperator };
-            return error(
-                kind,
-                self.here(length),
-                format!("`{}` is not an operator of SCIM filters", quote(found)),
-                format!("use `{operator}`: {}", after.mended(path, *operator)),
-            );
+        if let Some(error) = self.other_operator(path, word) {
+            return error;
         }
         if written.eq_ignore_ascii_case("not") && !word.is_empty() {
-            return Error {
-                kind: ErrorKind::NotWithoutBrackets,
-                span: path,
-                expected: Expected::Bracket,
-                message: "`not` stands without brackets".into(),
-                help: format!("put brackets round what it negates: `not({} …)`", quote(word))
-                    .into(),
-            };
+            let message = "`not` needs brackets".to_owned();
+            let help = format!("put brackets around what it negates: `not({} …)`", quote(word));
+            let kind = ErrorKind::NotWithoutBrackets;
+            return Error::new(kind, path, Expected::Bracket, message, help);
         }
-        let connective = is_connective(word);
-        if word.is_empty() || connective || QUOTES.iter().any(|quote| word.starts_with(*quote)) {
-            let help = if connective
-                || self.peek().is_none()
-                || word.is_empty() && self.peek() != Some('"')
-            {
-                format!("compare it, as in `{name} eq \"…\"`")
-            } else {
-                format!("put an operator between them: {}", self.mended(path, CompareOp::Eq))
-            };
+        let missing = QUOTES.iter().any(|quote| word.starts_with(*quote));
+        if word.is_empty() || is_connective(word) || missing {
+            let help = format!("compare it, as in `{name} eq \"…\"`");
             let message = format!("attribute `{name}` has no operator");
             return error(ErrorKind::MissingOperator, span, message, help);
         }
@@ -250,18 +215,51 @@ impl<'t> Cursor<'t> {
         )
     }
 
+    /// An operator of another language begins `word`.
+    fn other_operator(&self, path: Span, word: &str) -> Option<Error> {
+        let symbols = word.len() - word.trim_start_matches(SYMBOLS).len();
+        let length = if symbols > 0 { symbols } else { word.len() };
+        let found = word.get(..length).unwrap_or_default();
+        let kind =
+            if symbols > 0 { ErrorKind::SymbolicOperator } else { ErrorKind::UnknownOperator };
+        let message = format!("`{}` is not an operator of SCIM filters", quote(found));
+        let term = quote(self.slice(path));
+        let help = match found.to_ascii_lowercase().as_str() {
+            "in" => {
+                format!("compare with one value at a time: `{term} eq \"…\" or {term} eq \"…\"`")
+            }
+            "like" => {
+                "compare with a part of the value: `sw` is its start, `ew` its end, `co` any part"
+                    .to_owned()
+            }
+            lower => {
+                let (_, operator) = LOOKALIKES.iter().find(|(other, _)| lower == *other)?;
+                let help = format!("use `{operator}`");
+                let error = Error::new(kind, self.here(length), Expected::Operator, message, help);
+                return Some(Error { meant: Some(*operator), ..error });
+            }
+        };
+        Some(Error::new(kind, self.here(length), Expected::Operator, message, help))
+    }
+
+    /// Whether the path goes on after a blank.
+    fn is_split(&self) -> bool {
+        let word = self.word();
+        let after = self.rest().get(word.len()..).unwrap_or_default();
+        let next = after.trim_start_matches(token::is_space);
+        let next = next.split(token::is_space).next().unwrap_or_default();
+        word.ends_with(':') || next.contains(':') && !is_operator(next)
+    }
+
     /// A term is complete, and `word` or another character follows that continues nothing.
     pub(super) fn no_connective(&self, open: Option<Open>, word: &str) -> Error {
         let symbols = word.len() - word.trim_start_matches(['&', '|', ',', ';']).len();
-        let error = |kind, span, message: String, help: String| Error {
-            kind,
-            span,
-            expected: match open {
-                Some((_, closing)) => Expected::Closing(closing),
-                None => Expected::Connective,
-            },
-            message: message.into(),
-            help: help.into(),
+        let expected = match open {
+            Some((_, closing)) => Expected::Closing(closing),
+            None => Expected::Connective,
+        };
+        let error = |kind, span, message: String, help: String| {
+            Error::new(kind, span, expected, message, help)
         };
         let found = word.get(..symbols).unwrap_or_default();
         if symbols > 0 {
@@ -272,17 +270,23 @@ impl<'t> Cursor<'t> {
                 format!("`{found}` does not join terms in SCIM filters"),
                 match self.rest().get(symbols..).unwrap_or_default().trim_start() {
                     "" => format!("remove the `{found}`"),
+                    _ if found.starts_with([',', ';']) => "join terms with `and` or `or`".into(),
                     _ => format!("write `{meant}` in its place, a space on both sides"),
                 },
             );
         }
-        let after_value = self.text.get(..self.at).is_some_and(|before| before.ends_with('"'));
-        if after_value && !word.is_empty() {
+        let before = self.text.get(..self.at).unwrap_or_default();
+        if before.trim_end_matches(token::is_space).ends_with(']')
+            && let Some(error) = self.after_value_path(expected)
+        {
+            return error;
+        }
+        if before.ends_with('"') && !word.is_empty() {
             return error(
                 ErrorKind::MissingConnective,
                 self.here(word.len()),
-                format!("`{}` stands right behind a value", quote(word)),
-                "a double quote inside a value is written `\\\"`; between terms stands ` and ` or ` or `".into(),
+                format!("expected `and`, `or` or end of filter after a value, found `{}`", quote(word)),
+                "a double quote inside a value is written `\\\"`; terms are joined with ` and ` or ` or `".into(),
             );
         }
         let (span, found) = if word.is_empty() {
@@ -293,39 +297,63 @@ impl<'t> Cursor<'t> {
         error(
             ErrorKind::MissingConnective,
             span,
-            format!("`{}` stands where `and`, `or` or the end must", quote(found)),
+            format!("expected `and`, `or` or end of filter, found `{}`", quote(found)),
             "join terms with `and` or `or`: `a eq \"…\" or b eq \"…\"`".into(),
         )
+    }
+
+    /// A sub-attribute or an operator follows the bracket that closes a value path.
+    fn after_value_path(&self, expected: Expected) -> Option<Error> {
+        let rest = self.rest();
+        let name = rest
+            .strip_prefix('.')
+            .map(|rest| rest.split(token::is_space).next().unwrap_or_default());
+        let after = rest.get(name.map_or(0, |name| name.len() + 1)..).unwrap_or_default();
+        let next = Cursor {
+            text: after,
+            at: after.len() - after.trim_start_matches(token::is_space).len(),
+        };
+        let compared = is_operator(next.word()) || is_symbolic(next.word());
+        if name.is_none() && !compared {
+            return None;
+        }
+        let name = quote(name.unwrap_or("value"));
+        let span = self.here(self.word().len());
+        let (message, help) = if compared {
+            (
+                "a sub-attribute is compared in the brackets of a value path, not after them"
+                    .to_owned(),
+                format!(
+                    "compare it in the brackets, as in `emails[type eq \"work\" and {name} eq \"…\"]`"
+                ),
+            )
+        } else {
+            (
+                format!(
+                    "a value path with the sub-attribute `{name}` is a path of PATCH, not a filter"
+                ),
+                format!(
+                    "compare the sub-attribute in the brackets, as in `emails[type eq \"work\" and {name} eq \"…\"]`"
+                ),
+            )
+        };
+        Some(Error::new(ErrorKind::MissingConnective, span, expected, message, help))
     }
 
     /// White space is missing at `gap`, between two parts.
     pub(super) fn no_space(&self, gap: Span, before: Span, after: Span) -> Error {
         let (before, after) = (quote(self.slice(before)), quote(self.slice(after)));
-        Error {
-            kind: ErrorKind::MissingSpace,
-            span: gap,
-            expected: Expected::Space,
-            message: format!("no space stands between `{before}` and `{after}`").into(),
-            help: format!("write `{before} {after}`").into(),
-        }
+        let message = format!("expected a space between `{before}` and `{after}`");
+        let help = format!("write `{before} {after}`");
+        Error::new(ErrorKind::MissingSpace, gap, Expected::Space, message, help)
     }
 
     pub(super) fn unclosed(&self, (bracket, closing): Open) -> Error {
         let opening = self.slice(bracket);
-        let text = self.text.trim_end_matches(token::is_space);
-        let help = match (closing, bracket.start) {
-            (')', 0) if text.len() > 1 => {
-                format!("add `)` where the group ends: `{})`", quote(text))
-            }
-            _ => format!("add `{closing}` where the group ends, or remove the `{opening}`"),
-        };
-        Error {
-            kind: ErrorKind::UnclosedBracket,
-            span: bracket,
-            expected: Expected::Closing(closing),
-            message: format!("`{opening}` is never closed").into(),
-            help: help.into(),
-        }
+        let message = format!("`{opening}` is never closed");
+        let help = format!("add `{closing}` where the group ends, or remove the `{opening}`");
+        let kind = ErrorKind::UnclosedBracket;
+        Error::new(kind, bracket, Expected::Closing(closing), message, help)
     }
 
     pub(super) fn unopened(&self, open: Option<Open>, found: char) -> Error {
@@ -341,24 +369,19 @@ impl<'t> Cursor<'t> {
                 Expected::Connective,
             ),
         };
-        Error {
-            kind: ErrorKind::UnopenedBracket,
-            span: self.next_char(),
-            expected,
-            message: message.into(),
-            help: help.into(),
-        }
+        Error::new(ErrorKind::UnopenedBracket, self.next_char(), expected, message, help)
     }
 
     pub(super) fn nested_value_path(&self, bracket: Span) -> Error {
-        Error {
-            kind: ErrorKind::NestedValuePath,
-            span: Span::new(bracket.start as usize, self.at + 1),
-            expected: Expected::Connective,
-            message: "a value path holds nothing but another value path".into(),
-            help: "sub-attributes have no sub-attributes of their own: compare one, as in `emails[type eq \"work\"]`".into(),
-        }
+        let span = Span::new(bracket.start as usize, self.at + 1);
+        let message = "a value path holds only another value path";
+        let help = "sub-attributes have no sub-attributes of their own: compare one, as in `emails[type eq \"work\"]`";
+        Error::new(ErrorKind::NestedValuePath, span, Expected::Connective, message, help)
     }
+}
+
+fn is_urn(written: &str) -> bool {
+    written.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:"))
 }
 
 pub(super) fn is_connective(word: &str) -> bool {
@@ -382,11 +405,6 @@ fn is_symbolic(word: &str) -> bool {
 }
 
 impl Error {
-    /// Helps with the whole term, which can be pasted.
-    pub(super) fn with_term(self, before: &str, value: &str) -> Self {
-        Self { help: format!("write `{} {}`", quote(before), quote(value)).into(), ..self }
-    }
-
     pub(super) fn too_long(text: &str, most: usize) -> Self {
         let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let span = Span { start: clamp(text.floor_char_boundary(most)), end: clamp(text.len()) };
@@ -412,6 +430,6 @@ impl Error {
     }
 
     fn too_large(kind: ErrorKind, span: Span, message: String, help: &str) -> Self {
-        Self { kind, span, expected: Expected::Less, message: message.into(), help: help.into() }
+        Self::new(kind, span, Expected::Less, message, help)
     }
 }

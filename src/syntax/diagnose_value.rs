@@ -1,27 +1,18 @@
-//! What is said of values that are no JSON literals.
+//! Describes values that are not JSON literals.
 
 use super::cursor::Cursor;
 use super::diagnose::{QUOTES, is_connective};
-use super::error::{Error, ErrorKind, Expected, quote_string};
+use super::error::{Error, ErrorKind, Expected};
 use super::token::{self, Fault, FaultKind};
 use super::{CompareOp, Span, quote};
 
-impl<'t> Cursor<'t> {
-    /// The value that the author meant by what stands here, in double quotes.
-    pub(super) fn meant_value(&self) -> String {
-        let rest = self.rest();
-        if let Ok((_, content)) = token::string(rest) {
-            return quote_string(&content);
-        }
-        let inner = match self.wrong_quotes() {
-            Some((_, inner)) => inner,
-            None => self.word(),
-        };
-        if inner.is_empty() { "\"…\"".into() } else { quote_string(inner) }
-    }
+/// How quotes reach a program.
+const SHELL: &str =
+    "in a shell, put the whole filter in single quotes, so that the double quotes are kept";
 
-    /// The span of a value in single or typographic quotes that begins here, and what is in them.
-    fn wrong_quotes(&self) -> Option<(Span, &'t str)> {
+impl<'t> Cursor<'t> {
+    /// The span of a value in single or typographic quotes that begins here.
+    fn wrong_quotes(&self) -> Option<Span> {
         let rest = self.rest();
         let inner = rest.strip_prefix(QUOTES)?;
         let open = rest.len() - inner.len();
@@ -30,27 +21,23 @@ impl<'t> Cursor<'t> {
             Some((content, after)) => (content, inner.len() - content.len() - after.len()),
             None => (inner.split(token::is_space).next().unwrap_or_default(), 0),
         };
-        Some((self.here(open + content.len() + close), content))
+        Some(self.here(open + content.len() + close))
     }
 
     /// No JSON literal stands behind an operator, but `word`.
     pub(super) fn no_value(&self, path: Span, operator: CompareOp, word: &str) -> Error {
-        let error = |kind, span, message: String, help: String| Error {
-            kind,
-            span,
-            expected: Expected::Value,
-            message: message.into(),
-            help: help.into(),
+        let error = |kind, span, message: String, help: String| {
+            Error::new(kind, span, Expected::Value, message, help)
         };
         let term = format!("{} {operator}", quote(self.slice(path)));
         let lower = word.to_ascii_lowercase();
         let number_like = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
-        if let Some((span, inner)) = self.wrong_quotes() {
+        if let Some(span) = self.wrong_quotes() {
             return error(
                 ErrorKind::WrongQuotes,
                 span,
                 format!("value `{}` is not in double quotes", quote(self.slice(span))),
-                format!("use straight double quotes: `{term} {}`", quote_string(inner)),
+                format!("use straight double quotes: `{term} \"…\"`"),
             );
         }
         if word.is_empty() || is_connective(word) {
@@ -68,11 +55,8 @@ impl<'t> Cursor<'t> {
             return error(
                 ErrorKind::InvalidLiteral,
                 span,
-                format!("`{word}` is not written as JSON writes it"),
-                format!(
-                    "use lower case, `{lower}`, or quotes for a string, `{term} {}`",
-                    quote_string(word)
-                ),
+                format!("`{word}` is not in lower case, as JSON requires"),
+                format!("use lower case, `{lower}`, or double quotes for a string"),
             );
         }
         if word.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'))
@@ -81,22 +65,17 @@ impl<'t> Cursor<'t> {
             return error(
                 ErrorKind::InvalidNumber,
                 span,
-                format!("`{}` is not a number of JSON", quote(word)),
-                format!(
-                    "write it as JSON does, or in quotes for a string: `{term} {}`",
-                    quote_string(word)
-                ),
+                format!("`{}` is not a JSON number", quote(word)),
+                "write it as JSON does, or in double quotes for a string".to_owned(),
             );
         }
-        error(
+        let error = error(
             ErrorKind::UnquotedValue,
             span,
             format!("value `{}` is not in double quotes", quote(word)),
-            format!(
-                "write `{term} {}`; a shell takes the quotes away unless single ones stand round the whole filter",
-                quote_string(word),
-            ),
-        )
+            format!("write the value in double quotes, as in `{term} \"…\"`"),
+        );
+        Error { advice: Some(SHELL), ..error }
     }
 
     pub(super) fn bad_string(&self, fault: Fault<'t>) -> Error {
@@ -115,7 +94,7 @@ impl<'t> Cursor<'t> {
                 } else {
                     "for a backslash write `\\\\`"
                 };
-                let message = format!("`{}` is not an escape of JSON", quote(self.slice(span)));
+                let message = format!("`{}` is not a JSON escape", quote(self.slice(span)));
                 (ErrorKind::InvalidEscape, span, Expected::Escape, message, help.to_owned())
             }
             FaultKind::Surrogate => {
@@ -133,19 +112,17 @@ impl<'t> Cursor<'t> {
                     13 => "\\r".to_owned(),
                     _ => format!("\\u{code:04x}"),
                 };
-                let message = format!("control character U+{code:04X} stands in a value");
+                let message = format!("a value holds the control character U+{code:04X}");
                 let help = format!("escape it as `{escape}`, or close the value before it");
                 (ErrorKind::ControlCharacter, span, Expected::Escape, message, help)
             }
             FaultKind::Unclosed | FaultKind::Other => {
-                let body = self.rest().get(1..).unwrap_or_default();
-                let word = body.split([' ', '\t', ')', ']', '“', '”']).next().unwrap_or_default();
                 let span = Span::new(self.at, self.text.len());
                 let message = "value is not closed: its second double quote is missing".to_owned();
-                let help = format!("close it: `\"{}\"`", quote(word.trim_end_matches('\\')));
+                let help = "add a double quote where the value ends".to_owned();
                 (ErrorKind::UnclosedString, span, Expected::StringEnd, message, help)
             }
         };
-        Error { kind, span, expected, message: message.into(), help: help.into() }
+        Error::new(kind, span, expected, message, help)
     }
 }

@@ -1,7 +1,7 @@
 use super::{CompareOp, Span};
 use std::fmt::{self, Display, Write as _};
 
-/// Why a text is not a filter: one kind, one place, what was expected there, and the mend.
+/// Why a text is not a filter: one kind, one place, what was expected there, and how to fix it.
 ///
 /// `Display` is one lower-case line that says what is wrong; [`help`](Self::help) says what to do.
 /// What a message quotes of the text is cut at 80 characters, its control characters escaped.
@@ -12,7 +12,7 @@ use std::fmt::{self, Display, Write as _};
 /// let error = Expr::parse(r#"a eq "x" or or b eq "y""#).unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::MissingOperand);
 /// assert_eq!(error.code(), "filter-missing-operand");
-/// assert_eq!(error.to_string(), "nothing stands between `or` and `or`");
+/// assert_eq!(error.to_string(), "expected a term between `or` and `or`");
 /// assert_eq!(error.span().range(), 12..14);
 /// assert_eq!(error.expected().to_string(), "an attribute, `not(` or `(`");
 /// ```
@@ -24,6 +24,11 @@ pub struct Error {
     pub(super) expected: Expected,
     pub(super) message: Box<str>,
     pub(super) help: Box<str>,
+    /// What to do besides.
+    pub(super) advice: Option<&'static str>,
+    pub(super) suggestion: Option<Box<str>>,
+    /// The operator that was meant by another.
+    pub(super) meant: Option<CompareOp>,
 }
 
 impl Error {
@@ -51,15 +56,57 @@ impl Error {
         self.expected
     }
 
-    /// The same mistake with another mend.
-    pub(crate) fn with_help(self, help: String) -> Self {
+    pub(super) fn new(
+        kind: ErrorKind,
+        span: Span,
+        expected: Expected,
+        message: impl Into<Box<str>>,
+        help: impl Into<Box<str>>,
+    ) -> Self {
+        let (message, help) = (message.into(), help.into());
+        Self { kind, span, expected, message, help, advice: None, suggestion: None, meant: None }
+    }
+
+    /// The same error with another help.
+    pub(crate) fn with_help(self, help: impl Into<Box<str>>) -> Self {
         Self { help: help.into(), ..self }
     }
 
-    /// How to mend it: one line, with the mended text in backticks where it can be told.
+    /// The error that a path is not an attribute.
+    pub(crate) fn about_path(
+        self,
+        start: usize,
+        end: usize,
+        message: String,
+        help: String,
+    ) -> Self {
+        let span = Span::new(start, end);
+        Self::new(ErrorKind::InvalidPath, span, Expected::Operand, message, help)
+    }
+
+    /// The operator of SCIM that was meant by one of another language.
+    pub(crate) fn meant(&self) -> Option<CompareOp> {
+        self.meant
+    }
+
+    /// How to fix it: one line, with the suggestion in backticks where there is one.
     #[must_use]
     pub fn help(&self) -> &str {
         &self.help
+    }
+
+    /// The whole filter, corrected; `None` unless it is certain what was meant.
+    ///
+    /// ```
+    /// use hooksieve::syntax::Expr;
+    ///
+    /// let suggestion = |text| Expr::parse(text).unwrap_err().suggestion().map(str::to_owned);
+    /// assert_eq!(suggestion("active == true").as_deref(), Some("active eq true"));
+    /// assert_eq!(suggestion("id eq a%20b"), None);
+    /// ```
+    #[must_use]
+    pub fn suggestion(&self) -> Option<&str> {
+        self.suggestion.as_deref()
     }
 }
 
@@ -230,15 +277,6 @@ pub fn excerpt(text: &str, most: usize) -> String {
 /// What a message quotes of a text.
 pub(crate) fn quote(text: &str) -> String {
     excerpt(text, EXCERPT)
-}
-
-/// A value as a filter writes it, cut inside its quotes.
-pub(super) fn quote_string(value: &str) -> String {
-    let cut = match value.char_indices().nth(EXCERPT) {
-        Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
-        None => value.to_owned(),
-    };
-    excerpt(&serde_json::to_string(&cut).unwrap_or_default(), usize::MAX)
 }
 
 /// Whether a character of somebody's text would steer a terminal, or reorder or hide what stands

@@ -1,3 +1,4 @@
+use super::suggest::Rules;
 use super::tree::{Kind, Literal, Node, Tree};
 use super::{Error, Limits, Shape, Span, parse, write_tree};
 use std::fmt;
@@ -34,7 +35,10 @@ impl Expr {
     ///
     /// As [`parse`](Self::parse).
     pub fn parse_within(text: &str, limits: Limits) -> Result<Self, Error> {
-        Ok(Self(parse(text, limits)?.into_owned()))
+        match parse(text, limits) {
+            Ok(tree) => Ok(Self(tree.into_owned())),
+            Err(error) => Err(error.suggesting(text, limits, &Rules::GRAMMAR)),
+        }
     }
 
     /// The whole expression, to walk down from.
@@ -69,8 +73,22 @@ impl std::str::FromStr for Expr {
 /// Parsing what is printed gives an equal tree.
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_tree(f, self.iter().map(ExprRef::shape))
+        Printed(self.root()).fmt(f)
     }
+}
+
+/// A whole tree in the RFC's form.
+struct Printed<'a>(ExprRef<'a>);
+
+impl fmt::Display for Printed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_tree(f, self.0.iter().map(ExprRef::shape))
+    }
+}
+
+/// A whole tree in the RFC's form.
+pub(super) fn print(root: ExprRef<'_>) -> String {
+    Printed(root).to_string()
 }
 
 /// One line a node, indented by depth, with the bytes it spans.
@@ -169,6 +187,11 @@ impl<'a> ExprRef<'a> {
     #[inline]
     fn node(self) -> Option<&'a Node> {
         self.tree.nodes.get(self.at)
+    }
+
+    /// The text of the whole tree.
+    pub(crate) fn text(self) -> &'a str {
+        &self.tree.text
     }
 
     #[inline]

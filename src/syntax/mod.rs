@@ -13,7 +13,7 @@
 //! let error = Expr::parse("id eq id123").unwrap_err();
 //! assert_eq!(error.to_string(), "value `id123` is not in double quotes");
 //! assert_eq!(error.span().range(), 6..11);
-//! assert!(error.help().contains(r#"`id eq "id123"`"#));
+//! assert_eq!(error.suggestion(), Some(r#"id eq "id123""#));
 //! # Ok::<(), hooksieve::syntax::Error>(())
 //! ```
 //!
@@ -32,6 +32,7 @@ mod limits;
 mod parse;
 mod print;
 mod steps;
+mod suggest;
 mod token;
 mod tree;
 
@@ -42,9 +43,10 @@ pub use limits::Limits;
 pub(crate) use error::{kinds, quote};
 pub(crate) use parse::parse;
 pub(crate) use print::{Shape, write_tree};
+pub(crate) use suggest::{Rules, shown};
 pub(crate) use token::is_space;
 
-/// How far a written name is from a known one, letter case aside, if it was likely meant to be it.
+/// How far a written name is from a known one, case-insensitively, if it was likely meant to be it.
 pub(crate) fn distance(written: &str, known: &str) -> Option<usize> {
     let (written, known) = (written.to_ascii_lowercase(), known.to_ascii_lowercase());
     let distance = strsim::osa_distance(&written, &known);

@@ -88,11 +88,7 @@ impl Parser<'_> {
             let (literal, content) = self.value(path, compare)?;
             let value = Span::new(start.at, self.at.at);
             if !spaced {
-                let term = Span { end: operator.end, ..path };
-                return Err(self
-                    .at
-                    .no_space(start.here(0), operator, value)
-                    .with_term(self.at.slice(term), self.at.slice(value)));
+                return Err(self.at.no_space(start.here(0), operator, value));
             }
             (Kind::Compare(compare, literal), value, content)
         } else if word.eq_ignore_ascii_case("pr") {

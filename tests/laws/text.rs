@@ -26,6 +26,10 @@ pub fn filter_text(bytes: &[u8]) {
         }
         Err(error) => {
             assert!(error.problems().count() > 0, "an error has a problem");
+            if let Some(suggestion) = error.suggestion() {
+                let accepted = profile.filter(suggestion, None);
+                accepted.expect("a suggestion of the profile is accepted");
+            }
             for problem in error.problems() {
                 on_boundaries(text, problem.span);
                 readable(&problem.message);
@@ -67,6 +71,9 @@ fn within_limits(text: &str, limits: Limits) {
             readable(&error.to_string());
             readable(error.help());
             assert!(!error.expected().to_string().is_empty(), "an error says what was expected");
+            if let Some(suggestion) = error.suggestion() {
+                Expr::parse_within(suggestion, limits).expect("a suggestion is accepted");
+            }
         }
     }
 }

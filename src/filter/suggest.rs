@@ -1,0 +1,177 @@
+//! Suggestions and help that a profile's rules decide: for texts outside the grammar, and for filters
+//! that the profile refuses.
+
+use super::check::{Edit, checked, list};
+use super::names::{Meant, Why};
+use super::{Operator, Profile, Violation};
+use crate::event::EventType;
+use crate::syntax::{
+    self, CompareOp, Error, ErrorKind, Expected, ExprRef, Rules, is_space, quote, shown,
+};
+use std::sync::Arc;
+
+/// Why a null has no suggestion.
+pub(super) const NO_ABSENCE: &str = "absence cannot be asked for with this profile";
+
+/// Most bytes of suggestions that violations hold besides the first one's.
+const MAX_SHARED: usize = 65_536;
+
+/// The filter that a tree means to a profile, printed, where all that is wrong has a certain
+/// correction.
+fn accepted(profile: &Profile, root: ExprRef<'_>, types: Option<&[EventType]>) -> Option<String> {
+    let (filter, violations, edits) = checked(profile, root, types);
+    if violations.is_empty() {
+        return Some(filter.to_string());
+    }
+    corrected(profile, root, types, &edits)
+}
+
+/// The filter with an edit for each violation, where the profile accepts it.
+fn corrected(
+    profile: &Profile,
+    root: ExprRef<'_>,
+    types: Option<&[EventType]>,
+    edits: &[Option<Edit>],
+) -> Option<String> {
+    let mut edits = edits.iter().map(Option::as_ref).collect::<Option<Vec<_>>>()?;
+    edits.sort_by_key(|(span, _)| span.start);
+    let (text, mut at) = (root.text(), 0);
+    let mut written = String::with_capacity(text.len());
+    for (span, piece) in edits {
+        written.push_str(text.get(at..span.range().start)?);
+        written.push_str(piece);
+        at = span.range().end;
+    }
+    written.push_str(text.get(at..)?);
+    let tree = syntax::parse(&written, profile.limits()).ok()?;
+    let (filter, violations, _) = checked(profile, tree.root(), types);
+    if !violations.is_empty() {
+        return None;
+    }
+    // As it is shown, and accepted once more in that form.
+    let shown = syntax::excerpt(&filter.to_string(), usize::MAX);
+    let tree = syntax::parse(&shown, profile.limits()).ok()?;
+    checked(profile, tree.root(), types).1.is_empty().then_some(shown)
+}
+
+/// Gives violations the whole filter, corrected, if there is one.
+#[cold]
+pub(super) fn attach(
+    profile: &Profile,
+    root: ExprRef<'_>,
+    types: Option<&[EventType]>,
+    violations: &mut [Violation],
+    edits: &[Option<Edit>],
+) {
+    let Some(text) = corrected(profile, root, types, edits) else { return };
+    let text: Arc<str> = text.into();
+    let count = if violations.len() * text.len() > MAX_SHARED { 1 } else { violations.len() };
+    for violation in violations.iter_mut().take(count) {
+        violation.suggestion = Some(text.clone());
+    }
+    if let Some(first) = violations.first_mut() {
+        first.help = format!("{}; {}", first.help, shown(&text, None)).into();
+    }
+}
+
+/// A syntax error with the suggestion and the help that suit a profile.
+#[cold]
+pub(super) fn explained(
+    profile: &Profile,
+    text: &str,
+    types: Option<&[EventType]>,
+    error: Error,
+) -> Error {
+    let attribute = |name: &str| profile.meant_one(name).map(|found| found.name().to_owned());
+    let accepted = |root: ExprRef<'_>| accepted(profile, root, types);
+    let rules = Rules { strings: true, attribute: &attribute, accepted: &accepted };
+    let error = error.suggesting(text, profile.limits(), &rules);
+    let error = by_name(profile, text, error);
+    if error.suggestion().is_some() {
+        return error;
+    }
+    match operator_help(profile, text, &error) {
+        Some(help) => error.with_help(help),
+        None if asks_for_absence(text) => {
+            let help = format!("{}; {NO_ABSENCE}", error.help());
+            error.with_help(help)
+        }
+        None => error,
+    }
+}
+
+fn operator_help(profile: &Profile, text: &str, error: &Error) -> Option<String> {
+    let has = |operator: CompareOp| {
+        profile.operators().iter().any(|known| known.compare_op() == operator)
+    };
+    match (error.kind(), text.get(error.span().range())) {
+        (ErrorKind::NotWithoutBrackets, _) | (ErrorKind::SymbolicOperator, Some("!")) => {
+            Some(without_not(profile).to_owned())
+        }
+        (ErrorKind::UnknownOperator | ErrorKind::SymbolicOperator, _) => match error.meant() {
+            Some(meant) if has(meant) => None,
+            Some(meant) => {
+                Some(format!("`{meant}` is not supported here, {}", one_of_operators(profile)))
+            }
+            None if error.expected() == Expected::Operator => Some(one_of_operators(profile)),
+            None => None,
+        },
+        (ErrorKind::InvalidPath, Some("[")) => Some("group with `(` and `)`".to_owned()),
+        _ => None,
+    }
+}
+
+/// An error about a name of other places, which names the attribute that it means.
+fn by_name(profile: &Profile, text: &str, error: Error) -> Error {
+    let stops = |c: char| is_space(c) || "()=!<>:,".contains(c);
+    let (start, end) = (error.span().range().start, error.span().range().end);
+    let before = text.get(..start).unwrap_or_default();
+    let from = match error.kind() {
+        ErrorKind::InvalidPath => before.rfind(stops),
+        // A name of two words, whose second one was read as an operator.
+        ErrorKind::UnknownOperator => before.trim_end_matches(is_space).rfind(stops),
+        _ => return error,
+    };
+    let from = from.map_or(0, |at| at + 1);
+    let rest = text.get(end..).unwrap_or_default();
+    let to = end + rest.find(stops).unwrap_or(rest.len());
+    let written = text.get(from..to).unwrap_or_default();
+    let Some(meant) = profile.meant(written) else { return error };
+    let names = names(written, &meant);
+    match error.suggestion() {
+        Some(_) => {
+            let help = format!("{}; {names}", error.help());
+            error.with_help(help)
+        }
+        None => {
+            error.about_path(from, to, format!("`{}` is not an attribute", quote(written)), names)
+        }
+    }
+}
+
+/// What a name means in this profile.
+pub(super) fn names(written: &str, (why, attributes): &Meant<'_>) -> String {
+    let known = list(attributes.iter().map(|attribute| format!("`{}`", attribute.name())), " or ");
+    let written = quote(written);
+    match why {
+        Why::Place => format!("`{written}` is a place in the event: its attribute is {known}"),
+        Why::Alias | Why::Spelling => format!("`{written}` is written {known} here"),
+    }
+}
+
+/// Whether a null is compared with.
+fn asks_for_absence(text: &str) -> bool {
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '"' && c != '_');
+    words.any(|word| word.eq_ignore_ascii_case("null"))
+}
+
+pub(super) fn without_not(profile: &Profile) -> &'static str {
+    match profile.operators().contains(&Operator::Ne) {
+        true => "write `ne` for `not(… eq …)`, and exchange `and` and `or` inside",
+        false => "write the filter without `not`",
+    }
+}
+
+pub(super) fn one_of_operators(profile: &Profile) -> String {
+    format!("use {}", list(profile.operators().iter(), " or "))
+}

@@ -1,0 +1,170 @@
+//! Names what is wrong with a text as a whole, where an error names only where the reader stopped.
+
+use super::Cause;
+use super::layers::{evidence, is_invisible, outside, prefix_of};
+use super::path::dots;
+use crate::syntax::diagnose::QUOTES;
+use crate::syntax::error::{Error, ErrorKind, quote};
+use crate::syntax::{Span, token};
+
+/// Characters without form, by their first and last and their name.
+const INVISIBLE: [(char, char, &str); 25] = [
+    ('\0', '\u{1f}', "control character"),
+    ('\u{7f}', '\u{84}', "control character"),
+    ('\u{85}', '\u{85}', "next line"),
+    ('\u{86}', '\u{9f}', "control character"),
+    ('\u{a0}', '\u{a0}', "no-break space"),
+    ('\u{ad}', '\u{ad}', "soft hyphen"),
+    ('\u{1680}', '\u{1680}', "ogham space mark"),
+    ('\u{2000}', '\u{200a}', "typographic space"),
+    ('\u{200b}', '\u{200b}', "zero-width space"),
+    ('\u{200c}', '\u{200c}', "zero-width non-joiner"),
+    ('\u{200d}', '\u{200d}', "zero-width joiner"),
+    ('\u{200e}', '\u{200e}', "left-to-right mark"),
+    ('\u{200f}', '\u{200f}', "right-to-left mark"),
+    ('\u{2028}', '\u{2028}', "line separator"),
+    ('\u{2029}', '\u{2029}', "paragraph separator"),
+    ('\u{202a}', '\u{202e}', "bidirectional control"),
+    ('\u{202f}', '\u{202f}', "narrow no-break space"),
+    ('\u{205f}', '\u{205f}', "medium mathematical space"),
+    ('\u{2060}', '\u{2060}', "word joiner"),
+    ('\u{2061}', '\u{2064}', "invisible operator"),
+    ('\u{2066}', '\u{2069}', "bidirectional control"),
+    ('\u{3000}', '\u{3000}', "ideographic space"),
+    ('\u{feff}', '\u{feff}', "byte order mark"),
+    ('\u{61c}', '\u{61c}', "arabic letter mark"),
+    ('\u{180e}', '\u{180e}', "mongolian vowel separator"),
+];
+
+/// The quotes that word processors write.
+const CURLY: [(char, &str); 10] = [
+    ('‘', "left single quotation mark"),
+    ('’', "right single quotation mark"),
+    ('‚', "single low-9 quotation mark"),
+    ('‛', "single high-reversed-9 quotation mark"),
+    ('“', "left double quotation mark"),
+    ('”', "right double quotation mark"),
+    ('„', "double low-9 quotation mark"),
+    ('‟', "double high-reversed-9 quotation mark"),
+    ('«', "left-pointing double angle quotation mark"),
+    ('»', "right-pointing double angle quotation mark"),
+];
+
+fn code_point(c: char) -> String {
+    let name = INVISIBLE.iter().find(|(first, last, _)| (*first..=*last).contains(&c));
+    let name = name.map_or("invisible character", |(_, _, name)| name);
+    format!("U+{:04X} {name}", u32::from(c))
+}
+
+impl Error {
+    /// Whether the text is empty or too large, so that nothing can be said about what it means.
+    pub(super) fn is_of_size(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::TooLong | ErrorKind::TooDeep | ErrorKind::TooManyTerms | ErrorKind::Empty
+        )
+    }
+
+    /// The same error with the message that the whole text deserves.
+    pub(super) fn explained(self, text: &str, cause: Option<Cause>) -> Self {
+        if let Some(found) = self.invisible(text) {
+            return found;
+        }
+        let is = if cause.is_some() { "is still" } else { "seems to be" };
+        let cause = match cause {
+            Some(Cause::Terms) | None => evidence(text).or(cause),
+            cause => cause,
+        };
+        let prefix = || quote(prefix_of(text).unwrap_or_default().trim_matches(token::is_space));
+        let (message, help) = match cause {
+            Some(Cause::Escaped) => (
+                "the quotes are escaped once too often".to_owned(),
+                "write each quote without its backslash",
+            ),
+            Some(Cause::UrlEncoded) => (format!("the filter {is} URL-encoded"), "decode it once"),
+            Some(Cause::HtmlEncoded) => {
+                (format!("the filter {is} HTML-encoded"), "write characters in place of entities")
+            }
+            Some(Cause::DuplicateQuotes) => {
+                ("every double quote is duplicate".to_owned(), "write each quote once")
+            }
+            Some(Cause::OuterQuotes) => {
+                ("the quotes around the whole filter are not part of it".to_owned(), "remove them")
+            }
+            Some(Cause::Prefix) => {
+                (format!("`{}` is not part of the filter", prefix()), "remove it")
+            }
+            Some(Cause::Json) => (
+                "this is a JSON object with a filter in it".to_owned(),
+                "write the filter without the object",
+            ),
+            Some(Cause::Invisible | Cause::Terms) | None => return self.in_terms(text),
+        };
+        Self { message: message.into(), help: help.into(), advice: None, ..self }
+    }
+
+    /// An error that is due to a character without form, at that character.
+    fn invisible(&self, text: &str) -> Option<Self> {
+        let at_most = self.span.end.max(self.span.start + 1) as usize;
+        let found =
+            outside(text).take_while(|(at, _)| *at < at_most).find(|(_, c)| is_invisible(*c));
+        let (at, c) = found?;
+        let help = match c.is_whitespace() {
+            true => "write a space in its place",
+            false => "remove it",
+        };
+        let message = format!("{} outside of a value", code_point(c));
+        let span = Span::new(at, at + c.len_utf8());
+        Some(Self {
+            message: message.into(),
+            help: help.into(),
+            span,
+            advice: None,
+            ..self.clone()
+        })
+    }
+
+    /// An error whose reason is before its place, or in one term.
+    fn in_terms(self, text: &str) -> Self {
+        match self.kind {
+            ErrorKind::UnclosedString | ErrorKind::MissingConnective => {
+                self.curly(text).unwrap_or(self)
+            }
+            ErrorKind::InvalidPath if text.trim_start_matches(token::is_space).starts_with('{') => {
+                let message = "this is a JSON object, not a filter";
+                let help = "compare each attribute with its value, as in `id eq \"…\" and spaceId eq \"…\"`";
+                Self { message: message.into(), help: help.into(), ..self }
+            }
+            ErrorKind::InvalidPath => {
+                let written = text.get(self.span.range()).unwrap_or_default();
+                match dots(written) {
+                    Some(fixed) => {
+                        let help =
+                            format!("a colon separates a URN from the name: `{}`", quote(&fixed));
+                        Self { help: help.into(), ..self }
+                    }
+                    None => self,
+                }
+            }
+            _ => self,
+        }
+    }
+
+    /// A typographic quote that was meant to close a value.
+    fn curly(&self, text: &str) -> Option<Self> {
+        let (start, end) = match self.kind {
+            ErrorKind::UnclosedString => (self.span.start as usize, text.len()),
+            _ => {
+                let end = self.span.start as usize;
+                (text.get(..end)?.trim_end_matches('"').rfind('"')?, end)
+            }
+        };
+        let value = text.get(start..end)?;
+        let (at, c) = value.char_indices().find(|(_, c)| QUOTES.contains(c) && !c.is_ascii())?;
+        let (_, name) = CURLY.iter().find(|(known, _)| *known == c)?;
+        let message = format!("`{c}` does not close a value: it is U+{:04X} {name}", u32::from(c));
+        let span = Span::new(start + at, start + at + c.len_utf8());
+        let help = "close the value with a straight double quote";
+        Some(Self { message: message.into(), help: help.into(), span, ..self.clone() })
+    }
+}

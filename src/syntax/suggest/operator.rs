@@ -1,0 +1,142 @@
+//! Operators as other languages write them.
+
+use super::{CompareOp, loose::Loose};
+use crate::syntax::token::is_space;
+
+/// What an operator of any language means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    Compare(CompareOp),
+    Present,
+    In,
+    NotIn,
+    /// A pattern with `%` or `*`.
+    Like,
+}
+
+const fn compare(operator: CompareOp) -> Meaning {
+    Meaning::Compare(operator)
+}
+
+/// Symbols of other languages; a longer one comes before those that it begins with.
+const SYMBOLS: [(&str, Meaning); 11] = [
+    ("===", compare(CompareOp::Eq)),
+    ("!==", compare(CompareOp::Ne)),
+    ("==", compare(CompareOp::Eq)),
+    ("!=", compare(CompareOp::Ne)),
+    ("<>", compare(CompareOp::Ne)),
+    ("<=", compare(CompareOp::Le)),
+    (">=", compare(CompareOp::Ge)),
+    ("=", compare(CompareOp::Eq)),
+    ("<", compare(CompareOp::Lt)),
+    (">", compare(CompareOp::Gt)),
+    (":", compare(CompareOp::Eq)),
+];
+
+/// Words of other languages, between single spaces; a longer one comes before those that it begins with.
+const WORDS: [(&str, Meaning); 26] = [
+    ("is not equal to", compare(CompareOp::Ne)),
+    ("not equal to", compare(CompareOp::Ne)),
+    ("is equal to", compare(CompareOp::Eq)),
+    ("is not in", Meaning::NotIn),
+    ("not equals", compare(CompareOp::Ne)),
+    ("not equal", compare(CompareOp::Ne)),
+    ("is not", compare(CompareOp::Ne)),
+    ("isnot", compare(CompareOp::Ne)),
+    ("is in", Meaning::In),
+    ("not in", Meaning::NotIn),
+    ("equal to", compare(CompareOp::Eq)),
+    ("equals", compare(CompareOp::Eq)),
+    ("equal", compare(CompareOp::Eq)),
+    ("neq", compare(CompareOp::Ne)),
+    ("gte", compare(CompareOp::Ge)),
+    ("lte", compare(CompareOp::Le)),
+    ("contains", compare(CompareOp::Co)),
+    ("starts with", compare(CompareOp::Sw)),
+    ("startswith", compare(CompareOp::Sw)),
+    ("ends with", compare(CompareOp::Ew)),
+    ("endswith", compare(CompareOp::Ew)),
+    ("like", Meaning::Like),
+    ("in", Meaning::In),
+    ("is", compare(CompareOp::Eq)),
+    ("begins with", compare(CompareOp::Sw)),
+    ("present", Meaning::Present),
+];
+
+/// Functions of other languages, and what SCIM has for them.
+pub(in crate::syntax) const FUNCTIONS: [(&str, CompareOp); 5] = [
+    ("startswith", CompareOp::Sw),
+    ("starts_with", CompareOp::Sw),
+    ("endswith", CompareOp::Ew),
+    ("ends_with", CompareOp::Ew),
+    ("contains", CompareOp::Co),
+];
+
+/// Characters that symbols are made of.
+pub(super) const SYMBOL: [char; 8] = ['=', '!', '<', '>', '~', ':', '&', '|'];
+
+/// Whether a word alone is an operator of SCIM or another language, so that it is not likely a value.
+pub(in crate::syntax) fn is_operator(word: &str) -> bool {
+    keyword(word).is_some()
+        || WORDS.iter().any(|(other, _)| word.eq_ignore_ascii_case(other))
+        || !word.is_empty() && word.chars().all(|c| SYMBOL.contains(&c))
+}
+
+/// An operator of SCIM, perhaps with the dash of a shell's.
+pub(super) fn keyword(word: &str) -> Option<Meaning> {
+    let word = word.strip_prefix('-').unwrap_or(word);
+    match word.eq_ignore_ascii_case("pr") {
+        true => Some(Meaning::Present),
+        false => CompareOp::from_keyword(word).map(Meaning::Compare),
+    }
+}
+
+/// What is after `words` at the start of a text, where blanks of any number separate them.
+fn after_words<'t>(text: &'t str, words: &str) -> Option<&'t str> {
+    let mut rest = text;
+    for (at, word) in words.split(' ').enumerate() {
+        if at > 0 {
+            let trimmed = rest.trim_start_matches(is_space);
+            if trimmed.len() == rest.len() {
+                return None;
+            }
+            rest = trimmed;
+        }
+        let (start, after) = rest.split_at_checked(word.len())?;
+        if !start.eq_ignore_ascii_case(word) {
+            return None;
+        }
+        rest = after;
+    }
+    let ends = rest.chars().next().is_none_or(|c| !c.is_alphanumeric() && !"-_.".contains(c));
+    ends.then_some(rest)
+}
+
+impl Loose<'_, '_> {
+    /// Reads an operator of any language.
+    pub(super) fn operator(&mut self) -> Option<Meaning> {
+        let rest = self.rest();
+        for (symbol, meaning) in SYMBOLS {
+            if let Some(after) = rest.strip_prefix(symbol) {
+                if after.starts_with(['=', '<', '>', '~', '&', '|']) {
+                    return None;
+                }
+                self.foreign = true;
+                self.move_to(after);
+                return Some(meaning);
+            }
+        }
+        let word = self.word();
+        if let Some(meaning) = keyword(word) {
+            self.native = true;
+            self.at += word.len();
+            return Some(meaning);
+        }
+        let (after, meaning) = WORDS
+            .iter()
+            .find_map(|(words, meaning)| Some((after_words(rest, words)?, *meaning)))?;
+        self.foreign = true;
+        self.move_to(after);
+        Some(meaning)
+    }
+}

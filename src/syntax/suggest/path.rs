@@ -1,0 +1,123 @@
+//! Attribute paths as authors write them.
+
+use super::operator::{SYMBOL, is_operator};
+use super::{Stop, loose::Loose};
+use crate::syntax::token::{self, is_space};
+use std::borrow::Cow;
+
+impl<'t> Loose<'t, '_> {
+    /// Reads an attribute path, or the words and JSON paths that mean one.
+    pub(super) fn path(&mut self) -> Result<Cow<'t, str>, Stop> {
+        if let Some(urn) = self.urn() {
+            return urn;
+        }
+        let rest = self.rest();
+        if let Ok((after, path)) = token::attr_path(rest.as_bytes()) {
+            let after = rest.get(rest.len() - after.len()..).unwrap_or_default();
+            let ends = after
+                .chars()
+                .next()
+                .is_none_or(|c| is_space(c) || SYMBOL.contains(&c) || "(),\"".contains(c));
+            let path = rest.get(..path.len()).unwrap_or_default();
+            if ends
+                || after.starts_with('[') && !after.starts_with("['") && !after.starts_with("[\"")
+            {
+                if let Some(name) = self.two_words(path, after) {
+                    return Ok(name.into());
+                }
+                self.move_to(after);
+                return Ok(path.into());
+            }
+        }
+        self.json_path()
+    }
+
+    /// A name of two words, such as `Space Ids`, before an operator.
+    fn two_words(&mut self, first: &str, after: &str) -> Option<String> {
+        let second = after.trim_start_matches(is_space);
+        if second.len() == after.len() {
+            return None;
+        }
+        let word = super::loose::word(second);
+        if word.is_empty() || is_operator(word) {
+            return None;
+        }
+        let name = (self.rules.attribute)(&format!("{first} {word}"))?;
+        self.move_to(second.get(word.len()..)?);
+        Some(name)
+    }
+
+    fn json_path(&mut self) -> Result<Cow<'t, str>, Stop> {
+        let rest = self.rest();
+        let mut end = 0;
+        while let Some(part) = rest.get(end..) {
+            let plain = part.find(|c: char| !c.is_ascii_alphanumeric() && !"_$./-".contains(c));
+            end += plain.unwrap_or(part.len());
+            let Some(part) = rest.get(end..) else { break };
+            let key = ["'", "\""].iter().find_map(|quote| {
+                let (key, _) = part.strip_prefix('[')?.strip_prefix(quote)?.split_once(quote)?;
+                part.get(key.len() + 3..)?.starts_with(']').then_some(key.len() + 4)
+            });
+            match key {
+                Some(length) => end += length,
+                None => break,
+            }
+        }
+        let written = rest.get(..end).unwrap_or_default();
+        let name = (self.rules.attribute)(written).ok_or(Stop::Nonsense)?;
+        self.at += end;
+        Ok(name.into())
+    }
+
+    /// A path with a URN that has blanks in it, or a dot for its last colon.
+    fn urn(&mut self) -> Option<Result<Cow<'t, str>, Stop>> {
+        let rest = self.rest();
+        if !rest.get(..4)?.eq_ignore_ascii_case("urn:") {
+            return None;
+        }
+        let mut urn = String::new();
+        let mut after = rest;
+        loop {
+            let word = super::loose::urn_word(after);
+            urn.push_str(word);
+            let next = after.get(word.len()..)?;
+            let spaced = next.trim_start_matches(is_space);
+            let second = super::loose::urn_word(spaced);
+            let goes_on = urn.ends_with(':') || second.contains(':') && !second.ends_with(':');
+            if second.is_empty() || is_operator(second) || !goes_on {
+                after = next;
+                break;
+            }
+            after = spaced;
+        }
+        let fixed = dots(&urn).unwrap_or(urn);
+        if !matches!(token::attr_path(fixed.as_bytes()), Ok((rest, _)) if rest.is_empty()) {
+            return Some(Err(Stop::Nonsense));
+        }
+        self.move_to(after);
+        Some(Ok(fixed.into()))
+    }
+}
+
+/// A URN whose last colon is written as a dot: the part after the last colon has one dot too many.
+pub(super) fn dots(urn: &str) -> Option<String> {
+    let (uri, names) = urn.rsplit_once(':')?;
+    let parts: Vec<&str> = names.split('.').collect();
+    let is_name = |part: &&str| part.starts_with(|c: char| c.is_ascii_alphabetic());
+    match parts.as_slice() {
+        [schema, name, sub] if parts.iter().all(is_name) => {
+            Some(format!("{uri}:{schema}:{name}.{sub}"))
+        }
+        // The version of a schema is two numbers: `2.0.User:userName` has its dot elsewhere.
+        [major, minor, schema, rest @ ..]
+            if [major, minor]
+                .iter()
+                .all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+                && (1..=2).contains(&rest.len())
+                && is_name(schema) =>
+        {
+            Some(format!("{uri}:{major}.{minor}:{schema}:{}", rest.join(".")))
+        }
+        _ => None,
+    }
+}
