@@ -401,7 +401,9 @@ fn odd_webhook(choices: &mut Choices<'_>) -> Option<(usize, Webhook)> {
     if choices.below(2) == 0 {
         let creation = Creation::new(*id, text, std::time::UNIX_EPOCH.into());
         let creation = if choices.below(2) == 0 { creation.of_tenant("t") } else { creation };
-        return Webhook::create(&document.into(), rules, creation).ok().map(|made| (made_by, made));
+        return Webhook::create(&document.into(), rules, creation)
+            .ok()
+            .map(|made| (made_by, made.webhook));
     }
     document["id"] = (*id).into();
     document["disabledReason"] = text.into();
@@ -412,7 +414,7 @@ fn odd_webhook(choices: &mut Choices<'_>) -> Option<(usize, Webhook)> {
         2 => document["encryptedHeaders"] = json!(["X-B"]),
         _ => document["tenantId"] = (*choices.pick(&["t", "u"])).into(),
     }
-    Webhook::read(&document.into(), rules).ok().map(|made| (made_by, made))
+    Webhook::read(&document.into(), rules).ok().map(|made| (made_by, made.webhook))
 }
 
 /// How often the law of [`accepted_is_readable`] had something to say.
