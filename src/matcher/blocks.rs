@@ -18,11 +18,20 @@ pub(super) struct Blocks {
     free: [u32; SIZES],
     /// Words in free blocks.
     idle: usize,
+    /// Words that changes of lists moved, so far.
+    #[cfg(test)]
+    pub(super) moved_words: usize,
 }
 
 impl Default for Blocks {
     fn default() -> Self {
-        Self { words: Vec::new(), free: [NONE; SIZES], idle: 0 }
+        Self {
+            words: Vec::new(),
+            free: [NONE; SIZES],
+            idle: 0,
+            #[cfg(test)]
+            moved_words: 0,
+        }
     }
 }
 
@@ -75,7 +84,12 @@ impl Blocks {
 
     /// An empty store with room for all lists of this one.
     pub(super) fn moved(&self) -> Self {
-        Self { words: Vec::with_capacity(self.words.len() - self.idle), ..Self::default() }
+        Self {
+            words: Vec::with_capacity(self.words.len() - self.idle),
+            #[cfg(test)]
+            moved_words: self.moved_words,
+            ..Self::default()
+        }
     }
 
     #[inline]
@@ -103,6 +117,7 @@ impl Blocks {
 
     /// Keeps a list.
     pub(super) fn put(&mut self, list: &[u32]) -> Place {
+        self.count(list.len());
         let at = self.take(list.len());
         self.write(at, list);
         at
@@ -122,6 +137,7 @@ impl Blocks {
     pub(super) fn insert(&mut self, at: Place, len: usize, position: usize, new: &[u32]) -> Place {
         let (begin, more) = (at as usize, len + new.len());
         let (from, to) = (begin + position, begin + len);
+        self.count(if size(more) == size(len) { len - position } else { more });
         if size(more) == size(len) {
             self.words.copy_within(from..to, from + new.len());
             self.write(place(from), new);
@@ -141,6 +157,7 @@ impl Blocks {
         let begin = at as usize;
         let (from, to) = (begin + position, begin + len);
         let less = len - count;
+        self.count(len - position + if size(less) == size(len) { 0 } else { less });
         self.words.copy_within(from + count..to, from);
         if size(less) == size(len) {
             return at;
@@ -150,6 +167,16 @@ impl Blocks {
         self.free(at, len);
         copy
     }
+
+    #[cfg(test)]
+    fn count(&mut self, words: usize) {
+        self.moved_words += words;
+    }
+
+    #[cfg(not(test))]
+    #[inline(always)]
+    #[expect(clippy::unused_self, reason = "it counts in tests only")]
+    fn count(&mut self, _: usize) {}
 
     fn write(&mut self, at: Place, list: &[u32]) {
         let place = self.words.get_mut(at as usize..).and_then(|rest| rest.get_mut(..list.len()));

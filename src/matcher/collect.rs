@@ -299,11 +299,13 @@ impl Matcher {
         let mut lists = 0;
         for value in &*found {
             let Some(place) = value.lists.find(&self.postings, at) else { continue };
-            let posting = Posting::at(&self.postings, place);
-            work.postings += posting.slots();
-            lists += usize::from(!posting.turns().is_empty());
-            posting.append_turns(turned);
-            tests.extend_from_slice(posting.tests());
+            let before = turned.len();
+            Posting::each(&self.postings, place, |posting| {
+                work.postings += posting.slots();
+                posting.append_turns(turned);
+                tests.extend_from_slice(posting.tests());
+            });
+            lists += usize::from(turned.len() > before);
         }
         if !tests.is_empty() {
             work.tests += tests.len();

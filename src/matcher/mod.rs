@@ -29,9 +29,12 @@
 mod blocks;
 mod collect;
 mod defaults;
+mod directory;
 mod error;
 mod hash;
 mod keys;
+#[cfg(test)]
+mod moves;
 mod order;
 mod plan;
 mod postings;
@@ -168,8 +171,8 @@ impl Matcher {
 
     /// Adds a subscription; every later match sees it.
     ///
-    /// Costs time linear in the terms of its filter, for each of its event types, and, where a
-    /// slot is used again, in the length of the lists it joins.
+    /// Costs time linear in the terms of its filter, for each of its event types. However many
+    /// subscriptions share a value, at most 8 KB of its postings move for each of them.
     ///
     /// # Errors
     ///
@@ -278,11 +281,13 @@ impl Matcher {
         }
     }
 
-    /// Takes a subscription out; no later match sees it. Whether it was there: a slot that was
+    /// Removes a subscription; no later match sees it. Returns whether it was there: a slot that was
     /// removed removes nothing.
     ///
-    /// Costs as [`insert`](Self::insert), now and then moving all lists to smaller memory, and leaves
-    /// nothing behind but room for later inserts.
+    /// Costs as [`insert`](Self::insert): time linear in the terms of the filter, for each event type,
+    /// and at most 8 KB moved for each, however many subscriptions, event types or owners share a
+    /// value. Now and then, when most of the memory is free, all lists move to less of it, which costs
+    /// no more than the removals before. Nothing is left but room for later inserts.
     pub fn remove(&mut self, slot: Slot) -> bool {
         let Some(Place { scope, plan, .. }) = self.place(slot) else { return false };
         look(self.plans.mentioned(&plan).map(|number| self.keys.touch(number)));

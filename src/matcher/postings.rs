@@ -2,10 +2,15 @@
 //!
 //! A posting lies in one block: how many slots the value alone turns, how many are to be tested, the
 //! slots, and for each slot to be tested the [plan](super::plan) of what is left to test; both parts
-//! ascending by slot. A value has a posting for each shelf; a block lists them where they are
-//! several.
+//! ascending by slot. A value has a posting for each shelf; where they are several, a
+//! [directory](super::directory) lists them.
+//!
+//! A long posting lies in *pieces*, each of which is as above and has the slots of a range; a directory
+//! lists them by their least slots. So a change moves at most [`PIECE`] words, however many slots are
+//! under the value: without pieces, removing n subscriptions of one value moved n² / 2 words.
 
 use super::blocks::{Blocks, Place};
+use super::directory::Directory;
 
 /// The postings of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +22,11 @@ pub(super) struct Lists {
 
 const NONE: u32 = u32::MAX;
 const SEVERAL: u32 = u32::MAX - 1;
+
+/// In the first word of a posting: it lies in pieces, whose directory the second word names.
+const PIECES: u32 = u32::MAX;
+/// Most words of a piece.
+const PIECE: usize = 1 << 11;
 
 impl Default for Lists {
     fn default() -> Self {
@@ -40,6 +50,17 @@ impl<'b> Posting<'b> {
                 Self { words, turns: *turns as usize, tests: *tests as usize }
             }
             _ => Self { words: &[], turns: 0, tests: 0 },
+        }
+    }
+
+    /// Calls `each` with the posting at a place, or with its pieces, ascending by slot.
+    #[inline]
+    pub(super) fn each(blocks: &'b Blocks, at: Place, mut each: impl FnMut(Self)) {
+        match pieces(blocks, at) {
+            None => each(Self::at(blocks, at)),
+            Some(pieces) => {
+                pieces.all(blocks).for_each(|[_, piece]| each(Self::at(blocks, piece)));
+            }
         }
     }
 
@@ -84,7 +105,7 @@ impl Lists {
     pub(super) fn find(self, blocks: &Blocks, shelf: u32) -> Option<Place> {
         match self.shelf {
             NONE => None,
-            SEVERAL => self.search(blocks, shelf).ok().map(|(_, at)| at),
+            SEVERAL => Directory(self.at).find(blocks, shelf),
             only => (only == shelf).then_some(self.at),
         }
     }
@@ -98,20 +119,9 @@ impl Lists {
     /// Reads what a change of the only posting, of so many slots, is going to read: up to eight
     /// lines of cache, since nobody knows yet where in them the slot is.
     pub(super) fn touch(self, blocks: &Blocks, slots: u32) -> u32 {
+        let slots = slots.min(PIECE as u32);
         let word = |part| blocks.word(self.at.wrapping_add(slots / 8 * part));
         (0..=8).map(word).fold(0, u32::wrapping_add)
-    }
-
-    fn entries(self, blocks: &Blocks) -> &[[u32; 2]] {
-        let count = blocks.word(self.at) as usize;
-        blocks.list(self.at, 1 + 2 * count).get(1..).unwrap_or_default().as_chunks().0
-    }
-
-    /// Position and place of the posting on a shelf; or where it is to be.
-    fn search(self, blocks: &Blocks, shelf: u32) -> Result<(usize, Place), usize> {
-        let entries = self.entries(blocks);
-        let at = entries.binary_search_by_key(&shelf, |[shelf, _]| *shelf)?;
-        Ok((at, entries.get(at).map_or(0, |[_, place]| *place)))
     }
 
     /// Adds a slot: to be tested where something is left to test.
@@ -123,23 +133,25 @@ impl Lists {
         match self.shelf {
             NONE => *self = Self { shelf, at: new(blocks) },
             only if only == shelf => self.at = add(blocks, self.at, slot, test),
-            SEVERAL => match self.search(blocks, shelf) {
-                Ok((at, place)) => {
-                    let moved = add(blocks, place, slot, test);
-                    blocks.set(self.entry(at) + 1, moved);
+            SEVERAL => {
+                let mut shelves = Directory(self.at);
+                match shelves.find(blocks, shelf) {
+                    Some(place) => {
+                        let moved = add(blocks, place, slot, test);
+                        shelves.set(blocks, shelf, [shelf, moved]);
+                    }
+                    None => {
+                        let place = new(blocks);
+                        shelves.insert(blocks, [shelf, place]);
+                    }
                 }
-                Err(at) => {
-                    let place = new(blocks);
-                    let count = self.entries(blocks).len();
-                    self.at = blocks.insert(self.at, 1 + 2 * count, 1 + 2 * at, &[shelf, place]);
-                    blocks.set(self.at, blocks.word(self.at) + 1);
-                }
-            },
+                self.at = shelves.0;
+            }
             only => {
                 let place = new(blocks);
                 let (first, second) = ([only, self.at], [shelf, place]);
-                let ([a, b], [c, d]) = (first.min(second), first.max(second));
-                *self = Self { shelf: SEVERAL, at: blocks.put(&[2, a, b, c, d]) };
+                let shelves = [first.min(second), first.max(second)];
+                *self = Self { shelf: SEVERAL, at: Directory::new(blocks, &shelves).0 };
             }
         }
     }
@@ -152,52 +164,53 @@ impl Lists {
                 None => *self = Self::default(),
             },
             SEVERAL => {
-                let Ok((at, place)) = self.search(blocks, shelf) else { return };
+                let mut shelves = Directory(self.at);
+                let Some(place) = shelves.find(blocks, shelf) else { return };
                 match lessen(blocks, place, slot, test) {
-                    Some(place) => blocks.set(self.entry(at) + 1, place),
-                    None => self.forget(blocks, at),
+                    Some(place) => shelves.set(blocks, shelf, [shelf, place]),
+                    None => shelves.remove(blocks, shelf),
+                }
+                self.at = shelves.0;
+                if let Some([shelf, at]) = shelves.only(blocks) {
+                    shelves.free(blocks);
+                    *self = Self { shelf, at };
                 }
             }
             _ => {}
         }
     }
 
-    /// Forgets the entry at a position; at least one is left.
-    fn forget(&mut self, blocks: &mut Blocks, at: usize) {
-        let count = self.entries(blocks).len();
-        self.at = blocks.remove(self.at, 1 + 2 * count, 1 + 2 * at, 2);
-        blocks.set(self.at, blocks.word(self.at) - 1);
-        if let [[shelf, place]] = *self.entries(blocks) {
-            blocks.free(self.at, 3);
-            *self = Self { shelf, at: place };
-        }
-    }
-
-    /// Positions are far below 2³², as all words are.
-    #[expect(clippy::cast_possible_truncation, reason = "see above")]
-    fn entry(self, at: usize) -> Place {
-        self.at + 1 + 2 * at as Place
-    }
-
     /// The same postings in other memory.
     pub(super) fn moved(self, from: &Blocks, to: &mut Blocks) -> Self {
-        let mut posting = |at| to.put(from.list(at, Posting::at(from, at).len()));
+        let piece = |to: &mut Blocks, at| to.put(from.list(at, Posting::at(from, at).len()));
+        let posting = |to: &mut Blocks, at| match pieces(from, at) {
+            None => piece(to, at),
+            Some(pieces) => {
+                let pieces = pieces.moved(from, to, piece);
+                to.put(&[PIECES, pieces.0])
+            }
+        };
         match self.shelf {
             NONE => self,
             SEVERAL => {
-                let entries = self.entries(from);
-                let mut list = vec![from.word(self.at)];
-                for [shelf, at] in entries {
-                    list.extend([*shelf, posting(*at)]);
-                }
-                Self { shelf: SEVERAL, at: to.put(&list) }
+                let shelves = Directory(self.at).moved(from, to, posting);
+                Self { shelf: SEVERAL, at: shelves.0 }
             }
-            shelf => Self { shelf, at: posting(self.at) },
+            shelf => Self { shelf, at: posting(to, self.at) },
         }
     }
 }
 
-/// Whether a slot stands behind all others, as in a bulk load, so that no search is needed.
+/// The pieces of a posting that lies in some.
+#[inline]
+fn pieces(blocks: &Blocks, at: Place) -> Option<Directory> {
+    match blocks.from(at) {
+        [PIECES, pieces, ..] => Some(Directory(*pieces)),
+        _ => None,
+    }
+}
+
+/// Whether a slot comes after all others, as in a bulk load, so that no search is needed.
 #[inline]
 fn is_behind(posting: &Posting<'_>, slot: u32, tested: bool) -> bool {
     match tested {
@@ -208,6 +221,64 @@ fn is_behind(posting: &Posting<'_>, slot: u32, tested: bool) -> bool {
 
 /// The place of the posting with one more slot.
 fn add(blocks: &mut Blocks, at: Place, slot: u32, test: Option<u32>) -> Place {
+    let Some(mut pieces) = pieces(blocks, at) else {
+        let piece = add_to_piece(blocks, at, slot, test);
+        return match divide(blocks, piece, slot) {
+            None => piece,
+            Some((left, right)) => {
+                let pieces = Directory::new(blocks, &[[0, left], right]);
+                blocks.put(&[PIECES, pieces.0])
+            }
+        };
+    };
+    let [least, piece] = pieces.floor(blocks, slot);
+    let piece = add_to_piece(blocks, piece, slot, test);
+    // The least slot of a piece is at or below all of its slots, and above those of the piece before.
+    let now = least.min(slot);
+    match divide(blocks, piece, slot) {
+        None => pieces.set(blocks, least, [now, piece]),
+        Some((left, right)) => {
+            pieces.set(blocks, least, [now, left]);
+            pieces.insert(blocks, right);
+            blocks.set(at + 1, pieces.0);
+        }
+    }
+    at
+}
+
+/// Divides a piece that is too long: the left one, and the right one after its least slot. After a slot
+/// that was put at the end, as in a bulk load, the left one stays full.
+fn divide(blocks: &mut Blocks, at: Place, slot: u32) -> Option<(Place, [u32; 2])> {
+    let posting = Posting::at(blocks, at);
+    if posting.len() <= PIECE {
+        return None;
+    }
+    let (turns, tests) = (posting.turns(), posting.tests());
+    let last = turns.last().copied().max(tests.last().map(|[slot, _]| *slot));
+    let middle = match last == Some(slot) {
+        true => last,
+        false if turns.len() >= tests.len() => turns.get(turns.len() / 2).copied(),
+        false => tests.get(tests.len() / 2).map(|[slot, _]| *slot),
+    }?;
+    let (turns, right_turns) = turns.split_at(turns.partition_point(|slot| *slot < middle));
+    let (tests, right_tests) = tests.split_at(tests.partition_point(|[slot, _]| *slot < middle));
+    let (left, right) = (list(turns, tests), list(right_turns, right_tests));
+    let len = posting.len();
+    let right = blocks.put(&right);
+    blocks.free(at, len);
+    Some((blocks.put(&left), [middle, right]))
+}
+
+/// The words of a piece.
+fn list(turns: &[u32], tests: &[[u32; 2]]) -> Vec<u32> {
+    let mut words = Vec::with_capacity(2 + turns.len() + 2 * tests.len());
+    words.extend([turns.len(), tests.len()].map(|count| u32::try_from(count).unwrap_or_default()));
+    words.extend_from_slice(turns);
+    words.extend_from_slice(tests.as_flattened());
+    words
+}
+
+fn add_to_piece(blocks: &mut Blocks, at: Place, slot: u32, test: Option<u32>) -> Place {
     let posting = Posting::at(blocks, at);
     let (turns, tests, len) = (posting.turns, posting.tests, posting.len());
     let (position, counter) = match (test, is_behind(&posting, slot, test.is_some())) {
@@ -228,6 +299,51 @@ fn add(blocks: &mut Blocks, at: Place, slot: u32, test: Option<u32>) -> Place {
 
 /// The place of the posting with one slot less; `None` where that was the last one.
 fn lessen(blocks: &mut Blocks, at: Place, slot: u32, test: bool) -> Option<Place> {
+    let Some(mut pieces) = pieces(blocks, at) else {
+        return lessen_piece(blocks, at, slot, test);
+    };
+    let [least, piece] = pieces.floor(blocks, slot);
+    match lessen_piece(blocks, piece, slot, test) {
+        None => pieces.remove(blocks, least),
+        Some(piece) => {
+            pieces.set(blocks, least, [least, piece]);
+            join(blocks, &mut pieces, [least, piece]);
+        }
+    }
+    if let Some([_, only]) = pieces.only(blocks) {
+        pieces.free(blocks);
+        blocks.free(at, 2);
+        return Some(only);
+    }
+    blocks.set(at + 1, pieces.0);
+    Some(at)
+}
+
+/// Joins a short piece to the next one or the one before, where that is not long.
+fn join(blocks: &mut Blocks, pieces: &mut Directory, [least, piece]: [u32; 2]) {
+    let len = |at: Place| Posting::at(blocks, at).len();
+    if len(piece) >= PIECE / 8 {
+        return;
+    }
+    let short = |pair: &[u32; 2]| len(pair[1]) < PIECE / 2;
+    let [before, after] = pieces.neighbours(blocks, least).map(|pair| pair.filter(short));
+    let (left, right) = match (before, after) {
+        (_, Some(after)) => ([least, piece], after),
+        (Some(before), None) => (before, [least, piece]),
+        (None, None) => return,
+    };
+    let [first, second] = [left, right].map(|[_, at]| Posting::at(blocks, at));
+    let turns = [first.turns(), second.turns()].concat();
+    let tests = [first.tests(), second.tests()].concat();
+    let lens = [first.len(), second.len()];
+    blocks.free(left[1], lens[0]);
+    blocks.free(right[1], lens[1]);
+    let joined = blocks.put(&list(&turns, &tests));
+    pieces.set(blocks, left[0], [left[0], joined]);
+    pieces.remove(blocks, right[0]);
+}
+
+fn lessen_piece(blocks: &mut Blocks, at: Place, slot: u32, test: bool) -> Option<Place> {
     let posting = Posting::at(blocks, at);
     let (turns, len) = (posting.turns, posting.len());
     let found = match test {
