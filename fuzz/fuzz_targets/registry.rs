@@ -1,4 +1,4 @@
-//! The law of programs on a registry.
+//! The laws of programs on a registry, and of what it accepts.
 #![no_main]
 
 #[path = "../../tests/laws/mod.rs"]
@@ -6,4 +6,5 @@ mod laws;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     laws::registry::program(bytes);
+    laws::registry::accepted_is_readable(bytes);
 });
