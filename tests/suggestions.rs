@@ -482,6 +482,10 @@ fn names_the_mistake() {
             r#"emails[type eq "work"].value"#,
             "a value path with the sub-attribute `value` is a path of PATCH, not a filter",
         ),
+        ("id eq “a1", "`“` is U+201C left double quotation mark, not a double quote"),
+        (r#"urn:a:b: User:id eq "x""#, "a blank follows `urn:a:b:`, and a URN holds none"),
+        (r#"urn:a:b :id eq "x""#, "a blank follows `urn:a:b`, and a URN holds none"),
+        (r#"urn:a:b.c.d eq "x""#, "`urn:a:b.c.d` has a dot where a colon belongs"),
         ("startswith(id,'A')", "`startswith(…)` is a function, which SCIM filters do not have"),
         (r#"App Ids eq "x""#, "`App Ids` is not an attribute"),
     ] {

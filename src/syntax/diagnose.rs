@@ -152,9 +152,6 @@ impl<'t> Cursor<'t> {
         let written = self.text.get(path.start as usize..self.at + word.len()).unwrap_or_default();
         let name = self.slice(path).rsplit(':').next().unwrap_or_default();
         let help = match found {
-            _ if is_urn(written) && self.is_split() => {
-                "a URN holds no blanks: it ends with a colon before the name, as in `urn:example:schema:name`"
-            }
             '.' if is_urn(written) => {
                 "a colon separates a URN from the name, as in `urn:example:schema:name`"
             }
@@ -240,15 +237,6 @@ impl<'t> Cursor<'t> {
             }
         };
         Some(Error::new(kind, self.here(length), Expected::Operator, message, help))
-    }
-
-    /// Whether the path goes on after a blank.
-    fn is_split(&self) -> bool {
-        let word = self.word();
-        let after = self.rest().get(word.len()..).unwrap_or_default();
-        let next = after.trim_start_matches(token::is_space);
-        let next = next.split(token::is_space).next().unwrap_or_default();
-        word.ends_with(':') || next.contains(':') && !is_operator(next)
     }
 
     /// A term is complete, and `word` or another character follows that continues nothing.
@@ -380,7 +368,7 @@ impl<'t> Cursor<'t> {
     }
 }
 
-fn is_urn(written: &str) -> bool {
+pub(super) fn is_urn(written: &str) -> bool {
     written.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:"))
 }
 

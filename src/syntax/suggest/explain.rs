@@ -2,8 +2,9 @@
 
 use super::Cause;
 use super::layers::{evidence, is_invisible, outside, prefix_of};
+use super::operator::is_operator;
 use super::path::dots;
-use crate::syntax::diagnose::QUOTES;
+use crate::syntax::diagnose::{QUOTES, is_urn};
 use crate::syntax::error::{Error, ErrorKind, quote};
 use crate::syntax::{Span, token};
 
@@ -139,15 +140,57 @@ impl Error {
                 let written = text.get(self.span.range()).unwrap_or_default();
                 match dots(written) {
                     Some(fixed) => {
+                        let message =
+                            format!("`{}` has a dot where a colon belongs", quote(written));
                         let help =
                             format!("a colon separates a URN from the name: `{}`", quote(&fixed));
-                        Self { help: help.into(), ..self }
+                        Self { message: message.into(), help: help.into(), ..self }
                     }
+                    None if written.ends_with(':') && is_urn(written) => self.after_urn(written),
                     None => self,
                 }
             }
+            ErrorKind::UnknownOperator | ErrorKind::SymbolicOperator => self.split_urn(text),
+            ErrorKind::UnquotedValue | ErrorKind::WrongQuotes => self.stray_quote(text),
             _ => self,
         }
+    }
+
+    /// A path that ends at a blank, after a URN.
+    fn split_urn(self, text: &str) -> Self {
+        let before = text.get(..self.span.start as usize).unwrap_or_default();
+        let path = before.trim_end_matches(token::is_space);
+        let split = path.len() < before.len();
+        let path = path.rsplit(|c| token::is_space(c) || c == '(').next().unwrap_or_default();
+        if !split || !is_urn(path) {
+            return self;
+        }
+        let written = text.get(self.span.range()).unwrap_or_default();
+        if is_operator(written) && written != ":" {
+            return self;
+        }
+        self.after_urn(path)
+    }
+
+    fn after_urn(self, path: &str) -> Self {
+        let message = format!("a blank follows `{}`, and a URN holds none", quote(path));
+        let help = "a colon separates a URN from the name, as in `urn:example:schema:name`";
+        Self { message: message.into(), help: help.into(), ..self }
+    }
+
+    /// A value that begins or ends with a typographic quote, and has no other.
+    fn stray_quote(self, text: &str) -> Self {
+        let value = text.get(self.span.range()).unwrap_or_default();
+        let mut quotes = value.chars().filter(|c| QUOTES.contains(c) || *c == '"');
+        let (Some(c), None) = (quotes.next(), quotes.next()) else { return self };
+        let Some((_, name)) = CURLY.iter().find(|(known, _)| *known == c) else { return self };
+        if !value.starts_with(c) && !value.ends_with(c) {
+            return self;
+        }
+        let at = self.span.start as usize + value.find(c).unwrap_or_default();
+        let message = format!("`{c}` is U+{:04X} {name}, not a double quote", u32::from(c));
+        let span = Span::new(at, at + c.len_utf8());
+        Self { message: message.into(), span, ..self }
     }
 
     /// A typographic quote that was meant to close a value.

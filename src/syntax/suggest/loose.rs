@@ -70,7 +70,10 @@ pub(super) struct Loose<'t, 'r> {
 
 /// The connective that a text begins with: the word or symbol, and what SCIM has for it.
 pub(super) fn connective(text: &str) -> Option<(&str, &'static str)> {
-    let end = text.find(|c: char| is_space(c) || "()[]\"".contains(c)).unwrap_or(text.len());
+    let end = match text.get(..2) {
+        Some("&&" | "||") => 2,
+        _ => text.find(|c: char| is_space(c) || "()[]\"".contains(c)).unwrap_or(text.len()),
+    };
     let word = text.get(..end)?;
     let plain = word.strip_prefix('-').unwrap_or(word);
     let meant = match plain {

@@ -223,7 +223,8 @@ fn json(content: &str) -> Result<String, Stop> {
 
 /// The content of a value whose quotes are URL-encoded, such as `%22a1%22`.
 fn url_quoted(content: &str) -> Option<Result<String, Stop>> {
-    let inner = content.strip_prefix("%22")?.strip_suffix("%22")?;
+    let inner_of = |quote: &str| content.strip_prefix(quote)?.strip_suffix(quote);
+    let inner = inner_of("%22").or_else(|| inner_of("%27"))?;
     let safe = |b: u8| b.is_ascii_alphanumeric() || b"-_.!~*'():@%".contains(&b);
     let decodable =
         percents(inner).all(|byte| byte.is_some_and(|byte| byte != b'"' && byte != b'\\'));
