@@ -66,8 +66,8 @@ impl Problem {
             title: problem.message.as_str().into(),
             detail: format!("{}{more}", problem.help).into(),
             span: Some(problem.span),
-            // The place for a suggestion of the filter's own.
-            suggestion: None,
+            // Where more is to be said, correcting the filter is not enough.
+            suggestion: problem.suggestion.filter(|_| more.is_empty()).map(Box::from),
         }
     }
 
