@@ -208,10 +208,14 @@ fn is_one_value(content: &str) -> Result<(), Stop> {
     }
 }
 
-/// Refuses backslashes, which may be escapes, and characters without form.
+/// Refuses what may be an escape or an encoding, and characters without form.
 fn plain(content: &str) -> Result<(), Stop> {
     let unclear = |c: char| c == '\\' || is_invisible(c) || c.is_control();
-    match content.contains(unclear) {
+    let entity = content
+        .find('&')
+        .is_some_and(|at| content.get(at..).is_some_and(|rest| rest.contains(';')));
+    let encoded = entity || percents(content).any(|byte| byte.is_some());
+    match encoded || content.contains(unclear) {
         true => Err(Stop::Ambiguous),
         false => Ok(()),
     }
