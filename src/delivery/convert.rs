@@ -15,14 +15,16 @@ struct Attribute {
     legacy: &'static [&'static str],
     /// Whether the legacy envelope keeps it in `extensions`.
     extension: bool,
+    /// The name that it has at the top level in the vendor's listing of past events.
+    listing: Option<&'static str>,
 }
 
 const fn own(cloud: &'static str, legacy: &'static [&'static str]) -> Attribute {
-    Attribute { cloud, legacy, extension: false }
+    Attribute { cloud, legacy, extension: false, listing: None }
 }
 
 const fn extension(cloud: &'static str, legacy: &'static [&'static str]) -> Attribute {
-    Attribute { cloud, legacy, extension: true }
+    Attribute { cloud, legacy, extension: true, listing: None }
 }
 
 /// In the order in which they are written. Of several spellings the first is written.
@@ -34,7 +36,7 @@ const TABLE: [Attribute; 12] = [
     own("datacontenttype", &["contentType"]),
     own("dataschema", &["schemaURL"]),
     own("eventtypeversion", &["eventTypeVersion"]),
-    extension("tenantid", &["tenantId", "tenantid"]),
+    Attribute { listing: Some("tenantId"), ..extension("tenantid", &["tenantId", "tenantid"]) },
     extension("userid", &["userId", "userid"]),
     extension("ownerid", &["ownerId", "ownerid"]),
     extension("spaceid", &["spaceId", "spaceid"]),
@@ -57,6 +59,7 @@ impl Attribute {
         let found = [(&event.members, self.cloud)]
             .into_iter()
             .chain(places)
+            .chain(self.listing.map(|name| (&event.members, name)))
             .filter_map(|(members, name)| members.get(name))
             .filter(|value| is_scalar(value));
         found.min_by_key(|value| (!is_text(value), *value != "\"\""))
@@ -64,7 +67,7 @@ impl Attribute {
 
     /// Whether a member of the outermost object, or else of `extensions`, is a place of its.
     fn has_place(&self, name: &str, in_extensions: bool) -> bool {
-        (!in_extensions && name == self.cloud)
+        (!in_extensions && (name == self.cloud || self.listing == Some(name)))
             || (in_extensions == self.extension && self.legacy.contains(&name))
     }
 }

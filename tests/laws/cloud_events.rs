@@ -14,7 +14,7 @@ const TABLE: [(&str, &[&str]); 12] = [
     ("datacontenttype", &["datacontenttype", "contentType"]),
     ("dataschema", &["dataschema", "schemaURL"]),
     ("eventtypeversion", &["eventtypeversion", "eventTypeVersion"]),
-    ("tenantid", &["tenantid", "/tenantId", "/tenantid"]),
+    ("tenantid", &["tenantid", "/tenantId", "/tenantid", "tenantId"]),
     ("userid", &["userid", "/userId", "/userid"]),
     ("ownerid", &["ownerid", "/ownerId", "/ownerid"]),
     ("spaceid", &["spaceid", "/spaceId", "/spaceid"]),
