@@ -16,7 +16,7 @@ fn subscription(types: impl IntoIterator<Item = String>, filter: &str) -> Subscr
 }
 
 /// Inserts all and removes them in another order; returns the words moved per posting by either.
-fn moved(all: &[Subscription], order: impl Fn(&mut Vec<Slot>)) -> [usize; 2] {
+fn moved(all: &[Subscription], order: impl Fn(&mut [Slot])) -> [usize; 2] {
     let mut matcher = Matcher::new(&Profile::webhook());
     let mut slots: Vec<Slot> = all.iter().map(|new| matcher.insert(new).unwrap()).collect();
     let inserted = matcher.postings.moved_words;
@@ -39,14 +39,14 @@ fn moved(all: &[Subscription], order: impl Fn(&mut Vec<Slot>)) -> [usize; 2] {
     [inserted / postings, removed / postings]
 }
 
-fn shuffle(slots: &mut Vec<Slot>) {
+fn shuffle(slots: &mut [Slot]) {
     let count = slots.len();
     (1..count).for_each(|at| slots.swap(at, at.wrapping_mul(7_919) % (at + 1)));
 }
 
 /// Each order of removal, at one size and at ten times as many.
 fn bounded(most: usize, make: impl Fn(usize) -> Vec<Subscription>) {
-    let orders: [fn(&mut Vec<Slot>); 3] = [|_| (), |slots| slots.reverse(), shuffle];
+    let orders: [fn(&mut [Slot]); 3] = [|_| (), <[Slot]>::reverse, shuffle];
     for order in orders {
         let [few, many] = [SCALE, 10 * SCALE].map(|count| moved(&make(count), order));
         for (few, many) in few.into_iter().zip(many) {
@@ -130,7 +130,7 @@ fn pieces_are_matched_as_one_list() {
             }
             let new = subscription(["x".into()], filters[random(filters.len())]);
             live.push((matcher.insert(&new).unwrap(), new));
-            if live.len() % (most / 6) == 0 {
+            if live.len().is_multiple_of(most / 6) {
                 check(&matcher, &live);
             }
         }
@@ -142,7 +142,7 @@ fn pieces_are_matched_as_one_list() {
             let (slot, one) = live.swap_remove(at);
             assert_eq!(matcher.get(slot), Some(one));
             assert!(matcher.remove(slot));
-            if live.len() % (most / 6) == 0 || live.len() < 20 {
+            if live.len().is_multiple_of(most / 6) || live.len() < 20 {
                 check(&matcher, &live);
             }
         }
