@@ -1,7 +1,7 @@
 //! See the laws `event_bytes` and `event_sequence`.
 #![no_main]
 
-#[path = "../../tests/laws/mod.rs"]
+#[path = "../../tests/it/laws/mod.rs"]
 mod laws;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -1,7 +1,7 @@
 //! See the law of the same name.
 #![no_main]
 
-#[path = "../../tests/laws/mod.rs"]
+#[path = "../../tests/it/laws/mod.rs"]
 mod laws;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| laws::text::limited_text(bytes));

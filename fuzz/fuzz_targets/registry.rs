@@ -1,7 +1,7 @@
 //! The laws of programs on a registry, and of what it accepts.
 #![no_main]
 
-#[path = "../../tests/laws/mod.rs"]
+#[path = "../../tests/it/laws/mod.rs"]
 mod laws;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

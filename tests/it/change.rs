@@ -1,0 +1,456 @@
+//! PUT and PATCH: what a change may do, what it may not, and what it needs of the old webhook.
+use hooksieve::webhook::{Creation, Patch, Problems, Rules, Stamp, Webhook};
+use serde_json::{Value, json};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+fn at(second: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(second)
+}
+
+fn webhook(members: &Value) -> Webhook {
+    let mut draft = json!({
+        "name": "n", "url": "https://hooks.example.com/", "enabled": true,
+        "eventTypes": ["com.qlik.v1.app.reload.finished"],
+    });
+    for (name, value) in members.as_object().unwrap() {
+        draft[name] = value.clone();
+    }
+    let creation = Creation::new("w1", "creator", at(0).into()).of_tenant("t1");
+    Webhook::create(&draft.into(), &Rules::default(), creation).unwrap().webhook
+}
+
+fn stamp() -> Stamp {
+    Stamp::new("changer", at(1).into())
+}
+
+fn found(problems: &Problems) -> Vec<(&str, &str)> {
+    problems.iter().map(|problem| (problem.pointer(), problem.code())).collect()
+}
+
+fn patched(webhook: &Webhook, patch: Value) -> Result<Webhook, Problems> {
+    webhook.patched(&patch.into(), &Rules::default(), stamp()).map(|checked| checked.webhook)
+}
+
+fn secret() -> Value {
+    json!({"secret": "s".repeat(32), "headers": {"x-a": "1"}, "encryptedHeaders": {"x-b": "2"}})
+}
+
+#[test]
+fn a_replacement_clears_what_it_omits_and_keeps_what_the_server_set() {
+    let mut members = secret();
+    members["filter"] = r#"data.status eq "ok""#.into();
+    members["description"] = "d".into();
+    members["origin"] = "automations".into();
+    members["level"] = "user".into();
+    members["ownerId"] = "owner".into();
+    let old = webhook(&members);
+    let draft = json!({"name": "m", "url": "https://other.example.com/"});
+    let new = old.replaced(&draft.into(), &Rules::default(), stamp()).unwrap().webhook;
+    assert_eq!(
+        serde_json::to_value(new.stored()).unwrap(),
+        json!({
+            "id": "w1", "tenantId": "t1", "name": "m", "url": "https://other.example.com/",
+            "level": "tenant", "enabled": false, "eventTypes": [], "secretKeyAdded": false,
+            "enableCloudEventDelivery": true, "checkCertificateRevocation": false,
+            "origin": "automations",
+            "createdAt": "1970-01-01T00:00:00Z", "createdByUserId": "creator",
+            "updatedAt": "1970-01-01T00:00:01Z", "updatedByUserId": "changer",
+        })
+    );
+    // The owner that is left out is the creator, whoever replaces.
+    let draft = json!({"name": "m", "url": "https://a.b/", "level": "user"});
+    let new = old.replaced(&draft.into(), &Rules::default(), stamp()).unwrap().webhook;
+    assert_eq!(new.owner().unwrap().as_str(), "creator");
+}
+
+/// A client that gets, edits and puts back meets no surprise but those it is told.
+#[test]
+fn a_response_may_be_put_back() {
+    let old = webhook(&json!({"headers": {"x-a": "1"}}));
+    let response = serde_json::to_value(&old).unwrap();
+    let new = old.replaced(&response.into(), &Rules::default(), old.updated().clone());
+    assert_eq!(new.map(|checked| checked.webhook), Ok(old));
+
+    let old = webhook(&secret());
+    let mut response = serde_json::to_value(&old).unwrap();
+    let problems = old.replaced(&response.clone().into(), &Rules::default(), stamp());
+    assert_eq!(found(&problems.unwrap_err()), [("/encryptedHeaders", "header-without-value")]);
+    response["encryptedHeaders"] = json!({"x-b": "3"});
+    let new = old.replaced(&response.into(), &Rules::default(), stamp()).unwrap().webhook;
+    assert!(new.secret().is_none(), "a draft without the secret removes it");
+}
+
+#[test]
+fn cloud_events_cannot_be_switched_off_again() {
+    let off = webhook(&json!({"enableCloudEventDelivery": false}));
+    let on = webhook(&json!({}));
+    let path = "/enableCloudEventDelivery";
+    let set = |value| json!([{"op": "replace", "path": path, "value": value}]);
+    assert!(!patched(&off, set(false)).unwrap().delivers_cloud_events());
+    assert!(patched(&off, set(true)).unwrap().delivers_cloud_events());
+    assert!(patched(&on, set(true)).unwrap().delivers_cloud_events());
+    let refused = [(path, "cloud-events-fixed")];
+    assert_eq!(found(&patched(&on, set(false)).unwrap_err()), refused);
+    let draft = json!({"name": "n", "url": "https://a.b/", "enableCloudEventDelivery": false});
+    let replaced = on.replaced(&draft.clone().into(), &Rules::default(), stamp());
+    assert_eq!(found(&replaced.unwrap_err()), refused);
+    assert!(off.replaced(&draft.into(), &Rules::default(), stamp()).is_ok());
+    // Removed or left out it is true again.
+    let removed = patched(&off, json!([{"op": "remove", "path": path}])).unwrap();
+    assert!(removed.delivers_cloud_events());
+}
+
+#[test]
+fn another_url_needs_the_encrypted_headers_anew() {
+    let old = webhook(&secret());
+    let url = |url| json!({"op": "replace", "path": "/url", "value": url});
+    let anew = json!({"op": "replace", "path": "/encryptedHeaders", "value": {"x-b": "3"}});
+    let removed = json!({"op": "remove", "path": "/encryptedHeaders"});
+    let refused = patched(&old, json!([url("https://other.example.com/")])).unwrap_err();
+    assert_eq!(found(&refused), [("/encryptedHeaders", "headers-needed-anew")]);
+    for patch in [
+        json!([url("https://other.example.com/"), anew]),
+        json!([anew, url("https://other.example.com/")]),
+        json!([removed, url("https://other.example.com/")]),
+        json!([url("https://HOOKS.example.com:443")]),
+        json!([url("https://other.example.com/"), url("https://hooks.example.com/")]),
+    ] {
+        let changed = patched(&old, patch.clone());
+        assert!(changed.is_ok(), "{patch}: {changed:?}");
+    }
+    // A URL that is wrong is another one, too; an operation that is wrong speaks of them all the
+    // same.
+    let wrong = patched(&old, json!([url("http://c.d/")])).unwrap_err();
+    assert_eq!(
+        found(&wrong),
+        [("/url", "url-not-https"), ("/encryptedHeaders", "headers-needed-anew")]
+    );
+    let gone = patched(&old, json!([{"op": "remove", "path": "/url"}])).unwrap_err();
+    assert_eq!(found(&gone), [("/url", "member-missing")]);
+    let no_value = json!({"op": "replace", "path": "/encryptedHeaders"});
+    let wrong = patched(&old, json!([no_value, url("https://c.d/")])).unwrap_err();
+    assert_eq!(found(&wrong), [("/0/value", "patch-missing-value")]);
+    // Without any, nothing is needed.
+    assert!(patched(&webhook(&json!({})), json!([url("https://other.example.com/")])).is_ok());
+    // A replacement gives them or removes them, by its nature.
+    let draft = json!({"name": "n", "url": "https://other.example.com/"});
+    let new = old.replaced(&draft.into(), &Rules::default(), stamp()).unwrap().webhook;
+    assert!(new.encrypted_headers().is_empty());
+}
+
+/// What could not be read back does not exist.
+#[test]
+fn ids_of_the_server_are_not_empty() {
+    let rules = Rules::default();
+    let old = webhook(&json!({}));
+    let draft = json!({"name": "n", "url": "https://a.b/", "level": "user"});
+    let create = |creation| found_owned(&Webhook::create(&draft.clone().into(), &rules, creation));
+    let now = at(0).into();
+    let both = ["/createdByUserId", "/updatedByUserId"];
+    assert_eq!(create(Creation::new("", "u", now)), ["/id"]);
+    assert_eq!(create(Creation::new("w", "", now)), both);
+    assert_eq!(create(Creation::new("w", "u", now).of_tenant("")), ["/tenantId"]);
+    let nobody = Stamp::new("", at(1).into());
+    let replaced = old.replaced(&draft.clone().into(), &rules, nobody.clone());
+    assert_eq!(found_owned(&replaced), ["/updatedByUserId"]);
+    assert_eq!(found_owned(&old.patched(&json!([]).into(), &rules, nobody)), ["/updatedByUserId"]);
+}
+
+fn found_owned<T: std::fmt::Debug>(result: &Result<T, Problems>) -> Vec<String> {
+    let problems = result.as_ref().unwrap_err();
+    problems.iter().map(|problem| problem.pointer().to_owned()).collect()
+}
+
+#[test]
+fn the_origin_is_fixed() {
+    let old = webhook(&json!({"origin": "automations"}));
+    let draft = |origin: &str| json!({"name": "n", "url": "https://a.b/", "origin": origin});
+    let same =
+        old.replaced(&draft("automations").into(), &Rules::default(), stamp()).unwrap().webhook;
+    assert_eq!(same.origin(), old.origin());
+    let other = old.replaced(&draft("api").into(), &Rules::default(), stamp()).unwrap_err();
+    assert_eq!(found(&other), [("/origin", "origin-fixed")]);
+}
+
+#[test]
+fn a_patch_of_event_types_checks_filter_and_level() {
+    let types = |types: Value| json!([{"op": "replace", "path": "/eventTypes", "value": types}]);
+    let filtered = webhook(&json!({"filter": r#"data.status eq "ok""#}));
+    let reloaded = "com.qlik.v1.app.reload.finished";
+    assert!(patched(&filtered, types(json!([reloaded, reloaded]))).is_ok());
+    for wrong in [json!([reloaded, "com.qlik.v1.app.created"]), json!([])] {
+        let problems = patched(&filtered, types(wrong)).unwrap_err();
+        assert_eq!(found(&problems), [("/filter", "filter-attribute-not-allowed")]);
+    }
+    let problems = patched(&filtered, types(json!([]))).unwrap_err();
+    let detail = problems.iter().next().unwrap().detail();
+    assert!(detail.ends_with("a patch cannot change the filter, replace the webhook to do so"));
+    let user = webhook(&json!({"level": "user"}));
+    let problems = patched(&user, types(json!(["com.qlik.v1.app.deleted"]))).unwrap_err();
+    assert_eq!(found(&problems), [("/eventTypes/0", "event-type-level")]);
+}
+
+#[test]
+fn operations_in_order() {
+    let old = webhook(&json!({"description": "old"}));
+    let description = |patch: Value| patched(&old, patch).unwrap().description().map(str::to_owned);
+    let path = "/description";
+    assert_eq!(
+        description(json!([
+            {"op": "remove", "path": path},
+            {"op": "add", "path": path, "value": "a"},
+            {"op": "replace", "path": path, "value": "b", "from": "/x", "comment": 1},
+        ])),
+        Some("b".into())
+    );
+    assert_eq!(description(json!([])), Some("old".into()));
+    assert_eq!(
+        description(json!([{"op": "add", "path": path, "value": "new"}])),
+        Some("new".into())
+    );
+    assert_eq!(description(json!([{"op": "add", "path": path, "value": null}])), None);
+    let twice = json!([{"op": "remove", "path": path}, {"op": "remove", "path": path}]);
+    assert_eq!(found(&patched(&old, twice).unwrap_err()), [("/1/path", "patch-absent")]);
+}
+
+/// Every path of the reference can be patched, and nothing else.
+#[test]
+fn paths() {
+    let old = webhook(&json!({}));
+    for (path, value) in [
+        ("/name", json!("m")),
+        ("/description", json!("d")),
+        ("/url", json!("https://a.b/")),
+        ("/eventTypes", json!(["com.qlik.v1.app.created"])),
+        ("/headers", json!({"x-a": "1"})),
+        ("/enabled", json!(false)),
+        ("/secret", json!("s".repeat(32))),
+        ("/encryptedHeaders", json!({"x-b": "2"})),
+        ("/enableCloudEventDelivery", json!(true)),
+    ] {
+        let patch = json!([{"op": "add", "path": path, "value": value}]);
+        let new = serde_json::to_value(patched(&old, patch).unwrap().stored()).unwrap();
+        assert_eq!(new.pointer(path), Some(&value));
+    }
+    for (path, help) in [
+        ("/filter", "replace the whole webhook to change it; a patch takes /url, /name"),
+        ("/level", "replace the whole webhook"),
+        ("/ownerId", "replace the whole webhook"),
+        ("/origin", "replace the whole webhook"),
+        ("/checkCertificateRevocation", "replace the whole webhook"),
+        ("/id", "the server sets it"),
+        ("/updatedAt", "the server sets it"),
+        ("/secretKeyAdded", "the server sets it"),
+        ("/headers/x-a", "give `/headers` as a whole"),
+        ("/headers/", "give `/headers` as a whole"),
+        ("/eventTypes/-", "give `/eventTypes` as a whole"),
+        ("/eventTypes/0", "give `/eventTypes` as a whole"),
+        ("/encryptedHeaders/x", "give `/encryptedHeaders` as a whole"),
+        ("/Name", "did you mean `/name`?"),
+        ("/discription", "did you mean `/description`?"),
+        ("name", "write `/name`"),
+        ("", "a patch takes "),
+        ("/", "a patch takes "),
+        ("/colour", "a patch takes "),
+    ] {
+        for op in ["add", "remove", "replace"] {
+            let patch = json!([{"op": op, "path": path, "value": "x"}]);
+            let problems = patched(&old, patch).unwrap_err();
+            assert_eq!(found(&problems), [("/0/path", "patch-path")], "{op} {path}");
+            let detail = problems.iter().next().unwrap().detail().replace('`', "");
+            assert!(detail.starts_with(&help.replace('`', "")), "{path}: {detail}");
+        }
+    }
+}
+
+#[test]
+fn patches_that_are_none() {
+    let old = webhook(&json!({}));
+    for (patch, pointer, code) in [
+        (json!({}), "", "patch-not-an-array"),
+        (json!(null), "", "patch-not-an-array"),
+        (json!([5]), "/0", "patch-invalid-operation"),
+        (json!([{"path": "/name"}]), "/0/op", "patch-invalid-operation"),
+        (json!([{"op": "remove"}]), "/0/path", "patch-invalid-operation"),
+        (json!([{"op": "remove", "path": 5}]), "/0/path", "patch-invalid-operation"),
+        (
+            json!([{"op": "test", "path": "/name", "value": "n"}]),
+            "/0/op",
+            "patch-unknown-operation",
+        ),
+        (
+            json!([{"op": "move", "path": "/name", "from": "/x"}]),
+            "/0/op",
+            "patch-unknown-operation",
+        ),
+        (json!([{"op": "ADD", "path": "/name", "value": ""}]), "/0/op", "patch-unknown-operation"),
+        (json!([{"op": "add", "path": "/name"}]), "/0/value", "patch-missing-value"),
+        (json!([{"op": "replace", "path": "/enabled"}]), "/0/value", "patch-missing-value"),
+        (json!([{"op": "remove", "path": "/secret"}]), "/0/path", "patch-absent"),
+        (json!([{"op": "replace", "path": "/headers", "value": {}}]), "/0/path", "patch-absent"),
+        (json!([{"op": "remove", "path": "/name"}]), "/name", "member-missing"),
+        (json!([{"op": "replace", "path": "/name", "value": null}]), "/name", "member-missing"),
+    ] {
+        assert_eq!(found(&patched(&old, patch.clone()).unwrap_err()), [(pointer, code)], "{patch}");
+    }
+    let doubled = Patch::read(br#"[{"op": "remove", "op": "add", "path": "/name"}]"#).unwrap();
+    let problems = old.patched(&doubled, &Rules::default(), stamp()).unwrap_err();
+    assert_eq!(found(&problems), [("/0/op", "patch-invalid-operation")]);
+}
+
+/// What is wrong with the operations and with what the others lead to, at once.
+#[test]
+fn all_problems_of_a_patch() {
+    let old = webhook(&json!({}));
+    let patch = json!([
+        {"op": "replace", "path": "/filter", "value": ""},
+        {"op": "replace", "path": "/name", "value": ""},
+        {"op": "add", "path": "/headers", "value": {"Host": "x"}},
+        {"op": "remove", "path": "/description"},
+    ]);
+    let problems = patched(&old, patch).unwrap_err();
+    assert_eq!(
+        found(&problems),
+        [
+            ("/0/path", "patch-path"),
+            ("/3/path", "patch-absent"),
+            ("/name", "member-too-short"),
+            ("/headers/Host", "header-reserved"),
+        ]
+    );
+    let worst = json!([{"op": "frob", "path": "/filter"}, {}]);
+    assert_eq!(
+        found(&patched(&old, worst).unwrap_err()),
+        [
+            ("/0/op", "patch-unknown-operation"),
+            ("/0/path", "patch-path"),
+            ("/1/op", "patch-invalid-operation"),
+            ("/1/path", "patch-invalid-operation"),
+        ]
+    );
+}
+
+/// A webhook read from a response has a secret and headers whose values are not known: they stay.
+#[test]
+fn what_is_withheld_stays() {
+    let rules = Rules::default();
+    let response = serde_json::to_value(webhook(&secret())).unwrap();
+    let read = Webhook::read(&response.into(), &rules).unwrap().webhook;
+    let name = json!([{"op": "replace", "path": "/name", "value": "m"}]);
+    let new = patched(&read, name).unwrap();
+    assert!(new.withholds() && new.secret().is_some() && new.encrypted_headers().len() == 1);
+    let both = json!([
+        {"op": "remove", "path": "/secret"}, {"op": "remove", "path": "/encryptedHeaders"}
+    ]);
+    let new = patched(&read, both).unwrap();
+    assert!(!new.withholds() && new.secret().is_none() && new.encrypted_headers().is_empty());
+    let url = json!([{"op": "replace", "path": "/url", "value": "https://a.b/"}]);
+    let problems = patched(&read, url).unwrap_err();
+    assert_eq!(found(&problems), [("/encryptedHeaders", "headers-needed-anew")]);
+    let names = json!([{"op": "replace", "path": "/encryptedHeaders", "value": ["x-b"]}]);
+    let problems = patched(&read, names).unwrap_err();
+    assert_eq!(found(&problems), [("/encryptedHeaders", "header-without-value")]);
+    // A header that moves into the open must leave the hidden ones.
+    let open = json!([{"op": "replace", "path": "/headers", "value": {"X-B": "2"}}]);
+    let problems = patched(&read, open).unwrap_err();
+    assert_eq!(found(&problems), [("/encryptedHeaders/x-b", "header-doubled")]);
+}
+
+/// Members in place of operations are refused, with the operations that set them as a suggestion.
+#[test]
+fn suggests_the_operations_of_a_merge_patch() {
+    let old = webhook(&json!({"description": "d", "filter": r#"id eq "a""#}));
+    for (merge, operations) in [
+        (json!({"enabled": false}), json!([{"op": "replace", "path": "/enabled", "value": false}])),
+        (
+            json!({"name": "m", "headers": {"x-a": "1"}}),
+            json!([
+                {"op": "add", "path": "/headers", "value": {"x-a": "1"}},
+                {"op": "replace", "path": "/name", "value": "m"},
+            ]),
+        ),
+        (json!({"description": null}), json!([{"op": "remove", "path": "/description"}])),
+        (
+            json!({"description": "\u{202e}\u{7f}"}),
+            json!([{"op": "replace", "path": "/description", "value": "\u{202e}\u{7f}"}]),
+        ),
+        (
+            json!({"eventTypes": ["com.qlik.v1.app.created"]}),
+            json!([
+                {"op": "replace", "path": "/eventTypes", "value": ["com.qlik.v1.app.created"]}
+            ]),
+        ),
+        (
+            json!({"op": "replace", "path": "/enabled", "value": false}),
+            json!([{"op": "replace", "path": "/enabled", "value": false}]),
+        ),
+        (
+            json!({"description": "d".repeat(1000)}),
+            json!([{"op": "replace", "path": "/description", "value": "d".repeat(1000)}]),
+        ),
+    ] {
+        let problems = patched(&old, merge.clone()).unwrap_err();
+        assert_eq!(found(&problems), [("", "patch-not-an-array")], "{merge}");
+        let problem = problems.iter().next().unwrap();
+        let suggestion = problem.suggestion().unwrap();
+        assert_eq!(serde_json::from_str::<Value>(suggestion).unwrap(), operations, "{merge}");
+        assert!(patched(&old, operations).is_ok(), "{merge}");
+        let shown = suggestion.len() <= 300;
+        assert_eq!(problem.detail() == format!("send `{suggestion}`"), shown, "{merge}");
+        assert!(!problem.detail().chars().any(hooksieve::syntax::misleads));
+        let body = serde_json::to_value(problems.body(None)).unwrap();
+        assert_eq!(body["errors"][0]["suggestion"], suggestion);
+    }
+    let items = json!([{"enabled": false}, {"name": "m"}]);
+    let problems = patched(&old, items).unwrap_err();
+    assert_eq!(found(&problems), [("/0", "patch-invalid-operation")]);
+    let suggestion = problems.iter().next().unwrap().suggestion().unwrap();
+    let both = patched(&old, serde_json::from_str(suggestion).unwrap()).unwrap();
+    assert_eq!((both.is_enabled(), both.name()), (false, "m"));
+}
+
+#[test]
+fn suggests_no_operations_that_are_refused_or_secret() {
+    let old = webhook(&json!({"filter": r#"data.status eq "ok""#}));
+    for (merge, help) in [
+        (json!({}), "send an array, such as"),
+        (json!({"enabled": "no"}), "send an array with an operation for each of `/enabled`"),
+        (json!({"name": null}), "send an array with an operation for each of `/name`"),
+        // It would make the filter wrong.
+        (json!({"eventTypes": []}), "send an array with an operation for each of `/eventTypes`"),
+        (
+            json!({"enabled": false, "level": "user"}),
+            "send an array of operations; `level` cannot be patched: replace the whole webhook",
+        ),
+        (
+            json!({"id": "w2"}),
+            "send an array of operations; `id` cannot be patched: the server sets it",
+        ),
+        (
+            json!({"enabeld": false}),
+            "send an array of operations; `enabeld` cannot be patched: did you mean `/enabled`?",
+        ),
+        (json!({"op": "replace", "path": "/level", "value": "user"}), "put the operation into"),
+        (json!("enabled"), "send an array, such as"),
+    ] {
+        let problems = patched(&old, merge.clone()).unwrap_err();
+        assert_eq!(found(&problems), [("", "patch-not-an-array")], "{merge}");
+        let problem = problems.iter().next().unwrap();
+        assert!(problem.detail().starts_with(help), "{merge}: {}", problem.detail());
+        assert_eq!(problem.suggestion(), None, "{merge}");
+    }
+    let hidden = "hidden-0123456789-abcdefghijklmnopq";
+    for merge in [
+        json!({"secret": hidden}),
+        json!({"name": "m", "secret": hidden}),
+        json!({"encryptedHeaders": {"x-a": hidden}}),
+        json!({"op": "add", "path": "/secret", "value": hidden}),
+        json!([{"secret": hidden}]),
+    ] {
+        let problems = patched(&old, merge.clone()).unwrap_err();
+        let problem = problems.iter().next().unwrap();
+        assert_eq!(problem.suggestion(), None, "{merge}");
+        let text = format!("{problems:?} {}", serde_json::to_string(&problems.body(None)).unwrap());
+        assert!(!text.contains("hidden"), "{text}");
+    }
+}

@@ -1,0 +1,10 @@
+//! The program, tested from outside by what it reads and writes.
+
+mod diff;
+mod edges;
+mod guide;
+mod output;
+mod requests;
+mod threads;
+mod verbs;
+mod webhooks;

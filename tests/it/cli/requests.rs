@@ -1,0 +1,201 @@
+//! `hooksieve requests`, as its users see it.
+use crate::program;
+
+use hooksieve::delivery::verify;
+use program::{Temporary, WEBHOOKS, run, shown};
+use serde_json::{Value, json};
+
+const STORED: &str = "tests/data/stored-webhook.json";
+const DELETED: &str = "tests/data/events/com.qlik.v1.app.deleted.legacy01.json";
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+#[test]
+fn formats() {
+    for format in ["text", "json", "curl"] {
+        let arguments = ["requests", "--webhooks", STORED, "--format", format, DELETED];
+        insta::assert_snapshot!(format!("requests_{format}"), shown(&arguments, ""));
+    }
+    let arguments =
+        ["requests", "--webhooks", STORED, "--show-encrypted", "--format", "curl", DELETED];
+    insta::assert_snapshot!("requests_curl_whole", shown(&arguments, ""));
+}
+
+/// A webhook and an event with all that a shell or a terminal could take for something else.
+fn awkward() -> (Temporary, Temporary) {
+    let webhook = json!({
+        "id": "w'1\u{202e}", "name": "n", "url": "https://hooks.example.com/a?b={1}&c=[2]$HOME`",
+        "enabled": true, "eventTypes": ["com.qlik.v1.app.created"], "secret": SECRET,
+        "headers": {"X-Quote": "it's \"$HOME\" `ls` \\", "X-None": ""},
+        "encryptedHeaders": {"Authorization": "s3cr3t"},
+    });
+    let event = "{\"type\":\"com.qlik.v1.app.created\",\"tenantid\":\"t\",\n\"data\":\"it's '$HOME' `ls` \\\\ \\n \u{202e}\u{7f}é\"}\n";
+    (Temporary::new("webhook.json", &webhook.to_string()), Temporary::new("event.json", event))
+}
+
+/// The body is the exact text that is signed.
+#[test]
+fn json_is_exact() {
+    let (webhook, event) = awkward();
+    let bytes = std::fs::read(event.path()).unwrap();
+    let output =
+        run(&["requests", "--webhooks", webhook.path(), "--format", "json", event.path()], b"");
+    let line: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(line["webhook"], "w'1\u{202e}");
+    assert_eq!(line["method"], "POST");
+    assert_eq!(line["body"].as_str().unwrap().as_bytes(), bytes);
+    let headers = line["headers"].as_array().unwrap();
+    let header = |name: &str| headers.iter().find(|pair| pair[0] == name).unwrap()[1].as_str();
+    assert_eq!(header("Authorization"), Some("**OMITTED**"));
+    assert_eq!(header("X-None"), Some(""));
+    verify(SECRET, &bytes, header("Qlik-Signature").unwrap()).unwrap();
+    let shown = shown(
+        &["requests", "--webhooks", webhook.path(), "--show-encrypted", "--format", "json", "-"],
+        std::str::from_utf8(&bytes).unwrap(),
+    );
+    assert!(shown.contains(r#"["Authorization","s3cr3t"]"#), "{shown}");
+}
+
+/// What a shell gives to curl is what the request is made of.
+#[test]
+#[cfg(unix)]
+fn curl_is_quoted() {
+    let (webhook, event) = awkward();
+    let arguments = [
+        "requests",
+        "--webhooks",
+        webhook.path(),
+        "--show-encrypted",
+        "--format",
+        "curl",
+        event.path(),
+    ];
+    let command = run(&arguments, b"").stdout;
+    let script = format!(
+        "curl() {{ for word in \"$@\"; do printf '%s\\0' \"$word\"; done; }}\n{}",
+        String::from_utf8(command).unwrap()
+    );
+    let output = std::process::Command::new("sh").arg("-c").arg(script).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let words: Vec<&str> = text.trim_end_matches('\0').split('\0').collect();
+    assert_eq!(
+        words[..4],
+        ["--globoff", "--request", "POST", "https://hooks.example.com/a?b={1}&c=[2]$HOME`"]
+    );
+    let headers: Vec<&str> = words[4..words.len() - 2].chunks(2).map(|pair| pair[1]).collect();
+    assert_eq!(
+        words[4..words.len() - 2].iter().step_by(2).filter(|w| **w != "--header").count(),
+        0
+    );
+    assert!(headers.contains(&"X-None;") && headers.contains(&"Authorization: s3cr3t"));
+    assert!(headers.contains(&"X-Quote: it's \"$HOME\" `ls` \\"));
+    assert_eq!(words[words.len() - 2], "--data-binary");
+    assert_eq!(words[words.len() - 1].as_bytes(), std::fs::read(event.path()).unwrap());
+}
+
+/// A word of a command has a limit; what is longer goes through a pipe.
+#[test]
+#[cfg(unix)]
+fn curl_of_a_long_body() {
+    let (webhook, _) = awkward();
+    let body = format!(
+        r#"{{"type":"com.qlik.v1.app.created","tenantid":"t","data":"it's {}"}}"#,
+        "x".repeat(300_000)
+    );
+    let event = Temporary::new("long.json", &body);
+    let arguments = ["requests", "--webhooks", webhook.path(), "--format", "curl", event.path()];
+    let command = String::from_utf8(run(&arguments, b"").stdout).unwrap();
+    let script = Temporary::new("long.sh", &format!("curl() {{ cat; }}\n{command}"));
+    let output = std::process::Command::new("sh").arg(script.path()).output().unwrap();
+    assert!(output.stdout == body.as_bytes(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn text_does_not_mislead() {
+    let (webhook, event) = awkward();
+    let shown = shown(&["requests", "--webhooks", webhook.path(), event.path()], "");
+    assert!(!shown.contains(['\u{202e}', '\u{7f}']), "{shown}");
+    assert!(shown.contains("\\u202e\\u007fé"), "{shown}");
+}
+
+#[test]
+fn who_gets_one() {
+    // As `match` says of the same event.
+    let event = program::sample(2);
+    let webhooks = |access| -> Vec<String> {
+        let arguments =
+            ["requests", "--webhooks", WEBHOOKS, "--access", access, "--format", "json", "-"];
+        let output = run(&arguments, event.as_bytes());
+        assert_eq!(output.status.code(), Some(0));
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let id = |line: &str| -> String {
+            let line: Value = serde_json::from_str(line).unwrap();
+            line["webhook"].as_str().unwrap().to_owned()
+        };
+        lines.lines().map(id).collect()
+    };
+    let matched = |access| -> Vec<String> {
+        let arguments =
+            ["match", "--webhooks", WEBHOOKS, "--access", access, "--format", "json", "-"];
+        let answer: Value =
+            serde_json::from_slice(&run(&arguments, event.as_bytes()).stdout).unwrap();
+        let ids = answer["webhooks"].as_array().unwrap();
+        ids.iter().map(|id| id.as_str().unwrap().to_owned()).collect()
+    };
+    for access in ["owner", "all"] {
+        assert_eq!(webhooks(access), matched(access), "{access}");
+        assert!(webhooks(access).len() > 3);
+    }
+    let nobody = shown(&["requests", "--webhooks", WEBHOOKS, "-"], &program::sample(7));
+    let said = "no requests: no webhook matches this event; `hooksieve explain` shows why\n";
+    assert_eq!(nobody, format!("exit 0\n--- stdout\n{said}--- stderr\n"));
+}
+
+#[test]
+fn what_is_wrong() {
+    for (event, message) in [
+        ("{\n\"type\": tru}", "<stdin>:2: error[event-syntax]: expected `true` at byte 10; "),
+        (
+            "{}\n{}",
+            "<stdin>:2: error[event-syntax]: more than one event: the second one begins at byte 3; ",
+        ),
+        ("{}", "<stdin>:1: error[event-missing-type]: event has no type; "),
+    ] {
+        let shown = shown(&["requests", "--webhooks", STORED, "-"], event);
+        assert!(
+            shown.starts_with(&format!("exit 1\n--- stdout\n--- stderr\n{message}")),
+            "{shown}"
+        );
+    }
+    let secret = format!("\"secret\": \"{SECRET}\"");
+    let stored = std::fs::read_to_string(STORED).unwrap();
+    let withheld = stored.replace(&secret, "\"secretKeyAdded\": true");
+    let withheld = Temporary::new("withheld.json", &withheld);
+    let shown = shown(&["requests", "--webhooks", withheld.path(), DELETED], "");
+    assert!(shown.contains("webhook `wh-deleted`: warning[secrets-withheld]: "), "{shown}");
+    assert!(!shown.contains("Qlik-Signature"), "{shown}");
+}
+
+/// What must not be sent says so in every format.
+#[test]
+fn withheld_secrets_are_marked() {
+    let (webhook, event) = awkward();
+    let text = std::fs::read_to_string(webhook.path()).unwrap();
+    let mut answer: Value = serde_json::from_str(&text).unwrap();
+    let whole = text.clone();
+    answer.as_object_mut().unwrap().remove("secret");
+    answer["secretKeyAdded"] = json!(true);
+    answer["encryptedHeaders"] = json!(["Authorization"]);
+    let answer = Temporary::new("answer.json", &answer.to_string());
+    let stored = Temporary::new("stored.json", &whole);
+    for (format, mark) in
+        [("json", "\"withholds\":true"), ("curl", "# not to be sent"), ("text", "# not to be sent")]
+    {
+        let of = |webhook: &Temporary| {
+            let path = webhook.path();
+            let arguments = ["requests", "--webhooks", path, "--format", format, event.path()];
+            String::from_utf8(run(&arguments, b"").stdout).unwrap()
+        };
+        assert!(of(&answer).contains(mark), "{format}");
+        assert!(!of(&stored).contains(mark), "{format}");
+    }
+}

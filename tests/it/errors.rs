@@ -1,0 +1,150 @@
+//! Each error beyond those of filters and webhooks, provoked: its stable word, what it says, and what
+//! to do.
+use hooksieve::delivery::{Delivery, Sender};
+use hooksieve::event::{Error, ErrorKind};
+use hooksieve::filter::Profile;
+use hooksieve::matcher::{Access, InsertError};
+use hooksieve::registry::{Limits, NotLoaded, PutError, Registry, UpdateError};
+use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
+use serde_json::json;
+use std::fmt::Display;
+
+fn line(code: &str, error: impl Display, help: &str) -> String {
+    format!("{code}\n    {error}\n    {help}\n")
+}
+
+fn made(rules: &Rules, id: &str, user: &str, filter: &str) -> Webhook {
+    let draft = json!({"name": "n", "url": "https://hooks.example.com/", "filter": filter});
+    Webhook::create(&draft.into(), rules, Creation::new(id, user, std::time::UNIX_EPOCH.into()))
+        .unwrap()
+        .webhook
+}
+
+/// Bytes that are no event, the kind of each, where it is found, and whether they are no JSON at all.
+#[test]
+fn events() {
+    let deep = format!(r#"{{"type":"x","tenantid":"t","data":{}"#, "[".repeat(200));
+    let cases: [(&[u8], ErrorKind, usize, bool); 14] = [
+        (br#"{"type":"x""#, ErrorKind::Syntax, 11, true),
+        (br#"{"type":"x",}"#, ErrorKind::Syntax, 12, true),
+        (br#"{"type":[}"#, ErrorKind::Syntax, 9, true),
+        (br#"{"type":{]"#, ErrorKind::Syntax, 9, true),
+        (br#"{"type":["#, ErrorKind::Syntax, 9, true),
+        (br#"{"type":{"#, ErrorKind::Syntax, 9, true),
+        ("\u{feff}{}".as_bytes(), ErrorKind::Syntax, 0, true),
+        (b"{\"type\":\"\xff\"}", ErrorKind::Utf8, 9, true),
+        (deep.as_bytes(), ErrorKind::TooDeep, 160, true),
+        (br#"{"type":"x","n":-1e999}"#, ErrorKind::Number, 16, true),
+        (br#"["type"]"#, ErrorKind::NotAnObject, 0, false),
+        (br#"{"tenantid":"t","type":"x","type":"y"}"#, ErrorKind::DuplicateKey, 27, false),
+        (br#"{"tenantid":"t"}"#, ErrorKind::MissingType, 16, false),
+        (br#"{"type":"x","tenantid":""}"#, ErrorKind::MissingTenant, 26, false),
+    ];
+    let registry = Registry::new(&Rules::default());
+    let mut reader = registry.reader();
+    let mut told = String::new();
+    for (bytes, kind, offset, malformed) in cases {
+        let error: Error = Profile::webhook().read_event(bytes).unwrap_err();
+        let text = String::from_utf8_lossy(bytes);
+        assert_eq!((error.kind(), error.offset()), (kind, offset), "{text}");
+        assert_eq!((error.code(), error.kind().is_malformed()), (kind.code(), malformed), "{text}");
+        told += &line(error.code(), &error, error.help());
+        // A reader says the same of them.
+        let of_reader = reader.deliveries(&Sender::default(), bytes.to_vec(), Access::Everyone);
+        let of_reader = of_reader.unwrap_err();
+        assert_eq!((of_reader.code(), of_reader.help()), (error.code(), error.help()));
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn matchers() {
+    let told = |error: &InsertError| line(error.code(), error, error.help());
+    insta::assert_snapshot!(InsertError::ALL.iter().map(told).collect::<String>());
+}
+
+#[test]
+fn registries() {
+    let rules = Rules::default();
+    let put = |error: &PutError| line(error.code(), error, error.help());
+    let mut told = line(NotLoaded.code(), NotLoaded, NotLoaded.help());
+
+    let limits = Limits::default().per_user(1).webhooks(3).filter_bytes(20).terms(2);
+    let registry = Registry::with_limits(&rules, limits);
+    assert_eq!(
+        registry.put("t", made(&rules, "w", "u", ""), None).unwrap_err().code(),
+        NotLoaded.code()
+    );
+    let event = br#"{"type":"x","tenantid":"t"}"#.to_vec();
+    let mut reader = registry.reader();
+    let unknown = reader.deliveries(&Sender::default(), event, Access::Everyone).unwrap_err();
+    assert_eq!((unknown.code(), unknown.help()), (NotLoaded.code(), NotLoaded.help()));
+    registry.load("t", [made(&rules, "w1", "u1", "")], None).unwrap();
+    let foreign = json!({"id": "w", "tenantId": "other", "name": "n", "url": "https://a.example/"});
+    let foreign = Webhook::read(&Draft::from(foreign), &rules).unwrap().webhook;
+    let long = format!(r#"id eq "{}""#, "x".repeat(20));
+    let eq_only = rules.profile().with_operators([hooksieve::filter::Operator::Eq]);
+    let eq_only = Rules::new(eq_only, rules.catalogue().clone());
+    for webhook in [
+        foreign.clone(),
+        made(&rules, "w2", "u1", ""),
+        made(&rules, "w2", "u2", &long),
+        made(&rules, &"i".repeat(Registry::MAX_BYTES + 1), "u2", ""),
+        made(&eq_only, "w2", "u2", r#"id eq "a""#),
+    ] {
+        told += &put(&registry.put("t", webhook, None).unwrap_err());
+    }
+    let few = Registry::with_limits(&rules, Limits::default().webhooks(1).terms(1));
+    few.load("t", [made(&rules, "w1", "u1", "")], None).unwrap();
+    told += &put(&few.put("t", made(&rules, "w2", "u2", ""), None).unwrap_err());
+    let two = made(&rules, "w1", "u1", r#"id eq "a" or id eq "b""#);
+    told += &put(&few.put("t", two, None).unwrap_err());
+
+    let error = registry.load("t2", [foreign], None).unwrap_err();
+    assert_eq!(error.help(), error.error().help());
+    told += &line(error.code(), &error, error.help());
+
+    let mut update = |id: &str, change: fn(&Webhook) -> Result<Webhook, String>| {
+        let error = registry.update("t", id, None, change).unwrap_err();
+        told += &line(error.code().unwrap_or("-"), &error, error.help().unwrap_or("-"));
+        matches!(error, UpdateError::Refused(_))
+    };
+    assert!(!update("nobody", |webhook| Ok(webhook.clone())));
+    assert!(!update("w1", |_| Ok(made(&Rules::default(), "w9", "u1", ""))));
+    assert!(!update("w1", |_| Ok(made(
+        &Rules::default(),
+        "w1",
+        "u1",
+        r#"id eq "aaaaaaaaaaaaaaa""#
+    ))));
+    assert!(update("w1", |_| Err("the change does not like it".to_owned())));
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn snapshots_and_records() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    registry.load("t", [made(&rules, "w1", "u1", r#"id eq "a""#)], None).unwrap();
+    let mut written = Vec::new();
+    registry.write_snapshot(&mut written).unwrap();
+    let text = String::from_utf8(written).unwrap();
+    let endless = format!("{}{}", text.split_inclusive('\n').next().unwrap(), "x".repeat(1 << 24));
+    let ne_only = rules.profile().with_operators([hooksieve::filter::Operator::Ne]);
+    let ne_only = Registry::new(&Rules::new(ne_only, rules.catalogue().clone()));
+    let mut told = String::new();
+    for (registry, text) in [
+        (&registry, String::new()),
+        (&registry, text.replacen("\"version\":1", "\"version\":2", 1)),
+        (&registry, text.replacen("\"a\\\"", "\"b\\\"", 1)),
+        (&registry, text[..text.len() - 1].to_owned()),
+        (&registry, endless),
+        (&ne_only, text.clone()),
+    ] {
+        let error = registry.read_snapshot(text.as_bytes()).unwrap_err();
+        told += &line(error.code(), &error, error.help());
+    }
+    let error = Delivery::read(b"{}").unwrap_err();
+    told += &line(error.code(), &error, error.help());
+    insta::assert_snapshot!(told);
+}

@@ -1,0 +1,196 @@
+//! What messages about webhooks say: what is wrong, how to mend it, and nothing that is secret.
+use hooksieve::webhook::{
+    Catalogue, Creation, Draft, ErrorBody, Patch, Problem, Problems, Rules, Stamp, Webhook,
+};
+use serde_json::{Value, json};
+use std::time::UNIX_EPOCH;
+
+const CREATED: &str = "com.qlik.v1.app.created";
+const DELETED: &str = "com.qlik.v1.app.deleted";
+const RELOADED: &str = "com.qlik.v1.app.reload.finished";
+
+fn draft(members: &Value) -> Draft {
+    let mut draft = json!({
+        "name": "n", "url": "https://hooks.example.com/", "eventTypes": [CREATED]
+    });
+    for (name, value) in members.as_object().unwrap() {
+        draft[name] = value.clone();
+    }
+    draft.into()
+}
+
+fn create(members: &Value) -> Result<Webhook, Problems> {
+    let creation = Creation::new("w1", "creator", UNIX_EPOCH.into());
+    Webhook::create(&draft(members), &Rules::default(), creation).map(|checked| checked.webhook)
+}
+
+fn told(problems: &Problems) -> Vec<(&str, &str)> {
+    problems.iter().map(|problem| (problem.title(), problem.detail())).collect()
+}
+
+#[test]
+fn one_mistake_each() {
+    let name_help = "use letters, digits and any of !#$%&'*+-.^_`|~";
+    let hidden = "a name in `encryptedHeaders` is no name of a header";
+    for (members, title, detail) in [
+        (json!({"name": ""}), "`name` is empty", "give it 1 to 512 characters"),
+        (json!({"secret": ""}), "`secret` is empty", "give it 32 to 64 characters"),
+        (json!({"secret": "ü"}), "`secret` has 1 character", "give it 32 to 64 characters"),
+        (json!({"secret": "üü"}), "`secret` has 2 characters", "give it 32 to 64 characters"),
+        (
+            json!({"description": "d".repeat(1025)}),
+            "`description` has 1025 characters",
+            "give it at most 1024 characters",
+        ),
+        (
+            json!({"level": "user", "ownerId": ""}),
+            "`ownerId` is empty",
+            "give it a value, or remove it",
+        ),
+        (json!({"headers": {"": "x"}}), "a header has an empty name", name_help),
+        (json!({"headers": {"x a": "x"}}), "`x a` is no name of a header", name_help),
+        (json!({"encryptedHeaders": {"": "x"}}), "a header has an empty name", name_help),
+        // It may be the value, as in the next one.
+        (json!({"encryptedHeaders": {"x a": "x"}}), hidden, name_help),
+        (
+            json!({"encryptedHeaders": {"Authorization: x": ""}}),
+            hidden,
+            "give name and value apart: `{\"name\": \"value\"}`",
+        ),
+        (
+            json!({"headers": {"X-A": "1", "x-a": "2"}}),
+            "header `x-a` stands twice",
+            "remove one; `X-A` is the same name, letter case aside",
+        ),
+        (
+            json!({"headers": {"X-A": "1"}, "encryptedHeaders": {"x-a": "2"}}),
+            "header `x-a` stands in `headers`, too",
+            "remove one; `X-A` is the same name, letter case aside",
+        ),
+    ] {
+        assert_eq!(told(&create(&members).unwrap_err()), [(title, detail)], "{members}");
+    }
+}
+
+/// A patch cannot change the level or the filter, so it is not told to.
+#[test]
+fn a_patch_is_told_what_a_patch_can_do() {
+    let rules = Rules::default();
+    let title = "event type `com.qlik.v1.app.deleted` does not support level `user`";
+    let level = json!({"level": "user", "eventTypes": [DELETED]});
+    let by_draft = [(title, "remove it, or set `level` to `tenant`")];
+    assert_eq!(told(&create(&level).unwrap_err()), by_draft);
+    let old = create(&json!({"level": "user"})).unwrap();
+    assert_eq!(
+        told(&old.replaced(&draft(&level), &rules, Stamp::default()).unwrap_err()),
+        by_draft
+    );
+
+    let types = |types: Value| -> Patch {
+        json!([{"op": "replace", "path": "/eventTypes", "value": types}]).into()
+    };
+    let problems = old.patched(&types(json!([DELETED])), &rules, Stamp::default()).unwrap_err();
+    let help = "remove it; a patch cannot change the level, and `tenant` is what it supports";
+    assert_eq!(told(&problems), [(title, help)]);
+
+    let filter = json!({"filter": r#"data.status eq "ok""#, "eventTypes": [CREATED]});
+    let problems = create(&filter).unwrap_err();
+    let by_draft = told(&problems)[0].1;
+    assert!(!by_draft.contains("patch"), "{by_draft}");
+    let filter = json!({"filter": r#"data.status eq "ok""#, "eventTypes": [RELOADED]});
+    let old = create(&filter).unwrap();
+    let problems = old.patched(&types(json!([CREATED])), &rules, Stamp::default()).unwrap_err();
+    let by_patch = told(&problems)[0].1;
+    let more = "; a patch cannot change the filter, replace the webhook to do so";
+    assert_eq!(by_patch.strip_suffix(more), Some(by_draft));
+}
+
+#[test]
+fn an_event_type_of_no_level() {
+    let catalogue = Catalogue::read(br#"{"data": [{"name": "a", "levels": []}]}"#).unwrap();
+    assert_eq!(catalogue.types()[0].levels(), []);
+    let rules = Rules::new(hooksieve::filter::Profile::webhook(), catalogue);
+    let errors = rules.check(&draft(&json!({"eventTypes": ["a"]}))).into_result().unwrap_err();
+    let title = "event type `a` does not support level `tenant`";
+    assert_eq!(told(&errors), [(title, "remove it; it supports no level")]);
+}
+
+/// What a path has behind a member may be secret.
+#[test]
+fn paths_that_cannot_be_patched() {
+    let webhook = create(&json!({})).unwrap();
+    for (path, title) in [
+        ("/filter", "`/filter` cannot be patched"),
+        ("filter", "`filter` cannot be patched"),
+        ("/headers/x-a", "`/headers/…` cannot be patched"),
+        ("headers/x-a", "`headers/…` cannot be patched"),
+        ("/headers/", "`/headers/…` cannot be patched"),
+        ("/encryptedHeaders/x-a/hidden", "`/encryptedHeaders/…` cannot be patched"),
+        ("//hidden", "`//…` cannot be patched"),
+        ("/", "`/` cannot be patched"),
+        ("", "`` cannot be patched"),
+    ] {
+        let patch = json!([{"op": "add", "path": path, "value": "x"}]);
+        let problems = webhook.patched(&patch.into(), &Rules::default(), Stamp::default());
+        assert_eq!(problems.unwrap_err().iter().next().unwrap().title(), title, "{path}");
+    }
+}
+
+/// What a draft says beyond a webhook's members is passed over, and takes no help from others.
+#[test]
+fn unknown_members_leave_help_for_event_types() {
+    let mut members = json!({"eventTypes": ["com.qlik.v1.app.craeted"]});
+    for n in 0..20 {
+        members[format!("nmae{n}")] = json!("x");
+    }
+    let help = format!("did you mean `{CREATED}`?");
+    let problems = create(&members).unwrap_err();
+    assert_eq!(problems.iter().map(Problem::detail).collect::<Vec<_>>(), [help]);
+}
+
+/// `detail` says where, and of a filter also in which bytes; what is wrong as a whole is nowhere.
+#[test]
+fn bodies_of_errors() {
+    let body = |problems: &Problems| serde_json::to_value(problems.body(None)).unwrap();
+    let filter = create(&json!({"filter": "id eq x", "secret": "short"})).unwrap_err();
+    let errors = &body(&filter)["errors"];
+    let at = |at: usize| errors[at]["detail"].as_str().unwrap();
+    assert!(at(0).ends_with(" (at /filter, bytes 6 to 7)"), "{}", at(0));
+    assert_eq!(at(1), "give it 32 to 64 characters (at /secret)");
+    let whole = Rules::default().check(&json!([]).into()).into_result().unwrap_err();
+    assert_eq!(
+        body(&whole),
+        json!({"errors": [{
+            "code": "webhook-not-an-object",
+            "title": "expected a webhook, a JSON object, found an array",
+            "detail": "send a JSON object",
+        }]})
+    );
+    let own = ErrorBody::new("not-found", "no such webhook", "list them").with_trace_id("t-1");
+    assert_eq!(
+        serde_json::to_value(own).unwrap(),
+        json!({
+            "errors": [{"code": "not-found", "title": "no such webhook", "detail": "list them"}],
+            "traceId": "t-1",
+        })
+    );
+}
+
+#[test]
+fn debug_shows_no_values() {
+    let members = json!({
+        "secret": "hidden-0123456789-abcdefghijklmnopq", "encryptedHeaders": {"x-a": "hidden"},
+    });
+    let draft = draft(&members);
+    for name in ["name", "url", "eventTypes", "secret", "encryptedHeaders"] {
+        assert!(format!("{draft:?}").contains(&format!("{name:?}")), "{draft:?}");
+    }
+    assert!(!format!("{draft:?}").contains("hidden"));
+    assert_eq!(format!("{:?}", Draft::from(json!("hidden"))), "Draft a string");
+    let patch = Patch::from(json!([{"op": "add", "path": "/secret", "value": "hidden"}]));
+    assert_eq!(format!("{patch:?}"), "Patch(1 operations)");
+    assert_eq!(format!("{:?}", Patch::from(json!("hidden"))), "Patch(a string)");
+    let webhook = create(&members).unwrap();
+    assert_eq!(format!("{:?}", webhook.secret().unwrap()), "Secret(..)");
+    assert!(!format!("{webhook:?}").contains("hidden"));
+}

@@ -1,0 +1,1064 @@
+//! The registry against a plain twin, between threads, and through snapshots.
+use crate::laws;
+
+use hooksieve::delivery::Sender;
+use hooksieve::event::{Event, TenantId};
+use hooksieve::matcher::{Access, Subscription, Verdict};
+use hooksieve::registry::{
+    Comparison, Effect, Limits, NotLoaded, OtherProfile, PutErrorKind, Reader, Registry,
+    SnapshotErrorKind, Trial, UpdateError, subscription,
+};
+use hooksieve::webhook::{Catalogue, Creation, Draft, Rules, Webhook};
+use laws::history::{self, Choices};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+const TYPE: &str = "com.qlik.v1.app.created";
+
+fn webhook(rules: &Rules, id: &str, filter: &str) -> Webhook {
+    by(rules, id, filter, "u1")
+}
+
+fn by(rules: &Rules, id: &str, filter: &str, user: &str) -> Webhook {
+    let draft = json!({
+        "name": id, "url": "https://hooks.example.com/", "enabled": true,
+        "eventTypes": [TYPE], "filter": filter,
+    });
+    let creation = Creation::new(id, user, std::time::UNIX_EPOCH.into());
+    Webhook::create(&draft.into(), rules, creation).unwrap().webhook
+}
+
+fn event<'p>(rules: &'p Rules, tenant: &'p str, id: &'p str) -> Event<'p> {
+    Event::new(rules.profile().layout(), tenant, TYPE).with_attribute("id", id).unwrap()
+}
+
+fn hits(reader: &mut Reader, event: &Event<'_>) -> Result<Vec<String>, NotLoaded> {
+    let answer = reader.matches(event, Access::Owner)?;
+    let ids: Vec<String> = answer.webhooks().map(|webhook| webhook.id().to_string()).collect();
+    assert_eq!((answer.len(), answer.is_empty()), (ids.len(), ids.is_empty()));
+    Ok(ids)
+}
+
+#[test]
+fn changes_are_seen_and_tenants_come_and_go() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let mut reader = registry.reader();
+    let a = event(&rules, "t1", "a");
+    assert_eq!(hits(&mut reader, &a), Err(NotLoaded));
+    assert_eq!(registry.put("t1", webhook(&rules, "w", ""), None).unwrap_err(), NotLoaded.into());
+    assert_eq!(registry.remove("t1", "w", None), Err(NotLoaded.into()));
+
+    let all = [webhook(&rules, "w1", r#"id eq "a""#), webhook(&rules, "w2", r#"id ne "a""#)];
+    assert_eq!(registry.load("t1", all, None).unwrap().revision, 0);
+    assert_eq!(hits(&mut reader, &a).unwrap(), ["w1"]);
+    let change = registry.put("t1", webhook(&rules, "w2", ""), None).unwrap();
+    assert_eq!((change.revision, change.applied), (1, true));
+    assert_eq!(change.before.unwrap().filter_text(), Some(r#"id ne "a""#));
+    let mut ids = hits(&mut reader, &a).unwrap();
+    ids.sort_unstable();
+    assert_eq!(ids, ["w1", "w2"]);
+    assert_eq!(registry.get("t1", "w1").unwrap().name(), "w1");
+    let change = registry.remove("t1", "w1", None).unwrap();
+    assert_eq!(change.before.unwrap().id().as_str(), "w1");
+    assert_eq!(registry.get("t1", "w1"), None);
+    assert_eq!(hits(&mut reader, &a).unwrap(), ["w2"]);
+    let change = registry.remove("t1", "w1", None).unwrap();
+    assert_eq!((change.revision, change.applied, change.before), (3, true, None));
+
+    registry.load("t2", [webhook(&rules, "other", "")], None).unwrap();
+    assert_eq!(hits(&mut reader, &a).unwrap(), ["w2"], "tenants never meet");
+    let mut tenants = registry.tenants();
+    tenants.sort_unstable();
+    assert_eq!(tenants, ["t1".into(), "t2".into()]);
+    assert!(registry.evict("t1"));
+    assert!(!registry.evict("t1"));
+    assert_eq!(hits(&mut reader, &a), Err(NotLoaded));
+    assert_eq!(registry.stats("t1"), None);
+    assert_eq!(registry.webhooks("t2").unwrap().len(), 1);
+    assert_eq!(format!("{registry:?}"), "Registry { tenants: 1, webhooks: 1 }");
+    assert_eq!(format!("{reader:#?}"), "Reader { registry: Registry { tenants: 1, webhooks: 1 } }");
+}
+
+#[test]
+fn a_log_may_be_replayed() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    registry.load("t", [], Some(10)).unwrap();
+    let put = |id, revision| registry.put("t", webhook(&rules, id, ""), Some(revision)).unwrap();
+    let ids = || {
+        let mut ids: Vec<_> =
+            registry.webhooks("t").unwrap().iter().map(|w| w.id().to_string()).collect();
+        ids.sort_unstable();
+        ids
+    };
+    let old = put("old", 10);
+    assert_eq!((old.applied, old.revision), (false, 10));
+    assert!(put("w1", 12).applied && put("w2", 13).applied);
+    assert!(registry.remove("t", "w1", Some(20)).unwrap().applied);
+    // Again from the beginning: what was removed does not come back.
+    assert!(!put("w1", 12).applied && !put("w2", 13).applied);
+    assert!(!registry.remove("t", "w2", Some(20)).unwrap().applied);
+    assert_eq!(ids(), ["w2"]);
+    let unasked = std::iter::from_fn(|| panic!("nobody needs it"));
+    let stale = registry.load("t", unasked, Some(20)).unwrap();
+    assert_eq!((stale.applied, stale.revision), (false, 20));
+    assert!(registry.load("t", [webhook(&rules, "w3", "")], Some(21)).unwrap().applied);
+    assert_eq!(ids(), ["w3"]);
+    assert_eq!(registry.load("t", [], None).unwrap().revision, 22);
+}
+
+#[test]
+fn what_is_refused_changes_nothing() {
+    let rules = Rules::default();
+    let registry = Registry::with_limits(&rules, Limits::default().per_user(2));
+    registry.load("t", [], None).unwrap();
+    let put = |id, user| registry.put("t", by(&rules, id, "", user), None).map(|c| c.revision);
+    assert_eq!((put("a", "u1"), put("b", "u1"), put("c", "u2")), (Ok(1), Ok(2), Ok(3)));
+    let error = put("d", "u1").unwrap_err();
+    assert_eq!(error.to_string(), "user `u1` has as many webhooks as a user may have, 2");
+    assert_eq!(put("b", "u1"), Ok(4), "a replacement is not one more");
+    registry.remove("t", "a", None).unwrap();
+    assert_eq!(put("d", "u1"), Ok(6));
+
+    let document =
+        json!({"id": "x", "tenantId": "other", "name": "n", "url": "https://a.example/"});
+    let foreign = Webhook::read(&Draft::from(document), &rules).unwrap().webhook;
+    let refused = registry.put("t", foreign.clone(), None).unwrap_err();
+    assert_eq!(refused.kind(), PutErrorKind::OtherTenant);
+    let error = registry.load("t", [foreign.clone()], None).unwrap_err();
+    assert_eq!(error.to_string(), "webhook `x`: the webhook is tenant `other`'s");
+    assert_eq!((error.code(), error.error()), ("registry-other-tenant", &refused));
+    assert!(std::error::Error::source(&error).is_none(), "it is said already");
+    assert_eq!(registry.stats("t").unwrap().revision, 6);
+    registry.load("other", [foreign.clone()], None).unwrap();
+    assert!(registry.put("other", foreign, None).unwrap().applied, "where it belongs");
+    let profile = rules.profile().with_operators([hooksieve::filter::Operator::Eq]);
+    let strange = Registry::new(&Rules::new(profile, rules.catalogue().clone()));
+    strange.load("t", [], None).unwrap();
+    let error = strange.put("t", webhook(&rules, "w", r#"id eq "a""#), None).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.code()),
+        (PutErrorKind::OtherProfile, "registry-other-profile")
+    );
+    assert_eq!(strange.stats("t").unwrap().webhooks, 0);
+    // The copies are still in step.
+    for _ in 0..4 {
+        assert!(strange.remove("t", "w", None).unwrap().applied);
+    }
+}
+
+/// Each limit refuses what goes beyond it, and nothing that asks for no more than was there.
+#[test]
+fn a_tenant_has_limits() {
+    let rules = Rules::default();
+    let long = r#"id eq "a" or id eq "b""#;
+    let all = || [webhook(&rules, "w1", long), webhook(&rules, "w2", r#"id eq "a""#)];
+    for (limits, kind, message) in [
+        (
+            Limits::default().webhooks(2),
+            PutErrorKind::TooManyWebhooks,
+            "the tenant would have 3 webhooks, more than the 2 allowed",
+        ),
+        (
+            Limits::default().filter_bytes(31),
+            PutErrorKind::FiltersTooLong,
+            "the tenant's filters would have 32 bytes, more than the 31 allowed",
+        ),
+        (
+            Limits::default().terms(3),
+            PutErrorKind::TooManyTerms,
+            "the tenant's filters would have 4 terms, more than the 3 allowed",
+        ),
+    ] {
+        let registry = Registry::with_limits(&rules, limits.clone());
+        registry.load("t", all(), None).unwrap();
+        let third = if kind == PutErrorKind::FiltersTooLong { "" } else { r#"id eq "c""# };
+        let extra = match kind {
+            PutErrorKind::FiltersTooLong => webhook(&rules, "w2", r#"id eq "aa""#),
+            _ => webhook(&rules, "w3", third),
+        };
+        let error = registry.put("t", extra, None).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (kind, message));
+        assert!(!error.help().is_empty() && error.code().starts_with("registry-"));
+        assert!(registry.put("t", webhook(&rules, "w1", long), None).unwrap().applied);
+        registry.remove("t", "w2", None).unwrap();
+        assert!(registry.put("t", webhook(&rules, "w3", r#"id eq "a""#), None).unwrap().applied);
+
+        // A tenant that was loaded with more may still be changed, and not grow.
+        let small = Registry::with_limits(&rules, Limits::default().webhooks(1).terms(1));
+        small.load("t", all(), None).unwrap();
+        assert!(small.put("t", webhook(&rules, "w1", long), None).unwrap().applied);
+        assert!(small.put("t", webhook(&rules, "w1", ""), None).unwrap().applied);
+        assert!(small.put("t", webhook(&rules, "w1", long), None).is_err());
+    }
+}
+
+/// Memory that is told is what tables of so many entries take: neither less than the entries, nor many times
+/// as much.
+#[test]
+fn what_a_tenant_holds_is_told() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let count = 1_000;
+    let webhooks = (0..count).map(|n| webhook(&rules, &format!("w{n}"), r#"id eq "a""#));
+    registry.load("t", webhooks, None).unwrap();
+    let loaded = registry.stats("t").unwrap();
+    assert_eq!((loaded.webhooks, loaded.spare_bytes), (count, 0), "no copy before a change");
+    // A pointer and a slot for each webhook, and a hash with the index of its slot in a table with room.
+    assert!((count * 40..count * 120).contains(&loaded.places_bytes), "{loaded:?}");
+    registry.put("t", webhook(&rules, "w0", ""), None).unwrap();
+    let changed = registry.stats("t").unwrap();
+    let both = changed.index_bytes + changed.places_bytes;
+    assert!((both / 2..both * 2).contains(&changed.spare_bytes), "{changed:?}");
+}
+
+#[test]
+fn a_trial_counts_what_it_tried() {
+    let rules = Rules::default();
+    let draft = json!({
+        "name": "n", "url": "https://hooks.example.com/", "enabled": false, "level": "user",
+        "eventTypes": [TYPE], "filter": r#"id ne "a""#,
+    });
+    let creation = Creation::new("w", "u1", std::time::UNIX_EPOCH.into());
+    let webhook = Webhook::create(&draft.into(), &rules, creation).unwrap().webhook;
+    let mut trial = Trial::new(&webhook, "t", &rules);
+    let other = Event::new(rules.profile().layout(), "t", "com.qlik.v1.app.deleted");
+    let events = [
+        (event(&rules, "t", "a"), Access::Everyone, Verdict::FilterFalse),
+        (event(&rules, "t", "b"), Access::Everyone, Verdict::Matched),
+        (event(&rules, "t", "c"), Access::Everyone, Verdict::Matched),
+        (event(&rules, "t2", "a"), Access::Everyone, Verdict::OtherTenant),
+        (other, Access::Everyone, Verdict::OtherEventType),
+        (event(&rules, "t", "b"), Access::Users(&[]), Verdict::NoAccess),
+    ];
+    assert_eq!(trial.events(), 0);
+    for (event, access, verdict) in &events {
+        assert_eq!(trial.event(event, *access), *verdict);
+    }
+    assert_eq!(trial.events(), 6);
+    let counts = events.each_ref().map(|(_, _, verdict)| trial.count(*verdict));
+    assert_eq!((counts, trial.count(Verdict::Disabled)), ([1, 2, 2, 1, 1, 1], 0));
+}
+
+#[test]
+fn a_comparison_counts_each_effect() {
+    let rules = Rules::default();
+    let [old, new] = [r#"id eq "a" or id eq "b""#, r#"id eq "b" or id eq "c""#]
+        .map(|text| rules.profile().filter(text, None).unwrap());
+    let mut comparison = Comparison::new(old, new);
+    for (times, id, effect) in [
+        (1, "a", Effect::Lost),
+        (2, "b", Effect::Kept),
+        (3, "c", Effect::Gained),
+        (4, "d", Effect::Neither),
+    ] {
+        for _ in 0..times {
+            assert_eq!(comparison.event(&event(&rules, "t", id)), effect);
+        }
+    }
+    let Comparison { lost, kept, gained, neither, .. } = comparison;
+    assert_eq!([lost, kept, gained, neither], [1, 2, 3, 4]);
+}
+
+#[test]
+fn deliveries_know_how_many_are_left() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    registry.load("t", ["a", "b", "c"].map(|id| webhook(&rules, id, "")), None).unwrap();
+    let (mut reader, sender) = (registry.reader(), Sender::default());
+    let bytes = format!(r#"{{"type":"{TYPE}","tenantid":"t"}}"#);
+    let mut deliveries = reader.deliveries(&sender, bytes, Access::Everyone).unwrap();
+    for left in (1..=3).rev() {
+        assert_eq!((deliveries.len(), deliveries.size_hint()), (left, (left, Some(left))));
+        assert!(deliveries.next().is_some());
+    }
+    assert_eq!((deliveries.len(), deliveries.next().is_none()), (0, true));
+}
+
+/// What is read is what is changed: of many who count up at once nobody's change is lost, and what
+/// was removed does not come back.
+#[test]
+fn updates_do_not_undo_each_other() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    registry.load("t", [webhook(&rules, "w", r#"id eq "0""#)], None).unwrap();
+    let counted = |webhook: &Webhook| {
+        let filter = webhook.filter_text().unwrap();
+        let count: u64 = filter[7..filter.len() - 1].parse().unwrap();
+        Ok::<_, ()>(by(&rules, "w", &format!("id eq \"{}\"", count + 1), "u1"))
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                (0..50).for_each(|_| drop(registry.update("t", "w", None, counted).unwrap()))
+            });
+        }
+    });
+    assert_eq!(registry.get("t", "w").unwrap().filter_text(), Some(r#"id eq "200""#));
+    let refused = registry.update("t", "w", None, |_| Err("no"));
+    assert_eq!(refused, Err(UpdateError::Refused("no")));
+    let other = |_: &Webhook| Ok::<_, ()>(webhook(&rules, "v", ""));
+    let refused = registry.update("t", "w", None, other).unwrap_err();
+    assert_eq!((&refused, refused.code()), (&UpdateError::OtherId, Some("registry-other-id")));
+    assert_eq!(registry.stats("t").unwrap().revision, 200);
+    registry.remove("t", "w", None).unwrap();
+    assert_eq!(registry.update("t", "w", None, counted), Err(UpdateError::NotFound));
+    assert!(!registry.update("t", "w", Some(7), counted).unwrap().applied);
+    assert!(matches!(registry.update("u", "w", None, counted), Err(UpdateError::Put(_))));
+}
+
+/// A webhook of level `user` that is nobody's is no event's without an owner, however that is said.
+#[test]
+fn nobodys_webhooks_are_not_everybodys() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let document = json!({"id": "w", "name": "n", "url": "https://a.example/", "enabled": true,
+        "level": "user", "eventTypes": [TYPE]});
+    let nobodys = Webhook::read(&Draft::from(document), &rules).unwrap().webhook;
+    let plain = subscription(&nobodys, &"t".into(), rules.catalogue());
+    registry.load("t", [nobodys], None).unwrap();
+    let mut reader = registry.reader();
+    let event = event(&rules, "t", "a").with_owner("");
+    let empty = ["".into()];
+    for access in [Access::Owner, Access::Users(&empty), Access::Asked(&|_| true)] {
+        assert!(reader.matches(&event, access).unwrap().is_empty(), "{access:?}");
+        assert!(!plain.matches(&event, access), "{access:?}");
+    }
+    assert_eq!(reader.matches(&event, Access::Everyone).unwrap().len(), 1);
+}
+
+#[test]
+fn revisions_end_somewhere() {
+    let rules = Rules::default();
+    let registry = Registry::with_limits(&rules, Limits::default().per_user(1));
+    registry.load("t", [], Some(u64::MAX - 1)).unwrap();
+    let put = |id, user| registry.put("t", by(&rules, id, "", user), None);
+    assert!(put("a", "u1").unwrap().applied);
+    assert_eq!(registry.stats("t").unwrap().revision, u64::MAX);
+    let error = put("b", "u2").unwrap_err();
+    assert_eq!((error.kind(), error.code()), (PutErrorKind::NoRevision, "registry-no-revision"));
+    assert_eq!(
+        error.to_string(),
+        "the tenant is at revision 18446744073709551615, after which there is none"
+    );
+    assert_eq!(error.help(), "evict the tenant, and load it at a lower revision");
+    assert_eq!(registry.remove("t", "a", None).unwrap_err(), error);
+    let updated = registry.update("t", "a", None, |old| Ok::<_, ()>(old.clone()));
+    assert_eq!(updated.unwrap_err(), UpdateError::Put(error.clone()));
+    let load = registry.load("t", [], None).unwrap_err();
+    assert_eq!((load.id(), load.error(), load.to_string()), (None, &error, error.to_string()));
+    assert_eq!(registry.get("t", "a").unwrap().name(), "a", "nothing was lost");
+    // From a log, that has been seen.
+    assert!(!registry.remove("t", "a", Some(u64::MAX)).unwrap().applied);
+    assert!(!registry.load("t", [], Some(u64::MAX)).unwrap().applied);
+    // A snapshot holds it.
+    let other = Registry::new(&rules);
+    assert_eq!(other.read_snapshot(&*written(&registry)).unwrap().webhooks, 1);
+    assert_eq!(other.put("t", by(&rules, "b", "", "u2"), None).unwrap_err(), error);
+    assert_eq!(other.read_snapshot(&*written(&registry)).unwrap().ignored, 1);
+    assert!(other.evict("t"));
+    other.load("t", [], Some(7)).unwrap();
+    assert_eq!(other.put("t", by(&rules, "b", "", "u2"), None).unwrap().revision, 8);
+
+    registry.load("t2", [by(&rules, "a", "", "u1"), by(&rules, "b", "", "u2")], None).unwrap();
+    let taken_over = registry.put("t2", by(&rules, "b", "", "u1"), None);
+    assert_eq!(taken_over.unwrap_err().kind(), PutErrorKind::TooMany, "one more of that user");
+}
+
+/// Whoever keeps an answer keeps its revision, and keeps nobody from making changes.
+#[test]
+fn an_answer_is_of_one_revision() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    registry.load("t", [webhook(&rules, "w0", "")], None).unwrap();
+    let mut readers: Vec<Reader> =
+        (0..if cfg!(miri) { 10 } else { 20 }).map(|_| registry.reader()).collect();
+    let a = event(&rules, "t", "a");
+    let mut kept = Vec::new();
+    for (n, reader) in readers.iter_mut().enumerate() {
+        kept.push(reader.matches(&a, Access::Owner).unwrap());
+        registry.remove("t", &format!("w{n}"), None).unwrap();
+        registry.put("t", webhook(&rules, &format!("w{}", n + 1), ""), None).unwrap();
+    }
+    for (n, answer) in kept.iter().enumerate() {
+        let ids: Vec<_> = answer.webhooks().map(|webhook| webhook.id().as_str()).collect();
+        assert_eq!((ids, answer.revision()), (vec![format!("w{n}").as_str()], 2 * n as u64));
+    }
+}
+
+/// The twin: what the webhooks of a tenant are, after each revision.
+type Twin = BTreeMap<String, Subscription>;
+
+fn expected(twin: &Twin, event: &Event<'_>, access: Access<'_>) -> Vec<String> {
+    let hit = twin.iter().filter(|(_, subscription)| subscription.matches(event, access));
+    hit.map(|(id, _)| id.clone()).collect()
+}
+
+/// A webhook of a random filter and level, enabled or not.
+fn any_webhook(rules: &Rules, choices: &mut Choices<'_>) -> Webhook {
+    let id = format!("w{}", choices.below(40));
+    let types: Vec<&str> = match choices.below(4) {
+        0 => vec![TYPE, "com.qlik.v1.app.exported"],
+        1 => vec!["com.qlik.v1.app.exported"],
+        _ => vec![TYPE],
+    };
+    let filter = loop {
+        let text = history::filter_text(choices, 2);
+        // `data.status` goes with another event type alone.
+        if !text.contains("status") || choices.done() {
+            break if text.contains("status") { String::new() } else { text };
+        }
+    };
+    let level = if choices.below(4) == 0 { "user" } else { "tenant" };
+    let owner = if choices.below(2) == 0 { "u1" } else { "u2" };
+    let enabled = choices.below(8) > 0;
+    let mut draft = json!({
+        "name": id, "url": "https://hooks.example.com/", "enabled": enabled,
+        "eventTypes": types, "filter": filter, "level": level,
+    });
+    if level == "user" {
+        draft["ownerId"] = owner.into();
+    }
+    let creation = Creation::new(id, "u1", std::time::UNIX_EPOCH.into());
+    Webhook::create(&draft.into(), rules, creation).unwrap().webhook
+}
+
+fn any_event<'p>(rules: &'p Rules, tenant: &'static str, choices: &mut Choices<'_>) -> Event<'p> {
+    let mut event = Event::new(rules.profile().layout(), tenant, TYPE);
+    for (name, values) in [("id", ["a", "b", "A", ""]), ("spaceId", ["a", "b", "A", ""])] {
+        if choices.below(4) > 0 {
+            event = event.with_attribute(name, *choices.pick(&values)).unwrap();
+        }
+    }
+    if choices.below(2) == 0 { event.with_owner("u1") } else { event }
+}
+
+fn bytes(mut seed: u64, count: usize) -> Vec<u8> {
+    let mut next = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) as u8
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// One writer and several readers on one tenant, and others that come and go beside it: every
+/// answer is what the reference says at its revision, and no answer is older than what was
+/// returned before it was asked for.
+#[test]
+fn every_answer_is_the_references_at_its_revision() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    registry.load("t", [], None).unwrap();
+    let twins = Mutex::new(vec![Twin::new()]);
+    let (returned, done) = (AtomicU64::new(0), AtomicBool::new(false));
+    let steps = 3_000;
+
+    let answers = std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..3u64)
+            .map(|number| {
+                let (rules, returned, done) = (&rules, &returned, &done);
+                let mut reader = registry.reader();
+                scope.spawn(move || {
+                    let mut answers = Vec::new();
+                    let mut seed = number;
+                    let mut kept = None;
+                    while !done.load(Ordering::Acquire) {
+                        seed += 10;
+                        let random = bytes(seed, 16);
+                        let event = any_event(rules, "t", &mut Choices(&random));
+                        let least = returned.load(Ordering::Acquire);
+                        let answer = reader.matches(&event, Access::Owner).unwrap();
+                        assert!(answer.revision() >= least, "a change that returned is seen");
+                        let mut ids: Vec<String> =
+                            answer.webhooks().map(|webhook| webhook.id().to_string()).collect();
+                        ids.sort_unstable();
+                        answers.push((answer.revision(), random, ids));
+                        drop(answer);
+                        // Now and then somebody keeps what he got.
+                        if seed % 50 < 10 {
+                            kept = kept_webhook(&mut reader.clone(), rules);
+                        }
+                    }
+                    drop(kept);
+                    answers
+                })
+            })
+            .collect();
+        scope.spawn(|| {
+            let mut others = registry.reader();
+            let mut round = 0;
+            while !done.load(Ordering::Acquire) {
+                round += 1;
+                let name = format!("other{}", round % 5);
+                registry.load(name.as_str(), [webhook(&rules, "w", "")], None).unwrap();
+                let event = event(&rules, &name, "a");
+                assert_eq!(hits(&mut others, &event).unwrap(), ["w"]);
+                registry.evict(&name);
+                assert_eq!(hits(&mut others, &event), Err(NotLoaded));
+            }
+        });
+        let random = bytes(99, 400_000);
+        let mut choices = Choices(&random);
+        let tenant = TenantId::from("t");
+        for _ in 0..steps {
+            let mut twin = twins.lock().unwrap().last().unwrap().clone();
+            let change = if choices.below(3) == 0 {
+                let id = format!("w{}", choices.below(40));
+                let gone = twin.remove(&id);
+                // The reference knows it before anybody can see it.
+                twins.lock().unwrap().push(twin);
+                let change = registry.remove("t", &id, None).unwrap();
+                assert_eq!(change.before.is_some(), gone.is_some());
+                change
+            } else {
+                let webhook = any_webhook(&rules, &mut choices);
+                let new = subscription(&webhook, &tenant, rules.catalogue());
+                twin.insert(webhook.id().to_string(), new);
+                twins.lock().unwrap().push(twin);
+                registry.put("t", webhook, None).unwrap()
+            };
+            returned.store(change.revision, Ordering::Release);
+        }
+        assert!(!choices.done(), "the choices sufficed");
+        done.store(true, Ordering::Release);
+        readers.into_iter().flat_map(|reader| reader.join().unwrap()).collect::<Vec<_>>()
+    });
+
+    let twins = twins.into_inner().unwrap();
+    assert_eq!(twins.len(), steps + 1);
+    let mut hit = 0;
+    for (revision, random, ids) in &answers {
+        let event = any_event(&rules, "t", &mut Choices(random));
+        let twin = &twins[usize::try_from(*revision).unwrap()];
+        assert_eq!(*ids, expected(twin, &event, Access::Owner), "at revision {revision}");
+        hit += usize::from(!ids.is_empty());
+    }
+    assert!(answers.len() > 500 && hit > 100, "{} answers, {hit} hit", answers.len());
+}
+
+/// A webhook out of an answer, which keeps the webhook, not the answer.
+fn kept_webhook(reader: &mut Reader, rules: &Rules) -> Option<Arc<Webhook>> {
+    let event = event(rules, "t", "a");
+    let answer = reader.matches(&event, Access::Owner).ok()?;
+    std::thread::yield_now();
+    answer.webhooks().next().cloned()
+}
+
+/// Several threads change the same tenant; nothing is lost.
+#[test]
+fn many_writers() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    registry.load("t", [], None).unwrap();
+    let each = if cfg!(miri) { 2 } else { 200 };
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let (rules, registry) = (&rules, &registry);
+            scope.spawn(move || {
+                for n in 0..each {
+                    let id = format!("w{writer}-{n}");
+                    registry.put("t", webhook(rules, &id, r#"id eq "a""#), None).unwrap();
+                    if n % 2 == 0 {
+                        assert!(registry.remove("t", &id, None).unwrap().before.is_some());
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(registry.stats("t").unwrap().revision, 4 * each * 3 / 2);
+    let mut reader = registry.reader();
+    assert_eq!(hits(&mut reader, &event(&rules, "t", "a")).unwrap().len() as u64, 2 * each);
+    assert_eq!(hits(&mut reader, &event(&rules, "t", "b")).unwrap().len(), 0);
+}
+
+/// Programs of operations, most of them long enough to fill tenants.
+#[test]
+fn programs_do_what_the_twin_does() {
+    let mut hits = 0;
+    for seed in 0..150 {
+        let length = 200 + usize::try_from(seed % 10).unwrap() * 400;
+        hits += laws::registry::program(&bytes(seed * 7 + 1, length));
+    }
+    assert!(hits > 500, "{hits} hits");
+}
+
+/// A webhook as a snapshot holds it, damaged in every byte.
+#[test]
+fn snapshots_of_any_bytes() {
+    let stored = laws::registry::stored(json!({
+        "name": "n", "url": "https://hooks.example.com/", "enabled": true, "eventTypes": [TYPE],
+        "filter": "id eq \"a\"", "secret": "0123456789abcdef0123456789abcdef",
+        "encryptedHeaders": {"X-Key": "k"},
+    }));
+    laws::registry::snapshot(stored.as_bytes());
+    for at in 0..stored.len() {
+        for byte in *b"\n\"\xff0" {
+            let mut damaged = stored.clone().into_bytes();
+            damaged[at] = byte;
+            laws::registry::snapshot(&damaged);
+            damaged.remove(at);
+            laws::registry::snapshot(&damaged);
+        }
+    }
+    let two = format!("{stored}\n{}", stored.replace("\"w1\"", "\"w2\""));
+    laws::registry::snapshot(two.as_bytes());
+}
+
+fn written(registry: &Registry) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    registry.write_snapshot(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn snapshots_read_back() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let random = bytes(5, 100_000);
+    let mut choices = Choices(&random);
+    registry.load("empty", [], Some(3)).unwrap();
+    for tenant in ["t1", "t\"2\u{202e}"] {
+        registry.load(tenant, [], None).unwrap();
+        for _ in 0..100 {
+            registry.put(tenant, any_webhook(&rules, &mut choices), None).unwrap();
+        }
+    }
+    let snapshot = written(&registry);
+    let other = Registry::new(&rules);
+    let loaded = other.read_snapshot(&*snapshot).unwrap();
+    assert_eq!((loaded.tenants, loaded.ignored), (3, 0));
+    let held = |tenant: TenantId| registry.stats(tenant.as_str()).unwrap().webhooks;
+    assert_eq!(loaded.webhooks, registry.tenants().into_iter().map(held).sum::<usize>());
+    for tenant in registry.tenants() {
+        let sorted = |registry: &Registry| {
+            let mut all = registry.webhooks(tenant.as_str()).unwrap();
+            all.sort_unstable_by(|a, b| a.id().cmp(b.id()));
+            all
+        };
+        assert_eq!(sorted(&registry), sorted(&other));
+        let revision = |registry: &Registry| registry.stats(tenant.as_str()).unwrap().revision;
+        assert_eq!(revision(&registry), revision(&other));
+    }
+    // Again: nothing is news. After a change to one of them: neither.
+    assert_eq!(other.read_snapshot(&*snapshot).unwrap().ignored, 3);
+    let mut one = Vec::new();
+    assert!(registry.write_tenant_snapshot("t1", &mut one).unwrap());
+    assert!(!registry.write_tenant_snapshot("nobody", &mut one).unwrap());
+    let third = Registry::new(&rules);
+    assert_eq!(third.read_snapshot(&*one).unwrap().tenants, 1);
+    assert_eq!(third.tenants(), [TenantId::from("t1")]);
+}
+
+#[test]
+fn damaged_snapshots_are_refused_whole() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    for (tenant, count) in [("t1", 2), ("t2", 1)] {
+        let all = (0..count).map(|n| webhook(&rules, &format!("w{n}"), r#"id eq "a""#));
+        registry.load(tenant, all, Some(7)).unwrap();
+    }
+    let snapshot = written(&registry);
+    let other = Registry::new(&rules);
+    let kind = |bytes: &[u8]| other.read_snapshot(bytes).map_err(|error| error.kind());
+    for length in 0..snapshot.len() {
+        let kind = kind(&snapshot[..length]).unwrap_err();
+        let first = snapshot.iter().position(|byte| *byte == b'\n').unwrap();
+        let expected = match length <= first {
+            true => SnapshotErrorKind::NotASnapshot,
+            false => SnapshotErrorKind::Damaged,
+        };
+        assert_eq!(kind, expected, "cut at {length}");
+    }
+    for at in 0..snapshot.len() {
+        for flip in [1, 0x20, 0x80] {
+            let mut bytes = snapshot.clone();
+            bytes[at] ^= flip;
+            let Ok(loaded) = other.read_snapshot(&*bytes) else { continue };
+            // What a reader skips over, such as the names of the first line's members, may differ.
+            panic!("byte {at} of {} was taken: {loaded:?}", String::from_utf8_lossy(&bytes));
+        }
+    }
+    assert!(other.tenants().is_empty(), "nothing was loaded");
+
+    let text = String::from_utf8(snapshot).unwrap();
+    let newer = text.replacen("\"version\":1", "\"version\":2", 1);
+    let error = other.read_snapshot(newer.as_bytes()).unwrap_err();
+    assert_eq!(error.kind(), SnapshotErrorKind::Newer);
+    assert_eq!(
+        error.to_string(),
+        "line 1 of the snapshot: the snapshot is of version 2, this crate reads 1"
+    );
+    for (version, kind, message) in [
+        ("18446744073709551616", SnapshotErrorKind::Newer, None),
+        ("0", SnapshotErrorKind::NotASnapshot, Some("there is no version 0 of snapshots")),
+        ("-1", SnapshotErrorKind::NotASnapshot, Some("there is no version -1 of snapshots")),
+        ("0.5", SnapshotErrorKind::NotASnapshot, Some("there is no version 0.5 of snapshots")),
+        (
+            "\"1\"",
+            SnapshotErrorKind::NotASnapshot,
+            Some("the version of the snapshot is not a number"),
+        ),
+        (
+            "null",
+            SnapshotErrorKind::NotASnapshot,
+            Some("the version of the snapshot is not a number"),
+        ),
+    ] {
+        let text = text.replacen("\"version\":1", &format!("\"version\":{version}"), 1);
+        let error = other.read_snapshot(text.as_bytes()).unwrap_err();
+        assert_eq!((error.kind(), error.line()), (kind, 1), "{version}");
+        if let Some(message) = message {
+            let message = format!("line 1 of the snapshot: {message}, this crate reads 1");
+            assert_eq!(error.to_string(), message);
+        }
+        let skipping = other.read_snapshot_skipping(text.as_bytes()).unwrap_err();
+        assert_eq!(skipping.to_string(), error.to_string());
+    }
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let first = lines.iter().position(|line| line.contains("crc32")).unwrap();
+    let doubled = [&lines[..=first], &lines[1..=first], &lines[first + 1..]].concat().concat();
+    assert_eq!(kind(doubled.as_bytes()), Err(SnapshotErrorKind::Damaged), "a tenant twice");
+    for nonsense in ["", "\n", "{}\n", "[1,2]\n", "{\"format\":\"tar\",\"version\":1}\n"] {
+        assert_eq!(kind(nonsense.as_bytes()), Err(SnapshotErrorKind::NotASnapshot), "{nonsense}");
+    }
+    // Whole, and yet not what a registry writes.
+    let mut lines = lines.clone();
+    let at = lines.iter().position(|line| line.contains("\"t1\"")).unwrap();
+    lines[at + 2] = lines[at + 1];
+    let crc = format!(
+        "{{\"crc32\":\"{:08x}\"}}\n",
+        crc32fast::hash(lines[at..at + 3].concat().as_bytes())
+    );
+    lines[at + 3] = &crc;
+    let error = other.read_snapshot(lines.concat().as_bytes()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("line {} of the snapshot: two webhooks of the tenant have the same id", at + 4)
+    );
+    // Whole, but by other rules.
+    let profile = rules.profile().with_operators([hooksieve::filter::Operator::Ne]);
+    let strict = Registry::new(&Rules::new(profile, rules.catalogue().clone()));
+    let error = strict.read_snapshot(text.as_bytes()).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.code()),
+        (SnapshotErrorKind::Invalid, "snapshot-invalid-webhook")
+    );
+    assert_eq!(error.line(), 3);
+    assert!(strict.tenants().is_empty());
+}
+
+/// A stream that breaks is told by its own words once, as the source.
+#[test]
+fn a_stream_that_breaks_says_why() {
+    struct Broken;
+    impl std::io::Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("the tape is torn"))
+        }
+    }
+    let registry = Registry::new(&Rules::default());
+    let error = registry.read_snapshot(std::io::BufReader::new(Broken)).unwrap_err();
+    assert_eq!((error.kind(), error.code()), (SnapshotErrorKind::Io, "snapshot-io"));
+    assert_eq!(error.to_string(), "line 1 of the snapshot: it could not be read");
+    let source = std::error::Error::source(&error).unwrap();
+    assert_eq!(source.to_string(), "the tape is torn");
+}
+
+/// Whatever is taken can be written, and read back; what could not is refused at the door.
+#[test]
+fn what_is_taken_fits_a_snapshot() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let document = |size: usize| {
+        let filter = "id eq \"a\"";
+        // Of a byte JSON makes six.
+        let long = "\u{1}".repeat(size - "w".len() - filter.len() - (TYPE.len() + 1));
+        let document = json!({"id": "w", "name": "n", "url": "https://a.example/",
+            "eventTypes": [TYPE], "filter": filter, "disabledReason": long});
+        Webhook::read(&Draft::from(document), &rules).unwrap().webhook
+    };
+    let most = Registry::MAX_BYTES;
+    registry.load("t", [], None).unwrap();
+    let error = registry.put("t", document(most + 1), None).unwrap_err();
+    assert_eq!((error.kind(), error.code()), (PutErrorKind::TooLarge, "registry-too-large"));
+    assert_eq!(error.to_string(), "the webhook has 2097153 bytes of text, more than 2097152");
+    let error = registry.load("t", [document(most + 1)], None).unwrap_err();
+    assert_eq!((error.code(), error.id().unwrap().as_str()), ("registry-too-large", "w"));
+    let error = registry.load("\u{1}".repeat(most + 1), [], None).unwrap_err();
+    assert_eq!((error.code(), error.id()), ("registry-too-large", None));
+    assert_eq!(error.to_string(), "the tenant's id has 2097153 bytes of text, more than 2097152");
+
+    registry.put("t", document(most), None).unwrap();
+    registry.load("\u{1}".repeat(most), [], None).unwrap();
+    let snapshot = written(&registry);
+    assert!(snapshot.len() > 2 * 6 * most - 6 * 100, "two lines of the longest");
+    assert_eq!(Registry::new(&rules).read_snapshot(&*snapshot).unwrap().tenants, 2);
+}
+
+#[test]
+fn reads_back_whatever_was_accepted() {
+    let mut total = laws::registry::Kept::default();
+    for seed in 0..10_000 {
+        let kept = laws::registry::accepted_is_readable(&bytes(seed, 250));
+        total.accepted += kept.accepted;
+        total.refused += kept.refused;
+        total.outdated += kept.outdated;
+    }
+    println!("{total:?}");
+    assert!(total.accepted > 10_000 && total.refused > 2_000 && total.outdated > 300);
+}
+
+/// The default rules without one event type.
+fn rules_without(event_type: &str) -> Rules {
+    let rules = Rules::default();
+    let mut listing = serde_json::to_value(rules.catalogue()).unwrap();
+    listing["data"].as_array_mut().unwrap().retain(|known| known["name"] != event_type);
+    let catalogue = Catalogue::read(listing.to_string().as_bytes()).unwrap();
+    Rules::new(rules.profile().clone(), catalogue)
+}
+
+#[test]
+fn refuses_what_its_rules_do_not_know() {
+    let (rules, fewer) = (Rules::default(), rules_without(TYPE));
+    let registry = Registry::new(&fewer);
+    registry.load("t", [], None).unwrap();
+    let error = registry.put("t", webhook(&rules, "w", ""), None).unwrap_err();
+    assert_eq!((error.kind(), error.code()), (PutErrorKind::Invalid, "registry-invalid-webhook"));
+    assert_eq!(
+        error.to_string(),
+        format!("event type `{TYPE}` is not in the registry's catalogue")
+    );
+    assert_eq!(error.help(), "make the webhook by the registry's rules");
+    let load = registry.load("t", [webhook(&rules, "w", "")], None).unwrap_err();
+    assert_eq!((load.id().unwrap().as_str(), load.error()), ("w", &error));
+    // One that the catalogue has, but not for this level.
+    let listing = json!({"data": [{"name": TYPE, "levels": ["user"]}]}).to_string();
+    let users = Catalogue::read(listing.as_bytes()).unwrap();
+    let users = Registry::new(&Rules::new(rules.profile().clone(), users));
+    let error = users.load("t", [webhook(&rules, "w", "")], None).unwrap_err();
+    let expected = format!("webhook `w`: event type `{TYPE}` does not support level `tenant`");
+    assert_eq!((error.code(), error.to_string()), ("registry-invalid-webhook", expected));
+    // A filter that goes with an event type by its newer name only.
+    let reloads = "com.qlik.v1.app.reload.finished";
+    let by_name = |types: serde_json::Value| {
+        let text = json!({"data": types}).to_string();
+        Rules::new(rules.profile().clone(), Catalogue::read(text.as_bytes()).unwrap())
+    };
+    let renamed = by_name(json!([{"name": "old", "newerName": reloads}]));
+    let draft = json!({"name": "n", "url": "https://a.example/", "eventTypes": ["old"],
+        "filter": "data.status eq \"ok\""});
+    let creation = Creation::new("w", "u", std::time::UNIX_EPOCH.into());
+    let webhook = Webhook::create(&draft.into(), &renamed, creation).unwrap().webhook;
+    let unnamed = Registry::new(&by_name(json!([{"name": "old"}])));
+    let error = unnamed.load("t", [webhook.clone()], None).unwrap_err();
+    let expected = "webhook `w`: the filter does not go with the webhook's event types";
+    assert_eq!((error.code(), error.to_string()), ("registry-invalid-webhook", expected.into()));
+    assert!(Registry::new(&renamed).load("t", [webhook], None).is_ok());
+    assert_eq!(registry.stats("t").unwrap().webhooks, 0);
+}
+
+#[test]
+fn skips_invalid_webhooks_of_a_snapshot_and_reports_them() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let exported = |id: &str| {
+        let draft = json!({"name": id, "url": "https://hooks.example.com/", "enabled": true,
+            "eventTypes": ["com.qlik.v1.app.exported"]});
+        let creation = Creation::new(id, "u1", std::time::UNIX_EPOCH.into());
+        Webhook::create(&draft.into(), &rules, creation).unwrap().webhook
+    };
+    registry.load("t1", [webhook(&rules, "a", ""), exported("b")], Some(3)).unwrap();
+    registry.load("t2", [webhook(&rules, "c", "")], Some(4)).unwrap();
+    let snapshot = written(&registry);
+
+    let other = Registry::new(&rules_without(TYPE));
+    let error = other.read_snapshot(&*snapshot).unwrap_err();
+    assert_eq!(error.kind(), SnapshotErrorKind::Invalid);
+    assert!(other.tenants().is_empty(), "all or nothing");
+    let restored = other.read_snapshot_skipping(&*snapshot).unwrap();
+    let loaded = restored.loaded;
+    assert_eq!((loaded.tenants, loaded.webhooks, loaded.ignored), (2, 1, 0));
+    let mut skipped: Vec<_> =
+        restored.skipped.iter().map(|one| one.id().unwrap().as_str()).collect();
+    skipped.sort_unstable();
+    assert_eq!(skipped, ["a", "c"]);
+    for one in &restored.skipped {
+        assert!(one.message().contains("is not a webhook event type"), "{one}");
+        let line = snapshot.split(|byte| *byte == b'\n').nth(one.line() - 1).unwrap();
+        let line: serde_json::Value = serde_json::from_slice(line).unwrap();
+        assert_eq!(line["id"], one.id().unwrap().as_str());
+        assert!(other.stats(one.tenant().as_str()).is_some());
+    }
+    assert_eq!(other.get("t1", "b").as_deref(), Some(&exported("b")));
+    assert_eq!(other.stats("t2").map(|stats| (stats.revision, stats.webhooks)), Some((4, 0)));
+
+    // Damage is no webhook to skip.
+    let other = Registry::new(&rules_without(TYPE));
+    for at in 0..snapshot.len() {
+        let mut bytes = snapshot.clone();
+        bytes[at] ^= 1;
+        assert!(other.read_snapshot_skipping(&*bytes).is_err(), "byte {at}");
+        assert!(other.read_snapshot_skipping(&bytes[..at]).is_err(), "cut at {at}");
+    }
+    assert!(other.tenants().is_empty());
+}
+
+#[test]
+fn replaces_rules_and_limits_in_place() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let all = || [webhook(&rules, "b", r#"id eq "a""#), webhook(&rules, "a", "")];
+    registry.load("t2", all(), Some(7)).unwrap();
+    registry.load("t1", all(), Some(7)).unwrap();
+    registry.put("t1", webhook(&rules, "c", ""), None).unwrap();
+    let mut reader = registry.reader();
+    let event = event(&rules, "t1", "a");
+    let before = hits(&mut reader, &event).unwrap();
+    assert_eq!(before.len(), 3);
+
+    let fewer = rules_without(TYPE);
+    let refused = registry.replace_rules(&fewer).unwrap();
+    let listed: Vec<_> =
+        refused.iter().map(|one| (one.tenant().as_str(), one.webhook().id().as_str())).collect();
+    let expected = [("t1", "a"), ("t1", "b"), ("t1", "c"), ("t2", "a"), ("t2", "b")];
+    assert_eq!(listed, expected);
+    assert!(refused.iter().all(|one| one.error().kind() == PutErrorKind::Invalid));
+    assert_eq!((registry.rules(), registry.profile()), (fewer, rules.profile()));
+    assert_eq!(hits(&mut reader, &event).unwrap(), before, "they stay, and match as before");
+    assert_eq!(registry.stats("t1").unwrap().revision, 8, "no change of the tenant");
+    let invalid = |error: PutErrorKind| error == PutErrorKind::Invalid;
+    let put = registry.put("t1", webhook(&rules, "d", ""), None).unwrap_err();
+    assert!(invalid(put.kind()));
+    let updated = registry.update("t1", "a", None, |old| Ok::<_, ()>(old.clone())).unwrap_err();
+    assert!(matches!(updated, UpdateError::Put(error) if invalid(error.kind())));
+    let load = registry.load("t1", all(), None).unwrap_err();
+    assert!(invalid(load.error().kind()));
+    assert!(registry.remove("t1", "c", None).unwrap().applied, "removing needs no rules");
+    assert_eq!(registry.replace_rules(&rules).unwrap(), []);
+    registry.put("t1", webhook(&rules, "d", ""), None).unwrap();
+
+    let profile = rules.profile().with_operators([hooksieve::filter::Operator::Eq]);
+    let strange = Rules::new(profile, rules.catalogue().clone());
+    let error = registry.replace_rules(&strange).unwrap_err();
+    assert_eq!((error, error.code()), (OtherProfile, "registry-other-profile"));
+    assert_eq!(error.to_string(), "the rules have another profile than the registry's");
+    assert!(error.help().contains("registry for the other profile"));
+    assert_eq!(registry.rules(), rules, "nothing is changed");
+
+    let limits = Limits::default().webhooks(1);
+    registry.replace_limits(limits.clone());
+    assert_eq!((registry.limits(), registry.rules()), (limits.clone(), rules.clone()));
+    let error = registry.put("t2", webhook(&rules, "c", ""), None).unwrap_err();
+    assert_eq!(error.kind(), PutErrorKind::TooManyWebhooks);
+    assert!(
+        registry.put("t2", webhook(&rules, "a", ""), None).unwrap().applied,
+        "no more than it was"
+    );
+    registry.replace_rules(&rules).unwrap();
+    assert_eq!(registry.limits(), limits, "each is replaced on its own");
+    registry.replace_limits(Limits::default());
+    assert!(registry.put("t2", webhook(&rules, "c", ""), None).unwrap().applied);
+}
+
+/// Subscriptions to old names receive events under newer ones as soon as the rules say so.
+#[test]
+fn renames_take_effect_when_rules_are_replaced() {
+    let rules = Rules::default();
+    let renamed = Rules::new(rules.profile().clone(), rules.catalogue().with_renames(true));
+    let registry = Registry::new(&rules);
+    registry.load("t", [webhook(&rules, "a", "")], None).unwrap();
+    registry.put("t", webhook(&rules, "b", ""), None).unwrap();
+    let mut reader = registry.reader();
+    let newer = Event::new(rules.profile().layout(), "t", "com.qlik.app.created");
+    let mut count = |registry: &Registry| {
+        let verdicts = registry.verdicts(&newer, Access::Owner).unwrap().webhooks;
+        let matched = verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Matched).count();
+        let mut ids = hits(&mut reader, &newer).unwrap();
+        assert_eq!(ids.len(), matched, "index and specification agree");
+        ids.sort_unstable();
+        ids.concat()
+    };
+    assert_eq!(count(&registry), "");
+    for _ in 0..2 {
+        assert_eq!(registry.replace_rules(&renamed).unwrap(), []);
+        assert_eq!(count(&registry), "ab");
+        // Both copies: changes are made on either in turn.
+        for id in ["c", "d", "e"] {
+            registry.put("t", webhook(&rules, id, ""), None).unwrap();
+        }
+        assert_eq!(count(&registry), "abcde");
+        for id in ["c", "d", "e"] {
+            registry.remove("t", id, None).unwrap();
+            assert_eq!(
+                registry.stats("t").unwrap().webhooks,
+                registry.webhooks("t").unwrap().len()
+            );
+        }
+        assert_eq!(count(&registry), "ab");
+        registry.replace_rules(&rules).unwrap();
+        assert_eq!(count(&registry), "");
+    }
+}
+
+/// Rules are replaced while others put, load and read: no webhook that is refused is missing from the
+/// report, and none is put once the replacement has returned.
+#[test]
+fn replaces_rules_among_threads() {
+    let (rules, fewer) = (Rules::default(), rules_without(TYPE));
+    let rounds = if cfg!(miri) { 3 } else { 40 };
+    for _ in 0..rounds {
+        let registry = Registry::new(&rules);
+        registry.load("t", [], None).unwrap();
+        let replaced = AtomicBool::new(false);
+        let refused = std::thread::scope(|scope| {
+            for thread in 0..2 {
+                let (registry, replaced, rules) = (&registry, &replaced, &rules);
+                scope.spawn(move || {
+                    for n in 0.. {
+                        let late = replaced.load(Ordering::SeqCst);
+                        let put = match n % 2 {
+                            0 => registry
+                                .put("t", webhook(rules, &format!("w{thread}-{n}"), ""), None)
+                                .is_ok(),
+                            _ => {
+                                let all = [webhook(rules, "w", "")];
+                                registry.load(format!("t{thread}-{n}"), all, None).is_ok()
+                            }
+                        };
+                        assert!(!(late && put), "a late change is checked by the new rules");
+                        if late || n > 2_000 {
+                            break;
+                        }
+                    }
+                });
+            }
+            scope.spawn(|| {
+                let (mut reader, mut last) = (registry.reader(), 0);
+                while !replaced.load(Ordering::SeqCst) {
+                    let count = hits(&mut reader, &event(&rules, "t", "a")).unwrap().len();
+                    assert!(count >= last, "nothing is removed");
+                    last = count;
+                }
+            });
+            std::thread::yield_now();
+            let refused = registry.replace_rules(&fewer).unwrap();
+            replaced.store(true, Ordering::SeqCst);
+            refused
+        });
+        let listed: Vec<_> =
+            refused.iter().map(|one| (one.tenant().clone(), one.webhook().id().clone())).collect();
+        let mut held: Vec<_> = registry
+            .tenants()
+            .into_iter()
+            .flat_map(|tenant| {
+                let all = registry.webhooks(tenant.as_str()).unwrap();
+                all.into_iter().map(move |webhook| (tenant.clone(), webhook.id().clone()))
+            })
+            .collect();
+        held.sort_unstable();
+        assert_eq!(listed, held);
+    }
+}

@@ -1,0 +1,176 @@
+//! Each file of `tests/data/filters` is a filter; its snapshot is the canonical form with the
+//! tree, or the error.
+use hooksieve::syntax::{Error, ErrorKind, Expr, ExprKind, Limits, Value};
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+fn drawn(text: &str, error: &Error) -> String {
+    let span = error.span().range();
+    let marked = format!("{}▶{}◀{}", &text[..span.start], &text[span.clone()], &text[span.end..]);
+    format!(
+        "{}: {error}\n{marked}\nexpected {}\nhelp: {}\n",
+        error.code(),
+        error.expected(),
+        error.help()
+    )
+}
+
+#[test]
+fn filters() {
+    insta::glob!("../data", "filters/*.txt", |path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let text = text.strip_suffix('\n').unwrap();
+        let report = match Expr::parse(text) {
+            Ok(expr) => format!("{expr}\n\n{expr:?}"),
+            Err(error) => drawn(text, &error),
+        };
+        insta::with_settings!({ description => text.escape_debug().to_string(), omit_expression => true }, {
+            insta::assert_snapshot!(report);
+        });
+    });
+}
+
+#[test]
+fn every_kind_of_error_has_a_case() {
+    let mut seen = HashSet::new();
+    for entry in std::fs::read_dir("tests/data/filters").unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        if let Err(error) = Expr::parse(text.strip_suffix('\n').unwrap()) {
+            seen.insert(error.kind());
+        }
+    }
+    // Those of the limits have tests of their own.
+    let limits = [ErrorKind::TooLong, ErrorKind::TooDeep, ErrorKind::TooManyTerms];
+    for kind in ErrorKind::ALL.iter().filter(|kind| !limits.contains(kind)) {
+        assert!(seen.contains(kind), "no case for {kind:?}");
+    }
+    let codes: HashSet<_> = ErrorKind::ALL.iter().map(|kind| kind.code()).collect();
+    assert_eq!(codes.len(), ErrorKind::ALL.len(), "each kind has a code of its own");
+}
+
+/// A suggestion is the whole filter, and the help shows it.
+#[test]
+fn suggests_the_whole_filter() {
+    for (text, suggestion) in [
+        ("id eq id123", r#"id eq "id123""#),
+        ("id eq 'id 123'", r#"id eq "id 123""#),
+        ("id eq “id 123”", r#"id eq "id 123""#),
+        (r#"id = "x""#, r#"id eq "x""#),
+        ("id==x", r#"id eq "x""#),
+        (r#"id != "x""#, r#"id ne "x""#),
+        (r#"id eq"x""#, r#"id eq "x""#),
+        (r#"id eq "a" or "b""#, r#"id eq "a" or id eq "b""#),
+        (r#"a pr and(b pr)"#, "a pr and b pr"),
+        (r#"not a eq "x" and b pr"#, r#"not(a eq "x") and b pr"#),
+    ] {
+        let error = Expr::parse(text).unwrap_err();
+        assert_eq!(error.suggestion(), Some(suggestion), "{text}");
+        assert!(error.help().starts_with(&format!("write `{suggestion}`")), "{}", error.help());
+    }
+}
+
+/// Where the group ends, or which operator was meant, is not certain.
+#[test]
+fn suggests_nothing_where_several_filters_may_be_meant() {
+    for text in
+        ["(a pr or b pr and c pr", r#"id "x""#, "id eq a%20b", "id eq black or white", "a pr b pr"]
+    {
+        assert_eq!(Expr::parse(text).unwrap_err().suggestion(), None, "{text}");
+    }
+}
+
+#[test]
+fn limits_refuse_what_is_one_more() {
+    let limits = Limits::default().with_bytes(20).with_depth(2).with_terms(2);
+    let kind = |text| Expr::parse_within(text, limits).err().map(|error| error.kind());
+    assert_eq!(kind("a eq \"0123456789012\""), None);
+    assert_eq!(kind("a eq \"01234567890123\""), Some(ErrorKind::TooLong));
+    assert_eq!(kind("((a pr))"), None);
+    assert_eq!(kind("(((a pr)))"), Some(ErrorKind::TooDeep));
+    assert_eq!(kind("not(a[b pr])"), None);
+    assert_eq!(kind("not(not(a[b pr]))"), Some(ErrorKind::TooDeep));
+    assert_eq!(kind("(a pr) or (b pr)"), None);
+    assert_eq!(kind("a pr or b pr or c pr"), Some(ErrorKind::TooManyTerms));
+}
+
+#[test]
+fn default_limits_are_those_documented() {
+    let terms = |count: usize| vec!["id pr"; count].join(" or ");
+    assert!(Expr::parse(&terms(512)).is_ok());
+    assert_eq!(Expr::parse(&terms(513)).unwrap_err().kind(), ErrorKind::TooManyTerms);
+    let nested = |depth: usize| format!("{}a pr{}", "(".repeat(depth), ")".repeat(depth));
+    assert!(Expr::parse(&nested(64)).is_ok());
+    assert_eq!(Expr::parse(&nested(65)).unwrap_err().kind(), ErrorKind::TooDeep);
+    let long = |bytes: usize| format!("a eq \"{}\"", "x".repeat(bytes - 7));
+    assert!(Expr::parse(&long(32_768)).is_ok());
+    assert_eq!(Expr::parse(&long(32_769)).unwrap_err().kind(), ErrorKind::TooLong);
+}
+
+/// A message quotes at most 80 characters of a text, wherever the text is long.
+#[test]
+fn messages_are_short() {
+    let mut report = String::new();
+    for text in [
+        format!("id eq {}", "x".repeat(9000)),
+        format!("{} co", "a".repeat(9000)),
+        format!("a {} 1", "é".repeat(9000)),
+    ] {
+        let error = Expr::parse(&text).unwrap_err();
+        writeln!(report, "{error} {}", error.help()).unwrap();
+        assert!(
+            error.to_string().chars().count() < 200 && error.help().chars().count() < 400,
+            "{error}"
+        );
+    }
+    for c in ["x", "a", "é"] {
+        assert!(report.contains(&c.repeat(80)) && !report.contains(&c.repeat(81)), "{c}");
+    }
+}
+
+/// What is shown as the escape of a control character is one.
+#[test]
+fn shows_the_escapes_of_control_characters() {
+    let escapes =
+        [('\t', r"\t"), ('\n', r"\n"), ('\r', r"\r"), ('\0', r"\u0000"), ('\u{1f}', r"\u001f")];
+    for (c, escape) in escapes {
+        let error = Expr::parse(&format!("a eq \"x{c}y\"")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ControlCharacter);
+        assert!(error.help().starts_with(&format!("escape it as `{escape}`,")), "{}", error.help());
+        let mended = Expr::parse(&format!("a eq \"x{escape}y\"")).unwrap();
+        let ExprKind::Compare { value, .. } = mended.root().kind() else { panic!("{mended}") };
+        assert_eq!(value, Value::String(&format!("x{c}y")));
+    }
+}
+
+#[test]
+fn equality_ignores_nothing_but_places_and_brackets() {
+    let texts = [
+        r#"a eq "x""#,
+        r#"a ne "x""#,
+        r#"a eq "y""#,
+        r#"A eq "x""#,
+        "a eq 1",
+        "a pr",
+        "not (a pr)",
+        "b[a pr]",
+        "c[a pr]",
+        "a pr and b pr",
+        "a pr or b pr",
+        // The same parts in the same order, one of which ends elsewhere.
+        "a pr and (b pr or c pr) and d pr",
+        "a pr and (b pr or c pr or d pr)",
+    ];
+    let exprs = texts.map(|text| Expr::parse(text).unwrap());
+    for (text, one) in texts.iter().zip(&exprs) {
+        let equal = exprs.iter().filter(|other| *other == one).count();
+        assert_eq!(equal, 1, "{text}");
+        assert_eq!(*one, Expr::parse(&format!("  ({text} )")).unwrap());
+    }
+}
+
+#[test]
+fn debug_of_a_part_is_its_own_line() {
+    let expr = Expr::parse(r#"(A Eq "x")  AND b pr"#).unwrap();
+    let parts: Vec<String> = expr.iter().map(|part| format!("{part:?}")).collect();
+    assert_eq!(parts, ["ExprRef(and)", r#"ExprRef(A eq "x")"#, "ExprRef(b pr)"]);
+}
