@@ -47,8 +47,9 @@
 //! A tenant has a revision, which rises with each change. A change that comes from a log carries
 //! its own: one at or below the tenant's has been seen, and is ignored, so that a log may be
 //! replayed from anywhere before, and a webhook that was removed does not come back. A change
-//! without one takes the next; at `u64::MAX` there is none, and the change is refused. Load a tenant at the revision that its log has reached, and do not
-//! mix changes with a revision and without: the log's next one might be taken by then.
+//! without one takes the next; at `u64::MAX` there is none, and the change is refused. Load a tenant
+//! at the revision that its log has reached, and do not mix changes with a revision and without: the
+//! log's next one might be taken by then.
 //!
 //! # Cost
 //!
