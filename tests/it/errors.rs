@@ -136,6 +136,7 @@ fn snapshots_and_records() {
     for (registry, text) in [
         (&registry, String::new()),
         (&registry, text.replacen("\"version\":1", "\"version\":2", 1)),
+        (&registry, text.replacen("\"version\":1", "\"version\":0", 1)),
         (&registry, text.replacen("\"a\\\"", "\"b\\\"", 1)),
         (&registry, text[..text.len() - 1].to_owned()),
         (&registry, endless),
