@@ -208,6 +208,9 @@ impl Policy {
         if let Some(other) = webhook.tenant().filter(|other| *other != tenant) {
             return Err(PutError::other_tenant(other));
         }
+        if webhook.is_for_development() && !self.rules.is_development() {
+            return Err(PutError::invalid("the webhook's URL is valid only in development mode"));
+        }
         self.check_event_types(webhook)
     }
 

@@ -226,6 +226,11 @@ impl Webhook {
         self.content.target.sent()
     }
 
+    /// Whether only rules in development mode accept the URL.
+    pub(crate) fn is_for_development(&self) -> bool {
+        self.content.target.is_for_development()
+    }
+
     /// Why there is such a webhook.
     #[must_use]
     pub fn description(&self) -> Option<&str> {

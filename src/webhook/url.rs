@@ -44,6 +44,8 @@ pub(super) struct Target {
     /// As written, where only that keeps to the limit: percent-encoding is longer.
     written: Option<Box<str>>,
     fragment: bool,
+    /// Whether only the development mode accepts it.
+    development: bool,
 }
 
 impl PartialEq for Target {
@@ -67,6 +69,11 @@ impl Target {
     /// Whether it has a fragment, which is never sent.
     pub(super) fn has_fragment(&self) -> bool {
         self.fragment
+    }
+
+    /// Whether only the development mode of the rules accepts it.
+    pub(super) fn is_for_development(&self) -> bool {
+        self.development
     }
 
     /// Checks a URL but for its length. The problems have the pointer `/url`.
@@ -129,9 +136,10 @@ impl Target {
             return Err(faults);
         }
         let fragment = url.fragment().is_some();
+        let development = url.scheme() != "https" || host(written, &url, false).is_some();
         let sent: Box<str> = String::from(url).into();
         let written = (sent.len() > MAX).then(|| written.into());
-        Ok(Self { sent, written, fragment })
+        Ok(Self { sent, written, fragment, development })
     }
 }
 

@@ -370,8 +370,10 @@ static CATALOGUES: LazyLock<Vec<Rules>> = LazyLock::new(|| {
         let catalogue = Catalogue::read(text.as_bytes()).expect("a catalogue");
         [catalogue.with_renames(true), catalogue]
     });
-    let rules = |catalogue| Rules::new(RULES.profile().clone(), catalogue);
-    catalogues.into_iter().flatten().map(rules).collect()
+    let rules = |(at, catalogue)| {
+        Rules::new(RULES.profile().clone(), catalogue).with_development(at % 3 == 0)
+    };
+    catalogues.into_iter().flatten().enumerate().map(rules).collect()
 });
 
 /// A webhook as far as some rules of [`CATALOGUES`] take it, created or read, with odd ids and texts.
@@ -385,7 +387,7 @@ fn odd_webhook(choices: &mut Choices<'_>) -> Option<(usize, Webhook)> {
         ["", " ", "id eq \"a\"", "data.status eq \"ok\"", "id ne \"a\" or data.status ne \"ok\""];
     let mut document = json!({
         "name": format!("n{text}"), "eventTypes": types, "filter": choices.pick(&filters),
-        "url": choices.pick(&["https://a.example/", "https://A.example:443/ü?x#y"]),
+        "url": choices.pick(&["https://a.example/", "https://A.example:443/ü?x#y", "http://localhost:1/"]),
         "enabled": choices.below(4) > 0, "enableCloudEventDelivery": choices.below(2) > 0,
         "description": text, "headers": {"X-A": "v"}, "origin": "automations",
     });
