@@ -108,7 +108,8 @@ impl Registry {
     /// let registry = Registry::new(&old);
     /// let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/",
     ///     "eventTypes": ["com.qlik.v1.app.created"]}"#)?;
-    /// registry.load("t1", [Webhook::create(&draft, &old, Creation::new("w1", "u1", now))?], None)?;
+    /// let webhook = Webhook::create(&draft, &old, Creation::new("w1", "u1", now))?.webhook;
+    /// registry.load("t1", [webhook], None)?;
     /// let mut snapshot = Vec::new();
     /// registry.write_snapshot(&mut snapshot)?;
     ///

@@ -94,7 +94,7 @@ impl Registry {
     /// let registry = Registry::new(&rules);
     /// let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/",
     ///     "eventTypes": ["com.qlik.v1.app.created"]}"#)?;
-    /// let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?;
+    /// let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?.webhook;
     /// registry.load("t1", [webhook.clone()], None)?;
     ///
     /// let catalogue = Catalogue::read(br#"{"data": [{"name": "com.example.order.paid"}]}"#)?;
