@@ -56,11 +56,18 @@ impl<'b> Posting<'b> {
     /// Calls `each` with the posting at a place, or with its pieces, ascending by slot.
     #[inline]
     pub(super) fn each(blocks: &'b Blocks, at: Place, mut each: impl FnMut(Self)) {
-        match pieces(blocks, at) {
-            None => each(Self::at(blocks, at)),
-            Some(pieces) => {
-                pieces.all(blocks).for_each(|[_, piece]| each(Self::at(blocks, piece)));
-            }
+        let posting = Self::at(blocks, at);
+        match posting.turns == PIECES as usize {
+            false => each(posting),
+            true => Self::each_piece(blocks, at, &mut each),
+        }
+    }
+
+    /// Apart from [`each`](Self::each), so that what is done with a posting is not inlined twice.
+    #[cold]
+    fn each_piece(blocks: &'b Blocks, at: Place, each: &mut dyn FnMut(Self)) {
+        if let Some(pieces) = pieces(blocks, at) {
+            pieces.all(blocks).for_each(|[_, piece]| each(Self::at(blocks, piece)));
         }
     }
 
