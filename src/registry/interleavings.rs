@@ -6,10 +6,12 @@
 //! `RUSTFLAGS='--cfg shuttle' cargo test --lib interleavings`. What fails prints its schedule, which
 //! `shuttle::replay` takes in the place of `check_random`.
 
+mod rules;
+
 use super::{Change, Limits, PutError, Registry, UpdateError, subscription};
 use crate::event::Event;
 use crate::matcher::{Access, Subscription, Verdict};
-use crate::webhook::{Catalogue, Creation, Rules, Webhook};
+use crate::webhook::{Creation, Rules, Webhook};
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,12 +27,6 @@ const IDS: [&str; 4] = ["w", "v", "x", "y"];
 const VALUES: [&str; 6] = ["0", "1", "2", "3", "a", "b"];
 
 static RULES: LazyLock<Rules> = LazyLock::new(Rules::default);
-
-/// Rules without any of the webhooks' event types.
-static OTHER_RULES: LazyLock<Rules> = LazyLock::new(|| {
-    let catalogue = Catalogue::read(br#"{"data": [{"name": "other"}]}"#).unwrap();
-    Rules::new(RULES.profile().clone(), catalogue)
-});
 
 /// Made once, since the threads are many and their stacks small.
 static WEBHOOKS: LazyLock<BTreeMap<(&str, &str), (Webhook, Subscription)>> = LazyLock::new(|| {
@@ -275,7 +271,7 @@ fn explore(
     end: fn(&World, &Twin),
 ) {
     LazyLock::force(&WEBHOOKS);
-    LazyLock::force(&OTHER_RULES);
+    rules::make();
     let orders = Arc::new(AtomicUsize::new(0));
     let ran = Arc::clone(&orders);
     let program = move || {
@@ -436,36 +432,6 @@ fn a_tenant_goes_and_comes_back() {
     explore(Limits::default(), &[("w", "0")], parts, |world, twin| {
         assert!(["2", "3"].contains(&twin["w"].name()), "as it was loaded again, or counted");
         assert!(world.registry.stats("t").is_some_and(|stats| stats.revision >= 10));
-    });
-}
-
-/// Rules are replaced while others put: no webhook that the new rules refuse is missing from the
-/// report, and none is put once the report was made.
-#[test]
-fn rules_are_replaced_while_others_put() {
-    const PUT: Part = |world| {
-        let late = world.reported.lock().unwrap().is_some();
-        for id in ["v", "x"] {
-            let put = world.put(id, "a", None);
-            assert!(!(late && put.is_ok()), "checked by the new rules");
-        }
-        drop(world.registry.load("u", [webhook("w", "a")], None));
-    };
-    let parts: [Part; 3] = [PUT, PUT, |world| {
-        let refused = world.registry.replace_rules(&OTHER_RULES).unwrap();
-        let name = |one: &super::Refused| format!("{}/{}", one.tenant(), one.webhook().id());
-        *world.reported.lock().unwrap() = Some(refused.iter().map(name).collect());
-        assert!(world.put("y", "a", None).is_err());
-        assert!(world.read("a"), "readers do not notice");
-    }];
-    explore(Limits::default(), &[("w", "a")], parts, |world, _| {
-        let mut held = BTreeSet::new();
-        for tenant in world.registry.tenants() {
-            for webhook in world.registry.webhooks(tenant.as_str()).unwrap() {
-                held.insert(format!("{tenant}/{}", webhook.id()));
-            }
-        }
-        assert_eq!(world.reported.lock().unwrap().as_ref(), Some(&held), "all are listed");
     });
 }
 

@@ -117,7 +117,7 @@ impl Registry {
         self.0.policy.store(Arc::clone(&policy));
         let mut refused = Vec::new();
         for shard in &self.0.shards {
-            // Whoever loads by the old rules holds this lock, and has ended once it is free.
+            // A load by the old rules holds this lock, and has ended once it is free.
             drop(shard.lock());
             for tenant in shard.tenants.load().iter() {
                 tenant.recheck(&policy, &mut refused);
@@ -156,9 +156,14 @@ impl Inner {
 }
 
 impl Tenant {
-    /// Indexes the tenant by the rules of a policy, and lists what they refuse.
+    /// Indexes the tenant by the rules of a policy, and lists what they refuse; a tenant that was
+    /// evicted is left as it is.
     fn recheck(&self, policy: &Policy, refused: &mut Vec<Refused>) {
         let mut writer = self.lock();
+        // The map of tenants was read before this lock was taken: the tenant may be gone by now.
+        if writer.evicted {
+            return;
+        }
         let mut refuse = |webhook: &Arc<Webhook>, error| {
             let (tenant, webhook) = (self.id.clone(), Arc::clone(webhook));
             refused.push(Refused { tenant, webhook, error });

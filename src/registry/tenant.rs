@@ -196,9 +196,9 @@ impl Tenant {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts another state in the place of all webhooks.
+    /// Replaces all webhooks. A tenant that is evicted stays so.
     pub(super) fn replace(&self, writer: &mut Writer, state: State) {
-        *writer = Writer::new(&state);
+        *writer = Writer { evicted: writer.evicted, ..Writer::new(&state) };
         self.current.store(Arc::new(state));
     }
 
