@@ -248,19 +248,43 @@ impl Matcher {
             self.collect(shelf, channel, event, out);
         }
         if channel.has_owners() {
-            let mut named = std::mem::take(&mut out.named);
-            let mut buckets = 0;
-            channel.owned(event, access, &mut named, |shelf| {
-                buckets += 1;
-                self.collect(shelf, channel, event, out);
-            });
-            out.named = named;
+            let buckets = match access {
+                Access::Users([_, _, ..]) => self.collect_users(channel, event, access, out),
+                _ => {
+                    let mut buckets = 0;
+                    channel.owned(event, access, |shelf| {
+                        buckets += 1;
+                        self.collect(shelf, channel, event, out);
+                    });
+                    buckets
+                }
+            };
             out.work.buckets += buckets;
             if buckets + usize::from(all.is_some()) > 1 {
                 // Each shelf's hits are ascending; those of several are not.
                 sort_from(&mut out.hits, begin);
             }
         }
+    }
+
+    /// Appends the hits of several users, unsorted; returns how many buckets they have.
+    ///
+    /// Apart from [`collect_all`](Self::collect_all), so that other accesses do not pay for the list.
+    #[cold]
+    #[inline(never)]
+    fn collect_users(
+        &self,
+        channel: &Channel,
+        event: &Event<'_>,
+        access: Access<'_>,
+        out: &mut Out,
+    ) -> usize {
+        let mut named = std::mem::take(&mut out.named);
+        channel.of_users(event, access, &mut named);
+        let buckets = named.len();
+        named.iter().for_each(|shelf| self.collect(*shelf, channel, event, out));
+        out.named = named;
+        buckets
     }
 
     /// Appends the hits on a shelf, ascending.
@@ -299,13 +323,15 @@ impl Matcher {
         let mut lists = 0;
         for value in &*found {
             let Some(place) = value.lists.find(&self.postings, at) else { continue };
-            let before = turned.len();
-            Posting::each(&self.postings, place, |posting| {
-                work.postings += posting.slots();
-                posting.append_turns(turned);
-                tests.extend_from_slice(posting.tests());
-            });
-            lists += usize::from(turned.len() > before);
+            let posting = Posting::at(&self.postings, place);
+            if posting.is_in_pieces() {
+                lists += self.gather(place, turned, tests, work);
+                continue;
+            }
+            work.postings += posting.slots();
+            lists += usize::from(!posting.turns().is_empty());
+            posting.append_turns(turned);
+            tests.extend_from_slice(posting.tests());
         }
         if !tests.is_empty() {
             work.tests += tests.len();
@@ -335,6 +361,24 @@ impl Matcher {
         if lists > 1 {
             sort_from(turned, begin);
         }
+    }
+
+    /// Appends the slots of a posting in pieces; returns how many ascending lists of `turned` they make.
+    #[cold]
+    fn gather(
+        &self,
+        place: u32,
+        turned: &mut Vec<u32>,
+        tests: &mut Vec<[u32; 2]>,
+        work: &mut Work,
+    ) -> usize {
+        let before = turned.len();
+        Posting::each_piece(&self.postings, place, |posting| {
+            work.postings += posting.slots();
+            posting.append_turns(turned);
+            tests.extend_from_slice(posting.tests());
+        });
+        usize::from(turned.len() > before)
     }
 
     /// Whether a filter's verdict is not the default one.

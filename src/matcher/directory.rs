@@ -7,16 +7,17 @@
 //! ```
 //!
 //! A list of pairs in one block would be moved for each pair that comes or goes: one subscription with
-//! k event types, all under one value, took steps in k². A leaf has at most [`MOST`] pairs, so that a
+//! k event types, all under one value, took steps in k². A leaf has at most [`MAX`] pairs, so that a
 //! change moves those, and the list of leaves only where one is divided, joined or emptied.
 //!
-//! Invariant: the keys of a leaf are at least its least key and below that of the next leaf; that of
-//! the first leaf is not looked at.
+//! Invariant: the keys of a leaf are at least its least key and below that of the next leaf. The least
+//! key of the first leaf is never read: where a leaf becomes the first one, since the one before it was
+//! emptied, it keeps its least key, and smaller ones are added to it.
 
 use super::blocks::{Blocks, Place};
 
-/// Most pairs of a leaf.
-const MOST: usize = 1 << 7;
+/// The limit of pairs in a leaf.
+const MAX: usize = 1 << 7;
 /// Marks the list of leaves in its first word.
 const FORK: u32 = 1 << 31;
 
@@ -43,9 +44,10 @@ fn pairs(blocks: &Blocks, at: Place) -> &[[u32; 2]] {
     blocks.list(at, 1 + 2 * count).get(1..).unwrap_or_default().as_chunks().0
 }
 
-/// Never cut: positions are far below 2³², as all words are.
+/// A count or a position as a word of a block. Never cut: both are far below 2³².
 #[expect(clippy::cast_possible_truncation, reason = "see above")]
-fn word(number: usize) -> u32 {
+pub(super) fn word(number: usize) -> u32 {
+    debug_assert!(u32::try_from(number).is_ok(), "{number} does not fit in a word");
     number as u32
 }
 
@@ -89,7 +91,9 @@ impl Directory {
             return (None, self.0);
         }
         let leaves = pairs(blocks, self.0);
-        let branch = leaves.partition_point(|[least, _]| *least <= key).saturating_sub(1);
+        let others = leaves.get(1..).unwrap_or_default();
+        let branch = others.partition_point(|[least, _]| *least <= key);
+        debug_assert!(branch < leaves.len(), "a list of leaves has no leaf");
         (Some(branch), leaves.get(branch).map_or(self.0, |[_, leaf]| *leaf))
     }
 
@@ -111,19 +115,24 @@ impl Directory {
         let (_, leaf) = self.leaf(blocks, key);
         let pairs = pairs(blocks, leaf);
         let at = pairs.partition_point(|[other, _]| *other <= key).saturating_sub(1);
+        debug_assert!(!pairs.is_empty(), "a leaf has no pair");
         pairs.get(at).copied().unwrap_or_default()
     }
 
     /// The pair before that of a key, and the one after it, as far as they are in the same leaf.
     pub(super) fn neighbours(self, blocks: &Blocks, key: u32) -> [Option<[u32; 2]>; 2] {
-        let Ok(Position { leaf, at, .. }) = self.search(blocks, key) else { return [None; 2] };
+        let found = self.search(blocks, key);
+        debug_assert!(found.is_ok(), "key {key} is not in the directory");
+        let Ok(Position { leaf, at, .. }) = found else { return [None; 2] };
         let pair = |at: Option<usize>| pairs(blocks, leaf).get(at?).copied();
         [pair(at.checked_sub(1)), pair(at.checked_add(1))]
     }
 
     /// Gives the pair of a key another key, between the same neighbours, and another place.
     pub(super) fn set(self, blocks: &mut Blocks, key: u32, pair: [u32; 2]) {
-        if let Ok(Position { leaf, at, .. }) = self.search(blocks, key) {
+        let found = self.search(blocks, key);
+        debug_assert!(found.is_ok(), "key {key} is not in the directory");
+        if let Ok(Position { leaf, at, .. }) = found {
             let at = leaf + 1 + 2 * word(at);
             blocks.set(at, pair[0]);
             blocks.set(at + 1, pair[1]);
@@ -132,7 +141,9 @@ impl Directory {
 
     /// Adds a pair whose key is new.
     pub(super) fn insert(&mut self, blocks: &mut Blocks, pair: [u32; 2]) {
-        let Err(Position { branch, leaf, at }) = self.search(blocks, pair[0]) else { return };
+        let found = self.search(blocks, pair[0]);
+        debug_assert!(found.is_err(), "key {} is in the directory already", pair[0]);
+        let Err(Position { branch, leaf, at }) = found else { return };
         let leaf = insert(blocks, leaf, at, pair);
         let right = divide(blocks, leaf, at);
         let (leaf, right) = match right {
@@ -153,7 +164,9 @@ impl Directory {
 
     /// Removes the pair of a key; the last one stays, for the caller to take.
     pub(super) fn remove(&mut self, blocks: &mut Blocks, key: u32) {
-        let Ok(Position { branch, leaf, at }) = self.search(blocks, key) else { return };
+        let found = self.search(blocks, key);
+        debug_assert!(found.is_ok(), "key {key} is not in the directory");
+        let Ok(Position { branch, leaf, at }) = found else { return };
         let Some(branch) = branch else {
             self.0 = remove(blocks, leaf, at);
             return;
@@ -176,16 +189,18 @@ impl Directory {
     fn join(&mut self, blocks: &mut Blocks, branch: usize) {
         let leaves = pairs(blocks, self.0);
         let count =
-            |branch: usize| leaves.get(branch).map_or(MOST, |[_, leaf]| pairs(blocks, *leaf).len());
-        if count(branch) >= MOST / 8 {
+            |branch: usize| leaves.get(branch).map_or(MAX, |[_, leaf]| pairs(blocks, *leaf).len());
+        if count(branch) >= MAX / 8 {
             return;
         }
         let first = match branch.checked_sub(1) {
-            _ if count(branch + 1) < MOST / 2 => branch,
-            Some(before) if count(before) < MOST / 2 => before,
+            _ if count(branch + 1) < MAX / 2 => branch,
+            Some(before) if count(before) < MAX / 2 => before,
             _ => return,
         };
-        let Some([[_, left], [_, right]]) = leaves.get(first..first + 2) else { return };
+        let both = leaves.get(first..first + 2);
+        debug_assert!(both.is_some(), "leaf {first} has no next one");
+        let Some([[_, left], [_, right]]) = both else { return };
         let (left, right) = (*left, *right);
         let all = [pairs(blocks, left), pairs(blocks, right)].concat();
         free(blocks, left);
@@ -245,11 +260,12 @@ impl Directory {
 fn divide(blocks: &mut Blocks, leaf: Place, at: usize) -> Option<(Place, [u32; 2])> {
     let all = pairs(blocks, leaf);
     let count = all.len();
-    if count <= MOST {
+    if count <= MAX {
         return None;
     }
     let half = if at + 1 == count { count - 1 } else { count / 2 };
     let right = all.get(half..).unwrap_or_default().to_vec();
+    debug_assert!(!right.is_empty(), "no pair is on the right of {half}");
     let least = right.first().map_or(0, |[key, _]| *key);
     let place = keep(blocks, 0, &right);
     let left = blocks.remove(leaf, 1 + 2 * count, 1 + 2 * half, 2 * (count - half));
@@ -259,7 +275,7 @@ fn divide(blocks: &mut Blocks, leaf: Place, at: usize) -> Option<(Place, [u32; 2
 
 #[cfg(test)]
 mod tests {
-    use super::{Directory, MOST, is_fork, pairs};
+    use super::{Directory, MAX, is_fork, pairs};
     use crate::matcher::blocks::Blocks;
     use std::collections::{BTreeMap, btree_map::Entry};
 
@@ -269,8 +285,22 @@ mod tests {
             true => pairs(blocks, directory.0),
             false => &[[0, directory.0]],
         };
-        assert!(leaves.iter().all(|[_, leaf]| (1..=MOST).contains(&pairs(blocks, *leaf).len())));
-        assert!(leaves.len() <= 1 + plain.len() / (MOST / 16), "{} leaves", leaves.len());
+        assert!(leaves.iter().all(|[_, leaf]| (1..=MAX).contains(&pairs(blocks, *leaf).len())));
+        assert!(leaves.len() <= 1 + plain.len() / (MAX / 16), "{} leaves", leaves.len());
+        // The least key of the first leaf is never read.
+        for (number, [least, leaf]) in leaves.iter().enumerate().skip(1) {
+            let next =
+                leaves.get(number + 1).map_or(u64::from(u32::MAX) + 1, |[key, _]| (*key).into());
+            let keys = pairs(blocks, *leaf).iter().map(|[key, _]| *key);
+            assert!(
+                keys.clone().all(|key| *least <= key && u64::from(key) < next),
+                "leaf {number} of {least}..{next} has {keys:?}"
+            );
+        }
+        for (key, place) in plain {
+            assert_eq!(directory.find(blocks, *key), Some(*place), "{key}");
+            assert_eq!(directory.floor(blocks, *key), [*key, *place]);
+        }
     }
 
     #[test]
@@ -320,5 +350,45 @@ mod tests {
         assert_eq!(directory.only(&blocks), plain.pop_first().map(|(key, place)| [key, place]));
         directory.free(&mut blocks);
         assert_eq!(blocks.idle(), blocks.len(), "nothing is left");
+    }
+
+    /// The leaf after a first one that was emptied keeps its least key, below which others are added.
+    #[test]
+    fn agrees_with_a_plain_map_after_its_first_leaves_were_removed() {
+        let mut state = 3u64;
+        let mut random = |below: u32| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as u32 % below
+        };
+        let (rounds, few) = if cfg!(miri) { (2, 300) } else { (60, 600) };
+        let mut blocks = Blocks::default();
+        let mut plain: BTreeMap<u32, u32> = (0..2).map(|key| (100_000 + key, key)).collect();
+        let start: Vec<_> = plain.iter().map(|(key, place)| [*key, *place]).collect();
+        let mut directory = Directory::new(&mut blocks, &start);
+        for round in 0..rounds {
+            let least = plain.keys().next().copied().unwrap();
+            // Around the least key and below it: at random, descending, ascending.
+            for step in 0..few {
+                let key = match round % 3 {
+                    0 => random(least + 2_000),
+                    1 => least.saturating_sub(1 + step),
+                    _ => least.saturating_sub(few) + step,
+                };
+                if let Entry::Vacant(entry) = plain.entry(key) {
+                    entry.insert(step);
+                    directory.insert(&mut blocks, [key, step]);
+                }
+            }
+            check(directory, &blocks, &plain);
+            for _ in 0..few / 2 + random(few) {
+                if plain.len() <= 2 {
+                    break;
+                }
+                let (key, _) = plain.pop_first().unwrap();
+                directory.remove(&mut blocks, key);
+                assert_eq!(directory.find(&blocks, key), None);
+            }
+            check(directory, &blocks, &plain);
+        }
     }
 }

@@ -8,8 +8,8 @@ use crate::matcher::{Access, Audience, Matcher, Scratch, Slot, Stats, Subscripti
 const SCALE: usize = if cfg!(miri) { 40 } else { 1_000 };
 /// Words that a change of one posting may move on average: some 1,100 were seen in pieces, and 150 in
 /// directories. One list each would be 5,000 and 10,000.
-const MOST_OF_PIECES: usize = 1_500;
-const MOST_OF_LEAVES: usize = 300;
+const MAX_OF_PIECES: usize = 1_500;
+const MAX_OF_LEAVES: usize = 300;
 
 fn subscription(types: impl IntoIterator<Item = String>, filter: &str) -> Subscription {
     Subscription::new("t", types, Profile::webhook().filter(filter, None).unwrap())
@@ -45,12 +45,12 @@ fn shuffle(slots: &mut [Slot]) {
 }
 
 /// Each order of removal, at one size and at ten times as many.
-fn bounded(most: usize, make: impl Fn(usize) -> Vec<Subscription>) {
+fn bounded(max: usize, make: impl Fn(usize) -> Vec<Subscription>) {
     let orders: [fn(&mut [Slot]); 3] = [|_| (), <[Slot]>::reverse, shuffle];
     for order in orders {
         let [few, many] = [SCALE, 10 * SCALE].map(|count| moved(&make(count), order));
         for (few, many) in few.into_iter().zip(many) {
-            assert!(many <= most, "{few} words, and {many} with ten times as many");
+            assert!(many <= max, "{few} words, and {many} with ten times as many");
         }
     }
 }
@@ -61,7 +61,7 @@ fn removing_from_a_value_that_all_share_moves_a_piece() {
         0 => r#"spaceId eq "s" and id ne "i""#,
         _ => r#"spaceId eq "s""#,
     };
-    bounded(MOST_OF_PIECES, |count| {
+    bounded(MAX_OF_PIECES, |count| {
         (0..count).map(|n| subscription(["x".into()], tested(n))).collect()
     });
 }
@@ -69,9 +69,9 @@ fn removing_from_a_value_that_all_share_moves_a_piece() {
 #[test]
 fn removing_one_subscription_with_many_event_types_moves_a_leaf_for_each() {
     let types = |count: usize| (0..count).map(|n| format!("type-{n}"));
-    bounded(MOST_OF_LEAVES, |count| vec![subscription(types(count), r#"spaceId eq "s""#)]);
+    bounded(MAX_OF_LEAVES, |count| vec![subscription(types(count), r#"spaceId eq "s""#)]);
     // Among others with the same value.
-    bounded(MOST_OF_LEAVES, |count| {
+    bounded(MAX_OF_LEAVES, |count| {
         let one = |at: usize| subscription(types(count).skip(at).step_by(4), r#"spaceId eq "s""#);
         (0..4).map(one).collect()
     });
@@ -83,7 +83,7 @@ fn removing_many_owners_of_one_value_moves_a_leaf() {
         let owner = Audience::Owner(format!("u{n}").into());
         subscription(["x".into()], r#"spaceId eq "s""#).with_audience(owner)
     };
-    bounded(MOST_OF_LEAVES, |count| (0..count).map(owned).collect());
+    bounded(MAX_OF_LEAVES, |count| (0..count).map(owned).collect());
 }
 
 /// Postings in pieces say what plain ones do, in each state on the way.
@@ -120,9 +120,9 @@ fn pieces_are_matched_as_one_list() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (state >> 33) % below
     };
-    let most = if cfg!(miri) { 30 } else { 9_000 };
+    let max = if cfg!(miri) { 30 } else { 9_000 };
     for round in 0..2 {
-        while live.len() < most {
+        while live.len() < max {
             // Growing at the end, and then in slots that are free again.
             if round > 0 && random(3) == 0 {
                 let at = random(live.len());
@@ -130,7 +130,7 @@ fn pieces_are_matched_as_one_list() {
             }
             let new = subscription(["x".into()], filters[random(filters.len())]);
             live.push((matcher.insert(&new).unwrap(), new));
-            if live.len().is_multiple_of(most / 6) {
+            if live.len().is_multiple_of(max / 6) {
                 check(&matcher, &live);
             }
         }
@@ -142,7 +142,7 @@ fn pieces_are_matched_as_one_list() {
             let (slot, one) = live.swap_remove(at);
             assert_eq!(matcher.get(slot), Some(one));
             assert!(matcher.remove(slot));
-            if live.len().is_multiple_of(most / 6) || live.len() < 20 {
+            if live.len().is_multiple_of(max / 6) || live.len() < 20 {
                 check(&matcher, &live);
             }
         }

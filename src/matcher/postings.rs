@@ -10,7 +10,7 @@
 //! under the value: without pieces, removing n subscriptions of one value moved n² / 2 words.
 
 use super::blocks::{Blocks, Place};
-use super::directory::Directory;
+use super::directory::{Directory, word};
 
 /// The postings of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ const SEVERAL: u32 = u32::MAX - 1;
 
 /// In the first word of a posting: it lies in pieces, whose directory the second word names.
 const PIECES: u32 = u32::MAX;
-/// Most words of a piece.
+/// The limit of words in a piece.
 const PIECE: usize = 1 << 11;
 
 impl Default for Lists {
@@ -53,22 +53,18 @@ impl<'b> Posting<'b> {
         }
     }
 
-    /// Calls `each` with the posting at a place, or with its pieces, ascending by slot.
+    /// Whether it lies in pieces, which [`each_piece`](Self::each_piece) reads.
     #[inline]
-    pub(super) fn each(blocks: &'b Blocks, at: Place, mut each: impl FnMut(Self)) {
-        let posting = Self::at(blocks, at);
-        match posting.turns == PIECES as usize {
-            false => each(posting),
-            true => Self::each_piece(blocks, at, &mut each),
-        }
+    pub(super) fn is_in_pieces(self) -> bool {
+        self.turns == PIECES as usize
     }
 
-    /// Apart from [`each`](Self::each), so that what is done with a posting is not inlined twice.
-    #[cold]
-    fn each_piece(blocks: &'b Blocks, at: Place, each: &mut dyn FnMut(Self)) {
-        if let Some(pieces) = pieces(blocks, at) {
-            pieces.all(blocks).for_each(|[_, piece]| each(Self::at(blocks, piece)));
-        }
+    /// Calls `each` with the pieces of the posting at a place, ascending by slot.
+    pub(super) fn each_piece(blocks: &'b Blocks, at: Place, each: impl FnMut(Self)) {
+        let pieces = pieces(blocks, at);
+        debug_assert!(pieces.is_some(), "the posting at {at} is not in pieces");
+        let places = pieces.into_iter().flat_map(|pieces| pieces.all(blocks));
+        places.map(|[_, piece]| Self::at(blocks, piece)).for_each(each);
     }
 
     /// How many slots it has.
@@ -172,7 +168,9 @@ impl Lists {
             },
             SEVERAL => {
                 let mut shelves = Directory(self.at);
-                let Some(place) = shelves.find(blocks, shelf) else { return };
+                let found = shelves.find(blocks, shelf);
+                debug_assert!(found.is_some(), "the value has no posting on shelf {shelf}");
+                let Some(place) = found else { return };
                 match lessen(blocks, place, slot, test) {
                     Some(place) => shelves.set(blocks, shelf, [shelf, place]),
                     None => shelves.remove(blocks, shelf),
@@ -183,7 +181,7 @@ impl Lists {
                     *self = Self { shelf, at };
                 }
             }
-            _ => {}
+            other => debug_assert!(false, "the value has postings on {other}, not on {shelf}"),
         }
     }
 
@@ -279,7 +277,7 @@ fn divide(blocks: &mut Blocks, at: Place, slot: u32) -> Option<(Place, [u32; 2])
 /// The words of a piece.
 fn list(turns: &[u32], tests: &[[u32; 2]]) -> Vec<u32> {
     let mut words = Vec::with_capacity(2 + turns.len() + 2 * tests.len());
-    words.extend([turns.len(), tests.len()].map(|count| u32::try_from(count).unwrap_or_default()));
+    words.extend([turns.len(), tests.len()].map(word));
     words.extend_from_slice(turns);
     words.extend_from_slice(tests.as_flattened());
     words
@@ -360,6 +358,7 @@ fn lessen_piece(blocks: &mut Blocks, at: Place, slot: u32, test: bool) -> Option
             found.ok().map(|at| turns + 2 * at)
         }
     };
+    debug_assert!(found.is_some(), "slot {slot} is not in the posting");
     let Some(position) = found else { return Some(at) };
     let (counter, count) = if test { (at + 1, 2) } else { (at, 1) };
     if len == 2 + count {

@@ -361,18 +361,9 @@ impl Channel {
         !self.owners.is_empty()
     }
 
-    /// Calls `each` once with each shelf of an owner that an event of this channel may reach.
-    ///
-    /// A list of users may repeat some. `named` is memory for the shelves found: sorted, they are
-    /// freed of duplicates, so that the cost is a look-up for each entry of the list and a visit for
-    /// each shelf, never their product.
-    pub(super) fn owned(
-        &self,
-        event: &Event<'_>,
-        access: Access<'_>,
-        named: &mut Vec<u32>,
-        mut each: impl FnMut(u32),
-    ) {
+    /// Calls `each` with each shelf of an owner that an event of this channel may reach: once, but for a
+    /// list of users that repeats some, of which [`of_users`](Self::of_users) takes care.
+    pub(super) fn owned(&self, event: &Event<'_>, access: Access<'_>, mut each: impl FnMut(u32)) {
         // The empty id belongs to no user.
         let is_user = |owner: &&str| !owner.is_empty();
         let of = |owner: &str| {
@@ -380,12 +371,8 @@ impl Channel {
         };
         match access {
             Access::Owner => event.owner().and_then(of).into_iter().for_each(each),
-            Access::Users([user]) => of(user.as_str()).into_iter().for_each(each),
             Access::Users(users) => {
-                named.clear();
-                named.extend(users.iter().filter_map(|user| of(user.as_str())));
-                sort_from(named, 0);
-                named.iter().copied().for_each(each);
+                users.iter().filter_map(|user| of(user.as_str())).for_each(each);
             }
             Access::Everyone => self.owners.values().copied().for_each(each),
             Access::Asked(may_access) => {
@@ -394,6 +381,16 @@ impl Channel {
                 owners.for_each(|(_, shelf)| each(*shelf));
             }
         }
+    }
+
+    /// Puts the shelves of a list of users into `named`, each once.
+    ///
+    /// A list may repeat users. The shelves found are sorted and freed of duplicates, so that the cost is
+    /// a look-up for each entry of the list and a visit for each shelf, never their product.
+    pub(super) fn of_users(&self, event: &Event<'_>, access: Access<'_>, named: &mut Vec<u32>) {
+        named.clear();
+        self.owned(event, access, |shelf| named.push(shelf));
+        sort_from(named, 0);
     }
 }
 
