@@ -1,8 +1,11 @@
 //! Why a term does not find the value that it wants: what else the event holds.
 //!
 //! One pass over the event's values collects two things: for each attribute that is absent, the value
-//! that is in the way of its places, and for each term that failed, the places that hold the wanted
-//! value. A term failed for good if no group around it holds: of the others the verdict does not depend.
+//! that is in the way of its places, and for each value that a failed term wants, the places that hold
+//! it. A term failed for good if no group around it holds: of the others the verdict does not depend.
+//!
+//! The pass costs one look-up for each value of the event, and a step for each of the first
+//! [`MAX_PLACES`] places of a wanted value, however many terms want it.
 
 use super::{Filter, Operator, Step, StepKind};
 use crate::event::{Event, Leaf, Place};
@@ -166,12 +169,13 @@ struct Search<'a> {
     places: Vec<(usize, Vec<Box<str>>)>,
     /// By the number of an absent attribute.
     obstacles: Vec<Option<Obstacle>>,
-    /// Numbers of failed terms by the value that they want.
-    wanted: HashMap<&'a str, Vec<usize>>,
-    /// By the number of a failed term, where the value is.
-    elsewhere: Vec<Vec<Place>>,
+    /// By the value that failed terms want, where it is.
+    wanted: HashMap<&'a str, Vec<Place>>,
     data: bool,
     base64: bool,
+    /// Look-ups of values and places that were kept.
+    #[cfg(test)]
+    steps: usize,
 }
 
 /// Places that are kept for a wanted value.
@@ -183,17 +187,14 @@ impl<'a> Search<'a> {
             let places = event.places_of(term.attribute).into_iter();
             places.map(move |place| (number, place.keys().map(Box::from).collect()))
         });
-        let mut wanted: HashMap<_, Vec<_>> = HashMap::new();
-        for (number, term) in failed.iter().enumerate() {
-            wanted.entry(term.value).or_default().push(number);
-        }
         Self {
             places: places.collect(),
             obstacles: absent.iter().map(|_| None).collect(),
-            wanted,
-            elsewhere: failed.iter().map(|_| Vec::new()).collect(),
+            wanted: failed.iter().map(|term| (term.value, Vec::new())).collect(),
             data: false,
             base64: false,
+            #[cfg(test)]
+            steps: 0,
         }
     }
 
@@ -218,12 +219,13 @@ impl<'a> Search<'a> {
             }
         }
         let Leaf::String(text) = leaf else { return };
-        for number in self.wanted.get(text).into_iter().flatten() {
-            if let Some(places) =
-                self.elsewhere.get_mut(*number).filter(|all| all.len() < MAX_PLACES)
-            {
-                places.push(Place::new(keys.iter().cloned()));
-            }
+        let places = self.wanted.get_mut(text).filter(|places| places.len() < MAX_PLACES);
+        #[cfg(test)]
+        {
+            self.steps += 1 + usize::from(places.is_some());
+        }
+        if let Some(places) = places {
+            places.push(Place::new(keys.iter().cloned()));
         }
     }
 
@@ -268,14 +270,15 @@ impl<'a> Search<'a> {
 
     /// Where the wanted values are.
     fn elsewhere<'h>(
-        &mut self,
+        &self,
         filter: &'h Filter,
         event: &'h Event<'_>,
         places: &[Option<Place>],
         failed: &[Term<'h>],
     ) -> Vec<Hint<'h>> {
         let mut hints = Vec::new();
-        for (term, found) in failed.iter().zip(std::mem::take(&mut self.elsewhere)) {
+        for term in failed {
+            let found = self.wanted.get(term.value).map_or(&[][..], Vec::as_slice);
             let names = || event.layout().attributes().iter().map(|name| &**name).zip(places);
             let attribute_at = |place: &Place| {
                 names().find(|(_, known)| known.as_ref() == Some(place)).map(|(name, _)| name)
@@ -348,4 +351,40 @@ fn quoted(value: &str) -> String {
 
 fn shown(place: &Place) -> String {
     excerpt(&place.to_string(), SHOWN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HintKind, MAX_PLACES, Search, absent, failed};
+    use crate::filter::Profile;
+
+    /// Values of the event times terms of the filter would be 2,000,000 steps.
+    #[test]
+    fn looks_each_value_up_once_however_many_terms_want_it() {
+        let profile = Profile::webhook();
+        let (terms, values) = (500, 4_000);
+        for other in ["a1", "b2"] {
+            let terms = (0..terms).map(|n| match n % 2 {
+                0 => r#"spaceId eq "a1""#.to_owned(),
+                _ => format!(r#"topLevelResourceId eq "{other}""#),
+            });
+            let text = terms.collect::<Vec<_>>().join(" or ");
+            let filter = profile.filter(&text, None).unwrap();
+            let members: Vec<_> = (0..values).map(|n| format!(r#""m{n}":"a1""#)).collect();
+            let document =
+                format!(r#"{{"type":"x","tenantid":"t","data":{{{}}}}}"#, members.join(","));
+            let event = profile.read_event(document.as_bytes()).unwrap();
+            let explanation = filter.explain(&event);
+            let (absent, failed) = (absent(explanation.steps()), failed(explanation.steps()));
+            let failed: Vec<_> = failed.into_iter().map(|(term, _)| term).collect();
+            let mut search = Search::new(&event, &absent, &failed);
+            event.visit(|keys, leaf| search.value(keys, leaf));
+            // The type and the tenant are values, too.
+            assert_eq!(search.steps, values + 2 + MAX_PLACES);
+            assert_eq!(search.wanted["a1"].len(), MAX_PLACES);
+            let hint = &explanation.hints()[0];
+            assert_eq!(hint.kind, HintKind::OtherPlace);
+            assert_eq!(hint.place.as_ref().unwrap().pointer(), "/data/m0");
+        }
+    }
 }
