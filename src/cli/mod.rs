@@ -220,7 +220,7 @@ fn run(verb: Verb, out: &mut Out) -> Result<Outcome, Failure> {
         Verb::Validate(arguments) => validate::run(&arguments, out),
         Verb::Patch(arguments) => patch::run(&arguments, out),
         Verb::EventTypes(_) | Verb::Generate(_) if usage::stdout_is_closed() => {
-            Err(Failure::Output(io::Error::other("standard output is closed")))
+            Err(Failure::Output(io::Error::other(usage::CLOSED)))
         }
         Verb::EventTypes(arguments) => event_types::run(&arguments, out),
         Verb::Match(arguments) => matching::run(arguments, out),

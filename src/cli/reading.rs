@@ -1,16 +1,16 @@
 //! Events out of documents: a document is an event, or a page of the vendor's listing of past events.
 //!
-//! A page is `{"data": [event, …], "links": …}`. It is told from an event by what it lacks: a page has
-//! no type and no other member of an envelope. So only a document that failed for want of a type is
+//! A page is `{"data": [event, …], "links": …}`. It differs from an event by what it lacks: a page has
+//! no type and no other member of an [`ENVELOPE`]. So only a document that failed for want of a type is
 //! looked at again, and an event costs what it did without pages.
 
 use super::events::{Document, Nesting};
 use super::items::line_at;
 use hooksieve::event::{Error, ErrorKind, Event, Shapes};
 use hooksieve::filter::Profile;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// How events are read.
 #[derive(Clone, Copy)]
@@ -89,38 +89,60 @@ impl<'b, D: Iterator<Item = Document<'b>>> Iterator for Reading<'b, '_, D> {
     }
 }
 
-/// A page of the listing; of the other members only those are named that make it an event.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Page<'t> {
-    #[serde(borrow)]
-    data: Vec<&'t RawValue>,
-    specversion: Option<IgnoredAny>,
-    cloud_events_version: Option<IgnoredAny>,
-    source: Option<IgnoredAny>,
-    tenantid: Option<IgnoredAny>,
-    tenant_id: Option<IgnoredAny>,
-    extensions: Option<IgnoredAny>,
-    event_id: Option<IgnoredAny>,
-}
+/// The members of an event other than `data`, in every form: a document that has one of them, even as
+/// `null`, is an event.
+const ENVELOPE: [&str; 37] = [
+    "specversion",
+    "type",
+    "id",
+    "source",
+    "time",
+    "subject",
+    "datacontenttype",
+    "dataschema",
+    "data_base64",
+    "tenantid",
+    "userid",
+    "ownerid",
+    "spaceid",
+    "toplevelresourceid",
+    "host",
+    "reason",
+    "authtype",
+    "clientid",
+    "sessionid",
+    "authclaims",
+    "originip",
+    "tracestate",
+    "traceparent",
+    // Legacy (CloudEvents 0.1).
+    "cloudEventsVersion",
+    "eventId",
+    "eventID",
+    "eventType",
+    "eventTime",
+    "eventTypeVersion",
+    "contentType",
+    "schemaURL",
+    "extensions",
+    // Of an item of the vendor's listing.
+    "tenantId",
+    "userId",
+    "ownerId",
+    "spaceId",
+    "topLevelResourceId",
+];
 
 /// The items of a document without a type, where it is a page.
 fn page<'b>(document: &Document<'b>) -> Option<Vec<Document<'b>>> {
-    let page: Page<'b> = serde_json::from_slice(document.bytes).ok()?;
-    let members = [
-        page.specversion,
-        page.cloud_events_version,
-        page.source,
-        page.tenantid,
-        page.tenant_id,
-        page.extensions,
-        page.event_id,
-    ];
-    if members.iter().any(Option::is_some) {
+    let members: HashMap<Cow<'b, str>, &'b RawValue> =
+        serde_json::from_slice(document.bytes).ok()?;
+    if ENVELOPE.iter().any(|name| members.contains_key(*name)) {
         return None;
     }
+    let data: Vec<&'b RawValue> = serde_json::from_str(members.get("data")?.get()).ok()?;
     let (mut line, mut counted) = (document.line, 0);
-    let items = page.data.into_iter().map(|item| {
+    let items = data.into_iter().map(|item| {
         let item = item.get().as_bytes();
         let offset = (item.as_ptr() as usize).saturating_sub(document.bytes.as_ptr() as usize);
         line += line_at(document.bytes.get(counted..offset).unwrap_or_default()) - 1;

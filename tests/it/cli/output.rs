@@ -154,6 +154,23 @@ fn takes_no_event_for_a_page() {
             "{event}"
         );
     }
+    // Each member of an envelope makes it an event, whatever its value is.
+    for name in "id time subject datacontenttype dataschema data_base64 type specversion source \
+        tenantid userid ownerid spaceid toplevelresourceid host authtype traceparent \
+        cloudEventsVersion eventId eventID eventType eventTime eventTypeVersion contentType schemaURL \
+        extensions tenantId userId"
+        .split_whitespace()
+    {
+        for value in ["\"\"", "null", "{\"a\": [1]}"] {
+            let event = format!("{{\"{name}\": {value}, \"data\": [1, 2]}}");
+            let (code, out, _) = text(&arguments, &event);
+            let codes: Vec<_> =
+                lines(&out).iter().map(|line| line["error"]["code"].clone()).collect();
+            assert_eq!((code, codes), (1, vec![json!("event-missing-type")]), "{event}");
+        }
+    }
+    let event = r#"{"id":"e1","time":"2024-01-01T00:00:00Z","subject":"s","data":[1,2]}"#;
+    assert_eq!(lines(&text(&arguments, event).1).len(), 1, "one event, not two");
     let (code, out, _) = text(&arguments, r#"{"data":[1],"type":"x","tenantid":"t"}"#);
     assert_eq!((code, &lines(&out)[0]["type"]), (0, &json!("x")));
     // Pages hold events, not pages.
@@ -433,10 +450,13 @@ fn a_closed_standard_output_is_an_error() {
         let output = Command::new("sh").args(["-c", &command]).output().unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     };
-    let closed = "error: cannot write the output: standard output is closed\n".to_owned();
+    let closed = "error: cannot write the output: standard output is closed, \
+        or is /dev/null opened for reading and writing\n";
     for verb in ["event-types", "event-types --format json", "generate events --count 1"] {
-        assert_eq!(shell(&format!("{verb} >&-")), (2, closed.clone()), "{verb}");
-        assert_eq!(shell(&format!("{verb} >/dev/null")), (0, String::new()), "{verb}");
+        assert_eq!(shell(&format!("{verb} >&-")), (2, closed.to_owned()), "{verb}");
+        for there in [">/dev/null", ">>/dev/null", "<&- >/dev/null", "2>&- >/dev/null"] {
+            assert_eq!(shell(&format!("{verb} {there}")), (0, String::new()), "{verb} {there}");
+        }
         let (code, err) = shell(&format!("{verb} >/dev/full"));
         assert!(code == 2 && err.starts_with("error: cannot write the output: "), "{verb}: {err}");
     }
