@@ -8,8 +8,9 @@
 //! scheme. A text with a secret is omitted as a whole, since what is left of it would show how long
 //! the secret is and where it begins.
 //!
-//! A shorter secret would occur in half of all texts. It is searched as a word, with no letter or
-//! digit before or after it.
+//! Fewer letters and digits would occur in half of all texts. They are searched as a word, with no
+//! letter or digit before or after it, whatever other signs are between them: `"k3y"` is found in
+//! `key=k3y` and `a-b-c` in `a b c`, but neither in `monk3y`.
 
 use crate::webhook::Webhook;
 use data_encoding::BASE64;
@@ -21,12 +22,14 @@ const ANYWHERE: usize = 4;
 pub(super) struct Secrets(Vec<Secret>);
 
 enum Secret {
-    /// Letters and digits in lower case, anywhere in those of a text.
+    /// At least [`ANYWHERE`] letters and digits in lower case, anywhere in those of a text.
     Letters(String),
-    /// In lower case, anywhere: what has hardly any letters and digits.
+    /// Fewer letters and digits in lower case, as one word of a text or as several.
+    Words(String),
+    /// In lower case, anywhere: what has fewer letters and digits, and signs.
     Text(String),
-    /// In lower case, as a word.
-    Word(String),
+    /// Signs only, with no letter or digit before or after them.
+    Signs(String),
 }
 
 impl Secrets {
@@ -46,7 +49,7 @@ impl Secrets {
             let (scheme, credentials) = value.split_once([' ', '\t']).unwrap_or(("", value));
             secrets.add(credentials);
             let with_parts = if is_scheme(scheme) { credentials } else { value };
-            let parts = parts(with_parts).filter(|part| part.len() >= ANYWHERE);
+            let parts = parts(with_parts).filter(|part| part.len() >= ANYWHERE || is_quoted(part));
             parts.for_each(|part| secrets.add(part));
         }
         secrets
@@ -55,11 +58,27 @@ impl Secrets {
     fn add(&mut self, secret: &str) {
         let secret = secret.trim_matches([' ', '\t']).to_ascii_lowercase();
         let letters = letters(&secret);
+        if letters.len() >= ANYWHERE {
+            self.0.push(Secret::Letters(letters));
+            return;
+        }
+        let unquoted = secret.trim_matches(QUOTES);
+        if letters.is_empty() && unquoted != secret {
+            self.add_signs(unquoted);
+        }
+        if secret.len() >= ANYWHERE || letters.is_empty() {
+            self.add_signs(&secret);
+        }
+        if !letters.is_empty() {
+            self.0.push(Secret::Words(letters));
+        }
+    }
+
+    fn add_signs(&mut self, secret: &str) {
         self.0.push(match secret.len() {
             0 => return,
-            1..ANYWHERE => Secret::Word(secret),
-            _ if letters.len() < ANYWHERE => Secret::Text(secret),
-            _ => Secret::Letters(letters),
+            1..ANYWHERE => Secret::Signs(secret.to_owned()),
+            _ => Secret::Text(secret.to_owned()),
         });
     }
 
@@ -72,8 +91,9 @@ impl Secrets {
         let letters = letters(&text);
         self.0.iter().any(|secret| match secret {
             Secret::Letters(secret) => letters.contains(secret),
+            Secret::Words(secret) => has_words(&text, secret),
             Secret::Text(secret) => text.contains(secret),
-            Secret::Word(secret) => has_word(&text, secret),
+            Secret::Signs(secret) => has_signs(&text, secret),
         })
     }
 
@@ -84,7 +104,7 @@ impl Secrets {
         self.0.iter().any(|secret| match secret {
             Secret::Letters(secret) => letters.contains(secret),
             Secret::Text(secret) => name.contains(secret),
-            Secret::Word(_) => false,
+            Secret::Words(_) | Secret::Signs(_) => false,
         })
     }
 }
@@ -102,18 +122,50 @@ fn parts(credentials: &str) -> impl Iterator<Item = &str> {
     words.flat_map(|word| [Some(word), word.split_once('=').map(|(_, value)| value)]).flatten()
 }
 
+const QUOTES: [char; 2] = ['"', '\''];
+
+/// Whether a part is in quotes, as values are.
+fn is_quoted(part: &str) -> bool {
+    part.starts_with(QUOTES) && part.ends_with(QUOTES)
+}
+
 /// The letters and digits of a text.
 fn letters(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_alphanumeric()).collect()
 }
 
-/// Whether a word, of any bytes, is in a text with no letter or digit at either side of it.
-fn has_word(text: &str, word: &str) -> bool {
+/// Whether letters and digits are one word of a text, or several that follow each other.
+fn has_words(text: &str, letters: &str) -> bool {
+    let is_sign = |c: char| !c.is_ascii_alphanumeric();
+    let mut words = text.split(is_sign).filter(|word| !word.is_empty());
+    while !begin_with(words.clone(), letters) {
+        if words.next().is_none() {
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether the first words, without what is between them, are these letters and digits.
+fn begin_with<'t>(words: impl Iterator<Item = &'t str>, letters: &str) -> bool {
+    let mut rest = letters;
+    for word in words {
+        match rest.strip_prefix(word) {
+            None => return false,
+            Some("") => return true,
+            Some(more) => rest = more,
+        }
+    }
+    false
+}
+
+/// Whether signs are in a text with no letter or digit before or after them.
+fn has_signs(text: &str, signs: &str) -> bool {
     let bytes = text.as_bytes();
     let is_letter = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    bytes.windows(word.len().max(1)).enumerate().any(|(at, window)| {
+    bytes.windows(signs.len().max(1)).enumerate().any(|(at, window)| {
         let before = at.checked_sub(1).and_then(|at| bytes.get(at));
         let after = bytes.get(at + window.len());
-        window == word.as_bytes() && !is_letter(before) && !is_letter(after)
+        window == signs.as_bytes() && !is_letter(before) && !is_letter(after)
     })
 }

@@ -397,6 +397,32 @@ fn finds_a_short_secret_as_a_word() {
     assert!(found("k") && found("a k b") && found("token=k;") && found("\"k\""));
     assert!(!found("ok") && !found("k3y") && !found("talking"));
     assert_eq!(omitted("a-a", &[("x-echo", "xa-a-a")]), ["x-echo"], "overlapping");
+    for (secret, echo) in [
+        ("\"k3y\"", "k3y"),
+        ("'k3y'", "you sent K3Y."),
+        ("\"k\"", "k"),
+        ("(k3y)", "k3y"),
+        ("a-b-c", "a b c"),
+        ("a-b-c", "abc"),
+        ("a.b", "A, B"),
+        ("abc", "a-b-c"),
+        ("Token \"k3y\"", "k3y"),
+        ("Digest username=\"hook\", response=\"ab1\"", "ab1"),
+        ("Digest username=\"hook\", nonce=\"x\"", "nonce: x"),
+        ("\"--\"", "--"),
+    ] {
+        assert_eq!(omitted(secret, &[("x-echo", echo)]), ["x-echo"], "{secret} {echo}");
+    }
+    for (secret, other) in [
+        ("\"k3y\"", "monk3y"),
+        ("\"k3y\"", "k3ys"),
+        ("a-b-c", "a b cd"),
+        ("a-b-c", "xa b c"),
+        ("a-b-c", "a b x c"),
+        ("Digest username=\"hook\", qop=1", "1"),
+    ] {
+        assert!(omitted(secret, &[("x-other", other)]).is_empty(), "{secret} {other}");
+    }
     assert!(omitted("----", &[("x-other", "---")]).is_empty());
     assert_eq!(omitted("----", &[("x-echo", "a----b")]), ["x-echo"]);
 }
@@ -432,6 +458,9 @@ fn echo(value: &str, how: u8, at: usize) -> Vec<String> {
         8 => vec![value.to_ascii_uppercase()],
         9 => vec![value.replace(blanks, "\t ")],
         10 => vec![format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))],
+        11 => vec![value.trim_matches('"').to_owned()],
+        12 => vec![key.replace(|c: char| !c.is_ascii_alphanumeric(), " ").trim().to_owned()],
+        13 => key.split('"').skip(1).step_by(2).map(str::to_owned).collect(),
         _ => vec!["z, zz=z".to_owned()],
     }
 }
@@ -453,11 +482,14 @@ fn nothing_that_is_echoed_is_shown() {
         (token(), "[ \t]{1,4}").prop_map(|(token, blanks)| format!("Token{blanks}{token}")),
         (token(), token()).prop_map(|(a, b)| format!("Digest a=\"{a}\", b=\"{b}\"")),
         (token(), token()).prop_map(|(a, b)| format!("session={a}; theme={b}")),
+        "\"[a-y0-9]{1,3}\"",
+        "[a-y0-9]([-. ][a-y0-9]){0,2}",
+        ("[a-y0-9]{1,3}", token()).prop_map(|(a, b)| format!("Digest a=\"{a}\", b=\"{b}\"")),
         (token(), token()).prop_map(|(a, b)| format!("{a},{b}")),
         // No `Z` either: what is shown beside is made of that letter, in either case.
         "[!-Y\\[-y]{1,8}",
     ];
-    let header = (0..12u8, 0..2usize, 0..20usize, 0..3usize);
+    let header = (0..15u8, 0..2usize, 0..20usize, 0..3usize);
     let cases = (
         prop::collection::vec(secret, 2),
         prop::bool::ANY,
