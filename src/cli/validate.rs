@@ -95,7 +95,7 @@ impl std::fmt::Display for Count {
         let Self { valid, invalid, errors, warnings } = self;
         let errors = counted(*errors, "error", "errors");
         let warnings = counted(*warnings, "warning", "warnings");
-        write!(f, "{valid} valid, {invalid} not: {errors}, {warnings}")
+        write!(f, "{valid} valid, {invalid} invalid: {errors}, {warnings}")
     }
 }
 

@@ -76,7 +76,7 @@ fn bare(word: &str) -> String {
 const MARKERS: [&str; 2] = ["v1", "core"];
 
 /// The name of an event type of which `written` is a misspelling: segment by segment, with or
-/// without the domain and the marker behind it.
+/// without the domain and the marker after it.
 pub(super) fn nearest_type<'a>(written: &str, types: &'a [KnownType]) -> Option<&'a str> {
     if written.is_empty() || written.len() > LONGEST {
         return None;

@@ -21,7 +21,7 @@ pub(super) struct Wrapped<'a> {
     pub(super) is_soft: bool,
 }
 
-/// What stands around a URL in pairs.
+/// Pairs of signs in which a URL is wrapped by mistake.
 const PAIRS: [(&str, &str); 14] = [
     ("\\\"", "\\\""),
     ("\"", "\""),

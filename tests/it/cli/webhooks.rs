@@ -17,7 +17,7 @@ fn validate() {
     let output = run(&["validate", WEBHOOKS], b"");
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0));
-    assert!(text.ends_with("\n10 valid, 0 not: 0 errors, 0 warnings\n"), "{text}");
+    assert!(text.ends_with("\n10 valid, 0 invalid: 0 errors, 0 warnings\n"), "{text}");
 }
 
 /// What the server sets is in one note a webhook, so that warnings that matter are seen.
