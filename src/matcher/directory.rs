@@ -92,6 +92,7 @@ impl Directory {
         }
         let leaves = pairs(blocks, self.0);
         let others = leaves.get(1..).unwrap_or_default();
+        debug_assert!(others.is_sorted(), "least keys are not in order");
         let branch = others.partition_point(|[least, _]| *least <= key);
         debug_assert!(branch < leaves.len(), "a list of leaves has no leaf");
         (Some(branch), leaves.get(branch).map_or(self.0, |[_, leaf]| *leaf))
