@@ -134,13 +134,19 @@ impl Webhook {
     /// lead to; an empty id in the stamp.
     pub fn patched(&self, patch: &Patch, rules: &Rules, stamp: Stamp) -> Result<Checked, Problems> {
         if let Some(meant) = patch.meant(&self.patchable()) {
-            let is_valid = {
-                meant.patch.as_ref().is_some_and(|patch| {
-                    let (outcome, found) = self.after(patch, rules);
-                    found.is_empty() && outcome.found.is_empty()
-                })
-            };
-            return Err(meant.problem(is_valid).into());
+            let (mut found, mut is_valid) = (Found::default(), false);
+            if let Some(patch) = &meant.patch {
+                let (outcome, faults) = self.after(patch, rules);
+                // Faults of the operations lie in a document that was not sent.
+                if faults.is_empty() {
+                    is_valid = outcome.found.is_empty();
+                    found = outcome.found;
+                }
+            }
+            let mut all = Found::default();
+            all.push(meant.problem(is_valid));
+            all.append(found);
+            return Err(Problems::all(all));
         }
         let (outcome, found) = self.after(patch, rules);
         self.changed(outcome, found, stamp)

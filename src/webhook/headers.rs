@@ -147,14 +147,14 @@ pub(super) fn check_both(plain: &Checked, encrypted: &Checked, found: &mut Found
         .collect();
     doubled.sort_unstable();
     for (_, pointer, written, other) in doubled {
-        let title = format!("header `{}` stands in `headers`, too", quote(written));
+        let title = format!("header `{}` is in `headers`, too", quote(written));
         let problem = Problem::new(ProblemKind::HeaderDoubled, &**pointer, title, same_name(other));
         found.push(problem);
     }
 }
 
 fn same_name(other: &str) -> String {
-    format!("remove one; `{}` is the same name, letter case aside", quote(other))
+    format!("remove one; `{}` is the same name case-insensitively", quote(other))
 }
 
 struct Check<'a> {
@@ -223,7 +223,7 @@ impl Check<'_> {
             self.add(ProblemKind::HeaderReserved, pointer, title, help);
         }
         if let Some((_, first, _)) = self.checked.names.get(name) {
-            let title = format!("header `{shown}` stands twice");
+            let title = format!("duplicate header `{shown}`");
             let help = same_name(first);
             self.add(ProblemKind::HeaderDoubled, pointer, title, help);
             return false;

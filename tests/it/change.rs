@@ -414,10 +414,6 @@ fn suggests_no_operations_that_are_refused_or_secret() {
     let old = webhook(&json!({"filter": r#"data.status eq "ok""#}));
     for (merge, help) in [
         (json!({}), "send an array, such as"),
-        (json!({"enabled": "no"}), "send an array with an operation for each of `/enabled`"),
-        (json!({"name": null}), "send an array with an operation for each of `/name`"),
-        // It would make the filter wrong.
-        (json!({"eventTypes": []}), "send an array with an operation for each of `/eventTypes`"),
         (
             json!({"enabled": false, "level": "user"}),
             "send an array of operations; `level` cannot be patched: replace the whole webhook",
@@ -439,6 +435,25 @@ fn suggests_no_operations_that_are_refused_or_secret() {
         assert!(problem.detail().starts_with(help), "{merge}: {}", problem.detail());
         assert_eq!(problem.suggestion(), None, "{merge}");
     }
+    // Where a value is at fault, or what it leads to, that is a problem of its own.
+    let each = "send an array with an operation for each of";
+    for (merge, at, code) in [
+        (json!({"enabled": "no"}), "/enabled", "member-wrong-type"),
+        (json!({"name": null}), "/name", "member-missing"),
+        (json!({"url": "<https://hooks.example.com/x>"}), "/url", "url-invalid"),
+        (json!({"eventTypes": "com.qlik.v1.app.created"}), "/eventTypes", "member-wrong-type"),
+        (json!({"description": {}}), "/description", "member-wrong-type"),
+        (json!({"headers": {"x-a": 5}}), "/headers/x-a", "member-wrong-type"),
+        (json!({"headers": ["x-a"]}), "/headers", "member-wrong-type"),
+        // It would make the filter wrong.
+        (json!({"eventTypes": []}), "/filter", "filter-attribute-not-allowed"),
+    ] {
+        let problems = patched(&old, merge.clone()).unwrap_err();
+        assert_eq!(found(&problems), [("", "patch-not-an-array"), (at, code)], "{merge}");
+        let problem = problems.iter().next().unwrap();
+        assert!(problem.detail().starts_with(each), "{merge}: {}", problem.detail());
+        assert_eq!(problem.suggestion(), None, "{merge}");
+    }
     let hidden = "hidden-0123456789-abcdefghijklmnopq";
     for merge in [
         json!({"secret": hidden}),
@@ -453,4 +468,98 @@ fn suggests_no_operations_that_are_refused_or_secret() {
         let text = format!("{problems:?} {}", serde_json::to_string(&problems.body(None)).unwrap());
         assert!(!text.contains("hidden"), "{text}");
     }
+}
+
+/// A merge patch changes the headers that it names, and an operation replaces all of them.
+#[test]
+fn suggests_operations_that_keep_the_other_headers() {
+    let old = webhook(&json!({"headers": {"A": "1", "B": "2"}, "description": "d"}));
+    let replaced = |value: Value| json!([{"op": "replace", "path": "/headers", "value": value}]);
+    for (merge, operations) in [
+        (json!({"X": "y"}), replaced(json!({"A": "1", "B": "2", "X": "y"}))),
+        (json!({"B": "3"}), replaced(json!({"A": "1", "B": "3"}))),
+        (json!({"b": "3"}), replaced(json!({"A": "1", "b": "3"}))),
+        (json!({"A": null}), replaced(json!({"B": "2"}))),
+        (json!({"a": null, "C": "3", "Z": null}), replaced(json!({"B": "2", "C": "3"}))),
+        (json!({"A": null, "B": null}), json!([{"op": "remove", "path": "/headers"}])),
+        (Value::Null, json!([{"op": "remove", "path": "/headers"}])),
+    ] {
+        let problems = patched(&old, json!({"headers": merge})).unwrap_err();
+        let problem = problems.iter().next().unwrap();
+        let suggestion: Value = serde_json::from_str(problem.suggestion().unwrap()).unwrap();
+        assert_eq!(suggestion, operations, "{merge}");
+        let mut expected = serde_json::to_value(&old).unwrap();
+        json_patch::merge(&mut expected, &json!({"headers": merge}));
+        let kept = serde_json::to_value(patched(&old, suggestion).unwrap()).unwrap();
+        let count = |document: &Value| document["headers"].as_object().map_or(0, |all| all.len());
+        if merge.get("b").is_none() && merge.get("a").is_none() {
+            assert_eq!(count(&kept), count(&expected), "{merge}");
+        }
+        assert_eq!(kept["description"], "d");
+    }
+}
+
+#[test]
+fn reports_a_merge_patch_that_changes_nothing() {
+    let old = webhook(&json!({"headers": {"A": "1"}}));
+    for merge in [
+        json!({"headers": {}}),
+        json!({"headers": {"A": "1"}}),
+        json!({"headers": {"Z": null}}),
+        json!({"encryptedHeaders": {}}),
+        json!({"encryptedHeaders": null}),
+        json!({"description": null}),
+        json!({"description": null, "headers": {}}),
+        json!({"secret": null}),
+    ] {
+        let problems = patched(&old, merge.clone()).unwrap_err();
+        assert_eq!(found(&problems), [("", "patch-not-an-array")], "{merge}");
+        let problem = problems.iter().next().unwrap();
+        assert!(problem.detail().starts_with("there is nothing to change"), "{merge}");
+        assert_eq!(problem.suggestion(), None, "{merge}");
+    }
+    // What is removed is not secret.
+    let old = webhook(&json!({"secret": "s".repeat(32)}));
+    let problems = patched(&old, json!({"secret": null})).unwrap_err();
+    let suggestion = problems.iter().next().unwrap().suggestion().unwrap();
+    assert_eq!(suggestion, r#"[{"op":"remove","path":"/secret"}]"#);
+}
+
+/// The array is the whole body, not a member of an object as in SCIM.
+#[test]
+fn takes_operations_out_of_an_object() {
+    let old = webhook(&json!({}));
+    let operations = json!([{"op": "replace", "path": "/enabled", "value": false}]);
+    let scim = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+    for (body, name, is_certain) in [
+        (json!({"schemas": [scim], "Operations": operations}), "Operations", true),
+        (json!({"Operations": operations}), "Operations", true),
+        (json!({"patch": operations}), "patch", true),
+        (json!({"changes": operations}), "changes", true),
+        (json!({"changes": operations, "dryRun": true}), "changes", false),
+        (json!({"enabled": true, "patch": operations}), "patch", false),
+        (json!({"a": operations, "b": operations}), "a", false),
+        (
+            json!({"Operations": [{"op": "Replace", "value": {"enabled": false}}]}),
+            "Operations",
+            false,
+        ),
+        (
+            json!({"Operations": [{"op": "add", "path": "/enabled", "value": "no"}]}),
+            "Operations",
+            false,
+        ),
+    ] {
+        let problems = patched(&old, body.clone()).unwrap_err();
+        let problem = problems.iter().next().unwrap();
+        let suggestion = problem.suggestion().map(|text| serde_json::from_str(text).unwrap());
+        assert_eq!(suggestion, is_certain.then(|| operations.clone()), "{body}");
+        if !is_certain {
+            let help = format!("send the array in `{name}` as the whole body");
+            assert_eq!(problem.detail(), help, "{body}");
+        }
+    }
+    let hidden = json!({"patch": [{"op": "add", "path": "/secret", "value": "hidden".repeat(6)}]});
+    let problems = patched(&old, hidden).unwrap_err();
+    assert!(!format!("{problems:?}").contains("hidden"));
 }
