@@ -2,7 +2,7 @@
 
 use super::batches::Batch;
 use super::events::{Document, Trouble};
-use super::reading::{Follows, Reader};
+use super::reading::Reader;
 use super::refusal::Refusal;
 use super::table::{self, Columns};
 use super::webhooks::{Tenancy, Webhooks, line_of};
@@ -172,7 +172,7 @@ impl Answers {
                 Ok(event) => {
                     let hits = hits.as_mut().and_then(Iterator::next);
                     if let Some(tenant) = tenant.as_deref().filter(|own| *own != event.tenant()) {
-                        piece.bad(*format, &of_other_tenant(name, document.line, event, tenant));
+                        piece.bad(*format, &of_other_tenant(name, document, event, tenant));
                     } else if let (Some(index), Some(hits)) = (index.as_ref(), hits) {
                         if std::mem::take(head) {
                             index.columns.head(&mut piece.out);
@@ -183,18 +183,15 @@ impl Answers {
                     }
                 }
                 Err(error) => {
-                    let line = document.line + line_of(document.bytes, error) - 1;
                     // Others are well-formed JSON, so that where the next event begins is known.
                     let broken = matches!(error.kind(), ErrorKind::Syntax | ErrorKind::Utf8);
                     if broken && !document.alone {
-                        return Ok(piece.broken(*format, name, line, within_event(error)));
+                        let line = document.line + line_of(document.bytes, error) - 1;
+                        let place = (line, document.item);
+                        return Ok(piece.broken(*format, name, place, within_event(error)));
                     }
-                    let code = error.code();
-                    let (title, detail) = match Follows::find(document.bytes, error) {
-                        Some(follows) => follows.on_a_line(),
-                        None => (within_event(error), reader.help(error)),
-                    };
-                    piece.bad(*format, &Refusal { file: name, line, code, title, detail });
+                    let error = (error, within_event(error));
+                    piece.bad(*format, &Refusal::of(name, document, error, reader));
                 }
             }
             if piece.out.len() >= PIECE || piece.said.len() >= SAID {
@@ -234,9 +231,15 @@ impl Piece {
         }
     }
 
-    fn broken(&mut self, format: Format, file: &str, line: usize, title: String) -> End {
+    fn broken(
+        &mut self,
+        format: Format,
+        file: &str,
+        (line, item): (usize, Option<usize>),
+        title: String,
+    ) -> End {
         let detail = "the rest is not read".to_owned();
-        self.bad(format, &Refusal { file, line, code: "event-syntax", title, detail });
+        self.bad(format, &Refusal { file, line, item, code: "event-syntax", title, detail });
         End::Broken
     }
 
@@ -244,27 +247,33 @@ impl Piece {
         match trouble {
             Trouble::Io(error) => return End::Failed(Failure::Input(name.to_owned(), error)),
             Trouble::Broken { line, message } => {
-                return self.broken(format, name, line, message);
+                return self.broken(format, name, (line, None), message);
             }
             Trouble::Line { line, message } => {
                 let title = format!("line {message}");
                 let detail = "send smaller events, one per line".to_owned();
                 let code = "event-too-long";
-                self.bad(format, &Refusal { file: name, line, code, title, detail });
+                self.bad(format, &Refusal { file: name, line, item: None, code, title, detail });
             }
         }
         End::GoesOn
     }
 }
 
-fn of_other_tenant<'a>(file: &'a str, line: usize, event: &Event<'_>, tenant: &str) -> Refusal<'a> {
+fn of_other_tenant<'a>(
+    file: &'a str,
+    document: &Document<'_>,
+    event: &Event<'_>,
+    tenant: &str,
+) -> Refusal<'a> {
+    let Document { line, item, .. } = *document;
     let title = format!(
         "event is of tenant `{}`, the webhooks are taken to be of `{}`",
         quote(event.tenant()),
         quote(tenant)
     );
     let detail = "give --tenant, or a `tenantId` in each webhook".to_owned();
-    Refusal { file, line, code: "event-second-tenant", title, detail }
+    Refusal { file, line, item, code: "event-second-tenant", title, detail }
 }
 
 /// The message of an error, whose place counts from the event's first byte.

@@ -22,6 +22,7 @@ pub(super) struct Batch {
 
 struct Place {
     line: usize,
+    item: Option<usize>,
     end: usize,
     alone: bool,
 }
@@ -33,10 +34,10 @@ impl Batch {
 
     pub(super) fn documents(&self) -> impl Iterator<Item = Document<'_>> {
         let mut begin = 0;
-        self.places.iter().map(move |Place { line, end, alone }| {
+        self.places.iter().map(move |Place { line, item, end, alone }| {
             let bytes = self.bytes.get(begin..*end).unwrap_or_default();
             begin = *end;
-            Document { line: *line, bytes, alone: *alone }
+            Document { line: *line, item: *item, bytes, alone: *alone }
         })
     }
 
@@ -47,8 +48,8 @@ impl Batch {
 
     fn keep(&mut self, document: &Document<'_>) {
         self.bytes.extend_from_slice(document.bytes);
-        let Document { line, alone, .. } = *document;
-        self.places.push(Place { line, end: self.bytes.len(), alone });
+        let Document { line, item, alone, .. } = *document;
+        self.places.push(Place { line, item, end: self.bytes.len(), alone });
     }
 }
 

@@ -167,6 +167,8 @@ struct Effects<'a> {
 struct Named {
     file: String,
     line: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item: Option<usize>,
     event: Option<String>,
     #[serde(rename = "type")]
     event_type: String,
@@ -207,6 +209,7 @@ impl<'t> Over<'t> {
             named.push(Named {
                 file: place.file.to_owned(),
                 line: place.line,
+                item: place.item,
                 event: event.id().map(str::to_owned),
                 event_type: event.event_type().to_owned(),
                 called: called(place, event),

@@ -94,6 +94,8 @@ pub(super) struct Documents<R> {
     shape: Shape,
     /// The line at which the stream stands, between documents of `Shape::Lines` aside.
     line: usize,
+    /// How many items of an array were begun.
+    items: usize,
     /// Bytes taken from the stream.
     taken: u64,
     /// Of the next document, where it was looked at.
@@ -119,6 +121,8 @@ enum Shape {
 pub(super) struct Document<'d> {
     /// Where it begins.
     pub(super) line: usize,
+    /// Its number in an array or a page, counted from 1.
+    pub(super) item: Option<usize>,
     pub(super) bytes: &'d [u8],
     /// Whether the stream can be read on where this is malformed.
     pub(super) alone: bool,
@@ -147,7 +151,8 @@ impl From<io::Error> for Trouble {
 
 impl<R: Read> Documents<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { lines: Lines::new(input), shape: Shape::Unknown, line: 1, taken: 0, length: None }
+        let (lines, shape) = (Lines::new(input), Shape::Unknown);
+        Self { lines, shape, line: 1, items: 0, taken: 0, length: None }
     }
 
     /// Whether the next document is there without a wait for more input.
@@ -223,7 +228,7 @@ impl<R: Read> Documents<R> {
         match bytes {
             Ok(bytes) => {
                 self.taken += bytes.len() as u64 + 1;
-                Ok(Some(Document { line: number, bytes, alone: true }))
+                Ok(Some(Document { line: number, item: None, bytes, alone: true }))
             }
             Err(message) => Err(Trouble::Line { line: number, message }),
         }
@@ -254,7 +259,8 @@ impl<R: Read> Documents<R> {
             }
             self.lines.number = self.line - 1;
         }
-        Ok(Some(Document { line: begin, bytes: trimmed(&self.lines.buffer), alone: true }))
+        let bytes = trimmed(&self.lines.buffer);
+        Ok(Some(Document { line: begin, item: None, bytes, alone: true }))
     }
 
     /// Reads on to the end of an object of which `nesting` has seen what is in the buffer.
@@ -264,7 +270,10 @@ impl<R: Read> Documents<R> {
         mut nesting: Nesting,
     ) -> Result<Option<Document<'_>>, Trouble> {
         match self.keep(&mut nesting)? {
-            true => Ok(Some(Document { line, bytes: &self.lines.buffer, alone: false })),
+            true => {
+                let bytes = &self.lines.buffer;
+                Ok(Some(Document { line, item: None, bytes, alone: false }))
+            }
             false => Err(self.broken("the input ends inside an object")),
         }
     }
@@ -285,7 +294,9 @@ impl<R: Read> Documents<R> {
             return Err(self.broken("the input ends inside an array"));
         }
         self.shape = Shape::ItemEnd;
-        Ok(Some(Document { line, bytes: &self.lines.buffer, alone: false }))
+        self.items += 1;
+        let item = Some(self.items);
+        Ok(Some(Document { line, item, bytes: &self.lines.buffer, alone: false }))
     }
 
     fn array_end(&mut self) -> Result<Option<Document<'_>>, Trouble> {

@@ -1,4 +1,4 @@
-use super::history::Single;
+use super::history::{Single, called_in_page};
 use super::reading::Reader;
 use super::webhooks::{Webhooks, WebhooksArguments};
 use super::why::{self, BOLD, GOOD, POOR, shown};
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 pub(super) struct Arguments {
     #[command(flatten)]
     webhooks: WebhooksArguments,
-    /// Only this webhook; may be given more than once
+    /// Only this webhook, or these, separated by commas; may be given more than once
     #[arg(long = "webhook", value_name = "ID")]
     only: Vec<String>,
     /// Who may access an event's resource, for webhooks of level `user`
@@ -30,8 +30,9 @@ pub(super) struct Arguments {
     event: PathBuf,
 }
 
-pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+pub(super) fn run(mut arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let webhooks = Webhooks::read(&arguments.webhooks)?;
+    arguments.only = separated(&arguments.only, &webhooks);
     let profile = webhooks.rules.profile();
     if let Some(id) =
         arguments.only.iter().find(|id| webhooks.list.iter().all(|listed| listed.id() != *id))
@@ -46,15 +47,27 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     let reader = Reader { profile, tenant: arguments.webhooks.tenant.as_deref() };
     let format = arguments.format;
     let single = Single { verb: "explain", format, reader, file: &name, bytes: &bytes };
-    let good = single.each(out, |out, event, _, number| {
-        if number.is_some_and(|number| number > 0) && format == Format::Text {
+    let good = single.each(out, |out, event, _, item| {
+        if item.is_some_and(|item| item > 1) && format == Format::Text {
             writeln!(out)?;
         }
-        let in_page = number.is_some();
-        Ok(of_event(out, &arguments, &webhooks, event, in_page)?)
+        Ok(of_event(out, &arguments, &webhooks, event, item)?)
     })?;
     let outcome = webhooks.outcome(out)?;
     Ok(if good { outcome } else { Outcome::BadInput })
+}
+
+/// The ids of webhooks in arguments that may each name several; an id itself may have a comma.
+fn separated(given: &[String], webhooks: &Webhooks) -> Vec<String> {
+    let is_id = |text: &str| webhooks.list.iter().any(|listed| listed.id() == text);
+    let mut ids = Vec::new();
+    for argument in given {
+        match is_id(argument) {
+            true => ids.push(argument.clone()),
+            false => ids.extend(argument.split(',').map(|id| id.trim().to_owned())),
+        }
+    }
+    ids
 }
 
 /// Explains the verdicts of all webhooks, or of those that were asked for, on an event.
@@ -63,10 +76,10 @@ fn of_event(
     arguments: &Arguments,
     webhooks: &Webhooks,
     event: &Event<'_>,
-    in_page: bool,
+    item: Option<usize>,
 ) -> io::Result<()> {
     if arguments.format == Format::Text {
-        head(out, webhooks.rules.profile(), event)?;
+        head(out, webhooks.rules.profile(), event, item)?;
     }
     for listed in &webhooks.list {
         let id = listed.id();
@@ -79,8 +92,9 @@ fn of_event(
         let explanation = decided.then(|| subscription.filter().explain(event));
         match arguments.format {
             Format::Json => {
-                let of = in_page.then(|| event.id());
-                out.json(&Answer::new(of, id, verdict, explanation.as_ref()))?;
+                let event = item.map(|_| event.id());
+                let answer = Answer::new(id, verdict, explanation.as_ref());
+                out.json(&Answer { event, item, ..answer })?;
             }
             Format::Text => text(out, id, &subscription, verdict, event, explanation.as_ref())?,
         }
@@ -107,6 +121,9 @@ struct Answer<'a> {
     /// The id of the event, where it is one of a page.
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Option<&'a str>>,
+    /// Its number in the page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item: Option<usize>,
     webhook: &'a str,
     matched: bool,
     reason: &'static str,
@@ -119,18 +136,14 @@ struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    fn new(
-        event: Option<Option<&'a str>>,
-        webhook: &'a str,
-        verdict: Verdict,
-        explanation: Option<&'a Explanation<'a>>,
-    ) -> Self {
+    fn new(webhook: &'a str, verdict: Verdict, explanation: Option<&'a Explanation<'a>>) -> Self {
         let (because, change, exact) = match explanation.map(Explanation::why) {
             Some(Why { reason, change, exact, .. }) => (Some(reason), change, Some(exact)),
             None => (None, None, None),
         };
         Self {
-            event,
+            event: None,
+            item: None,
             webhook,
             matched: verdict == Verdict::Matched,
             reason: reason(verdict),
@@ -143,9 +156,17 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn head(out: &mut Out, profile: &Profile, event: &Event<'_>) -> io::Result<()> {
-    let id = plain(event.id().unwrap_or("(no id)"));
-    writeln!(out, "{BOLD}event {id}{BOLD:#}")?;
+fn head(
+    out: &mut Out,
+    profile: &Profile,
+    event: &Event<'_>,
+    item: Option<usize>,
+) -> io::Result<()> {
+    let name = match item {
+        Some(item) => called_in_page(item, event),
+        None => plain(event.id().unwrap_or("(no id)")),
+    };
+    writeln!(out, "{BOLD}event {name}{BOLD:#}")?;
     let fields = [
         ("type", Some(event.event_type())),
         ("tenant", Some(event.tenant())),

@@ -5,7 +5,6 @@ use super::events::{Document, Trouble};
 use super::items::line_at;
 use super::reading::{Follows, Reader};
 use super::refusal::Refusal;
-use super::webhooks::line_of;
 use super::{Failure, Format, Out, plain, quote};
 use hooksieve::event::{Error, Event, Shapes};
 use std::io::Write;
@@ -24,22 +23,20 @@ pub(super) fn each_event(
         let trouble = batch.trouble.take();
         let name = plain(&batch.name);
         let file = &*batch.name;
-        let refusal = |line, code, title, detail| Refusal { file, line, code, title, detail };
+        let refusal =
+            |line, code, title, detail| Refusal { file, line, item: None, code, title, detail };
         // Events borrow from the reader, so it is one that lives as long as the batch.
         let reader = Reader { ..reader };
         for (document, event) in reader.read(batch.documents(), &mut shapes) {
             match event {
                 Ok(event) => {
-                    take(Ok((&Place { file: &name, line: document.line, several }, &event)))?;
+                    let Document { line, item, .. } = document;
+                    take(Ok((&Place { file: &name, line, item, several }, &event)))?;
                 }
                 Err(error) => {
-                    let line = document.line + line_of(document.bytes, &error) - 1;
-                    let (title, detail) = match Follows::find(document.bytes, &error) {
-                        Some(follows) => follows.on_a_line(),
-                        None => (error.to_string(), reader.help(&error)),
-                    };
                     bad += 1;
-                    take(Err(&refusal(line, error.code(), title, detail)))?;
+                    let error = (&error, error.to_string());
+                    take(Err(&Refusal::of(file, &document, error, reader)))?;
                 }
             }
         }
@@ -74,29 +71,28 @@ pub(super) struct Single<'a> {
 
 impl<'a> Single<'a> {
     /// Gives the event to `take`, or each event of a page of the vendor's listing, with its bytes and
-    /// its number where it is out of a page; reports what is not an event. Returns whether all were good.
+    /// its number in the page, counted from 1; reports what is not an event. Returns whether all were good.
     pub(super) fn each(
         &self,
         out: &mut Out,
         mut take: impl FnMut(&mut Out, &Event<'a>, &'a [u8], Option<usize>) -> Result<(), Failure>,
     ) -> Result<bool, Failure> {
         let mut shapes = Shapes::default();
-        let document = Document { line: 1, bytes: self.bytes, alone: true };
+        let document = Document { line: 1, item: None, bytes: self.bytes, alone: true };
         let mut events = self.reader.read(std::iter::once(document), &mut shapes);
-        let (mut number, mut good) = (0, true);
+        let (mut count, mut good) = (0, true);
         while let Some((document, event)) = events.next() {
             let in_page = events.is_paged();
-            let number_in_page = in_page.then_some(number);
-            number += 1;
+            count += 1;
             match event {
-                Ok(event) => take(out, &event, document.bytes, number_in_page)?,
+                Ok(event) => take(out, &event, document.bytes, document.item)?,
                 Err(error) => {
                     good = false;
                     self.refuse(out, &document, &error, in_page)?;
                 }
             }
         }
-        if number == 0 {
+        if count == 0 {
             let file = plain(self.file);
             let _ = writeln!(std::io::stderr(), "{file}: the listing has no events");
         }
@@ -112,18 +108,21 @@ impl<'a> Single<'a> {
         in_page: bool,
     ) -> Result<(), Failure> {
         let Self { verb, format, reader, file, .. } = self;
-        let mut line = document.line + line_of(document.bytes, error) - 1;
+        let mut refusal = Refusal::of(file, document, (error, error.to_string()), *reader);
         let takes = format!("{verb} takes one event, a JSON object");
-        let (title, detail) = match Follows::find(document.bytes, error) {
+        match Follows::find(document.bytes, error) {
             Some(Follows::Event(at)) => {
-                line = line_at(document.bytes.get(..at).unwrap_or_default());
-                (format!("more than one event: the second one begins at byte {at}"), takes)
+                refusal.line = line_at(document.bytes.get(..at).unwrap_or_default());
+                refusal.title = format!("more than one event: the second one begins at byte {at}");
+                refusal.detail = takes;
             }
-            Some(Follows::Comma(at)) => (format!("a comma follows the event at byte {at}"), takes),
-            None if in_page => (error.to_string(), reader.help(error)),
-            None => (error.to_string(), format!("{}; {takes}", reader.help(error))),
-        };
-        let refusal = Refusal { file, line, code: error.code(), title, detail };
+            Some(Follows::Comma(at)) => {
+                refusal.title = format!("a comma follows the event at byte {at}");
+                refusal.detail = takes;
+            }
+            None if in_page => {}
+            None => refusal.detail = format!("{}; {takes}", refusal.detail),
+        }
         Ok(refusal.print(*format, out)?)
     }
 }
@@ -132,14 +131,26 @@ impl<'a> Single<'a> {
 pub(super) struct Place<'a> {
     pub(super) file: &'a str,
     pub(super) line: usize,
+    /// Its number in an array or a page, counted from 1.
+    pub(super) item: Option<usize>,
     /// Whether there are more files.
     several: bool,
 }
 
+/// The name of an event of a page: its id, if it has one, and its number.
+pub(super) fn called_in_page(item: usize, event: &Event<'_>) -> String {
+    match event.id() {
+        Some(id) => format!("{} (item {item})", quote(id)),
+        None => format!("item {item}"),
+    }
+}
+
 /// The name of an event: its id, if it has one, and its place.
 pub(super) fn called(place: &Place<'_>, event: &Event<'_>) -> String {
-    let Place { file, line, several } = place;
-    let place = if *several { format!("{file}:{line}") } else { format!("line {line}") };
+    let Place { file, line, item, several } = place;
+    let line = if *several { format!("{file}:{line}") } else { format!("line {line}") };
+    let item = item.map_or(String::new(), |item| format!(", item {item}"));
+    let place = line + &item;
     match event.id() {
         Some(id) => format!("{} ({place})", quote(id)),
         None => place,

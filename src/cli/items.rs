@@ -2,7 +2,7 @@
 
 use super::events::Nesting;
 use super::report::{Finding, Grade};
-use super::{Failure, MOST_OF_MANY};
+use super::{Failure, MOST_OF_MANY, quote};
 use hooksieve::syntax::excerpt;
 use hooksieve::webhook::Draft;
 use serde::Deserialize;
@@ -103,6 +103,33 @@ struct Listing<'t> {
     url: Option<IgnoredAny>,
 }
 
+/// The body of an error response of the API, as far as it is shown.
+#[derive(Deserialize)]
+struct ErrorResponse {
+    errors: Vec<ApiError>,
+    data: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct ApiError {
+    code: Option<String>,
+    title: Option<String>,
+}
+
+/// What a document is that holds an error response of the API in place of `things`, and what to do.
+pub(super) fn error_response(document: &[u8], things: &str) -> Option<(String, &'static str)> {
+    let ErrorResponse { errors, data: None } = serde_json::from_slice(document).ok()? else {
+        return None;
+    };
+    // Their code and title say why the request failed.
+    let first = errors.first()?;
+    let parts: Vec<_> =
+        [&first.code, &first.title].into_iter().flatten().map(|t| quote(t)).collect();
+    let why = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(" ")) };
+    let title = format!("this is an error response of the API, not {things}{why}");
+    Some((title, "repeat the request that fetched it, once its cause is fixed"))
+}
+
 impl Items {
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let (name, bytes) = super::read(path, MOST_OF_MANY)?;
@@ -132,6 +159,12 @@ impl Items {
             Ok(one) => match serde_json::from_str::<Listing<'_>>(whole) {
                 Ok(Listing { data: Some(data), name: None, url: None }) => {
                     self.array(text, data.get());
+                }
+                Ok(Listing { data: None, name: None, url: None })
+                    if let Some((message, help)) = error_response(whole.as_bytes(), "webhooks") =>
+                {
+                    let line = line_at(before(text, whole).as_bytes());
+                    self.broken(line, Malformed { code: "webhook-syntax", message, help });
                 }
                 Ok(_) | Err(_) => self.items(text, &[one]),
             },

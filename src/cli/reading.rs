@@ -142,12 +142,12 @@ fn page<'b>(document: &Document<'b>) -> Option<Vec<Document<'b>>> {
     }
     let data: Vec<&'b RawValue> = serde_json::from_str(members.get("data")?.get()).ok()?;
     let (mut line, mut counted) = (document.line, 0);
-    let items = data.into_iter().map(|item| {
-        let item = item.get().as_bytes();
-        let offset = (item.as_ptr() as usize).saturating_sub(document.bytes.as_ptr() as usize);
+    let items = data.into_iter().enumerate().map(|(at, item)| {
+        let bytes = item.get().as_bytes();
+        let offset = (bytes.as_ptr() as usize).saturating_sub(document.bytes.as_ptr() as usize);
         line += line_at(document.bytes.get(counted..offset).unwrap_or_default()) - 1;
         counted = offset;
-        Document { line, bytes: item, alone: document.alone }
+        Document { line, item: Some(at + 1), bytes, alone: document.alone }
     });
     Some(items.collect())
 }

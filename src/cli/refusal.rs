@@ -1,13 +1,20 @@
-//! What is said of input that is no event.
+//! The message about input that is not an event.
 
+use super::events::Document;
+use super::items::error_response;
+use super::reading::{Follows, Reader};
+use super::webhooks::line_of;
 use super::{Format, Out, plain};
+use hooksieve::event::{Error, ErrorKind};
 use serde::Serialize;
 use std::io::{self, Write};
 
-/// Something wrong with one event, or with what stands where one is to be.
+/// Something wrong with one event, or with what is in its place.
 pub(super) struct Refusal<'a> {
     pub(super) file: &'a str,
     pub(super) line: usize,
+    /// Its number in an array or a page, counted from 1.
+    pub(super) item: Option<usize>,
     pub(super) code: &'static str,
     pub(super) title: String,
     pub(super) detail: String,
@@ -18,6 +25,8 @@ pub(super) struct Refusal<'a> {
 struct Record<'a> {
     file: &'a str,
     line: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item: Option<usize>,
     error: Reason<'a>,
 }
 
@@ -28,18 +37,39 @@ struct Reason<'a> {
     detail: &'a str,
 }
 
-impl Refusal<'_> {
+impl<'a> Refusal<'a> {
+    /// Why a document of a stream is not an event; `message` is that of the error.
+    pub(super) fn of(
+        file: &'a str,
+        document: &Document<'_>,
+        (error, message): (&Error, String),
+        reader: Reader<'_>,
+    ) -> Self {
+        let line = document.line + line_of(document.bytes, error) - 1;
+        let response = || match error.kind() {
+            ErrorKind::MissingType => error_response(document.bytes, "events")
+                .map(|(title, help)| (title, help.to_owned())),
+            _ => None,
+        };
+        let (title, detail) = match Follows::find(document.bytes, error) {
+            Some(follows) => follows.on_a_line(),
+            None => response().unwrap_or_else(|| (message, reader.help(error))),
+        };
+        Self { file, line, item: document.item, code: error.code(), title, detail }
+    }
+
     /// For people: a line for standard error.
     pub(super) fn text(&self) -> String {
-        let Self { file, line, code, title, detail } = self;
+        let Self { file, line, item, code, title, detail } = self;
         let (file, title, detail) = (plain(file), plain(title), plain(detail));
-        format!("{file}:{line}: error[{code}]: {title}; {detail}")
+        let item = item.map_or(String::new(), |item| format!(": item {item}"));
+        format!("{file}:{line}{item}: error[{code}]: {title}; {detail}")
     }
 
     /// For programs: a line for standard output, without its end.
     pub(super) fn record(&self) -> impl Serialize + '_ {
-        let Self { file, line, code, title, detail } = self;
-        Record { file, line: *line, error: Reason { code, title, detail } }
+        let Self { file, line, item, code, title, detail } = self;
+        Record { file, line: *line, item: *item, error: Reason { code, title, detail } }
     }
 
     pub(super) fn print(&self, format: Format, out: &mut Out) -> io::Result<()> {

@@ -1,4 +1,4 @@
-use super::history::Single;
+use super::history::{Single, called_in_page};
 use super::reading::Reader;
 use super::webhooks::{Webhooks, WebhooksArguments};
 use super::why::{BOLD, DIM};
@@ -62,13 +62,15 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     let reader = Reader { profile, tenant: arguments.webhooks.tenant.as_deref() };
     let single = Single { verb: "requests", format, reader, file: &name, bytes: &bytes };
     let mut requests = 0;
-    let good = single.each(out, |out, event, bytes, _| {
+    let good = single.each(out, |out, event, bytes, item| {
         let before = requests;
-        requests = of_event(out, arguments, &webhooks, (event, bytes), requests)?;
+        let found = Found { event, bytes, item };
+        requests = of_event(out, arguments, &webhooks, &found, requests)?;
         if requests == before && webhooks.bad == 0 && arguments.format == RequestFormat::Text {
+            let name = found.name().map_or(String::new(), |name| format!("event {name}: "));
             writeln!(
                 out,
-                "no requests: no webhook matches this event; `hooksieve explain` shows why"
+                "{name}no requests: no webhook matches this event; `hooksieve explain` shows why"
             )?;
         }
         Ok(())
@@ -77,14 +79,30 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     Ok(if good { outcome } else { Outcome::BadInput })
 }
 
+/// An event of the input.
+struct Found<'a, 'e> {
+    event: &'a Event<'e>,
+    bytes: &'a [u8],
+    /// Its number in the page that it is out of, counted from 1.
+    item: Option<usize>,
+}
+
+impl Found<'_, '_> {
+    /// What tells it from the others of its page.
+    fn name(&self) -> Option<String> {
+        Some(called_in_page(self.item?, self.event))
+    }
+}
+
 /// Prints the requests of an event; `before` it there were some already. Returns how many there are now.
 fn of_event(
     out: &mut Out,
     arguments: &Arguments,
     webhooks: &Webhooks,
-    (event, bytes): (&Event<'_>, &[u8]),
+    found: &Found<'_, '_>,
     before: usize,
 ) -> Result<usize, Failure> {
+    let Found { event, bytes, item } = *found;
     let payload = Payload::new(event, bytes.to_vec());
     let sender = Sender::default();
     let mut count = before;
@@ -105,9 +123,26 @@ fn of_event(
         }
         let show = arguments.show_encrypted;
         match arguments.format {
-            RequestFormat::Text => text(out, &request, show, count == 0)?,
-            RequestFormat::Json => out.json(&Line::new(&request, show))?,
-            RequestFormat::Curl => curl(out, &request, show)?,
+            RequestFormat::Text => {
+                if count > 0 {
+                    writeln!(out)?;
+                }
+                let event = found.name().map_or(String::new(), |name| format!(", event {name}"));
+                let id = plain(listed.id());
+                writeln!(out, "{DIM}# webhook {id}{event}{DIM:#}")?;
+                text(out, &request, show)?;
+            }
+            RequestFormat::Json => {
+                let event = item.map(|_| event.id());
+                out.json(&Line { event, item, ..Line::new(&request, show) })?;
+            }
+            RequestFormat::Curl => {
+                if let Some(name) = found.name() {
+                    let id = plain(listed.id());
+                    writeln!(out, "# webhook {id}, event {name}")?;
+                }
+                curl(out, &request, show)?;
+            }
         }
         count += 1;
     }
@@ -133,6 +168,11 @@ fn body(request: &Request) -> &str {
 /// What is printed of a request for programs.
 #[derive(Serialize)]
 struct Line<'r> {
+    /// The id of the event, and its number, where it is one of a page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<Option<&'r str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item: Option<usize>,
     webhook: &'r str,
     method: &'static str,
     url: &'r str,
@@ -147,6 +187,8 @@ struct Line<'r> {
 impl<'r> Line<'r> {
     fn new(request: &'r Request, show: bool) -> Self {
         Self {
+            event: None,
+            item: None,
             webhook: request.webhook().id().as_str(),
             method: request.method(),
             url: request.url(),
@@ -157,12 +199,7 @@ impl<'r> Line<'r> {
     }
 }
 
-fn text(out: &mut Out, request: &Request, show: bool, first: bool) -> io::Result<()> {
-    if !first {
-        writeln!(out)?;
-    }
-    let id = plain(request.webhook().id().as_str());
-    writeln!(out, "{DIM}# webhook {id}{DIM:#}")?;
+fn text(out: &mut Out, request: &Request, show: bool) -> io::Result<()> {
     if request.withholds() {
         writeln!(out, "{DIM}{WITHHOLDS}{DIM:#}")?;
     }

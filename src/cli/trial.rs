@@ -138,6 +138,8 @@ struct Print<'o> {
 struct Line<'a> {
     file: &'a str,
     line: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item: Option<usize>,
     event: Option<&'a str>,
     matched: bool,
     /// Of the first ones.
@@ -199,9 +201,9 @@ impl Print<'_> {
         let explanation = explains.then(|| filter.explain(event));
         match self.format {
             Format::Json => {
-                let Place { file, line, .. } = *place;
+                let Place { file, line, item, .. } = *place;
                 let filter = explanation.as_ref();
-                self.out.json(&Line { file, line, event: event.id(), matched, filter })?;
+                self.out.json(&Line { file, line, item, event: event.id(), matched, filter })?;
             }
             Format::Text => {
                 let (style, mark) = if matched { (GOOD, "✓") } else { (POOR, "✗") };

@@ -32,6 +32,7 @@ mod check;
 mod error;
 mod explain;
 mod hint;
+mod invisible;
 mod names;
 mod placeholder;
 mod profile;
@@ -44,6 +45,7 @@ pub use hint::{Hint, HintKind};
 pub use profile::{Attribute, Operator, Profile, ProfileError};
 pub use warning::{Warning, WarningKind};
 
+pub(crate) use invisible::{code_point, invisible};
 pub(crate) use placeholder::placeholder;
 
 use crate::event::Event;

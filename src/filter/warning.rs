@@ -1,5 +1,5 @@
 use super::analysis::{Reach, Redundancy, Redundant};
-use super::{Filter, Node, Operator, Predicate, check, placeholder};
+use super::{Filter, Node, Operator, Predicate, check, code_point, invisible, placeholder};
 use crate::syntax::{self, Span, kinds, quote};
 use hashbrown::HashSet;
 use std::fmt;
@@ -49,6 +49,8 @@ kinds! {
         BlankAroundValue = "value-outer-blank",
         /// A value with a placeholder, such as `{{ID}}`.
         PlaceholderValue = "value-placeholder",
+        /// A value with a character that is not visible, such as U+200B, or a no-break space.
+        InvisibleInValue = "value-invisible-character",
     }
 }
 
@@ -168,6 +170,12 @@ fn value_warning(name: &str, term: Predicate<'_>) -> Option<(WarningKind, String
         let message = format!("value of `{name}` begins or ends with white space");
         let help = "remove the white space: values are compared exactly";
         return Some((WarningKind::BlankAroundValue, message, help));
+    }
+    if let Some(found) = invisible(value) {
+        let code = code_point(found);
+        let message = format!("value of `{name}` has the invisible character {code}");
+        let help = "remove it, unless the value has it, too: values are compared exactly";
+        return Some((WarningKind::InvisibleInValue, message, help));
     }
     if value.contains('*') || is_outer(|c| c == '%') {
         let sign = if value.contains('*') { '*' } else { '%' };

@@ -1,8 +1,8 @@
 //! Which target URLs a webhook may have.
 
-use super::url_fix::{self, Wrapped};
+use super::url_fix::{self, Beginning, Wrapped};
 use super::{Problem, ProblemKind};
-use crate::filter::placeholder;
+use crate::filter::{code_point, invisible, placeholder};
 use crate::syntax::quote;
 use std::cell::Cell;
 use url::{Host, ParseError, SyntaxViolation, Url};
@@ -121,7 +121,9 @@ impl Target {
                 return Err(faults);
             }
         }
-        if let Some((what, help)) = repairs.found(written, &url) {
+        if let Some(fault) = unseen(written) {
+            faults.push(fault);
+        } else if let Some((what, help)) = repairs.found(written, &url) {
             faults.push(fault(ProblemKind::UrlNeedsRepair, format!("`url` {what}"), help));
         }
         if repairs.credentials.get() || !url.username().is_empty() || url.password().is_some() {
@@ -285,7 +287,7 @@ fn unreadable(written: &str, error: ParseError) -> Problem {
     let host = quote(host_and_rest(written).0);
     let (kind, title, help) = match error {
         ParseError::RelativeUrlWithoutBase | ParseError::RelativeUrlWithCannotBeABaseBase => {
-            (ProblemKind::UrlInvalid, "`url` has no scheme".to_owned(), BEGIN.to_owned())
+            return unseen(written).unwrap_or_else(|| without_scheme(written));
         }
         ParseError::InvalidIpv4Address | ParseError::InvalidIpv6Address => address(&host),
         ParseError::EmptyHost => {
@@ -306,6 +308,25 @@ fn unreadable(written: &str, error: ParseError) -> Problem {
         }
     };
     fault(kind, title, help)
+}
+
+/// The problem of a URL that has an invisible character in it.
+fn unseen(written: &str) -> Option<Problem> {
+    let title = format!("`url` has the invisible character {}", code_point(invisible(written)?));
+    Some(fault(ProblemKind::UrlNeedsRepair, title, "remove it, or percent-encode it"))
+}
+
+/// The problem of a URL that does not begin with a scheme.
+fn without_scheme(written: &str) -> Problem {
+    let (title, help) = match url_fix::beginning(written) {
+        Some(Beginning::Encoded) => ("`url` is percent-encoded as a whole", "decode it"),
+        Some(Beginning::NoColon) => ("`url` has no `:` after its scheme", BEGIN),
+        Some(Beginning::Text) => {
+            ("`url` has other text before the URL", "remove what is not part of the URL")
+        }
+        None => ("`url` has no scheme", BEGIN),
+    };
+    fault(ProblemKind::UrlInvalid, title, help)
 }
 
 const DOMAIN: &str = "use a fully qualified domain name, such as `hooks.example.com`";
