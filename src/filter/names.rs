@@ -14,7 +14,7 @@ pub(super) enum Why {
     Spelling,
 }
 
-/// Longest name that is compared with others; a filter has many, and each takes time.
+/// Limit of the length of a name that is compared with others; a filter has many, and each takes time.
 const MAX_NAME: usize = 64;
 
 /// The attributes that a name means, at least one.
@@ -27,7 +27,10 @@ impl Profile {
             return None;
         }
         let (rooted, path) = json_path(written);
-        if !path.chars().all(|c| c.is_alphanumeric() || "_-. ".contains(c)) {
+        // A sign before a name is an operator elsewhere: `-id:a` negates.
+        if !path.chars().all(|c| c.is_alphanumeric() || "_-. ".contains(c))
+            || !path.starts_with(char::is_alphanumeric)
+        {
             return None;
         }
         let all = |wanted: &dyn Fn(&Attribute) -> bool| -> Vec<&Attribute> {
@@ -48,6 +51,12 @@ impl Profile {
         found(Why::Place, all(&place))
             .or_else(|| found(Why::Spelling, all(&spelling)))
             .or_else(|| found(Why::Alias, all(&alias)))
+    }
+
+    /// Whether a word is the name of an attribute, or means one or more.
+    pub(super) fn is_name(&self, written: &str) -> bool {
+        let is = |attribute: &Attribute| attribute.name().eq_ignore_ascii_case(written);
+        self.attributes().iter().any(is) || self.meant(written).is_some()
     }
 
     /// The one attribute that a name surely means.

@@ -39,15 +39,23 @@ pub struct Attribute {
     places: Vec<Place>,
     values: Option<Box<[Box<str>]>>,
     only_with: Option<EventType>,
+    also_in: Box<[EventType]>,
     aliases: Box<[Box<str>]>,
 }
 
 impl Attribute {
-    /// An attribute that may take any string and stand with any event types; in an event the
+    /// An attribute that may take any string and be used with any event types; in an event the
     /// first of its places that holds a non-empty string gives its value.
     pub fn new(name: impl Into<Box<str>>, places: impl IntoIterator<Item = Place>) -> Self {
         let places = places.into_iter().collect();
-        Self { name: name.into(), places, values: None, only_with: None, aliases: Box::default() }
+        Self {
+            name: name.into(),
+            places,
+            values: None,
+            only_with: None,
+            also_in: Box::default(),
+            aliases: Box::default(),
+        }
     }
 
     /// The same attribute with names that authors may know it by elsewhere, such as in a console.
@@ -91,6 +99,18 @@ impl Attribute {
     /// The names that it is known by elsewhere.
     pub(super) fn aliases(&self) -> &[Box<str>] {
         &self.aliases
+    }
+
+    /// The same attribute, with event types whose events have it too, though filters cannot use it
+    /// with them, see [`only_with`](Self::only_with). It only serves explanations.
+    #[must_use]
+    pub fn also_in<T: Into<EventType>>(self, event_types: impl IntoIterator<Item = T>) -> Self {
+        Self { also_in: event_types.into_iter().map(Into::into).collect(), ..self }
+    }
+
+    /// The event types whose events have it, though filters cannot use it with them.
+    pub(super) fn other_event_types(&self) -> &[EventType] {
+        &self.also_in
     }
 
     /// Where events keep it.
@@ -332,7 +352,7 @@ static WEBHOOK: LazyLock<Profile> = LazyLock::new(|| {
             "id",
             places(&[&["data", "id"], &["data", "attributes", "id"], &["data", "dataTask", "id"]]),
         )
-        .with_aliases(["app id", "data.appId"]),
+        .with_aliases(["app id", "data.appId", "resource id"]),
         Attribute::new(
             "topLevelResourceId",
             places(&[
@@ -355,7 +375,13 @@ static WEBHOOK: LazyLock<Profile> = LazyLock::new(|| {
         ),
         Attribute::new("data.status", places(&[&["data", "status"]]))
             .one_of(["ok", "error"])
-            .only_with("com.qlik.v1.app.reload.finished"),
+            .only_with("com.qlik.v1.app.reload.finished")
+            .also_in([
+                "com.qlik.v1.reload.finished",
+                "com.qlik.v1.automation.run.started",
+                "com.qlik.v1.automation.run.ended",
+                "com.qlik.v1.automation.run.failed",
+            ]),
     ];
     #[expect(clippy::expect_used, reason = "the rows are constants, and every test reads them")]
     Profile::new(rows).expect("the webhook profile is valid")

@@ -3,7 +3,7 @@
 
 use super::check::{Edit, checked, list};
 use super::names::{Meant, Why};
-use super::{Operator, Profile, Violation};
+use super::{Node, Operator, Profile, Violation, warning};
 use crate::event::EventType;
 use crate::syntax::{
     self, CompareOp, Error, ErrorKind, Expected, ExprRef, Rules, is_space, quote, shown,
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Why a null has no suggestion.
 pub(super) const NO_ABSENCE: &str = "absence cannot be asked for with this profile";
 
-/// Most bytes of suggestions that violations hold besides the first one's.
+/// Limit of the bytes of suggestions that violations hold besides the first one's.
 const MAX_SHARED: usize = 65_536;
 
 /// The filter that a tree means to a profile, printed, where all that is wrong has a certain
@@ -45,7 +45,9 @@ fn corrected(
     written.push_str(text.get(at..)?);
     let tree = syntax::parse(&written, profile.limits()).ok()?;
     let (filter, violations, _) = checked(profile, tree.root(), types);
-    if !violations.is_empty() {
+    let doubtful =
+        |node: Node<'_>| matches!(node, Node::Term(term) if warning::is_doubtful(term.value));
+    if !violations.is_empty() || filter.nodes().any(doubtful) {
         return None;
     }
     // As it is shown, and accepted once more in that form.
@@ -84,7 +86,15 @@ pub(super) fn explained(
 ) -> Error {
     let attribute = |name: &str| profile.meant_one(name).map(|found| found.name().to_owned());
     let accepted = |root: ExprRef<'_>| accepted(profile, root, types);
-    let rules = Rules { strings: true, attribute: &attribute, accepted: &accepted };
+    let is_name = |name: &str| profile.is_name(name);
+    let is_doubtful = |value: &str| warning::is_doubtful(value);
+    let rules = Rules {
+        strings: true,
+        attribute: &attribute,
+        is_name: &is_name,
+        is_doubtful: &is_doubtful,
+        accepted: &accepted,
+    };
     let error = error.suggesting(text, profile.limits(), &rules);
     let error = by_name(profile, text, error);
     if error.suggestion().is_some() {
@@ -92,7 +102,7 @@ pub(super) fn explained(
     }
     match operator_help(profile, text, &error) {
         Some(help) => error.with_help(help),
-        None if asks_for_absence(text) => {
+        None if syntax::asks_for_absence(text) => {
             let help = format!("{}; {NO_ABSENCE}", error.help());
             error.with_help(help)
         }
@@ -157,12 +167,6 @@ pub(super) fn names(written: &str, (why, attributes): &Meant<'_>) -> String {
         Why::Place => format!("`{written}` is a place in the event: its attribute is {known}"),
         Why::Alias | Why::Spelling => format!("`{written}` is written {known} here"),
     }
-}
-
-/// Whether a null is compared with.
-fn asks_for_absence(text: &str) -> bool {
-    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '"' && c != '_');
-    words.any(|word| word.eq_ignore_ascii_case("null"))
 }
 
 pub(super) fn without_not(profile: &Profile) -> &'static str {

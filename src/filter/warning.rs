@@ -145,6 +145,17 @@ impl Filter {
     }
 }
 
+/// Whether a value is probably not one that is compared exactly: a placeholder, a wildcard, or outer
+/// white space.
+pub(super) fn is_doubtful(value: &str) -> bool {
+    let term = Predicate { attribute: 0, operator: Operator::Eq, value };
+    let kind = value_warning("", term).map(|(kind, ..)| kind);
+    kind.is_some_and(|kind| {
+        use WarningKind::{BlankAroundValue, PlaceholderValue, WildcardValue};
+        matches!(kind, BlankAroundValue | PlaceholderValue | WildcardValue)
+    })
+}
+
 /// What is probably unintended about a term's value: the first that applies.
 fn value_warning(name: &str, term: Predicate<'_>) -> Option<(WarningKind, String, &'static str)> {
     let value = term.value;

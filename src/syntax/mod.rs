@@ -43,7 +43,7 @@ pub use limits::Limits;
 pub(crate) use error::{kinds, quote};
 pub(crate) use parse::parse;
 pub(crate) use print::{Shape, write_tree};
-pub(crate) use suggest::{Rules, shown};
+pub(crate) use suggest::{Rules, asks_for_absence, shown};
 pub(crate) use token::is_space;
 
 /// How far a written name is from a known one, case-insensitively, if it was likely meant to be it.

@@ -1,4 +1,5 @@
-//! Counts the parser's work in unit tests: bytes that a run of characters takes, and nodes that move.
+//! Counts the work of parsing and suggesting in unit tests: bytes that a run of characters takes, and
+//! nodes that move.
 //!
 //! A walk that comes back to the same bytes, or moves the same nodes, once for each term would be
 //! quadratic: it shows in a count on every machine, however busy.
@@ -12,7 +13,7 @@ pub(super) use tests::count;
 
 #[cfg(test)]
 mod tests {
-    use crate::syntax::{Limits, parse::parse};
+    use crate::syntax::{Limits, Rules, parse::parse, suggest::suggest};
     use std::cell::Cell;
 
     thread_local! {
@@ -67,6 +68,89 @@ mod tests {
             let (steps, bytes) = (steps(&text), text.len());
             let shown: String = text.chars().take(30).collect();
             assert!(steps <= 4 * bytes + 100, "{steps} steps for {bytes} bytes of {shown}");
+        }
+    }
+
+    /// The steps of looking for the filter that a text means, for both kinds of values.
+    fn suggestion_steps(text: &str) -> usize {
+        let limits = Limits::default();
+        let grammar = Rules::GRAMMAR;
+        let strings = Rules { strings: true, ..Rules::GRAMMAR };
+        STEPS.set(0);
+        suggest(text, limits, &grammar);
+        suggest(text, limits, &strings);
+        STEPS.get()
+    }
+
+    #[test]
+    fn suggesting_takes_steps_in_proportion_to_the_text() {
+        let half = if cfg!(miri) { 500 } else { 16_000 };
+        let pieces = [
+            "'",
+            "”",
+            "\"",
+            "`",
+            "' x",
+            "' ' ",
+            "'a'",
+            "\\\"",
+            "%22",
+            "%20",
+            "%",
+            "+",
+            "and ",
+            "& ",
+            "(",
+            "[",
+            "a[",
+            "a[b eq ",
+            " ",
+            "id eq a or ",
+            "id eq 'a' or ",
+            "id eq 'a or ",
+            "&&",
+            "&",
+            "&a=b",
+            "a&b",
+            "a1 ",
+            "a:",
+            "urn:a: ",
+            "urn:a:b.",
+            ",",
+            "a,",
+            "'a',",
+            "{\"a\":1,",
+            "&quot;",
+            "&#x22;",
+            "&amp;",
+            "\"\"",
+            "\u{a0}",
+            "not ",
+            "!",
+            ":a",
+            "is ",
+            "['a']",
+            "--",
+        ];
+        let starts = [
+            "",
+            "id eq ",
+            "id eq '",
+            "id eq ”",
+            "id==",
+            "id in (",
+            "{\"a\":",
+            "\"",
+            "a[b eq \"c\"].",
+        ];
+        for (piece, start) in pieces.iter().flat_map(|piece| starts.map(|start| (piece, start))) {
+            let text = |bytes: usize| format!("{start}{}", piece.repeat(bytes / piece.len()));
+            let (one, two) = (suggestion_steps(&text(half)), suggestion_steps(&text(2 * half)));
+            assert!(two > 0, "steps are counted");
+            let shown =
+                format!("{start}{piece}…: {one} and {two} steps for {half} bytes and twice");
+            assert!(two <= 200 * 2 * half, "{shown}");
+            assert!(two <= 2 * one + one / 5 + 2_000, "{shown}");
         }
     }
 

@@ -87,7 +87,7 @@ impl Error {
                 (format!("the filter {is} HTML-encoded"), "write characters in place of entities")
             }
             Some(Cause::DuplicateQuotes) => {
-                ("every double quote is duplicate".to_owned(), "write each quote once")
+                ("each double quote is written two times".to_owned(), "write each quote once")
             }
             Some(Cause::OuterQuotes) => {
                 ("the quotes around the whole filter are not part of it".to_owned(), "remove them")
@@ -106,9 +106,8 @@ impl Error {
 
     /// An error that is due to a character without form, at that character.
     fn invisible(&self, text: &str) -> Option<Self> {
-        let at_most = self.span.end.max(self.span.start + 1) as usize;
-        let found =
-            outside(text).take_while(|(at, _)| *at < at_most).find(|(_, c)| is_invisible(*c));
+        let end = self.span.end.max(self.span.start + 1) as usize;
+        let found = outside(text).take_while(|(at, _)| *at < end).find(|(_, c)| is_invisible(*c));
         let (at, c) = found?;
         let help = match c.is_whitespace() {
             true => "write a space in its place",

@@ -3,6 +3,7 @@
 use super::Cause;
 use crate::syntax::diagnose::{DOUBLE_QUOTES, SINGLE_QUOTES};
 use crate::syntax::error::misleads;
+use crate::syntax::steps;
 use crate::syntax::token::is_space;
 use data_encoding::HEXLOWER_PERMISSIVE;
 
@@ -37,11 +38,16 @@ pub(super) fn of(text: &str) -> Vec<Layer> {
 }
 
 /// The parts of a text in and outside closed strings in double quotes.
-struct Strings<'t>(Vec<(bool, &'t str)>);
+struct Strings<'t> {
+    parts: Vec<(bool, &'t str)>,
+    /// Where a string begins that is not closed.
+    unclosed: Option<usize>,
+}
 
 impl<'t> Strings<'t> {
     fn of(text: &'t str) -> Self {
         let mut parts = Vec::new();
+        steps::count(text.len());
         let (mut start, mut opened) = (0, None);
         let mut escaped = false;
         for (at, byte) in text.bytes().enumerate() {
@@ -60,11 +66,11 @@ impl<'t> Strings<'t> {
             }
         }
         parts.push((false, text.get(start..).unwrap_or_default()));
-        Self(parts)
+        Self { parts, unclosed: opened }
     }
 
     fn any(&self, inside: bool, mut wanted: impl FnMut(&str) -> bool) -> bool {
-        self.0.iter().any(|(string, part)| *string == inside && wanted(part))
+        self.parts.iter().any(|(string, part)| *string == inside && wanted(part))
     }
 
     /// Percent and form encoding. A blank is `%20` or `+`, never both, so `+` is a plus where `%20`
@@ -76,7 +82,9 @@ impl<'t> Strings<'t> {
             let twice = part.contains("%2520") || part.contains("%252520");
             twice || part.contains("%20") || part.contains(is_space)
         };
-        let plus = self.any(false, |part| part.contains('+')) && !self.any(false, blank);
+        // A plus at the start belongs to another language: `+id:a`.
+        let first = self.parts.first().is_some_and(|(_, part)| part.starts_with('+'));
+        let plus = !first && self.any(false, |part| part.contains('+')) && !self.any(false, blank);
         if !plus && !self.any(false, coded) {
             return None;
         }
@@ -86,7 +94,7 @@ impl<'t> Strings<'t> {
             return Some(Layer { cause: Cause::UrlEncoded, text: None });
         }
         let mut bytes = Vec::new();
-        for (string, part) in &self.0 {
+        for (string, part) in &self.parts {
             decode(part, plus && !string, &mut bytes);
         }
         Some(Layer::new(Cause::UrlEncoded, String::from_utf8(bytes).ok()?))
@@ -104,7 +112,7 @@ impl<'t> Strings<'t> {
             return Some(Layer { cause: Cause::HtmlEncoded, text: None });
         }
         let mut plain = String::new();
-        for (_, part) in &self.0 {
+        for (_, part) in &self.parts {
             let mut rest = 0;
             for (start, end, c) in entities(part) {
                 plain.push_str(part.get(rest..start).unwrap_or_default());
@@ -122,7 +130,7 @@ impl<'t> Strings<'t> {
             return None;
         }
         let mut plain = String::new();
-        for (string, part) in &self.0 {
+        for (string, part) in &self.parts {
             for c in part.chars() {
                 match c {
                     _ if *string || !is_invisible(c) => plain.push(c),
@@ -139,18 +147,22 @@ pub(super) fn is_invisible(c: char) -> bool {
     misleads(c) && !is_space(c)
 }
 
-/// The characters of a text outside closed strings, with their places.
+/// The characters of a text outside strings, with their places, up to a string that is not closed.
 pub(super) fn outside(text: &str) -> impl Iterator<Item = (usize, char)> {
     let base = text.as_ptr() as usize;
-    let parts = Strings::of(text).0.into_iter().filter(|(string, _)| !string);
-    parts.flat_map(move |(_, part)| {
+    let strings = Strings::of(text);
+    let end = strings.unclosed.unwrap_or(text.len());
+    let parts = strings.parts.into_iter().filter(|(string, _)| !string);
+    let all = parts.flat_map(move |(_, part)| {
         let offset = part.as_ptr() as usize - base;
         part.char_indices().map(move |(at, c)| (offset + at, c))
-    })
+    });
+    all.take_while(move |(at, _)| *at < end)
 }
 
-/// Each `%` of a text, with the byte that it stands for.
+/// Each `%` of a text, with the byte that it encodes.
 pub(super) fn percents(text: &str) -> impl Iterator<Item = Option<u8>> {
+    steps::count(text.len());
     text.match_indices('%').map(|(at, _)| percent(text, at))
 }
 
@@ -160,6 +172,7 @@ fn percent(text: &str, at: usize) -> Option<u8> {
 }
 
 pub(super) fn decode(text: &str, plus: bool, bytes: &mut Vec<u8>) {
+    steps::count(text.len());
     let mut skip = 0;
     for (at, byte) in text.bytes().enumerate() {
         if skip > 0 {
@@ -183,8 +196,9 @@ pub(super) fn decode(text: &str, plus: bool, bytes: &mut Vec<u8>) {
 /// Longest name or number of an entity that is looked at.
 const MAX_ENTITY: usize = 10;
 
-/// Each entity of a text: its place, and the character that it stands for, if that is known.
+/// Each entity of a text: its place, and the character that it encodes, if that is known.
 fn entities(text: &str) -> impl Iterator<Item = (usize, usize, Option<char>)> {
+    steps::count(text.len());
     text.match_indices('&').filter_map(|(start, _)| {
         let rest = text.get(start + 1..)?;
         let length = rest.bytes().take(MAX_ENTITY).position(|byte| byte == b';')?;
@@ -215,6 +229,7 @@ fn entities(text: &str) -> impl Iterator<Item = (usize, usize, Option<char>)> {
 /// Quotes that are escaped once too often: as in a JSON string, where backslashes are escaped too,
 /// or the quotes only. Where a value holds backslashes, the two differ.
 fn escapes(text: &str, layers: &mut Vec<Layer>) {
+    steps::count(text.len());
     let cause = Cause::Escaped;
     if !is_escaped(text) {
         return;

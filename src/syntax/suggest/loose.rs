@@ -5,8 +5,9 @@
 
 use super::operator::{FUNCTIONS, Meaning, SYMBOL, is_operator};
 use super::value::{is_quoted, pattern};
-use super::{CompareOp, Limits, Rules, Stop};
-use crate::syntax::token::{self, is_space};
+use super::{CompareOp, Limits, Rules, Stop, trim_start, until};
+use crate::syntax::steps;
+use crate::syntax::token::is_space;
 use std::fmt::Write as _;
 
 /// Reads a text and writes the filter that it means.
@@ -17,9 +18,17 @@ pub(super) fn read(text: &str, limits: Limits, rules: &Rules<'_>) -> Result<Stri
         out: String::with_capacity(text.len()),
         rules,
         terms: limits.terms(),
+        depth: limits.depth(),
         brackets: Vec::new(),
         last: None,
         joined: "",
+        connectives: Vec::new(),
+        negated: false,
+        shared: false,
+        glued: false,
+        cut: false,
+        symbol: false,
+        worded: false,
         bare: false,
         literal: false,
         native: false,
@@ -37,6 +46,11 @@ pub(super) fn read(text: &str, limits: Limits, rules: &Rules<'_>) -> Result<Stri
             }
         }
     }
+    // Which terms share an attribute is not certain where brackets are missing.
+    let mixed = |connectives: &[&str]| connectives.windows(2).any(|two| two.first() != two.last());
+    if loose.shared && (loose.negated || mixed(&loose.connectives)) {
+        return Err(Stop::Ambiguous);
+    }
     // Where quotes are lost, a bare number may be a string too, and a word such as `is` may be part
     // of a value.
     if loose.bare && (loose.literal || loose.native && loose.foreign) {
@@ -48,16 +62,29 @@ pub(super) fn read(text: &str, limits: Limits, rules: &Rules<'_>) -> Result<Stri
 pub(super) struct Loose<'t, 'r> {
     text: &'t str,
     pub(super) at: usize,
-    out: String,
+    pub(super) out: String,
     pub(super) rules: &'r Rules<'r>,
     /// How many more terms may be read.
     terms: usize,
+    /// How many brackets may be open.
+    depth: usize,
     /// Open square brackets: where in the output what they hold begins.
     brackets: Vec<usize>,
     /// The path and operator of the last term.
     last: Option<(String, CompareOp)>,
     /// The connective before the next operand.
     joined: &'static str,
+    /// All connectives, and whether there is a negation.
+    connectives: Vec<&'static str>,
+    negated: bool,
+    /// Whether a value had the attribute and operator of the term before.
+    shared: bool,
+    /// Whether no blank is after the operator, and whether a value ended at a connective without one.
+    pub(super) glued: bool,
+    pub(super) cut: bool,
+    /// Whether the operator is a symbol, or in words of another language.
+    pub(super) symbol: bool,
+    pub(super) worded: bool,
     /// Whether a value was read that had lost its quotes.
     pub(super) bare: bool,
     /// Whether a literal was read that may be a string without its quotes.
@@ -70,15 +97,21 @@ pub(super) struct Loose<'t, 'r> {
 
 /// The connective that a text begins with: the word or symbol, and what SCIM has for it.
 pub(super) fn connective(text: &str) -> Option<(&str, &'static str)> {
-    let end = match text.get(..2) {
-        Some("&&" | "||") => 2,
-        _ => text.find(|c: char| is_space(c) || "()[]\"".contains(c)).unwrap_or(text.len()),
-    };
+    for (symbol, meant) in [("&&", "and"), ("||", "or"), ("&", "and"), ("|", "or")] {
+        if let Some(after) = text.strip_prefix(symbol) {
+            let other = after.starts_with(['&', '|', '=']) || symbol == "&" && is_entity(after);
+            return text.get(..symbol.len()).filter(|_| !other).map(|symbol| (symbol, meant));
+        }
+    }
+    // The longest word is `-and`.
+    const LONGEST: usize = 4;
+    let stops = |b: u8| is_space(b.into()) || b"()[]\"".contains(&b);
+    let stop = text.bytes().take(LONGEST + 1).position(stops);
+    let end = stop.or((text.len() <= LONGEST).then_some(text.len()))?;
+    steps::count(end);
     let word = text.get(..end)?;
     let plain = word.strip_prefix('-').unwrap_or(word);
     let meant = match plain {
-        "&&" | "&" => "and",
-        "||" | "|" => "or",
         _ if plain.eq_ignore_ascii_case("and") => "and",
         _ if plain.eq_ignore_ascii_case("or") => "or",
         _ => return None,
@@ -86,17 +119,23 @@ pub(super) fn connective(text: &str) -> Option<(&str, &'static str)> {
     Some((word, meant))
 }
 
+/// Whether what is after an ampersand is the rest of an entity.
+fn is_entity(after: &str) -> bool {
+    let name = after.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'#').take(10);
+    after.as_bytes().get(name.count()) == Some(&b';')
+}
+
 /// The word that a text begins with, up to white space, a bracket, a quote or a symbol.
 pub(super) fn word(text: &str) -> &str {
     let stops = |c: char| is_space(c) || "()[]{},;".contains(c) || SYMBOL.contains(&c);
-    let end = text.find(|c| stops(c) || is_quoted(c.encode_utf8(&mut [0; 4])));
-    text.get(..end.unwrap_or(text.len())).unwrap_or_default()
+    let end = until(text, |c| stops(c) || is_quoted(c.encode_utf8(&mut [0; 4])));
+    text.get(..end).unwrap_or_default()
 }
 
 /// The same for a URN, of which colons are a part.
 pub(super) fn urn_word(text: &str) -> &str {
-    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !":.-_".contains(c));
-    text.get(..end.unwrap_or(text.len())).unwrap_or_default()
+    let end = until(text, |c| !c.is_ascii_alphanumeric() && !":.-_".contains(c));
+    text.get(..end).unwrap_or_default()
 }
 
 impl<'t> Loose<'t, '_> {
@@ -118,14 +157,14 @@ impl<'t> Loose<'t, '_> {
     }
 
     /// Skips white space and gives it.
-    fn skip(&mut self) -> &'t str {
+    pub(super) fn skip(&mut self) -> &'t str {
         let rest = self.rest();
-        let after = rest.trim_start_matches(is_space);
+        let after = trim_start(rest);
         self.move_to(after);
         rest.get(..rest.len() - after.len()).unwrap_or_default()
     }
 
-    fn take(&mut self, token: &str) -> bool {
+    pub(super) fn take(&mut self, token: &str) -> bool {
         let found = self.rest().starts_with(token);
         if found {
             self.at += token.len();
@@ -166,8 +205,7 @@ impl<'t> Loose<'t, '_> {
                 self.skip();
                 if self.rest().starts_with('[') && !negated {
                     self.at += 1;
-                    let _ = write!(self.out, "{path}[");
-                    self.brackets.push(self.out.len());
+                    self.open(&path)?;
                     continue;
                 }
                 self.comparison(&path)?;
@@ -179,12 +217,23 @@ impl<'t> Loose<'t, '_> {
         }
     }
 
+    /// Writes the start of a value path.
+    fn open(&mut self, path: &str) -> Result<(), Stop> {
+        if self.brackets.len() >= self.depth {
+            return Err(Stop::Nonsense);
+        }
+        let _ = write!(self.out, "{path}[");
+        self.brackets.push(self.out.len());
+        Ok(())
+    }
+
     /// Writes a `not`, whose bracket may be missing round one term.
     fn negate(&mut self, negated: &mut bool) -> Result<(), Stop> {
         self.skip();
         if *negated {
             return Err(Stop::Nonsense);
         }
+        self.negated = true;
         self.out.push_str("not (");
         *negated = !self.take("(");
         Ok(())
@@ -198,11 +247,17 @@ impl<'t> Loose<'t, '_> {
         if !joins || self.bare || !self.rest().starts_with('"') {
             return Err(Stop::Ambiguous);
         }
+        self.shared = true;
         let value = self.quoted()?;
         self.term(&path, operator, &value)
     }
 
-    fn term(&mut self, path: &str, operator: CompareOp, value: &str) -> Result<(), Stop> {
+    pub(super) fn term(
+        &mut self,
+        path: &str,
+        operator: CompareOp,
+        value: &str,
+    ) -> Result<(), Stop> {
         self.terms = self.terms.checked_sub(1).ok_or(Stop::Nonsense)?;
         let _ = write!(self.out, "{path} {operator} {value}");
         Ok(())
@@ -211,11 +266,15 @@ impl<'t> Loose<'t, '_> {
     fn comparison(&mut self, path: &str) -> Result<(), Stop> {
         let meaning = self.operator().ok_or(Stop::Nonsense)?;
         let gap = self.skip();
+        self.glued = gap.is_empty() && self.symbol;
         let gap = if gap.is_empty() && self.foreign { " " } else { gap };
         match meaning {
-            Meaning::Present => {
+            Meaning::Present | Meaning::Absent => {
                 self.terms = self.terms.checked_sub(1).ok_or(Stop::Nonsense)?;
-                let _ = write!(self.out, "{path} pr");
+                let _ = match meaning {
+                    Meaning::Present => write!(self.out, "{path} pr"),
+                    _ => write!(self.out, "not ({path} pr)"),
+                };
                 Ok(())
             }
             Meaning::Like => {
@@ -237,36 +296,13 @@ impl<'t> Loose<'t, '_> {
             Some('[') => Some("]"),
             _ => None,
         };
-        let mut values = Vec::new();
-        match closing {
-            Some(_) => {
-                self.at += 1;
-                self.skip();
-                values.push(self.item()?);
+        let values = match closing {
+            Some(closing) => self.list(closing)?,
+            None => {
+                let first = self.value(operator, gap)?;
+                self.listed(first, false)?
             }
-            None => values.push(self.value(operator, gap)?),
-        }
-        let listed = |rest: &str| {
-            let next = rest.strip_prefix(',').map(|rest| rest.trim_start_matches(is_space));
-            next.is_some_and(|next| closing.is_some() || is_quoted(next))
         };
-        loop {
-            let start = self.at;
-            self.skip();
-            if self.in_object || !listed(self.rest()) {
-                self.at = start;
-                break;
-            }
-            self.at += 1;
-            self.skip();
-            values.push(self.item()?);
-        }
-        if let Some(closing) = closing {
-            self.skip();
-            if !self.take(closing) {
-                return Err(Stop::Nonsense);
-            }
-        }
         self.last = Some((path.to_owned(), operator));
         if let [value] = values.as_slice() {
             return self.term(path, operator, value);
@@ -284,13 +320,49 @@ impl<'t> Loose<'t, '_> {
         Ok(())
     }
 
+    /// Reads values in brackets.
+    fn list(&mut self, closing: &str) -> Result<Vec<String>, Stop> {
+        self.at += 1;
+        self.skip();
+        let is_name = !is_quoted(self.rest());
+        let first = self.item()?;
+        let values = self.listed(first, true)?;
+        self.skip();
+        if !self.take(closing) {
+            return Err(Stop::Nonsense);
+        }
+        // Brackets are quotes of names elsewhere.
+        match closing == "]" && is_name && values.len() == 1 {
+            true => Err(Stop::Ambiguous),
+            false => Ok(values),
+        }
+    }
+
+    /// Reads what follows the first value of a list.
+    fn listed(&mut self, first: String, in_brackets: bool) -> Result<Vec<String>, Stop> {
+        let mut values = vec![first];
+        loop {
+            let start = self.at;
+            self.skip();
+            let next = self.rest().strip_prefix(',').map(trim_start);
+            let goes_on = next.is_some_and(|next| in_brackets || is_quoted(next));
+            if self.in_object || !goes_on {
+                self.at = start;
+                return Ok(values);
+            }
+            self.at += 1;
+            self.skip();
+            values.push(self.item()?);
+        }
+    }
+
     /// Reads a function of another language, such as `startswith(id, 'A')`, if there is one.
     fn function(&mut self) -> Result<bool, Stop> {
         let word = self.word();
         let known = FUNCTIONS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name));
         let Some((_, operator)) = known else { return Ok(false) };
         let rest = self.rest().get(word.len()..).unwrap_or_default();
-        let Some(arguments) = rest.trim_start_matches(is_space).strip_prefix('(') else {
+        let Some(arguments) = trim_start(rest).strip_prefix('(') else {
             return Ok(false);
         };
         self.move_to(arguments);
@@ -342,11 +414,13 @@ impl<'t> Loose<'t, '_> {
                 let start = self.brackets.pop().ok_or(Stop::Nonsense)?;
                 self.sub_attribute(start)?;
                 self.out.push(']');
+                self.last = None;
                 continue;
             }
             let (word, meant) = connective(rest).ok_or(Stop::Nonsense)?;
             self.at += word.len();
             self.joined = meant;
+            self.connectives.push(meant);
             let _ = write!(self.out, " {meant} ");
             return Ok(true);
         }
@@ -371,58 +445,20 @@ impl<'t> Loose<'t, '_> {
             }
             "value"
         };
+        // What compares the sub-attribute already may contradict another comparison of it.
+        let inner = self.out.get(start..).unwrap_or_default();
+        steps::count(inner.len());
+        let words = inner.split(|c: char| is_space(c) || c == '(');
+        if words.into_iter().any(|word| word.eq_ignore_ascii_case(name)) {
+            return Err(Stop::Ambiguous);
+        }
         self.out.insert(start, '(');
         self.out.push_str(") and ");
-        self.comparison(name)
-    }
-
-    /// Reads a JSON object of attributes and values, all of which must be equal.
-    fn object(&mut self) -> Result<(), Stop> {
-        self.in_object = true;
-        self.at += 1;
-        loop {
-            self.skip();
-            let name: String =
-                serde_json::from_str(&self.quoted_name()?).map_err(|_| Stop::Nonsense)?;
-            let name = (self.rules.attribute)(&name).unwrap_or(name);
-            if !matches!(token::attr_path(name.as_bytes()), Ok((rest, _)) if rest.is_empty()) {
-                return Err(Stop::Nonsense);
-            }
-            self.skip();
-            if !self.take(":") {
-                return Err(Stop::Nonsense);
-            }
-            self.skip();
-            let rest = self.rest();
-            let end = rest.find([',', '}']).unwrap_or(rest.len());
-            let value = match is_quoted(rest) {
-                true => self.quoted()?,
-                false => {
-                    self.at += end;
-                    let literal = rest.get(..end).unwrap_or_default().trim_end_matches(is_space);
-                    if !literal.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) {
-                        return Err(Stop::Ambiguous);
-                    }
-                    literal.to_owned()
-                }
-            };
-            self.term(&name, CompareOp::Eq, &value)?;
-            self.skip();
-            if self.take(",") {
-                self.out.push_str(" and ");
-                continue;
-            }
-            let closed = self.take("}");
-            self.skip();
-            return if closed && self.rest().is_empty() { Ok(()) } else { Err(Stop::Nonsense) };
+        self.comparison(name)?;
+        // `emails[…] eq true` asks whether there is one.
+        match name == "value" && !self.out.ends_with(['"', ')']) {
+            true => Err(Stop::Ambiguous),
+            false => Ok(()),
         }
-    }
-
-    fn quoted_name(&mut self) -> Result<String, Stop> {
-        let rest = self.rest();
-        let end = rest.strip_prefix('"').and_then(|rest| rest.find('"')).ok_or(Stop::Nonsense)?;
-        let name = rest.get(..end + 2).ok_or(Stop::Nonsense)?;
-        self.at += name.len();
-        Ok(name.to_owned())
     }
 }

@@ -29,15 +29,19 @@
 //! Taking the likeliest reading: of `id eq a%20b` either one is wrong for some author, and a wrong
 //! suggestion is accepted when pasted back.
 
+mod absence;
+mod bare;
 mod explain;
 mod layers;
 mod loose;
+mod object;
 mod operator;
 mod path;
 mod value;
 
 use crate::syntax::error::{Error, excerpt};
-use crate::syntax::{CompareOp, ExprKind, ExprRef, Limits, Value, parse, token};
+use crate::syntax::{CompareOp, ExprKind, ExprRef, Limits, Value, parse, steps, token};
+pub(crate) use absence::asks_for_absence;
 use layers::Layer;
 pub(super) use operator::{FUNCTIONS, is_operator};
 
@@ -47,15 +51,21 @@ pub(crate) struct Rules<'r> {
     pub(crate) strings: bool,
     /// The attribute that a name or JSON path means, where that is certain.
     pub(crate) attribute: &'r dyn Fn(&str) -> Option<String>,
+    /// Whether a word is a name of attributes, so that it is not likely a value.
+    pub(crate) is_name: &'r dyn Fn(&str) -> bool,
+    /// Whether a value is accepted and probably unintended, such as one with a wildcard.
+    pub(crate) is_doubtful: &'r dyn Fn(&str) -> bool,
     /// The accepted filter that a parsed text means, printed.
     pub(crate) accepted: &'r dyn Fn(ExprRef<'_>) -> Option<String>,
 }
 
 impl Rules<'_> {
     /// The rules of the grammar alone.
-    pub(super) const GRAMMAR: Rules<'static> = Rules {
+    pub(in crate::syntax) const GRAMMAR: Rules<'static> = Rules {
         strings: false,
         attribute: &|_| None,
+        is_name: &|_| false,
+        is_doubtful: &|_| false,
         accepted: &|root| Some(crate::syntax::expr::print(root)),
     };
 }
@@ -168,10 +178,17 @@ impl Reader<'_> {
 
     fn accepted(&self, root: ExprRef<'_>) -> Reading {
         match (self.rules.accepted)(root) {
-            Some(_) if root.iter().any(hides_a_term) => Reading::Several,
+            Some(_) if root.iter().any(|part| self.is_unclear(part)) => Reading::Several,
             Some(text) => Reading::One(text, Cause::Terms),
             None => Reading::None,
         }
+    }
+
+    fn is_unclear(&self, part: ExprRef<'_>) -> bool {
+        let ExprKind::Compare { value: Value::String(value), .. } = part.kind() else {
+            return false;
+        };
+        hides_a_term(value) || (self.rules.is_doubtful)(value)
     }
 
     fn terms(&self, text: &str) -> Reading {
@@ -186,10 +203,24 @@ impl Reader<'_> {
     }
 }
 
+/// The length of the longest start of a text in which nothing stops.
+fn until(text: &str, stops: impl FnMut(char) -> bool) -> usize {
+    let end = text.find(stops).unwrap_or(text.len());
+    steps::count(end);
+    end
+}
+
+/// What is left of a text after white space.
+fn trim_start(text: &str) -> &str {
+    let rest = text.trim_start_matches(token::is_space);
+    steps::count(text.len() - rest.len());
+    rest
+}
+
 /// Whether a value holds what reads as another term, so that it may be the end of one value, a term,
 /// and the start of another value.
-fn hides_a_term(part: ExprRef<'_>) -> bool {
-    let ExprKind::Compare { value: Value::String(value), .. } = part.kind() else { return false };
+fn hides_a_term(value: &str) -> bool {
+    steps::count(value.len());
     let mut rest = value;
     while let Some(at) = rest.find(token::is_space) {
         rest = rest.get(at..).unwrap_or_default().trim_start_matches(token::is_space);
@@ -207,7 +238,7 @@ fn hides_a_term(part: ExprRef<'_>) -> bool {
     false
 }
 
-/// Most characters of a suggestion that a help shows; a longer one is only in the error's data.
+/// Limit of the characters of a suggestion that a help shows; a longer one is only in the error's data.
 const MAX_SHOWN: usize = 800;
 
 impl Error {

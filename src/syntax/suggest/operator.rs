@@ -1,13 +1,13 @@
 //! Operators as other languages write them.
 
-use super::{CompareOp, loose::Loose};
-use crate::syntax::token::is_space;
+use super::{CompareOp, loose::Loose, trim_start};
 
 /// What an operator of any language means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     Compare(CompareOp),
     Present,
+    Absent,
     In,
     NotIn,
     /// A pattern with `%` or `*`.
@@ -34,7 +34,11 @@ const SYMBOLS: [(&str, Meaning); 11] = [
 ];
 
 /// Words of other languages, between single spaces; a longer one comes before those that it begins with.
-const WORDS: [(&str, Meaning); 26] = [
+const WORDS: [(&str, Meaning); 30] = [
+    ("is not present", Meaning::Absent),
+    ("is not absent", Meaning::Present),
+    ("is present", Meaning::Present),
+    ("is absent", Meaning::Absent),
     ("is not equal to", compare(CompareOp::Ne)),
     ("not equal to", compare(CompareOp::Ne)),
     ("is equal to", compare(CompareOp::Eq)),
@@ -96,7 +100,7 @@ fn after_words<'t>(text: &'t str, words: &str) -> Option<&'t str> {
     let mut rest = text;
     for (at, word) in words.split(' ').enumerate() {
         if at > 0 {
-            let trimmed = rest.trim_start_matches(is_space);
+            let trimmed = trim_start(rest);
             if trimmed.len() == rest.len() {
                 return None;
             }
@@ -116,12 +120,13 @@ impl Loose<'_, '_> {
     /// Reads an operator of any language.
     pub(super) fn operator(&mut self) -> Option<Meaning> {
         let rest = self.rest();
+        (self.symbol, self.worded) = (false, false);
         for (symbol, meaning) in SYMBOLS {
             if let Some(after) = rest.strip_prefix(symbol) {
                 if after.starts_with(['=', '<', '>', '~', '&', '|']) {
                     return None;
                 }
-                self.foreign = true;
+                (self.foreign, self.symbol) = (true, true);
                 self.move_to(after);
                 return Some(meaning);
             }
@@ -135,7 +140,7 @@ impl Loose<'_, '_> {
         let (after, meaning) = WORDS
             .iter()
             .find_map(|(words, meaning)| Some((after_words(rest, words)?, *meaning)))?;
-        self.foreign = true;
+        (self.foreign, self.worded) = (true, true);
         self.move_to(after);
         Some(meaning)
     }

@@ -1,7 +1,7 @@
 //! Attribute paths as authors write them.
 
 use super::operator::{SYMBOL, is_operator};
-use super::{Stop, loose::Loose};
+use super::{Stop, loose::Loose, trim_start, until};
 use crate::syntax::token::{self, is_space};
 use std::borrow::Cow;
 
@@ -34,7 +34,7 @@ impl<'t> Loose<'t, '_> {
 
     /// A name of two words, such as `Space Ids`, before an operator.
     fn two_words(&mut self, first: &str, after: &str) -> Option<String> {
-        let second = after.trim_start_matches(is_space);
+        let second = trim_start(after);
         if second.len() == after.len() {
             return None;
         }
@@ -51,8 +51,7 @@ impl<'t> Loose<'t, '_> {
         let rest = self.rest();
         let mut end = 0;
         while let Some(part) = rest.get(end..) {
-            let plain = part.find(|c: char| !c.is_ascii_alphanumeric() && !"_$./-".contains(c));
-            end += plain.unwrap_or(part.len());
+            end += until(part, |c| !c.is_ascii_alphanumeric() && !"_$./-".contains(c));
             let Some(part) = rest.get(end..) else { break };
             let key = ["'", "\""].iter().find_map(|quote| {
                 let (key, _) = part.strip_prefix('[')?.strip_prefix(quote)?.split_once(quote)?;
@@ -81,7 +80,7 @@ impl<'t> Loose<'t, '_> {
             let word = super::loose::urn_word(after);
             urn.push_str(word);
             let next = after.get(word.len()..)?;
-            let spaced = next.trim_start_matches(is_space);
+            let spaced = trim_start(next);
             let second = super::loose::urn_word(spaced);
             let goes_on = urn.ends_with(':') || second.contains(':') && !second.ends_with(':');
             if second.is_empty() || is_operator(second) || !goes_on {
@@ -94,9 +93,24 @@ impl<'t> Loose<'t, '_> {
         if !matches!(token::attr_path(fixed.as_bytes()), Ok((rest, _)) if rest.is_empty()) {
             return Some(Err(Stop::Nonsense));
         }
+        if may_have_dots(&fixed) {
+            return Some(Err(Stop::Ambiguous));
+        }
         self.move_to(after);
         Some(Ok(fixed.into()))
     }
+}
+
+/// Whether a URN within the grammar may have a dot for a colon: `2.0.User:userName`, or
+/// `2.0:User.userName`, where schemas begin with a capital letter and names do not.
+fn may_have_dots(urn: &str) -> bool {
+    let is_schema = |part: &str| part.starts_with(|c: char| c.is_ascii_uppercase());
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let Some((uri, name)) = urn.rsplit_once(':') else { return false };
+    let version = uri.rsplit(':').next().unwrap_or_default();
+    let mut parts = version.split('.');
+    let numbered = parts.next().is_some_and(is_number);
+    numbered && parts.any(is_schema) || name.contains('.') && is_schema(name)
 }
 
 /// A URN whose last colon is written as a dot: the part after the last colon has one dot too many.

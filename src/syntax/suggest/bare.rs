@@ -1,0 +1,241 @@
+//! Values without quotes.
+//!
+//! A bare value may have a tail that is not part of it: a comment, a wildcard, the rest of a query, a
+//! term of another language. So what it may hold is a list of what is allowed, not of what is not:
+//! words of letters and digits with few signs between them. All else is left to its author.
+
+use super::absence::{is_absence, is_null};
+use super::layers::{decode, percents};
+use super::loose::{Loose, connective};
+use super::operator::is_operator;
+use super::value::{json, plain};
+use super::{CompareOp, Stop, trim_start, until};
+use crate::syntax::diagnose::QUOTES;
+use crate::syntax::token::{self, is_space};
+
+/// Quotes as HTML writes them.
+const ENTITIES: [&str; 7] = ["&quot;", "&#34;", "&#x22;", "&apos;", "&#39;", "&#x27;", "&#039;"];
+
+const BRACKETS: [char; 4] = ['(', ')', '[', ']'];
+
+/// Words that begin no value: what is compared is one of several values, or none.
+const QUANTIFIERS: [&str; 12] = [
+    "one", "any", "all", "none", "no", "not", "either", "neither", "between", "within", "among",
+    "every",
+];
+
+/// Words after which a clause of a query goes on.
+const CLAUSES: [&str; 27] = [
+    "limit", "offset", "order", "orderby", "sort", "sortby", "group", "groupby", "having", "union",
+    "fetch", "select", "from", "where", "asc", "desc", "take", "skip", "top", "by", "if", "when",
+    "unless", "xor", "nor", "nand", "then",
+];
+
+/// Words that other languages have for a boolean or a number.
+const LITERALS: [&str; 11] =
+    ["yes", "no", "on", "off", "y", "n", "t", "f", "nan", "inf", "infinity"];
+
+impl<'t> Loose<'t, '_> {
+    /// Reads a value without quotes, up to a connective, a bracket or the end.
+    pub(super) fn bare(&mut self, operator: CompareOp, gap: &str) -> Result<String, Stop> {
+        let (content, after) = self.extent();
+        if content.is_empty() {
+            return Err(Stop::Nonsense);
+        }
+        if self.cut && content.contains(is_space) {
+            return Err(Stop::Ambiguous);
+        }
+        let value = self.meant(operator, content)?;
+        if value.starts_with('"') {
+            // Blanks beyond the one that separates may be part of the value.
+            let next = trim_start(after);
+            let separated = match after.len() - next.len() {
+                0 => connective(next).is_none() || self.cut,
+                blanks => blanks == 1 && connective(next).is_some(),
+            };
+            if gap.len() > 1 || gap.chars().any(|c| c != ' ') || !separated {
+                return Err(Stop::Ambiguous);
+            }
+            self.bare = true;
+        }
+        self.move_to(after);
+        Ok(value)
+    }
+
+    /// The text of a value without quotes, and what is after it.
+    fn extent(&mut self) -> (&'t str, &'t str) {
+        let rest = self.rest();
+        let is_joint = |c: char| matches!(c, '&' | '|');
+        let (mut end, mut spaced) = (0, false);
+        let after = loop {
+            let tail = rest.get(end..).unwrap_or_default();
+            let next = trim_start(tail);
+            let blank = next.len() < tail.len();
+            if next.is_empty()
+                || next.starts_with(BRACKETS)
+                || end > 0 && blank && connective(next).is_some()
+            {
+                break tail;
+            }
+            if end > 0 && !blank && !spaced && glued_term(next) {
+                self.cut = true;
+                break tail;
+            }
+            spaced |= blank;
+            let joints = until(next, |c| !is_joint(c));
+            let word = next.get(joints..).unwrap_or_default();
+            let stops = |c| is_space(c) || BRACKETS.contains(&c) || self.glued && is_joint(c);
+            end = rest.len() - word.len() + until(word, stops);
+        };
+        (rest.get(..end).unwrap_or_default(), after)
+    }
+
+    /// A value without quotes as JSON: literals stay literals where values need not be strings.
+    fn meant(&mut self, operator: CompareOp, content: &str) -> Result<String, Stop> {
+        if let Some(inner) = url_quoted(content) {
+            return json(&inner?);
+        }
+        let escaped = content.strip_prefix('\\').is_some_and(|rest| rest.starts_with(QUOTES));
+        if escaped
+            || content.contains('"')
+            || ENTITIES.iter().any(|quote| content.starts_with(quote))
+        {
+            return Err(Stop::Nonsense);
+        }
+        if let Some(literal) = self.literal_value(operator, content)? {
+            return Ok(literal);
+        }
+        let unquoted = content.strip_suffix(QUOTES).unwrap_or(content);
+        if unquoted.is_empty() || unquoted.len() < content.len() && unquoted.contains(QUOTES) {
+            return Err(Stop::Ambiguous);
+        }
+        self.is_one_value(unquoted)?;
+        json(unquoted)
+    }
+
+    /// The literal that a value without quotes is, where values need not be strings.
+    fn literal_value(
+        &mut self,
+        operator: CompareOp,
+        content: &str,
+    ) -> Result<Option<String>, Stop> {
+        let lower = content.to_ascii_lowercase();
+        if lower == "null" && self.rules.strings {
+            return Err(Stop::Nonsense);
+        }
+        let boolean = matches!(&*lower, "true" | "false" | "null");
+        // `is null` may ask for absence as `pr` does.
+        let absent = is_null(&lower) || is_absence(&lower) && (self.worded || self.symbol);
+        if absent && (self.worded || !boolean) {
+            return Err(Stop::Ambiguous);
+        }
+        if self.rules.strings {
+            return Ok(None);
+        }
+        let literal = token::bare_value(content.as_bytes()).is_some();
+        if literal || boolean {
+            let ordered = [CompareOp::Gt, CompareOp::Ge, CompareOp::Lt, CompareOp::Le];
+            self.literal |= !literal || !boolean && !ordered.contains(&operator);
+            return Ok(Some(if boolean { lower } else { content.to_owned() }));
+        }
+        let number = content.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
+            && content.bytes().all(|b| b.is_ascii_digit() || b"+-.eE_,".contains(&b));
+        match number || lower.starts_with("0x") || LITERALS.contains(&&*lower) {
+            true => Err(Stop::Ambiguous),
+            false => Ok(None),
+        }
+    }
+
+    /// Refuses a value that may be more than one, or have a tail that is not part of it.
+    fn is_one_value(&self, content: &str) -> Result<(), Stop> {
+        plain(content)?;
+        let words: Vec<&str> = content.split(is_space).filter(|word| !word.is_empty()).collect();
+        let [first, others @ ..] = words.as_slice() else { return Err(Stop::Ambiguous) };
+        let among = |list: &[&str], word: &str| list.iter().any(|w| word.eq_ignore_ascii_case(w));
+        let other =
+            |word: &&str| is_operator(word) || among(&["not"], word) || connective(word).is_some();
+        let tail = others.iter().any(|word| among(&CLAUSES, word) || word.contains(':'));
+        let several = !others.is_empty() && among(&QUANTIFIERS, first);
+        let absent = self.worded && !others.is_empty() && words.iter().any(|word| is_absence(word));
+        // A colon is an operator elsewhere: `spaceId:b`.
+        let name = first.split_once(':').map(|(name, _)| name);
+        let colon = name
+            .is_some_and(|name| !others.is_empty() || self.symbol || (self.rules.is_name)(name));
+        let refused = words.iter().any(other)
+            || tail
+            || several
+            || absent
+            || colon
+            || (self.rules.is_name)(content)
+            || !words.iter().all(|word| is_word(word));
+        if refused { Err(Stop::Ambiguous) } else { Ok(()) }
+    }
+
+    /// Reads a value of a list: in quotes, or one word of letters and digits.
+    pub(super) fn item(&mut self) -> Result<String, Stop> {
+        let start = self.at;
+        match self.quoted() {
+            Err(Stop::Nonsense) => self.at = start,
+            // Two quotes in a row may be one that is escaped.
+            Ok(value) if value == "\"\"" && !self.from(start).starts_with('"') => {
+                return Err(Stop::Ambiguous);
+            }
+            read => return read,
+        }
+        let rest = self.rest();
+        let end = until(rest, |c| is_space(c) || c == ',' || BRACKETS.contains(&c));
+        let content = rest.get(..end).unwrap_or_default();
+        let is_word = |c: char| c.is_alphanumeric() || "-_.:@".contains(c);
+        if content.is_empty() || !content.chars().all(is_word) || is_operator(content) {
+            return Err(Stop::Nonsense);
+        }
+        // `1-5` is a range elsewhere.
+        let is_range = |(from, to): (&str, &str)| {
+            let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            number(from) && number(to)
+        };
+        if content.split_once('-').is_some_and(is_range) {
+            return Err(Stop::Ambiguous);
+        }
+        let value = self.meant(CompareOp::Eq, content)?;
+        self.bare |= value.starts_with('"');
+        self.at += content.len();
+        Ok(value)
+    }
+}
+
+/// Whether a word of a bare value is surely a part of it: letters and digits, and between them signs
+/// that neither join nor compare nor comment anywhere.
+fn is_word(word: &str) -> bool {
+    let sign = |c: char| "-_.:@/~'’".contains(c);
+    let ends = |c: char| c.is_alphanumeric() || c == '_';
+    let marks = ["--", "//", ".."].iter().any(|mark| word.replacen("://", "", 1).contains(mark));
+    word.chars().all(|c| c.is_alphanumeric() || sign(c))
+        && word.starts_with(ends)
+        && word.ends_with(|c| ends(c) || c == '-')
+        && !marks
+}
+
+/// Whether a text begins with a connective, a name and an operator, all without blanks:
+/// `&&spaceId==b`.
+fn glued_term(text: &str) -> bool {
+    let Some((joint, _)) = connective(text) else { return false };
+    let term = text.get(joint.len()..).unwrap_or_default();
+    let name = until(term, |c| !c.is_ascii_alphanumeric() && !"._-".contains(c));
+    name > 0 && term.get(name..).unwrap_or_default().starts_with(['=', '!', '<', '>', ':'])
+}
+
+/// The content of a value whose quotes are URL-encoded, such as `%22a1%22`.
+fn url_quoted(content: &str) -> Option<Result<String, Stop>> {
+    let inner_of = |quote: &str| content.strip_prefix(quote)?.strip_suffix(quote);
+    let inner = inner_of("%22").or_else(|| inner_of("%27"))?;
+    let safe = |b: u8| b.is_ascii_alphanumeric() || b"-_.!~*'():@%".contains(&b);
+    let decodable =
+        percents(inner).all(|byte| byte.is_some_and(|byte| byte != b'"' && byte != b'\\'));
+    if !decodable || !inner.bytes().all(safe) {
+        return Some(Err(Stop::Ambiguous));
+    }
+    let mut bytes = Vec::new();
+    decode(inner, false, &mut bytes);
+    Some(String::from_utf8(bytes).map_err(|_| Stop::Ambiguous))
+}

@@ -1,0 +1,70 @@
+//! JSON objects of attributes and values, such as `{"id": "a1"}`.
+
+use super::loose::Loose;
+use super::value::is_quoted;
+use super::{CompareOp, Stop, until};
+use crate::syntax::token::{self, is_space};
+use hashbrown::HashSet;
+
+impl Loose<'_, '_> {
+    /// Reads a JSON object of attributes and values, all of which must be equal.
+    pub(super) fn object(&mut self) -> Result<(), Stop> {
+        self.in_object = true;
+        self.at += 1;
+        let mut names = HashSet::new();
+        loop {
+            self.skip();
+            let name = self.member_name()?;
+            // One attribute has one value: two of them were not meant to be joined by `and`.
+            if !names.insert(name.to_ascii_lowercase()) {
+                return Err(Stop::Ambiguous);
+            }
+            let value = self.member_value()?;
+            self.term(&name, CompareOp::Eq, &value)?;
+            self.skip();
+            if self.take(",") {
+                self.out.push_str(" and ");
+                continue;
+            }
+            let closed = self.take("}");
+            self.skip();
+            return if closed && self.rest().is_empty() { Ok(()) } else { Err(Stop::Nonsense) };
+        }
+    }
+
+    /// Reads the name of a member and the colon after it.
+    fn member_name(&mut self) -> Result<String, Stop> {
+        let name: String =
+            serde_json::from_str(&self.quoted_name()?).map_err(|_| Stop::Nonsense)?;
+        let name = (self.rules.attribute)(&name).unwrap_or(name);
+        if !matches!(token::attr_path(name.as_bytes()), Ok((rest, _)) if rest.is_empty()) {
+            return Err(Stop::Nonsense);
+        }
+        self.skip();
+        let colon = self.take(":");
+        self.skip();
+        if colon { Ok(name) } else { Err(Stop::Nonsense) }
+    }
+
+    fn member_value(&mut self) -> Result<String, Stop> {
+        let rest = self.rest();
+        if is_quoted(rest) {
+            return self.quoted();
+        }
+        let end = until(rest, |c| matches!(c, ',' | '}'));
+        self.at += end;
+        let literal = rest.get(..end).unwrap_or_default().trim_end_matches(is_space);
+        match literal.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) {
+            true => Ok(literal.to_owned()),
+            false => Err(Stop::Ambiguous),
+        }
+    }
+
+    fn quoted_name(&mut self) -> Result<String, Stop> {
+        let rest = self.rest();
+        let end = rest.strip_prefix('"').and_then(|rest| rest.find('"')).ok_or(Stop::Nonsense)?;
+        let name = rest.get(..end + 2).ok_or(Stop::Nonsense)?;
+        self.at += name.len();
+        Ok(name.to_owned())
+    }
+}
