@@ -14,7 +14,8 @@ use std::io::Write;
 /// Check filters: print the canonical form and warnings, or what is wrong and how to fix it
 ///
 /// Without FILTER, or where it is only `-`, reads standard input: each line a JSON string, an object
-/// `{"filter": …, "eventTypes": […]}`, or a filter as it is.
+/// `{"filter": …, "eventTypes": […]}`, or a filter as it is. What cannot be corrected with `--fix` is
+/// reported on standard error, and the exit code is 1.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// The filters; standard input without any
@@ -93,21 +94,18 @@ struct Object {
 /// What a line is to be.
 const LINE: &str = "write each line as a JSON string, or as {\"filter\": …, \"eventTypes\": […]}";
 
-/// Reads a line: a string is a filter, too, and so is what does not begin as JSON does.
+/// Reads a line: a JSON string is a filter, and so is what is neither JSON nor meant as an object.
 fn object(line: &[u8]) -> Result<Object, String> {
     let message = |error| super::items::without_place(&error);
-    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok();
-    if !is_json
-        && !line.trim_ascii_start().starts_with(b"\"")
-        && !line.trim_ascii_start().starts_with(b"{")
-        && !line.trim_ascii_start().starts_with(b"[")
-        && let Ok(filter) = std::str::from_utf8(line)
-    {
-        return Ok(Object { filter: Some(filter.to_owned()), event_types: None });
+    let text = std::str::from_utf8(line)
+        .map_err(|error| format!("not UTF-8, at byte {} of the line", error.valid_up_to() + 1))?;
+    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    if !is_json && !text.trim_ascii_start().starts_with('{') {
+        return Ok(Object { filter: Some(text.to_owned()), event_types: None });
     }
     match serde_json::from_slice(line).map_err(|error| format!("not JSON, {}", message(error)))? {
         Value::String(filter) => Ok(Object { filter: Some(filter), event_types: None }),
-        // From the text once more, since a `Value` keeps the last of doubled keys.
+        // From the text once more, since a `Value` keeps the last of duplicate keys.
         Value::Object(members) if members.contains_key("filter") => {
             serde_json::from_slice(line).map_err(message)
         }
@@ -124,7 +122,7 @@ struct Check<'o> {
     format: Format,
     out: &'o mut Out,
     outcome: Outcome,
-    /// What is to be told with the next filter: of event types and members that nobody knows.
+    /// What to report with the next filter: event types and members that are unknown.
     strange: Vec<Strange>,
 }
 
@@ -171,15 +169,8 @@ impl Check<'_> {
         if self.deny_warnings && warned {
             self.outcome = Outcome::BadInput;
         }
-        if self.fix {
-            let fixed = match &checked {
-                Ok((canonical, _)) => Some(&**canonical),
-                Err(error) => error.suggestion(),
-            };
-            if let Some(fixed) = fixed {
-                writeln!(self.out, "{}", plain(fixed))?;
-                return Ok(());
-            }
+        if self.fix && self.fixed(&checked, types)? {
+            return Ok(());
         }
         if canonical.is_none() {
             self.outcome = Outcome::BadInput;
@@ -209,10 +200,42 @@ impl Check<'_> {
             (Format::Text, Err(error)) => {
                 let strange = strange.iter().map(Strange::finding);
                 let errors = report::of_filter(text, error, origin);
-                write!(self.out, "{}", report::draw(strange.chain(errors)))?
+                self.report(&report::draw(strange.chain(errors)))?;
             }
         }
         Ok(())
+    }
+
+    /// Prints what is wrong; with `--fix` on standard error, since standard output holds only filters.
+    fn report(&mut self, text: &impl std::fmt::Display) -> Result<(), Failure> {
+        match self.fix {
+            // Nothing is left to do where it cannot be written.
+            true => drop(write!(anstream::stderr(), "{text}")),
+            false => write!(self.out, "{text}")?,
+        }
+        Ok(())
+    }
+
+    /// Prints the corrected or canonical filter, if there is one; whether it did.
+    fn fixed(
+        &mut self,
+        checked: &Result<(String, Vec<Warning>), Error>,
+        types: Option<&[EventType]>,
+    ) -> Result<bool, Failure> {
+        let fixed = match checked {
+            Ok((canonical, _)) => Some(&**canonical),
+            Err(error) => error.suggestion(),
+        };
+        let Some(fixed) = fixed else { return Ok(false) };
+        // The warnings of a filter as it was written are counted before.
+        if self.deny_warnings
+            && checked.is_err()
+            && !self.checked(fixed, types).is_ok_and(|(_, warnings)| warnings.is_empty())
+        {
+            self.outcome = Outcome::BadInput;
+        }
+        writeln!(self.out, "{}", plain(fixed))?;
+        Ok(true)
     }
 
     /// The canonical form, and what deserves a warning.
@@ -234,7 +257,8 @@ impl Check<'_> {
         let message = plain(message);
         match self.format {
             Format::Text => {
-                writeln!(self.out, "{STDIN}:{number}: error[input-line]: {message}; {LINE}")?;
+                let line = format!("{STDIN}:{number}: error[input-line]: {message}; {LINE}\n");
+                self.report(&line)?;
             }
             Format::Json => {
                 let title = format!("line {number} holds no filter: {message}");

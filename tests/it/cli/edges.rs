@@ -50,11 +50,40 @@ fn check_fix_prints_corrected_filters() {
         "exit 0\n--- stdout\nid eq \"a1\" or spaceId eq \"s1\"\nid eq \"x\"\n--- stderr\n"
     );
     let unclear = fix(&["id eq a%20b"]);
-    assert!(unclear.starts_with("exit 1\n--- stdout\nerror[filter-unquoted-value]"), "{unclear}");
+    let reported = "exit 1\n--- stdout\n--- stderr\nerror[filter-unquoted-value]";
+    assert!(unclear.starts_with(reported), "{unclear}");
+    let some = shown(&["check", "--fix"], "id = 'a'\nid eq a%20b\n{\nid eq c\n");
+    assert!(
+        some.starts_with("exit 1\n--- stdout\nid eq \"a\"\nid eq \"c\"\n--- stderr\n"),
+        "{some}"
+    );
+    assert!(some.contains("<stdin>:3: error[input-line]: not JSON"), "{some}");
+    assert!(fix(&["id eq a*"]).starts_with("exit 1\n--- stdout\n--- stderr\n"));
+    assert!(fix(&["--deny-warnings", "id = 'a' or id = 'a'"]).starts_with("exit 1"));
+    assert!(fix(&["--deny-warnings", "id = 'a'"]).starts_with("exit 0"));
     assert_eq!(
         shown(&["check", "--fix"], "id = 'a'\n\"id eq b\"\n"),
         "exit 0\n--- stdout\nid eq \"a\"\nid eq \"b\"\n--- stderr\n"
     );
+}
+
+/// Each line that is not JSON is a filter as it is, unless it looks like an object.
+#[test]
+fn check_takes_lines_that_only_begin_as_json_does() {
+    let line = |line: &str| shown(&["check"], line);
+    for text in ["\"id eq \"a1\"\"", "\"id eq \"\"a1\"\"\"", "\"id eq a1"] {
+        let said = line(text);
+        assert!(said.contains("write `id eq \"a1\"`"), "{said}");
+        assert!(shown(&["check", "--fix"], text).contains("stdout\nid eq \"a1\"\n"), "{text}");
+    }
+    assert!(line("[id] eq 1").contains("error[filter-invalid-path]"));
+    for text in ["{\"filter\": ", "[\"id eq 1\"]", "5", " {id: 1}"] {
+        let said = line(text);
+        assert!(said.contains("error[input-line]"), "{said}");
+    }
+    let output = run(&["check"], b"id eq \"\xff\"\n");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("error[input-line]: not UTF-8, at byte 8 of the line"), "{said}");
 }
 
 #[test]
