@@ -2,7 +2,7 @@
 
 use super::batches::Batches;
 use super::events::{Document, Trouble};
-use super::items::line_at;
+use super::items::{error_response, line_at};
 use super::reading::{Follows, Reader};
 use super::refusal::Refusal;
 use super::{Failure, Format, Out, plain, quote};
@@ -109,6 +109,7 @@ impl<'a> Single<'a> {
     ) -> Result<(), Failure> {
         let Self { verb, format, reader, file, .. } = self;
         let mut refusal = Refusal::of(file, document, (error, error.to_string()), *reader);
+        let is_response = |bytes| error_response(bytes, "events").is_some();
         let takes = format!("{verb} takes one event, a JSON object");
         match Follows::find(document.bytes, error) {
             Some(Follows::Event(at)) => {
@@ -120,7 +121,7 @@ impl<'a> Single<'a> {
                 refusal.title = format!("a comma follows the event at byte {at}");
                 refusal.detail = takes;
             }
-            None if in_page => {}
+            None if in_page || is_response(document.bytes) => {}
             None => refusal.detail = format!("{}; {takes}", refusal.detail),
         }
         Ok(refusal.print(*format, out)?)
@@ -141,7 +142,7 @@ pub(super) struct Place<'a> {
 pub(super) fn called_in_page(item: usize, event: &Event<'_>) -> String {
     match event.id() {
         Some(id) => format!("{} (item {item})", quote(id)),
-        None => format!("item {item}"),
+        None => format!("(no id) (item {item})"),
     }
 }
 

@@ -136,12 +136,21 @@ impl Columns {
         }
     }
 
-    /// Prints names in a column of this width, over as many lines as they take.
+    /// Prints names in a column of this width, over as many lines as they take; a name that is longer
+    /// than a line is cut.
     fn wrapped<'n>(&self, out: &mut Vec<u8>, width: usize, names: impl Iterator<Item = &'n [u8]>) {
         let mut names = names.map(String::from_utf8_lossy).peekable();
         let mut at = 0;
         while let Some(name) = names.next() {
             let comma = if names.peek().is_some() { "," } else { "" };
+            let room = width.saturating_sub(comma.len());
+            let name = match name.chars().count() > room {
+                true => {
+                    let kept = name.chars().take(room.saturating_sub(1));
+                    kept.chain(std::iter::once('…')).collect()
+                }
+                false => name,
+            };
             let length = name.chars().count() + comma.len();
             if at > 0 && at + 1 + length > width {
                 let _ = write!(out, "\n{:1$}", "", self.begin());
@@ -220,6 +229,20 @@ e1        a                      tenant-1         -
                                                   webhook-number-3
 ";
         assert_eq!(table(Some(74), &["wh-1", "webhook-2", "webhook-number-3"]), expected);
+    }
+
+    #[test]
+    fn cuts_a_name_that_is_longer_than_the_column() {
+        let names = ["w".repeat(600), "wh-2".to_owned(), "x".repeat(24)];
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let printed = table(Some(74), &names);
+        let long = format!("{}…,", "w".repeat(22));
+        assert!(printed.contains(&long), "{printed}");
+        assert!(printed.contains("wh-2,") && printed.contains(&"x".repeat(24)), "{printed}");
+        for line in printed.lines() {
+            assert!(line.chars().count() <= 74, "{line}");
+        }
+        assert!(table(None, &names).contains(names[0]), "nothing is cut elsewhere");
     }
 
     #[test]

@@ -258,7 +258,7 @@ pub(super) const DOUBLED_ID: &str = "webhook-doubled-id";
 pub(super) const DOUBLED_ID_HELP: &str = "give each webhook an id of its own";
 
 pub(super) fn doubled_id(id: &str) -> String {
-    format!("id `{}` stands twice in the file", quote(id))
+    format!("duplicate id `{}` in the file", quote(id))
 }
 
 /// What each item is called that has no id: its number, counted from 1, unless that is an id.

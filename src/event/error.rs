@@ -6,7 +6,7 @@
 /// let profile = Profile::webhook();
 /// let error = profile.read_event(br#"{"type": "a", "type": "b", "tenantid": "t"}"#).unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::DuplicateKey);
-/// assert_eq!(error.to_string(), "key `type` stands twice in its object at byte 14");
+/// assert_eq!(error.to_string(), "duplicate key `type` at byte 14");
 /// assert_eq!(error.offset(), 14);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -152,7 +152,7 @@ impl<'a, M: Marks> Words<'a, M> {
 #[inline(never)]
 fn expected(text: &str, at: usize, what: &str) -> Error {
     let message = match text.as_bytes().get(at..).unwrap_or_default() {
-        [] => format!("input ends where {what} must stand"),
+        [] => format!("expected {what}, found the end of the input"),
         // A byte order mark, which nobody sees.
         [0xef, 0xbb, 0xbf, ..] => format!("expected {what}, not a byte order mark,"),
         _ => format!("expected {what}"),

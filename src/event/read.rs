@@ -138,7 +138,7 @@ fn event<'a>(
     read: Read,
 ) -> Result<Event<'a>, Error> {
     if let Some(key) = read.doubled {
-        let message = format!("key `{}` stands twice in its object", key.value(text));
+        let message = format!("duplicate key `{}`", key.value(text));
         return Err(Error::new(ErrorKind::DuplicateKey, key.from - 1, message));
     }
     let keys = |field: usize| layout.fields().get(field).map_or(&[][..], |keys| keys);

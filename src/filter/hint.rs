@@ -53,6 +53,10 @@ pub enum HintKind {
     JsonInString,
     /// The data is in `data_base64` only.
     Base64,
+    /// The attribute's place holds null, which counts as absent.
+    Null,
+    /// The event has no object in which the attribute would be, such as `data`.
+    NoData,
     /// What should be an object is an array, a number, a string or a literal.
     NotAnObject,
     /// The attribute's place holds a value that is not a string.
@@ -104,9 +108,14 @@ pub(super) fn hints<'a>(
     if !absent.is_empty() || !failed.is_empty() {
         let mut search = Search::new(event, &absent, &failed);
         event.visit(|keys, leaf| search.value(keys, leaf));
-        hints.extend(search.obstacles(&absent));
+        hints.extend(search.obstacles(&absent, &failed));
         hints.extend(search.elsewhere(filter, event, places, &failed));
     }
+    // Where the value is says more than that it is absent.
+    let is_plain = |hint: &Hint<'_>| matches!(hint.kind, HintKind::Null | HintKind::NoData);
+    let others = hints.iter().filter(|hint| !is_plain(hint));
+    let others: HashSet<usize> = others.map(|hint| hint.step).collect();
+    hints.retain(|hint| !is_plain(hint) || !others.contains(&hint.step));
     hints.sort_by_key(|hint| hint.step);
     let mut known = HashSet::new();
     hints.retain(|hint| known.insert(hint.message.clone()));
@@ -171,6 +180,8 @@ struct Search<'a> {
     obstacles: Vec<Option<Obstacle>>,
     /// By the value that failed terms want, where it is.
     wanted: HashMap<&'a str, Vec<Place>>,
+    /// Whether the event has values to look at.
+    visited: bool,
     data: bool,
     base64: bool,
     /// Look-ups of values and places that were kept.
@@ -191,6 +202,7 @@ impl<'a> Search<'a> {
             places: places.collect(),
             obstacles: absent.iter().map(|_| None).collect(),
             wanted: failed.iter().map(|term| (term.value, Vec::new())).collect(),
+            visited: false,
             data: false,
             base64: false,
             #[cfg(test)]
@@ -200,8 +212,10 @@ impl<'a> Search<'a> {
 
     /// Takes a value of the event and the keys that lead to it.
     fn value(&mut self, keys: &[Box<str>], leaf: Leaf<'_>) {
-        let Some(what) = what(leaf) else { return };
-        self.data |= matches!(keys, [key] if **key == *"data");
+        let what = what(leaf);
+        self.visited = true;
+        let is_null = matches!(leaf, Leaf::Null);
+        self.data |= !is_null && matches!(keys, [key] if **key == *"data");
         self.base64 |= matches!((keys, leaf), ([key], Leaf::String(_)) if **key == *"data_base64");
         for (number, place) in &self.places {
             if keys.is_empty() || !place.starts_with(keys) {
@@ -211,10 +225,16 @@ impl<'a> Search<'a> {
                 Leaf::Object if keys.len() < place.len() => continue,
                 Leaf::String(_) if keys.len() == place.len() => continue,
                 Leaf::String(text) if holds_json(text) => HintKind::JsonInString,
+                Leaf::Null => HintKind::Null,
                 _ if keys.len() < place.len() => HintKind::NotAnObject,
                 _ => HintKind::NotAString,
             };
-            if let Some(obstacle @ None) = self.obstacles.get_mut(*number) {
+            // Another value than null says more.
+            let is_better = |known: &Option<Obstacle>| match known {
+                Some(known) => known.kind == HintKind::Null && kind != HintKind::Null,
+                None => true,
+            };
+            if let Some(obstacle) = self.obstacles.get_mut(*number).filter(|o| is_better(o)) {
                 *obstacle = Some(Obstacle { kind, place: Place::new(keys.iter().cloned()), what });
             }
         }
@@ -229,14 +249,25 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Whether an attribute is read from `data` and from nowhere else.
+    fn is_only_in_data(&self, number: usize) -> bool {
+        let mut own = self.places.iter().filter(|(at, _)| *at == number).peekable();
+        own.peek().is_some()
+            && own.all(|(_, keys)| keys.first().is_some_and(|key| **key == *"data"))
+    }
+
     /// Why attributes are absent.
-    fn obstacles<'h>(&mut self, absent: &[Term<'h>]) -> Vec<Hint<'h>> {
+    ///
+    /// That it is null, or that there is no data, matters only to a term that failed for it.
+    fn obstacles<'h>(&mut self, absent: &[Term<'h>], failed: &[Term<'h>]) -> Vec<Hint<'h>> {
         let mut hints = Vec::new();
         for (number, term) in absent.iter().enumerate() {
             let obstacle = self.obstacles.get_mut(number).and_then(Option::take);
             let in_data = |(at, keys): &(usize, Vec<Box<str>>)| {
                 *at == number && keys.first().is_some_and(|key| **key == *"data")
             };
+            let is_base64 = self.base64 && !self.data && self.places.iter().any(in_data);
+            let obstacle = obstacle.filter(|known| known.kind != HintKind::Null || !is_base64);
             let (kind, place, message) = match obstacle {
                 Some(Obstacle { kind, place, what }) => {
                     let at = shown(&place);
@@ -244,6 +275,7 @@ impl<'a> Search<'a> {
                         HintKind::JsonInString => format!(
                             "`{at}` is a string that holds JSON: attributes are read from an object only"
                         ),
+                        HintKind::Null => format!("`{at}` is null, which counts as absent"),
                         HintKind::NotAString => {
                             format!("`{at}` is {what}: only strings are compared")
                         }
@@ -251,19 +283,25 @@ impl<'a> Search<'a> {
                     };
                     (kind, place, message)
                 }
-                None if self.base64 && !self.data && self.places.iter().any(in_data) => {
+                None if is_base64 => {
                     let message = "the event's data is in `data_base64`, which is not read";
                     (HintKind::Base64, Place::new(["data_base64"]), message.to_owned())
                 }
+                None if self.visited && !self.data && self.is_only_in_data(number) => {
+                    let message = "the event has no `data`, from which attributes are read";
+                    (HintKind::NoData, Place::new(["data"]), message.to_owned())
+                }
                 None => continue,
             };
-            hints.push(Hint {
-                step: term.step,
-                kind,
-                attribute: None,
-                place: Some(place),
-                message,
-            });
+            let step = match kind {
+                HintKind::Null | HintKind::NoData => {
+                    let own = failed.iter().find(|other| other.attribute == term.attribute);
+                    own.map(|own| own.step)
+                }
+                _ => Some(term.step),
+            };
+            let hint = |step| Hint { step, kind, attribute: None, place: Some(place), message };
+            hints.extend(step.map(hint));
         }
         hints
     }
@@ -324,15 +362,15 @@ fn is_listed(filter: &Filter, term: &Term<'_>) -> bool {
     attributes.any(|attribute| attribute.name() == term.attribute && attribute.values().is_some())
 }
 
-/// What a value is, in words; `None` for null, which counts as absent everywhere.
-fn what(leaf: Leaf<'_>) -> Option<&'static str> {
+/// What a value is, in words.
+fn what(leaf: Leaf<'_>) -> &'static str {
     match leaf {
-        Leaf::String(_) => Some("a string"),
-        Leaf::Number => Some("a number"),
-        Leaf::Bool => Some("a boolean"),
-        Leaf::Null => None,
-        Leaf::Array => Some("an array"),
-        Leaf::Object => Some("an object"),
+        Leaf::String(_) => "a string",
+        Leaf::Number => "a number",
+        Leaf::Bool => "a boolean",
+        Leaf::Null => "null",
+        Leaf::Array => "an array",
+        Leaf::Object => "an object",
     }
 }
 

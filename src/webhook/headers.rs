@@ -154,7 +154,7 @@ pub(super) fn check_both(plain: &Checked, encrypted: &Checked, found: &mut Found
 }
 
 fn same_name(other: &str) -> String {
-    format!("remove one; `{}` is the same name case-insensitively", quote(other))
+    format!("remove one; `{}` is the same name, compared case-insensitively", quote(other))
 }
 
 struct Check<'a> {

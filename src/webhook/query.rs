@@ -47,7 +47,7 @@ impl Query {
             };
             self.wrong(ProblemKind::ListUnknownParameter, name, title, help);
         } else if !self.seen.insert(name.into()) && !repeatable {
-            let title = format!("parameter `{shown}` stands twice");
+            let title = format!("duplicate parameter `{shown}`");
             let help = "remove one of the two".to_owned();
             self.wrong(ProblemKind::ListDoubledParameter, name, title, help);
         } else {

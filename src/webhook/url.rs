@@ -310,9 +310,13 @@ fn unreadable(written: &str, error: ParseError) -> Problem {
     fault(kind, title, help)
 }
 
-/// The problem of a URL that has an invisible character in it.
+/// The problem of a URL that has an invisible character at an end or after the host; inside of the
+/// host IDNA drops it or refuses it.
 fn unseen(written: &str) -> Option<Problem> {
-    let title = format!("`url` has the invisible character {}", code_point(invisible(written)?));
+    let is_outer = |c: &char| written.starts_with(*c) || written.ends_with(*c);
+    let (_, rest) = host_and_rest(written);
+    let found = invisible(rest).or_else(|| invisible(written).filter(is_outer));
+    let title = format!("`url` has the invisible character {}", code_point(found?));
     Some(fault(ProblemKind::UrlNeedsRepair, title, "remove it, or percent-encode it"))
 }
 

@@ -77,18 +77,45 @@ fn says_why_an_attribute_is_absent() {
             "/data_base64",
             "the event's data is in",
         ),
+        ("", HintKind::NoData, "/data", "the event has no `data`"),
+        (r#""data":null"#, HintKind::Null, "/data", "`data` is null"),
+        (r#""data":{"id":null}"#, HintKind::Null, "/data/id", "`data.id` is null"),
+        (
+            r#""data":{"attributes":null}"#,
+            HintKind::Null,
+            "/data/attributes",
+            "`data.attributes` is null",
+        ),
+        // Another value says more than null.
+        (
+            r#""data":{"id":null,"attributes":{"id":5}}"#,
+            HintKind::NotAString,
+            "/data/attributes/id",
+            "`data.attributes.id` is a number",
+        ),
     ] {
-        for filter in [r#"id eq "a1""#, r#"id ne "a1""#] {
+        // `ne` wants no value.
+        let is_plain = matches!(kind, HintKind::Null | HintKind::NoData);
+        let filters = [r#"id eq "a1""#, r#"id ne "a1""#];
+        for filter in &filters[..if is_plain { 1 } else { 2 }] {
             let (found, at, text) = hint(filter, members);
             assert_eq!((found, at.as_deref()), (kind, Some(place)), "{members}");
             assert!(text.starts_with(message), "{members}: {text}");
         }
     }
-    for members in
-        ["", r#""data":null"#, r#""data":{"id":null}"#, r#""data":{},"data_base64":"e30=""#]
-    {
+    for members in [r#""data":{}"#, r#""data":{},"data_base64":"e30=""#] {
         assert_eq!(hints(r#"id eq "a1""#, members), [], "{members}");
     }
+    // An attribute with a place outside of `data` may be absent for other reasons.
+    assert_eq!(hints(r#"topLevelResourceId eq "a1""#, ""), []);
+    assert_eq!(hints(r#"spaceId eq "a1""#, ""), []);
+    assert_eq!(hint(r#"spaceId eq "a1""#, r#""spaceid":null"#).0, HintKind::Null);
+    // The term that failed has the hint.
+    let [(step, kind, ..)] = &hints(r#"id ne "x" and id eq "a1""#, "")[..] else { panic!() };
+    assert_eq!((*step, *kind), (2, HintKind::NoData));
+    // An attribute that is read from another place is not absent.
+    let both = r#""data":{"id":null,"attributes":{"id":"a1"}}"#;
+    assert_eq!(hints(r#"id eq "a1""#, both), []);
     // The space has places outside of `data`, but was not found in any.
     let (kind, ..) = hint(r#"spaceId eq "s""#, r#""data":"{\"spaceId\":\"s\"}""#);
     assert_eq!(kind, HintKind::JsonInString);
@@ -206,7 +233,7 @@ fn hints_are_part_of_the_json() {
         "message": "\"a1\" is the value of `topLevelResourceId` in this event",
     }]);
     assert_eq!(json["hints"], expected);
-    let event = profile.read_event(br#"{"type":"x","tenantid":"t"}"#).unwrap();
+    let event = profile.read_event(br#"{"type":"x","tenantid":"t","data":{}}"#).unwrap();
     let json = serde_json::to_value(filter.explain(&event)).unwrap();
     assert_eq!(json.get("hints"), None);
 }

@@ -59,13 +59,13 @@ fn one_mistake_each() {
         ),
         (
             json!({"headers": {"X-A": "1", "x-a": "2"}}),
-            "header `x-a` stands twice",
-            "remove one; `X-A` is the same name, letter case aside",
+            "duplicate header `x-a`",
+            "remove one; `X-A` is the same name, compared case-insensitively",
         ),
         (
             json!({"headers": {"X-A": "1"}, "encryptedHeaders": {"x-a": "2"}}),
-            "header `x-a` stands in `headers`, too",
-            "remove one; `X-A` is the same name, letter case aside",
+            "header `x-a` is in `headers`, too",
+            "remove one; `X-A` is the same name, compared case-insensitively",
         ),
     ] {
         assert_eq!(told(&create(&members).unwrap_err()), [(title, detail)], "{members}");

@@ -37,6 +37,13 @@ fn warns_of_values_that_match_nothing_they_seem_to() {
         (r#"id eq " a1""#, "value-outer-blank", r#"" a1""#),
         (r#"id eq "a1\n""#, "value-outer-blank", r#""a1\n""#),
         (r#"id eq "a1\u00a0""#, "value-outer-blank", r#""a1\u00a0""#),
+        ("id eq \"a\u{200b}b\"", "value-invisible-character", "\"a\u{200b}b\""),
+        ("id eq \"a1\u{200b}\"", "value-invisible-character", "\"a1\u{200b}\""),
+        ("id eq \"\u{202e}a1\"", "value-invisible-character", "\"\u{202e}a1\""),
+        ("id ne \"a\u{a0}b\"", "value-invisible-character", "\"a\u{a0}b\""),
+        ("id eq \"a\u{ad}b\"", "value-invisible-character", "\"a\u{ad}b\""),
+        ("id eq \"a\u{200d}b\"", "value-invisible-character", "\"a\u{200d}b\""),
+        (r#"id eq "a\u200eb""#, "value-invisible-character", r#""a\u200eb""#),
         (r#"id eq "{{ID}}""#, "value-placeholder", r#""{{ID}}""#),
         (r#"id eq "${ID}""#, "value-placeholder", r#""${ID}""#),
         (r#"id eq "<app id>""#, "value-placeholder", r#""<app id>""#),
@@ -58,9 +65,20 @@ fn warns_of_values_that_match_nothing_they_seem_to() {
         r#"id eq "5% of all""#,
         r#"id eq "{3f2504e0-4f89-11d3-9a0c-0305e82c3301}""#,
         r#"id ne "a?""#,
+        // They join what is around them.
+        "id eq \"👨\u{200d}👩\"",
+        "id eq \"می\u{200c}خواهم\"",
+        "id eq \"東京\u{3000}支店\"",
     ] {
         assert_eq!(found(&create(&json!({"filter": filter})).warnings), [], "{filter}");
     }
+}
+
+#[test]
+fn names_the_invisible_character() {
+    let filter = "id eq \"a\u{202e}b\"";
+    let warnings = Profile::webhook().filter(filter, None).unwrap().warnings(filter, |_| false);
+    assert_eq!(warnings[0].to_string(), "value of `id` has the invisible character U+202E");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod diff;
 mod edges;
 mod guide;
+mod listings;
 mod output;
 mod requests;
 mod threads;

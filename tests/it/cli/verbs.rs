@@ -476,7 +476,7 @@ fn errors_name_the_line() {
     let output = run(&["match", "--webhooks", WEBHOOKS, "--format", "json"], pretty.as_bytes());
     assert!(output.stdout.starts_with(b"{\"file\":\"<stdin>\",\"line\":3,"));
     let lines = String::from_utf8(output.stdout).unwrap();
-    let broken = r#"{"file":"<stdin>","line":8,"error":{"code":"event-syntax""#;
+    let broken = r#"{"file":"<stdin>","line":8,"item":2,"error":{"code":"event-syntax""#;
     assert!(lines.lines().any(|line| line.starts_with(broken)), "{lines}");
 }
 
