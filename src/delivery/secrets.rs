@@ -9,8 +9,8 @@
 //! the secret is and where it begins.
 //!
 //! Fewer letters and digits would occur in half of all texts. They are searched as a word, with no
-//! letter or digit before or after it, whatever other signs are between them: `"k3y"` is found in
-//! `key=k3y` and `a-b-c` in `a b c`, but neither in `monk3y`.
+//! letter or digit before or after it, and those with other signs between them as several words, too:
+//! `"k3y"` is found in `key=k3y` but not in `monk3y`, and `a-b-c` in `a b c` and in `abc`.
 
 use crate::webhook::Webhook;
 use data_encoding::BASE64;
@@ -24,7 +24,9 @@ pub(super) struct Secrets(Vec<Secret>);
 enum Secret {
     /// At least [`ANYWHERE`] letters and digits in lower case, anywhere in those of a text.
     Letters(String),
-    /// Fewer letters and digits in lower case, as one word of a text or as several.
+    /// Fewer letters and digits in lower case, as a word.
+    Word(String),
+    /// Fewer, with other signs between them: as one word or as several.
     Words(String),
     /// In lower case, anywhere: what has fewer letters and digits, and signs.
     Text(String),
@@ -62,15 +64,15 @@ impl Secrets {
             self.0.push(Secret::Letters(letters));
             return;
         }
-        let unquoted = secret.trim_matches(QUOTES);
-        if letters.is_empty() && unquoted != secret {
-            self.add_signs(unquoted);
-        }
-        if secret.len() >= ANYWHERE || letters.is_empty() {
+        if letters.is_empty() {
             self.add_signs(&secret);
+            self.add_signs(secret.trim_matches(QUOTES));
+            return;
         }
-        if !letters.is_empty() {
-            self.0.push(Secret::Words(letters));
+        let kind = if secret.contains(&letters) { Secret::Word } else { Secret::Words };
+        self.0.push(kind(letters));
+        if secret.len() >= ANYWHERE {
+            self.0.push(Secret::Text(secret));
         }
     }
 
@@ -91,6 +93,7 @@ impl Secrets {
         let letters = letters(&text);
         self.0.iter().any(|secret| match secret {
             Secret::Letters(secret) => letters.contains(secret),
+            Secret::Word(secret) => words(&text).any(|word| word == secret),
             Secret::Words(secret) => has_words(&text, secret),
             Secret::Text(secret) => text.contains(secret),
             Secret::Signs(secret) => has_signs(&text, secret),
@@ -104,7 +107,7 @@ impl Secrets {
         self.0.iter().any(|secret| match secret {
             Secret::Letters(secret) => letters.contains(secret),
             Secret::Text(secret) => name.contains(secret),
-            Secret::Words(_) | Secret::Signs(_) => false,
+            Secret::Word(_) | Secret::Words(_) | Secret::Signs(_) => false,
         })
     }
 }
@@ -134,10 +137,15 @@ fn letters(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_alphanumeric()).collect()
 }
 
+/// The words of a text: letters and digits with none before or after them.
+fn words(text: &str) -> impl Iterator<Item = &str> + Clone {
+    let is_sign = |c: char| !c.is_ascii_alphanumeric();
+    text.split(is_sign).filter(|word| !word.is_empty())
+}
+
 /// Whether letters and digits are one word of a text, or several that follow each other.
 fn has_words(text: &str, letters: &str) -> bool {
-    let is_sign = |c: char| !c.is_ascii_alphanumeric();
-    let mut words = text.split(is_sign).filter(|word| !word.is_empty());
+    let mut words = words(text);
     while !begin_with(words.clone(), letters) {
         if words.next().is_none() {
             return false;

@@ -405,7 +405,6 @@ fn finds_a_short_secret_as_a_word() {
         ("a-b-c", "a b c"),
         ("a-b-c", "abc"),
         ("a.b", "A, B"),
-        ("abc", "a-b-c"),
         ("Token \"k3y\"", "k3y"),
         ("Digest username=\"hook\", response=\"ab1\"", "ab1"),
         ("Digest username=\"hook\", nonce=\"x\"", "nonce: x"),
@@ -419,6 +418,7 @@ fn finds_a_short_secret_as_a_word() {
         ("a-b-c", "a b cd"),
         ("a-b-c", "xa b c"),
         ("a-b-c", "a b x c"),
+        ("abc", "a-b-c"),
         ("Digest username=\"hook\", qop=1", "1"),
     ] {
         assert!(omitted(secret, &[("x-other", other)]).is_empty(), "{secret} {other}");

@@ -109,7 +109,9 @@ fn holds(text: &str, secret: &str) -> bool {
                     || text[at + secret.len()..].starts_with(is_sign))
         }),
         short if short.len() < 4 => {
-            let runs = (1..=3).flat_map(|count| words.windows(count));
+            // What has no signs of its own is one word.
+            let max = if secret.contains(&short) { 1 } else { 3 };
+            let runs = (1..=max).flat_map(|count| words.windows(count));
             runs.map(<[&str]>::concat).any(|run| run == short)
                 || (secret.len() >= 4 && text.contains(secret))
         }
