@@ -102,7 +102,7 @@ fn of_event(
     found: &Found<'_, '_>,
     before: usize,
 ) -> Result<usize, Failure> {
-    let Found { event, bytes, item } = *found;
+    let Found { event, bytes, .. } = *found;
     let payload = Payload::new(event, bytes.to_vec());
     let sender = Sender::default();
     let mut count = before;
@@ -113,40 +113,51 @@ fn of_event(
         }
         let Some(webhook) = &listed.webhook else { continue };
         let request = sender.request(webhook, &payload);
-        if request.withholds() {
-            let id = quote(listed.id());
-            let _ = writeln!(
-                io::stderr(),
-                "webhook `{id}`: warning[secrets-withheld]: its secret or encrypted headers are \
-                 not in the file, nor in the request: read the webhook as it is stored"
-            );
-        }
-        let show = arguments.show_encrypted;
-        match arguments.format {
-            RequestFormat::Text => {
-                if count > 0 {
-                    writeln!(out)?;
-                }
-                let event = found.name().map_or(String::new(), |name| format!(", event {name}"));
-                let id = plain(listed.id());
-                writeln!(out, "{DIM}# webhook {id}{event}{DIM:#}")?;
-                text(out, &request, show)?;
-            }
-            RequestFormat::Json => {
-                let event = item.map(|_| event.id());
-                out.json(&Line { event, item, ..Line::new(&request, show) })?;
-            }
-            RequestFormat::Curl => {
-                if let Some(name) = found.name() {
-                    let id = plain(listed.id());
-                    writeln!(out, "# webhook {id}, event {name}")?;
-                }
-                curl(out, &request, show)?;
-            }
-        }
+        print(out, arguments, found, &request, count == 0)?;
         count += 1;
     }
     Ok(count)
+}
+
+/// Prints a request, and a warning if something secret is not in it.
+fn print(
+    out: &mut Out,
+    arguments: &Arguments,
+    found: &Found<'_, '_>,
+    request: &Request,
+    is_first: bool,
+) -> Result<(), Failure> {
+    let id = request.webhook().id().as_str();
+    if request.withholds() {
+        let id = quote(id);
+        let _ = writeln!(
+            io::stderr(),
+            "webhook `{id}`: warning[secrets-withheld]: its secret or encrypted headers are \
+             not in the file, nor in the request: read the webhook as it is stored"
+        );
+    }
+    let (show, id) = (arguments.show_encrypted, plain(id));
+    match arguments.format {
+        RequestFormat::Text => {
+            if !is_first {
+                writeln!(out)?;
+            }
+            let event = found.name().map_or(String::new(), |name| format!(", event {name}"));
+            writeln!(out, "{DIM}# webhook {id}{event}{DIM:#}")?;
+            text(out, request, show)?;
+        }
+        RequestFormat::Json => {
+            let event = found.item.map(|_| found.event.id());
+            out.json(&Line { event, item: found.item, ..Line::new(request, show) })?;
+        }
+        RequestFormat::Curl => {
+            if let Some(name) = found.name() {
+                writeln!(out, "# webhook {id}, event {name}")?;
+            }
+            curl(out, request, show)?;
+        }
+    }
+    Ok(())
 }
 
 /// Stands before a request that is not whole.
