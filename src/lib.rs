@@ -35,6 +35,7 @@
 //! or starts a thread; no input makes it panic. The long form is in the [`guide`].
 
 pub mod delivery;
+pub mod diagnostic;
 pub mod event;
 pub mod filter;
 pub mod matcher;
@@ -69,8 +70,6 @@ pub mod guide {
     pub mod hardening {}
     #[doc = include_str!("guide/decisions.md")]
     pub mod decisions {}
-    #[doc = include_str!("guide/changes.md")]
-    pub mod changes {}
 }
 
 #[cfg(doctest)]

@@ -1,10 +1,10 @@
 use super::event_types::event_type;
-use super::report::{self, Entry};
+use super::report;
 use super::webhooks::{CatalogueArgument, Strange};
 use super::{Failure, Format, Out, Outcome, STDIN, STDIN_ARGUMENT, plain};
 use clap::ValueEnum;
+use hooksieve::diagnostic::{Diagnostic, Diagnostics, Span};
 use hooksieve::event::EventType;
-use hooksieve::filter::{Error, Problem, Warning};
 use hooksieve::syntax::Expr;
 use hooksieve::webhook::Rules;
 use serde::{Deserialize, Serialize};
@@ -179,10 +179,9 @@ impl Check<'_> {
             (Format::Json, checked) => {
                 let errors = match checked {
                     Ok(_) => Vec::new(),
-                    Err(error) => error.problems().map(Entry::from).collect(),
+                    Err(error) => error.iter().collect(),
                 };
-                let warnings = warnings.iter().map(|warning| Problem::from(warning).into());
-                let warnings = strange.iter().map(Entry::from).chain(warnings).collect();
+                let warnings = strange.iter().map(Strange::diagnostic).chain(warnings).collect();
                 let (valid, canonical) = (canonical.is_some(), canonical.map(|form| &**form));
                 let (line, filter) = (None, written);
                 self.out.json(&Report { line, filter, valid, canonical, errors, warnings })?;
@@ -193,14 +192,16 @@ impl Check<'_> {
                     canonical => writeln!(self.out, "{}", plain(canonical))?,
                 }
                 let strange = strange.iter().map(Strange::finding);
-                let warnings = report::of_warnings(text, warnings, origin);
+                let warnings = report::of_filter(text, warnings, origin);
                 let drawn = report::draw(strange.chain(warnings));
                 write!(self.out, "{drawn}")?;
             }
             (Format::Text, Err(error)) => {
+                let count = strange.len() + error.count();
                 let strange = strange.iter().map(Strange::finding);
                 let errors = report::of_filter(text, error, origin);
-                self.report(&report::draw(strange.chain(errors)))?;
+                let findings: Vec<_> = strange.chain(errors).collect();
+                self.report(&report::draw_of(count, &findings))?;
             }
         }
         Ok(())
@@ -219,7 +220,7 @@ impl Check<'_> {
     /// Prints the corrected or canonical filter, if there is one; whether it did.
     fn fixed(
         &mut self,
-        checked: &Result<(String, Vec<Warning>), Error>,
+        checked: &Result<(String, Vec<Diagnostic>), Diagnostics>,
         types: Option<&[EventType]>,
     ) -> Result<bool, Failure> {
         let fixed = match checked {
@@ -243,9 +244,10 @@ impl Check<'_> {
         &self,
         text: &str,
         types: Option<&[EventType]>,
-    ) -> Result<(String, Vec<Warning>), Error> {
+    ) -> Result<(String, Vec<Diagnostic>), Diagnostics> {
         let Some(rules) = &self.rules else {
-            return Ok((Expr::parse(text)?.to_string(), Vec::new()));
+            let expr = Expr::parse(text).map_err(Diagnostic::from)?;
+            return Ok((expr.to_string(), Vec::new()));
         };
         let filter = rules.profile().filter(text, types)?;
         let lacks = |name: &str| rules.catalogue().lacks(types.unwrap_or_default(), name);
@@ -262,10 +264,8 @@ impl Check<'_> {
             }
             Format::Json => {
                 let title = format!("line {number} holds no filter: {message}");
-                let detail = LINE.to_owned();
-                let error =
-                    Entry { code: "input-line", title, detail, start: 0, end: 0, suggestion: None };
-                let (errors, warnings) = (vec![error], Vec::new());
+                let error = Diagnostic::error("input-line", title, LINE).with_span(Span::default());
+                let (errors, warnings) = (vec![&error], Vec::new());
                 let report = Report {
                     line: Some(number),
                     filter: None,
@@ -291,6 +291,6 @@ struct Report<'t> {
     filter: Option<&'t str>,
     valid: bool,
     canonical: Option<&'t str>,
-    errors: Vec<Entry>,
-    warnings: Vec<Entry>,
+    errors: Vec<&'t Diagnostic>,
+    warnings: Vec<&'t Diagnostic>,
 }

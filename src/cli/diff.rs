@@ -1,13 +1,14 @@
 use super::event_types::event_type;
 use super::history::{Place, called, each_event};
 use super::reading::Reader;
-use super::report::{self, Entry};
+use super::report;
 use super::webhooks::{CatalogueArgument, Strange};
 use super::why::{BOLD, DIM, GOOD, POOR};
 use super::{Failure, Format, Out, Outcome, counted, quoted};
+use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use hooksieve::event::{Event, EventType};
+use hooksieve::filter::Filter;
 use hooksieve::filter::analysis::{Diff, Relation, Witness};
-use hooksieve::filter::{Error, Filter};
 use hooksieve::registry::{Comparison, Effect};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -56,7 +57,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     if arguments.format == Format::Text {
         write!(out, "{}", report::draw(strange.iter().map(Strange::finding)))?;
     }
-    let warnings: Vec<_> = strange.iter().map(Entry::from).collect();
+    let warnings: Vec<_> = strange.iter().map(Strange::diagnostic).collect();
     let read = |text: &str| profile.filter(text, types);
     let (old, new) = match (read(&arguments.old), read(&arguments.new)) {
         (Ok(old), Ok(new)) => (old, new),
@@ -95,23 +96,23 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
 }
 
 /// What is wrong with one filter or both.
-fn refuse(
+fn refuse<'e>(
     out: &mut Out,
     arguments: &Arguments,
-    old: Option<&Error>,
-    new: Option<&Error>,
-    warnings: Vec<Entry>,
+    old: Option<&'e Diagnostics>,
+    new: Option<&'e Diagnostics>,
+    warnings: Vec<&'e Diagnostic>,
 ) -> Result<(), Failure> {
     #[derive(Serialize)]
-    struct Refusal {
+    struct Refusal<'e> {
         valid: bool,
-        old: Vec<Entry>,
-        new: Vec<Entry>,
+        old: Vec<&'e Diagnostic>,
+        new: Vec<&'e Diagnostic>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        warnings: Vec<Entry>,
+        warnings: Vec<&'e Diagnostic>,
     }
-    let entries = |error: Option<&Error>| -> Vec<Entry> {
-        error.into_iter().flat_map(Error::problems).map(Entry::from).collect()
+    let entries = |errors: Option<&'e Diagnostics>| -> Vec<&'e Diagnostic> {
+        errors.into_iter().flatten().collect()
     };
     if arguments.format == Format::Json {
         out.json(&Refusal { valid: false, old: entries(old), new: entries(new), warnings })?;
@@ -135,7 +136,7 @@ struct Line<'a> {
     events: Option<Effects<'a>>,
     /// Of the event types.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<Entry>,
+    warnings: Vec<&'a Diagnostic>,
 }
 
 #[derive(Serialize)]

@@ -1,13 +1,14 @@
 //! The documents of a file of webhooks: an array, `{"data": […]}`, NDJSON, or one.
 
 use super::events::Nesting;
-use super::report::{Finding, Grade};
+use super::report::Finding;
 use super::{Failure, MOST_OF_MANY, quote};
-use hooksieve::syntax::excerpt;
+use hooksieve::diagnostic::{Diagnostic, excerpt};
 use hooksieve::webhook::Draft;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::path::Path;
 
 pub(super) struct Items {
@@ -25,15 +26,15 @@ pub(super) struct Item {
 }
 
 /// Text that is no document.
-pub(super) struct Malformed {
-    pub(super) code: &'static str,
-    pub(super) message: String,
-    pub(super) help: &'static str,
-}
+pub(super) struct Malformed(Diagnostic);
 
 impl Malformed {
     pub(super) fn new(code: &'static str, message: &str, help: &'static str) -> Self {
-        Self { code, message: message.to_owned(), help }
+        Self(Diagnostic::error(code, message, help).with_pointer(""))
+    }
+
+    pub(super) fn diagnostic(&self) -> &Diagnostic {
+        &self.0
     }
 
     /// `column` is that of the text's first line.
@@ -56,23 +57,19 @@ impl Malformed {
             Some(column) => format!("{text}, at column {column}"),
             None => text,
         };
-        Self { code, message, help }
+        Self::new(code, &message, help)
     }
 
     fn utf8(what: &str) -> Self {
         let message = format!("{what} is not UTF-8");
-        Self { code: "webhook-utf8", message, help: "save the file as UTF-8" }
+        Self::new("webhook-utf8", &message, "save the file as UTF-8")
     }
 
     pub(super) fn finding(&self, origin: &str) -> Finding<'_> {
         Finding {
-            grade: Grade::Error,
-            code: self.code,
-            title: self.message.clone(),
-            help: self.help,
+            diagnostic: Cow::Borrowed(&self.0),
             origin: Some(origin.to_owned()),
             source: None,
-            label: None,
         }
     }
 }
@@ -150,7 +147,7 @@ impl Items {
         if whole.is_empty() {
             let message = "there is nothing but white space".to_owned();
             let help = "write a webhook, or `[]` for none";
-            return self.broken(1, Malformed { code: "webhook-syntax", message, help });
+            return self.broken(1, Malformed::new("webhook-syntax", &message, help));
         }
         if whole.starts_with('[') {
             return self.array(text, whole);
@@ -164,7 +161,7 @@ impl Items {
                     if let Some((message, help)) = error_response(whole.as_bytes(), "webhooks") =>
                 {
                     let line = line_at(before(text, whole).as_bytes());
-                    self.broken(line, Malformed { code: "webhook-syntax", message, help });
+                    self.broken(line, Malformed::new("webhook-syntax", &message, help));
                 }
                 Ok(_) | Err(_) => self.items(text, &[one]),
             },
@@ -181,7 +178,7 @@ impl Items {
                 let message = "`data` is no array of webhooks".to_owned();
                 let help = "write `{\"data\": […]}`, or the webhook alone";
                 let line = line_at(before(text, array).as_bytes());
-                self.broken(line, Malformed { code: "webhook-syntax", message, help });
+                self.broken(line, Malformed::new("webhook-syntax", &message, help));
             }
             Err(error) => self.malformed(text, array, &error),
         }

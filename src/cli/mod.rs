@@ -28,7 +28,7 @@ mod why;
 mod workload;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use hooksieve::syntax::{excerpt, misleads};
+use hooksieve::diagnostic::{excerpt, is_misleading};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -284,7 +284,7 @@ fn readable(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     // Between its parts JSON may have tabs and carriage returns, which no string in it has.
     for c in json.chars().filter(|c| *c != '\r') {
-        if !matches!(c, '\n' | '\t') && misleads(c) {
+        if !matches!(c, '\n' | '\t') && is_misleading(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 text.push_str(&format!("\\u{unit:04x}"));
             }

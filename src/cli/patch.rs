@@ -1,9 +1,9 @@
 use super::items::{Items, Malformed};
-use super::report::{self, Grade};
-use super::validate::Entry;
+use super::report;
 use super::webhooks::{CatalogueArgument, finding, origin};
 use super::{Failure, Format, MOST_OF_ONE, Out, Outcome, readable};
-use hooksieve::webhook::{Checked, Draft, Patch, Problem, Problems, Webhook};
+use hooksieve::diagnostic::{Diagnostic, Diagnostics};
+use hooksieve::webhook::{Checked, Draft, Patch, Webhook};
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -71,8 +71,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
             print.webhook(&webhook, draft, &warnings)?;
             // For programs they are on standard output.
             let drawn = if print.format == Format::Text { &*warnings } else { &[] };
-            let found =
-                drawn.iter().map(|warning| finding(warning, &document, PATCHED, Grade::Warning));
+            let found = drawn.iter().map(|warning| finding(warning, &document, PATCHED));
             print.out.flush()?;
             let _ = write!(anstream::stderr(), "{}", report::draw(found));
             let bad = arguments.deny_warnings && !warnings.is_empty();
@@ -80,7 +79,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
         }
         Err(problems) => {
             // Pointers of other problems lead into the webhook, not into the patch.
-            let place = |problem: &Problem| match problem.code().starts_with("patch-") {
+            let place = |problem: &Diagnostic| match problem.code().starts_with("patch-") {
                 true => name.clone(),
                 false => PATCHED.to_owned(),
             };
@@ -106,7 +105,7 @@ struct Patched<'a> {
     #[serde(flatten)]
     webhook: &'a Webhook,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<Entry<'a>>,
+    warnings: Vec<&'a Diagnostic>,
 }
 
 /// What is printed for programs where there is no webhook to show.
@@ -116,7 +115,7 @@ pub(super) struct Refusal<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) line: Option<usize>,
     pub(super) valid: bool,
-    pub(super) errors: Vec<Entry<'a>>,
+    pub(super) errors: Vec<&'a Diagnostic>,
 }
 
 impl Print<'_> {
@@ -126,11 +125,11 @@ impl Print<'_> {
         &mut self,
         webhook: &Webhook,
         draft: bool,
-        warnings: &[Problem],
+        warnings: &[Diagnostic],
     ) -> Result<(), Failure> {
         let (text, lent) = match self.format {
             Format::Json => {
-                let warnings = warnings.iter().map(Entry::of).collect();
+                let warnings = warnings.iter().collect();
                 let line = Patched { webhook, warnings };
                 (serde_json::to_string(&line), format!(r#""id":"{LENT}","#))
             }
@@ -146,19 +145,18 @@ impl Print<'_> {
 
     fn problems(
         &mut self,
-        place: impl Fn(&Problem) -> String,
+        place: impl Fn(&Diagnostic) -> String,
         document: &Draft,
-        problems: &Problems,
+        problems: &Diagnostics,
     ) -> Result<Outcome, Failure> {
         match self.format {
             Format::Json => {
-                let errors = problems.iter().map(Entry::of).collect();
+                let errors = problems.iter().collect();
                 self.out.json(&Refusal { line: None, valid: false, errors })?;
             }
             Format::Text => {
-                let found = problems
-                    .iter()
-                    .map(|problem| finding(problem, document, &place(problem), Grade::Error));
+                let found =
+                    problems.iter().map(|problem| finding(problem, document, &place(problem)));
                 write!(self.out, "{}", report::draw(found))?;
             }
         }
@@ -173,7 +171,7 @@ impl Print<'_> {
     ) -> Result<Outcome, Failure> {
         match self.format {
             Format::Json => {
-                let errors = vec![Entry::malformed(malformed)];
+                let errors = vec![malformed.diagnostic()];
                 self.out.json(&Refusal { line: Some(line), valid: false, errors })?;
             }
             Format::Text => {

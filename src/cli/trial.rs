@@ -2,8 +2,7 @@ use super::history::{Place, called, each_event};
 use super::items::{Items, Malformed};
 use super::patch::Refusal;
 use super::reading::Reader;
-use super::report::{self, Grade};
-use super::validate::Entry;
+use super::report;
 use super::webhooks::{CatalogueArgument, finding, origin, warn_unowned};
 use super::why::{BOLD, DIM, GOOD, MAX_HINTS, POOR};
 use super::{AccessArgument, Failure, Format, Out, Outcome, counted, plain, quote};
@@ -104,19 +103,19 @@ fn webhook(
     if !draft.has("id") {
         draft.set("id", "draft");
     }
-    let (grade, problems, webhook) = match Webhook::read(&draft, rules) {
-        Ok(Checked { webhook, warnings }) => (Grade::Warning, warnings, Some(webhook)),
+    let (problems, webhook) = match Webhook::read(&draft, rules) {
+        Ok(Checked { webhook, warnings }) => (warnings, Some(webhook)),
         Err(problems) => {
             if print.format == Format::Json {
-                let errors = problems.iter().map(Entry::of).collect();
+                let errors = problems.iter().collect();
                 let line = Some(item.line);
                 print.out.json(&Refusal { line, valid: false, errors })?;
                 return Ok(None);
             }
-            (Grade::Error, problems.iter().cloned().collect(), None)
+            (problems.into_iter().collect(), None)
         }
     };
-    let findings = problems.iter().map(|problem| finding(problem, &draft, &place, grade));
+    let findings = problems.iter().map(|problem| finding(problem, &draft, &place));
     let _ = write!(anstream::stderr(), "{}", report::draw(findings));
     webhook.iter().for_each(|webhook| warn_unowned(&place, webhook));
     Ok(webhook)
@@ -171,7 +170,7 @@ impl Print<'_> {
         malformed: &Malformed,
     ) -> Result<(), Failure> {
         if self.format == Format::Json {
-            let errors = vec![Entry::malformed(malformed)];
+            let errors = vec![malformed.diagnostic()];
             self.out.json(&Refusal { line: Some(line), valid: false, errors })?;
         } else {
             let drawn = report::draw(std::iter::once(malformed.finding(place)));

@@ -3,7 +3,7 @@
 use super::Arguments;
 use clap::Parser;
 use clap::error::ErrorKind;
-use hooksieve::syntax::misleads;
+use hooksieve::diagnostic::is_misleading;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ pub(super) fn arguments() -> Result<Arguments, ExitCode> {
 /// characters that mislead, it repeats them with those escaped.
 fn print(error: &clap::Error, given: &[OsString]) {
     let mut given = given.iter().map(|argument| argument.to_string_lossy());
-    let printed = match given.clone().any(|argument| argument.chars().any(misleads)) {
+    let printed = match given.clone().any(|argument| argument.chars().any(is_misleading)) {
         false => error.print(),
         true => {
             // Escaped arguments are as wrong as they were, unless the escapes change what is wrong.

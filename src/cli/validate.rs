@@ -1,10 +1,9 @@
 use super::items::{Item, Items, Malformed};
-use super::report::{self, Finding, Grade};
-use super::webhooks::{
-    CatalogueArgument, DOUBLED_ID, DOUBLED_ID_HELP, doubled_id, finding, labels, origin,
-};
+use super::report;
+use super::webhooks::{CatalogueArgument, doubled_id, finding, labels, origin};
 use super::{Failure, Format, Out, Outcome, STDIN_ARGUMENT, counted, plain};
-use hooksieve::webhook::{Draft, Problem, Report};
+use hooksieve::diagnostic::Diagnostic;
+use hooksieve::webhook::{Draft, Report};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -44,13 +43,13 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
                 let errors = report.error_count() + usize::from(doubled.is_some());
                 count.add(errors, report.warnings().len());
                 match arguments.format {
-                    Format::Json => out.json(&Line::of(place, &report, doubled.as_deref()))?,
+                    Format::Json => out.json(&Line::of(place, &report, doubled.as_ref()))?,
                     Format::Text => {
                         let called = [draft.text("id"), draft.text("name")];
                         let mut called = called.into_iter().flatten().filter(|c| !c.is_empty());
                         let called = called.next().unwrap_or(&label);
                         let origin = origin(&items.name, item.line, called);
-                        text(out, &origin, draft, &report, doubled)?;
+                        text(out, &origin, draft, &report, doubled.as_ref())?;
                     }
                 }
             }
@@ -104,25 +103,17 @@ fn text(
     origin: &str,
     draft: &Draft,
     report: &Report,
-    doubled: Option<String>,
+    doubled: Option<&Diagnostic>,
 ) -> io::Result<()> {
     let errors = report.errors().iter();
-    let errors = errors.map(|error| finding(error, draft, origin, Grade::Error));
+    let errors = errors.map(|error| finding(error, draft, origin));
     let valid = report.errors().is_empty() && doubled.is_none();
-    let doubled = doubled.map(|title| Finding {
-        grade: Grade::Error,
-        code: DOUBLED_ID,
-        title,
-        help: DOUBLED_ID_HELP,
-        origin: Some(format!("{origin}: /id")),
-        source: None,
-        label: None,
-    });
+    let doubled = doubled.map(|error| finding(error, draft, origin));
     let errors: Vec<_> = doubled.into_iter().chain(errors).collect();
     let count = errors.len().max(report.error_count());
     write!(out, "{}", report::draw_of(count, &errors))?;
     let warnings = report.warnings().iter();
-    let warnings = warnings.map(|warning| finding(warning, draft, origin, Grade::Warning));
+    let warnings = warnings.map(|warning| finding(warning, draft, origin));
     write!(out, "{}", report::draw(warnings))?;
     // A response has them by right: no warning, so that those that matter are seen.
     if !report.server_members().is_empty() {
@@ -156,68 +147,23 @@ struct Line<'a> {
     #[serde(flatten)]
     place: Place<'a>,
     valid: bool,
-    errors: Vec<Entry<'a>>,
-    warnings: Vec<Entry<'a>>,
+    errors: Vec<&'a Diagnostic>,
+    warnings: Vec<&'a Diagnostic>,
     /// Those that a request may not set.
     #[serde(rename = "serverMembers", skip_serializing_if = "<[_]>::is_empty")]
     server_members: &'a [&'static str],
 }
 
-/// A problem of a webhook, for programs.
-#[derive(Serialize)]
-pub(super) struct Entry<'a> {
-    code: &'static str,
-    title: &'a str,
-    detail: &'a str,
-    pointer: &'a str,
-    /// Where in the filter, in bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    start: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    end: Option<u32>,
-    /// What to write in place of the value, where that is certain.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    suggestion: Option<&'a str>,
-}
-
-impl<'a> Entry<'a> {
-    pub(super) fn of(problem: &'a Problem) -> Self {
-        Self {
-            code: problem.code(),
-            title: problem.title(),
-            detail: problem.detail(),
-            pointer: problem.pointer(),
-            start: problem.span().map(|span| span.start),
-            end: problem.span().map(|span| span.end),
-            suggestion: problem.suggestion(),
-        }
-    }
-
-    pub(super) fn malformed(Malformed { code, message, help }: &'a Malformed) -> Self {
-        let (start, end, suggestion) = (None, None, None);
-        Self { code, title: message, detail: help, pointer: "", start, end, suggestion }
-    }
-}
-
 impl<'a> Line<'a> {
-    fn of(place: Place<'a>, report: &'a Report, doubled: Option<&'a str>) -> Self {
-        let doubled = doubled.map(|title| Entry {
-            code: DOUBLED_ID,
-            title,
-            detail: DOUBLED_ID_HELP,
-            pointer: "/id",
-            start: None,
-            end: None,
-            suggestion: None,
-        });
-        let errors: Vec<_> = report.errors().iter().map(Entry::of).chain(doubled).collect();
-        let warnings = report.warnings().iter().map(Entry::of).collect();
+    fn of(place: Place<'a>, report: &'a Report, doubled: Option<&'a Diagnostic>) -> Self {
+        let errors: Vec<_> = report.errors().iter().chain(doubled).collect();
+        let warnings = report.warnings().iter().collect();
         let server_members = report.server_members();
         Self { place, valid: errors.is_empty(), errors, warnings, server_members }
     }
 
     fn malformed(place: Place<'a>, malformed: &'a Malformed) -> Self {
-        let errors = vec![Entry::malformed(malformed)];
+        let errors = vec![malformed.diagnostic()];
         Self { place, valid: false, errors, warnings: Vec::new(), server_members: &[] }
     }
 }

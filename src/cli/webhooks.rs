@@ -1,17 +1,17 @@
 //! Webhooks out of a file, ready to be matched.
 
 use super::items::{Item, Items, line_at};
-use super::report::{self, Entry, Finding, Grade};
+use super::report::{self, Finding};
 use super::{Failure, MOST_OF_ONE, Out, Outcome, quote};
 use clap::Args;
+use hooksieve::diagnostic::{Diagnostic, Span, excerpt};
 use hooksieve::event::{ErrorKind, EventType, TenantId};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::Subscription;
 use hooksieve::registry;
-use hooksieve::syntax::{Limits, excerpt};
-use hooksieve::webhook::{
-    Catalogue, CatalogueError, Draft, Level, Problem, ProblemKind, Rules, Webhook,
-};
+use hooksieve::syntax::Limits;
+use hooksieve::webhook::{Catalogue, CatalogueError, Draft, Level, Rules, Webhook};
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -197,12 +197,12 @@ impl Reader<'_> {
         let webhook = Webhook::restore(&draft, self.rules);
         if let Err(problems) = &webhook {
             let origin = origin(self.name, line, &id);
-            let findings =
-                problems.iter().map(|problem| finding(problem, &draft, &origin, Grade::Error));
+            let findings = problems.iter().map(|problem| finding(problem, &draft, &origin));
             let _ = write!(anstream::stderr(), "{}", report::draw(findings));
         }
         if doubled {
-            self.print(line, "", DOUBLED_ID, &doubled_id(&id));
+            let error = doubled_id(&id);
+            self.print(line, "", error.code(), error.message());
         }
         match webhook {
             Ok(webhook) if !doubled => {
@@ -254,11 +254,11 @@ impl Reader<'_> {
     }
 }
 
-pub(super) const DOUBLED_ID: &str = "webhook-doubled-id";
-pub(super) const DOUBLED_ID_HELP: &str = "give each webhook an id of its own";
-
-pub(super) fn doubled_id(id: &str) -> String {
-    format!("duplicate id `{}` in the file", quote(id))
+/// The error of an id that another webhook of the file has, too.
+pub(super) fn doubled_id(id: &str) -> Diagnostic {
+    let message = format!("duplicate id `{}` in the file", quote(id));
+    let help = "give each webhook an id of its own";
+    Diagnostic::error("webhook-doubled-id", message, help).with_pointer("/id")
 }
 
 /// What each item is called that has no id: its number, counted from 1, unless that is an id.
@@ -295,28 +295,19 @@ pub(super) fn warn_unowned(origin: &str, webhook: &Webhook) {
 }
 
 /// A problem of a document, ready to be drawn.
-pub(super) fn finding<'a>(
-    problem: &'a Problem,
-    draft: &'a Draft,
-    origin: &str,
-    grade: Grade,
-) -> Finding<'a> {
+pub(super) fn finding<'a>(problem: &'a Diagnostic, draft: &'a Draft, origin: &str) -> Finding<'a> {
     let pointer = excerpt(problem.pointer(), 80);
     let separator = if pointer.is_empty() { "" } else { ": " };
     Finding {
-        grade,
-        code: problem.code(),
-        title: problem.title().to_owned(),
-        help: problem.detail(),
+        diagnostic: Cow::Borrowed(problem),
         origin: Some(format!("{origin}{separator}{pointer}")),
-        source: problem.span().and_then(|span| Some((drawable_filter(draft)?, span))),
-        label: None,
+        source: problem.span().and_then(|_| drawable_filter(draft)),
     }
 }
 
 /// What a filter's surroundings hold that nobody knows: an event type, or a member of a line.
 pub(super) struct Strange {
-    problem: Problem,
+    problem: Diagnostic,
     origin: Option<String>,
 }
 
@@ -325,12 +316,19 @@ impl Strange {
     pub(super) fn document(rules: &Rules, document: &[u8], place: Option<&str>) -> Vec<Self> {
         let Ok(draft) = Draft::read(document) else { return Vec::new() };
         let report = rules.check(&draft);
-        let strange = report.warnings().iter().chain(report.errors()).filter(|problem| {
-            matches!(problem.kind(), ProblemKind::UnknownMember | ProblemKind::EventTypeUnknown)
-        });
-        let origin =
-            |problem: &Problem| place.map(|at| format!("{at}{}", excerpt(problem.pointer(), 80)));
-        strange.map(|problem| Self { origin: origin(problem), problem: problem.clone() }).collect()
+        let strange =
+            report.warnings().iter().chain(report.errors()).filter(|problem| {
+                matches!(problem.code(), "member-unknown" | "event-type-unknown")
+            });
+        let origin = |problem: &Diagnostic| {
+            place.map(|at| format!("{at}{}", excerpt(problem.pointer(), 80)))
+        };
+        strange
+            .map(|problem| Self {
+                origin: origin(problem),
+                problem: problem.clone().into_warning().with_span(Span::default()),
+            })
+            .collect()
     }
 
     /// Those of the command line.
@@ -340,23 +338,17 @@ impl Strange {
         Self::document(rules, document.as_bytes(), None)
     }
 
+    /// For programs: it has no place in the filter.
+    pub(super) fn diagnostic(&self) -> &Diagnostic {
+        &self.problem
+    }
+
     pub(super) fn finding(&self) -> Finding<'_> {
         Finding {
-            grade: Grade::Warning,
-            code: self.problem.code(),
-            title: self.problem.title().to_owned(),
-            help: self.problem.detail(),
+            diagnostic: Cow::Borrowed(&self.problem),
             origin: self.origin.clone(),
             source: None,
-            label: None,
         }
-    }
-}
-
-impl From<&Strange> for Entry {
-    fn from(Strange { problem, .. }: &Strange) -> Self {
-        let (title, detail) = (problem.title().to_owned(), problem.detail().to_owned());
-        Self { code: problem.code(), title, detail, start: 0, end: 0, suggestion: None }
     }
 }
 

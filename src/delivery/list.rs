@@ -1,5 +1,6 @@
 use super::{Delivery, Status};
-use crate::webhook::{Field, Key, Page, Paging, Problems, Query, Sort, one_of};
+use crate::diagnostic::Diagnostics;
+use crate::webhook::{Field, Key, Page, Paging, Query, Sort, one_of};
 
 /// By what deliveries are ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl Field for By {
 ///
 /// let problems = List::read("status=failed").unwrap_err();
 /// let problem = problems.iter().next().ok_or("no problem")?;
-/// assert_eq!((problem.pointer(), problem.detail()), ("/status", "give one of success, fail"));
+/// assert_eq!((problem.pointer(), problem.help()), ("/status", "give one of success, fail"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +67,7 @@ impl List {
     /// # Errors
     ///
     /// Everything that is wrong with the parameters.
-    pub fn read(query: &str) -> Result<Self, Problems> {
+    pub fn read(query: &str) -> Result<Self, Diagnostics> {
         let known = &["limit", "sort", "eventType", "status", "next", "prev"];
         let mut query = Query::read(query, known, &[]);
         let list = Self {

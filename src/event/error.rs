@@ -1,3 +1,5 @@
+use crate::diagnostic::Diagnostic;
+
 /// Why bytes are not an event: one kind, the byte it was found at, and what to do.
 ///
 /// ```
@@ -72,6 +74,12 @@ impl Error {
                 "set `tenantid` (CloudEvents 1.0) or `extensions.tenantId` (legacy) to a string that is not empty"
             }
         }
+    }
+}
+
+impl From<&Error> for Diagnostic {
+    fn from(error: &Error) -> Self {
+        Self::error(error.code(), error.to_string(), error.help())
     }
 }
 

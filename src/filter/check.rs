@@ -1,24 +1,23 @@
 //! Every rule of a profile, applied to a tree: one pass, all violations.
 
-use super::{
-    Attribute, Filter, Inner, Node, Operator, Predicate, Profile, Violation, ViolationKind,
-    Violations, suggest,
-};
+use super::kind::Kind;
+use super::{Attribute, Filter, Inner, Node, Operator, Predicate, Profile, suggest};
+use crate::diagnostic::{Diagnostic, Diagnostics, Span, quote};
 use crate::event::EventType;
-use crate::syntax::{AttrPath, CompareOp, ExprKind, ExprRef, Span, Value, quote};
+use crate::syntax::{AttrPath, CompareOp, ExprKind, ExprRef, Value};
 use std::sync::Arc;
 
 pub(super) fn check(
     profile: &Profile,
     root: ExprRef<'_>,
     event_types: Option<&[EventType]>,
-) -> Result<Filter, Violations> {
-    let (filter, mut violations, edits) = checked(profile, root, event_types);
+) -> Result<Filter, Diagnostics> {
+    let Checked { filter, mut violations, more, edits } = checked(profile, root, event_types);
     if violations.is_empty() {
         return Ok(filter);
     }
     suggest::attach(profile, root, event_types, &mut violations, &edits);
-    Err(Violations(violations))
+    Err(Diagnostics::all(violations, more))
 }
 
 /// The filter, or else all violations, each with the change of the text that corrects it for sure.
@@ -26,8 +25,9 @@ pub(super) fn checked(
     profile: &Profile,
     root: ExprRef<'_>,
     event_types: Option<&[EventType]>,
-) -> (Filter, Vec<Violation>, Vec<Option<Edit>>) {
-    let mut check = Check { profile, event_types, violations: Vec::new(), edits: Vec::new() };
+) -> Checked {
+    let mut check =
+        Check { profile, event_types, violations: Vec::new(), more: 0, edits: Vec::new() };
     let parts = root.iter();
     let bytes = root.iter().map(|part| part.value_span().range().len()).sum();
     let mut filter = Inner::with_capacity(profile, parts.len(), bytes);
@@ -62,7 +62,20 @@ pub(super) fn checked(
         }
     }
     // Without violations every part became a node of its own, so the ends hold for the filter too.
-    (Filter(Arc::new(filter)), check.violations, check.edits)
+    let Check { violations, more, edits, .. } = check;
+    Checked { filter: Filter(Arc::new(filter)), violations, more, edits }
+}
+
+/// A filter, if there are no violations.
+pub(super) struct Checked {
+    pub(super) filter: Filter,
+    /// The first [`Diagnostics::MAX`].
+    pub(super) violations: Vec<Diagnostic>,
+    /// How many more there are.
+    more: usize,
+    /// For each violation the change that corrects it for sure; one without a change where there are
+    /// more.
+    pub(super) edits: Vec<Option<Edit>>,
 }
 
 /// A piece of the text, and what to write in its place.
@@ -71,7 +84,8 @@ pub(super) type Edit = (Span, String);
 struct Check<'a> {
     profile: &'a Profile,
     event_types: Option<&'a [EventType]>,
-    violations: Vec<Violation>,
+    violations: Vec<Diagnostic>,
+    more: usize,
     /// For each violation the change that corrects it.
     edits: Vec<Option<Edit>>,
 }
@@ -79,20 +93,27 @@ struct Check<'a> {
 impl<'a> Check<'a> {
     fn add(
         &mut self,
-        kind: ViolationKind,
+        kind: Kind,
         span: Span,
         message: impl Into<Box<str>>,
         help: impl Into<Box<str>>,
     ) {
-        let (message, help) = (message.into(), help.into());
-        self.violations.push(Violation { kind, span, message, help, suggestion: None });
         self.edits.push(None);
+        if self.violations.len() < Diagnostics::MAX {
+            self.violations.push(Diagnostic::error(kind.code(), message, help).with_span(span));
+        } else {
+            self.more += 1;
+            self.edits.truncate(Diagnostics::MAX + 1);
+        }
     }
 
     /// Adds the text that corrects the last violation when it is written in its place.
     fn correct(&mut self, written: impl Into<String>) {
+        if self.more > 0 {
+            return;
+        }
         if let (Some(violation), Some(edit)) = (self.violations.last(), self.edits.last_mut()) {
-            *edit = Some((violation.span, written.into()));
+            *edit = violation.span().map(|span| (span, written.into()));
         }
     }
 
@@ -104,14 +125,14 @@ impl<'a> Check<'a> {
     fn not(&mut self, part: ExprRef<'_>) {
         let help = suggest::without_not(self.profile);
         let message = "`not` is not supported here";
-        self.add(ViolationKind::UnsupportedNot, part.operator_span(), message, help);
+        self.add(Kind::UnsupportedNot, part.operator_span(), message, help);
     }
 
     #[cold]
     fn value_path(&mut self, part: ExprRef<'_>, path: AttrPath<'_>) {
         let message = format!("value path `{}[…]` is not supported here", quote(path.as_str()));
         let help = format!("compare an attribute itself; known are {}", self.known());
-        self.add(ViolationKind::UnsupportedValuePath, part.span(), message, help);
+        self.add(Kind::UnsupportedValuePath, part.span(), message, help);
     }
 
     #[inline]
@@ -141,10 +162,10 @@ impl<'a> Check<'a> {
         let span = part.value_span();
         if value == Value::Null {
             let help = format!("{}: compare with a string", suggest::NO_ABSENCE);
-            return self.add(ViolationKind::ValueNotAString, span, message, help);
+            return self.add(Kind::ValueNotAString, span, message, help);
         }
         let help = "values are strings: put it in double quotes";
-        self.add(ViolationKind::ValueNotAString, span, message, help);
+        self.add(Kind::ValueNotAString, span, message, help);
         self.correct(format!("\"{text}\""));
     }
 
@@ -174,7 +195,7 @@ impl<'a> Check<'a> {
             ),
             _ => (format!("`{name}` is never `{}`", quote(value)), format!("use {words}")),
         };
-        self.add(ViolationKind::ValueNotAllowed, part.value_span(), message, help);
+        self.add(Kind::ValueNotAllowed, part.value_span(), message, help);
         let mut same = allowed.iter().filter(|allowed| allowed.eq_ignore_ascii_case(value.trim()));
         if let (Some(one), None) = (same.next(), same.next()) {
             self.correct(Value::String(one).to_string());
@@ -214,7 +235,7 @@ impl<'a> Check<'a> {
         let name = attribute.name();
         let message = format!("`{name}` does not go with the webhook's event types");
         let help = format!("make `{only}` the only event type, or remove the term");
-        self.add(ViolationKind::AttributeNotAllowed, part.path_span(), message, help);
+        self.add(Kind::AttributeNotAllowed, part.path_span(), message, help);
     }
 
     #[cold]
@@ -239,7 +260,7 @@ impl<'a> Check<'a> {
                 }
             }
         };
-        self.add(ViolationKind::UnknownAttribute, part.path_span(), message, help);
+        self.add(Kind::UnknownAttribute, part.path_span(), message, help);
         if let Some(name) = written {
             self.correct(name);
         }
@@ -263,7 +284,7 @@ impl<'a> Check<'a> {
         if operator.is_none() {
             help.push_str(" with a value");
         }
-        self.add(ViolationKind::UnsupportedOperator, part.operator_span(), message, help);
+        self.add(Kind::UnsupportedOperator, part.operator_span(), message, help);
     }
 }
 

@@ -8,8 +8,8 @@
 //! [`MAX_PLACES`] places of a wanted value, however many terms want it.
 
 use super::{Filter, Operator, Step, StepKind};
+use crate::diagnostic::excerpt;
 use crate::event::{Event, Leaf, Place};
-use crate::syntax::excerpt;
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 

@@ -1,6 +1,6 @@
 //! Characters that a person does not see, such as U+200B, which come with text that was copied.
 
-use crate::syntax::misleads;
+use crate::diagnostic::is_misleading;
 
 /// The first character of a text that is invisible, or a space that is not U+0020.
 ///
@@ -10,11 +10,11 @@ pub(crate) fn invisible(text: &str) -> Option<char> {
     let mut before = None;
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
-        let is_foreign = |c: Option<char>| c.is_some_and(|c| !c.is_ascii() && !misleads(c));
+        let is_foreign = |c: Option<char>| c.is_some_and(|c| !c.is_ascii() && !is_misleading(c));
         let joins = matches!(c, '\u{200c}' | '\u{200d}' | '\u{3000}')
             && is_foreign(before)
             && is_foreign(rest.clone().next());
-        if !c.is_ascii() && misleads(c) && !joins {
+        if !c.is_ascii() && is_misleading(c) && !joins {
             return Some(c);
         }
         before = Some(c);

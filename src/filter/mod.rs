@@ -16,7 +16,7 @@
 //! assert!(!filter.matches(&event));
 //!
 //! let error = profile.filter(r#"spaceIdd eq "a" and id co "b""#, None).unwrap_err();
-//! let problems: Vec<_> = error.problems().map(|problem| (problem.code, problem.help)).collect();
+//! let problems: Vec<_> = error.iter().map(|problem| (problem.code(), problem.help())).collect();
 //! assert_eq!(problems, [
 //!     ("filter-unknown-attribute", "did you mean `spaceId`? known are id, topLevelResourceId, spaceId, data.status"),
 //!     ("filter-unsupported-operator", "use eq or ne"),
@@ -24,32 +24,32 @@
 //!
 //! let error = profile.filter("id eq a1 or spaceId eq s1", None).unwrap_err();
 //! assert_eq!(error.suggestion(), Some(r#"id eq "a1" or spaceId eq "s1""#));
-//! # Ok::<(), hooksieve::filter::Error>(())
+//! # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
 //! ```
 
 pub mod analysis;
 mod check;
-mod error;
 mod explain;
 mod hint;
 mod invisible;
+mod kind;
 mod names;
 mod placeholder;
 mod profile;
 mod suggest;
 mod warning;
 
-pub use error::{Error, Problem, Violation, ViolationKind, Violations};
 pub use explain::{Explanation, Step, StepKind};
 pub use hint::{Hint, HintKind};
+pub use kind::codes;
 pub use profile::{Attribute, Operator, Profile, ProfileError};
-pub use warning::{Warning, WarningKind};
 
 pub(crate) use invisible::{code_point, invisible};
 pub(crate) use placeholder::placeholder;
 
+use crate::diagnostic::Span;
 use crate::event::Event;
-use crate::syntax::{Shape, Span, Value, write_tree};
+use crate::syntax::{Shape, Value, write_tree};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;

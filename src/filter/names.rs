@@ -1,7 +1,7 @@
 //! What authors write for an attribute: its places in an event, its aliases, other spellings.
 
 use super::{Attribute, Profile};
-use crate::syntax::distance;
+use crate::diagnostic::nearest::distance;
 
 /// What is meant by a name that is not an attribute's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

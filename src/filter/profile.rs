@@ -1,4 +1,5 @@
-use super::{Error, Filter, Violations, check, suggest};
+use super::{Filter, check, suggest};
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::event::{self, Event, EventType, Layout, LayoutError, Place, Shapes};
 use crate::syntax::{self, AttrPath, CompareOp, Expr, ExprKind, Limits, is_space};
 use std::fmt;
@@ -247,13 +248,21 @@ impl Profile {
     /// # Errors
     ///
     /// The first syntax error, or else everything that the profile does not allow.
-    pub fn filter(&self, text: &str, event_types: Option<&[EventType]>) -> Result<Filter, Error> {
+    pub fn filter(
+        &self,
+        text: &str,
+        event_types: Option<&[EventType]>,
+    ) -> Result<Filter, Diagnostics> {
         if text.chars().all(is_space) {
             return Ok(Filter::everything(self));
         }
-        let tree = syntax::parse(text, self.0.limits)
-            .map_err(|error| suggest::explained(self, text, event_types, error))?;
-        Ok(check::check(self, tree.root(), event_types)?)
+        match syntax::parse(text, self.0.limits) {
+            Ok(tree) => check::check(self, tree.root(), event_types),
+            Err(error) => {
+                let error = suggest::explained(self, text, event_types, error);
+                Err(Diagnostic::from(error).into())
+            }
+        }
     }
 
     /// Checks a parsed filter.
@@ -267,7 +276,7 @@ impl Profile {
         &self,
         expr: &Expr,
         event_types: Option<&[EventType]>,
-    ) -> Result<Filter, Violations> {
+    ) -> Result<Filter, Diagnostics> {
         check::check(self, expr.root(), event_types)
     }
 

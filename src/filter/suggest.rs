@@ -1,14 +1,12 @@
 //! Suggestions and help that a profile's rules decide: for texts outside the grammar, and for filters
 //! that the profile refuses.
 
-use super::check::{Edit, checked, list};
+use super::check::{Checked, Edit, checked, list};
 use super::names::{Meant, Why};
-use super::{Node, Operator, Profile, Violation, warning};
+use super::{Node, Operator, Profile, warning};
+use crate::diagnostic::{Diagnostic, quote};
 use crate::event::EventType;
-use crate::syntax::{
-    self, CompareOp, Error, ErrorKind, Expected, ExprRef, Rules, is_space, quote, shown,
-};
-use std::sync::Arc;
+use crate::syntax::{self, CompareOp, Error, ErrorKind, Expected, ExprRef, Rules, is_space, shown};
 
 /// Why a null has no suggestion.
 pub(super) const NO_ABSENCE: &str = "absence cannot be asked for with this profile";
@@ -19,7 +17,7 @@ const MAX_SHARED: usize = 65_536;
 /// The filter that a tree means to a profile, printed, where all that is wrong has a certain
 /// correction.
 fn accepted(profile: &Profile, root: ExprRef<'_>, types: Option<&[EventType]>) -> Option<String> {
-    let (filter, violations, edits) = checked(profile, root, types);
+    let Checked { filter, violations, edits, .. } = checked(profile, root, types);
     if violations.is_empty() {
         return Some(filter.to_string());
     }
@@ -44,16 +42,16 @@ fn corrected(
     }
     written.push_str(text.get(at..)?);
     let tree = syntax::parse(&written, profile.limits()).ok()?;
-    let (filter, violations, _) = checked(profile, tree.root(), types);
+    let Checked { filter, violations, .. } = checked(profile, tree.root(), types);
     let doubtful =
         |node: Node<'_>| matches!(node, Node::Term(term) if warning::is_doubtful(term.value));
     if !violations.is_empty() || filter.nodes().any(doubtful) {
         return None;
     }
     // As it is shown, and accepted once more in that form.
-    let shown = syntax::excerpt(&filter.to_string(), usize::MAX);
+    let shown = crate::diagnostic::excerpt(&filter.to_string(), usize::MAX);
     let tree = syntax::parse(&shown, profile.limits()).ok()?;
-    checked(profile, tree.root(), types).1.is_empty().then_some(shown)
+    checked(profile, tree.root(), types).violations.is_empty().then_some(shown)
 }
 
 /// Gives violations the whole filter, corrected, if there is one.
@@ -62,17 +60,17 @@ pub(super) fn attach(
     profile: &Profile,
     root: ExprRef<'_>,
     types: Option<&[EventType]>,
-    violations: &mut [Violation],
+    violations: &mut [Diagnostic],
     edits: &[Option<Edit>],
 ) {
     let Some(text) = corrected(profile, root, types, edits) else { return };
-    let text: Arc<str> = text.into();
     let count = if violations.len() * text.len() > MAX_SHARED { 1 } else { violations.len() };
     for violation in violations.iter_mut().take(count) {
-        violation.suggestion = Some(text.clone());
+        violation.set_suggestion(text.as_str());
     }
     if let Some(first) = violations.first_mut() {
-        first.help = format!("{}; {}", first.help, shown(&text, None)).into();
+        let help = format!("{}; {}", first.help(), shown(&text, None));
+        first.set_help(help);
     }
 }
 

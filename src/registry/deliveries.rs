@@ -3,6 +3,7 @@
 use super::reader::answer;
 use super::{Answer, NotLoaded, Reader};
 use crate::delivery::{Kind, Payload, Request, Sender};
+use crate::diagnostic::Diagnostic;
 use crate::event;
 use crate::matcher::Access;
 use bytes::Bytes;
@@ -35,6 +36,15 @@ impl DeliverError {
         match self {
             Self::Event(error) => error.help(),
             Self::NotLoaded(error) => error.help(),
+        }
+    }
+}
+
+impl From<&DeliverError> for Diagnostic {
+    fn from(error: &DeliverError) -> Self {
+        match error {
+            DeliverError::Event(error) => error.into(),
+            DeliverError::NotLoaded(error) => (*error).into(),
         }
     }
 }

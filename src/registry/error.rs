@@ -1,8 +1,9 @@
 use super::Registry;
+use crate::diagnostic::{Diagnostic, Diagnostics, kinds, quote};
 use crate::event::{TenantId, UserId};
 use crate::matcher::InsertError;
-use crate::syntax::{kinds, quote};
 use crate::webhook::WebhookId;
+use http::StatusCode;
 
 /// The tenant is not loaded, so nothing is known of its webhooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +38,7 @@ impl NotLoaded {
 /// assert_eq!((error.kind(), error.code()), (PutErrorKind::NotLoaded, "registry-not-loaded"));
 /// assert_eq!(error.to_string(), "the tenant is not loaded");
 /// assert_eq!(error.help(), "load the tenant with all its webhooks first");
-/// # Ok::<(), hooksieve::webhook::Problems>(())
+/// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -48,7 +49,7 @@ pub struct PutError {
 
 kinds! {
     /// The kinds of error of a change.
-    PutErrorKind {
+    pub PutErrorKind {
         /// The tenant is not loaded.
         NotLoaded = "registry-not-loaded",
         /// The webhook says that it is another tenant's.
@@ -77,6 +78,20 @@ kinds! {
 }
 
 impl PutErrorKind {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::NotLoaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::OtherTenant
+            | Self::TooMany
+            | Self::TooManyWebhooks
+            | Self::FiltersTooLong
+            | Self::TooManyTerms => StatusCode::FORBIDDEN,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Invalid => StatusCode::BAD_REQUEST,
+            Self::OtherProfile | Self::NoRevision | Self::Full => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
     fn help(self) -> &'static str {
         match self {
             Self::NotLoaded => "load the tenant with all its webhooks first",
@@ -139,6 +154,19 @@ impl PutError {
     }
 }
 
+impl From<&PutError> for Diagnostic {
+    fn from(error: &PutError) -> Self {
+        let message = error.message.clone();
+        Self::error(error.code(), message, error.help()).with_status(error.kind.status())
+    }
+}
+
+impl From<NotLoaded> for Diagnostic {
+    fn from(error: NotLoaded) -> Self {
+        Self::from(&PutError::from(error))
+    }
+}
+
 /// Why a webhook was not updated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -198,6 +226,27 @@ impl OtherProfile {
     #[must_use]
     pub fn help(self) -> &'static str {
         "make a registry for the other profile, and load the tenants into it"
+    }
+}
+
+/// What the change itself reported is converted as it asks.
+impl<E> From<UpdateError<E>> for Diagnostics
+where
+    Diagnostics: From<E>,
+{
+    fn from(error: UpdateError<E>) -> Self {
+        let status = match &error {
+            UpdateError::NotFound => StatusCode::NOT_FOUND,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        let (code, help) = (error.code().unwrap_or_default(), error.help().unwrap_or_default());
+        let message = match error {
+            UpdateError::Refused(refused) => return refused.into(),
+            UpdateError::Put(error) => return Diagnostic::from(&error).into(),
+            UpdateError::NotFound => "there is no such webhook",
+            UpdateError::OtherId => "the changed webhook has another id",
+        };
+        Diagnostic::error(code, message, help).with_status(status).into()
     }
 }
 
@@ -269,5 +318,12 @@ impl LoadError {
     #[must_use]
     pub fn help(&self) -> &'static str {
         self.error.help()
+    }
+}
+
+impl From<&LoadError> for Diagnostic {
+    fn from(error: &LoadError) -> Self {
+        Self::error(error.code(), error.to_string(), error.help())
+            .with_status(error.error.kind.status())
     }
 }

@@ -262,7 +262,8 @@ impl Registry {
     ///
     /// ```
     /// # use hooksieve::registry::{Registry, UpdateError};
-    /// # use hooksieve::webhook::{Creation, Draft, Patch, Problems, Rules, Stamp, Webhook};
+    /// # use hooksieve::diagnostic::Diagnostics;
+    /// # use hooksieve::webhook::{Creation, Draft, Patch, Rules, Stamp, Webhook};
     /// # let now = std::time::UNIX_EPOCH.into();
     /// # let rules = Rules::default();
     /// # let registry = Registry::new(&rules);
@@ -270,7 +271,7 @@ impl Registry {
     /// # registry.load("t1", [Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?.webhook], None)?;
     /// let patch = Patch::read(br#"[{"op": "replace", "path": "/name", "value": "Sales"}]"#)?;
     /// let patched = |webhook: &Webhook| {
-    ///     Ok::<_, Problems>(webhook.patched(&patch, &rules, Stamp::new("u1", now))?.webhook)
+    ///     Ok::<_, Diagnostics>(webhook.patched(&patch, &rules, Stamp::new("u1", now))?.webhook)
     /// };
     /// let change = registry.update("t1", "w1", None, patched)?;
     /// assert_eq!(change.after.ok_or("ignored")?.name(), "Sales");

@@ -5,8 +5,8 @@ use super::snapshot::{Checksum, End, FORMAT, Header, LONGEST, Section, VERSION, 
 use super::sync::PoisonError;
 use super::tenant::State;
 use super::{LoadError, Loaded, Registry, SnapshotError, SnapshotErrorKind};
+use crate::diagnostic::quote;
 use crate::event::TenantId;
-use crate::syntax::quote;
 use crate::webhook::{Draft, Webhook, WebhookId};
 use hashbrown::HashSet;
 use serde::Deserialize;

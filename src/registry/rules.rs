@@ -17,10 +17,10 @@ use super::error::bounded;
 use super::sync::PoisonError;
 use super::tenant::{State, Tenant, Writer};
 use super::{Inner, Limits, LoadError, OtherProfile, PutError, Registry};
+use crate::diagnostic::quote;
 use crate::event::{EventType, TenantId, UserId};
 use crate::filter::Node;
 use crate::matcher::{Audience, InsertError, Subscription};
-use crate::syntax::quote;
 use crate::webhook::{Catalogue, Level, Rules, Webhook};
 use std::sync::Arc;
 

@@ -12,8 +12,9 @@
 
 use super::Registry;
 use super::tenant::State;
+use crate::diagnostic::{Diagnostic, kinds};
 use crate::event::TenantId;
-use crate::syntax::kinds;
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -51,7 +52,7 @@ pub struct SnapshotError {
 
 kinds! {
     /// The kinds of snapshot error.
-    SnapshotErrorKind {
+    pub SnapshotErrorKind {
         /// The stream could not be read.
         Io = "snapshot-io",
         /// It does not begin as a snapshot does, or names a version that there never was.
@@ -96,6 +97,14 @@ impl SnapshotError {
                 "skip it, fix it in the store, or read with the rules it was made by"
             }
         }
+    }
+}
+
+impl From<&SnapshotError> for Diagnostic {
+    fn from(error: &SnapshotError) -> Self {
+        Self::error(error.code(), error.message.clone(), error.help())
+            .with_line(error.line)
+            .with_status(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 

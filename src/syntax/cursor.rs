@@ -1,4 +1,5 @@
-use super::{Span, token};
+use super::token;
+use crate::diagnostic::Span;
 
 /// A place in a filter's text.
 #[derive(Clone, Copy)]

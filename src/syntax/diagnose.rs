@@ -1,11 +1,12 @@
 //! Describes where a text stops being a filter, and what to do about it.
 
+use super::CompareOp;
 use super::cursor::Cursor;
 use super::error::{Error, ErrorKind, Expected, operators};
 use super::suggest::{FUNCTIONS, is_operator};
 use super::token;
 use super::tree::Open;
-use super::{CompareOp, Span, quote};
+use crate::diagnostic::{Span, quote};
 
 /// Words and symbols of other languages, and what SCIM has for them.
 const LOOKALIKES: [(&str, CompareOp); 21] = [

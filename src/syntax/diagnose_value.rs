@@ -1,10 +1,11 @@
 //! Describes values that are not JSON literals.
 
+use super::CompareOp;
 use super::cursor::Cursor;
 use super::diagnose::{QUOTES, is_connective};
 use super::error::{Error, ErrorKind, Expected};
 use super::token::{self, Fault, FaultKind};
-use super::{CompareOp, Span, quote};
+use crate::diagnostic::{Span, quote};
 
 /// How quotes reach a program.
 const SHELL: &str =

@@ -1,5 +1,7 @@
-use super::{CompareOp, Span};
-use std::fmt::{self, Display, Write as _};
+use super::CompareOp;
+use crate::diagnostic::Span;
+use crate::diagnostic::{Diagnostic, kinds};
+use std::fmt::{self, Display};
 
 /// Why a text is not a filter: one kind, one place, what was expected there, and how to fix it.
 ///
@@ -110,36 +112,18 @@ impl Error {
     }
 }
 
-/// Defines kinds of mistake, each with a stable word.
-macro_rules! kinds {
-    ($(#[doc = $doc:literal])+ $name:ident { $($(#[doc = $kdoc:literal])+ $kind:ident = $code:literal,)+ }) => {
-        $(#[doc = $doc])+
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum $name {
-            $($(#[doc = $kdoc])+ $kind,)+
-        }
-
-        impl $name {
-            /// All kinds.
-            pub const ALL: &'static [Self] = &[$(Self::$kind,)+];
-
-            /// The kind as a stable word.
-            #[must_use]
-            pub fn code(self) -> &'static str {
-                match self {
-                    $(Self::$kind => $code,)+
-                }
-            }
-        }
-    };
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Self {
+        Self::error(error.code(), error.message, error.help)
+            .with_span(error.span)
+            .with_expected(error.expected.to_string())
+            .with_suggestion(error.suggestion)
+    }
 }
-
-pub(crate) use kinds;
 
 kinds! {
     /// The kinds of syntax error.
-    ErrorKind {
+    pub ErrorKind {
         /// Nothing but white space.
         Empty = "filter-empty",
         /// More bytes than [`Limits`](super::Limits) allow.
@@ -240,57 +224,4 @@ impl Display for Expected {
 pub(super) fn operators() -> String {
     let words: Vec<_> = CompareOp::ALL.iter().map(|operator| operator.keyword()).collect();
     format!("{}, pr", words.join(", "))
-}
-
-/// The most characters that a message quotes of a text.
-const EXCERPT: usize = 80;
-
-/// A piece of somebody's text as it may stand in a message: at most `most` characters, and none
-/// that [`misleads`]; those are written `\u202e` as in JSON.
-///
-/// ```
-/// use hooksieve::syntax::excerpt;
-///
-/// assert_eq!(excerpt("spaceId", 5), "space…");
-/// assert_eq!(excerpt("a\u{1b}[31m", 80), r"a\u001b[31m");
-/// ```
-#[must_use]
-pub fn excerpt(text: &str, most: usize) -> String {
-    let mut quoted = String::new();
-    for (count, c) in text.chars().enumerate() {
-        if count == most {
-            quoted.push('…');
-            break;
-        }
-        if misleads(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a string does not fail.
-                let _ = write!(quoted, "\\u{unit:04x}");
-            }
-        } else {
-            quoted.push(c);
-        }
-    }
-    quoted
-}
-
-/// What a message quotes of a text.
-pub(crate) fn quote(text: &str) -> String {
-    excerpt(text, EXCERPT)
-}
-
-/// Whether a character of somebody's text would steer a terminal, or reorder or hide what stands
-/// beside it: control characters, those without width or form of their own, and white space other
-/// than a space.
-#[must_use]
-pub fn misleads(c: char) -> bool {
-    c.is_control()
-        || c.is_whitespace() && c != ' '
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
-        || matches!(
-            c,
-            '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'
-                ..='\u{180f}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}'
-        )
 }

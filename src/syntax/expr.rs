@@ -1,6 +1,7 @@
 use super::suggest::Rules;
 use super::tree::{Kind, Literal, Node, Tree};
-use super::{Error, Limits, Shape, Span, parse, write_tree};
+use super::{Error, Limits, Shape, parse, write_tree};
+use crate::diagnostic::Span;
 use std::fmt;
 
 /// A well-formed filter: what was written, with the place of each part.

@@ -36,51 +36,11 @@ mod suggest;
 mod token;
 mod tree;
 
-pub use error::{Error, ErrorKind, Expected, excerpt, misleads};
+pub use error::{Error, ErrorKind, Expected};
 pub use expr::{AttrPath, CompareOp, Expr, ExprKind, ExprRef, Operands, Value};
 pub use limits::Limits;
 
-pub(crate) use error::{kinds, quote};
 pub(crate) use parse::parse;
 pub(crate) use print::{Shape, write_tree};
 pub(crate) use suggest::{Rules, asks_for_absence, shown};
 pub(crate) use token::is_space;
-
-/// How far a written name is from a known one, case-insensitively, if it was likely meant to be it.
-pub(crate) fn distance(written: &str, known: &str) -> Option<usize> {
-    let (written, known) = (written.to_ascii_lowercase(), known.to_ascii_lowercase());
-    let distance = strsim::osa_distance(&written, &known);
-    (distance <= 1.max(known.len() / 3)).then_some(distance)
-}
-
-use std::ops::Range;
-
-/// A half-open range of bytes in a filter's text; both ends lie on character boundaries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Span {
-    /// Offset of the first byte.
-    pub start: u32,
-    /// Offset behind the last byte; equal to `start` for a place between two characters.
-    pub end: u32,
-}
-
-impl Span {
-    #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "texts have at most `Limits::MAX_BYTES`")]
-    pub(crate) fn new(start: usize, end: usize) -> Self {
-        Self { start: start as u32, end: end as u32 }
-    }
-
-    /// The span as a range that slices the text it was made from.
-    ///
-    /// ```
-    /// let text = r#"id eq "x""#;
-    /// let expr = hooksieve::syntax::Expr::parse(text)?;
-    /// assert_eq!(&text[expr.root().value_span().range()], r#""x""#);
-    /// # Ok::<(), hooksieve::syntax::Error>(())
-    /// ```
-    #[must_use]
-    pub fn range(self) -> Range<usize> {
-        self.start as usize..self.end as usize
-    }
-}

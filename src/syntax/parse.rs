@@ -5,7 +5,8 @@ use super::cursor::Cursor;
 use super::error::Error;
 use super::token;
 use super::tree::{Builder, Kind, Literal, Node, Tree};
-use super::{CompareOp, Limits, Span};
+use super::{CompareOp, Limits};
+use crate::diagnostic::Span;
 
 pub(crate) fn parse(text: &str, limits: Limits) -> Result<Tree<'_>, Error> {
     if text.len() > limits.bytes() {

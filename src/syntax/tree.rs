@@ -1,6 +1,7 @@
 //! The flat tree, and how it grows: a group gets its node once it has a second operand.
 
-use super::{CompareOp, ExprRef, Span, steps};
+use super::{CompareOp, ExprRef, steps};
+use crate::diagnostic::Span;
 use std::borrow::Cow;
 
 /// A tree in prefix order, over the text that it was parsed from.

@@ -1,6 +1,6 @@
 use super::{Level, spelling};
+use crate::diagnostic::quote;
 use crate::event::EventType;
-use crate::syntax::quote;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};

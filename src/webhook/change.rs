@@ -3,11 +3,11 @@
 use super::check::{Basis, Outcome, check};
 use super::content::{Content, Server};
 use super::draft::Draft;
-use super::problem::Found;
-use super::{
-    Level, Patch, Problem, ProblemKind, Problems, Rules, Stamp, Timestamp, Webhook, WebhookId,
-};
+use super::kind::{Kind, problem};
+use super::{Level, Patch, Rules, Stamp, Timestamp, Webhook, WebhookId};
+use crate::diagnostic::{Diagnostic, Diagnostics, Found};
 use crate::event::{TenantId, UserId};
+use http::StatusCode;
 
 /// How many webhooks a user may have, by the API reference.
 pub const MAX_PER_USER: usize = 150;
@@ -22,7 +22,7 @@ pub const MAX_PER_USER: usize = 150;
 /// let new = Creation::new("w1", "user-1", now).of_tenant("tenant-1").within_limit(150, MAX_PER_USER);
 /// let problems = Webhook::create(&draft, &Rules::default(), new).unwrap_err();
 /// assert_eq!(problems.to_string(), "user `user-1` has 150 webhooks");
-/// # Ok::<(), hooksieve::webhook::Problems>(())
+/// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Creation {
@@ -75,7 +75,7 @@ impl Creation {
 ///     "unknown member `enabeld` is ignored",
 ///     "webhook has no `enabled`, so it is off and matches no event",
 /// ]);
-/// # Ok::<(), hooksieve::webhook::Problems>(())
+/// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "the warnings are for the webhook's author"]
@@ -83,7 +83,7 @@ pub struct Checked {
     /// The webhook.
     pub webhook: Webhook,
     /// What is valid and probably unintended, in the order of the checks.
-    pub warnings: Vec<Problem>,
+    pub warnings: Vec<Diagnostic>,
 }
 
 impl Webhook {
@@ -92,13 +92,14 @@ impl Webhook {
     /// # Errors
     ///
     /// Everything that is wrong with the draft; a limit that is reached; an empty id.
-    pub fn create(draft: &Draft, rules: &Rules, new: Creation) -> Result<Checked, Problems> {
+    pub fn create(draft: &Draft, rules: &Rules, new: Creation) -> Result<Checked, Diagnostics> {
         let Creation { id, tenant, by, at, limit } = new;
         let mut found = Found::default();
         if let Some((has, most)) = limit.filter(|(has, most)| has >= most) {
             let title = format!("user `{by}` has {has} webhooks");
             let help = format!("remove one first; a user may have {most}");
-            found.push(Problem::new(ProblemKind::TooManyWebhooks, "", title, help));
+            let refused = problem(Kind::TooManyWebhooks, "", title, help);
+            found.push(refused.with_status(StatusCode::FORBIDDEN));
         }
         let created = Stamp::new(by, at);
         let updated = created.clone();
@@ -119,7 +120,7 @@ impl Webhook {
         draft: &Draft,
         rules: &Rules,
         stamp: Stamp,
-    ) -> Result<Checked, Problems> {
+    ) -> Result<Checked, Diagnostics> {
         // A draft that leaves the encrypted headers out removes them.
         let basis = Basis::Change { old: self, headers_anew: true, patch: false };
         self.changed(check(rules, &draft.0, &basis), Found::default(), stamp)
@@ -132,7 +133,12 @@ impl Webhook {
     ///
     /// Everything that is wrong: first with the operations, then with the webhook that the others
     /// lead to; an empty id in the stamp.
-    pub fn patched(&self, patch: &Patch, rules: &Rules, stamp: Stamp) -> Result<Checked, Problems> {
+    pub fn patched(
+        &self,
+        patch: &Patch,
+        rules: &Rules,
+        stamp: Stamp,
+    ) -> Result<Checked, Diagnostics> {
         if let Some(meant) = patch.meant(&self.patchable()) {
             let (mut found, mut is_valid) = (Found::default(), false);
             if let Some(patch) = &meant.patch {
@@ -146,7 +152,7 @@ impl Webhook {
             let mut all = Found::default();
             all.push(meant.problem(is_valid));
             all.append(found);
-            return Err(Problems::all(all));
+            return Err(all.into_diagnostics());
         }
         let (outcome, found) = self.after(patch, rules);
         self.changed(outcome, found, stamp)
@@ -166,7 +172,7 @@ impl Webhook {
     /// # Errors
     ///
     /// Everything that is wrong with the document.
-    pub fn read(document: &Draft, rules: &Rules) -> Result<Checked, Problems> {
+    pub fn read(document: &Draft, rules: &Rules) -> Result<Checked, Diagnostics> {
         Self::from_document(document, rules, true)
     }
 
@@ -176,18 +182,18 @@ impl Webhook {
     /// # Errors
     ///
     /// Everything that is wrong with the document.
-    pub fn restore(document: &Draft, rules: &Rules) -> Result<Self, Problems> {
+    pub fn restore(document: &Draft, rules: &Rules) -> Result<Self, Diagnostics> {
         Self::from_document(document, rules, false).map(|checked| checked.webhook)
     }
 
-    fn from_document(document: &Draft, rules: &Rules, warns: bool) -> Result<Checked, Problems> {
+    fn from_document(document: &Draft, rules: &Rules, warns: bool) -> Result<Checked, Diagnostics> {
         let outcome = check(rules, &document.0, &Basis::Document { id_required: true, warns });
         match (outcome.id, outcome.content) {
             (Some(id), Some(content)) => Ok(Checked {
                 webhook: Self::assemble(id, outcome.server, content),
-                warnings: outcome.warnings.into_problems(),
+                warnings: outcome.warnings.into_warnings(),
             }),
-            _ => Err(Problems::all(outcome.found)),
+            _ => Err(outcome.found.into_diagnostics()),
         }
     }
 
@@ -208,7 +214,7 @@ impl Webhook {
         outcome: Outcome,
         mut found: Found,
         stamp: Stamp,
-    ) -> Result<Checked, Problems> {
+    ) -> Result<Checked, Diagnostics> {
         let server = Server { updated: stamp, ..self.server.clone() };
         server_given(None, &server, &mut found);
         let (content, warnings) = settled(outcome, found)?;
@@ -238,15 +244,15 @@ fn server_given(id: Option<&WebhookId>, server: &Server, found: &mut Found) {
     for (name, _) in ids.iter().filter(|(_, id)| *id == Some("")) {
         let title = format!("the server gives an empty `{name}`");
         let help = "this is a mistake of the server, not of the request";
-        found.push(Problem::new(ProblemKind::TooShort, format!("/{name}"), title, help));
+        found.push(problem(Kind::TooShort, format!("/{name}"), title, help));
     }
 }
 
 /// The content and its warnings, if nothing is wrong; `found` is what was found before the check.
-fn settled(outcome: Outcome, mut found: Found) -> Result<(Content, Vec<Problem>), Problems> {
+fn settled(outcome: Outcome, mut found: Found) -> Result<(Content, Vec<Diagnostic>), Diagnostics> {
     found.append(outcome.found);
     match outcome.content {
-        Some(content) if found.is_empty() => Ok((content, outcome.warnings.into_problems())),
-        _ => Err(Problems::all(found)),
+        Some(content) if found.is_empty() => Ok((content, outcome.warnings.into_warnings())),
+        _ => Err(found.into_diagnostics()),
     }
 }

@@ -3,15 +3,14 @@
 use super::content::{Access, Content, MEMBERS, Server};
 use super::draft::Json;
 use super::headers::{self, Group, Header};
-use super::problem::{Found, token};
+use super::kind::{Kind, problem, token};
 use super::url::{self, Target};
-use super::{
-    Level, Origin, Problem, ProblemKind, Rules, Secret, Stamp, Timestamp, Webhook, WebhookId,
-    nearest, warning,
-};
+use super::{Level, Origin, Rules, Secret, Stamp, Timestamp, Webhook, WebhookId, kind, warning};
+use crate::diagnostic::nearest::nearest;
+use crate::diagnostic::{Diagnostic, Found, quote};
 use crate::event::{EventType, UserId};
 use crate::filter::Filter;
-use crate::syntax::{is_space, quote};
+use crate::syntax::is_space;
 use hashbrown::HashSet;
 
 /// What a document is, and which webhook it changes.
@@ -42,7 +41,7 @@ pub(super) fn check(rules: &Rules, document: &Json, basis: &Basis<'_>) -> Outcom
     let mut check = Check { rules, document, basis, found, warnings, server_members };
     if !matches!(document, Json::Object(_)) {
         let title = format!("expected a webhook, a JSON object, found {}", document.kind());
-        check.wrong(ProblemKind::NotAnObject, "", title, "send a JSON object");
+        check.wrong(Kind::NotAnObject, "", title, "send a JSON object");
         return check.outcome(None, Server::default(), None);
     }
     check.names();
@@ -72,16 +71,16 @@ impl<'a> Check<'a> {
 
     fn wrong(
         &mut self,
-        kind: ProblemKind,
+        kind: Kind,
         pointer: &str,
         title: impl Into<Box<str>>,
         detail: impl Into<Box<str>>,
     ) {
-        self.found.push(Problem::new(kind, pointer, title, detail));
+        self.found.push(problem(kind, pointer, title, detail));
     }
 
     /// Adds warnings, unless none are asked for.
-    fn warn(&mut self, warnings: impl FnOnce(&Rules) -> Vec<Problem>) {
+    fn warn(&mut self, warnings: impl FnOnce(&Rules) -> Vec<Diagnostic>) {
         if self.warns() {
             let warnings = warnings(self.rules);
             warnings.into_iter().for_each(|warning| self.warnings.push(warning));
@@ -101,7 +100,7 @@ impl<'a> Check<'a> {
             if !seen.insert(name) {
                 let title = format!("duplicate member `{}`", quote(name));
                 let pointer = format!("/{}", token(name));
-                self.wrong(ProblemKind::DoubledMember, &pointer, title, "remove one of the two");
+                self.wrong(Kind::DoubledMember, &pointer, title, "remove one of the two");
             } else if self.warns() {
                 match MEMBERS.iter().find(|known| *known.name == **name) {
                     None => self.unknown_member(name),
@@ -128,7 +127,7 @@ impl<'a> Check<'a> {
         };
         let (pointer, title) =
             (format!("/{}", token(name)), format!("unknown member `{}` is ignored", quote(name)));
-        self.warnings.push(Problem::new(ProblemKind::UnknownMember, pointer, title, help));
+        self.warnings.push(problem(Kind::UnknownMember, pointer, title, help));
     }
 
     fn is_patch(&self) -> bool {
@@ -142,7 +141,7 @@ impl<'a> Check<'a> {
 
     fn wrong_type(&mut self, name: &str, found: &Json, help: &'static str) {
         let title = format!("`{name}` is {}", found.kind());
-        self.wrong(ProblemKind::WrongType, &format!("/{name}"), title, help);
+        self.wrong(Kind::WrongType, &format!("/{name}"), title, help);
     }
 
     /// A string, `None` where it is absent; outer `None` where it is wrong, which is told.
@@ -166,14 +165,12 @@ impl<'a> Check<'a> {
     fn has_length(&mut self, name: &str, text: &str, least: usize, most: usize) -> bool {
         let length = text.chars().count();
         let (kind, title) = match length {
-            0 if least > 0 => (ProblemKind::TooShort, format!("`{name}` is empty")),
+            0 if least > 0 => (Kind::TooShort, format!("`{name}` is empty")),
             _ if length < least => {
                 let s = if length == 1 { "" } else { "s" };
-                (ProblemKind::TooShort, format!("`{name}` has {length} character{s}"))
+                (Kind::TooShort, format!("`{name}` has {length} character{s}"))
             }
-            _ if length > most => {
-                (ProblemKind::TooLong, format!("`{name}` has {length} characters"))
-            }
+            _ if length > most => (Kind::TooLong, format!("`{name}` has {length} characters")),
             _ => return true,
         };
         let help = match (least, most) {
@@ -210,14 +207,14 @@ impl<'a> Check<'a> {
         let title = format!("`{name}` is `{}`", quote(text));
         let known: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
         let help = format!("use {}", known.join(" or "));
-        self.wrong(ProblemKind::NotAllowed, &format!("/{name}"), title, help);
+        self.wrong(Kind::NotAllowed, &format!("/{name}"), title, help);
         None
     }
 
     fn required<T>(&mut self, name: &str, help: &str, found: Option<Option<T>>) -> Option<T> {
         if let Some(None) = found {
             let title = format!("webhook has no `{name}`");
-            self.wrong(ProblemKind::MissingMember, &format!("/{name}"), title, help);
+            self.wrong(Kind::MissingMember, &format!("/{name}"), title, help);
         }
         found.flatten()
     }
@@ -247,7 +244,7 @@ impl<'a> Check<'a> {
                 if time.is_none() {
                     let title = format!("`{at}` is no time in UTC from 1970 on: `{}`", quote(text));
                     let help = "write it such as `2026-01-31T09:00:00Z`";
-                    self.wrong(ProblemKind::InvalidTime, &format!("/{at}"), title, help);
+                    self.wrong(Kind::InvalidTime, &format!("/{at}"), title, help);
                 }
                 time
             }
@@ -316,7 +313,7 @@ impl<'a> Check<'a> {
         if owner.is_some() && level == Some(Level::Tenant) {
             let title = "a webhook of level `tenant` has no `ownerId`";
             let help = "remove it, or set `level` to `user`";
-            self.wrong(ProblemKind::OwnerNotAllowed, "/ownerId", title, help);
+            self.wrong(Kind::OwnerNotAllowed, "/ownerId", title, help);
         }
         Some(owner)
     }
@@ -348,7 +345,7 @@ impl<'a> Check<'a> {
                 }
                 other => {
                     let title = format!("an event type is {}", other.kind());
-                    self.wrong(ProblemKind::WrongType, &pointer, title, "give a string");
+                    self.wrong(Kind::WrongType, &pointer, title, "give a string");
                     all = false;
                 }
             }
@@ -365,8 +362,8 @@ impl<'a> Check<'a> {
                 Some(nearest) => format!("did you mean `{}`?", quote(nearest)),
                 None => catalogue.help(name),
             };
-            let problem = Problem::new(ProblemKind::EventTypeUnknown, pointer, title, help);
-            return self.found.push(problem.suggesting(nearest));
+            let problem = problem(Kind::EventTypeUnknown, pointer, title, help);
+            return self.found.push(problem.with_suggestion(nearest));
         };
         if let Some(level) = level.filter(|level| !known.supports(*level)) {
             let title = format!("event type `{}` does not support level `{level}`", quote(name));
@@ -379,7 +376,7 @@ impl<'a> Check<'a> {
                 ),
                 false => format!("remove it, or set `level` to {}", levels.join(" or ")),
             };
-            self.wrong(ProblemKind::EventTypeLevel, pointer, title, help);
+            self.wrong(Kind::EventTypeLevel, pointer, title, help);
         }
     }
 
@@ -394,13 +391,13 @@ impl<'a> Check<'a> {
                 let written = (!text.chars().all(is_space)).then(|| text.into());
                 Some((filter, written))
             }
-            Err(error) => {
+            Err(errors) => {
                 let more = match self.is_patch() {
                     true => "; a patch cannot change the filter, replace the webhook to do so",
                     false => "",
                 };
-                for problem in error.problems() {
-                    self.found.push(Problem::of_filter(&problem, more));
+                for error in errors {
+                    self.found.push(kind::of_filter(error, more));
                 }
                 None
             }
@@ -440,7 +437,7 @@ impl<'a> Check<'a> {
         {
             let title = "`encryptedHeaders` has names without values".to_owned();
             let help = "give an object of names and values, or leave it out";
-            let problem = Problem::new(ProblemKind::HeaderWithoutValue, pointer, title, help);
+            let problem = problem(Kind::HeaderWithoutValue, pointer, title, help);
             match self.basis {
                 // A response, or what was made from one, knows no values.
                 Basis::Document { .. } if !self.server_members.is_empty() => {}
@@ -456,7 +453,7 @@ impl<'a> Check<'a> {
         {
             let title = "`url` changes, so the encrypted headers are needed again";
             let help = "give `encryptedHeaders` in the same request, or remove it";
-            self.wrong(ProblemKind::HeadersNeededAnew, pointer, title, help);
+            self.wrong(Kind::HeadersNeededAnew, pointer, title, help);
         }
         (plain.headers, encrypted.headers)
     }
@@ -470,7 +467,7 @@ impl<'a> Check<'a> {
         {
             let title = format!("`{name}` cannot be switched off again");
             let help = "leave it true, or create another webhook";
-            self.wrong(ProblemKind::CloudEventsFixed, &format!("/{name}"), title, help);
+            self.wrong(Kind::CloudEventsFixed, &format!("/{name}"), title, help);
         }
         Some(enabled)
     }
@@ -483,7 +480,7 @@ impl<'a> Check<'a> {
         let fixed = old.origin();
         if origin.is_some_and(|origin| origin != fixed) {
             let title = format!("`origin` is `{fixed}` since the webhook was created");
-            self.wrong(ProblemKind::OriginFixed, "/origin", title, "leave it out");
+            self.wrong(Kind::OriginFixed, "/origin", title, "leave it out");
         }
         Some(fixed)
     }

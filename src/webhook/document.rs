@@ -56,7 +56,7 @@ impl Webhook {
     ///
     /// let response = serde_json::to_string(&webhook).unwrap();
     /// assert!(response.contains(r#""secretKeyAdded":true"#) && !response.contains("abcdef"));
-    /// # Ok::<(), hooksieve::webhook::Problems>(())
+    /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
     /// ```
     #[must_use]
     pub fn stored(&self) -> Stored<'_> {

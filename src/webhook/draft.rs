@@ -1,5 +1,5 @@
-use super::{Problem, ProblemKind, Problems};
-use crate::syntax::quote;
+use super::kind::{Kind, problem};
+use crate::diagnostic::{Diagnostics, quote};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
@@ -29,8 +29,8 @@ impl Draft {
     /// # Errors
     ///
     /// Bytes that are no JSON, or nested deeper than 127.
-    pub fn read(bytes: &[u8]) -> Result<Self, Problems> {
-        read(bytes, ProblemKind::Syntax).map(Self)
+    pub fn read(bytes: &[u8]) -> Result<Self, Diagnostics> {
+        read(bytes, Kind::Syntax).map(Self)
     }
 
     /// The text of a member; `None` where it is absent or no string.
@@ -77,10 +77,10 @@ impl fmt::Debug for Draft {
     }
 }
 
-pub(super) fn read(bytes: &[u8], kind: ProblemKind) -> Result<Json, Problems> {
+pub(super) fn read(bytes: &[u8], kind: Kind) -> Result<Json, Diagnostics> {
     serde_json::from_slice(bytes).map_err(|error| {
         let title = format!("the body is no JSON: {}", quote(&error.to_string()));
-        Problem::new(kind, "", title, "send well-formed JSON in UTF-8").into()
+        problem(kind, "", title, "send well-formed JSON in UTF-8").into()
     })
 }
 

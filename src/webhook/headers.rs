@@ -1,9 +1,8 @@
 //! Which headers a webhook may add to its requests.
 
 use super::draft::Json;
-use super::problem::{Found, token};
-use super::{Problem, ProblemKind};
-use crate::syntax::quote;
+use super::kind::{Kind, problem, token};
+use crate::diagnostic::{Found, quote};
 use http::{HeaderName, HeaderValue};
 use std::collections::HashMap;
 
@@ -121,14 +120,14 @@ pub(super) fn check(group: Group, value: &Json, found: &mut Found) -> Checked {
         }
         other => {
             let title = format!("`{}` is {}", group.member(), other.kind());
-            check.add(ProblemKind::WrongType, &pointer, title, "give an object of strings");
+            check.add(Kind::WrongType, &pointer, title, "give an object of strings");
         }
     }
     let bytes = check.bytes;
     if bytes > MOST {
         let title = format!("`{}` has {bytes} bytes of names and values", group.member());
         let help = format!("keep to {MOST} bytes");
-        check.add(ProblemKind::HeadersTooLarge, &pointer, title, help);
+        check.add(Kind::HeadersTooLarge, &pointer, title, help);
     }
     let mut checked = check.checked;
     // The members of a JSON object have no order.
@@ -148,7 +147,7 @@ pub(super) fn check_both(plain: &Checked, encrypted: &Checked, found: &mut Found
     doubled.sort_unstable();
     for (_, pointer, written, other) in doubled {
         let title = format!("header `{}` is in `headers`, too", quote(written));
-        let problem = Problem::new(ProblemKind::HeaderDoubled, &**pointer, title, same_name(other));
+        let problem = problem(Kind::HeaderDoubled, &**pointer, title, same_name(other));
         found.push(problem);
     }
 }
@@ -165,8 +164,8 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn add(&mut self, kind: ProblemKind, pointer: &str, title: String, help: impl Into<Box<str>>) {
-        self.found.push(Problem::new(kind, pointer, title, help));
+    fn add(&mut self, kind: Kind, pointer: &str, title: String, help: impl Into<Box<str>>) {
+        self.found.push(problem(kind, pointer, title, help));
     }
 
     fn header(&mut self, written: &str, value: &Json) {
@@ -190,7 +189,7 @@ impl Check<'_> {
             Json::String(text) => self.value(written, text, &pointer).map(Some),
             other => {
                 let title = format!("header `{}` is {}", quote(written), other.kind());
-                self.add(ProblemKind::WrongType, &pointer, title, "give a string");
+                self.add(Kind::WrongType, &pointer, title, "give a string");
                 None
             }
         };
@@ -204,7 +203,7 @@ impl Check<'_> {
         let pointer = self.group.pointer(&at.to_string());
         let Json::String(written) = name else {
             let title = format!("a name in `encryptedHeaders` is {}", name.kind());
-            return self.add(ProblemKind::WrongType, &pointer, title, "give a string");
+            return self.add(Kind::WrongType, &pointer, title, "give a string");
         };
         self.bytes += written.len();
         let name = self.name(written, &pointer);
@@ -220,12 +219,12 @@ impl Check<'_> {
         if RESERVED.contains(&word) || RESERVED_PREFIXES.iter().any(|p| word.starts_with(p)) {
             let title = format!("header `{shown}` is reserved");
             let help = "remove it: the request's framing, content and signature are the server's";
-            self.add(ProblemKind::HeaderReserved, pointer, title, help);
+            self.add(Kind::HeaderReserved, pointer, title, help);
         }
         if let Some((_, first, _)) = self.checked.names.get(name) {
             let title = format!("duplicate header `{shown}`");
             let help = same_name(first);
-            self.add(ProblemKind::HeaderDoubled, pointer, title, help);
+            self.add(Kind::HeaderDoubled, pointer, title, help);
             return false;
         }
         let seen = (self.checked.names.len(), written.into(), pointer.to_owned());
@@ -249,7 +248,7 @@ impl Check<'_> {
             true => "give name and value apart: `{\"name\": \"value\"}`",
             false => "use letters, digits and any of !#$%&'*+-.^_`|~",
         };
-        self.add(ProblemKind::HeaderName, pointer, title, help);
+        self.add(Kind::HeaderName, pointer, title, help);
         None
     }
 
@@ -271,7 +270,7 @@ impl Check<'_> {
             }
         };
         let title = format!("the value of header `{}` {wrong}", quote(written));
-        self.add(ProblemKind::HeaderValue, pointer, title, help);
+        self.add(Kind::HeaderValue, pointer, title, help);
         None
     }
 }

@@ -2,7 +2,8 @@
 
 use super::paging::{Field, Key, Page, Paging, Sort};
 use super::query::{Query, one_of};
-use super::{Level, Origin, Problems, Webhook};
+use super::{Level, Origin, Webhook};
+use crate::diagnostic::Diagnostics;
 use std::collections::HashSet;
 
 /// By what webhooks are ordered.
@@ -169,7 +170,7 @@ impl List {
     /// # Errors
     ///
     /// Everything that is wrong with the parameters.
-    pub fn read(query: &str) -> Result<Self, Problems> {
+    pub fn read(query: &str) -> Result<Self, Diagnostics> {
         let mut query = Query::read(query, &PARAMETERS, &["eventTypes", "origins"]);
         let text = |text: &str| (!text.is_empty()).then(|| text.into());
         let pattern = |text: &str| (!text.is_empty()).then(|| Pattern::new(text));

@@ -8,14 +8,13 @@
 //! `headers` has the old headers, too, with the changes made.
 
 use super::draft::Json;
+use super::kind::{Kind, problem};
 use super::patch::{Patch, not_a_list, patchable, path_help};
-use super::problem::Found;
-use super::{Problem, ProblemKind};
-use crate::syntax::{excerpt, quote};
+use crate::diagnostic::{Diagnostic, Found, excerpt, quote};
 
 /// What was likely meant by a patch that is refused.
 pub(super) struct Meant {
-    problem: Problem,
+    problem: Diagnostic,
     /// The operations that do it; none where that is not certain or not possible.
     pub(super) patch: Option<Patch>,
     /// Whether they hold what is never quoted.
@@ -33,7 +32,7 @@ const MAX_SHOWN: usize = 300;
 
 impl Meant {
     /// The problem of the patch, with its suggestion if that leads to a valid webhook.
-    pub(super) fn problem(self, is_valid: bool) -> Problem {
+    pub(super) fn problem(self, is_valid: bool) -> Diagnostic {
         let Self { mut problem, patch, is_secret } = self;
         let Some(Patch(operations)) = patch.filter(|_| is_valid && !is_secret) else {
             return problem;
@@ -42,9 +41,9 @@ impl Meant {
         // Escapes as in JSON, so that it stays the same document.
         let json = excerpt(&json, usize::MAX);
         if json.len() <= MAX_SHOWN {
-            problem.set_detail(&format!("send `{json}`"));
+            problem.set_help(format!("send `{json}`"));
         }
-        problem.suggesting(Some(json))
+        problem.with_suggestion(Some(json))
     }
 }
 
@@ -73,7 +72,7 @@ impl Patch {
                     _ => None,
                 });
                 let title = "the patch has members where operations belong";
-                let problem = |help| Problem::new(ProblemKind::PatchOperation, "/0", title, help);
+                let problem = |help| problem(Kind::PatchOperation, "/0", title, help);
                 let members: Vec<_> = all.flatten().collect();
                 Some(of_members(&members, document, problem))
             }
@@ -83,7 +82,7 @@ impl Patch {
 }
 
 /// Operations that are all right but for where they are; `is_certain` if nothing else was sent.
-fn of_operations(operations: Vec<Json>, problem: Problem, is_certain: bool) -> Meant {
+fn of_operations(operations: Vec<Json>, problem: Diagnostic, is_certain: bool) -> Meant {
     let is_secret = |operation: &Json| {
         let path = operation.member("path");
         let is_path = |name: &&str| path == Some(&Json::text(format!("/{name}")));
@@ -135,7 +134,7 @@ type Member = (Box<str>, Json);
 fn of_members(
     members: &[&Member],
     document: &Json,
-    problem: impl FnOnce(String) -> Problem,
+    problem: impl FnOnce(String) -> Diagnostic,
 ) -> Meant {
     let is_patchable = |name: &str| patchable().any(|known| known == name);
     if let Some((name, _)) = members.iter().find(|(name, _)| !is_patchable(name)) {

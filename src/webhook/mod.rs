@@ -2,7 +2,7 @@
 //!
 //! A [`Webhook`] exists only if nothing is wrong with it. The bodies of requests are read as they
 //! are into a [`Draft`] or a [`Patch`]; [`Webhook::create`], [`Webhook::replaced`] and
-//! [`Webhook::patched`] return the webhook with its warnings, as [`Checked`], or all [`Problems`] at
+//! [`Webhook::patched`] return the webhook with its warnings, as [`Checked`], or all [`Diagnostics`](crate::diagnostic::Diagnostics) at
 //! once, and leave the old value as it was. What is allowed is in [`Rules`]: a filter profile and a
 //! [`Catalogue`]. [The guide](crate::guide::webhooks) has every rule with its code.
 //!
@@ -34,7 +34,7 @@
 //!     ("/eventTypes/0", "event-type-unknown"),
 //!     ("/filter", "filter-attribute-not-allowed"),
 //! ]);
-//! # Ok::<(), hooksieve::webhook::Problems>(())
+//! # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
 //! ```
 
 mod address;
@@ -45,11 +45,11 @@ mod content;
 mod document;
 mod draft;
 mod headers;
+mod kind;
 mod list;
 mod merge;
 mod paging;
 mod patch;
-mod problem;
 mod query;
 mod rules;
 mod spelling;
@@ -64,20 +64,20 @@ pub use change::{Checked, Creation, MAX_PER_USER};
 pub use document::Stored;
 pub use draft::Draft;
 pub use headers::Header;
+pub use kind::codes;
 pub use list::List;
 pub(crate) use paging::{Field, Key, Paging, Sort};
 pub use paging::{Page, PageBody};
 pub use patch::Patch;
-pub use problem::{ErrorBody, Problem, ProblemKind, Problems};
 pub(crate) use query::{Query, one_of};
 pub use rules::{Report, Rules};
 pub use time::{Timestamp, TimestampError};
 
+use crate::diagnostic::Diagnostic;
 use crate::event::{EventType, TenantId, UserId, ids};
 use crate::filter::Filter;
 use content::{Content, Server};
 use serde::{Deserialize, Serialize};
-use spelling::nearest;
 use std::fmt;
 
 ids! {
@@ -346,11 +346,11 @@ impl Webhook {
     /// let created = Webhook::create(&draft, &Rules::default(), Creation::new("w1", "u1", now))?;
     /// let warnings = created.webhook.warnings(&Rules::default());
     /// assert_eq!(warnings[0].code(), "event-types-none");
-    /// # Ok::<(), hooksieve::webhook::Problems>(())
+    /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
     /// ```
     #[must_use]
-    pub fn warnings(&self, rules: &Rules) -> Vec<Problem> {
-        self.content.warnings(rules)
+    pub fn warnings(&self, rules: &Rules) -> Vec<Diagnostic> {
+        self.content.warnings(rules).into_iter().map(Diagnostic::into_warning).collect()
     }
 
     /// Whether it was read from a response, and has a secret or encrypted headers whose values

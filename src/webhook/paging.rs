@@ -1,7 +1,8 @@
 //! The order of a list, places in it, and its pages.
 
+use super::Timestamp;
+use super::kind::Kind;
 use super::query::Query;
-use super::{ProblemKind, Timestamp};
 use data_encoding::BASE64URL_NOPAD;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -145,14 +146,14 @@ impl<F: Field> Paging<F> {
         if direction == Direction::Prev && query.value("next").is_some() {
             let title = "parameters `next` and `prev` stand together".to_owned();
             let help = "remove one of the two".to_owned();
-            query.wrong(ProblemKind::ListDoubledParameter, name, title, help);
+            query.wrong(Kind::ListDoubledParameter, name, title, help);
             return None;
         }
         let cursor = sort.decode(&value);
         if cursor.is_none() {
             let title = format!("parameter `{name}` is no cursor of a list in this order");
             let help = "take the links of a page as they are, or leave the cursor out".to_owned();
-            query.wrong(ProblemKind::ListInvalidCursor, name, title, help);
+            query.wrong(Kind::ListInvalidCursor, name, title, help);
         }
         Some((direction, cursor?))
     }

@@ -2,9 +2,9 @@
 
 use super::content::{Access, MEMBERS};
 use super::draft::{self, Json};
-use super::problem::Found;
-use super::{Problem, ProblemKind, Problems, nearest};
-use crate::syntax::quote;
+use super::kind::{Kind, problem};
+use crate::diagnostic::nearest::nearest;
+use crate::diagnostic::{Diagnostic, Diagnostics, Found, quote};
 use serde::de::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::fmt;
@@ -27,8 +27,8 @@ impl Patch {
     ///
     /// Bytes that are no JSON, or nested deeper than 127. What the operations say is checked by
     /// [`Webhook::patched`](super::Webhook::patched).
-    pub fn read(bytes: &[u8]) -> Result<Self, Problems> {
-        draft::read(bytes, ProblemKind::PatchSyntax).map(Self)
+    pub fn read(bytes: &[u8]) -> Result<Self, Diagnostics> {
+        draft::read(bytes, Kind::PatchSyntax).map(Self)
     }
 }
 
@@ -77,7 +77,7 @@ impl Patch {
                 Err(faults) => faults,
             };
             for Fault { kind, part, title, help } in faults {
-                applied.found.push(Problem::new(kind, format!("/{at}{part}"), title, help));
+                applied.found.push(problem(kind, format!("/{at}{part}"), title, help));
             }
         }
         applied
@@ -86,9 +86,9 @@ impl Patch {
 
 const SEND: &str = r#"send an array, such as `[{"op": "remove", "path": "/description"}]`"#;
 
-pub(super) fn not_a_list(found: &Json, help: String) -> Problem {
+pub(super) fn not_a_list(found: &Json, help: String) -> Diagnostic {
     let title = format!("the patch is {}, not an array of operations", found.kind());
-    Problem::new(ProblemKind::PatchNotAList, "", title, help)
+    problem(Kind::PatchNotAList, "", title, help)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -112,7 +112,7 @@ struct Operation<'a> {
 
 /// A problem of an operation; `part` is the pointer behind the operation's own.
 struct Fault {
-    kind: ProblemKind,
+    kind: Kind,
     part: &'static str,
     title: String,
     help: String,
@@ -120,7 +120,7 @@ struct Fault {
 
 impl Fault {
     fn new(
-        kind: ProblemKind,
+        kind: Kind,
         part: &'static str,
         title: impl Into<String>,
         help: impl Into<String>,
@@ -135,7 +135,7 @@ impl<'a> Operation<'a> {
         let Json::Object(members) = operation else {
             let title = format!("an operation is {}", operation.kind());
             let help = "give an object with `op`, `path` and `value`";
-            return Err(vec![Fault::new(ProblemKind::PatchOperation, "", title, help)]);
+            return Err(vec![Fault::new(Kind::PatchOperation, "", title, help)]);
         };
         let mut faults = Vec::new();
         let twice = |name: &str| members.iter().filter(|(known, _)| &**known == name).count() > 1;
@@ -143,7 +143,7 @@ impl<'a> Operation<'a> {
             if twice(name) {
                 let title = format!("duplicate `{name}` of an operation");
                 let help = "remove one of the two";
-                faults.push(Fault::new(ProblemKind::PatchOperation, part, title, help));
+                faults.push(Fault::new(Kind::PatchOperation, part, title, help));
             }
         }
         let op = op(operation).map_err(|fault| faults.push(fault));
@@ -152,7 +152,7 @@ impl<'a> Operation<'a> {
         if value.is_none() && op.is_ok_and(|op| op != Op::Remove) {
             let title = "an operation has no `value`";
             let help = "give the value that the member shall have";
-            faults.push(Fault::new(ProblemKind::PatchMissingValue, "/value", title, help));
+            faults.push(Fault::new(Kind::PatchMissingValue, "/value", title, help));
         }
         match (op, member) {
             (Ok(op), Ok(member)) if faults.is_empty() => Ok(Self { op, member, value }),
@@ -165,7 +165,7 @@ impl<'a> Operation<'a> {
         let absent = document.member(member).is_none();
         let fault = |what: &str, help: &str| {
             let title = format!("there is no `/{member}` to {what}");
-            Err(Fault::new(ProblemKind::PatchAbsent, "/path", title, help))
+            Err(Fault::new(Kind::PatchAbsent, "/path", title, help))
         };
         match (op, value) {
             (Op::Remove, _) if absent => fault("remove", "leave the operation out"),
@@ -188,7 +188,7 @@ fn op(operation: &Json) -> Result<Op, Fault> {
     op.map(|(_, op)| op).ok_or_else(|| {
         let title = format!("operation `{}` is not supported", quote(written));
         let help = format!("use {}", Op::ALL.map(|(word, _)| format!("`{word}`")).join(" or "));
-        Fault::new(ProblemKind::PatchUnknownOperation, "/op", title, help)
+        Fault::new(Kind::PatchUnknownOperation, "/op", title, help)
     })
 }
 
@@ -202,7 +202,7 @@ fn member(operation: &Json, found: &mut Found) -> Result<&'static str, Fault> {
             Some(whole) => format!("`{}/…` cannot be patched", quote(whole)),
             None => format!("`{}` cannot be patched", quote(path)),
         };
-        Fault::new(ProblemKind::PatchPath, "/path", title, path_help(path, found))
+        Fault::new(Kind::PatchPath, "/path", title, path_help(path, found))
     })
 }
 
@@ -212,7 +212,7 @@ fn text<'a>(operation: &'a Json, name: &str, part: &'static str) -> Result<&'a s
         Some(other) => format!("`{name}` of an operation is {}", other.kind()),
         None => format!("an operation has no `{name}`"),
     };
-    Err(Fault::new(ProblemKind::PatchOperation, part, title, "give a string"))
+    Err(Fault::new(Kind::PatchOperation, part, title, "give a string"))
 }
 
 /// The members that a patch may touch.

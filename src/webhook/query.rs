@@ -1,8 +1,8 @@
 //! The parameters of a list's query.
 
-use super::problem::{Found, token};
-use super::{Problem, ProblemKind, Problems, nearest};
-use crate::syntax::quote;
+use super::kind::{Kind, problem, token};
+use crate::diagnostic::nearest::nearest;
+use crate::diagnostic::{Diagnostics, Found, quote};
 use std::collections::HashSet;
 use std::hash::Hash;
 use url::form_urlencoded;
@@ -31,8 +31,8 @@ impl Query {
         read
     }
 
-    pub(super) fn wrong(&mut self, kind: ProblemKind, name: &str, title: String, help: String) {
-        self.found.push(Problem::new(kind, format!("/{}", token(name)), title, help));
+    pub(super) fn wrong(&mut self, kind: Kind, name: &str, title: String, help: String) {
+        self.found.push(problem(kind, format!("/{}", token(name)), title, help));
     }
 
     fn take(&mut self, name: &str, value: &str, repeatable: &[&str]) {
@@ -45,11 +45,11 @@ impl Query {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => format!("known are {}", self.known.join(", ")),
             };
-            self.wrong(ProblemKind::ListUnknownParameter, name, title, help);
+            self.wrong(Kind::ListUnknownParameter, name, title, help);
         } else if !self.seen.insert(name.into()) && !repeatable {
             let title = format!("duplicate parameter `{shown}`");
             let help = "remove one of the two".to_owned();
-            self.wrong(ProblemKind::ListDoubledParameter, name, title, help);
+            self.wrong(Kind::ListDoubledParameter, name, title, help);
         } else {
             self.pairs.push((name.into(), value.into()));
         }
@@ -99,11 +99,11 @@ impl Query {
 
     fn invalid(&mut self, name: &str, value: &str, help: &str) {
         let title = format!("parameter `{name}` is `{}`", quote(value));
-        self.wrong(ProblemKind::ListInvalidValue, name, title, format!("give {help}"));
+        self.wrong(Kind::ListInvalidValue, name, title, format!("give {help}"));
     }
 
     /// What was read of it, if nothing is wrong.
-    pub(crate) fn finish<T>(self, read: T) -> Result<T, Problems> {
-        if self.found.is_empty() { Ok(read) } else { Err(Problems::all(self.found)) }
+    pub(crate) fn finish<T>(self, read: T) -> Result<T, Diagnostics> {
+        if self.found.is_empty() { Ok(read) } else { Err(self.found.into_diagnostics()) }
     }
 }

@@ -1,7 +1,8 @@
 //! What webhooks may have, and what a check of a document found.
 
 use super::check::{Basis, check};
-use super::{Catalogue, Draft, Problem, Problems, Unreachable, reachable};
+use super::{Catalogue, Draft, Unreachable, reachable};
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::event::EventType;
 use crate::filter::{Attribute, Profile};
 use std::net::IpAddr;
@@ -56,7 +57,7 @@ impl Rules {
     /// let rules = Rules::default();
     /// assert_eq!(rules.check(&draft).error_count(), 2);
     /// assert_eq!(rules.with_development(true).check(&draft).error_count(), 0);
-    /// # Ok::<(), hooksieve::webhook::Problems>(())
+    /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
     /// ```
     #[must_use]
     pub fn with_development(self, development: bool) -> Self {
@@ -122,14 +123,14 @@ impl Rules {
     ///     "unknown member `fliter` is ignored",
     ///     "a webhook without event types never fires",
     /// ]);
-    /// # Ok::<(), hooksieve::webhook::Problems>(())
+    /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
     /// ```
     #[must_use]
     pub fn check(&self, document: &Draft) -> Report {
         let basis = Basis::Document { id_required: false, warns: true };
         let outcome = check(self, &document.0, &basis);
-        let warnings = outcome.warnings.into_problems();
-        let errors = (!outcome.found.is_empty()).then(|| Problems::all(outcome.found));
+        let warnings = outcome.warnings.into_warnings();
+        let errors = (!outcome.found.is_empty()).then(|| outcome.found.into_diagnostics());
         Report { errors, warnings, server_members: outcome.server_members }
     }
 }
@@ -137,27 +138,27 @@ impl Rules {
 /// What [`Rules::check`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    errors: Option<Problems>,
-    warnings: Vec<Problem>,
+    errors: Option<Diagnostics>,
+    warnings: Vec<Diagnostic>,
     server_members: Vec<&'static str>,
 }
 
 impl Report {
     /// What is wrong; nothing in a valid document.
     #[must_use]
-    pub fn errors(&self) -> &[Problem] {
-        self.errors.as_ref().map(Problems::as_slice).unwrap_or_default()
+    pub fn errors(&self) -> &[Diagnostic] {
+        self.errors.as_ref().map(Diagnostics::as_slice).unwrap_or_default()
     }
 
     /// How many errors there are, those that are not listed included.
     #[must_use]
     pub fn error_count(&self) -> usize {
-        self.errors.as_ref().map_or(0, Problems::count)
+        self.errors.as_ref().map_or(0, Diagnostics::count)
     }
 
     /// What is valid and probably unintended.
     #[must_use]
-    pub fn warnings(&self) -> &[Problem] {
+    pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings
     }
 
@@ -173,7 +174,7 @@ impl Report {
     /// # Errors
     ///
     /// What is wrong.
-    pub fn into_result(self) -> Result<Vec<Problem>, Problems> {
+    pub fn into_result(self) -> Result<Vec<Diagnostic>, Diagnostics> {
         self.errors.map_or(Ok(self.warnings), Err)
     }
 }

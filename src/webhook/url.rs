@@ -1,9 +1,9 @@
 //! Which target URLs a webhook may have.
 
+use super::kind::{Kind, problem};
 use super::url_fix::{self, Beginning, Wrapped};
-use super::{Problem, ProblemKind};
+use crate::diagnostic::{Diagnostic, quote};
 use crate::filter::{code_point, invisible, placeholder};
-use crate::syntax::quote;
 use std::cell::Cell;
 use url::{Host, ParseError, SyntaxViolation, Url};
 
@@ -77,7 +77,7 @@ impl Target {
     }
 
     /// Checks a URL but for its length. The problems have the pointer `/url`.
-    pub(super) fn check(written: &str, development: bool) -> Result<Self, Vec<Problem>> {
+    pub(super) fn check(written: &str, development: bool) -> Result<Self, Vec<Diagnostic>> {
         Self::read(written, development).map_err(|faults| explained(written, faults, development))
     }
 
@@ -87,7 +87,7 @@ impl Target {
     }
 
     /// The same, without suggestions.
-    fn read(written: &str, development: bool) -> Result<Self, Vec<Problem>> {
+    fn read(written: &str, development: bool) -> Result<Self, Vec<Diagnostic>> {
         match parse(written) {
             (Ok(url), repairs) => Self::of(written, url, &repairs, development),
             (Err(error), repairs) => {
@@ -112,11 +112,11 @@ impl Target {
         url: Url,
         repairs: &Repairs,
         development: bool,
-    ) -> Result<Self, Vec<Problem>> {
+    ) -> Result<Self, Vec<Diagnostic>> {
         let mut faults = Vec::new();
         if url.scheme() != "https" && !(development && url.scheme() == "http") {
             let title = format!("`url` has the scheme `{}`", quote(url.scheme()));
-            faults.push(fault(ProblemKind::UrlNotHttps, title, BEGIN));
+            faults.push(fault(Kind::UrlNotHttps, title, BEGIN));
             if !url.has_host() {
                 return Err(faults);
             }
@@ -124,7 +124,7 @@ impl Target {
         if let Some(fault) = unseen(written) {
             faults.push(fault);
         } else if let Some((what, help)) = repairs.found(written, &url) {
-            faults.push(fault(ProblemKind::UrlNeedsRepair, format!("`url` {what}"), help));
+            faults.push(fault(Kind::UrlNeedsRepair, format!("`url` {what}"), help));
         }
         if repairs.credentials.get() || !url.username().is_empty() || url.password().is_some() {
             faults.push(credentials());
@@ -132,7 +132,7 @@ impl Target {
         faults.extend(host(written, &url, development));
         if url.port() == Some(0) {
             let title = "`url` has port 0, on which no server listens";
-            faults.push(fault(ProblemKind::UrlPort, title, "remove the port, or give another"));
+            faults.push(fault(Kind::UrlPort, title, "remove the port, or give another"));
         }
         if !faults.is_empty() {
             return Err(faults);
@@ -146,7 +146,7 @@ impl Target {
 }
 
 /// The faults of a refused URL with one suggestion that fixes all of them, if it is certain.
-fn explained(written: &str, mut faults: Vec<Problem>, development: bool) -> Vec<Problem> {
+fn explained(written: &str, mut faults: Vec<Diagnostic>, development: bool) -> Vec<Diagnostic> {
     // Nothing that is much too long becomes valid.
     if written.len() > 5 * MAX {
         return faults;
@@ -158,20 +158,26 @@ fn explained(written: &str, mut faults: Vec<Problem>, development: bool) -> Vec<
             true => "replace the placeholder with its value".to_owned(),
             false => format!("replace the placeholder `{}` with its value", quote(found)),
         };
-        let names_it = |fault: &Problem| {
-            use ProblemKind::{UrlHost, UrlInvalid, UrlNeedsRepair};
-            matches!(fault.kind(), UrlHost | UrlInvalid | UrlNeedsRepair)
+        let names_it = |fault: &Diagnostic| {
+            use Kind::{UrlHost, UrlInvalid, UrlNeedsRepair};
+            [UrlHost, UrlInvalid, UrlNeedsRepair].iter().any(|kind| kind.code() == fault.code())
         };
-        faults.iter_mut().filter(|fault| names_it(fault)).for_each(|fault| fault.set_detail(&help));
+        faults
+            .iter_mut()
+            .filter(|fault| names_it(fault))
+            .for_each(|fault| fault.set_help(help.as_str()));
         return faults;
     }
     if let Some(Wrapped { inner, what, is_soft }) = url_fix::unwrap(written) {
         let others = Target::read(inner, development).err().unwrap_or_default();
         // Punctuation after a URL that is refused for other faults is the least of them.
         if !is_soft || others.is_empty() {
-            let kind = faults.first().map(Problem::kind);
-            let kind = kind.filter(|kind| others.iter().all(|other| other.kind() != *kind));
-            let kind = kind.unwrap_or(ProblemKind::UrlNeedsRepair);
+            let first = faults.first().map(Diagnostic::code);
+            let is_only_here = |kind: &&Kind| {
+                Some(kind.code()) == first && others.iter().all(|other| other.code() != kind.code())
+            };
+            let kind = Kind::ALL.iter().find(is_only_here).copied();
+            let kind = kind.unwrap_or(Kind::UrlNeedsRepair);
             let help = "remove what is not part of the URL";
             faults = vec![fault(kind, format!("`url` {what}"), help)];
             faults.extend(others);
@@ -181,15 +187,15 @@ fn explained(written: &str, mut faults: Vec<Problem>, development: bool) -> Vec<
         // A longer one would be cut in a line of text.
         let help = (url.len() <= 160).then(|| format!("write `{url}`"));
         for fault in &mut faults {
-            help.as_deref().into_iter().for_each(|help| fault.set_detail(help));
-            fault.set_suggestion(&url);
+            help.as_deref().into_iter().for_each(|help| fault.set_help(help));
+            fault.set_suggestion(url.as_str());
         }
     }
     faults
 }
 
-fn fault(kind: ProblemKind, title: impl Into<Box<str>>, help: impl Into<Box<str>>) -> Problem {
-    Problem::new(kind, "/url", title, help)
+fn fault(kind: Kind, title: impl Into<Box<str>>, help: impl Into<Box<str>>) -> Diagnostic {
+    problem(kind, "/url", title, help)
 }
 
 pub(super) fn parse(written: &str) -> (Result<Url, ParseError>, Repairs) {
@@ -199,10 +205,10 @@ pub(super) fn parse(written: &str) -> (Result<Url, ParseError>, Repairs) {
     (url, repairs)
 }
 
-fn credentials() -> Problem {
+fn credentials() -> Diagnostic {
     let title = "`url` has a user name or a password";
     let help = "remove all before the `@`, and send credentials in `encryptedHeaders`";
-    fault(ProblemKind::UrlCredentials, title, help)
+    fault(Kind::UrlCredentials, title, help)
 }
 
 /// The same with the default port.
@@ -283,7 +289,7 @@ pub(super) fn host_and_rest(written: &str) -> (&str, &str) {
 }
 
 /// Messages quote the host alone, since there may be a password before it.
-fn unreadable(written: &str, error: ParseError) -> Problem {
+fn unreadable(written: &str, error: ParseError) -> Diagnostic {
     let host = quote(host_and_rest(written).0);
     let (kind, title, help) = match error {
         ParseError::RelativeUrlWithoutBase | ParseError::RelativeUrlWithCannotBeABaseBase => {
@@ -292,19 +298,19 @@ fn unreadable(written: &str, error: ParseError) -> Problem {
         ParseError::InvalidIpv4Address | ParseError::InvalidIpv6Address => address(&host),
         ParseError::EmptyHost => {
             let title = "`url` has no host".to_owned();
-            (ProblemKind::UrlHost, title, "write a domain name after `https://`".to_owned())
+            (Kind::UrlHost, title, "write a domain name after `https://`".to_owned())
         }
         ParseError::IdnaError | ParseError::InvalidDomainCharacter => {
             let title = format!("the host of `url` is no domain name: `{host}`");
-            (ProblemKind::UrlHost, title, DOMAIN.to_owned())
+            (Kind::UrlHost, title, DOMAIN.to_owned())
         }
         ParseError::InvalidPort => {
             let title = "the port of `url` is no number below 65536".to_owned();
-            (ProblemKind::UrlPort, title, "remove the port, or correct it".to_owned())
+            (Kind::UrlPort, title, "remove the port, or correct it".to_owned())
         }
         other => {
             let title = format!("`url` is no URL: {other}");
-            (ProblemKind::UrlInvalid, title, BEGIN.to_owned())
+            (Kind::UrlInvalid, title, BEGIN.to_owned())
         }
     };
     fault(kind, title, help)
@@ -312,16 +318,16 @@ fn unreadable(written: &str, error: ParseError) -> Problem {
 
 /// The problem of a URL that has an invisible character at an end or after the host; inside of the
 /// host IDNA drops it or refuses it.
-fn unseen(written: &str) -> Option<Problem> {
+fn unseen(written: &str) -> Option<Diagnostic> {
     let is_outer = |c: &char| written.starts_with(*c) || written.ends_with(*c);
     let (_, rest) = host_and_rest(written);
     let found = invisible(rest).or_else(|| invisible(written).filter(is_outer));
     let title = format!("`url` has the invisible character {}", code_point(found?));
-    Some(fault(ProblemKind::UrlNeedsRepair, title, "remove it, or percent-encode it"))
+    Some(fault(Kind::UrlNeedsRepair, title, "remove it, or percent-encode it"))
 }
 
 /// The problem of a URL that does not begin with a scheme.
-fn without_scheme(written: &str) -> Problem {
+fn without_scheme(written: &str) -> Diagnostic {
     let (title, help) = match url_fix::beginning(written) {
         Some(Beginning::Encoded) => ("`url` is percent-encoded as a whole", "decode it"),
         Some(Beginning::NoColon) => ("`url` has no `:` after its scheme", BEGIN),
@@ -330,17 +336,17 @@ fn without_scheme(written: &str) -> Problem {
         }
         None => ("`url` has no scheme", BEGIN),
     };
-    fault(ProblemKind::UrlInvalid, title, help)
+    fault(Kind::UrlInvalid, title, help)
 }
 
 const DOMAIN: &str = "use a fully qualified domain name, such as `hooks.example.com`";
 
-fn address(what: &str) -> (ProblemKind, String, String) {
+fn address(what: &str) -> (Kind, String, String) {
     let title = format!("the host of `url` is an IP address, or looks like one: `{what}`");
-    (ProblemKind::UrlAddress, title, DOMAIN.to_owned())
+    (Kind::UrlAddress, title, DOMAIN.to_owned())
 }
 
-fn host(written: &str, url: &Url, development: bool) -> Option<Problem> {
+fn host(written: &str, url: &Url, development: bool) -> Option<Diagnostic> {
     let domain = match url.host() {
         Some(Host::Domain(domain)) => domain,
         Some(host) => {
@@ -356,7 +362,7 @@ fn host(written: &str, url: &Url, development: bool) -> Option<Problem> {
             let (kind, title, help) = address(text);
             return Some(fault(kind, title, help));
         }
-        None => return Some(fault(ProblemKind::UrlHost, "`url` has no host", DOMAIN)),
+        None => return Some(fault(Kind::UrlHost, "`url` has no host", DOMAIN)),
     };
     // The root's empty label makes the same name absolute.
     let name = domain.strip_suffix('.').unwrap_or(domain);
@@ -371,7 +377,7 @@ fn host(written: &str, url: &Url, development: bool) -> Option<Problem> {
                 format!("the host of `url` is under `{reserved}`, which is not for public use")
             }
         };
-        return Some(fault(ProblemKind::UrlReservedHost, title, DOMAIN));
+        return Some(fault(Kind::UrlReservedHost, title, DOMAIN));
     }
     let wrong = if name.len() > 253 {
         "is longer than 253 characters"
@@ -385,7 +391,7 @@ fn host(written: &str, url: &Url, development: bool) -> Option<Problem> {
         return None;
     };
     let title = format!("the host of `url`, `{}`, {wrong}", quote(domain));
-    Some(fault(ProblemKind::UrlHost, title, DOMAIN))
+    Some(fault(Kind::UrlHost, title, DOMAIN))
 }
 
 /// Whether the host of a URL is written as `host`, the parser's form of it.

@@ -5,10 +5,10 @@
 //! `http` for `https`, slashes, blanks. A line break may separate two URLs, `{id}` is a placeholder, a port of `http` speaks no
 //! TLS, and a user name belongs in a header: for those there is no suggestion.
 
-use super::spelling;
 use super::url::{Target, host_and_rest, parse};
+use crate::diagnostic::nearest::nearest;
+use crate::diagnostic::{is_misleading, quote};
 use crate::filter::placeholder;
-use crate::syntax::{misleads, quote};
 use url::Url;
 
 /// A URL with something around it, as it is copied from a text.
@@ -100,7 +100,7 @@ pub(super) fn unwrap(written: &str) -> Option<Wrapped<'_>> {
 }
 
 fn is_blank(c: char) -> bool {
-    c == ' ' || misleads(c)
+    c == ' ' || is_misleading(c)
 }
 
 fn is_word(text: &str) -> bool {
@@ -315,7 +315,7 @@ fn is_one_url(text: &str) -> bool {
         && is_one
         && !text.contains("](")
         && !text.contains(marks)
-        && !text.contains(misleads)
+        && !text.contains(is_misleading)
 }
 
 /// The same with a scheme, where there is none or a misspelt one.
@@ -329,7 +329,7 @@ fn schemed(text: &str) -> Option<String> {
     match text.split_once(':') {
         Some((scheme, rest)) if is_word(scheme) => {
             let known = ["https", "http"];
-            let scheme = spelling::nearest(scheme, known.into_iter())?;
+            let scheme = nearest(scheme, known.into_iter())?;
             Some(format!("{scheme}:{rest}"))
         }
         _ => {

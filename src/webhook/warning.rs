@@ -5,18 +5,18 @@
 
 use super::content::Content;
 use super::headers::{Group, Header};
-use super::problem::token;
+use super::kind::{Kind, problem, token};
 use super::url::Target;
-use super::{Problem, ProblemKind, Rules, Secret, url_fix};
+use super::{Rules, Secret, url_fix};
+use crate::diagnostic::{Diagnostic, quote};
 use crate::event::EventType;
 use crate::filter::{Filter, placeholder};
-use crate::syntax::quote;
 
 const REPLACE: &str = "replace it with the value";
 
 impl Content {
     /// All warnings, in the order of the checks.
-    pub(super) fn warnings(&self, rules: &Rules) -> Vec<Problem> {
+    pub(super) fn warnings(&self, rules: &Rules) -> Vec<Diagnostic> {
         let text = self.filter_text.as_deref().unwrap_or_default();
         let types = self.event_types.is_empty().then(no_event_types);
         let mut warnings = of_url(&self.target, rules.development);
@@ -29,32 +29,32 @@ impl Content {
     }
 }
 
-pub(super) fn of_url(target: &Target, development: bool) -> Vec<Problem> {
-    let warning = |kind, title: String| Problem::new(kind, "/url", title, "remove it");
+pub(super) fn of_url(target: &Target, development: bool) -> Vec<Diagnostic> {
+    let warning = |kind, title: String| problem(kind, "/url", title, "remove it");
     let mut warnings = Vec::new();
     if target.has_fragment() {
         let title = "the fragment of `url`, from `#` on, is never sent".to_owned();
-        warnings.push(warning(ProblemKind::UrlFragment, title));
+        warnings.push(warning(Kind::UrlFragment, title));
     }
     let url = target.shown();
     if let Some(found) = placeholder(url) {
         let title = format!("`url` has the placeholder `{}`", quote(found));
-        warnings.push(Problem::new(ProblemKind::Placeholder, "/url", title, REPLACE));
+        warnings.push(problem(Kind::Placeholder, "/url", title, REPLACE));
     }
     if let Some(wrapped) = url_fix::unwrap(url) {
         let help = "remove it if it belongs to the text around the URL";
         let title = format!("`url` {}", wrapped.what);
         let accepted = Target::is_accepted(wrapped.inner, development).then_some(wrapped.inner);
-        let problem = Problem::new(ProblemKind::UrlPunctuation, "/url", title, help);
-        warnings.push(problem.suggesting(accepted));
+        let problem = problem(Kind::UrlPunctuation, "/url", title, help);
+        warnings.push(problem.with_suggestion(accepted));
     }
     warnings
 }
 
-pub(super) fn no_event_types() -> Problem {
+pub(super) fn no_event_types() -> Diagnostic {
     let title = "a webhook without event types never fires";
     let help = "name at least one in `eventTypes`";
-    Problem::new(ProblemKind::NoEventTypes, "/eventTypes", title, help)
+    problem(Kind::NoEventTypes, "/eventTypes", title, help)
 }
 
 /// What is probably unintended in a filter of this text.
@@ -63,27 +63,27 @@ pub(super) fn of_filter(
     filter: &Filter,
     text: &str,
     event_types: &[EventType],
-) -> Vec<Problem> {
+) -> Vec<Diagnostic> {
     let warnings = filter.warnings(text, |name| rules.catalogue.lacks(event_types, name));
-    warnings.iter().map(|warning| Problem::of_filter(&warning.into(), "")).collect()
+    warnings.into_iter().map(|warning| super::kind::of_filter(warning, "")).collect()
 }
 
-pub(super) fn of_secret(secret: &Secret) -> Vec<Problem> {
+pub(super) fn of_secret(secret: &Secret) -> Vec<Diagnostic> {
     let Some(text) = secret.expose() else { return Vec::new() };
     let mut warnings = Vec::new();
     if text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {
         let title = "`secret` begins or ends with white space, which is part of the key";
         let help = "remove it, unless the receiver has it, too";
-        warnings.push(Problem::new(ProblemKind::SecretBlank, "/secret", title, help));
+        warnings.push(problem(Kind::SecretBlank, "/secret", title, help));
     }
     if placeholder(text).is_some() {
         let title = "`secret` has a placeholder";
-        warnings.push(Problem::new(ProblemKind::Placeholder, "/secret", title, REPLACE));
+        warnings.push(problem(Kind::Placeholder, "/secret", title, REPLACE));
     }
     warnings
 }
 
-pub(super) fn of_headers(group: Group, headers: &[Header]) -> Vec<Problem> {
+pub(super) fn of_headers(group: Group, headers: &[Header]) -> Vec<Diagnostic> {
     let of_header = |header: &Header| {
         let value = header.value()?.to_str().ok()?;
         let found = placeholder(value)?;
@@ -95,20 +95,20 @@ pub(super) fn of_headers(group: Group, headers: &[Header]) -> Vec<Problem> {
             Group::Encrypted => format!("the value of header `{name}` has a placeholder"),
         };
         let pointer = format!("/{}/{}", group.member(), token(header.written()));
-        Some(Problem::new(ProblemKind::Placeholder, pointer, title, REPLACE))
+        Some(problem(Kind::Placeholder, pointer, title, REPLACE))
     };
     headers.iter().filter_map(of_header).collect()
 }
 
 /// A draft that does not say whether it is on.
-pub(super) fn not_enabled() -> Problem {
+pub(super) fn not_enabled() -> Diagnostic {
     let title = "webhook has no `enabled`, so it is off and matches no event";
     let help = "give `\"enabled\": true`, or `false` to keep it off";
-    Problem::new(ProblemKind::EnabledMissing, "/enabled", title, help)
+    problem(Kind::EnabledMissing, "/enabled", title, help)
 }
 
 /// Members of a request that are the server's, all in one.
-pub(super) fn read_only(members: &[&'static str]) -> Option<Problem> {
+pub(super) fn read_only(members: &[&'static str]) -> Option<Diagnostic> {
     let names = || members.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let (pointer, title) = match members {
         [] => return None,
@@ -118,5 +118,5 @@ pub(super) fn read_only(members: &[&'static str]) -> Option<Problem> {
         _ => (String::new(), format!("{} are set by the server and ignored in a request", names())),
     };
     let help = "leave out of a request what the server sets";
-    Some(Problem::new(ProblemKind::ReadOnlyMember, pointer, title, help))
+    Some(problem(Kind::ReadOnlyMember, pointer, title, help))
 }

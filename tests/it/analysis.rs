@@ -492,7 +492,7 @@ fn warnings_of_filters() {
         let filter = profile.filter(text, None).unwrap();
         writeln!(report, "{text}").unwrap();
         for warning in filter.warnings(text, |name| catalogue.lacks(&types, name)) {
-            let at = &text[warning.span().range()];
+            let at = &text[warning.span().unwrap().range()];
             let help = warning.help();
             writeln!(report, "  {}: {warning}\n    at {at}\n    help: {help}", warning.code())
                 .unwrap();

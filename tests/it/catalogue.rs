@@ -199,11 +199,11 @@ fn explains_an_event_type_that_is_not_one() {
         let report = Rules::default().check(&draft(&json!([written]), ""));
         let [problem] = report.errors() else { panic!("{written}: {report:?}") };
         assert_eq!(problem.code(), "event-type-unknown");
-        assert_eq!(problem.title(), format!("`{written}` is not a webhook event type"));
-        assert_eq!((problem.detail(), problem.suggestion()), (help, suggestion), "{written}");
+        assert_eq!(problem.message(), format!("`{written}` is not a webhook event type"));
+        assert_eq!((problem.help(), problem.suggestion()), (help, suggestion), "{written}");
     }
     let opened = Rules::default().check(&draft(&json!(["com.qlik.v1.app.opened"]), ""));
-    let help = opened.errors()[0].detail();
+    let help = opened.errors()[0].help();
     assert!(help.starts_with("event types of that resource are `com.qlik.v1.app.created`, "));
     assert!(!help.contains("did you mean"), "{help}");
 }

@@ -1,5 +1,6 @@
 //! PUT and PATCH: what a change may do, what it may not, and what it needs of the old webhook.
-use hooksieve::webhook::{Creation, Patch, Problems, Rules, Stamp, Webhook};
+use hooksieve::diagnostic::Diagnostics;
+use hooksieve::webhook::{Creation, Patch, Rules, Stamp, Webhook};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -23,11 +24,11 @@ fn stamp() -> Stamp {
     Stamp::new("changer", at(1).into())
 }
 
-fn found(problems: &Problems) -> Vec<(&str, &str)> {
+fn found(problems: &Diagnostics) -> Vec<(&str, &str)> {
     problems.iter().map(|problem| (problem.pointer(), problem.code())).collect()
 }
 
-fn patched(webhook: &Webhook, patch: Value) -> Result<Webhook, Problems> {
+fn patched(webhook: &Webhook, patch: Value) -> Result<Webhook, Diagnostics> {
     webhook.patched(&patch.into(), &Rules::default(), stamp()).map(|checked| checked.webhook)
 }
 
@@ -156,7 +157,7 @@ fn ids_of_the_server_are_not_empty() {
     assert_eq!(found_owned(&old.patched(&json!([]).into(), &rules, nobody)), ["/updatedByUserId"]);
 }
 
-fn found_owned<T: std::fmt::Debug>(result: &Result<T, Problems>) -> Vec<String> {
+fn found_owned<T: std::fmt::Debug>(result: &Result<T, Diagnostics>) -> Vec<String> {
     let problems = result.as_ref().unwrap_err();
     problems.iter().map(|problem| problem.pointer().to_owned()).collect()
 }
@@ -183,7 +184,7 @@ fn a_patch_of_event_types_checks_filter_and_level() {
         assert_eq!(found(&problems), [("/filter", "filter-attribute-not-allowed")]);
     }
     let problems = patched(&filtered, types(json!([]))).unwrap_err();
-    let detail = problems.iter().next().unwrap().detail();
+    let detail = problems.iter().next().unwrap().help();
     assert!(detail.ends_with("a patch cannot change the filter, replace the webhook to do so"));
     let user = webhook(&json!({"level": "user"}));
     let problems = patched(&user, types(json!(["com.qlik.v1.app.deleted"]))).unwrap_err();
@@ -257,7 +258,7 @@ fn paths() {
             let patch = json!([{"op": op, "path": path, "value": "x"}]);
             let problems = patched(&old, patch).unwrap_err();
             assert_eq!(found(&problems), [("/0/path", "patch-path")], "{op} {path}");
-            let detail = problems.iter().next().unwrap().detail().replace('`', "");
+            let detail = problems.iter().next().unwrap().help().replace('`', "");
             assert!(detail.starts_with(&help.replace('`', "")), "{path}: {detail}");
         }
     }
@@ -396,8 +397,8 @@ fn suggests_the_operations_of_a_merge_patch() {
         assert_eq!(serde_json::from_str::<Value>(suggestion).unwrap(), operations, "{merge}");
         assert!(patched(&old, operations).is_ok(), "{merge}");
         let shown = suggestion.len() <= 300;
-        assert_eq!(problem.detail() == format!("send `{suggestion}`"), shown, "{merge}");
-        assert!(!problem.detail().chars().any(hooksieve::syntax::misleads));
+        assert_eq!(problem.help() == format!("send `{suggestion}`"), shown, "{merge}");
+        assert!(!problem.help().chars().any(hooksieve::diagnostic::is_misleading));
         let body = serde_json::to_value(problems.body(None)).unwrap();
         assert_eq!(body["errors"][0]["suggestion"], suggestion);
     }
@@ -432,7 +433,7 @@ fn suggests_no_operations_that_are_refused_or_secret() {
         let problems = patched(&old, merge.clone()).unwrap_err();
         assert_eq!(found(&problems), [("", "patch-not-an-array")], "{merge}");
         let problem = problems.iter().next().unwrap();
-        assert!(problem.detail().starts_with(help), "{merge}: {}", problem.detail());
+        assert!(problem.help().starts_with(help), "{merge}: {}", problem.help());
         assert_eq!(problem.suggestion(), None, "{merge}");
     }
     // Where a value is at fault, or what it leads to, that is a problem of its own.
@@ -451,7 +452,7 @@ fn suggests_no_operations_that_are_refused_or_secret() {
         let problems = patched(&old, merge.clone()).unwrap_err();
         assert_eq!(found(&problems), [("", "patch-not-an-array"), (at, code)], "{merge}");
         let problem = problems.iter().next().unwrap();
-        assert!(problem.detail().starts_with(each), "{merge}: {}", problem.detail());
+        assert!(problem.help().starts_with(each), "{merge}: {}", problem.help());
         assert_eq!(problem.suggestion(), None, "{merge}");
     }
     let hidden = "hidden-0123456789-abcdefghijklmnopq";
@@ -515,7 +516,7 @@ fn reports_a_merge_patch_that_changes_nothing() {
         let problems = patched(&old, merge.clone()).unwrap_err();
         assert_eq!(found(&problems), [("", "patch-not-an-array")], "{merge}");
         let problem = problems.iter().next().unwrap();
-        assert!(problem.detail().starts_with("there is nothing to change"), "{merge}");
+        assert!(problem.help().starts_with("there is nothing to change"), "{merge}");
         assert_eq!(problem.suggestion(), None, "{merge}");
     }
     // What is removed is not secret.
@@ -556,7 +557,7 @@ fn takes_operations_out_of_an_object() {
         assert_eq!(suggestion, is_certain.then(|| operations.clone()), "{body}");
         if !is_certain {
             let help = format!("send the array in `{name}` as the whole body");
-            assert_eq!(problem.detail(), help, "{body}");
+            assert_eq!(problem.help(), help, "{body}");
         }
     }
     let hidden = json!({"patch": [{"op": "add", "path": "/secret", "value": "hidden".repeat(6)}]});

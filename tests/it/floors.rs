@@ -2,6 +2,7 @@
 use std::path::{Path, PathBuf};
 
 const FLOORS: &[&[&str]] = &[
+    &["diagnostic"],
     &["syntax", "event"],
     &["filter"],
     &["matcher", "webhook"],

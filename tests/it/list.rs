@@ -130,7 +130,7 @@ fn parameters_that_are_wrong() {
         ("level=all", "give one of user, tenant"),
         ("origins=api,console", "give one of api, automations, management-console"),
     ] {
-        assert_eq!(List::read(query).unwrap_err().iter().next().unwrap().detail(), help, "{query}");
+        assert_eq!(List::read(query).unwrap_err().iter().next().unwrap().help(), help, "{query}");
     }
 }
 

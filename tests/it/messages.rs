@@ -1,7 +1,6 @@
 //! What messages about webhooks say: what is wrong, how to mend it, and nothing that is secret.
-use hooksieve::webhook::{
-    Catalogue, Creation, Draft, ErrorBody, Patch, Problem, Problems, Rules, Stamp, Webhook,
-};
+use hooksieve::diagnostic::{Diagnostic, Diagnostics};
+use hooksieve::webhook::{Catalogue, Creation, Draft, Patch, Rules, Stamp, Webhook};
 use serde_json::{Value, json};
 use std::time::UNIX_EPOCH;
 
@@ -19,13 +18,13 @@ fn draft(members: &Value) -> Draft {
     draft.into()
 }
 
-fn create(members: &Value) -> Result<Webhook, Problems> {
+fn create(members: &Value) -> Result<Webhook, Diagnostics> {
     let creation = Creation::new("w1", "creator", UNIX_EPOCH.into());
     Webhook::create(&draft(members), &Rules::default(), creation).map(|checked| checked.webhook)
 }
 
-fn told(problems: &Problems) -> Vec<(&str, &str)> {
-    problems.iter().map(|problem| (problem.title(), problem.detail())).collect()
+fn told(problems: &Diagnostics) -> Vec<(&str, &str)> {
+    problems.iter().map(|problem| (problem.message(), problem.help())).collect()
 }
 
 #[test]
@@ -132,7 +131,7 @@ fn paths_that_cannot_be_patched() {
     ] {
         let patch = json!([{"op": "add", "path": path, "value": "x"}]);
         let problems = webhook.patched(&patch.into(), &Rules::default(), Stamp::default());
-        assert_eq!(problems.unwrap_err().iter().next().unwrap().title(), title, "{path}");
+        assert_eq!(problems.unwrap_err().iter().next().unwrap().message(), title, "{path}");
     }
 }
 
@@ -145,13 +144,13 @@ fn unknown_members_leave_help_for_event_types() {
     }
     let help = format!("did you mean `{CREATED}`?");
     let problems = create(&members).unwrap_err();
-    assert_eq!(problems.iter().map(Problem::detail).collect::<Vec<_>>(), [help]);
+    assert_eq!(problems.iter().map(Diagnostic::help).collect::<Vec<_>>(), [help]);
 }
 
 /// `detail` says where, and of a filter also in which bytes; what is wrong as a whole is nowhere.
 #[test]
 fn bodies_of_errors() {
-    let body = |problems: &Problems| serde_json::to_value(problems.body(None)).unwrap();
+    let body = |problems: &Diagnostics| serde_json::to_value(problems.body(None)).unwrap();
     let filter = create(&json!({"filter": "id eq x", "secret": "short"})).unwrap_err();
     let errors = &body(&filter)["errors"];
     let at = |at: usize| errors[at]["detail"].as_str().unwrap();
@@ -166,7 +165,8 @@ fn bodies_of_errors() {
             "detail": "send a JSON object",
         }]})
     );
-    let own = ErrorBody::new("not-found", "no such webhook", "list them").with_trace_id("t-1");
+    let own = Diagnostics::from(Diagnostic::error("not-found", "no such webhook", "list them"));
+    let own = own.body(Some("t-1"));
     assert_eq!(
         serde_json::to_value(own).unwrap(),
         json!({

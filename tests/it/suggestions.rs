@@ -527,8 +527,8 @@ fn suggests_one_filter_for_each_kind_of_mistake() {
 /// What the first problem of a filter says, and where.
 fn problem(text: &str, types: Option<&[EventType]>) -> (String, String, std::ops::Range<usize>) {
     let error = Profile::webhook().filter(text, types).unwrap_err();
-    let problem = error.problems().last().unwrap();
-    (problem.message.clone(), problem.help.to_owned(), problem.span.range())
+    let problem = error.iter().last().unwrap();
+    (problem.message().to_owned(), problem.help().to_owned(), problem.span().unwrap().range())
 }
 
 #[test]
@@ -607,7 +607,7 @@ fn claims_only_known_values_of_other_event_types() {
     let help = |types: &[&str], text: &str| {
         let types: Vec<_> = types.iter().map(|name| EventType::from(*name)).collect();
         let error = Profile::webhook().filter(text, Some(&types)).unwrap_err();
-        error.problems().map(|problem| problem.help.to_owned()).collect::<Vec<_>>().join("; ")
+        error.iter().map(|problem| problem.help().to_owned()).collect::<Vec<_>>().join("; ")
     };
     let only = "com.qlik.v1.app.reload.finished";
     let text = r#"data.status eq "FAILED""#;

@@ -1,8 +1,9 @@
 //! Where webhooks may be sent: URLs when one is written, addresses when it is dialled.
-use hooksieve::webhook::{Creation, Problem, Problems, Rules, Webhook, reachable};
+use hooksieve::diagnostic::{Diagnostic, Diagnostics};
+use hooksieve::webhook::{Creation, Rules, Webhook, reachable};
 use serde_json::json;
 
-fn create(url: &str) -> Result<Webhook, Problems> {
+fn create(url: &str) -> Result<Webhook, Diagnostics> {
     let draft = json!({"name": "n", "url": url});
     let creation = Creation::new("w1", "u", std::time::UNIX_EPOCH.into());
     Webhook::create(&draft.into(), &Rules::default(), creation).map(|checked| checked.webhook)
@@ -34,7 +35,7 @@ fn target_urls() {
             Ok(webhook) => webhook.url().to_owned(),
             Err(problems) => {
                 assert!(problems.iter().all(|problem| problem.pointer() == "/url"));
-                problems.iter().map(Problem::code).collect::<Vec<_>>().join(", ")
+                problems.iter().map(Diagnostic::code).collect::<Vec<_>>().join(", ")
             }
         };
         assert_eq!(actual, outcome, "{url:?}: {why}");
@@ -190,17 +191,17 @@ fn suggests_what_to_write_instead() {
     ] {
         let problems = create(url).unwrap_err();
         let first = problems.iter().next().unwrap();
-        assert_eq!((first.title(), first.suggestion()), (title, suggestion), "{url:?}");
+        assert_eq!((first.message(), first.suggestion()), (title, suggestion), "{url:?}");
         let write = suggestion.map(|suggestion| format!("write `{suggestion}`"));
-        assert_eq!(first.detail().contains("write `https"), write.is_some(), "{url:?}");
-        assert_eq!(write.as_deref().unwrap_or(first.detail()), first.detail(), "{url:?}");
+        assert_eq!(first.help().contains("write `https"), write.is_some(), "{url:?}");
+        assert_eq!(write.as_deref().unwrap_or(first.help()), first.help(), "{url:?}");
     }
     // One that is too long for a line of text is only in its own member.
     let long = format!("http://hooks.example.com/{}", "x".repeat(500));
     let problems = create(&long).unwrap_err();
     let first = problems.iter().next().unwrap();
     assert_eq!(first.suggestion(), Some(&*long.replace("http:", "https:")));
-    assert_eq!(first.detail(), "begin it with `https://` and the host");
+    assert_eq!(first.help(), "begin it with `https://` and the host");
     let body = serde_json::to_value(problems.body(None)).unwrap();
     assert_eq!(body["errors"][0]["suggestion"], long.replace("http:", "https:"));
 }
@@ -229,9 +230,9 @@ fn takes_urls_out_of_quotes_and_brackets() {
     ] {
         let problems = create(&written).unwrap_err();
         let told: Vec<_> =
-            problems.iter().map(|problem| (problem.title(), problem.suggestion())).collect();
+            problems.iter().map(|problem| (problem.message(), problem.suggestion())).collect();
         assert_eq!(told, [(title, Some(URL))], "{written}");
-        assert_eq!(problems.iter().next().unwrap().detail(), format!("write `{URL}`"));
+        assert_eq!(problems.iter().next().unwrap().help(), format!("write `{URL}`"));
     }
     // After the host, a comma is refused; so is a quote that closes nothing.
     for (written, title, url) in [
@@ -242,10 +243,11 @@ fn takes_urls_out_of_quotes_and_brackets() {
     ] {
         let problems = create(written).unwrap_err();
         let first = problems.iter().next().unwrap();
-        assert_eq!((first.title(), first.suggestion()), (title, Some(url)), "{written}");
+        assert_eq!((first.message(), first.suggestion()), (title, Some(url)), "{written}");
     }
     // What is inside is refused for faults of its own, which are told with it.
-    let codes = |url: &str| create(url).unwrap_err().iter().map(Problem::code).collect::<Vec<_>>();
+    let codes =
+        |url: &str| create(url).unwrap_err().iter().map(Diagnostic::code).collect::<Vec<_>>();
     assert_eq!(codes("<http://hooks.example.com/>"), ["url-invalid", "url-not-https"]);
     let both = create("<http://hooks.example.com/>").unwrap_err();
     assert!(both.iter().all(|p| p.suggestion() == Some("https://hooks.example.com/")));
@@ -262,7 +264,7 @@ fn asks_to_fill_in_placeholders_of_urls() {
     let detail = |url: &str| {
         let problems = create(url).unwrap_err();
         assert!(problems.iter().all(|problem| problem.suggestion().is_none()), "{url}");
-        problems.iter().next().unwrap().detail().to_owned()
+        problems.iter().next().unwrap().help().to_owned()
     };
     assert_eq!(detail("https://{{HOST}}/x"), "replace the placeholder `{{HOST}}` with its value");
     assert_eq!(
@@ -293,7 +295,7 @@ fn suggests_one_url_that_is_accepted() {
                         let url = format!("{scheme}:{slashes}{user}hooks.example.com{port}{path}");
                         let Err(problems) = create(&url) else { continue };
                         let suggested: std::collections::BTreeSet<_> =
-                            problems.iter().map(Problem::suggestion).collect();
+                            problems.iter().map(Diagnostic::suggestion).collect();
                         assert_eq!(suggested.len(), 1, "{url:?}: {suggested:?}");
                         match suggested.first().unwrap() {
                             None => withheld += 1,
@@ -371,7 +373,7 @@ fn accepts_local_targets_in_development_only() {
         let draft = json!({"name": "n", "url": url});
         let creation = Creation::new("w1", "u", std::time::UNIX_EPOCH.into());
         Webhook::create(&draft.into(), &rules, creation)
-            .map_err(|problems| problems.iter().map(Problem::code).collect::<Vec<_>>())
+            .map_err(|problems| problems.iter().map(Diagnostic::code).collect::<Vec<_>>())
             .map(|checked| checked.webhook.url().to_owned())
     };
     for (url, sent) in [

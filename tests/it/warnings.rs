@@ -1,6 +1,7 @@
 //! What is valid and probably unintended: in filters, URLs, secrets, headers and drafts.
+use hooksieve::diagnostic::Diagnostic;
 use hooksieve::filter::Profile;
-use hooksieve::webhook::{Catalogue, Checked, Creation, Draft, Problem, Rules, Stamp, Webhook};
+use hooksieve::webhook::{Catalogue, Checked, Creation, Draft, Rules, Stamp, Webhook};
 use serde_json::{Value, json};
 use std::time::UNIX_EPOCH;
 
@@ -20,7 +21,7 @@ fn create(members: &Value) -> Checked {
     Webhook::create(&draft(members), &Rules::default(), creation).unwrap()
 }
 
-fn found(warnings: &[Problem]) -> Vec<(&str, &str)> {
+fn found(warnings: &[Diagnostic]) -> Vec<(&str, &str)> {
     warnings.iter().map(|warning| (warning.pointer(), warning.code())).collect()
 }
 
@@ -53,7 +54,11 @@ fn warns_of_values_that_match_nothing_they_seem_to() {
         let checked = Profile::webhook().filter(filter, None).unwrap();
         let warnings = checked.warnings(filter, |_| false);
         let [warning] = &warnings[..] else { panic!("{filter}: {warnings:?}") };
-        assert_eq!((warning.code(), &filter[warning.span().range()]), (code, at), "{filter}");
+        assert_eq!(
+            (warning.code(), &filter[warning.span().unwrap().range()]),
+            (code, at),
+            "{filter}"
+        );
         assert!(!warning.help().is_empty() && !warning.to_string().is_empty());
         let webhook = create(&json!({"filter": filter}));
         assert_eq!(found(&webhook.warnings), [("/filter", code)], "{filter}");
@@ -90,7 +95,7 @@ fn warns_of_urls_that_end_like_a_sentence() {
         assert_eq!(webhook.url(), url, "it is valid all the same");
         assert_eq!(found(&warnings), [("/url", "url-trailing-punctuation")], "{url}");
         assert_eq!(warnings[0].suggestion(), Some(URL), "{url}");
-        assert_eq!(warnings[0].title(), format!("`url` ends with `{sign}`"));
+        assert_eq!(warnings[0].message(), format!("`url` ends with `{sign}`"));
     }
     for url in [
         "https://hooks.example.com.",
@@ -196,8 +201,8 @@ fn names_a_member_only_if_another_is_a_misspelling_of_it() {
     ] {
         let Checked { warnings, .. } = create(&json!({member: "x"}));
         assert_eq!(found(&warnings), [(&*format!("/{member}"), "member-unknown")]);
-        assert_eq!(warnings[0].title(), format!("unknown member `{member}` is ignored"));
-        assert_eq!(warnings[0].detail(), detail, "{member}");
+        assert_eq!(warnings[0].message(), format!("unknown member `{member}` is ignored"));
+        assert_eq!(warnings[0].help(), detail, "{member}");
     }
 }
 
@@ -211,7 +216,7 @@ fn warns_of_read_only_members_in_one_line() {
     let put_back = Draft::from(response.clone());
     let put_back = old.replaced(&put_back, &Rules::default(), Stamp::default()).unwrap();
     assert_eq!(found(&put_back.warnings), [("", "member-read-only")]);
-    let title = put_back.warnings[0].title();
+    let title = put_back.warnings[0].message();
     for member in ["`id`", "`createdAt`", "`updatedAt`", "`createdByUserId`", "`secretKeyAdded`"] {
         assert!(title.contains(member), "{title}");
     }

@@ -198,7 +198,7 @@ async fn a_user_has_at_most_so_many_webhooks_and_lists_them_page_by_page() {
         }
     }
     let more = draft("more");
-    refused(&api.post(ROOT, HOOKS, &more).await, StatusCode::BAD_REQUEST, &["registry-too-many"]);
+    refused(&api.post(ROOT, HOOKS, &more).await, StatusCode::FORBIDDEN, &["registry-too-many"]);
     assert_eq!(api.post("north/eve/admin", HOOKS, &more).await.status, StatusCode::CREATED);
     assert_eq!(api.post("south/ops/admin", HOOKS, &more).await.status, StatusCode::CREATED);
 

@@ -9,18 +9,18 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, body::Bytes};
 use hooksieve::delivery::{self, Delivery, MessageId, Request, Sender};
+use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use hooksieve::event::{TenantId, UserId};
 use hooksieve::matcher::Access;
 use hooksieve::registry::{
-    Change, DeliverError, Limits, LoadError, NotLoaded, PutError, PutErrorKind, Registry,
-    UpdateError,
+    Change, DeliverError, Limits, LoadError, NotLoaded, PutError, Registry, UpdateError,
 };
 use hooksieve::webhook::{
-    Checked, Creation, Draft, ErrorBody, Level, List, MAX_PER_USER, Patch, Problem, Problems,
-    Rules, Stamp, Timestamp, Webhook, WebhookId,
+    Checked, Creation, Draft, Level, List, MAX_PER_USER, Patch, Rules, Stamp, Timestamp, Webhook,
+    WebhookId,
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Display;
 use std::future::Future;
@@ -71,10 +71,10 @@ struct Shown<'a> {
     #[serde(flatten)]
     webhook: Option<&'a Webhook>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    warnings: &'a [Problem],
+    warnings: &'a [Diagnostic],
 }
 
-fn put(change: &Change, warnings: &[Problem]) -> Put {
+fn put(change: &Change, warnings: &[Diagnostic]) -> Put {
     let shown = Shown { webhook: change.after.as_deref(), warnings };
     (revision(change), Json(shown).into_response())
 }
@@ -147,8 +147,8 @@ impl Dispatch {
         &self,
         caller: &Caller,
         id: &str,
-        changed: impl FnOnce(&Webhook, &Rules, Stamp) -> Result<Checked, Problems>,
-    ) -> Result<(Change, Vec<Problem>), Refusal> {
+        changed: impl FnOnce(&Webhook, &Rules, Stamp) -> Result<Checked, Diagnostics>,
+    ) -> Result<(Change, Vec<Diagnostic>), Refusal> {
         self.webhook(caller, id)?;
         let stamp = Stamp::new(caller.user.as_str(), now());
         let mut told = Vec::new();
@@ -254,7 +254,7 @@ async fn patch(
     let patched = |old: &Webhook, rules: &_, stamp| old.patched(&patch, rules, stamp);
     let (change, warnings) = server.change(&caller, &id, patched)?;
     // The answer has no body, so the codes are in a header.
-    let codes: Vec<_> = warnings.iter().map(Problem::code).collect();
+    let codes: Vec<_> = warnings.iter().map(Diagnostic::code).collect();
     let told = [(HeaderName::from_static("x-warnings"), codes.join(", "))];
     Ok((StatusCode::NO_CONTENT, revision(&change), told).into_response())
 }
@@ -358,15 +358,12 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// The answer to a request that cannot be fulfilled, with the API's error body.
-struct Refusal {
-    status: StatusCode,
-    body: Value,
-}
+/// The answer to a request that cannot be fulfilled: what is wrong, with its status.
+struct Refusal(Diagnostics);
 
 impl Refusal {
-    fn new(status: StatusCode, code: &str, title: impl Display) -> Self {
-        Self { status, body: json!(ErrorBody::new(code, &title.to_string(), "")) }
+    fn new(status: StatusCode, code: &'static str, message: impl Display) -> Self {
+        Self(Diagnostic::error(code, message.to_string(), "").with_status(status).into())
     }
 
     fn not_found(what: &str) -> Self {
@@ -376,13 +373,19 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.status, Json(self.body)).into_response()
+        (self.0.status(), Json(json!(self.0.body(None)))).into_response()
     }
 }
 
-impl From<Problems> for Refusal {
-    fn from(problems: Problems) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, body: json!(problems.body(None)) }
+impl From<Diagnostics> for Refusal {
+    fn from(errors: Diagnostics) -> Self {
+        Self(errors)
+    }
+}
+
+impl From<Refusal> for Diagnostics {
+    fn from(Refusal(errors): Refusal) -> Self {
+        errors
     }
 }
 
@@ -394,22 +397,13 @@ impl From<NotLoaded> for Refusal {
 
 impl From<UpdateError<Refusal>> for Refusal {
     fn from(error: UpdateError<Refusal>) -> Self {
-        match error {
-            UpdateError::Refused(refusal) => refusal,
-            UpdateError::Put(error) => error.into(),
-            _ => Self::not_found("webhook"),
-        }
+        Self(error.into())
     }
 }
 
 impl From<PutError> for Refusal {
     fn from(error: PutError) -> Self {
-        let status = match error.kind() {
-            PutErrorKind::NotLoaded => return NotLoaded.into(),
-            PutErrorKind::TooMany | PutErrorKind::TooLarge => StatusCode::BAD_REQUEST,
-            _ => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        Self::new(status, error.code(), error)
+        Self(Diagnostic::from(&error).into())
     }
 }
 
@@ -417,8 +411,7 @@ impl From<DeliverError> for Refusal {
     fn from(error: DeliverError) -> Self {
         match error {
             DeliverError::NotLoaded(error) => error.into(),
-            DeliverError::Event(error) => Self::new(StatusCode::BAD_REQUEST, error.code(), error),
-            error => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error),
+            error => Self(Diagnostic::from(&error).into()),
         }
     }
 }

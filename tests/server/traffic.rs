@@ -263,7 +263,7 @@ impl Traffic {
     }
 
     fn refuse(&self, answer: &Answered) {
-        let expected = [StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND];
+        let expected = [StatusCode::BAD_REQUEST, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND];
         assert!(expected.contains(&answer.status), "{answer:?}");
         let mut refused = self.done.refused.lock().unwrap();
         for code in BTreeSet::from_iter(answer.codes()) {

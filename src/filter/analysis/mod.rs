@@ -24,7 +24,7 @@
 //!
 //! let never = profile.filter(r#"id eq "a" and id eq "b""#, None)?;
 //! assert_eq!(never.analyze().reach(), Reach::Never);
-//! # Ok::<(), hooksieve::filter::Error>(())
+//! # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
 //! ```
 //!
 //! # What is taken for granted
@@ -248,7 +248,7 @@ impl Filter {
     /// let analysis = filter.analyze();
     /// assert_eq!(analysis.reach(), Reach::Always);
     /// assert!(analysis.simplified().is_some_and(|simplified| simplified.is_everything()));
-    /// # Ok::<(), hooksieve::filter::Error>(())
+    /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
     /// ```
     #[must_use]
     pub fn analyze(&self) -> Analysis {
@@ -369,7 +369,7 @@ impl Filter {
     ///     serde_json::to_string(&old.diff(&new)).unwrap(),
     ///     r#"{"relation":"narrower","gained":null,"lost":{"id":"a"}}"#,
     /// );
-    /// # Ok::<(), hooksieve::filter::Error>(())
+    /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
     /// ```
     #[must_use]
     pub fn diff(&self, new: &Self) -> Diff {

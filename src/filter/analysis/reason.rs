@@ -24,7 +24,7 @@ use serde::Serialize;
 /// assert_eq!(why.reason, [1]);
 /// let change = &why.change.unwrap()[0];
 /// assert_eq!((change.attribute, change.found, change.to), ("spaceId", Some("r"), Some("s")));
-/// # Ok::<(), hooksieve::filter::Error>(())
+/// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]

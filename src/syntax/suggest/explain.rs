@@ -4,9 +4,11 @@ use super::Cause;
 use super::layers::{evidence, is_invisible, outside, prefix_of};
 use super::operator::is_operator;
 use super::path::dots;
+use crate::diagnostic::Span;
+use crate::diagnostic::quote;
 use crate::syntax::diagnose::{QUOTES, is_urn};
-use crate::syntax::error::{Error, ErrorKind, quote};
-use crate::syntax::{Span, token};
+use crate::syntax::error::{Error, ErrorKind};
+use crate::syntax::token;
 
 /// Characters without form, by their first and last and their name.
 const INVISIBLE: [(char, char, &str); 25] = [

@@ -1,8 +1,8 @@
 //! Layers of encoding around a whole filter, and what is left without one of them.
 
 use super::Cause;
+use crate::diagnostic::is_misleading;
 use crate::syntax::diagnose::{DOUBLE_QUOTES, SINGLE_QUOTES};
-use crate::syntax::error::misleads;
 use crate::syntax::steps;
 use crate::syntax::token::is_space;
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -144,7 +144,7 @@ impl<'t> Strings<'t> {
 }
 
 pub(super) fn is_invisible(c: char) -> bool {
-    misleads(c) && !is_space(c)
+    is_misleading(c) && !is_space(c)
 }
 
 /// The characters of a text outside strings, with their places, up to a string that is not closed.

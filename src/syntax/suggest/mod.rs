@@ -39,7 +39,8 @@ mod operator;
 mod path;
 mod value;
 
-use crate::syntax::error::{Error, excerpt};
+use crate::diagnostic::excerpt;
+use crate::syntax::error::Error;
 use crate::syntax::{CompareOp, ExprKind, ExprRef, Limits, Value, parse, steps, token};
 pub(crate) use absence::asks_for_absence;
 use layers::Layer;

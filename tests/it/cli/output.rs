@@ -1,7 +1,7 @@
 //! The program's output misleads neither people nor programs, and its input is what people have.
 use crate::program;
 
-use hooksieve::syntax::misleads;
+use hooksieve::diagnostic::is_misleading;
 use program::{EVENTS, Temporary, WEBHOOKS, run, sample, shown};
 use serde_json::{Value, json};
 
@@ -317,7 +317,7 @@ fn explain_prints_values_as_json_strings() {
             shown("owner  ");
         }
         shown("it would match if `id` were not");
-        assert!(!out.chars().any(|c| c != '\n' && misleads(c)), "{out:?}");
+        assert!(!out.chars().any(|c| c != '\n' && is_misleading(c)), "{out:?}");
     }
     assert_eq!(seen.len(), values.len());
 }
@@ -352,20 +352,20 @@ fn json_escapes_characters_that_mislead() {
         (&["patch", "--webhook", draft.path(), patch.path()], ""),
         (&["event-types", "--catalogue", "-"], &catalogue),
     ];
-    let escaped = odd.chars().map(|c| match misleads(c) {
+    let escaped = odd.chars().map(|c| match is_misleading(c) {
         true => c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
         false => c.to_string(),
     });
     let escaped: String = escaped.collect();
     for (arguments, input) in commands {
         let (_, out, err) = text(&[arguments, &["--format", "json"]].concat(), input);
-        assert!(!out.chars().any(|c| c != '\n' && misleads(c)), "{arguments:?}: {out:?}");
+        assert!(!out.chars().any(|c| c != '\n' && is_misleading(c)), "{arguments:?}: {out:?}");
         assert!(
             lines(&out).len() == out.lines().count() && !out.is_empty(),
             "{arguments:?}: {err}"
         );
         assert!(out.contains(&escaped) || arguments[0] == "validate", "{arguments:?}: {out}");
-        assert!(!err.chars().any(|c| c != '\n' && misleads(c)), "{arguments:?}: {err:?}");
+        assert!(!err.chars().any(|c| c != '\n' && is_misleading(c)), "{arguments:?}: {err:?}");
     }
 }
 
@@ -388,7 +388,7 @@ fn messages_about_arguments_show_no_character_that_misleads() {
     ] {
         let (code, out, err) = text(arguments, "");
         assert_eq!((code, out), (2, String::new()), "{arguments:?}");
-        assert!(!err.chars().any(|c| c != '\n' && misleads(c)), "{arguments:?}: {err:?}");
+        assert!(!err.chars().any(|c| c != '\n' && is_misleading(c)), "{arguments:?}: {err:?}");
         assert!(err.contains("\\u202e") && !err.contains("\nerror: forged"), "{err}");
     }
     // Help is not an error, and an argument that misleads nobody is repeated as it is.

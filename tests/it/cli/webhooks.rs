@@ -248,7 +248,10 @@ fn a_patched_webhook_is_readable() {
     );
     let output = run(&["patch", "--webhook", webhook.path(), "-"], b"[]");
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(!text.chars().any(|c| c != '\n' && hooksieve::syntax::misleads(c)), "{text:?}");
+    assert!(
+        !text.chars().any(|c| c != '\n' && hooksieve::diagnostic::is_misleading(c)),
+        "{text:?}"
+    );
     let shown: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(shown["name"], name);
     // What is hardly meant is said beside it.

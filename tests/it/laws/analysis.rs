@@ -96,7 +96,9 @@ fn one(profile: &Profile, filter: &Filter, verdicts: &[bool], events: &[Event<'_
         assert!(again.redundant().is_empty(), "{simplified} of {filter} is irredundant");
     }
     for warning in filter.warnings(&text, |_| true) {
-        assert!(text.get(warning.span().range()).is_some_and(|part| !part.is_empty()));
+        assert!(
+            text.get(warning.span().expect("a place").range()).is_some_and(|part| !part.is_empty())
+        );
     }
     // One event in some.
     for (event, held) in events.iter().zip(verdicts).step_by(97) {

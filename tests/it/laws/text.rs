@@ -1,7 +1,8 @@
 //! Laws of filter texts.
 
+use hooksieve::diagnostic::Span;
 use hooksieve::filter::Profile;
-use hooksieve::syntax::{Expr, ExprKind, ExprRef, Limits, Span};
+use hooksieve::syntax::{Expr, ExprKind, ExprRef, Limits};
 use std::hash::{BuildHasher, RandomState};
 
 /// All laws of a text, valid or not.
@@ -25,15 +26,15 @@ pub fn filter_text(bytes: &[u8]) {
             );
         }
         Err(error) => {
-            assert!(error.problems().count() > 0, "an error has a problem");
+            assert!(error.count() > 0, "an error has a problem");
             if let Some(suggestion) = error.suggestion() {
                 let accepted = profile.filter(suggestion, None);
                 accepted.expect("a suggestion of the profile is accepted");
             }
-            for problem in error.problems() {
-                on_boundaries(text, problem.span);
-                readable(&problem.message);
-                readable(problem.help);
+            for problem in &error {
+                on_boundaries(text, problem.span().expect("a place"));
+                readable(problem.message());
+                readable(problem.help());
             }
         }
     }

@@ -1,8 +1,7 @@
 //! Laws of webhooks.
 
-use hooksieve::webhook::{
-    Checked, Creation, Draft, List, Patch, Problem, ProblemKind, Problems, Rules, Webhook,
-};
+use hooksieve::diagnostic::{Diagnostic, Diagnostics};
+use hooksieve::webhook::{Checked, Creation, Draft, List, Patch, Rules, Webhook};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -38,7 +37,7 @@ pub fn webhook(draft: &Draft, document: Option<&Value>) -> Option<Webhook> {
             let report = rules.check(draft);
             report.warnings().iter().for_each(readable_one);
             // A `Value` holds the last of doubled members, a draft is read by the first.
-            let doubled = problems.iter().any(|p| p.kind() == ProblemKind::DoubledMember);
+            let doubled = problems.iter().any(|p| p.code() == "member-doubled");
             if let Some(document) = document.filter(|_| !doubled) {
                 problems.iter().for_each(|problem| points_into(problem, document));
                 report.warnings().iter().for_each(|warning| points_into(warning, document));
@@ -124,7 +123,7 @@ pub fn patched(webhook: &Webhook, patch: &Value) -> bool {
 
 type Places = BTreeSet<(String, &'static str)>;
 
-fn found<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> Places {
+fn found<'p>(problems: impl IntoIterator<Item = &'p Diagnostic>) -> Places {
     problems.into_iter().map(|problem| (problem.pointer().to_owned(), problem.code())).collect()
 }
 
@@ -173,38 +172,40 @@ fn reference(webhook: &Webhook, patch: &Value, rules: &Rules) -> Result<Webhook,
 }
 
 /// A suggestion, pasted in place of the value, fixes all that is wrong with it.
-fn suggests_what_is_accepted(problem: &Problem, draft: &Draft, rules: &Rules) {
+fn suggests_what_is_accepted(problem: &Diagnostic, draft: &Draft, rules: &Rules) {
     let Some(suggestion) = problem.suggestion() else { return };
     if problem.pointer() == "/url" {
         let mut fixed = draft.clone();
         fixed.set("url", suggestion);
         let report = rules.check(&fixed);
         let is_right =
-            |left: &Problem| left.pointer() != "/url" || left.kind() == ProblemKind::DoubledMember;
+            |left: &Diagnostic| left.pointer() != "/url" || left.code() == "member-doubled";
         assert!(report.errors().iter().all(is_right), "{suggestion} is accepted");
-    } else if problem.kind() == ProblemKind::EventTypeUnknown {
+    } else if problem.code() == "event-type-unknown" {
         assert!(rules.catalogue().find(suggestion).is_some(), "{suggestion} is an event type");
     }
 }
 
-fn readable(problems: &Problems) {
+fn readable(problems: &Diagnostics) {
     assert!(problems.iter().count() > 0, "an error has a problem");
     problems.iter().for_each(readable_one);
     let body = serde_json::to_value(problems.body(None)).expect("JSON");
     assert_eq!(body["errors"].as_array().map(Vec::len), Some(problems.iter().count()));
 }
 
-fn readable_one(problem: &Problem) {
-    for text in [problem.title(), problem.detail()] {
+fn readable_one(problem: &Diagnostic) {
+    for text in [problem.message(), problem.help()] {
         assert!(!text.is_empty() && text.len() < 2000, "a message has some length: {text}");
-        assert!(!text.chars().any(hooksieve::syntax::misleads), "a message is readable: {text:?}");
+        assert!(
+            !text.chars().any(hooksieve::diagnostic::is_misleading),
+            "a message is readable: {text:?}"
+        );
     }
 }
 
 /// The pointer leads to something, unless that is what is missing.
-fn points_into(problem: &Problem, document: &Value) {
-    use ProblemKind::{EnabledMissing, MissingMember, NoEventTypes};
-    if !matches!(problem.kind(), EnabledMissing | MissingMember | NoEventTypes) {
+fn points_into(problem: &Diagnostic, document: &Value) {
+    if !matches!(problem.code(), "enabled-missing" | "member-missing" | "event-types-none") {
         let pointer = problem.pointer();
         assert!(document.pointer(pointer).is_some(), "{pointer} leads into {document}");
     }

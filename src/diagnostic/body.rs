@@ -1,0 +1,43 @@
+use super::{Diagnostic, Span};
+use serde::Serialize;
+
+/// The body of an error response; made by [`Diagnostics::body`](super::Diagnostics::body).
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorBody<'a> {
+    errors: Vec<Entry<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Entry<'a> {
+    code: &'a str,
+    title: &'a str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggestion: Option<&'a str>,
+}
+
+impl<'a> ErrorBody<'a> {
+    pub(super) fn new(errors: &'a [Diagnostic], trace_id: Option<&'a str>) -> Self {
+        Self { errors: errors.iter().map(Entry::of).collect(), trace_id }
+    }
+}
+
+impl<'a> Entry<'a> {
+    fn of(diagnostic: &'a Diagnostic) -> Self {
+        let help = diagnostic.help();
+        let detail = match (diagnostic.pointer(), diagnostic.span()) {
+            ("", None) => help.to_owned(),
+            ("", Some(Span { start, end })) => format!("{help} (at bytes {start} to {end})"),
+            (pointer, None) => format!("{help} (at {pointer})"),
+            (pointer, Some(Span { start, end })) => {
+                format!("{help} (at {pointer}, bytes {start} to {end})")
+            }
+        };
+        let (code, title) = (diagnostic.code(), diagnostic.message());
+        Self { code, title, detail, suggestion: diagnostic.suggestion() }
+    }
+}

@@ -1,0 +1,28 @@
+//! Kinds of error, each with a stable code.
+
+/// Defines an enum of kinds, each with a stable code.
+macro_rules! kinds {
+    ($(#[doc = $doc:literal])+ $vis:vis $name:ident { $($(#[doc = $kdoc:literal])+ $kind:ident = $code:literal,)+ }) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        $vis enum $name {
+            $($(#[doc = $kdoc])+ $kind,)+
+        }
+
+        impl $name {
+            /// All kinds.
+            $vis const ALL: &'static [Self] = &[$(Self::$kind,)+];
+
+            /// The kind's stable code.
+            #[must_use]
+            $vis fn code(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $code,)+
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use kinds;

@@ -1,0 +1,311 @@
+//! One diagnostic: what is wrong with a user's text, where, and what to do about it.
+//!
+//! Every error and warning that a person acts on is a [`Diagnostic`], whichever module found it:
+//! a syntax error in a filter, a webhook's URL, an event, a snapshot, a list parameter. A
+//! [`Diagnostics`] is everything that is wrong with one request. Error types with kinds exist
+//! beside it only where a caller branches on the kind; each of them wraps a diagnostic.
+//!
+//! A diagnostic is rendered in three ways: `Display` writes the message in one line, `Serialize`
+//! writes JSON for programs, and [`Diagnostics::body`] writes the API's error body.
+//!
+//! ```
+//! use hooksieve::filter::Profile;
+//!
+//! let errors = Profile::webhook().filter("id eq id123", None).unwrap_err();
+//! let error = &errors.as_slice()[0];
+//! assert_eq!(error.code(), "filter-unquoted-value");
+//! assert_eq!(error.to_string(), "value `id123` is not in double quotes");
+//! assert_eq!(error.span().map(|span| span.range()), Some(6..11));
+//! assert_eq!(error.suggestion(), Some(r#"id eq "id123""#));
+//! ```
+
+mod body;
+mod kinds;
+mod list;
+pub(crate) mod nearest;
+mod text;
+
+pub use body::ErrorBody;
+pub(crate) use kinds::kinds;
+pub use list::Diagnostics;
+pub(crate) use list::Found;
+pub(crate) use text::quote;
+pub use text::{excerpt, is_misleading};
+
+use http::StatusCode;
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
+use std::fmt;
+use std::ops::Range;
+
+/// A half-open range of bytes in a filter's text; both ends lie on character boundaries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span {
+    /// Offset of the first byte.
+    pub start: u32,
+    /// Offset after the last byte; equal to `start` for a place between two characters.
+    pub end: u32,
+}
+
+impl Span {
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "texts have at most `Limits::MAX_BYTES`")]
+    pub(crate) fn new(start: usize, end: usize) -> Self {
+        Self { start: start as u32, end: end as u32 }
+    }
+
+    /// The span as a range that slices the text it was made from.
+    ///
+    /// ```
+    /// let text = r#"id eq "x""#;
+    /// let expr = hooksieve::syntax::Expr::parse(text)?;
+    /// assert_eq!(&text[expr.root().value_span().range()], r#""x""#);
+    /// # Ok::<(), hooksieve::syntax::Error>(())
+    /// ```
+    #[must_use]
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// Whether a diagnostic makes its subject invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Severity {
+    /// The subject is refused.
+    Error,
+    /// The subject is accepted, and probably not what its author meant.
+    Warning,
+}
+
+/// One thing that is wrong with a text or a document, or worth a warning.
+///
+/// The code is a stable word; message and help are English for people, one line each, and may
+/// change. What they quote of a user's text is shortened, with control characters escaped, and never
+/// a secret. One pointer wide, so that a `Result` with it stays small.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Diagnostic(Box<Inner>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inner {
+    code: &'static str,
+    severity: Severity,
+    message: Box<str>,
+    help: Box<str>,
+    suggestion: Option<Box<str>>,
+    expected: Option<Box<str>>,
+    line: Option<usize>,
+    pointer: Option<Box<str>>,
+    span: Option<Span>,
+    status: StatusCode,
+}
+
+impl Diagnostic {
+    /// An error: what is wrong, and what to do. An empty help is none.
+    ///
+    /// ```
+    /// use hooksieve::diagnostic::Diagnostic;
+    ///
+    /// let error = Diagnostic::error("not-found", "no such webhook", "").with_pointer("/id");
+    /// assert_eq!(serde_json::to_string(&error).unwrap(),
+    ///     r#"{"code":"not-found","title":"no such webhook","detail":"","pointer":"/id"}"#);
+    /// ```
+    #[must_use]
+    #[cold]
+    pub fn error(
+        code: &'static str,
+        message: impl Into<Box<str>>,
+        help: impl Into<Box<str>>,
+    ) -> Self {
+        Self::new(Severity::Error, code, message.into(), help.into())
+    }
+
+    /// A warning, as [`error`](Self::error).
+    #[must_use]
+    #[cold]
+    pub fn warning(
+        code: &'static str,
+        message: impl Into<Box<str>>,
+        help: impl Into<Box<str>>,
+    ) -> Self {
+        Self::new(Severity::Warning, code, message.into(), help.into())
+    }
+
+    fn new(severity: Severity, code: &'static str, message: Box<str>, help: Box<str>) -> Self {
+        Self(Box::new(Inner {
+            code,
+            severity,
+            message,
+            help,
+            suggestion: None,
+            expected: None,
+            line: None,
+            pointer: None,
+            span: None,
+            status: StatusCode::BAD_REQUEST,
+        }))
+    }
+
+    /// Sets the line of a file, counted from 1.
+    #[must_use]
+    pub fn with_line(mut self, line: usize) -> Self {
+        self.0.line = Some(line);
+        self
+    }
+
+    /// Sets the place in a document, as a JSON pointer (RFC 6901).
+    #[must_use]
+    pub fn with_pointer(mut self, pointer: impl Into<Box<str>>) -> Self {
+        self.0.pointer = Some(pointer.into());
+        self
+    }
+
+    /// Sets the place in a filter's text.
+    #[must_use]
+    pub fn with_span(mut self, span: Span) -> Self {
+        self.0.span = Some(span);
+        self
+    }
+
+    /// Sets the HTTP status of an answer with this error.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.0.status = status;
+        self
+    }
+
+    pub(crate) fn with_expected(mut self, expected: impl Into<Box<str>>) -> Self {
+        self.0.expected = Some(expected.into());
+        self
+    }
+
+    /// Sets the corrected text, if there is one that is certain.
+    pub(crate) fn with_suggestion(mut self, suggestion: Option<impl Into<Box<str>>>) -> Self {
+        self.0.suggestion = suggestion.map(Into::into);
+        self
+    }
+
+    /// Sets the corrected text.
+    pub(crate) fn set_suggestion(&mut self, suggestion: impl Into<Box<str>>) {
+        self.0.suggestion = Some(suggestion.into());
+    }
+
+    /// Replaces the help.
+    pub(crate) fn set_help(&mut self, help: impl Into<Box<str>>) {
+        self.0.help = help.into();
+    }
+
+    /// The same as a warning.
+    #[must_use]
+    pub fn into_warning(mut self) -> Self {
+        self.0.severity = Severity::Warning;
+        self
+    }
+
+    /// A stable word, such as `filter-unquoted-value`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.0.code
+    }
+
+    /// Whether the subject is refused.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        self.0.severity
+    }
+
+    /// What is wrong, in one line; `Display` writes the same.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// What to do, in one line.
+    #[must_use]
+    pub fn help(&self) -> &str {
+        &self.0.help
+    }
+
+    /// The whole corrected text of what is at the pointer, such as the filter or the URL.
+    ///
+    /// There is one only if it is certain: it is accepted in place of what was given, and means what
+    /// its author most likely meant.
+    #[must_use]
+    pub fn suggestion(&self) -> Option<&str> {
+        self.0.suggestion.as_deref()
+    }
+
+    /// For a syntax error, what could occur in its place, such as `` `and`, `or` or end of filter ``.
+    #[must_use]
+    pub fn expected(&self) -> Option<&str> {
+        self.0.expected.as_deref()
+    }
+
+    /// The line of a file, counted from 1.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        self.0.line
+    }
+
+    /// Where in a document, as a JSON pointer (RFC 6901).
+    ///
+    /// It points into the webhook's document; for codes that begin with `patch-` into the patch; for
+    /// codes that begin with `list-` it is the parameter's name after a slash. What is missing has
+    /// the pointer that it would have. The empty pointer is the whole of a document, or of a text that is in
+    /// none.
+    #[must_use]
+    pub fn pointer(&self) -> &str {
+        self.0.pointer.as_deref().unwrap_or_default()
+    }
+
+    /// The HTTP status of an answer with this error; 400 unless the cause is not in the request.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// Where in a filter's text.
+    #[must_use]
+    pub fn span(&self) -> Option<Span> {
+        self.0.span
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Diagnostic {}
+
+/// `{"code","title","detail"}`, and where they are known `line`, `pointer`, `start` and `end` of the
+/// span in bytes, and `suggestion`.
+impl Serialize for Diagnostic {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let inner = &*self.0;
+        let mut members = serializer.serialize_struct("Diagnostic", 8)?;
+        members.serialize_field("code", inner.code)?;
+        members.serialize_field("title", &inner.message)?;
+        members.serialize_field("detail", &inner.help)?;
+        if let Some(line) = inner.line {
+            members.serialize_field("line", &line)?;
+        }
+        if let Some(pointer) = &inner.pointer {
+            members.serialize_field("pointer", pointer)?;
+        }
+        if let Some(Span { start, end }) = inner.span {
+            members.serialize_field("start", &start)?;
+            members.serialize_field("end", &end)?;
+        }
+        if let Some(suggestion) = &inner.suggestion {
+            members.serialize_field("suggestion", suggestion)?;
+        }
+        members.end()
+    }
+}

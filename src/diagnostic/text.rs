@@ -1,0 +1,58 @@
+//! User text as a message quotes it.
+
+use std::fmt::Write as _;
+
+/// The maximum number of characters that a message quotes of a text.
+const MAX_QUOTED: usize = 80;
+
+/// Shortens user text to `max` characters and escapes those that are [misleading](is_misleading).
+///
+/// An escaped character is written as in JSON, such as `\u202e`.
+///
+/// ```
+/// use hooksieve::diagnostic::excerpt;
+///
+/// assert_eq!(excerpt("spaceId", 5), "space…");
+/// assert_eq!(excerpt("a\u{1b}[31m", 80), r"a\u001b[31m");
+/// ```
+#[must_use]
+pub fn excerpt(text: &str, max: usize) -> String {
+    let mut quoted = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == max {
+            quoted.push('…');
+            break;
+        }
+        if is_misleading(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a string does not fail.
+                let _ = write!(quoted, "\\u{unit:04x}");
+            }
+        } else {
+            quoted.push(c);
+        }
+    }
+    quoted
+}
+
+/// Quotes user text in a message, at most [`MAX_QUOTED`] characters of it.
+pub(crate) fn quote(text: &str) -> String {
+    excerpt(text, MAX_QUOTED)
+}
+
+/// Whether a character would steer a terminal, or reorder or hide the text beside it.
+///
+/// These are control characters, characters without width or shape of their own, and white space
+/// other than a space.
+#[must_use]
+pub fn is_misleading(c: char) -> bool {
+    c.is_control()
+        || c.is_whitespace() && c != ' '
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+        || matches!(
+            c,
+            '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'
+                ..='\u{180f}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}'
+        )
+}
