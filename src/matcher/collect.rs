@@ -293,7 +293,12 @@ impl Matcher {
     #[inline]
     fn collect(&self, at: u32, channel: &Channel, event: &Event<'_>, out: &mut Out) {
         let Some(shelf) = self.shelves.shelf(at) else { return };
-        if shelf.defaults.is_empty() {
+        if out.found.is_empty() {
+            // No filter mentions a value of the event: all verdicts are the default ones.
+            if !shelf.defaults.is_empty() {
+                shelf.defaults.merge(&[], &mut out.hits);
+            }
+        } else if shelf.defaults.is_empty() {
             let mut hits = std::mem::take(&mut out.hits);
             self.turned(at, channel, event, &mut hits, out);
             out.hits = hits;
@@ -318,19 +323,21 @@ impl Matcher {
         let Out { tests, found, found_all, held, work, .. } = out;
         tests.clear();
         let begin = turned.len();
-        let mut lists = 0;
+        let (mut slots, mut lists) = (0, 0);
         for value in &*found {
             let Some(place) = value.lists.find(&self.postings, at) else { continue };
             let posting = Posting::at(&self.postings, place);
-            if posting.is_in_pieces() {
-                lists += self.gather(place, turned, tests, work);
-                continue;
-            }
-            work.postings += posting.slots();
+            slots += posting.slots();
             lists += usize::from(!posting.turns().is_empty());
             posting.append_turns(turned);
             tests.extend_from_slice(posting.tests());
         }
+        if slots >= Posting::IN_PIECES {
+            turned.truncate(begin);
+            tests.clear();
+            (slots, lists) = self.gather(at, found, turned, tests);
+        }
+        work.postings += usize::try_from(slots).unwrap_or(usize::MAX);
         if !tests.is_empty() {
             work.tests += tests.len();
             if !std::mem::replace(found_all, true) {
@@ -361,22 +368,31 @@ impl Matcher {
         }
     }
 
-    /// Appends the slots of a posting in pieces; returns how many ascending lists of `turned` they make.
+    /// Appends the slots of postings of which some are in pieces; returns how many slots they have, and
+    /// how many ascending lists of `turned` they make.
+    ///
+    /// Such a posting counts [`Posting::IN_PIECES`] slots and appends none, so that the loop over the
+    /// ordinary ones need not ask which kind each is: only their sum is looked at.
     #[cold]
+    #[inline(never)]
     fn gather(
         &self,
-        place: u32,
+        at: u32,
+        found: &[Found],
         turned: &mut Vec<u32>,
         tests: &mut Vec<[u32; 2]>,
-        work: &mut Work,
-    ) -> usize {
-        let before = turned.len();
-        Posting::each_piece(&self.postings, place, |posting| {
-            work.postings += posting.slots();
-            posting.append_turns(turned);
-            tests.extend_from_slice(posting.tests());
-        });
-        usize::from(turned.len() > before)
+    ) -> (u64, usize) {
+        let (mut slots, mut lists) = (0, 0);
+        for place in found.iter().filter_map(|value| value.lists.find(&self.postings, at)) {
+            let before = turned.len();
+            Posting::each(&self.postings, place, |posting| {
+                slots += posting.slots();
+                posting.append_turns(turned);
+                tests.extend_from_slice(posting.tests());
+            });
+            lists += usize::from(turned.len() > before);
+        }
+        (slots, lists)
     }
 
     /// Whether a filter's verdict is not the default one.

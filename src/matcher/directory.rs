@@ -105,10 +105,13 @@ impl Directory {
         found.map(position).map_err(position)
     }
 
-    /// The place of a key.
+    /// The place of a key. Never inlined, since most values have postings on one shelf only.
+    #[inline(never)]
     pub(super) fn find(self, blocks: &Blocks, key: u32) -> Option<Place> {
-        let Position { leaf, at, .. } = self.search(blocks, key).ok()?;
-        pairs(blocks, leaf).get(at).map(|[_, place]| *place)
+        let (_, leaf) = self.leaf(blocks, key);
+        let pairs = pairs(blocks, leaf);
+        let at = pairs.binary_search_by_key(&key, |[key, _]| *key).ok()?;
+        pairs.get(at).map(|[_, place]| *place)
     }
 
     /// The pair of the greatest key up to this one, or else of the least key of its leaf.
