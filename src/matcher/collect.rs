@@ -323,21 +323,19 @@ impl Matcher {
         let Out { tests, found, found_all, held, work, .. } = out;
         tests.clear();
         let begin = turned.len();
-        let (mut slots, mut lists) = (0, 0);
+        let mut lists = 0;
         for value in &*found {
             let Some(place) = value.lists.find(&self.postings, at) else { continue };
             let posting = Posting::at(&self.postings, place);
-            slots += posting.slots();
-            lists += usize::from(!posting.turns().is_empty());
+            if posting.is_in_pieces() {
+                lists += self.gather(place, turned, tests);
+                continue;
+            }
+            lists += usize::from(posting.has_turns());
             posting.append_turns(turned);
             tests.extend_from_slice(posting.tests());
         }
-        if slots >= Posting::IN_PIECES {
-            turned.truncate(begin);
-            tests.clear();
-            (slots, lists) = self.gather(at, found, turned, tests);
-        }
-        work.postings += usize::try_from(slots).unwrap_or(usize::MAX);
+        work.postings += turned.len() - begin + tests.len();
         if !tests.is_empty() {
             work.tests += tests.len();
             if !std::mem::replace(found_all, true) {
@@ -368,31 +366,16 @@ impl Matcher {
         }
     }
 
-    /// Appends the slots of postings of which some are in pieces; returns how many slots they have, and
-    /// how many ascending lists of `turned` they make.
-    ///
-    /// Such a posting counts [`Posting::IN_PIECES`] slots and appends none, so that the loop over the
-    /// ordinary ones need not ask which kind each is: only their sum is looked at.
+    /// Appends the slots of a posting in pieces; returns how many ascending lists of `turned` they make.
     #[cold]
     #[inline(never)]
-    fn gather(
-        &self,
-        at: u32,
-        found: &[Found],
-        turned: &mut Vec<u32>,
-        tests: &mut Vec<[u32; 2]>,
-    ) -> (u64, usize) {
-        let (mut slots, mut lists) = (0, 0);
-        for place in found.iter().filter_map(|value| value.lists.find(&self.postings, at)) {
-            let before = turned.len();
-            Posting::each(&self.postings, place, |posting| {
-                slots += posting.slots();
-                posting.append_turns(turned);
-                tests.extend_from_slice(posting.tests());
-            });
-            lists += usize::from(turned.len() > before);
-        }
-        (slots, lists)
+    fn gather(&self, place: u32, turned: &mut Vec<u32>, tests: &mut Vec<[u32; 2]>) -> usize {
+        let before = turned.len();
+        Posting::each_piece(&self.postings, place, |posting| {
+            posting.append_turns(turned);
+            tests.extend_from_slice(posting.tests());
+        });
+        usize::from(turned.len() > before)
     }
 
     /// Whether a filter's verdict is not the default one.

@@ -53,22 +53,24 @@ impl<'b> Posting<'b> {
         }
     }
 
-    /// The fewest [`slots`](Self::slots) that a posting in pieces counts: more than all others can have.
-    pub(super) const IN_PIECES: u64 = PIECES as u64;
-
-    /// Calls `each` with the posting at a place, or with its pieces, ascending by slot.
-    pub(super) fn each(blocks: &'b Blocks, at: Place, mut each: impl FnMut(Self)) {
-        match pieces(blocks, at) {
-            None => each(Self::at(blocks, at)),
-            Some(pieces) => {
-                pieces.all(blocks).for_each(|[_, piece]| each(Self::at(blocks, piece)));
-            }
-        }
+    /// Whether it lies in pieces, which [`each_piece`](Self::each_piece) reads.
+    #[inline]
+    pub(super) fn is_in_pieces(self) -> bool {
+        self.turns == PIECES as usize
     }
 
-    /// How many slots it has; of one in pieces, [`IN_PIECES`](Self::IN_PIECES) or more.
-    pub(super) fn slots(self) -> u64 {
-        self.turns as u64 + self.tests as u64
+    /// Calls `each` with the pieces of the posting at a place, ascending by slot.
+    pub(super) fn each_piece(blocks: &'b Blocks, at: Place, each: impl FnMut(Self)) {
+        let pieces = pieces(blocks, at);
+        debug_assert!(pieces.is_some(), "the posting at {at} is not in pieces");
+        let places = pieces.into_iter().flat_map(|pieces| pieces.all(blocks));
+        places.map(|[_, piece]| Self::at(blocks, piece)).for_each(each);
+    }
+
+    /// Whether the value alone turns the verdict of some slots.
+    #[inline]
+    pub(super) fn has_turns(self) -> bool {
+        self.turns > 0
     }
 
     /// Slots whose verdict the value alone turns.
@@ -77,10 +79,10 @@ impl<'b> Posting<'b> {
         self.words.get(..self.turns).unwrap_or_default()
     }
 
-    /// Slots and what is left to test of each; none of a posting in pieces.
+    /// Slots and what is left to test of each.
     #[inline]
     pub(super) fn tests(self) -> &'b [[u32; 2]] {
-        let tests = self.words.get(self.turns..self.turns.wrapping_add(self.tests.wrapping_mul(2)));
+        let tests = self.words.get(self.turns..self.turns + 2 * self.tests);
         tests.unwrap_or_default().as_chunks().0
     }
 
