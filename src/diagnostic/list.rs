@@ -135,6 +135,13 @@ impl Found {
         }
     }
 
+    /// Adds all errors of a part, each as `each` makes it.
+    pub(crate) fn extend(&mut self, errors: Diagnostics, each: impl Fn(Diagnostic) -> Diagnostic) {
+        self.more += errors.count.saturating_sub(Diagnostics::MAX);
+        let listed = errors.list.into_iter().take(Diagnostics::MAX);
+        listed.for_each(|error| self.push(each(error)));
+    }
+
     /// Looks up the known name that an unknown one is a misspelling of, for the first few of a
     /// request.
     pub(crate) fn suggest<'n>(

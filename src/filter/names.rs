@@ -23,7 +23,9 @@ pub(super) type Meant<'p> = (Why, Vec<&'p Attribute>);
 impl Profile {
     /// The attributes that a name surely means, which is not the name of one.
     pub(super) fn meant(&self, written: &str) -> Option<Meant<'_>> {
-        if written.len() > MAX_NAME {
+        // A sign at the end belongs to an operator: `id /= "a1"`.
+        if written.len() > MAX_NAME || !written.ends_with(|c: char| c.is_alphanumeric() || c == ']')
+        {
             return None;
         }
         let (rooted, path) = json_path(written);

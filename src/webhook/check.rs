@@ -396,9 +396,7 @@ impl<'a> Check<'a> {
                     true => "; a patch cannot change the filter, replace the webhook to do so",
                     false => "",
                 };
-                for error in errors {
-                    self.found.push(kind::of_filter(error, more));
-                }
+                self.found.extend(errors, |error| kind::of_filter(error, more));
                 None
             }
         }

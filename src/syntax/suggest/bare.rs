@@ -10,6 +10,7 @@ use super::loose::{Loose, connective};
 use super::operator::is_operator;
 use super::value::{json, plain};
 use super::{CompareOp, Stop, trim_start, until};
+use crate::diagnostic::nearest;
 use crate::syntax::diagnose::QUOTES;
 use crate::syntax::token::{self, is_space};
 
@@ -19,9 +20,9 @@ const ENTITIES: [&str; 7] = ["&quot;", "&#34;", "&#x22;", "&apos;", "&#39;", "&#
 const BRACKETS: [char; 4] = ['(', ')', '[', ']'];
 
 /// Words that begin no value: what is compared is one of several values, or none.
-const QUANTIFIERS: [&str; 12] = [
+const QUANTIFIERS: [&str; 13] = [
     "one", "any", "all", "none", "no", "not", "either", "neither", "between", "within", "among",
-    "every",
+    "every", "non",
 ];
 
 /// Words after which a clause of a query goes on.
@@ -125,7 +126,8 @@ impl<'t> Loose<'t, '_> {
         }
         let boolean = matches!(&*lower, "true" | "false" | "null");
         // `is null` may ask for absence as `pr` does.
-        let absent = is_null(&lower) || is_absence(&lower) && (self.worded || self.symbol);
+        let worded = self.worded || self.symbol || !self.rules.strings;
+        let absent = is_null(&lower) || is_absence(&lower) && worded;
         if absent && (self.worded || !boolean) {
             return Err(Stop::Ambiguous);
         }
@@ -140,7 +142,10 @@ impl<'t> Loose<'t, '_> {
         }
         let number = content.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
             && content.bytes().all(|b| b.is_ascii_digit() || b"+-.eE_,".contains(&b));
-        match number || lower.starts_with("0x") || LITERALS.contains(&&*lower) {
+        // A number of another language, unless it is a date or an id: those have dashes.
+        let foreign = content.starts_with(char::is_numeric) && !content.contains('-');
+        let misspelt = ["true", "false", "null"].iter().any(|word| slips(&lower, word));
+        match number || foreign || misspelt || LITERALS.contains(&&*lower) {
             true => Err(Stop::Ambiguous),
             false => Ok(None),
         }
@@ -167,6 +172,9 @@ impl<'t> Loose<'t, '_> {
             || absent
             || colon
             || (self.rules.is_name)(content)
+            // A path of another language: `event.id`, `process.env.ID`.
+            || content.rsplit_once('.').is_some_and(|(_, name)| (self.rules.is_name)(name))
+            || content.contains("env.")
             || !words.iter().all(|word| is_word(word));
         if refused { Err(Stop::Ambiguous) } else { Ok(()) }
     }
@@ -207,13 +215,20 @@ impl<'t> Loose<'t, '_> {
 /// Whether a word of a bare value is surely a part of it: letters and digits, and between them signs
 /// that neither join nor compare nor comment anywhere.
 fn is_word(word: &str) -> bool {
-    let sign = |c: char| "-_.:@/~'’".contains(c);
-    let ends = |c: char| c.is_alphanumeric() || c == '_';
+    let sign = |c: char| "-_.:@/'’".contains(c);
+    // Modifier letters look like quotes.
+    let letter = |c: char| c.is_alphanumeric() && !('\u{2b0}'..='\u{2ff}').contains(&c);
+    let ends = |c: char| letter(c) || c == '_';
     let marks = ["--", "//", ".."].iter().any(|mark| word.replacen("://", "", 1).contains(mark));
-    word.chars().all(|c| c.is_alphanumeric() || sign(c))
+    word.chars().all(|c| letter(c) || sign(c))
         && word.starts_with(ends)
         && word.ends_with(|c| ends(c) || c == '-')
         && !marks
+}
+
+/// Whether a word is a misspelling of a literal.
+fn slips(word: &str, literal: &str) -> bool {
+    word.len() < 8 && nearest::distance(word, literal).is_some_and(|letters| letters == 1)
 }
 
 /// Whether a text begins with a connective, a name and an operator, all without blanks:

@@ -282,6 +282,10 @@ impl<'t> Loose<'t, '_> {
                 let (operator, value) = pattern(&value)?;
                 self.term(path, operator, &value)
             }
+            // A list that is not in brackets may be one in a string.
+            Meaning::In | Meaning::NotIn if !self.rest().starts_with(['(', '[']) => {
+                Err(Stop::Ambiguous)
+            }
             Meaning::In => self.values(path, CompareOp::Eq, gap),
             Meaning::NotIn => self.values(path, CompareOp::Ne, gap),
             Meaning::Compare(operator) => self.values(path, operator, gap),
@@ -305,6 +309,10 @@ impl<'t> Loose<'t, '_> {
         };
         self.last = Some((path.to_owned(), operator));
         if let [value] = values.as_slice() {
+            // A list in one string.
+            if closing.is_some() && value.contains(',') {
+                return Err(Stop::Ambiguous);
+            }
             return self.term(path, operator, value);
         }
         let joint = match operator {
