@@ -264,10 +264,10 @@ type Part = fn(&World);
 
 /// Runs the parts beside each other in thousands of orders. `end` is told what the reference has
 /// once all have ended, and how it came there is checked by then.
-fn explore(
+fn explore<const PARTS: usize>(
     limits: Limits,
     loaded: &'static [(&str, &str)],
-    parts: [Part; 3],
+    parts: [Part; PARTS],
     end: fn(&World, &Twin),
 ) {
     LazyLock::force(&WEBHOOKS);

@@ -2,8 +2,9 @@
 
 use super::{Limits, Part, RULES, explore, webhook};
 use crate::registry::Refused;
-use crate::webhook::{Catalogue, Rules};
+use crate::webhook::{Catalogue, Rules, Webhook};
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::LazyLock;
 
 /// Rules without any of the webhooks' event types.
@@ -54,14 +55,24 @@ fn rules_are_replaced_while_others_put() {
 
 /// A replacement of rules that indexes a tenant again does not revive a tenant that was evicted
 /// meanwhile: no change of it is made any more, which the counting update asserts.
+///
+/// The first part holds the tenant's lock until the others wait for it, so that every order in which
+/// they get it is frequent.
 #[test]
 fn replacing_rules_does_not_revive_an_evicted_tenant() {
-    let parts: [Part; 3] = [
+    let parts: [Part; 4] = [
+        |world| {
+            let slowly = |before: &Webhook| {
+                (0..30).for_each(|_| shuttle::thread::yield_now());
+                Ok::<_, Infallible>(before.clone())
+            };
+            let ask = || world.registry.update("t", "w", None, slowly);
+            drop(world.one("w", None, ask));
+        },
         |world| world.evict(),
         |world| {
             drop(world.count("w"));
             drop(world.put("v", "a", None));
-            drop(world.count("w"));
         },
         |world| assert_eq!(world.registry.replace_rules(&RENAMING_RULES), Ok(Vec::new())),
     ];
