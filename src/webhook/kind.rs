@@ -51,7 +51,7 @@ kinds! {
         NotAnObject = "webhook-not-an-object",
         /// The creator has as many webhooks as a user may have.
         TooManyWebhooks = "webhook-limit",
-        /// A member that stands twice.
+        /// A duplicate member.
         DoubledMember = "member-doubled",
         /// A warning: a member that webhooks do not have.
         UnknownMember = "member-unknown",
@@ -109,7 +109,7 @@ kinds! {
         HeaderName = "header-name",
         /// A header value that HTTP does not carry as it is.
         HeaderValue = "header-value",
-        /// A header that stands twice, letter case aside, in one group or in both.
+        /// A duplicate header, compared case-insensitively, in one group or in both.
         HeaderDoubled = "header-doubled",
         /// A header that the server sets, or that frames the request.
         HeaderReserved = "header-reserved",
@@ -117,7 +117,7 @@ kinds! {
         HeadersTooLarge = "headers-too-large",
         /// A draft names encrypted headers without their values.
         HeaderWithoutValue = "header-without-value",
-        /// The URL changes, and the encrypted headers are neither given anew nor removed.
+        /// The URL changes, and the encrypted headers are neither given again nor removed.
         HeadersNeededAnew = "headers-needed-anew",
         /// Cloud-event delivery cannot be switched off again.
         CloudEventsFixed = "cloud-events-fixed",
@@ -137,7 +137,7 @@ kinds! {
         PatchAbsent = "patch-absent",
         /// A list parameter that does not exist.
         ListUnknownParameter = "list-unknown-parameter",
-        /// A list parameter that stands twice.
+        /// A duplicate list parameter.
         ListDoubledParameter = "list-doubled-parameter",
         /// A list parameter with a value that it cannot have.
         ListInvalidValue = "list-invalid-value",
