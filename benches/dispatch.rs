@@ -17,11 +17,11 @@ mod measure;
 use allocation_counter::AllocationInfo;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use hooksieve::delivery::Sender;
-use hooksieve::event::Shapes;
+use hooksieve::delivery::RequestBuilder;
+use hooksieve::event::ShapeCache;
 use hooksieve::matcher::Access;
-use hooksieve::registry::{Reader, Registry};
-use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
+use hooksieve::registry::{Registry, Session};
+use hooksieve::webhook::{NewWebhook, Rules, Webhook, WebhookDocument};
 use measure::{median, time};
 use serde_json::json;
 use sha2::Sha256;
@@ -54,22 +54,25 @@ fn registry(case: Case) -> Registry {
         if case.secret {
             draft["secret"] = SECRET.into();
         }
-        let creation = Creation::new(format!("wh-{number}"), "u1", UNIX_EPOCH.into());
-        Webhook::create(&Draft::from(draft), &rules, creation).expect("a valid webhook").webhook
+        let creation = NewWebhook::new(format!("wh-{number}"), "u1", UNIX_EPOCH.into());
+        Webhook::create(&WebhookDocument::from(draft), &rules, creation)
+            .expect("a valid webhook")
+            .webhook
     };
     registry.load(TENANT, (0..case.webhooks).map(webhook), None).expect("there is room");
     registry
 }
 
-fn matched(reader: &mut Reader, shapes: &mut Shapes, rules: &Rules, bytes: &Bytes) -> usize {
+fn matched(session: &mut Session, shapes: &mut ShapeCache, rules: &Rules, bytes: &Bytes) -> usize {
     let event = rules.profile().read_event_with(bytes, shapes).expect("a valid event");
-    let answer = reader.matches(&event, Access::Owner).expect("it is loaded");
+    let recipients = session.matches(&event, Access::EventOwner).expect("it is loaded");
     // Finding the webhooks is matching.
-    answer.webhooks().map(|webhook| black_box(webhook).event_types().len()).sum()
+    recipients.webhooks().map(|webhook| black_box(webhook).event_types().len()).sum()
 }
 
-fn dispatched(reader: &mut Reader, sender: &Sender, bytes: &Bytes) -> usize {
-    let requests = reader.deliveries(sender, bytes.clone(), Access::Owner).expect("it is loaded");
+fn dispatched(session: &mut Session, sender: &RequestBuilder, bytes: &Bytes) -> usize {
+    let requests =
+        session.deliveries(sender, bytes.clone(), Access::EventOwner).expect("it is loaded");
     requests.map(|request| black_box(request).body().len()).sum()
 }
 
@@ -86,15 +89,16 @@ fn allocations(once: impl FnOnce()) -> u64 {
 
 fn row(case: Case) {
     let registry = registry(case);
-    let (rules, sender) = (registry.rules().clone(), Sender::default());
-    let (mut reader, mut shapes) = (registry.reader(), Shapes::default());
+    let (rules, sender) = (registry.rules().clone(), RequestBuilder::default());
+    let (mut session, mut shapes) = (registry.session(), ShapeCache::default());
     let mut source = Workload::new(Mix::Selective, 1_000, 7);
     let events: Vec<Bytes> = (0..100).map(|_| source.event(TENANT).into_bytes().into()).collect();
     let bodies: Vec<Bytes> = events
         .iter()
         .map(|bytes| {
-            let mut requests =
-                reader.deliveries(&sender, bytes.clone(), Access::Owner).expect("it is loaded");
+            let mut requests = session
+                .deliveries(&sender, bytes.clone(), Access::EventOwner)
+                .expect("it is loaded");
             requests.next().expect("a match").body().clone()
         })
         .collect();
@@ -107,23 +111,23 @@ fn row(case: Case) {
     let mut columns = vec![Vec::new(); 4];
     for _ in 0..ROUNDS {
         let matches =
-            per_request(Box::new(|at| matched(&mut reader, &mut shapes, &rules, &events[at])));
+            per_request(Box::new(|at| matched(&mut session, &mut shapes, &rules, &events[at])));
         let signatures = per_request(Box::new(|at| {
             let sign = || usize::from(signed(black_box(&bodies[at]))[0]);
             if case.secret { (0..case.webhooks).map(|_| sign()).sum() } else { 0 }
         }));
-        let whole = per_request(Box::new(|at| dispatched(&mut reader, &sender, &events[at])));
+        let whole = per_request(Box::new(|at| dispatched(&mut session, &sender, &events[at])));
         let rest = whole - matches - signatures;
         for (column, figure) in columns.iter_mut().zip([whole, matches, signatures, rest]) {
             column.push(figure);
         }
     }
-    let one = |reader: &mut Reader| {
+    let one = |session: &mut Session| {
         allocations(|| {
-            black_box(dispatched(reader, &sender, &events[0]));
+            black_box(dispatched(session, &sender, &events[0]));
         })
     };
-    let all = one(&mut reader) as f64 / case.webhooks as f64;
+    let all = one(&mut session) as f64 / case.webhooks as f64;
     let figures: Vec<String> =
         columns.into_iter().map(|column| format!("{:.0} ns", median(column))).collect();
     let word = |yes| if yes { "yes" } else { "no" };

@@ -19,7 +19,7 @@ mod workload;
 
 use gungraun::Callgrind;
 use gungraun::prelude::*;
-use hooksieve::event::{Event, Shapes};
+use hooksieve::event::{Event, ShapeCache};
 use hooksieve::filter::Filter;
 use hooksieve::matcher::{Matcher, Scratch, Slot};
 use std::hint::black_box;
@@ -53,7 +53,7 @@ fn read_event(documents: Vec<String>) -> Vec<String> {
 #[library_benchmark]
 #[bench::an_event(documents())]
 fn read_event_of_known_shape(documents: Vec<String>) -> Vec<String> {
-    let mut shapes = Shapes::default();
+    let mut shapes = ShapeCache::default();
     for document in &documents {
         black_box(read_with(document, &mut shapes));
     }

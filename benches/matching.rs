@@ -74,7 +74,7 @@ fn group(c: &mut Criterion, name: &str, load: &Load) {
     group.bench_function("plain scan", |b| {
         b.iter(|| {
             let event = stream.next().expect("endless");
-            let wants = |one: &&Subscription| one.matches(event, Access::Owner);
+            let wants = |one: &&Subscription| one.matches(event, Access::EventOwner);
             load.subscriptions.iter().filter(wants).count()
         });
     });

@@ -12,7 +12,7 @@ mod workload;
 use hooksieve::event::Event;
 use hooksieve::matcher::Access;
 use hooksieve::registry::Registry;
-use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
+use hooksieve::webhook::{NewWebhook, Rules, Webhook, WebhookDocument};
 use serde_json::json;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,11 +25,11 @@ const ROUNDS: usize = 5;
 const PHASE: Duration = Duration::from_millis(1500);
 
 fn webhook(rules: &Rules, number: usize, workload: &mut Workload) -> Webhook {
-    let draft = Draft::from(json!({
+    let draft = WebhookDocument::from(json!({
         "name": "n", "url": "https://hooks.example.com/", "enabled": true,
         "eventTypes": [TYPE], "filter": workload.filter(),
     }));
-    let creation = Creation::new(format!("wh-{number}"), "u1", UNIX_EPOCH.into());
+    let creation = NewWebhook::new(format!("wh-{number}"), "u1", UNIX_EPOCH.into());
     Webhook::create(&draft, rules, creation).expect("generated webhooks are valid").webhook
 }
 
@@ -56,9 +56,9 @@ fn phase(registry: &Registry, rate: u32, count: usize, seed: u64) -> (Vec<u32>, 
     let done = AtomicBool::new(false);
     let nanos = |begin: Instant| begin.elapsed().as_nanos() as u32;
     let (mut matches, mut updates) = thread::scope(|scope| {
-        let readers: Vec<_> = (0..READERS)
+        let sessions: Vec<_> = (0..READERS)
             .map(|number| {
-                let (mut reader, events, done) = (registry.reader(), &events, &done);
+                let (mut session, events, done) = (registry.session(), &events, &done);
                 scope.spawn(move || {
                     let mut latencies = Vec::with_capacity(1 << 23);
                     for event in events.iter().cycle().skip(number * 500) {
@@ -66,9 +66,10 @@ fn phase(registry: &Registry, rate: u32, count: usize, seed: u64) -> (Vec<u32>, 
                             break;
                         }
                         let begin = Instant::now();
-                        let answer = reader.matches(event, Access::Owner).expect("it is loaded");
-                        black_box(answer.len());
-                        drop(answer);
+                        let recipients =
+                            session.matches(event, Access::EventOwner).expect("it is loaded");
+                        black_box(recipients.len());
+                        drop(recipients);
                         latencies.push(nanos(begin));
                     }
                     latencies
@@ -92,7 +93,7 @@ fn phase(registry: &Registry, rate: u32, count: usize, seed: u64) -> (Vec<u32>, 
             thread::sleep(next.saturating_duration_since(Instant::now()));
         }
         done.store(true, Ordering::Relaxed);
-        let matches = readers.into_iter().flat_map(|reader| reader.join().expect("it ends"));
+        let matches = sessions.into_iter().flat_map(|session| session.join().expect("it ends"));
         (matches.collect::<Vec<_>>(), updates)
     });
     matches.sort_unstable();

@@ -16,7 +16,7 @@ mod support;
 #[path = "../src/cli/workload.rs"]
 mod workload;
 
-use hooksieve::event::Shapes;
+use hooksieve::event::ShapeCache;
 use hooksieve::matcher::{Access, Matcher, Scratch};
 use std::time::Duration;
 use support::measure::{Calls, Reading, beside, median, time, warm};
@@ -99,7 +99,7 @@ impl Run {
     }
 
     fn bytes(&self, matcher: &Matcher, documents: &[String]) -> Reading {
-        let (mut scratch, mut shapes) = (Scratch::default(), Shapes::default());
+        let (mut scratch, mut shapes) = (Scratch::default(), ShapeCache::default());
         let mut hit =
             |document: &String| hit(matcher, &read_with(document, &mut shapes), &mut scratch);
         self.beside(documents, || documents.iter().map(&mut hit).sum::<usize>())
@@ -124,7 +124,8 @@ impl Run {
         let mut scratch = Scratch::default();
         let hits: usize = events.iter().map(|event| hit(&matcher, event, &mut scratch)).sum();
         let scan = |event| {
-            let wants = load.subscriptions.iter().filter(|one| one.matches(event, Access::Owner));
+            let wants =
+                load.subscriptions.iter().filter(|one| one.matches(event, Access::EventOwner));
             wants.count()
         };
         let some = &events[..EVENTS / 100];

@@ -21,7 +21,7 @@
 //! let bytes = br#"{"type": "com.qlik.v1.app.created", "tenantid": "t1", "data": {"id": "a1"}}"#;
 //! let event = profile.read_event(bytes)?;
 //! let mut scratch = Scratch::default();
-//! assert!(matcher.matches(&event, Access::Owner, &mut scratch).eq([slot]));
+//! assert!(matcher.matches(&event, Access::EventOwner, &mut scratch).eq([slot]));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

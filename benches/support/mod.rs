@@ -9,7 +9,7 @@ pub mod table;
 pub mod texts;
 
 use crate::workload::{Mix, TENANT, TYPE, Workload};
-use hooksieve::event::{Event, Shapes};
+use hooksieve::event::{Event, ShapeCache};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Access, Matcher, Scratch, Slot, Subscription};
 use std::sync::LazyLock;
@@ -29,14 +29,14 @@ pub fn read(document: &str) -> Event<'_> {
 }
 
 /// As events are read one after another.
-pub fn read_with<'a>(document: &'a str, shapes: &mut Shapes) -> Event<'a> {
+pub fn read_with<'a>(document: &'a str, shapes: &mut ShapeCache) -> Event<'a> {
     let event = PROFILE.read_event_with(document.as_bytes(), shapes);
     event.expect("generated events are valid")
 }
 
 /// How many match.
 pub fn hit(matcher: &Matcher, event: &Event<'_>, scratch: &mut Scratch) -> usize {
-    matcher.matches(event, Access::Owner, scratch).len()
+    matcher.matches(event, Access::EventOwner, scratch).len()
 }
 
 /// The texts of filters for the tenant and type of all loads.
@@ -111,5 +111,5 @@ impl Load {
 
 /// The events as the batched call takes them.
 pub fn queries<'e, 'd>(events: &'e [Event<'d>]) -> Vec<(&'e Event<'d>, Access<'e>)> {
-    events.iter().map(|event| (event, Access::Owner)).collect()
+    events.iter().map(|event| (event, Access::EventOwner)).collect()
 }

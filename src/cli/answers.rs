@@ -7,7 +7,7 @@ use super::refusal::Refusal;
 use super::table::{self, Columns};
 use super::webhooks::{Tenancy, Webhooks, line_of};
 use super::{AccessArgument, Failure, Format, plain, quote};
-use hooksieve::event::{Error, ErrorKind, Event, Shapes};
+use hooksieve::event::{Error, ErrorKind, Event, ShapeCache};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Matcher, Matches, Scratch};
 use serde::Serialize;
@@ -62,7 +62,7 @@ pub(super) struct Answers {
     /// Whether the head of the table is still to be printed.
     head: bool,
     scratch: Scratch,
-    shapes: Shapes,
+    shapes: ShapeCache,
 }
 
 struct Index {
@@ -99,7 +99,7 @@ impl Answers {
             index: None,
             head: format == Format::Text,
             scratch: Scratch::default(),
-            shapes: Shapes::default(),
+            shapes: ShapeCache::default(),
         }
     }
 
@@ -117,7 +117,7 @@ impl Answers {
             webhooks: None,
             index: self.index.clone(),
             scratch: Scratch::default(),
-            shapes: Shapes::default(),
+            shapes: ShapeCache::default(),
             ..*self
         }
     }

@@ -2,9 +2,9 @@ use super::history::{Single, called_in_page};
 use super::reading::Reader;
 use super::webhooks::{Webhooks, WebhooksArguments};
 use super::why::{self, BOLD, GOOD, POOR, shown};
-use super::{AccessArgument, Failure, Format, MOST_OF_ONE, Out, Outcome, plain, quote, quoted};
+use super::{AccessArgument, Failure, Format, MAX_FILE, Out, Outcome, plain, quote, quoted};
 use hooksieve::event::Event;
-use hooksieve::filter::analysis::{Change, Why};
+use hooksieve::filter::analysis::{Change, Justification};
 use hooksieve::filter::{Explanation, Hint, Profile, Step};
 use hooksieve::matcher::{Audience, Subscription, Verdict};
 use serde::Serialize;
@@ -43,7 +43,7 @@ pub(super) fn run(mut arguments: Arguments, out: &mut Out) -> Result<Outcome, Fa
             arguments.webhooks.webhooks.display()
         )));
     }
-    let (name, bytes) = super::read(&arguments.event, MOST_OF_ONE)?;
+    let (name, bytes) = super::read(&arguments.event, MAX_FILE)?;
     let reader = Reader { profile, tenant: arguments.webhooks.tenant.as_deref() };
     let format = arguments.format;
     let single = Single { verb: "explain", format, reader, file: &name, bytes: &bytes };
@@ -138,7 +138,9 @@ struct Answer<'a> {
 impl<'a> Answer<'a> {
     fn new(webhook: &'a str, verdict: Verdict, explanation: Option<&'a Explanation<'a>>) -> Self {
         let (because, change, exact) = match explanation.map(Explanation::why) {
-            Some(Why { reason, change, exact, .. }) => (Some(reason), change, Some(exact)),
+            Some(Justification { reason, change, exact, .. }) => {
+                (Some(reason), change, Some(exact))
+            }
             None => (None, None, None),
         };
         Self {

@@ -6,7 +6,7 @@ use super::items::{error_response, line_at};
 use super::reading::{Follows, Reader};
 use super::refusal::Refusal;
 use super::{Failure, Format, Out, plain, quote};
-use hooksieve::event::{Error, Event, Shapes};
+use hooksieve::event::{Error, Event, ShapeCache};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ pub(super) fn each_event(
     mut take: impl FnMut(Result<(&Place<'_>, &Event<'_>), &Refusal<'_>>) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
     let several = files.len() > 1;
-    let (mut batches, mut shapes, mut bad) = (Batches::new(files), Shapes::default(), 0);
+    let (mut batches, mut shapes, mut bad) = (Batches::new(files), ShapeCache::default(), 0);
     while let Some(mut batch) = batches.next(usize::MAX) {
         let trouble = batch.trouble.take();
         let name = plain(&batch.name);
@@ -77,7 +77,7 @@ impl<'a> Single<'a> {
         out: &mut Out,
         mut take: impl FnMut(&mut Out, &Event<'a>, &'a [u8], Option<usize>) -> Result<(), Failure>,
     ) -> Result<bool, Failure> {
-        let mut shapes = Shapes::default();
+        let mut shapes = ShapeCache::default();
         let document = Document { line: 1, item: None, bytes: self.bytes, alone: true };
         let mut events = self.reader.read(std::iter::once(document), &mut shapes);
         let (mut count, mut good) = (0, true);

@@ -2,9 +2,9 @@
 
 use super::events::Nesting;
 use super::report::Finding;
-use super::{Failure, MOST_OF_MANY, quote};
+use super::{Failure, MAX_TOTAL, quote};
 use hooksieve::diagnostic::{Diagnostic, excerpt};
-use hooksieve::webhook::Draft;
+use hooksieve::webhook::WebhookDocument;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -22,7 +22,7 @@ pub(super) struct Items {
 /// A document of a file.
 pub(super) struct Item {
     pub(super) line: usize,
-    pub(super) draft: Result<Draft, Malformed>,
+    pub(super) draft: Result<WebhookDocument, Malformed>,
 }
 
 /// Text that is no document.
@@ -129,7 +129,7 @@ pub(super) fn error_response(document: &[u8], things: &str) -> Option<(String, &
 
 impl Items {
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
-        let (name, bytes) = super::read(path, MOST_OF_MANY)?;
+        let (name, bytes) = super::read(path, MAX_TOTAL)?;
         let mut items = Self { name, list: Vec::new(), broken: false };
         match std::str::from_utf8(&bytes) {
             Ok(text) => items.text(text),

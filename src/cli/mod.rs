@@ -76,7 +76,7 @@ enum AccessArgument {
 impl AccessArgument {
     fn access(self) -> hooksieve::matcher::Access<'static> {
         match self {
-            Self::Owner => hooksieve::matcher::Access::Owner,
+            Self::Owner => hooksieve::matcher::Access::EventOwner,
             Self::All => hooksieve::matcher::Access::Everyone,
         }
     }
@@ -112,10 +112,10 @@ fn tenant(text: &str) -> Result<String, &'static str> {
 }
 
 /// Most bytes of a file that holds one thing: an event, a patch, a catalogue.
-const MOST_OF_ONE: u64 = 16 << 20;
+const MAX_FILE: u64 = 16 << 20;
 
 /// Most bytes of a file of webhooks: millions of them.
-const MOST_OF_MANY: u64 = 1 << 30;
+const MAX_TOTAL: u64 = 1 << 30;
 
 /// A file or standard input, whole, with its name for messages; without the byte order mark that
 /// some editors put before a text.

@@ -1,9 +1,9 @@
 use super::items::{Items, Malformed};
 use super::report;
 use super::webhooks::{CatalogueArgument, finding, origin};
-use super::{Failure, Format, MOST_OF_ONE, Out, Outcome, readable};
+use super::{Failure, Format, MAX_FILE, Out, Outcome, readable};
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
-use hooksieve::webhook::{Checked, Draft, Patch, Webhook};
+use hooksieve::webhook::{Checked, Patch, Webhook, WebhookDocument};
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
         Ok(webhook) => webhook,
         Err(problems) => return print.problems(|_| place.clone(), &document, &problems),
     };
-    let (name, bytes) = super::read(&arguments.patch, MOST_OF_ONE)?;
+    let (name, bytes) = super::read(&arguments.patch, MAX_FILE)?;
     let patch = match serde_json::from_slice::<Patch>(&bytes) {
         Ok(patch) => patch,
         Err(error) => {
@@ -146,7 +146,7 @@ impl Print<'_> {
     fn problems(
         &mut self,
         place: impl Fn(&Diagnostic) -> String,
-        document: &Draft,
+        document: &WebhookDocument,
         problems: &Diagnostics,
     ) -> Result<Outcome, Failure> {
         match self.format {

@@ -6,7 +6,7 @@
 
 use super::events::{Document, Nesting};
 use super::items::line_at;
-use hooksieve::event::{Error, ErrorKind, Event, Shapes};
+use hooksieve::event::{Error, ErrorKind, Event, ShapeCache};
 use hooksieve::filter::Profile;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -21,10 +21,10 @@ pub(super) struct Reader<'b> {
 }
 
 impl<'b> Reader<'b> {
-    fn event(self, bytes: &'b [u8], shapes: &mut Shapes) -> Result<Event<'b>, Error> {
+    fn event(self, bytes: &'b [u8], shapes: &mut ShapeCache) -> Result<Event<'b>, Error> {
         match (self.profile.read_event_with(bytes, shapes), self.tenant) {
             (Err(error), Some(tenant)) if error.kind() == ErrorKind::MissingTenant => {
-                Event::read_for(self.profile.layout(), bytes, tenant)
+                Event::read_for(self.profile.attribute_paths(), bytes, tenant)
             }
             (read, _) => read,
         }
@@ -42,7 +42,7 @@ impl<'b> Reader<'b> {
     pub(super) fn read<'s, D: Iterator<Item = Document<'b>>>(
         self,
         documents: D,
-        shapes: &'s mut Shapes,
+        shapes: &'s mut ShapeCache,
     ) -> Reading<'b, 's, D> {
         Reading { reader: self, documents, shapes, items: Vec::new().into_iter(), paged: false }
     }
@@ -52,7 +52,7 @@ impl<'b> Reader<'b> {
 pub(super) struct Reading<'b, 's, D> {
     reader: Reader<'b>,
     documents: D,
-    shapes: &'s mut Shapes,
+    shapes: &'s mut ShapeCache,
     /// Of the page that is being read.
     items: std::vec::IntoIter<Document<'b>>,
     paged: bool,

@@ -14,7 +14,7 @@ pub(super) struct Finding<'a> {
 }
 
 /// Most findings of one document that are drawn.
-const MOST: usize = 20;
+const MAX: usize = 20;
 
 /// Draws what was found; ends with a line break, unless there is nothing.
 pub(super) fn draw<'a>(findings: impl Iterator<Item = Finding<'a>>) -> String {
@@ -27,14 +27,14 @@ pub(super) fn draw_of(count: usize, findings: &[Finding<'_>]) -> String {
     let sources: Vec<_> = findings
         .iter()
         .map(|finding| Some((drawable(finding.source?), finding.diagnostic.span()?)))
-        .take(MOST)
+        .take(MAX)
         .collect();
     let groups: Vec<_> =
         findings.iter().zip(&sources).map(|(finding, source)| group(finding, source)).collect();
     if groups.is_empty() {
         return String::new();
     }
-    let more = match count.saturating_sub(MOST) {
+    let more = match count.saturating_sub(MAX) {
         0 => String::new(),
         more => format!("and {more} more\n"),
     };

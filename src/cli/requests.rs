@@ -2,9 +2,9 @@ use super::history::{Single, called_in_page};
 use super::reading::Reader;
 use super::webhooks::{Webhooks, WebhooksArguments};
 use super::why::{BOLD, DIM};
-use super::{AccessArgument, Failure, Format, MOST_OF_ONE, Out, Outcome, plain, quote, readable};
+use super::{AccessArgument, Failure, Format, MAX_FILE, Out, Outcome, plain, quote, readable};
 use clap::ValueEnum;
-use hooksieve::delivery::{OMITTED, Payload, Request, Sender};
+use hooksieve::delivery::{OMITTED, Payload, Request, RequestBuilder};
 use hooksieve::event::Event;
 use hooksieve::matcher::Verdict;
 use serde::Serialize;
@@ -53,7 +53,7 @@ impl Arguments {
 
 pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let webhooks = Webhooks::read_whole(&arguments.webhooks)?;
-    let (name, bytes) = super::read(&arguments.event, MOST_OF_ONE)?;
+    let (name, bytes) = super::read(&arguments.event, MAX_FILE)?;
     let format = match arguments.format {
         RequestFormat::Json => Format::Json,
         RequestFormat::Text | RequestFormat::Curl => Format::Text,
@@ -104,7 +104,7 @@ fn of_event(
 ) -> Result<usize, Failure> {
     let Found { event, bytes, .. } = *found;
     let payload = Payload::new(event, bytes.to_vec());
-    let sender = Sender::default();
+    let sender = RequestBuilder::default();
     let mut count = before;
     for listed in &webhooks.list {
         let subscription = listed.subscription(event.tenant());
@@ -128,7 +128,7 @@ fn print(
     is_first: bool,
 ) -> Result<(), Failure> {
     let id = request.webhook().id().as_str();
-    if request.withholds() {
+    if request.has_redacted_secrets() {
         let id = quote(id);
         let _ = writeln!(
             io::stderr(),
@@ -205,13 +205,13 @@ impl<'r> Line<'r> {
             url: request.url(),
             headers: headers(request, show).collect(),
             body: body(request),
-            withholds: request.withholds(),
+            withholds: request.has_redacted_secrets(),
         }
     }
 }
 
 fn text(out: &mut Out, request: &Request, show: bool) -> io::Result<()> {
-    if request.withholds() {
+    if request.has_redacted_secrets() {
         writeln!(out, "{DIM}{WITHHOLDS}{DIM:#}")?;
     }
     writeln!(out, "{BOLD}{} {}{BOLD:#}", request.method(), request.url())?;
@@ -223,7 +223,7 @@ fn text(out: &mut Out, request: &Request, show: bool) -> io::Result<()> {
 
 /// A command that sends the request, with every byte of its body.
 fn curl(out: &mut Out, request: &Request, show: bool) -> io::Result<()> {
-    if request.withholds() {
+    if request.has_redacted_secrets() {
         writeln!(out, "{WITHHOLDS}")?;
     }
     // A word of a command has 128 KiB at most on Linux; `printf` is no command of its own.

@@ -9,7 +9,7 @@ use super::{AccessArgument, Failure, Format, Out, Outcome, counted, plain, quote
 use hooksieve::event::Event;
 use hooksieve::filter::{Explanation, Filter, StepKind};
 use hooksieve::matcher::Verdict;
-use hooksieve::registry::Trial;
+use hooksieve::registry::DryRun;
 use hooksieve::webhook::{Checked, Rules, Webhook};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
                 print.guessed = Some(event.tenant().to_owned());
                 event.tenant().to_owned()
             });
-            Trial::new(&webhook, tenant, rules)
+            DryRun::new(&webhook, tenant, rules)
         });
         let verdict = trial.event(event, access);
         print.event(place, event, verdict, trial.subscription().filter())
@@ -214,11 +214,11 @@ impl Print<'_> {
         Ok(())
     }
 
-    fn end(&mut self, trial: Option<&Trial>, bad: u64) -> io::Result<()> {
+    fn end(&mut self, trial: Option<&DryRun>, bad: u64) -> io::Result<()> {
         let count = |verdict| trial.map_or(0, |trial| trial.count(verdict));
         let sum = Sum {
             tenant: trial.map(|trial| trial.subscription().tenant().as_str()),
-            events: trial.map_or(0, Trial::events),
+            events: trial.map_or(0, DryRun::events),
             matched: count(Verdict::Matched),
             other_tenant: count(Verdict::OtherTenant),
             event_type: count(Verdict::OtherEventType),

@@ -3,7 +3,7 @@ use super::report;
 use super::webhooks::{CatalogueArgument, doubled_id, finding, labels, origin};
 use super::{Failure, Format, Out, Outcome, STDIN_ARGUMENT, counted, plain};
 use hooksieve::diagnostic::Diagnostic;
-use hooksieve::webhook::{Draft, Report};
+use hooksieve::webhook::{Report, WebhookDocument};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -101,7 +101,7 @@ impl std::fmt::Display for Count {
 fn text(
     out: &mut Out,
     origin: &str,
-    draft: &Draft,
+    draft: &WebhookDocument,
     report: &Report,
     doubled: Option<&Diagnostic>,
 ) -> io::Result<()> {

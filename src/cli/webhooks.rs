@@ -2,7 +2,7 @@
 
 use super::items::{Item, Items, line_at};
 use super::report::{self, Finding};
-use super::{Failure, MOST_OF_ONE, Out, Outcome, quote};
+use super::{Failure, MAX_FILE, Out, Outcome, quote};
 use clap::Args;
 use hooksieve::diagnostic::{Diagnostic, Span, excerpt};
 use hooksieve::event::{ErrorKind, EventType, TenantId};
@@ -10,7 +10,7 @@ use hooksieve::filter::Profile;
 use hooksieve::matcher::Subscription;
 use hooksieve::registry;
 use hooksieve::syntax::Limits;
-use hooksieve::webhook::{Catalogue, CatalogueError, Draft, Level, Rules, Webhook};
+use hooksieve::webhook::{Catalogue, CatalogueError, Level, Rules, Webhook, WebhookDocument};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Write};
@@ -28,7 +28,7 @@ pub(super) struct CatalogueArgument {
 impl CatalogueArgument {
     pub(super) fn read(&self) -> Result<Catalogue, Failure> {
         let Some(path) = &self.catalogue else { return Ok(Catalogue::builtin()) };
-        let (name, bytes) = super::read(path, MOST_OF_ONE)?;
+        let (name, bytes) = super::read(path, MAX_FILE)?;
         Catalogue::read(&bytes).map_err(|error| {
             let help = match error {
                 CatalogueError::Shape(_) => {
@@ -185,7 +185,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn webhook(&mut self, label: &str, line: usize, mut draft: Draft) {
+    fn webhook(&mut self, label: &str, line: usize, mut draft: WebhookDocument) {
         if !draft.has("id") {
             draft.set("id", label);
         }
@@ -295,7 +295,11 @@ pub(super) fn warn_unowned(origin: &str, webhook: &Webhook) {
 }
 
 /// A problem of a document, ready to be drawn.
-pub(super) fn finding<'a>(problem: &'a Diagnostic, draft: &'a Draft, origin: &str) -> Finding<'a> {
+pub(super) fn finding<'a>(
+    problem: &'a Diagnostic,
+    draft: &'a WebhookDocument,
+    origin: &str,
+) -> Finding<'a> {
     let pointer = excerpt(problem.pointer(), 80);
     let separator = if pointer.is_empty() { "" } else { ": " };
     Finding {
@@ -314,7 +318,7 @@ pub(super) struct Strange {
 impl Strange {
     /// As a draft of a webhook is told, of which it is the members that were given.
     pub(super) fn document(rules: &Rules, document: &[u8], place: Option<&str>) -> Vec<Self> {
-        let Ok(draft) = Draft::read(document) else { return Vec::new() };
+        let Ok(draft) = WebhookDocument::read(document) else { return Vec::new() };
         let report = rules.check(&draft);
         let strange =
             report.warnings().iter().chain(report.errors()).filter(|problem| {
@@ -353,7 +357,7 @@ impl Strange {
 }
 
 /// The filter, unless it is too long to be drawn or to be valid.
-fn drawable_filter(draft: &Draft) -> Option<&str> {
+fn drawable_filter(draft: &WebhookDocument) -> Option<&str> {
     draft.text("filter").filter(|text| text.len() <= Limits::default().bytes())
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Out, plain, quoted};
 use anstyle::{AnsiColor, Style};
-use hooksieve::filter::analysis::{Change, Why};
+use hooksieve::filter::analysis::{Change, Justification};
 use hooksieve::filter::{Explanation, Hint, Step, StepKind};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -109,7 +109,7 @@ fn tree(out: &mut Out, explanation: &Explanation<'_>, marked: &[usize]) -> io::R
 fn reason(
     out: &mut Out,
     explanation: &Explanation<'_>,
-    why: &Why<'_>,
+    why: &Justification<'_>,
     marked: usize,
 ) -> io::Result<()> {
     let unsure = if why.exact { "" } else { "; whether fewer do was not decided" };

@@ -53,7 +53,7 @@ const DATA: [&str; 2] = ["data", "data_base64"];
 impl Attribute {
     /// Its value: the first string that is not empty, wherever the event keeps one; or else an
     /// empty one, or what is a scalar.
-    fn value<'e>(&self, event: &Envelope<'e>) -> Option<&'e str> {
+    fn value<'e>(&self, event: &Parts<'e>) -> Option<&'e str> {
         let legacy = if self.extension { &event.extensions } else { &event.members };
         let places = self.legacy.iter().map(|name| (legacy, *name));
         let found = [(&event.members, self.cloud)]
@@ -100,7 +100,7 @@ fn is_reserved(name: &str) -> bool {
 /// As CloudEvents 1.0; `None` for bytes that are no JSON object, and for an event whose type no
 /// CloudEvent can have.
 pub(super) fn to_cloud_events(bytes: &[u8]) -> Option<Vec<u8>> {
-    let event = Envelope::read(bytes)?;
+    let event = Parts::read(bytes)?;
     let mut out = Object::open(bytes.len());
     out.add("specversion".into(), "\"1.0\"");
     for attribute in &TABLE {
@@ -144,7 +144,7 @@ impl<'e> Extension<'e> {
 }
 
 /// The payload's member. CloudEvents 1.0 has one of the two only: `data`, unless that is `null`.
-fn payload<'e>(event: &Envelope<'e>) -> Option<(&'static str, &'e str)> {
+fn payload<'e>(event: &Parts<'e>) -> Option<(&'static str, &'e str)> {
     let [data, base64] = DATA.map(|name| event.members.get(name).map(|value| (name, value)));
     let base64 = base64.filter(|(_, value)| is_base64(value));
     data.filter(|(_, value)| *value != "null").or(base64).or(data)
@@ -152,7 +152,7 @@ fn payload<'e>(event: &Envelope<'e>) -> Option<(&'static str, &'e str)> {
 
 /// In the legacy envelope; `None` for bytes that are no JSON object.
 pub(super) fn to_legacy(bytes: &[u8]) -> Option<Vec<u8>> {
-    let event = Envelope::read(bytes)?;
+    let event = Parts::read(bytes)?;
     let mut out = Object::open(bytes.len());
     out.add("cloudEventsVersion".into(), "\"0.1\"");
     let mut extensions = Object::open(bytes.len() / 2);
@@ -182,7 +182,7 @@ fn derived_id(bytes: &[u8]) -> String {
 }
 
 /// The members of an event: names, and values as they are written.
-struct Envelope<'e> {
+struct Parts<'e> {
     members: Members<'e>,
     extensions: Members<'e>,
 }
@@ -197,7 +197,7 @@ impl<'e> Members<'e> {
     }
 }
 
-impl<'e> Envelope<'e> {
+impl<'e> Parts<'e> {
     fn read(bytes: &'e [u8]) -> Option<Self> {
         let members: Members<'e> = serde_json::from_slice(bytes).ok()?;
         let extensions = members.get("extensions").filter(|value| value.starts_with('{'));
@@ -278,7 +278,7 @@ impl<'e> Object<'e> {
         self.names.insert(name);
     }
 
-    fn add_data(&mut self, event: &Envelope<'_>) {
+    fn add_data(&mut self, event: &Parts<'_>) {
         for name in DATA {
             let value = event.members.get(name);
             value.into_iter().for_each(|value| self.add(name.into(), value));

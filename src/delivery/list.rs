@@ -41,27 +41,27 @@ impl Field for By {
 /// | `status` | `success` or `fail` |
 /// | `next`, `prev` | a cursor out of the links of a page |
 ///
-/// Equals are ordered by id, and pages behave as those of [webhooks](crate::webhook::List).
+/// Equals are ordered by id, and pages behave as those of [webhooks](crate::webhook::ListQuery).
 ///
 /// ```
-/// use hooksieve::delivery::List;
+/// use hooksieve::delivery::ListQuery;
 ///
-/// let list = List::read("status=fail&limit=50")?;
+/// let list = ListQuery::read("status=fail&limit=50")?;
 /// assert!(list.apply([]).items().is_empty());
 ///
-/// let problems = List::read("status=failed").unwrap_err();
+/// let problems = ListQuery::read("status=failed").unwrap_err();
 /// let problem = problems.iter().next().ok_or("no problem")?;
 /// assert_eq!((problem.pointer(), problem.help()), ("/status", "give one of success, fail"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct List {
+pub struct ListQuery {
     paging: Paging<By>,
     event_type: Option<Box<str>>,
     status: Option<Status>,
 }
 
-impl List {
+impl ListQuery {
     /// Reads the query of a URL, without its question mark.
     ///
     /// # Errors

@@ -1,27 +1,27 @@
 //! From a match to a request: what is sent for a webhook, signed, and what is kept of it.
 //!
-//! A [`Sender`] makes a [`Request`] from a webhook and a [`Payload`], which is made once an event.
+//! A [`RequestBuilder`] makes a [`Request`] from a webhook and a [`Payload`], which is made once an event.
 //! That cannot fail, since a [`Webhook`] that exists is deliverable. Sending, retrying and storing
-//! are the server's; what it observed makes a [`Delivery`], which is listed by a [`List`] and sent
-//! again by [`Sender::resend`]. Receivers [`verify`].
+//! are the server's; what it observed makes a [`Delivery`], which is listed by a [`ListQuery`] and sent
+//! again by [`RequestBuilder::resend`]. Receivers [`verify`].
 //!
 //! ```
-//! use hooksieve::delivery::{Payload, Sender, verify};
-//! use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
+//! use hooksieve::delivery::{Payload, RequestBuilder, verify};
+//! use hooksieve::webhook::{NewWebhook, WebhookDocument, Rules, Webhook};
 //! use std::sync::Arc;
 //! # let now = std::time::UNIX_EPOCH.into();
 //!
 //! let rules = Rules::default();
-//! let draft = Draft::read(br#"{
+//! let draft = WebhookDocument::read(br#"{
 //!     "name": "Apps", "url": "https://hooks.example.com/apps", "eventTypes": ["com.qlik.v1.app.created"],
 //!     "headers": {"X-Team": "data"}, "secret": "0123456789abcdef0123456789abcdef"
 //! }"#)?;
-//! let webhook = Arc::new(Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?.webhook);
+//! let webhook = Arc::new(Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook);
 //!
 //! let bytes = br#"{"type": "com.qlik.v1.app.created", "tenantid": "t1", "data": {"id": "a1"}}"#;
 //! let event = rules.profile().read_event(bytes)?;
 //! let payload = Payload::new(&event, bytes.as_slice());
-//! let request = Sender::default().request(&webhook, &payload);
+//! let request = RequestBuilder::default().request(&webhook, &payload);
 //!
 //! assert_eq!((request.method(), request.url()), ("POST", "https://hooks.example.com/apps"));
 //! assert_eq!(request.body().as_ref(), bytes, "the bytes read are the bytes signed and sent");
@@ -41,7 +41,7 @@ mod signature;
 mod uri;
 mod value;
 
-pub use list::List;
+pub use list::ListQuery;
 pub(crate) use payload::Kind;
 pub use payload::Payload;
 pub use record::{
@@ -63,7 +63,7 @@ const STANDARD: [HeaderName; 3] = [
 
 /// How a server makes its requests. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Sender {
+pub struct RequestBuilder {
     user_agent: HeaderValue,
     /// Of CloudEvents 1.0.
     cloud_content_type: HeaderValue,
@@ -71,7 +71,7 @@ pub struct Sender {
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-impl Default for Sender {
+impl Default for RequestBuilder {
     /// With the `User-Agent` `Qlik Webhook`, and the `Content-Type` `application/json` in both
     /// forms.
     fn default() -> Self {
@@ -80,7 +80,7 @@ impl Default for Sender {
     }
 }
 
-impl Sender {
+impl RequestBuilder {
     /// The same with another `User-Agent`.
     #[must_use]
     pub fn with_user_agent(self, user_agent: HeaderValue) -> Self {
@@ -134,7 +134,7 @@ fn body<'p>(webhook: &Webhook, payload: &'p Payload) -> &'p Bytes {
     }
 }
 
-/// A request that delivers an event to a webhook; made by a [`Sender`].
+/// A request that delivers an event to a webhook; made by a [`RequestBuilder`].
 ///
 /// No name or value of a header holds CR, LF or NUL. `Debug` shows no value of an encrypted header.
 /// Redirects are not to be followed: a receiver could lead elsewhere with them.
@@ -244,8 +244,8 @@ impl Request {
     /// Whether the webhook's secret, or a value of its encrypted headers, is not known, since the
     /// webhook was read from a response: the request is without them, and not to be sent.
     #[must_use]
-    pub fn withholds(&self) -> bool {
-        self.webhook.withholds()
+    pub fn has_redacted_secrets(&self) -> bool {
+        self.webhook.has_redacted_secrets()
     }
 }
 
@@ -262,7 +262,7 @@ struct Line<'r> {
 /// ```
 /// # use hooksieve::{delivery::{Payload, Request}, webhook::Webhook};
 /// fn send(request: Request) -> http::Request<bytes::Bytes> {
-///     assert!(!request.withholds());
+///     assert!(!request.has_redacted_secrets());
 ///     (&request).into()
 /// }
 /// ```

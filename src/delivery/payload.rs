@@ -1,5 +1,5 @@
 use super::convert;
-use crate::event::{Event, Form};
+use crate::event::{Envelope, Event};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::sync::{Arc, OnceLock};
@@ -66,13 +66,13 @@ pub(crate) struct Kind {
     /// In place, unless it is uncommonly long.
     event_type: SmallVec<[u8; 64]>,
     /// The envelope; `None` for what is never converted.
-    form: Option<Form>,
+    envelope: Option<Envelope>,
 }
 
 impl Kind {
     pub(crate) fn of(event: &Event<'_>) -> Self {
         let event_type = SmallVec::from_slice(event.event_type().as_bytes());
-        Self { event_type, form: Some(event.form()) }
+        Self { event_type, envelope: Some(event.envelope()) }
     }
 }
 
@@ -100,7 +100,7 @@ impl Payload {
     #[must_use]
     pub fn verbatim(event_type: &str, bytes: impl Into<Bytes>) -> Self {
         let event_type = SmallVec::from_slice(event_type.as_bytes());
-        Self::of(Kind { event_type, form: None }, bytes.into())
+        Self::of(Kind { event_type, envelope: None }, bytes.into())
     }
 
     pub(crate) fn of(kind: Kind, own: Bytes) -> Self {
@@ -114,34 +114,34 @@ impl Payload {
         std::str::from_utf8(&self.0.kind.event_type).unwrap_or_default()
     }
 
-    /// As CloudEvents 1.0; an event in the mixed form, and what is verbatim, as it is.
+    /// As CloudEvents 1.0; an event in the mixed envelope, and what is verbatim, as it is.
     #[must_use]
     pub fn cloud_event(&self) -> &Bytes {
-        match self.0.kind.form {
-            Some(Form::Legacy) => self.other(convert::to_cloud_events),
-            Some(Form::CloudEvents | Form::Mixed) | None => &self.0.own,
+        match self.0.kind.envelope {
+            Some(Envelope::Legacy) => self.other(convert::to_cloud_events),
+            Some(Envelope::CloudEvents | Envelope::Mixed) | None => &self.0.own,
         }
     }
 
     /// Whether [`cloud_event`](Self::cloud_event) is a CloudEvent, and nothing else that goes out
     /// as it is.
     pub(super) fn is_cloud_event(&self) -> bool {
-        match self.0.kind.form {
-            Some(Form::CloudEvents) => true,
-            Some(Form::Mixed) | None => false,
-            Some(Form::Legacy) => {
+        match self.0.kind.envelope {
+            Some(Envelope::CloudEvents) => true,
+            Some(Envelope::Mixed) | None => false,
+            Some(Envelope::Legacy) => {
                 let _ = self.cloud_event();
                 self.0.other.get().is_some_and(Option::is_some)
             }
         }
     }
 
-    /// In the legacy envelope; an event in the mixed form, and what is verbatim, as it is.
+    /// In the legacy envelope; an event in the mixed envelope, and what is verbatim, as it is.
     #[must_use]
     pub fn legacy(&self) -> &Bytes {
-        match self.0.kind.form {
-            Some(Form::CloudEvents) => self.other(convert::to_legacy),
-            Some(Form::Legacy | Form::Mixed) | None => &self.0.own,
+        match self.0.kind.envelope {
+            Some(Envelope::CloudEvents) => self.other(convert::to_legacy),
+            Some(Envelope::Legacy | Envelope::Mixed) | None => &self.0.own,
         }
     }
 

@@ -67,17 +67,17 @@ pub struct Response {
 /// [`read`](Self::read) reads that.
 ///
 /// ```
-/// use hooksieve::delivery::{Delivery, Payload, Response, Sender, Status};
-/// # use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
+/// use hooksieve::delivery::{Delivery, Payload, Response, RequestBuilder, Status};
+/// # use hooksieve::webhook::{NewWebhook, WebhookDocument, Rules, Webhook};
 /// # use std::sync::Arc;
 /// # let (rules, now) = (Rules::default(), std::time::UNIX_EPOCH.into());
-/// # let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/", "eventTypes": [],
+/// # let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/", "eventTypes": [],
 /// #     "encryptedHeaders": {"X-Key": "k3y"}}"#)?;
-/// # let webhook = Arc::new(Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?.webhook);
+/// # let webhook = Arc::new(Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook);
 /// # let bytes = br#"{"type": "x", "tenantid": "t1"}"#;
 /// # let event = rules.profile().read_event(bytes)?;
 /// # let payload = Payload::new(&event, bytes.as_slice());
-/// let sender = Sender::default();
+/// let sender = RequestBuilder::default();
 /// let request = sender.request(&webhook, &payload);
 /// // … is sent, and answered:
 /// let mut response = Response { status: http::StatusCode::OK, headers: Default::default(), body: "thanks".into() };

@@ -57,9 +57,9 @@ impl Diagnostics {
     /// `detail` says what to do, and where, since the API's shape has no member for the place.
     ///
     /// ```
-    /// use hooksieve::webhook::{Draft, Rules};
+    /// use hooksieve::webhook::{WebhookDocument, Rules};
     ///
-    /// let draft = Draft::read(br#"{"name": "", "url": "https://hooks.example.com"}"#)?;
+    /// let draft = WebhookDocument::read(br#"{"name": "", "url": "https://hooks.example.com"}"#)?;
     /// let errors = Rules::default().check(&draft).into_result().unwrap_err();
     /// assert_eq!(serde_json::to_string(&errors.body(Some("trace-1"))).unwrap(), concat!(
     ///     r#"{"errors":[{"code":"member-too-short","title":"`name` is empty","#,

@@ -1,7 +1,7 @@
 //! What an event holds beside the values that are read: for people who ask why one is missing.
 
-use super::layout::ATTRIBUTES;
-use super::{Event, Place};
+use super::paths::ATTRIBUTES;
+use super::{Event, JsonPath};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -33,11 +33,11 @@ impl Event<'_> {
     }
 
     /// The places of an attribute, in the order in which they are looked in; none for a name that the
-    /// layout does not know.
-    pub(crate) fn places_of(&self, attribute: &str) -> Vec<Place> {
-        let field = self.layout.find(attribute).map(|index| ATTRIBUTES + index);
-        let keys = field.and_then(|field| self.layout.fields().get(field));
-        keys.into_iter().flatten().map(|key| self.layout.place(*key)).collect()
+    /// paths does not know.
+    pub(crate) fn places_of(&self, attribute: &str) -> Vec<JsonPath> {
+        let field = self.paths.find(attribute).map(|index| ATTRIBUTES + index);
+        let keys = field.and_then(|field| self.paths.fields().get(field));
+        keys.into_iter().flatten().map(|key| self.paths.place(*key)).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Events come as CloudEvents 1.0, in the legacy envelope (CloudEvents 0.1), or mixed. Whatever
 //! the marker says, each field is looked for in all its places, those of 1.0 first; the last place of
-//! the tenant, a top-level `tenantId`, is that of the vendor's listing of past events. A [`Layout`]
+//! the tenant, a top-level `tenantId`, is that of the vendor's listing of past events. A [`AttributePaths`]
 //! holds the places of the filter attributes; a
 //! [`Profile`](crate::filter::Profile) owns one and reads events by it.
 //!
@@ -25,17 +25,17 @@
 mod error;
 mod inspect;
 mod json;
-mod layout;
 mod marks;
+mod paths;
 mod read;
 mod shapes;
 
 pub use error::{Error, ErrorKind};
 pub(crate) use inspect::Leaf;
-pub(crate) use layout::same;
-use layout::{ATTRIBUTES, ID, OWNER, TENANT, TYPE};
-pub use layout::{Layout, LayoutError, Place};
-pub use shapes::Shapes;
+pub(crate) use paths::same;
+use paths::{ATTRIBUTES, ID, OWNER, TENANT, TYPE};
+pub use paths::{AttributePaths, AttributePathsError, JsonPath};
+pub use shapes::ShapeCache;
 
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -94,17 +94,17 @@ ids! {
 /// made from parts ([`Event::new`]) borrows or owns what it is given.
 #[derive(Clone, Debug)]
 pub struct Event<'a> {
-    layout: &'a Layout,
-    form: Form,
+    paths: &'a AttributePaths,
+    envelope: Envelope,
     /// What it was read from; empty where it was made from parts, or changed.
     text: &'a str,
-    /// Those of the layout: type, tenant, id and owner, then the attributes.
+    /// Those of the paths: type, tenant, id and owner, then the attributes.
     fields: Fields<'a>,
 }
 
 /// The envelope of an event, by where its type stands, since that alone is always there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Form {
+pub enum Envelope {
     /// CloudEvents 1.0: in `type`.
     CloudEvents,
     /// CloudEvents 0.1: in `eventType`.
@@ -125,22 +125,22 @@ impl<'a> Event<'a> {
     /// # Errors
     ///
     /// Bytes that are no JSON object, a key that is read and stands twice, no tenant, or no type.
-    pub fn read(layout: &'a Layout, bytes: &'a [u8]) -> Result<Self, Error> {
-        read::read(layout, bytes)
+    pub fn read(paths: &'a AttributePaths, bytes: &'a [u8]) -> Result<Self, Error> {
+        read::read(paths, bytes)
     }
 
     /// As [`read`](Self::read), with the same results, but faster where events have the
-    /// [shapes](Shapes) of events that were read before with the same `shapes`.
+    /// [shapes](ShapeCache) of events that were read before with the same `shapes`.
     ///
     /// # Errors
     ///
     /// As [`read`](Self::read).
     pub fn read_with(
-        layout: &'a Layout,
+        paths: &'a AttributePaths,
         bytes: &'a [u8],
-        shapes: &mut Shapes,
+        shapes: &mut ShapeCache,
     ) -> Result<Self, Error> {
-        read::read_shaped(layout, bytes, shapes)
+        read::read_shaped(paths, bytes, shapes)
     }
 
     /// As [`read`](Self::read), with `tenant` for an event that names none.
@@ -153,11 +153,11 @@ impl<'a> Event<'a> {
     /// use hooksieve::filter::Profile;
     ///
     /// let profile = Profile::webhook();
-    /// let event = Event::read_for(profile.layout(), br#"{"type": "x", "tenantid": ""}"#, "t1")?;
+    /// let event = Event::read_for(profile.attribute_paths(), br#"{"type": "x", "tenantid": ""}"#, "t1")?;
     /// assert_eq!(event.tenant(), "t1");
-    /// let event = Event::read_for(profile.layout(), br#"{"type": "x", "tenantid": "t2"}"#, "t1")?;
+    /// let event = Event::read_for(profile.attribute_paths(), br#"{"type": "x", "tenantid": "t2"}"#, "t1")?;
     /// assert_eq!(event.tenant(), "t2");
-    /// let error = Event::read_for(profile.layout(), br#"{"tenantid": ""}"#, "t1").unwrap_err();
+    /// let error = Event::read_for(profile.attribute_paths(), br#"{"tenantid": ""}"#, "t1").unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::MissingType);
     /// # Ok::<(), hooksieve::event::Error>(())
     /// ```
@@ -165,21 +165,25 @@ impl<'a> Event<'a> {
     /// # Errors
     ///
     /// As [`read`](Self::read).
-    pub fn read_for(layout: &'a Layout, bytes: &'a [u8], tenant: &'a str) -> Result<Self, Error> {
-        read::read_for(layout, bytes, tenant)
+    pub fn read_for(
+        paths: &'a AttributePaths,
+        bytes: &'a [u8],
+        tenant: &'a str,
+    ) -> Result<Self, Error> {
+        read::read_for(paths, bytes, tenant)
     }
 
     /// An event of a tenant and a type, without owner, id or attributes.
     pub fn new(
-        layout: &'a Layout,
+        paths: &'a AttributePaths,
         tenant: impl Into<Cow<'a, str>>,
         event_type: impl Into<Cow<'a, str>>,
     ) -> Self {
-        let mut fields = smallvec::smallvec![None; layout.fields().len()];
+        let mut fields = smallvec::smallvec![None; paths.fields().len()];
         for (field, value) in fields.iter_mut().zip([event_type.into(), tenant.into()]) {
             *field = Some(value);
         }
-        Self { layout, form: Form::CloudEvents, text: "", fields }
+        Self { paths, envelope: Envelope::CloudEvents, text: "", fields }
     }
 
     /// The same event with an owner.
@@ -191,13 +195,13 @@ impl<'a> Event<'a> {
         self
     }
 
-    /// The same event with a value for an attribute; `None` for a name the layout does not know.
+    /// The same event with a value for an attribute; `None` for a name the attribute paths do not know.
     ///
     /// ```
     /// use hooksieve::{event::Event, filter::Profile};
     ///
     /// let profile = Profile::webhook();
-    /// let event = Event::new(profile.layout(), "t1", "com.qlik.v1.app.created");
+    /// let event = Event::new(profile.attribute_paths(), "t1", "com.qlik.v1.app.created");
     /// let event = event.with_attribute("spaceId", "s1").ok_or("no such attribute")?;
     /// assert_eq!(event.attribute("spaceid"), Some("s1"));
     /// assert!(event.with_attribute("color", "red").is_none());
@@ -205,7 +209,7 @@ impl<'a> Event<'a> {
     /// ```
     #[must_use]
     pub fn with_attribute(mut self, name: &str, value: impl Into<Cow<'a, str>>) -> Option<Self> {
-        let index = self.layout.find(name)?;
+        let index = self.paths.find(name)?;
         *self.fields.get_mut(ATTRIBUTES + index)? = Some(value.into());
         self.text = "";
         Some(self)
@@ -237,23 +241,23 @@ impl<'a> Event<'a> {
 
     /// The envelope it came in; that of an event made from parts is CloudEvents 1.0.
     #[must_use]
-    pub fn form(&self) -> Form {
-        self.form
+    pub fn envelope(&self) -> Envelope {
+        self.envelope
     }
 
     /// The places it was read by.
     #[must_use]
-    pub fn layout(&self) -> &'a Layout {
-        self.layout
+    pub fn attribute_paths(&self) -> &'a AttributePaths {
+        self.paths
     }
 
     /// The value of an attribute by its name, letter case aside; `None` where the event has none.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.field(ATTRIBUTES + self.layout.find(name)?)
+        self.field(ATTRIBUTES + self.paths.find(name)?)
     }
 
-    /// Where in the event each attribute was found, in the order of the layout's; empty for an event
+    /// Where in the event each attribute was found, in the order of the attribute paths; empty for an event
     /// that was made from parts, or whose attributes were changed.
     ///
     /// Where all strings of an attribute are empty, the first of its places is named.
@@ -266,31 +270,31 @@ impl<'a> Event<'a> {
     /// let profile = Profile::webhook();
     /// let event = br#"{"type": "x", "tenantid": "t", "spaceid": "", "data": {"spaceId": "s"}}"#;
     /// let places = profile.read_event(event)?.places();
-    /// let space = profile.layout().attributes().iter().position(|name| **name == *"spaceId");
+    /// let space = profile.attribute_paths().attributes().iter().position(|name| **name == *"spaceId");
     /// let place = places[space.unwrap()].as_ref().unwrap();
     /// assert_eq!(place.pointer(), "/data/spaceId");
     /// # Ok::<(), hooksieve::event::Error>(())
     /// ```
     #[must_use]
-    pub fn places(&self) -> Vec<Option<Place>> {
-        if self.text.is_empty() { Vec::new() } else { read::places(self.layout, self.text) }
+    pub fn places(&self) -> Vec<Option<JsonPath>> {
+        if self.text.is_empty() { Vec::new() } else { read::places(self.paths, self.text) }
     }
 
-    /// The value of the attribute `index` of `layout`: by index where the event was read by that
-    /// layout, else by its name.
+    /// The value of the attribute `index` of `paths`: by index where the event was read by those
+    /// paths, else by its name.
     #[inline]
-    pub(crate) fn value(&self, layout: &Layout, index: usize) -> Option<&str> {
-        if std::ptr::eq(self.layout, layout) {
+    pub(crate) fn value(&self, paths: &AttributePaths, index: usize) -> Option<&str> {
+        if std::ptr::eq(self.paths, paths) {
             self.field(ATTRIBUTES + index)
         } else {
-            self.attribute(layout.attributes().get(index)?)
+            self.attribute(paths.attributes().get(index)?)
         }
     }
 
-    /// The values of the attributes in the order of `layout`, where the event was read by that.
+    /// The values of the attributes in the order of `paths`, where the event was read by that.
     #[inline]
-    pub(crate) fn values(&self, layout: &Layout) -> Option<&[Option<Cow<'a, str>>]> {
-        if std::ptr::eq(self.layout, layout) { self.fields.get(ATTRIBUTES..) } else { None }
+    pub(crate) fn values(&self, paths: &AttributePaths) -> Option<&[Option<Cow<'a, str>>]> {
+        if std::ptr::eq(self.paths, paths) { self.fields.get(ATTRIBUTES..) } else { None }
     }
 
     #[inline]

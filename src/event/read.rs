@@ -1,12 +1,12 @@
 use super::json::{Span, Words};
-use super::layout::{ATTRIBUTES, OTHER, ROOT, TENANT, TYPE};
 use super::marks::{Bits, Marks};
-use super::shapes::{Kind, Shapes};
-use super::{Error, ErrorKind, Event, Fields, Form, Layout, Place};
+use super::paths::{ATTRIBUTES, OTHER, ROOT, TENANT, TYPE};
+use super::shapes::{Kind, ShapeCache};
+use super::{AttributePaths, Envelope, Error, ErrorKind, Event, Fields, JsonPath};
 use std::borrow::Cow;
 
-pub(super) fn read<'a>(layout: &'a Layout, bytes: &'a [u8]) -> Result<Event<'a>, Error> {
-    read_by(layout, utf8(bytes)?, Bits::default())
+pub(super) fn read<'a>(paths: &'a AttributePaths, bytes: &'a [u8]) -> Result<Event<'a>, Error> {
+    read_by(paths, utf8(bytes)?, Bits::default())
 }
 
 #[inline(always)]
@@ -17,36 +17,36 @@ fn utf8(bytes: &[u8]) -> Result<&str, Error> {
 
 /// As [`read`], by the shapes of documents that were read before.
 pub(super) fn read_shaped<'a>(
-    layout: &'a Layout,
+    paths: &'a AttributePaths,
     bytes: &'a [u8],
-    shapes: &mut Shapes,
+    shapes: &mut ShapeCache,
 ) -> Result<Event<'a>, Error> {
     let text = utf8(bytes)?;
-    if !shapes.are_due(layout) {
-        return read_by(layout, text, Bits::default());
+    if !shapes.are_due(paths) {
+        return read_by(paths, text, Bits::default());
     }
-    if layout.numbers() <= FEW {
-        shaped::<FEW>(layout, text, shapes)
+    if paths.numbers() <= FEW {
+        shaped::<FEW>(paths, text, shapes)
     } else {
-        shaped::<{ Layout::MAX_KEYS + 1 }>(layout, text, shapes)
+        shaped::<{ AttributePaths::MAX_KEYS + 1 }>(paths, text, shapes)
     }
 }
 
 #[inline(always)]
 fn shaped<'a, const N: usize>(
-    layout: &'a Layout,
+    paths: &'a AttributePaths,
     text: &'a str,
-    shapes: &mut Shapes,
+    shapes: &mut ShapeCache,
 ) -> Result<Event<'a>, Error> {
     let mut found = [Found::default(); N];
     if let Some(escapes) = shapes.agree(text, &mut found) {
         // A document with a doubled key is not learned.
-        return event(layout, text, &found, Read { escapes, doubled: None });
+        return event(paths, text, &found, Read { escapes, doubled: None });
     }
     if shapes.miss() {
-        learn::<N>(layout, text, shapes)
+        learn::<N>(paths, text, shapes)
     } else {
-        read_by(layout, text, Bits::default())
+        read_by(paths, text, Bits::default())
     }
 }
 
@@ -54,13 +54,13 @@ fn shaped<'a, const N: usize>(
 #[cold]
 #[inline(never)]
 fn learn<'a, const N: usize>(
-    layout: &'a Layout,
+    paths: &'a AttributePaths,
     text: &'a str,
-    shapes: &mut Shapes,
+    shapes: &mut ShapeCache,
 ) -> Result<Event<'a>, Error> {
     let mut found = [Found::default(); N];
-    let read = walk(layout, text, Bits::default(), &mut found, shapes.slots())?;
-    let event = event(layout, text, &found, read)?;
+    let read = walk(paths, text, Bits::default(), &mut found, shapes.slots())?;
+    let event = event(paths, text, &found, read)?;
     shapes.learn(text);
     Ok(event)
 }
@@ -77,16 +77,20 @@ impl Record for () {
     fn value(&mut self, _: Span, _: u16, _: Kind) {}
 }
 
-fn read_by<'a>(layout: &'a Layout, text: &'a str, marks: impl Marks) -> Result<Event<'a>, Error> {
+fn read_by<'a>(
+    paths: &'a AttributePaths,
+    text: &'a str,
+    marks: impl Marks,
+) -> Result<Event<'a>, Error> {
     // A place for each key: few are sooner made, and their number is known to the compiler.
-    if layout.numbers() <= FEW {
+    if paths.numbers() <= FEW {
         let mut found = [Found::default(); FEW];
-        let read = walk(layout, text, marks, &mut found, ())?;
-        event(layout, text, &found, read)
+        let read = walk(paths, text, marks, &mut found, ())?;
+        event(paths, text, &found, read)
     } else {
-        let mut found = [Found::default(); Layout::MAX_KEYS + 1];
-        let read = walk(layout, text, marks, &mut found, ())?;
-        event(layout, text, &found, read)
+        let mut found = [Found::default(); AttributePaths::MAX_KEYS + 1];
+        let read = walk(paths, text, marks, &mut found, ())?;
+        event(paths, text, &found, read)
     }
 }
 
@@ -103,13 +107,13 @@ struct Read {
 /// Reads a whole text. All that changes stays in registers, so it is one function.
 #[inline(never)]
 fn walk<const N: usize>(
-    layout: &Layout,
+    paths: &AttributePaths,
     text: &str,
     marks: impl Marks,
     found: &mut [Found; N],
     record: impl Record,
 ) -> Result<Read, Error> {
-    let mut walk = Walk { layout, words: Words::new(text, marks), found, doubled: None, record };
+    let mut walk = Walk { paths, words: Words::new(text, marks), found, doubled: None, record };
     walk.words.skip_spaces();
     let begin = walk.words.at;
     let first = walk.words.peek();
@@ -132,7 +136,7 @@ fn walk<const N: usize>(
 
 /// Picks the strings of an event: for each field the first one that is not empty.
 fn event<'a>(
-    layout: &'a Layout,
+    paths: &'a AttributePaths,
     text: &'a str,
     found: &[Found],
     read: Read,
@@ -141,57 +145,57 @@ fn event<'a>(
         let message = format!("duplicate key `{}`", key.value(text));
         return Err(Error::new(ErrorKind::DuplicateKey, key.from - 1, message));
     }
-    let keys = |field: usize| layout.fields().get(field).map_or(&[][..], |keys| keys);
+    let keys = |field: usize| paths.fields().get(field).map_or(&[][..], |keys| keys);
     let full = |key: &u16| found.get(usize::from(*key)).is_some_and(|span| !span.is_empty());
     let missing = |kind, message| Err(Error::new(kind, text.len(), message));
-    let Some(form) = form(keys(TYPE), full) else {
+    let Some(envelope) = envelope(keys(TYPE), full) else {
         return missing(ErrorKind::MissingType, "event has no type");
     };
     if !keys(TENANT).iter().any(full) {
         return missing(ErrorKind::MissingTenant, "event has no tenant");
     }
-    Ok(Event { layout, form, text, fields: fields(layout, text, found, read.escapes) })
+    Ok(Event { paths, envelope, text, fields: fields(paths, text, found, read.escapes) })
 }
 
 /// The envelope, by which keys of the type are `full`; `None` where none is.
 #[inline(always)]
-fn form(keys: &[u16], full: impl Fn(&u16) -> bool) -> Option<Form> {
+fn envelope(keys: &[u16], full: impl Fn(&u16) -> bool) -> Option<Envelope> {
     match (keys.first().is_some_and(&full), keys.iter().skip(1).any(&full)) {
-        (true, false) => Some(Form::CloudEvents),
-        (false, true) => Some(Form::Legacy),
-        (true, true) => Some(Form::Mixed),
+        (true, false) => Some(Envelope::CloudEvents),
+        (false, true) => Some(Envelope::Legacy),
+        (true, true) => Some(Envelope::Mixed),
         (false, false) => None,
     }
 }
 
 /// As [`read`], with `tenant` for an event that names none.
 pub(super) fn read_for<'a>(
-    layout: &'a Layout,
+    paths: &'a AttributePaths,
     bytes: &'a [u8],
     tenant: &'a str,
 ) -> Result<Event<'a>, Error> {
-    let error = match read(layout, bytes) {
+    let error = match read(paths, bytes) {
         Err(error) if error.kind() == ErrorKind::MissingTenant && !tenant.is_empty() => error,
         read => return read,
     };
     // All else is there: a missing tenant is the last thing that is checked.
     let text = utf8(bytes)?;
-    let mut found = [Found::default(); Layout::MAX_KEYS + 1];
-    let read = walk(layout, text, Bits::default(), &mut found, ())?;
+    let mut found = [Found::default(); AttributePaths::MAX_KEYS + 1];
+    let read = walk(paths, text, Bits::default(), &mut found, ())?;
     let full = |key: &u16| found.get(usize::from(*key)).is_some_and(|span| !span.is_empty());
-    let form = layout.fields().get(TYPE).and_then(|keys| form(keys, full)).ok_or(error)?;
-    let mut fields = fields(layout, text, &found, read.escapes);
+    let envelope = paths.fields().get(TYPE).and_then(|keys| envelope(keys, full)).ok_or(error)?;
+    let mut fields = fields(paths, text, &found, read.escapes);
     if let Some(field) = fields.get_mut(TENANT) {
         *field = Some(Cow::Borrowed(tenant));
     }
-    Ok(Event { layout, form, text, fields })
+    Ok(Event { paths, envelope, text, fields })
 }
 
 /// Apart, so that fields are written where the event is going to be, and not moved there.
 #[inline(never)]
-fn fields<'a>(layout: &Layout, text: &'a str, found: &[Found], escapes: bool) -> Fields<'a> {
+fn fields<'a>(paths: &AttributePaths, text: &'a str, found: &[Found], escapes: bool) -> Fields<'a> {
     let mut fields = Fields::new();
-    for (field, keys) in layout.fields().iter().enumerate() {
+    for (field, keys) in paths.fields().iter().enumerate() {
         let (_, best) = best(field, keys, found);
         fields.push(match best.to {
             0 => None,
@@ -218,9 +222,9 @@ fn best(field: usize, keys: &[u16], found: &[Found]) -> (u16, Found) {
 }
 
 /// Where each attribute stands in a text that was read.
-pub(super) fn places(layout: &Layout, text: &str) -> Vec<Option<Place>> {
-    let mut found = [Found::default(); Layout::MAX_KEYS + 1];
-    if walk(layout, text, Bits::default(), &mut found, ()).is_err() {
+pub(super) fn places(paths: &AttributePaths, text: &str) -> Vec<Option<JsonPath>> {
+    let mut found = [Found::default(); AttributePaths::MAX_KEYS + 1];
+    if walk(paths, text, Bits::default(), &mut found, ()).is_err() {
         return Vec::new();
     }
     let holds = |key: &&u16, full: bool| {
@@ -231,9 +235,9 @@ pub(super) fn places(layout: &Layout, text: &str) -> Vec<Option<Place>> {
         // As `best` chooses the value; of several empty strings the first one names the place.
         let key = keys.iter().find(|key| holds(key, true));
         let key = key.or_else(|| keys.iter().find(|key| holds(key, false)));
-        key.map(|key| layout.place(*key))
+        key.map(|key| paths.place(*key))
     };
-    layout.fields().iter().skip(ATTRIBUTES).map(place).collect()
+    paths.fields().iter().skip(ATTRIBUTES).map(place).collect()
 }
 
 /// What stands behind a key that is looked for: `from` is 0 until the key is read, and `to` where
@@ -247,7 +251,7 @@ const MAX_DEPTH: usize = 127;
 const ARRAY: u16 = OTHER - 1;
 
 struct Walk<'a, 'f, M, R, const N: usize> {
-    layout: &'a Layout,
+    paths: &'a AttributePaths,
     words: Words<'a, M>,
     /// By the number of the key.
     found: &'f mut [Found; N],
@@ -355,11 +359,11 @@ impl<M: Marks, R: Record, const N: usize> Walk<'_, '_, M, R, N> {
             Ok(span) if object == OTHER => (span, OTHER),
             Ok(span) => {
                 let written = span.bytes(self.words.text);
-                (span, written.map_or(OTHER, |key| self.layout.key(object, key)))
+                (span, written.map_or(OTHER, |key| self.paths.key(object, key)))
             }
             Err(mark) => {
                 let span = self.words.odd_string(mark)?;
-                (span, escaped_key(self.layout, object, self.words.text, span))
+                (span, escaped_key(self.paths, object, self.words.text, span))
             }
         };
         if let Some(found) = self.found.get_mut(usize::from(key)) {
@@ -374,8 +378,8 @@ impl<M: Marks, R: Record, const N: usize> Walk<'_, '_, M, R, N> {
 
 #[cold]
 #[inline(never)]
-fn escaped_key(layout: &Layout, object: u16, text: &str, key: Span) -> u16 {
-    layout.key(object, key.value(text).as_bytes())
+fn escaped_key(paths: &AttributePaths, object: u16, text: &str, key: Span) -> u16 {
+    paths.key(object, key.value(text).as_bytes())
 }
 
 /// Apart, as a branch that other keys do not pay for.
@@ -389,14 +393,15 @@ fn first(one: Option<Span>, other: Span) -> Option<Span> {
 mod tests {
     use super::{read, read_by};
     use crate::event::marks::Plain;
-    use crate::event::{Layout, Place};
+    use crate::event::{AttributePaths, JsonPath};
 
     /// The plain search for marks is the oracle of the fast one: over damaged events of any length
     /// both read the same or fail at the same byte.
     #[test]
     fn plain_and_fast_marks_read_the_same() {
-        let places = vec![Place::new(["data", "id"]), Place::new(["data", "attributes", "id"])];
-        let layout = &Layout::new([("id", places)]).unwrap();
+        let places =
+            vec![JsonPath::new(["data", "id"]), JsonPath::new(["data", "attributes", "id"])];
+        let paths = &AttributePaths::new([("id", places)]).unwrap();
         let escaped = r#"{"t\u0079pe":"a\"b\\","tenantid":"é\ud83d\ude00","data":{"id":"","x":[1e5,-0,"\n"]}}"#;
         let long = format!(
             r#"{{"type":"x","pad":"{}","tenantid":"t","data":{{"id":"{}\n"}}}}"#,
@@ -424,8 +429,8 @@ mod tests {
                     }
                 }
                 let Ok(text) = std::str::from_utf8(&bytes) else { continue };
-                let fast = format!("{:?}", read(layout, &bytes));
-                let slow = format!("{:?}", read_by(layout, text, Plain));
+                let fast = format!("{:?}", read(paths, &bytes));
+                let slow = format!("{:?}", read_by(paths, text, Plain));
                 assert_eq!(fast, slow, "{text}");
                 *if fast.starts_with("Ok") { &mut good } else { &mut bad } += 1;
             }

@@ -1,9 +1,9 @@
 //! Documents that look like earlier ones, read without walking them.
 
-use super::Layout;
+use super::AttributePaths;
 use super::json::{Span, Words};
-use super::layout::OTHER;
 use super::marks::Bits;
+use super::paths::OTHER;
 use super::read::{Found, Record};
 use wide::i8x16;
 
@@ -15,14 +15,14 @@ use wide::i8x16;
 /// shapes; where more than one document in five has a new one, shapes are seldom tried, so that
 /// reading takes no longer than [without](super::Event::read).
 ///
-/// One for each thread; any layout may be read with it, the same one each time if it is to be of
+/// One for each thread; it serves any attribute paths, the same one each time if it is to be of
 /// use. It holds less than 50 KB whatever is read: what has 255 values or more, or 8 KB between
 /// them, is not remembered, and where there is no more room all is forgotten.
 ///
 /// ```
-/// use hooksieve::{event::Shapes, filter::Profile};
+/// use hooksieve::{event::ShapeCache, filter::Profile};
 ///
-/// let (profile, mut shapes) = (Profile::webhook(), Shapes::default());
+/// let (profile, mut shapes) = (Profile::webhook(), ShapeCache::default());
 /// for id in ["a1", "a2", "a3"] {
 ///     let bytes = format!(r#"{{"type": "x", "tenantid": "t", "data": {{"id": "{id}"}}}}"#);
 ///     let event = profile.read_event_with(bytes.as_bytes(), &mut shapes)?;
@@ -31,9 +31,9 @@ use wide::i8x16;
 /// # Ok::<(), hooksieve::event::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Shapes {
-    /// The layout that keys are numbered by.
-    layout: Option<Layout>,
+pub struct ShapeCache {
+    /// The paths that keys are numbered by.
+    paths: Option<AttributePaths>,
     /// A tree. The first node begins all shapes; behind a node comes its first child, unless it is
     /// an end.
     nodes: Vec<Node>,
@@ -151,23 +151,23 @@ impl Policy {
     }
 }
 
-impl Shapes {
+impl ShapeCache {
     /// Whether to try them for the next document.
     #[inline(always)]
-    pub(super) fn are_due(&mut self, layout: &Layout) -> bool {
+    pub(super) fn are_due(&mut self, paths: &AttributePaths) -> bool {
         if self.policy.pause > 0 {
             self.policy.pause -= 1;
             return false;
         }
-        if !self.layout.as_ref().is_some_and(|own| own.is(layout)) {
-            self.change(layout);
+        if !self.paths.as_ref().is_some_and(|own| own.is(paths)) {
+            self.change(paths);
         }
         true
     }
 
     #[cold]
-    fn change(&mut self, layout: &Layout) {
-        self.layout = Some(layout.clone());
+    fn change(&mut self, paths: &AttributePaths) {
+        self.paths = Some(paths.clone());
         self.nodes.clear();
     }
 
@@ -342,8 +342,8 @@ fn begins_scalar(byte: Option<&u8>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{GOOD, MAX_LONG, PIECE, Policy, Shapes};
-    use crate::event::{Event, Layout};
+    use super::{GOOD, MAX_LONG, PIECE, Policy, ShapeCache};
+    use crate::event::{AttributePaths, Event};
 
     fn document(more: &str) -> String {
         format!(r#"{{"type":"x","id":"1","data":{{"n":12}},{more}"tenantid":"t","end":[]}}"#)
@@ -352,15 +352,15 @@ mod tests {
     /// Of so many documents, how many were read by a known shape, and for how many the shapes were
     /// tried in vain.
     fn count(documents: impl Iterator<Item = String>) -> (usize, usize) {
-        let layout = Layout::new([] as [(&str, Vec<_>); 0]).unwrap();
-        let (mut shapes, mut hits, mut misses) = (Shapes::default(), 0, 0);
+        let paths = AttributePaths::new([] as [(&str, Vec<_>); 0]).unwrap();
+        let (mut shapes, mut hits, mut misses) = (ShapeCache::default(), 0, 0);
         for document in documents {
             let due = shapes.policy.pause == 0;
             let found = &mut [Default::default(); 32];
             let known = due && super::agree(&shapes.nodes, &document, found).is_some();
             hits += usize::from(known);
             misses += usize::from(due && !known);
-            Event::read_with(&layout, document.as_bytes(), &mut shapes).unwrap();
+            Event::read_with(&paths, document.as_bytes(), &mut shapes).unwrap();
         }
         (hits, misses)
     }

@@ -1,7 +1,7 @@
-use super::analysis::{self, Why};
+use super::analysis::{self, Justification};
 use super::hint::{self, Hint};
 use super::{Filter, Node, Operator};
-use crate::event::{Event, Place};
+use crate::event::{Event, JsonPath};
 use serde::{Serialize, Serializer};
 
 /// Why a filter matches an event or does not: the verdict of each of its parts.
@@ -29,9 +29,9 @@ use serde::{Serialize, Serializer};
 /// | --- | --- |
 /// | `holds` | whether the filter matches |
 /// | `steps` | [`steps`](Self::steps): `depth`, `holds`, and `kind`, which is `and`, `or` or `term`; a term has `attribute`, `operator`, `value`, `found` (null where it is absent), `place` (a JSON pointer into the event, or null) |
-/// | `reason` | [`Why::reason`]: indices into `steps` |
-/// | `change` | [`Why::change`]: null, or objects of `attribute`, `found`, `to` |
-/// | `exact` | [`Why::exact`] |
+/// | `reason` | [`Justification::reason`]: indices into `steps` |
+/// | `change` | [`Justification::change`]: null, or objects of `attribute`, `found`, `to` |
+/// | `exact` | [`Justification::exact`] |
 /// | `hints` | [`hints`](Self::hints), left out where there are none: `step`, `kind`, `message`, and where they have one `attribute` and `place` (a JSON pointer) |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation<'a> {
@@ -74,7 +74,7 @@ pub enum StepKind<'a> {
         /// The event's value, `None` where it is absent.
         found: Option<&'a str>,
         /// Where the event holds that value; `None` also in an event that was not read from bytes.
-        place: Option<Place>,
+        place: Option<JsonPath>,
     },
 }
 
@@ -106,7 +106,7 @@ impl<'a> Explanation<'a> {
     /// The smallest reason of the verdict, and the smallest change that would turn a miss into a
     /// match. Takes at most [`WORK`](analysis::WORK) steps, as an analysis does.
     #[must_use]
-    pub fn why(&self) -> Why<'a> {
+    pub fn why(&self) -> Justification<'a> {
         analysis::why(self.filter, &self.steps)
     }
 }
@@ -118,7 +118,7 @@ impl Serialize for Explanation<'_> {
             holds: bool,
             steps: &'e [Step<'e>],
             #[serde(flatten)]
-            why: Why<'e>,
+            why: Justification<'e>,
             #[serde(skip_serializing_if = "<[_]>::is_empty")]
             hints: &'e [Hint<'e>],
         }
@@ -132,7 +132,7 @@ impl Filter {
     #[must_use]
     pub fn explain<'a>(&'a self, event: &'a Event<'_>) -> Explanation<'a> {
         let places = event.places();
-        let place = |attribute: &str| places.get(event.layout().find(attribute)?)?.clone();
+        let place = |attribute: &str| places.get(event.attribute_paths().find(attribute)?)?.clone();
         let mut steps = Vec::with_capacity(self.nodes().len());
         let mut open: Vec<usize> = Vec::new();
         for (at, node) in self.nodes().enumerate() {

@@ -9,7 +9,7 @@
 
 use super::{Filter, Operator, Step, StepKind};
 use crate::diagnostic::excerpt;
-use crate::event::{Event, Leaf, Place};
+use crate::event::{Event, JsonPath, Leaf};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 
@@ -39,7 +39,7 @@ pub struct Hint<'a> {
     pub attribute: Option<&'a str>,
     /// Where in the event it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub place: Option<Place>,
+    pub place: Option<JsonPath>,
     /// The fact in words.
     pub message: String,
 }
@@ -83,7 +83,7 @@ struct Term<'a> {
 /// What keeps an attribute from being read.
 struct Obstacle {
     kind: HintKind,
-    place: Place,
+    place: JsonPath,
     what: &'static str,
 }
 
@@ -93,7 +93,7 @@ pub(super) fn hints<'a>(
     filter: &'a Filter,
     steps: &[Step<'a>],
     event: &'a Event<'_>,
-    places: &[Option<Place>],
+    places: &[Option<JsonPath>],
 ) -> Vec<Hint<'a>> {
     let absent = absent(steps);
     let failed = failed(steps);
@@ -179,7 +179,7 @@ struct Search<'a> {
     /// By the number of an absent attribute.
     obstacles: Vec<Option<Obstacle>>,
     /// By the value that failed terms want, where it is.
-    wanted: HashMap<&'a str, Vec<Place>>,
+    wanted: HashMap<&'a str, Vec<JsonPath>>,
     /// Whether the event has values to look at.
     visited: bool,
     data: bool,
@@ -235,7 +235,8 @@ impl<'a> Search<'a> {
                 None => true,
             };
             if let Some(obstacle) = self.obstacles.get_mut(*number).filter(|o| is_better(o)) {
-                *obstacle = Some(Obstacle { kind, place: Place::new(keys.iter().cloned()), what });
+                *obstacle =
+                    Some(Obstacle { kind, place: JsonPath::new(keys.iter().cloned()), what });
             }
         }
         let Leaf::String(text) = leaf else { return };
@@ -245,7 +246,7 @@ impl<'a> Search<'a> {
             self.steps += 1 + usize::from(places.is_some());
         }
         if let Some(places) = places {
-            places.push(Place::new(keys.iter().cloned()));
+            places.push(JsonPath::new(keys.iter().cloned()));
         }
     }
 
@@ -285,11 +286,11 @@ impl<'a> Search<'a> {
                 }
                 None if is_base64 => {
                     let message = "the event's data is in `data_base64`, which is not read";
-                    (HintKind::Base64, Place::new(["data_base64"]), message.to_owned())
+                    (HintKind::Base64, JsonPath::new(["data_base64"]), message.to_owned())
                 }
                 None if self.visited && !self.data && self.is_only_in_data(number) => {
                     let message = "the event has no `data`, from which attributes are read";
-                    (HintKind::NoData, Place::new(["data"]), message.to_owned())
+                    (HintKind::NoData, JsonPath::new(["data"]), message.to_owned())
                 }
                 None => continue,
             };
@@ -311,14 +312,15 @@ impl<'a> Search<'a> {
         &self,
         filter: &'h Filter,
         event: &'h Event<'_>,
-        places: &[Option<Place>],
+        places: &[Option<JsonPath>],
         failed: &[Term<'h>],
     ) -> Vec<Hint<'h>> {
         let mut hints = Vec::new();
         for term in failed {
             let found = self.wanted.get(term.value).map_or(&[][..], Vec::as_slice);
-            let names = || event.layout().attributes().iter().map(|name| &**name).zip(places);
-            let attribute_at = |place: &Place| {
+            let names =
+                || event.attribute_paths().attributes().iter().map(|name| &**name).zip(places);
+            let attribute_at = |place: &JsonPath| {
                 names().find(|(_, known)| known.as_ref() == Some(place)).map(|(name, _)| name)
             };
             let value = quoted(term.value);
@@ -387,7 +389,7 @@ fn quoted(value: &str) -> String {
     excerpt(&serde_json::Value::from(value).to_string(), SHOWN)
 }
 
-fn shown(place: &Place) -> String {
+fn shown(place: &JsonPath) -> String {
     excerpt(&place.to_string(), SHOWN)
 }
 

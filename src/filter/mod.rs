@@ -147,7 +147,7 @@ impl Filter {
     }
 
     fn value<'e>(&self, term: &Predicate<'_>, event: &'e Event<'_>) -> Option<&'e str> {
-        event.value(self.0.profile.layout(), term.attribute)
+        event.value(self.0.profile.attribute_paths(), term.attribute)
     }
 
     /// The filter of these nodes, which the profile must allow.

@@ -1,6 +1,8 @@
 use super::{Filter, check, suggest};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::event::{self, Event, EventType, Layout, LayoutError, Place, Shapes};
+use crate::event::{
+    self, AttributePaths, AttributePathsError, Event, EventType, JsonPath, ShapeCache,
+};
 use crate::syntax::{self, AttrPath, CompareOp, Expr, ExprKind, Limits, is_space};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -10,12 +12,12 @@ use std::sync::{Arc, LazyLock};
 /// An embedding server with other attributes builds its own:
 ///
 /// ```
-/// use hooksieve::event::Place;
+/// use hooksieve::event::JsonPath;
 /// use hooksieve::filter::{Attribute, Profile};
 ///
 /// let profile = Profile::new([
-///     Attribute::new("region", [Place::new(["data", "region"])]),
-///     Attribute::new("state", [Place::new(["data", "state"])]).one_of(["open", "done"]),
+///     Attribute::new("region", [JsonPath::new(["data", "region"])]),
+///     Attribute::new("state", [JsonPath::new(["data", "state"])]).one_of(["open", "done"]),
 /// ])?;
 /// assert!(profile.filter(r#"region eq "eu" and state ne "done""#, None).is_ok());
 /// assert!(profile.filter(r#"state eq "closed""#, None).is_err());
@@ -30,14 +32,14 @@ struct Inner {
     operators: Box<[Operator]>,
     limits: Limits,
     /// Shared by the profiles made from this one, whose events are the same.
-    layout: Arc<Layout>,
+    paths: Arc<AttributePaths>,
 }
 
 /// An attribute that filters may speak of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attribute {
     name: Box<str>,
-    places: Vec<Place>,
+    places: Vec<JsonPath>,
     values: Option<Box<[Box<str>]>>,
     only_with: Option<EventType>,
     also_in: Box<[EventType]>,
@@ -47,7 +49,7 @@ pub struct Attribute {
 impl Attribute {
     /// An attribute that may take any string and be used with any event types; in an event the
     /// first of its places that holds a non-empty string gives its value.
-    pub fn new(name: impl Into<Box<str>>, places: impl IntoIterator<Item = Place>) -> Self {
+    pub fn new(name: impl Into<Box<str>>, places: impl IntoIterator<Item = JsonPath>) -> Self {
         let places = places.into_iter().collect();
         Self {
             name: name.into(),
@@ -66,10 +68,10 @@ impl Attribute {
     /// none.
     ///
     /// ```
-    /// use hooksieve::event::Place;
+    /// use hooksieve::event::JsonPath;
     /// use hooksieve::filter::{Attribute, Profile};
     ///
-    /// let region = Attribute::new("region", [Place::new(["data", "region"])]).with_aliases(["area"]);
+    /// let region = Attribute::new("region", [JsonPath::new(["data", "region"])]).with_aliases(["area"]);
     /// let error = Profile::new([region])?.filter(r#"Areas eq "eu""#, None).unwrap_err();
     /// assert_eq!(error.suggestion(), Some(r#"region eq "eu""#));
     /// # Ok::<(), hooksieve::filter::ProfileError>(())
@@ -115,7 +117,7 @@ impl Attribute {
     }
 
     /// Where events keep it.
-    pub(super) fn places(&self) -> &[Place] {
+    pub(super) fn places(&self) -> &[JsonPath] {
         &self.places
     }
 
@@ -177,7 +179,7 @@ pub enum ProfileError {
     InvalidName(Box<str>),
     /// Attributes that cannot be read from events.
     #[error(transparent)]
-    Layout(#[from] LayoutError),
+    AttributePaths(#[from] AttributePathsError),
 }
 
 impl Profile {
@@ -188,7 +190,7 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// A name that the grammar has no attribute path for, one with a schema URI, or a [`LayoutError`].
+    /// A name that the grammar has no attribute path for, one with a schema URI, or a [`AttributePathsError`].
     pub fn new(attributes: impl IntoIterator<Item = Attribute>) -> Result<Self, ProfileError> {
         let attributes: Box<[Attribute]> = attributes.into_iter().collect();
         for attribute in &attributes {
@@ -205,9 +207,9 @@ impl Profile {
         }
         let places =
             attributes.iter().map(|attribute| (&*attribute.name, attribute.places.clone()));
-        let layout = Arc::new(Layout::new(places)?);
+        let paths = Arc::new(AttributePaths::new(places)?);
         let operators = Operator::ALL.into();
-        Ok(Self(Arc::new(Inner { attributes, operators, limits: Limits::default(), layout })))
+        Ok(Self(Arc::new(Inner { attributes, operators, limits: Limits::default(), paths })))
     }
 
     /// The profile of webhooks: `id`, `topLevelResourceId`, `spaceId`, and `data.status` for
@@ -237,7 +239,7 @@ impl Profile {
         operators: Box<[Operator]>,
         limits: Limits,
     ) -> Self {
-        Self(Arc::new(Inner { attributes, operators, limits, layout: self.0.layout.clone() }))
+        Self(Arc::new(Inner { attributes, operators, limits, paths: self.0.paths.clone() }))
     }
 
     /// Parses and checks a filter. A text of white space alone is the filter that matches
@@ -286,10 +288,10 @@ impl Profile {
     ///
     /// As [`Event::read`].
     pub fn read_event<'a>(&'a self, bytes: &'a [u8]) -> Result<Event<'a>, event::Error> {
-        Event::read(&self.0.layout, bytes)
+        Event::read(&self.0.paths, bytes)
     }
 
-    /// The same, faster where events have [shapes](Shapes) of those that were read before.
+    /// The same, faster where events have [shapes](ShapeCache) of those that were read before.
     ///
     /// # Errors
     ///
@@ -297,9 +299,9 @@ impl Profile {
     pub fn read_event_with<'a>(
         &'a self,
         bytes: &'a [u8],
-        shapes: &mut Shapes,
+        shapes: &mut ShapeCache,
     ) -> Result<Event<'a>, event::Error> {
-        Event::read_with(&self.0.layout, bytes, shapes)
+        Event::read_with(&self.0.paths, bytes, shapes)
     }
 
     /// The attributes, the most selective first.
@@ -316,8 +318,8 @@ impl Profile {
 
     /// Where events keep the attributes.
     #[must_use]
-    pub fn layout(&self) -> &Layout {
-        &self.0.layout
+    pub fn attribute_paths(&self) -> &AttributePaths {
+        &self.0.paths
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -330,7 +332,7 @@ impl Profile {
 
     /// The attribute that a path names, letter case aside.
     pub(super) fn find(&self, path: AttrPath<'_>) -> Option<(usize, &Attribute)> {
-        let index = self.0.layout.find(path.as_str())?;
+        let index = self.0.paths.find(path.as_str())?;
         Some((index, self.0.attributes.get(index)?))
     }
 }
@@ -353,8 +355,8 @@ impl fmt::Debug for Profile {
 /// The rows of the webhook profile: the table of filter attributes in the webhooks API reference
 /// and the places of each in the three envelopes.
 static WEBHOOK: LazyLock<Profile> = LazyLock::new(|| {
-    let places = |keys: &[&[&str]]| -> Vec<Place> {
-        keys.iter().map(|keys| Place::new(keys.iter().copied())).collect()
+    let places = |keys: &[&[&str]]| -> Vec<JsonPath> {
+        keys.iter().map(|keys| JsonPath::new(keys.iter().copied())).collect()
     };
     let rows = [
         Attribute::new(

@@ -1,4 +1,4 @@
-use super::analysis::{Reach, Redundancy, Redundant};
+use super::analysis::{Redundancy, Redundant, Satisfiability};
 use super::kind::Kind;
 use super::{Filter, Node, Operator, Predicate, check, code_point, invisible, placeholder};
 use crate::diagnostic::{Diagnostic, Span, quote};
@@ -41,14 +41,14 @@ impl Filter {
         let mut warn = |kind: Kind, span, message: String, help: &str| {
             warnings.push(Diagnostic::warning(kind.code(), message, help).with_span(span));
         };
-        match analysis.reach() {
-            Reach::Never => {
+        match analysis.satisfiability() {
+            Satisfiability::Never => {
                 let help =
                     "an attribute has one value or none: join values of one attribute by `or`";
                 let message = "filter never matches".to_owned();
                 warn(Kind::NeverMatches, tree.root().span(), message, help);
             }
-            Reach::Always => {
+            Satisfiability::Always => {
                 let help = "remove it, or join `ne` terms of one attribute by `and`";
                 let message = "filter matches every event".to_owned();
                 warn(Kind::AlwaysMatches, tree.root().span(), message, help);

@@ -54,7 +54,7 @@ pub(super) fn look(words: impl Iterator<Item = u32>) {
 
 impl Blocks {
     /// Most words that can be held: places are counted in 32 bits.
-    pub(super) const MOST: usize = NONE as usize;
+    pub(super) const MAX: usize = NONE as usize;
 
     /// Words that a list of `len` may add, that which it is copied out of included.
     pub(super) fn room(len: usize) -> usize {
@@ -207,7 +207,7 @@ impl Blocks {
     }
 }
 
-/// Never cut: what would grow beyond [`Blocks::MOST`] is refused before.
+/// Never cut: what would grow beyond [`Blocks::MAX`] is refused before.
 fn place(at: usize) -> Place {
     u32::try_from(at).unwrap_or(NONE)
 }

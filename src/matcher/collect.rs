@@ -11,7 +11,7 @@ use super::plan::Test;
 use super::postings::Posting;
 use super::shelves::{Channel, Used};
 use super::{Access, Matcher};
-use crate::event::{Event, Layout};
+use crate::event::{AttributePaths, Event};
 use smallvec::SmallVec;
 
 /// Memory that matching needs, kept by the caller from one match to the next.
@@ -135,7 +135,7 @@ impl Scratch {
         {
             *last = at;
             out.found.clear();
-            each_value(channel, event, profile.layout(), Used::is_watched, |wanted| {
+            each_value(channel, event, profile.attribute_paths(), Used::is_watched, |wanted| {
                 out.work.probes += 1;
                 if let Some(value) = keys.find(wanted) {
                     out.found.push(value);
@@ -159,7 +159,7 @@ impl Scratch {
             self.last = at.unwrap_or(self.last);
             self.queries.push(Query { channel: at, found: 0 });
             if let Some(channel) = at.and_then(|at| shelves.channel(at)) {
-                each_value(channel, event, profile.layout(), Used::is_watched, |wanted| {
+                each_value(channel, event, profile.attribute_paths(), Used::is_watched, |wanted| {
                     let hash = keys.hash(wanted);
                     probes.push(Probe { wanted, hash, candidate: NONE, query });
                     if probes.len() == PROBES {
@@ -217,19 +217,19 @@ impl Scratch {
 fn each_value<'e>(
     channel: &Channel,
     event: &'e Event<'_>,
-    layout: &Layout,
+    paths: &AttributePaths,
     is_wanted: impl Fn(Used) -> bool,
     mut each: impl FnMut(Wanted<'e>),
 ) {
     let number = channel.number;
-    let values = event.values(layout);
+    let values = event.values(paths);
     for (attribute, used) in channel.used.iter().enumerate() {
         if !is_wanted(*used) {
             continue;
         }
         let value = match values {
             Some(values) => values.get(attribute).and_then(Option::as_deref),
-            None => event.value(layout, attribute),
+            None => event.value(paths, attribute),
         };
         if let Some(text) = value {
             each(Wanted::new(number, attribute, text));
@@ -339,8 +339,8 @@ impl Matcher {
         if !tests.is_empty() {
             work.tests += tests.len();
             if !std::mem::replace(found_all, true) {
-                let layout = self.profile.layout();
-                each_value(channel, event, layout, Used::is_only_tested, |wanted| {
+                let paths = self.profile.attribute_paths();
+                each_value(channel, event, paths, Used::is_only_tested, |wanted| {
                     work.probes += 1;
                     found.extend(self.keys.find(wanted));
                 });

@@ -8,7 +8,7 @@ pub(super) struct Defaults {
 }
 
 /// Most slots of a piece.
-const MOST: usize = 1 << 11;
+const MAX: usize = 1 << 11;
 
 impl Defaults {
     pub(super) fn is_empty(&self) -> bool {
@@ -37,12 +37,12 @@ impl Defaults {
             return;
         };
         let position = piece.partition_point(|other| *other < slot);
-        if piece.len() < MOST {
+        if piece.len() < MAX {
             piece.insert(position, slot);
             return;
         }
         // In a bulk load the piece before stays full. None ever has room for more than it may hold.
-        let half = if position == MOST { MOST } else { MOST / 2 };
+        let half = if position == MAX { MAX } else { MAX / 2 };
         let mut rest = piece.split_off(half);
         match position.checked_sub(half) {
             Some(position) => rest.insert(position, slot),
@@ -63,7 +63,7 @@ impl Defaults {
     /// Joins a small piece to the next one, if that is not large, and gives memory back.
     fn settle(&mut self, at: usize) {
         let small = |at, most| self.pieces.get(at).is_some_and(|piece: &Vec<_>| piece.len() < most);
-        let join = small(at, MOST / 8) && small(at + 1, MOST / 2);
+        let join = small(at, MAX / 8) && small(at + 1, MAX / 2);
         let next = if join { self.pieces.remove(at + 1) } else { Vec::new() };
         let Some(piece) = self.pieces.get_mut(at) else { return };
         piece.extend(next);
@@ -101,7 +101,7 @@ impl Defaults {
 
 #[cfg(test)]
 mod tests {
-    use super::{Defaults, MOST};
+    use super::{Defaults, MAX};
     use std::collections::BTreeSet;
 
     #[test]
@@ -143,30 +143,30 @@ mod tests {
     fn check(defaults: &Defaults) {
         for piece in &defaults.pieces {
             let (len, capacity) = (piece.len(), piece.capacity());
-            assert!((1..=MOST).contains(&len), "{len}");
-            assert!(capacity <= MOST.min(4 * len.max(1)), "{len} of {capacity}");
+            assert!((1..=MAX).contains(&len), "{len}");
+            assert!(capacity <= MAX.min(4 * len.max(1)), "{len} of {capacity}");
         }
     }
 
     #[test]
     fn pieces_stay_full_in_a_bulk_load_and_are_halved_otherwise() {
         let mut defaults = Defaults::default();
-        for slot in 0..6 * MOST as u32 {
+        for slot in 0..6 * MAX as u32 {
             defaults.insert(2 * slot);
             check(&defaults);
         }
         let capacities: Vec<usize> = defaults.pieces.iter().map(Vec::capacity).collect();
-        assert_eq!(capacities, [MOST; 6]);
-        defaults.insert(2 * MOST as u32 + 1);
+        assert_eq!(capacities, [MAX; 6]);
+        defaults.insert(2 * MAX as u32 + 1);
         check(&defaults);
         let lens: Vec<usize> = defaults.pieces.iter().map(Vec::len).collect();
-        assert_eq!(lens, [MOST, MOST / 2 + 1, MOST / 2, MOST, MOST, MOST, MOST]);
+        assert_eq!(lens, [MAX, MAX / 2 + 1, MAX / 2, MAX, MAX, MAX, MAX]);
     }
 
     /// Small pieces are joined and memory is given back, now and then and not each time.
     #[test]
     fn what_is_left_of_many_pieces_is_joined() {
-        let slots = 20 * MOST as u32;
+        let slots = 20 * MAX as u32;
         let mut full = Defaults::default();
         // Every second one first, so that pieces are divided in the middle.
         (0..slots).step_by(2).chain((1..slots).step_by(2)).for_each(|slot| full.insert(slot));

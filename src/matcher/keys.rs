@@ -50,7 +50,7 @@ pub(super) struct Wanted<'t> {
 }
 
 impl<'t> Wanted<'t> {
-    /// A layout has at most 256 attributes.
+    /// The attribute paths has at most 256 attributes.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "see above")]
     pub(super) fn new(tenant: u32, attribute: usize, text: &'t str) -> Self {
@@ -60,7 +60,7 @@ impl<'t> Wanted<'t> {
 
 impl Keys {
     /// Most numbers there can be.
-    pub(super) const MOST: usize = 1 << 28;
+    pub(super) const MAX: usize = 1 << 28;
 
     pub(super) fn new(ranks: Box<[u64]>) -> Self {
         Self { ranks, ..Self::default() }
@@ -167,7 +167,7 @@ impl Keys {
             return found.number;
         }
         let number = self.free.pop().unwrap_or_else(|| {
-            // Beyond `MOST` an insert is refused before.
+            // Beyond `MAX` an insert is refused before.
             u32::try_from(self.keys.len()).unwrap_or(NONE)
         });
         let bytes = wanted.text.as_bytes();

@@ -18,11 +18,11 @@
 //! let event = profile.read_event(
 //!     br#"{"type": "com.qlik.v1.app.created", "tenantid": "t1", "spaceid": "s1"}"#,
 //! )?;
-//! let hits = matcher.matches(&event, Access::Owner, &mut scratch);
+//! let hits = matcher.matches(&event, Access::EventOwner, &mut scratch);
 //! assert_eq!(hits.collect::<Vec<_>>(), [slot]);
 //!
 //! matcher.remove(slot);
-//! assert_eq!(matcher.matches(&event, Access::Owner, &mut scratch).len(), 0);
+//! assert_eq!(matcher.matches(&event, Access::EventOwner, &mut scratch).len(), 0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -231,9 +231,9 @@ impl Matcher {
         let copies = self.postings.len().checked_mul(3)?;
         let new = terms.checked_mul(types)?.checked_mul(16)?;
         let fits = self.slots.len() < VACANT as usize
-            && self.keys.len() + terms < Keys::MOST
+            && self.keys.len() + terms < Keys::MAX
             && self.plans.have_room(terms)
-            && copies.checked_add(new)? < Blocks::MOST;
+            && copies.checked_add(new)? < Blocks::MAX;
         fits.then_some(())
     }
 
@@ -385,9 +385,9 @@ impl Matcher {
     /// let filter = profile.filter(r#"spaceId eq "s1""#, None)?;
     /// let slot = matcher.insert(&Subscription::new("t1", ["x"], filter))?;
     ///
-    /// let event = |space| Event::new(profile.layout(), "t1", "x").with_attribute("spaceId", space);
+    /// let event = |space| Event::new(profile.attribute_paths(), "t1", "x").with_attribute("spaceId", space);
     /// let events = [event("s1").ok_or("known")?, event("s2").ok_or("known")?];
-    /// let queries = events.each_ref().map(|event| (event, Access::Owner));
+    /// let queries = events.each_ref().map(|event| (event, Access::EventOwner));
     /// let mut scratch = Scratch::default();
     /// let hits: Vec<Vec<_>> = matcher.matches_all(&queries, &mut scratch).map(Iterator::collect).collect();
     /// assert_eq!(hits, [vec![slot], vec![]]);
@@ -461,8 +461,8 @@ mod tests {
         let matcher = Matcher::new(&Profile::webhook());
         let room = |terms, types| matcher.have_room(terms, types).is_some();
         assert!(room(0, 0) && room(1 << 16, 1 << 8));
-        assert!(room(Keys::MOST - 1, 0) && !room(Keys::MOST, 0), "values");
-        assert!(!room(1 << 20, Blocks::MOST >> 20), "words of lists");
+        assert!(room(Keys::MAX - 1, 0) && !room(Keys::MAX, 0), "values");
+        assert!(!room(1 << 20, Blocks::MAX >> 20), "words of lists");
         assert!(!room(usize::MAX, 2) && !room(usize::MAX / 2, 2));
     }
 
@@ -474,11 +474,11 @@ mod tests {
         for n in 0..count {
             insert(&mut matcher, &format!(r#"spaceId eq "s{}""#, n % 50));
         }
-        let event = Event::new(profile.layout(), "t", "x");
+        let event = Event::new(profile.attribute_paths(), "t", "x");
         let event = event.with_attribute("spaceId", "s7").unwrap();
         let hits = |matcher: &Matcher| {
             let mut scratch = Scratch::default();
-            matcher.matches(&event, Access::Owner, &mut scratch).collect::<Vec<_>>()
+            matcher.matches(&event, Access::EventOwner, &mut scratch).collect::<Vec<_>>()
         };
         let (before, grown) = (hits(&matcher), matcher.postings.bytes());
         assert_eq!(before.len(), count / 50);

@@ -93,18 +93,20 @@ fn pieces_are_matched_as_one_list() {
     let mut matcher = Matcher::new(&profile);
     let mut live: Vec<(Slot, Subscription)> = Vec::new();
     let event = |id| {
-        let event = Event::new(profile.layout(), "t", "x").with_attribute("spaceId", "s").unwrap();
+        let event =
+            Event::new(profile.attribute_paths(), "t", "x").with_attribute("spaceId", "s").unwrap();
         event.with_attribute("id", id).unwrap()
     };
     let events = ["a", "b"].map(event);
     let check = |matcher: &Matcher, live: &[(Slot, Subscription)]| {
         let mut scratch = Scratch::default();
         for event in &events {
-            let wants = |(_, one): &&(Slot, Subscription)| one.matches(event, Access::Owner);
+            let wants = |(_, one): &&(Slot, Subscription)| one.matches(event, Access::EventOwner);
             let mut expected: Vec<Slot> =
                 live.iter().filter(wants).map(|(slot, _)| *slot).collect();
             expected.sort_unstable();
-            let hits: Vec<Slot> = matcher.matches(event, Access::Owner, &mut scratch).collect();
+            let hits: Vec<Slot> =
+                matcher.matches(event, Access::EventOwner, &mut scratch).collect();
             assert_eq!(hits, expected);
         }
     };

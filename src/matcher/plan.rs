@@ -87,7 +87,7 @@ pub(super) struct Test(pub(super) u32);
 const GUARD: u32 = WATCHED;
 /// The code decides.
 const DEEP: Test = Test(AND);
-/// A value that is none: numbers are below [`Keys::MOST`] by more than one.
+/// A value that is none: numbers are below [`Keys::MAX`] by more than one.
 const NOTHING: Number = NUMBER;
 /// Most words of a code whose values are supposed one by one to find what is left to test: each of
 /// them costs a walk over all.

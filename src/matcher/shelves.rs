@@ -370,12 +370,12 @@ impl Channel {
             Some(owner).filter(is_user).and_then(|owner| self.owners.get(owner)).copied()
         };
         match access {
-            Access::Owner => event.owner().and_then(of).into_iter().for_each(each),
+            Access::EventOwner => event.owner().and_then(of).into_iter().for_each(each),
             Access::Users(users) => {
                 users.iter().filter_map(|user| of(user.as_str())).for_each(each);
             }
             Access::Everyone => self.owners.values().copied().for_each(each),
-            Access::Asked(may_access) => {
+            Access::Predicate(may_access) => {
                 let owners = self.owners.iter().filter(|(owner, _)| is_user(&owner.as_str()));
                 let owners = owners.filter(|(owner, _)| may_access(owner));
                 owners.for_each(|(_, shelf)| each(*shelf));

@@ -12,9 +12,9 @@ use std::fmt;
 /// let profile = Profile::webhook();
 /// let subscription = Subscription::new("t1", ["a", "b"], Filter::everything(&profile))
 ///     .with_audience(Audience::Owner("u1".into()));
-/// let event = Event::new(profile.layout(), "t1", "b");
-/// assert_eq!(subscription.verdict(&event, Access::Owner), Verdict::NoAccess);
-/// assert_eq!(subscription.verdict(&event.with_owner("u1"), Access::Owner), Verdict::Matched);
+/// let event = Event::new(profile.attribute_paths(), "t1", "b");
+/// assert_eq!(subscription.verdict(&event, Access::EventOwner), Verdict::NoAccess);
+/// assert_eq!(subscription.verdict(&event.with_owner("u1"), Access::EventOwner), Verdict::Matched);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
@@ -40,13 +40,13 @@ pub enum Audience {
 pub enum Access<'a> {
     /// The event's owner alone: the safe answer where nothing else is known.
     #[default]
-    Owner,
+    EventOwner,
     /// These users. Costs a look-up for each entry; a user who is listed several times is visited
     /// once.
     Users(&'a [UserId]),
     /// The users for whom this returns true. Called at most once per event and user subscribed to
     /// the event's type, in no particular order; prefer [`Users`](Self::Users) where they are many.
-    Asked(&'a dyn Fn(&UserId) -> bool),
+    Predicate(&'a dyn Fn(&UserId) -> bool),
     /// Every user of the tenant.
     Everyone,
 }
@@ -58,9 +58,9 @@ impl Access<'_> {
         match self {
             Self::Everyone => true,
             _ if user.as_str().is_empty() => false,
-            Self::Owner => event.owner() == Some(user.as_str()),
+            Self::EventOwner => event.owner() == Some(user.as_str()),
             Self::Users(users) => users.contains(user),
-            Self::Asked(may_access) => may_access(user),
+            Self::Predicate(may_access) => may_access(user),
         }
     }
 }
@@ -68,9 +68,9 @@ impl Access<'_> {
 impl fmt::Debug for Access<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Owner => f.write_str("Owner"),
+            Self::EventOwner => f.write_str("Owner"),
             Self::Users(users) => f.debug_tuple("Users").field(users).finish(),
-            Self::Asked(_) => f.write_str("Asked(..)"),
+            Self::Predicate(_) => f.write_str("Asked(..)"),
             Self::Everyone => f.write_str("Everyone"),
         }
     }

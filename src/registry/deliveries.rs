@@ -1,8 +1,8 @@
 //! Bytes in, requests out.
 
-use super::reader::answer;
-use super::{Answer, NotLoaded, Reader};
-use crate::delivery::{Kind, Payload, Request, Sender};
+use super::session::recipients;
+use super::{NotLoaded, Recipients, Session};
+use crate::delivery::{Kind, Payload, Request, RequestBuilder};
 use crate::diagnostic::Diagnostic;
 use crate::event;
 use crate::matcher::Access;
@@ -49,27 +49,27 @@ impl From<&DeliverError> for Diagnostic {
     }
 }
 
-impl Reader {
+impl Session {
     /// The requests that deliver an event: reads it, matches it, and makes the requests one by one
     /// as they are taken.
     ///
     /// Takes [`matches`](Self::matches), an allocation for the payload, and for each request
-    /// what [`Sender::request`] takes. The bytes are shared by all requests whose webhooks take
+    /// what [`RequestBuilder::request`] takes. The bytes are shared by all requests whose webhooks take
     /// the form that they came in.
     ///
     /// ```
-    /// # use hooksieve::{matcher::Access, delivery::Sender, registry::Registry};
-    /// # use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
+    /// # use hooksieve::{matcher::Access, delivery::RequestBuilder, registry::Registry};
+    /// # use hooksieve::webhook::{NewWebhook, WebhookDocument, Rules, Webhook};
     /// # let now = std::time::UNIX_EPOCH.into();
     /// # let rules = Rules::default();
     /// # let registry = Registry::new(&rules);
-    /// # let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/", "enabled": true,
+    /// # let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/", "enabled": true,
     /// #     "eventTypes": ["com.qlik.v1.app.created"]}"#)?;
-    /// # let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?.webhook;
+    /// # let webhook = Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook;
     /// registry.load("t1", [webhook], None)?;
-    /// let mut reader = registry.reader();
+    /// let mut session = registry.session();
     /// let bytes = br#"{"type": "com.qlik.v1.app.created", "tenantid": "t1"}"#;
-    /// let requests = reader.deliveries(&Sender::default(), &bytes[..], Access::Owner)?;
+    /// let requests = session.deliveries(&RequestBuilder::default(), &bytes[..], Access::EventOwner)?;
     /// assert_eq!(requests.map(|request| request.url().to_owned()).collect::<Vec<_>>(), ["https://hooks.example.com/"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -79,39 +79,39 @@ impl Reader {
     /// Bytes that are no event, and a tenant that is not loaded.
     pub fn deliveries(
         &mut self,
-        sender: &Sender,
+        sender: &RequestBuilder,
         bytes: impl Into<Bytes>,
         access: Access<'_>,
     ) -> Result<Deliveries<'_>, DeliverError> {
         let bytes = bytes.into();
         let Self { registry, scratch, shapes } = self;
         let event = registry.profile().read_event_with(&bytes, shapes)?;
-        let answer = answer(registry, scratch, &event, access)?;
+        let recipients = recipients(registry, scratch, &event, access)?;
         let kind = Kind::of(&event);
         drop(event);
         let payload = Payload::of(kind, bytes);
-        Ok(Deliveries { answer, at: 0, payload, sender: sender.clone() })
+        Ok(Deliveries { recipients, at: 0, payload, sender: sender.clone() })
     }
 }
 
-/// The requests that deliver an event, in the order of [`Answer::webhooks`]; made by
-/// [`Reader::deliveries`].
+/// The requests that deliver an event, in the order of [`Recipients::webhooks`]; made by
+/// [`Session::deliveries`].
 ///
-/// Keeps the tenant's revision in memory as an [`Answer`] does: take the requests out of it before
+/// Keeps the tenant's revision in memory as an [`Recipients`] does: take the requests out of it before
 /// they are sent.
 #[derive(Debug)]
 pub struct Deliveries<'r> {
-    answer: Answer<'r>,
+    recipients: Recipients<'r>,
     at: usize,
     payload: Payload,
-    sender: Sender,
+    sender: RequestBuilder,
 }
 
 impl Deliveries<'_> {
     /// The tenant's revision that they were computed at.
     #[must_use]
     pub fn revision(&self) -> u64 {
-        self.answer.revision()
+        self.recipients.revision()
     }
 
     /// What is sent.
@@ -125,13 +125,13 @@ impl Iterator for Deliveries<'_> {
     type Item = Request;
 
     fn next(&mut self) -> Option<Request> {
-        let webhook = self.answer.get(self.at)?;
+        let webhook = self.recipients.get(self.at)?;
         self.at += 1;
         Some(self.sender.request(webhook, &self.payload))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.answer.len() - self.at;
+        let left = self.recipients.len() - self.at;
         (left, Some(left))
     }
 }

@@ -16,24 +16,24 @@ use std::sync::Arc;
 ///
 /// ```
 /// use hooksieve::matcher::{Access, Verdict};
-/// use hooksieve::registry::Trial;
-/// # use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
+/// use hooksieve::registry::DryRun;
+/// # use hooksieve::webhook::{NewWebhook, WebhookDocument, Rules, Webhook};
 /// # let now = std::time::UNIX_EPOCH.into();
 /// # let rules = Rules::default();
-/// # let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/",
+/// # let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/",
 /// #     "eventTypes": ["com.qlik.v1.app.created"], "filter": "spaceId eq \"s1\""}"#)?;
-/// # let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?.webhook;
+/// # let webhook = Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook;
 ///
-/// let mut trial = Trial::new(&webhook, "t1", &rules);
+/// let mut trial = DryRun::new(&webhook, "t1", &rules);
 /// for space in ["s1", "s2", "s3"] {
 ///     let bytes = format!(r#"{{"type": "com.qlik.v1.app.created", "tenantid": "t1", "spaceid": "{space}"}}"#);
-///     trial.event(&rules.profile().read_event(bytes.as_bytes())?, Access::Owner);
+///     trial.event(&rules.profile().read_event(bytes.as_bytes())?, Access::EventOwner);
 /// }
 /// assert_eq!((trial.events(), trial.count(Verdict::Matched), trial.count(Verdict::FilterFalse)), (3, 1, 2));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Trial {
+pub struct DryRun {
     subscription: Subscription,
     counts: [u64; VERDICTS.len()],
 }
@@ -48,7 +48,7 @@ const VERDICTS: [Verdict; 6] = [
     Verdict::FilterFalse,
 ];
 
-impl Trial {
+impl DryRun {
     /// A trial of a webhook of a tenant.
     pub fn new(webhook: &Webhook, tenant: impl Into<TenantId>, rules: &Rules) -> Self {
         let subscription = subscription(webhook, &tenant.into(), rules.catalogue());
@@ -163,11 +163,11 @@ impl Registry {
     /// For each webhook of the event's tenant whether it wants the event, and if not, the first
     /// reason why.
     ///
-    /// It asks the webhooks one by one, which is the specification of [`Reader::matches`] and takes
+    /// It asks the webhooks one by one, which is the specification of [`Session::matches`] and takes
     /// time in proportion to all of them: for people who ask why, not for every event. `access` is
     /// asked about each user at most once.
     ///
-    /// [`Reader::matches`]: super::Reader::matches
+    /// [`Session::matches`]: super::Session::matches
     ///
     /// # Errors
     ///
@@ -205,7 +205,7 @@ impl<'a> Allowed<'a> {
     }
 
     fn asks(&self, user: &UserId) -> bool {
-        let Access::Asked(may_access) = self.access else { return self.listed.contains(user) };
+        let Access::Predicate(may_access) = self.access else { return self.listed.contains(user) };
         if let Some(answer) = self.answers.borrow().get(user) {
             return *answer;
         }
@@ -220,7 +220,7 @@ impl<'a> Allowed<'a> {
         'a: 'b,
     {
         match self.access {
-            Access::Users(_) | Access::Asked(_) => Access::Asked(asked),
+            Access::Users(_) | Access::Predicate(_) => Access::Predicate(asked),
             other => other,
         }
     }

@@ -28,12 +28,12 @@ impl NotLoaded {
 ///
 /// ```
 /// use hooksieve::registry::{PutErrorKind, Registry};
-/// use hooksieve::webhook::{Draft, Rules, Webhook};
+/// use hooksieve::webhook::{WebhookDocument, Rules, Webhook};
 ///
 /// let rules = Rules::default();
 /// let registry = Registry::new(&rules);
 /// let document = br#"{"id": "w1", "name": "n", "url": "https://hooks.example.com/"}"#;
-/// let webhook = Webhook::read(&Draft::read(document)?, &rules)?.webhook;
+/// let webhook = Webhook::read(&WebhookDocument::read(document)?, &rules)?.webhook;
 /// let error = registry.put("t1", webhook, None).unwrap_err();
 /// assert_eq!((error.kind(), error.code()), (PutErrorKind::NotLoaded, "registry-not-loaded"));
 /// assert_eq!(error.to_string(), "the tenant is not loaded");
@@ -55,9 +55,9 @@ kinds! {
         /// The webhook says that it is another tenant's.
         OtherTenant = "registry-other-tenant",
         /// The user has created as many webhooks as a user may have.
-        TooMany = "registry-too-many",
+        UserLimit = "registry-too-many",
         /// The tenant would have more webhooks than a tenant may have.
-        TooManyWebhooks = "registry-too-many-webhooks",
+        TenantLimit = "registry-too-many-webhooks",
         /// The tenant's filters would have more bytes of text than those of a tenant may have.
         FiltersTooLong = "registry-filters-too-long",
         /// The tenant's filters would have more terms than those of a tenant may have.
@@ -82,8 +82,8 @@ impl PutErrorKind {
         match self {
             Self::NotLoaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::OtherTenant
-            | Self::TooMany
-            | Self::TooManyWebhooks
+            | Self::UserLimit
+            | Self::TenantLimit
             | Self::FiltersTooLong
             | Self::TooManyTerms => StatusCode::FORBIDDEN,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -96,8 +96,8 @@ impl PutErrorKind {
         match self {
             Self::NotLoaded => "load the tenant with all its webhooks first",
             Self::OtherTenant => "put it in the tenant that its `tenantId` names",
-            Self::TooMany => "remove one of the user's webhooks first",
-            Self::TooManyWebhooks => "remove webhooks of the tenant first",
+            Self::UserLimit => "remove one of the user's webhooks first",
+            Self::TenantLimit => "remove webhooks of the tenant first",
             Self::FiltersTooLong | Self::TooManyTerms => {
                 "shorten the filter, or remove webhooks of the tenant first"
             }
@@ -145,7 +145,7 @@ impl PutError {
     pub(super) fn too_many(user: &UserId, most: usize) -> Self {
         let user = quote(user.as_str());
         let message = format!("user `{user}` has as many webhooks as a user may have, {most}");
-        Self { kind: PutErrorKind::TooMany, message: message.into() }
+        Self { kind: PutErrorKind::UserLimit, message: message.into() }
     }
 
     pub(super) fn over(kind: PutErrorKind, who: &str, sum: usize, what: &str, most: usize) -> Self {

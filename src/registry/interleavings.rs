@@ -11,7 +11,7 @@ mod rules;
 use super::{Change, Limits, PutError, Registry, UpdateError, subscription};
 use crate::event::Event;
 use crate::matcher::{Access, Subscription, Verdict};
-use crate::webhook::{Creation, Rules, Webhook};
+use crate::webhook::{NewWebhook, Rules, Webhook};
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,7 +36,7 @@ static WEBHOOKS: LazyLock<BTreeMap<(&str, &str), (Webhook, Subscription)>> = Laz
             "name": value, "url": "https://hooks.example.com/", "enabled": true,
             "eventTypes": [TYPE], "filter": format!("id eq \"{value}\""),
         });
-        let creation = Creation::new(id, "u1", std::time::UNIX_EPOCH.into());
+        let creation = NewWebhook::new(id, "u1", std::time::UNIX_EPOCH.into());
         let webhook = Webhook::create(&draft.into(), &RULES, creation).unwrap().webhook;
         let plain = subscription(&webhook, &"t".into(), RULES.catalogue());
         ((id, value), (webhook, plain))
@@ -49,7 +49,7 @@ fn webhook(id: &str, value: &str) -> Webhook {
 }
 
 fn event(value: &str) -> Event<'_> {
-    Event::new(RULES.profile().layout(), "t", TYPE).with_attribute("id", value).unwrap()
+    Event::new(RULES.profile().attribute_paths(), "t", TYPE).with_attribute("id", value).unwrap()
 }
 
 /// The reference: webhooks by their id.
@@ -60,7 +60,7 @@ fn wanted(twin: &Twin, value: &str) -> BTreeSet<String> {
     let wants = |webhook: &Webhook| {
         let (same, plain) = &WEBHOOKS[&(webhook.id().as_str(), webhook.name())];
         assert_eq!(same, webhook);
-        plain.matches(&event, Access::Owner)
+        plain.matches(&event, Access::EventOwner)
     };
     twin.iter().filter(|(_, webhook)| wants(webhook)).map(|(id, _)| id.clone()).collect()
 }
@@ -188,7 +188,7 @@ impl World {
     fn read(&self, value: &'static str) -> bool {
         self.hold(value, || {}) && {
             let least = self.told();
-            let Ok(verdicts) = self.registry.verdicts(&event(value), Access::Owner) else {
+            let Ok(verdicts) = self.registry.verdicts(&event(value), Access::EventOwner) else {
                 return false;
             };
             let hit = verdicts.webhooks.iter().filter(|(_, verdict)| *verdict == Verdict::Matched);
@@ -198,17 +198,17 @@ impl World {
         }
     }
 
-    /// Asks who wants an event, and keeps the answer for as long as something else takes.
+    /// Asks who wants an event, and keeps the recipients for as long as something else takes.
     fn hold(&self, value: &'static str, meanwhile: impl FnOnce()) -> bool {
-        let mut reader = self.registry.reader();
+        let mut session = self.registry.session();
         let least = self.told();
         let event = event(value);
-        let Ok(answer) = reader.matches(&event, Access::Owner) else { return false };
-        let said = || (answer.revision(), ids(answer.webhooks()));
+        let Ok(recipients) = session.matches(&event, Access::EventOwner) else { return false };
+        let said = || (recipients.revision(), ids(recipients.webhooks()));
         let (revision, ids) = said();
         self.answered(least, Answered { revision, value, ids: ids.clone() });
         meanwhile();
-        assert_eq!(said(), (revision, ids), "an answer that is kept stays what it is");
+        assert_eq!(said(), (revision, ids), "an recipients that is kept stays what it is");
         true
     }
 
@@ -241,7 +241,7 @@ impl World {
 
     /// Whether both copies are what the reference is.
     fn check_copies(&self, twin: &Twin) {
-        let mut reader = self.registry.reader();
+        let mut session = self.registry.session();
         for _ in 0..2 {
             let held = self.registry.webhooks("t").unwrap();
             assert_eq!(held.len(), twin.len(), "each once");
@@ -250,8 +250,12 @@ impl World {
             }
             for value in twin.values().map(|webhook| webhook.name()).chain(["a"]) {
                 let event = event(value);
-                let answer = reader.matches(&event, Access::Owner).unwrap();
-                assert_eq!(ids(answer.webhooks()), wanted(twin, value), "event {value} in the end");
+                let recipients = session.matches(&event, Access::EventOwner).unwrap();
+                assert_eq!(
+                    ids(recipients.webhooks()),
+                    wanted(twin, value),
+                    "event {value} in the end"
+                );
             }
             let change = self.registry.remove("t", "nobody", None).unwrap();
             assert_eq!((change.applied, change.before), (true, None));

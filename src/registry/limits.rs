@@ -13,16 +13,16 @@ use hashbrown::HashMap;
 ///
 /// ```
 /// use hooksieve::registry::{Limits, PutErrorKind, Registry};
-/// use hooksieve::webhook::{Creation, Draft, MAX_PER_USER, Rules, Webhook};
+/// use hooksieve::webhook::{NewWebhook, WebhookDocument, MAX_PER_USER, Rules, Webhook};
 /// # let now = std::time::UNIX_EPOCH.into();
 ///
 /// let rules = Rules::default();
 /// let limits = Limits::default().per_user(MAX_PER_USER).webhooks(10_000).terms(3);
 /// let registry = Registry::with_limits(&rules, limits);
 /// registry.load("t1", [], None)?;
-/// let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/",
+/// let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/",
 ///     "filter": "id eq \"a\" or id eq \"b\" or id eq \"c\" or id eq \"d\""}"#)?;
-/// let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?.webhook;
+/// let webhook = Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook;
 /// let error = registry.put("t1", webhook, None).unwrap_err();
 /// assert_eq!(error.kind(), PutErrorKind::TooManyTerms);
 /// assert_eq!(error.to_string(), "the tenant's filters would have 4 terms, more than the 3 allowed");
@@ -137,7 +137,7 @@ impl Used {
             (limits.terms, old.terms, new.terms, sum.terms),
         ];
         let words = [
-            (PutErrorKind::TooManyWebhooks, "the tenant", "webhooks"),
+            (PutErrorKind::TenantLimit, "the tenant", "webhooks"),
             (PutErrorKind::FiltersTooLong, "the tenant's filters", "bytes"),
             (PutErrorKind::TooManyTerms, "the tenant's filters", "terms"),
         ];

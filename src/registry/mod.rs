@@ -1,46 +1,46 @@
 //! Webhooks and matcher kept in step, for many threads: the front door of a dispatch server.
 //!
 //! A [`Registry`] holds the webhooks of many tenants. Any thread may [`put`](Registry::put) and
-//! [`remove`](Registry::remove) them; each thread that matches has a [`Reader`]. Matching never
+//! [`remove`](Registry::remove) them; each thread that matches has a [`Session`]. Matching never
 //! waits, not even for a change of the same tenant, and a change is seen as a whole or not at all:
 //! by every match that begins after it returned, and by none that began before it was made. Each
-//! [`Answer`] tells the revision of the tenant that it was computed at.
+//! [`Recipients`] tells the revision of the tenant that it was computed at.
 //!
 //! ```
 //! use hooksieve::matcher::Access;
 //! use hooksieve::registry::Registry;
-//! use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
+//! use hooksieve::webhook::{NewWebhook, WebhookDocument, Rules, Webhook};
 //! # let now = std::time::UNIX_EPOCH.into();
 //!
 //! let rules = Rules::default();
 //! let registry = Registry::new(&rules);
 //! registry.load("t1", [], None)?;
 //!
-//! let draft = Draft::read(br#"{
+//! let draft = WebhookDocument::read(br#"{
 //!     "name": "Sales", "url": "https://hooks.example.com/", "enabled": true,
 //!     "eventTypes": ["com.qlik.v1.app.created"], "filter": "spaceId eq \"sales\""
 //! }"#)?;
-//! let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?.webhook;
+//! let webhook = Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook;
 //! let change = registry.put("t1", webhook, None)?;
 //!
-//! let mut reader = registry.reader(); // one a thread
+//! let mut session = registry.session(); // one a thread
 //! let event = rules.profile().read_event(
 //!     br#"{"type": "com.qlik.v1.app.created", "tenantid": "t1", "spaceid": "sales"}"#,
 //! )?;
-//! let answer = reader.matches(&event, Access::Owner)?;
-//! assert_eq!(answer.revision(), change.revision);
-//! let names: Vec<_> = answer.webhooks().map(|webhook| webhook.name()).collect();
+//! let recipients = session.matches(&event, Access::EventOwner)?;
+//! assert_eq!(recipients.revision(), change.revision);
+//! let names: Vec<_> = recipients.webhooks().map(|webhook| webhook.name()).collect();
 //! assert_eq!(names, ["Sales"]);
 //!
 //! registry.remove("t1", "w1", None)?;
-//! assert!(reader.matches(&event, Access::Owner)?.is_empty());
+//! assert!(session.matches(&event, Access::EventOwner)?.is_empty());
 //!
 //! registry.evict("t1");
-//! assert!(reader.matches(&event, Access::Owner).is_err(), "not known is not nobody");
+//! assert!(session.matches(&event, Access::EventOwner).is_err(), "not known is not nobody");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Reader::deliveries`] goes all the way from an event's bytes to signed requests.
+//! [`Session::deliveries`] goes all the way from an event's bytes to signed requests.
 //!
 //! # Revisions
 //!
@@ -64,26 +64,26 @@ mod error;
 #[cfg(all(test, shuttle))]
 mod interleavings;
 mod limits;
-mod reader;
 mod restore;
 mod rules;
+mod session;
 mod snapshot;
 mod stats;
 mod sync;
 mod tenant;
 
 pub use deliveries::{DeliverError, Deliveries};
-pub use dry_run::{Comparison, Effect, Trial, Verdicts};
+pub use dry_run::{Comparison, DryRun, Effect, Verdicts};
 use error::bounded;
 pub use error::{LoadError, NotLoaded, OtherProfile, PutError, PutErrorKind, UpdateError};
 pub use limits::Limits;
-pub use reader::{Answer, Reader};
 pub use restore::{Restored, Skipped};
 pub use rules::{Refused, subscription};
+pub use session::{Recipients, Session};
 pub use snapshot::{Loaded, SnapshotError, SnapshotErrorKind};
 pub use stats::TenantStats;
 
-use crate::event::{Shapes, TenantId};
+use crate::event::{ShapeCache, TenantId};
 use crate::filter::Profile;
 use crate::matcher::Scratch;
 use crate::webhook::{Rules, Webhook, WebhookId};
@@ -223,7 +223,7 @@ impl Registry {
     /// is there, [`update`](Self::update) it.
     ///
     /// Costs twice an insert into the index and a removal, and a copy of the whole index where
-    /// the tenant is changed for the first time or somebody keeps an [`Answer`].
+    /// the tenant is changed for the first time or somebody keeps an [`Recipients`].
     ///
     /// # Errors
     ///
@@ -263,15 +263,15 @@ impl Registry {
     /// ```
     /// # use hooksieve::registry::{Registry, UpdateError};
     /// # use hooksieve::diagnostic::Diagnostics;
-    /// # use hooksieve::webhook::{Creation, Draft, Patch, Rules, Stamp, Webhook};
+    /// # use hooksieve::webhook::{NewWebhook, WebhookDocument, Patch, Rules, Edit, Webhook};
     /// # let now = std::time::UNIX_EPOCH.into();
     /// # let rules = Rules::default();
     /// # let registry = Registry::new(&rules);
-    /// # let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/"}"#)?;
-    /// # registry.load("t1", [Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?.webhook], None)?;
+    /// # let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/"}"#)?;
+    /// # registry.load("t1", [Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook], None)?;
     /// let patch = Patch::read(br#"[{"op": "replace", "path": "/name", "value": "Sales"}]"#)?;
     /// let patched = |webhook: &Webhook| {
-    ///     Ok::<_, Diagnostics>(webhook.patched(&patch, &rules, Stamp::new("u1", now))?.webhook)
+    ///     Ok::<_, Diagnostics>(webhook.patched(&patch, &rules, Edit::new("u1", now))?.webhook)
     /// };
     /// let change = registry.update("t1", "w1", None, patched)?;
     /// assert_eq!(change.after.ok_or("ignored")?.name(), "Sales");
@@ -338,7 +338,7 @@ impl Registry {
     }
 
     /// All webhooks of a tenant at one revision, in no particular order, for
-    /// [`List::apply`](crate::webhook::List::apply); `None` where it is not loaded.
+    /// [`ListQuery::apply`](crate::webhook::ListQuery::apply); `None` where it is not loaded.
     #[must_use]
     pub fn webhooks(&self, tenant: &str) -> Option<Vec<Arc<Webhook>>> {
         Some(self.0.state(tenant)?.webhooks().cloned().collect())
@@ -354,11 +354,11 @@ impl Registry {
     }
 
     /// A reader for one thread. Making one is cheap; one that is kept has warm memory, and
-    /// remembers the [shapes](crate::event::Shapes) of events.
+    /// remembers the [shapes](crate::event::ShapeCache) of events.
     #[must_use]
-    pub fn reader(&self) -> Reader {
-        let (scratch, shapes) = (Scratch::default(), Shapes::default());
-        Reader { registry: self.clone(), scratch, shapes }
+    pub fn session(&self) -> Session {
+        let (scratch, shapes) = (Scratch::default(), ShapeCache::default());
+        Session { registry: self.clone(), scratch, shapes }
     }
 }
 

@@ -7,7 +7,7 @@ use super::tenant::State;
 use super::{LoadError, Loaded, Registry, SnapshotError, SnapshotErrorKind};
 use crate::diagnostic::quote;
 use crate::event::TenantId;
-use crate::webhook::{Draft, Webhook, WebhookId};
+use crate::webhook::{Webhook, WebhookDocument, WebhookId};
 use hashbrown::HashSet;
 use serde::Deserialize;
 use serde_json::{Number, Value};
@@ -101,14 +101,14 @@ impl Registry {
     ///
     /// ```
     /// use hooksieve::registry::Registry;
-    /// use hooksieve::webhook::{Catalogue, Creation, Draft, Rules, Webhook};
+    /// use hooksieve::webhook::{Catalogue, NewWebhook, WebhookDocument, Rules, Webhook};
     /// # let now = std::time::UNIX_EPOCH.into();
     ///
     /// let old = Rules::default();
     /// let registry = Registry::new(&old);
-    /// let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/",
+    /// let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/",
     ///     "eventTypes": ["com.qlik.v1.app.created"]}"#)?;
-    /// let webhook = Webhook::create(&draft, &old, Creation::new("w1", "u1", now))?.webhook;
+    /// let webhook = Webhook::create(&draft, &old, NewWebhook::new("w1", "u1", now))?.webhook;
     /// registry.load("t1", [webhook], None)?;
     /// let mut snapshot = Vec::new();
     /// registry.write_snapshot(&mut snapshot)?;
@@ -270,7 +270,7 @@ impl<R: BufRead> Reading<'_, R> {
 
     /// Adds the webhook in the line to its tenant, or says what is wrong with it.
     fn webhook(&self, tenant: &TenantId, state: &mut State) -> Result<(), String> {
-        let read = Draft::read(&self.lines.line)
+        let read = WebhookDocument::read(&self.lines.line)
             .and_then(|draft| Webhook::restore(&draft, &self.policy.rules))
             .map_err(|problems| problems.to_string())?;
         let added = self.policy.add(tenant, state, Arc::new(read));

@@ -87,14 +87,14 @@ impl Registry {
     ///
     /// ```
     /// use hooksieve::registry::Registry;
-    /// use hooksieve::webhook::{Catalogue, Creation, Draft, Rules, Webhook};
+    /// use hooksieve::webhook::{Catalogue, NewWebhook, WebhookDocument, Rules, Webhook};
     /// # let now = std::time::UNIX_EPOCH.into();
     ///
     /// let rules = Rules::default();
     /// let registry = Registry::new(&rules);
-    /// let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/",
+    /// let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/",
     ///     "eventTypes": ["com.qlik.v1.app.created"]}"#)?;
-    /// let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", now))?.webhook;
+    /// let webhook = Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook;
     /// registry.load("t1", [webhook.clone()], None)?;
     ///
     /// let catalogue = Catalogue::read(br#"{"data": [{"name": "com.example.order.paid"}]}"#)?;

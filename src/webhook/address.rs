@@ -6,12 +6,12 @@ use std::sync::LazyLock;
 
 /// Why a webhook may not reach an address: the block that it lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unreachable {
+pub struct ForbiddenAddress {
     block: &'static str,
     purpose: &'static str,
 }
 
-impl Unreachable {
+impl ForbiddenAddress {
     /// The block in CIDR notation, such as `10.0.0.0/8`.
     #[must_use]
     pub fn block(&self) -> &'static str {
@@ -25,17 +25,17 @@ impl Unreachable {
     }
 }
 
-impl fmt::Display for Unreachable {
+impl fmt::Display for ForbiddenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the address lies in {}, {}", self.block, self.purpose)
     }
 }
 
-impl std::error::Error for Unreachable {}
+impl std::error::Error for ForbiddenAddress {}
 
 /// Whether a webhook may reach an address: a global unicast one that is of no special use.
 ///
-/// [`Rules::reachable`](super::Rules::reachable) also permits loopback addresses, in development.
+/// [`Rules::check_address`](super::Rules::check_address) also permits loopback addresses, in development.
 ///
 /// A domain name says nothing about where it leads, and may lead elsewhere at the next look-up.
 /// So ask this for the very address that is dialled, on each delivery, and follow no redirects.
@@ -45,10 +45,10 @@ impl std::error::Error for Unreachable {}
 /// a network's own prefix cannot be told from other addresses.
 ///
 /// ```
-/// use hooksieve::webhook::reachable;
+/// use hooksieve::webhook::check_address;
 ///
-/// assert!(reachable("93.184.215.14".parse()?).is_ok());
-/// let error = reachable("169.254.169.254".parse()?).unwrap_err();
+/// assert!(check_address("93.184.215.14".parse()?).is_ok());
+/// let error = check_address("169.254.169.254".parse()?).unwrap_err();
 /// assert_eq!(error.to_string(), "the address lies in 169.254.0.0/16, link-local (RFC 3927), with the metadata of clouds");
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
@@ -56,7 +56,7 @@ impl std::error::Error for Unreachable {}
 /// # Errors
 ///
 /// The block that keeps it from being reached.
-pub fn reachable(address: IpAddr) -> Result<(), Unreachable> {
+pub fn check_address(address: IpAddr) -> Result<(), ForbiddenAddress> {
     let judged = match address {
         IpAddr::V6(v6) if v6.segments().starts_with(&NAT64) => {
             IpAddr::V4(Ipv4Addr::from(u128::from(v6) as u32))
@@ -64,7 +64,7 @@ pub fn reachable(address: IpAddr) -> Result<(), Unreachable> {
         other => other,
     };
     match BLOCKS.iter().find(|block| block.contains(judged)) {
-        Some(Block { text, purpose, .. }) => Err(Unreachable { block: text, purpose }),
+        Some(Block { text, purpose, .. }) => Err(ForbiddenAddress { block: text, purpose }),
         None => Ok(()),
     }
 }

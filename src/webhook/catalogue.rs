@@ -32,7 +32,7 @@ pub struct Catalogue(Arc<Inner>);
 
 #[derive(PartialEq, Eq)]
 struct Inner {
-    types: Box<[KnownType]>,
+    types: Box<[EventTypeInfo]>,
     /// Index by name and by newer name.
     names: HashMap<Box<str>, usize>,
     renames: bool,
@@ -41,7 +41,7 @@ struct Inner {
 /// An event type of a [`Catalogue`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct KnownType {
+pub struct EventTypeInfo {
     name: Box<str>,
     title: Box<str>,
     levels: Box<[Level]>,
@@ -53,7 +53,7 @@ pub struct KnownType {
     carries: BTreeMap<Box<str>, bool>,
 }
 
-impl KnownType {
+impl EventTypeInfo {
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -191,7 +191,7 @@ impl Catalogue {
             let title = title.unwrap_or_else(|| name.clone());
             let levels = levels.unwrap_or_else(|| Level::ALL.into());
             let levels = Level::ALL.into_iter().filter(|level| levels.contains(level)).collect();
-            types.push(KnownType { name, title, levels, description, newer_name, carries });
+            types.push(EventTypeInfo { name, title, levels, description, newer_name, carries });
         }
         Ok(Self(Arc::new(Inner { types: types.into(), names, renames: false })))
     }
@@ -206,13 +206,13 @@ impl Catalogue {
 
     /// All types, in the order they were given.
     #[must_use]
-    pub fn types(&self) -> &[KnownType] {
+    pub fn types(&self) -> &[EventTypeInfo] {
         &self.0.types
     }
 
     /// The type of this name or of this newer name.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<&KnownType> {
+    pub fn find(&self, name: &str) -> Option<&EventTypeInfo> {
         self.0.types.get(*self.0.names.get(name)?)
     }
 
@@ -243,7 +243,7 @@ impl Catalogue {
         &'a self,
         event_type: &'a EventType,
     ) -> impl Iterator<Item = EventType> + 'a {
-        let newer = self.find(event_type.as_str()).and_then(KnownType::newer_name);
+        let newer = self.find(event_type.as_str()).and_then(EventTypeInfo::newer_name);
         let newer = newer.filter(|newer| self.0.renames && *newer != event_type.as_str());
         std::iter::once(event_type.clone()).chain(newer.map(EventType::from))
     }
@@ -306,7 +306,7 @@ impl Serialize for Catalogue {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Listing<'a> {
-            data: &'a [KnownType],
+            data: &'a [EventTypeInfo],
         }
         Listing { data: self.types() }.serialize(serializer)
     }
@@ -322,7 +322,7 @@ impl Eq for Catalogue {}
 
 impl fmt::Debug for Catalogue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.types().iter().map(KnownType::name)).finish()
+        f.debug_list().entries(self.types().iter().map(EventTypeInfo::name)).finish()
     }
 }
 

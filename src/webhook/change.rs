@@ -2,9 +2,9 @@
 
 use super::check::{Basis, Outcome, check};
 use super::content::{Content, Server};
-use super::draft::Draft;
+use super::document::WebhookDocument;
 use super::kind::{Kind, problem};
-use super::{Level, Patch, Rules, Stamp, Timestamp, Webhook, WebhookId};
+use super::{Edit, Level, Patch, Rules, Timestamp, Webhook, WebhookId};
 use crate::diagnostic::{Diagnostic, Diagnostics, Found};
 use crate::event::{TenantId, UserId};
 use http::StatusCode;
@@ -15,17 +15,17 @@ pub const MAX_PER_USER: usize = 150;
 /// What the server decides about a webhook that is created.
 ///
 /// ```
-/// use hooksieve::webhook::{Draft, MAX_PER_USER, Creation, Rules, Webhook};
+/// use hooksieve::webhook::{WebhookDocument, MAX_PER_USER, NewWebhook, Rules, Webhook};
 /// # let now = std::time::UNIX_EPOCH.into();
 ///
-/// let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/"}"#)?;
-/// let new = Creation::new("w1", "user-1", now).of_tenant("tenant-1").within_limit(150, MAX_PER_USER);
+/// let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/"}"#)?;
+/// let new = NewWebhook::new("w1", "user-1", now).of_tenant("tenant-1").within_limit(150, MAX_PER_USER);
 /// let problems = Webhook::create(&draft, &Rules::default(), new).unwrap_err();
 /// assert_eq!(problems.to_string(), "user `user-1` has 150 webhooks");
 /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Creation {
+pub struct NewWebhook {
     id: WebhookId,
     tenant: Option<TenantId>,
     by: UserId,
@@ -34,7 +34,7 @@ pub struct Creation {
     limit: Option<(usize, usize)>,
 }
 
-impl Creation {
+impl NewWebhook {
     /// A webhook with this id, created by a user, at a time that the caller's clock gives.
     pub fn new(id: impl Into<WebhookId>, by: impl Into<UserId>, at: Timestamp) -> Self {
         Self { id: id.into(), tenant: None, by: by.into(), at, limit: None }
@@ -60,15 +60,15 @@ impl Creation {
 /// webhook that never fires.
 ///
 /// ```
-/// use hooksieve::webhook::{Checked, Creation, Draft, Rules, Webhook};
+/// use hooksieve::webhook::{Checked, NewWebhook, WebhookDocument, Rules, Webhook};
 /// # let now = std::time::UNIX_EPOCH.into();
 ///
-/// let draft = Draft::read(br#"{
+/// let draft = WebhookDocument::read(br#"{
 ///     "name": "n", "url": "https://hooks.example.com/",
 ///     "eventTypes": ["com.qlik.v1.app.created"], "enabeld": true
 /// }"#)?;
 /// let Checked { webhook, warnings } =
-///     Webhook::create(&draft, &Rules::default(), Creation::new("w1", "u1", now))?;
+///     Webhook::create(&draft, &Rules::default(), NewWebhook::new("w1", "u1", now))?;
 /// assert!(!webhook.is_enabled());
 /// let texts: Vec<_> = warnings.iter().map(|warning| warning.to_string()).collect();
 /// assert_eq!(texts, [
@@ -92,20 +92,24 @@ impl Webhook {
     /// # Errors
     ///
     /// Everything that is wrong with the draft; a limit that is reached; an empty id.
-    pub fn create(draft: &Draft, rules: &Rules, new: Creation) -> Result<Checked, Diagnostics> {
-        let Creation { id, tenant, by, at, limit } = new;
+    pub fn create(
+        draft: &WebhookDocument,
+        rules: &Rules,
+        new: NewWebhook,
+    ) -> Result<Checked, Diagnostics> {
+        let NewWebhook { id, tenant, by, at, limit } = new;
         let mut found = Found::default();
         if let Some((has, most)) = limit.filter(|(has, most)| has >= most) {
             let title = format!("user `{by}` has {has} webhooks");
             let help = format!("remove one first; a user may have {most}");
-            let refused = problem(Kind::TooManyWebhooks, "", title, help);
+            let refused = problem(Kind::TenantLimit, "", title, help);
             found.push(refused.with_status(StatusCode::FORBIDDEN));
         }
-        let created = Stamp::new(by, at);
+        let created = Edit::new(by, at);
         let updated = created.clone();
         let server = Server { tenant, created, updated, ..Server::default() };
         server_given(Some(&id), &server, &mut found);
-        let (content, warnings) = settled(check(rules, &draft.0, &Basis::Draft), found)?;
+        let (content, warnings) = settled(check(rules, &draft.0, &Basis::WebhookDocument), found)?;
         Ok(Checked { webhook: Self::assemble(id, server, content), warnings })
     }
 
@@ -117,9 +121,9 @@ impl Webhook {
     /// Everything that is wrong with the draft, and what may not change; an empty id in the stamp.
     pub fn replaced(
         &self,
-        draft: &Draft,
+        draft: &WebhookDocument,
         rules: &Rules,
-        stamp: Stamp,
+        stamp: Edit,
     ) -> Result<Checked, Diagnostics> {
         // A draft that leaves the encrypted headers out removes them.
         let basis = Basis::Change { old: self, headers_anew: true, patch: false };
@@ -137,7 +141,7 @@ impl Webhook {
         &self,
         patch: &Patch,
         rules: &Rules,
-        stamp: Stamp,
+        stamp: Edit,
     ) -> Result<Checked, Diagnostics> {
         if let Some(meant) = patch.meant(&self.patchable()) {
             let (mut found, mut is_valid) = (Found::default(), false);
@@ -172,7 +176,7 @@ impl Webhook {
     /// # Errors
     ///
     /// Everything that is wrong with the document.
-    pub fn read(document: &Draft, rules: &Rules) -> Result<Checked, Diagnostics> {
+    pub fn read(document: &WebhookDocument, rules: &Rules) -> Result<Checked, Diagnostics> {
         Self::from_document(document, rules, true)
     }
 
@@ -182,11 +186,15 @@ impl Webhook {
     /// # Errors
     ///
     /// Everything that is wrong with the document.
-    pub fn restore(document: &Draft, rules: &Rules) -> Result<Self, Diagnostics> {
+    pub fn restore(document: &WebhookDocument, rules: &Rules) -> Result<Self, Diagnostics> {
         Self::from_document(document, rules, false).map(|checked| checked.webhook)
     }
 
-    fn from_document(document: &Draft, rules: &Rules, warns: bool) -> Result<Checked, Diagnostics> {
+    fn from_document(
+        document: &WebhookDocument,
+        rules: &Rules,
+        warns: bool,
+    ) -> Result<Checked, Diagnostics> {
         let outcome = check(rules, &document.0, &Basis::Document { id_required: true, warns });
         match (outcome.id, outcome.content) {
             (Some(id), Some(content)) => Ok(Checked {
@@ -205,7 +213,7 @@ impl Webhook {
         webhook.content.enabled = false;
         webhook.server.disabled_reason = Some(reason.into());
         webhook.server.disabled_code = Some(code.into());
-        webhook.server.updated = Stamp { by: None, at: Some(at) };
+        webhook.server.updated = Edit { by: None, at: Some(at) };
         webhook
     }
 
@@ -213,7 +221,7 @@ impl Webhook {
         &self,
         outcome: Outcome,
         mut found: Found,
-        stamp: Stamp,
+        stamp: Edit,
     ) -> Result<Checked, Diagnostics> {
         let server = Server { updated: stamp, ..self.server.clone() };
         server_given(None, &server, &mut found);

@@ -1,11 +1,11 @@
 //! The rules of a webhook's members, each in one place, applied to a document as a whole.
 
 use super::content::{Access, Content, MEMBERS, Server};
-use super::draft::Json;
+use super::document::Json;
 use super::headers::{self, Group, Header};
 use super::kind::{Kind, problem, token};
 use super::url::{self, Target};
-use super::{Level, Origin, Rules, Secret, Stamp, Timestamp, Webhook, WebhookId, kind, warning};
+use super::{Edit, Level, Origin, Rules, Secret, Timestamp, Webhook, WebhookId, kind, warning};
 use crate::diagnostic::nearest::nearest;
 use crate::diagnostic::{Diagnostic, Found, quote};
 use crate::event::{EventType, UserId};
@@ -16,7 +16,7 @@ use hashbrown::HashSet;
 /// What a document is, and which webhook it changes.
 pub(super) enum Basis<'a> {
     /// A draft: what the server sets is ignored.
-    Draft,
+    WebhookDocument,
     /// A draft or, with `patch`, a patched document in place of a webhook; `headers_anew` says that
     /// the request sets or removes the encrypted headers, if only by leaving them out of a draft.
     Change { old: &'a Webhook, headers_anew: bool, patch: bool },
@@ -236,7 +236,7 @@ impl<'a> Check<'a> {
         Server { tenant, created, updated, disabled_reason, disabled_code }
     }
 
-    fn stamp(&mut self, at: &str, by: &str) -> Stamp {
+    fn stamp(&mut self, at: &str, by: &str) -> Edit {
         let time = match self.text(at, 1, usize::MAX).flatten() {
             None => None,
             Some(text) => {
@@ -249,7 +249,7 @@ impl<'a> Check<'a> {
                 time
             }
         };
-        Stamp { by: self.id(by).flatten(), at: time }
+        Edit { by: self.id(by).flatten(), at: time }
     }
 
     fn content(&mut self) -> Option<Content> {

@@ -2,7 +2,7 @@
 
 use super::headers::Header;
 use super::url::Target;
-use super::{Level, Origin, Secret, Stamp};
+use super::{Edit, Level, Origin, Secret};
 use crate::event::{EventType, TenantId, UserId};
 use crate::filter::Filter;
 
@@ -18,7 +18,7 @@ pub(super) enum Access {
     /// A draft may, and a patch.
     Patch,
     /// A draft may.
-    Draft,
+    WebhookDocument,
     /// The server alone.
     Server,
 }
@@ -28,18 +28,18 @@ pub(super) const MEMBERS: [Member; 23] = {
     const fn row(name: &'static str, access: Access) -> Member {
         Member { name, access }
     }
-    use Access::{Draft, Patch, Server};
+    use Access::{Patch, Server, WebhookDocument};
     [
         row("id", Server),
         row("tenantId", Server),
         row("url", Patch),
         row("name", Patch),
-        row("level", Draft),
-        row("filter", Draft),
+        row("level", WebhookDocument),
+        row("filter", WebhookDocument),
         row("secret", Patch),
         row("enabled", Patch),
         row("headers", Patch),
-        row("ownerId", Draft),
+        row("ownerId", WebhookDocument),
         row("createdAt", Server),
         row("updatedAt", Server),
         row("eventTypes", Patch),
@@ -51,8 +51,8 @@ pub(super) const MEMBERS: [Member; 23] = {
         row("encryptedHeaders", Patch),
         row("disabledReasonCode", Server),
         row("enableCloudEventDelivery", Patch),
-        row("checkCertificateRevocation", Draft),
-        row("origin", Draft),
+        row("checkCertificateRevocation", WebhookDocument),
+        row("origin", WebhookDocument),
     ]
 };
 
@@ -81,8 +81,8 @@ pub(super) struct Content {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Server {
     pub(super) tenant: Option<TenantId>,
-    pub(super) created: Stamp,
-    pub(super) updated: Stamp,
+    pub(super) created: Edit,
+    pub(super) updated: Edit,
     pub(super) disabled_reason: Option<Box<str>>,
     pub(super) disabled_code: Option<Box<str>>,
 }

@@ -1,172 +1,232 @@
-//! A webhook as a JSON document: for responses, for a store, and for patching.
+use super::kind::{Kind, problem};
+use crate::diagnostic::{Diagnostics, quote};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
+use std::fmt;
 
-use super::content::{Content, Server};
-use super::draft::Json;
-use super::headers::Header;
-use super::{Stamp, Webhook};
-use crate::event::{TenantId, UserId};
-use serde::ser::{Serialize, Serializer};
+/// A webhook's JSON document before any rule was applied: the body of POST and PUT, a response of
+/// the API, or what a store holds.
+///
+/// Any JSON value is taken as it is, in its order and with doubled members, so that every mistake
+/// can be named at once; a server's framework may read bodies into it, since it is `Deserialize`.
+/// Holds at most 50 times the bytes of its text. `Debug` shows the names of members alone, since
+/// values may be secret.
+#[derive(Clone, PartialEq)]
+pub struct WebhookDocument(pub(super) Json);
 
-/// What a document holds.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// Nothing secret.
-    Response,
-    /// Everything, secrets included.
-    Store,
-    /// What an author decides, secrets included.
-    Content,
-}
-
-/// The API's JSON of a webhook, for responses, and `tenantId` where the tenant is known. It never
-/// holds the secret or a value of an encrypted header: `secretKeyAdded` tells that there is a
-/// secret, and `encryptedHeaders` lists names. What is not set is left out.
-impl Serialize for Webhook {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        document(self, Form::Response).serialize(serializer)
-    }
-}
-
-/// A webhook with its secrets, for a store; made by [`Webhook::stored`].
-#[derive(Clone, Copy, Debug)]
-pub struct Stored<'a>(&'a Webhook);
-
-impl Serialize for Stored<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        document(self.0, Form::Store).serialize(serializer)
-    }
-}
-
-impl Webhook {
-    /// The webhook with the secret and the values of the encrypted headers, for a store that
-    /// encrypts what it is given. [`read`](Self::read) takes it back.
+impl WebhookDocument {
+    /// Reads a document.
     ///
     /// ```
-    /// use hooksieve::webhook::{Draft, Creation, Rules, Webhook};
-    /// # use std::time::UNIX_EPOCH;
+    /// use hooksieve::webhook::WebhookDocument;
     ///
-    /// let draft = Draft::read(br#"{
-    ///     "name": "Reloads", "url": "https://hooks.example.com/", "eventTypes": [],
-    ///     "secret": "0123456789abcdef0123456789abcdef"
-    /// }"#)?;
-    /// let rules = Rules::default();
-    /// let webhook = Webhook::create(&draft, &rules, Creation::new("w1", "u1", UNIX_EPOCH.into()))?.webhook;
-    /// let text = serde_json::to_vec(&webhook.stored()).unwrap();
-    /// assert_eq!(Webhook::read(&Draft::read(&text)?, &rules)?.webhook, webhook);
-    ///
-    /// let response = serde_json::to_string(&webhook).unwrap();
-    /// assert!(response.contains(r#""secretKeyAdded":true"#) && !response.contains("abcdef"));
-    /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
+    /// assert!(WebhookDocument::read(br#"{"name": 5}"#).is_ok());
+    /// let error = WebhookDocument::read(br#"{"name": "#).unwrap_err();
+    /// assert_eq!(error.to_string(), "the body is no JSON: EOF while parsing a value at line 1 column 9");
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are no JSON, or nested deeper than 127.
+    pub fn read(bytes: &[u8]) -> Result<Self, Diagnostics> {
+        read(bytes, Kind::Syntax).map(Self)
+    }
+
+    /// The text of a member; `None` where it is absent or no string.
     #[must_use]
-    pub fn stored(&self) -> Stored<'_> {
-        Stored(self)
-    }
-
-    /// The bytes of text in the members that have no small limit, and one for each event type. The
-    /// [stored](Self::stored) form takes at most six times that, since JSON writes no byte as more
-    /// than six, and less than 1 MiB for all else.
-    pub(crate) fn text_bytes(&self) -> usize {
-        let Self { id, server, content } = self;
-        let Server { tenant, created, updated, disabled_reason, disabled_code } = server;
-        let Content { owner, event_types, filter_text, .. } = content;
-        let texts = [
-            Some(id.as_str()),
-            tenant.as_ref().map(TenantId::as_str),
-            created.by().map(UserId::as_str),
-            updated.by().map(UserId::as_str),
-            disabled_reason.as_deref(),
-            disabled_code.as_deref(),
-            owner.as_ref().map(UserId::as_str),
-            filter_text.as_deref(),
-        ];
-        let types: usize = event_types.iter().map(|name| name.as_str().len() + 1).sum();
-        texts.iter().flatten().map(|text| text.len()).sum::<usize>() + types
-    }
-
-    /// What a patch is applied to.
-    pub(super) fn patchable(&self) -> Json {
-        document(self, Form::Content)
-    }
-}
-
-struct Members(Vec<(Box<str>, Json)>);
-
-impl Members {
-    fn add(&mut self, name: &str, value: Json) {
-        self.0.push((name.into(), value));
-    }
-
-    fn text(&mut self, name: &str, text: Option<impl ToString>) {
-        if let Some(text) = text {
-            self.add(name, Json::text(text.to_string()));
+    pub fn text(&self, member: &str) -> Option<&str> {
+        match self.0.member(member)? {
+            Json::String(text) => Some(text),
+            _ => None,
         }
     }
 
-    fn flag(&mut self, name: &str, value: bool) {
-        self.add(name, Json::Bool(value));
+    /// Whether a member is there and not null.
+    #[must_use]
+    pub fn has(&self, member: &str) -> bool {
+        self.0.member(member).is_some_and(|value| *value != Json::Null)
+    }
+
+    /// Sets a member, in place of one of the same name. A document that is no object stays as it
+    /// is.
+    pub fn set(&mut self, member: &str, text: &str) {
+        self.0.set(member, Json::String(text.into()));
     }
 }
 
-fn document(webhook: &Webhook, form: Form) -> Json {
-    let Webhook { id, server, content } = webhook;
-    let mut members = Members(Vec::with_capacity(23));
-    if form != Form::Content {
-        members.text("id", Some(id));
-        members.text("tenantId", server.tenant.as_ref());
+impl From<Value> for WebhookDocument {
+    fn from(value: Value) -> Self {
+        Self(value.into())
     }
-    members.text("url", Some(content.target.shown()));
-    members.text("name", Some(&content.name));
-    members.text("level", Some(content.level));
-    members.text("filter", content.filter_text.as_ref());
-    match content.secret.as_ref().map(|secret| secret.expose()) {
-        Some(Some(secret)) if form != Form::Response => members.text("secret", Some(secret)),
-        Some(None) if form == Form::Content => members.add("secret", Json::Withheld),
-        _ => {}
-    }
-    members.flag("enabled", content.enabled);
-    if !content.headers.is_empty() {
-        members.add("headers", object(&content.headers));
-    }
-    members.text("ownerId", content.owner.as_ref());
-    let types = content.event_types.iter().map(|name| Json::text(name.as_str())).collect();
-    members.add("eventTypes", Json::Array(types));
-    members.text("description", content.description.as_ref());
-    if form != Form::Content {
-        members.flag("secretKeyAdded", content.secret.is_some());
-    }
-    if !content.encrypted_headers.is_empty() {
-        let withheld = content.encrypted_headers.iter().any(|header| header.value().is_none());
-        let value = match form {
-            Form::Content => object(&content.encrypted_headers),
-            Form::Store if !withheld => object(&content.encrypted_headers),
-            Form::Store | Form::Response => names(&content.encrypted_headers),
-        };
-        members.add("encryptedHeaders", value);
-    }
-    members.flag("enableCloudEventDelivery", content.cloud_events);
-    members.flag("checkCertificateRevocation", content.check_revocation);
-    members.text("origin", Some(content.origin));
-    if form != Form::Content {
-        let Server { created, updated, disabled_reason, disabled_code, .. } = server;
-        stamp(&mut members, "createdAt", "createdByUserId", created);
-        stamp(&mut members, "updatedAt", "updatedByUserId", updated);
-        members.text("disabledReason", disabled_reason.as_ref());
-        members.text("disabledReasonCode", disabled_code.as_ref());
-    }
-    Json::Object(members.0)
 }
 
-fn stamp(members: &mut Members, at: &str, by: &str, stamp: &Stamp) {
-    members.text(at, stamp.at);
-    members.text(by, stamp.by.as_ref());
+impl<'de> Deserialize<'de> for WebhookDocument {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Json::deserialize(deserializer).map(Self)
+    }
 }
 
-fn object(headers: &[Header]) -> Json {
-    let member = |header: &Header| (header.written().into(), header.json());
-    Json::Object(headers.iter().map(member).collect())
+impl fmt::Debug for WebhookDocument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WebhookDocument ")?;
+        match &self.0 {
+            Json::Object(members) => f.debug_set().entries(members.iter().map(|(n, _)| n)).finish(),
+            other => f.write_str(other.kind()),
+        }
+    }
 }
 
-fn names(headers: &[Header]) -> Json {
-    Json::Array(headers.iter().map(|header| Json::text(header.written())).collect())
+pub(super) fn read(bytes: &[u8], kind: Kind) -> Result<Json, Diagnostics> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let title = format!("the body is no JSON: {}", quote(&error.to_string()));
+        problem(kind, "", title, "send well-formed JSON in UTF-8").into()
+    })
+}
+
+/// A JSON value with its members in order, doubles included. Numbers are not kept: no member of a
+/// webhook is one.
+#[derive(Clone, PartialEq)]
+pub(super) enum Json {
+    Null,
+    Bool(bool),
+    Number,
+    String(Box<str>),
+    Array(Vec<Json>),
+    Object(Vec<(Box<str>, Json)>),
+    /// A value that exists and is not known, as in a document made from a response.
+    Withheld,
+}
+
+impl Json {
+    /// The JSON type, for messages.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Number => "a number",
+            Self::String(_) => "a string",
+            Self::Array(_) => "an array",
+            Self::Object(_) => "an object",
+            Self::Withheld => "a value that is not known",
+        }
+    }
+
+    /// The first member of this name.
+    pub(super) fn member(&self, name: &str) -> Option<&Self> {
+        let Self::Object(members) = self else { return None };
+        members.iter().find(|(known, _)| &**known == name).map(|(_, value)| value)
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: Self) {
+        let Self::Object(members) = self else { return };
+        match members.iter_mut().find(|(known, _)| &**known == name) {
+            Some((_, old)) => *old = value,
+            None => members.push((name.into(), value)),
+        }
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        if let Self::Object(members) = self {
+            members.retain(|(known, _)| &**known != name);
+        }
+    }
+
+    pub(super) fn text(text: impl AsRef<str>) -> Self {
+        Self::String(text.as_ref().into())
+    }
+}
+
+impl From<Value> for Json {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(value),
+            Value::Number(_) => Self::Number,
+            Value::String(text) => Self::String(text.into()),
+            Value::Array(items) => Self::Array(items.into_iter().map(Self::from).collect()),
+            Value::Object(members) => {
+                let member = |(name, value): (String, Value)| (name.into(), value.into());
+                Self::Object(members.into_iter().map(member).collect())
+            }
+        }
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            // Documents that are written hold neither numbers nor values that are not known.
+            Self::Null | Self::Number | Self::Withheld => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::String(text) => serializer.serialize_str(text),
+            Self::Array(items) => serializer.collect_seq(items),
+            Self::Object(members) => {
+                let mut map = serializer.serialize_map(Some(members.len()))?;
+                for (name, value) in members {
+                    map.serialize_entry(name, value)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
+        Ok(Json::Number)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Json, E> {
+        Ok(Json::Number)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
+        Ok(Json::Number)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
+        Ok(Json::String(text.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        // A list of one has room for four.
+        list.shrink_to_fit();
+        Ok(Json::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json, A::Error> {
+        let mut list = Vec::new();
+        while let Some(member) = members.next_entry::<Box<str>, Json>()? {
+            list.push(member);
+        }
+        list.shrink_to_fit();
+        Ok(Json::Object(list))
+    }
 }

@@ -1,13 +1,13 @@
 //! Which headers a webhook may add to its requests.
 
-use super::draft::Json;
+use super::document::Json;
 use super::kind::{Kind, problem, token};
 use crate::diagnostic::{Found, quote};
 use http::{HeaderName, HeaderValue};
 use std::collections::HashMap;
 
 /// Most bytes of the headers of a group, names and values together.
-const MOST: usize = 2048;
+const MAX: usize = 2048;
 
 /// Headers that frame the request or belong to one connection (RFC 9110, 9112), and those that
 /// this crate sets.
@@ -124,9 +124,9 @@ pub(super) fn check(group: Group, value: &Json, found: &mut Found) -> Checked {
         }
     }
     let bytes = check.bytes;
-    if bytes > MOST {
+    if bytes > MAX {
         let title = format!("`{}` has {bytes} bytes of names and values", group.member());
-        let help = format!("keep to {MOST} bytes");
+        let help = format!("keep to {MAX} bytes");
         check.add(Kind::HeadersTooLarge, &pointer, title, help);
     }
     let mut checked = check.checked;

@@ -50,7 +50,7 @@ kinds! {
         /// JSON that is no object.
         NotAnObject = "webhook-not-an-object",
         /// The creator has as many webhooks as a user may have.
-        TooManyWebhooks = "webhook-limit",
+        TenantLimit = "webhook-limit",
         /// A duplicate member.
         DoubledMember = "member-doubled",
         /// A warning: a member that webhooks do not have.

@@ -61,28 +61,28 @@ impl Field for By {
 /// `createdAt` where webhooks are renamed or updated while somebody reads.
 ///
 /// ```
-/// use hooksieve::webhook::{Draft, List, Creation, Rules, Webhook};
+/// use hooksieve::webhook::{WebhookDocument, ListQuery, NewWebhook, Rules, Webhook};
 /// # let (rules, now) = (Rules::default(), std::time::UNIX_EPOCH.into());
 ///
-/// let draft = |name| Draft::from(serde_json::json!({"name": name, "url": "https://hooks.example.com/"}));
-/// let create = |id: &str, name| Webhook::create(&draft(name), &rules, Creation::new(id, "u1", now));
+/// let draft = |name| WebhookDocument::from(serde_json::json!({"name": name, "url": "https://hooks.example.com/"}));
+/// let create = |id: &str, name| Webhook::create(&draft(name), &rules, NewWebhook::new(id, "u1", now));
 /// let webhooks = [
 ///     create("w1", "Sales")?.webhook, create("w2", "Support")?.webhook, create("w3", "Finance")?.webhook,
 /// ];
 ///
-/// let page = List::read("name=s*&sort=name&limit=1")?.apply(&webhooks);
+/// let page = ListQuery::read("name=s*&sort=name&limit=1")?.apply(&webhooks);
 /// assert_eq!(page.items()[0].name(), "Sales");
 /// let next = page.next("").ok_or("no next page")?;
-/// let page = List::read(next.trim_start_matches('?'))?.apply(&webhooks);
+/// let page = ListQuery::read(next.trim_start_matches('?'))?.apply(&webhooks);
 /// assert_eq!(page.items()[0].name(), "Support");
 /// assert_eq!(page.next(""), None);
 ///
-/// let problems = List::read("limit=1000&nmae=x").unwrap_err();
+/// let problems = ListQuery::read("limit=1000&nmae=x").unwrap_err();
 /// assert_eq!(problems.iter().map(|problem| problem.pointer()).collect::<Vec<_>>(), ["/nmae", "/limit"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct List {
+pub struct ListQuery {
     paging: Paging<By>,
     name: Option<Pattern>,
     url: Option<Pattern>,
@@ -164,7 +164,7 @@ const PARAMETERS: [&str; 13] = [
     "prev",
 ];
 
-impl List {
+impl ListQuery {
     /// Reads the query of a URL, without its question mark.
     ///
     /// # Errors

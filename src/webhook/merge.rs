@@ -7,7 +7,7 @@
 //! A merge patch merges objects, while an operation replaces the whole member. So the operation for
 //! `headers` has the old headers, too, with the changes made.
 
-use super::draft::Json;
+use super::document::Json;
 use super::kind::{Kind, problem};
 use super::patch::{Patch, not_a_list, patchable, path_help};
 use crate::diagnostic::{Diagnostic, Found, excerpt, quote};

@@ -1,25 +1,25 @@
 //! The webhook as a resource: create, replace, patch, list; and the catalogue of event types.
 //!
 //! A [`Webhook`] exists only if nothing is wrong with it. The bodies of requests are read as they
-//! are into a [`Draft`] or a [`Patch`]; [`Webhook::create`], [`Webhook::replaced`] and
+//! are into a [`WebhookDocument`] or a [`Patch`]; [`Webhook::create`], [`Webhook::replaced`] and
 //! [`Webhook::patched`] return the webhook with its warnings, as [`Checked`], or all [`Diagnostics`](crate::diagnostic::Diagnostics) at
 //! once, and leave the old value as it was. What is allowed is in [`Rules`]: a filter profile and a
 //! [`Catalogue`]. [The guide](crate::guide::webhooks) has every rule with its code.
 //!
 //! ```
-//! use hooksieve::webhook::{Checked, Creation, Draft, Patch, Rules, Stamp, Webhook};
+//! use hooksieve::webhook::{Checked, NewWebhook, WebhookDocument, Patch, Rules, Edit, Webhook};
 //! use std::time::SystemTime;
 //!
 //! let rules = Rules::default();
 //! let now = SystemTime::UNIX_EPOCH; // the server's clock; this crate has none
 //!
 //! // POST
-//! let draft = Draft::read(br#"{
+//! let draft = WebhookDocument::read(br#"{
 //!     "name": "Failed reloads", "url": "https://hooks.example.com/reloads", "enabled": true,
 //!     "eventTypes": ["com.qlik.v1.app.reload.finished"], "filter": "data.status eq \"error\""
 //! }"#)?;
 //! let Checked { webhook, warnings } =
-//!     Webhook::create(&draft, &rules, Creation::new("w1", "user-1", now.into()))?;
+//!     Webhook::create(&draft, &rules, NewWebhook::new("w1", "user-1", now.into()))?;
 //! assert!(warnings.is_empty());
 //!
 //! // PATCH: the filter has an attribute that is only allowed with reload events.
@@ -27,7 +27,7 @@
 //!     {"op": "replace", "path": "/eventTypes", "value": ["com.qlik.v1.app.craeted"]},
 //!     {"op": "replace", "path": "/name", "value": ""}
 //! ]"#)?;
-//! let problems = webhook.patched(&patch, &rules, Stamp::new("user-1", now.into())).unwrap_err();
+//! let problems = webhook.patched(&patch, &rules, Edit::new("user-1", now.into())).unwrap_err();
 //! let found: Vec<_> = problems.iter().map(|problem| (problem.pointer(), problem.code())).collect();
 //! assert_eq!(found, [
 //!     ("/name", "member-too-short"),
@@ -43,7 +43,6 @@ mod change;
 mod check;
 mod content;
 mod document;
-mod draft;
 mod headers;
 mod kind;
 mod list;
@@ -52,25 +51,26 @@ mod paging;
 mod patch;
 mod query;
 mod rules;
+mod serialize;
 mod spelling;
 mod time;
 mod url;
 mod url_fix;
 mod warning;
 
-pub use address::{Unreachable, reachable};
-pub use catalogue::{Catalogue, CatalogueError, KnownType};
-pub use change::{Checked, Creation, MAX_PER_USER};
-pub use document::Stored;
-pub use draft::Draft;
+pub use address::{ForbiddenAddress, check_address};
+pub use catalogue::{Catalogue, CatalogueError, EventTypeInfo};
+pub use change::{Checked, MAX_PER_USER, NewWebhook};
+pub use document::WebhookDocument;
 pub use headers::Header;
 pub use kind::codes;
-pub use list::List;
+pub use list::ListQuery;
 pub(crate) use paging::{Field, Key, Paging, Sort};
 pub use paging::{Page, PageBody};
 pub use patch::Patch;
 pub(crate) use query::{Query, one_of};
 pub use rules::{Report, Rules};
+pub use serialize::Stored;
 pub use time::{Timestamp, TimestampError};
 
 use crate::diagnostic::Diagnostic;
@@ -140,12 +140,12 @@ words! {
 
 /// Who changed a webhook, and when.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stamp {
+pub struct Edit {
     by: Option<UserId>,
     at: Option<Timestamp>,
 }
 
-impl Stamp {
+impl Edit {
     /// A change by a user, at a time that the caller's clock gives.
     pub fn new(by: impl Into<UserId>, at: Timestamp) -> Self {
         Self { by: Some(by.into()), at: Some(at) }
@@ -312,13 +312,13 @@ impl Webhook {
 
     /// Who created it, and when.
     #[must_use]
-    pub fn created(&self) -> &Stamp {
+    pub fn created(&self) -> &Edit {
         &self.server.created
     }
 
     /// Who changed it last, and when.
     #[must_use]
-    pub fn updated(&self) -> &Stamp {
+    pub fn updated(&self) -> &Edit {
         &self.server.updated
     }
 
@@ -339,11 +339,11 @@ impl Webhook {
     /// What only its document showed, such as an unknown member, is in the warnings of [`Checked`].
     ///
     /// ```
-    /// use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
+    /// use hooksieve::webhook::{NewWebhook, WebhookDocument, Rules, Webhook};
     /// # let now = std::time::UNIX_EPOCH.into();
     ///
-    /// let draft = Draft::read(br#"{"name": "n", "url": "https://hooks.example.com/"}"#)?;
-    /// let created = Webhook::create(&draft, &Rules::default(), Creation::new("w1", "u1", now))?;
+    /// let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/"}"#)?;
+    /// let created = Webhook::create(&draft, &Rules::default(), NewWebhook::new("w1", "u1", now))?;
     /// let warnings = created.webhook.warnings(&Rules::default());
     /// assert_eq!(warnings[0].code(), "event-types-none");
     /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
@@ -356,7 +356,7 @@ impl Webhook {
     /// Whether it was read from a response, and has a secret or encrypted headers whose values
     /// are not known: it can be matched, and not delivered.
     #[must_use]
-    pub fn withholds(&self) -> bool {
+    pub fn has_redacted_secrets(&self) -> bool {
         self.secret().is_some_and(|secret| secret.expose().is_none())
             || self.encrypted_headers().iter().any(|header| header.value().is_none())
     }

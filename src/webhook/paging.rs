@@ -33,8 +33,8 @@ pub(crate) enum Key<'i> {
 impl<'i> Key<'i> {
     /// The beginning of a text, so that a cursor fits into the line of a request.
     pub(crate) fn text(text: &'i str) -> Self {
-        const MOST: usize = 256;
-        let end = text.char_indices().nth(MOST).map_or(text.len(), |(at, _)| at);
+        const MAX: usize = 256;
+        let end = text.char_indices().nth(MAX).map_or(text.len(), |(at, _)| at);
         Self::Text(text.get(..end).unwrap_or(text).into())
     }
 }

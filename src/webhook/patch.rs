@@ -1,7 +1,7 @@
 //! JSON Patch (RFC 6902), the part of it that the API takes.
 
 use super::content::{Access, MEMBERS};
-use super::draft::{self, Json};
+use super::document::{self, Json};
 use super::kind::{Kind, problem};
 use crate::diagnostic::nearest::nearest;
 use crate::diagnostic::{Diagnostic, Diagnostics, Found, quote};
@@ -28,7 +28,7 @@ impl Patch {
     /// Bytes that are no JSON, or nested deeper than 127. What the operations say is checked by
     /// [`Webhook::patched`](super::Webhook::patched).
     pub fn read(bytes: &[u8]) -> Result<Self, Diagnostics> {
-        draft::read(bytes, Kind::PatchSyntax).map(Self)
+        document::read(bytes, Kind::PatchSyntax).map(Self)
     }
 }
 
@@ -227,7 +227,7 @@ pub(super) fn path_help(path: &str, found: &mut Found) -> String {
     match MEMBERS.iter().find(|known| known.name == whole).map(|known| known.access) {
         Some(Access::Patch) if whole == name => format!("write `/{whole}`"),
         Some(Access::Patch) => format!("give `/{whole}` as a whole"),
-        Some(Access::Draft) => {
+        Some(Access::WebhookDocument) => {
             format!("replace the whole webhook to change it; a patch takes {}", all())
         }
         Some(Access::Server) => format!("the server sets it; a patch takes {}", all()),

@@ -1,7 +1,7 @@
 //! What webhooks may have, and what a check of a document found.
 
 use super::check::{Basis, check};
-use super::{Catalogue, Draft, Unreachable, reachable};
+use super::{Catalogue, ForbiddenAddress, WebhookDocument, check_address};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::event::EventType;
 use crate::filter::{Attribute, Profile};
@@ -51,9 +51,9 @@ impl Rules {
     /// server's own machine.
     ///
     /// ```
-    /// use hooksieve::webhook::{Draft, Rules};
+    /// use hooksieve::webhook::{WebhookDocument, Rules};
     ///
-    /// let draft = Draft::read(br#"{"name": "n", "url": "http://localhost:8080/hook"}"#)?;
+    /// let draft = WebhookDocument::read(br#"{"name": "n", "url": "http://localhost:8080/hook"}"#)?;
     /// let rules = Rules::default();
     /// assert_eq!(rules.check(&draft).error_count(), 2);
     /// assert_eq!(rules.with_development(true).check(&draft).error_count(), 0);
@@ -70,14 +70,14 @@ impl Rules {
         self.development
     }
 
-    /// Whether a webhook may reach an address: as [`reachable`], and in
+    /// Whether a webhook may reach an address: as [`check_address`], and in
     /// [development](Self::with_development) also a loopback address (127.0.0.0/8, `::1`).
     ///
     /// # Errors
     ///
     /// The block that keeps it from being reached.
-    pub fn reachable(&self, address: IpAddr) -> Result<(), Unreachable> {
-        if self.development && address.is_loopback() { Ok(()) } else { reachable(address) }
+    pub fn check_address(&self, address: IpAddr) -> Result<(), ForbiddenAddress> {
+        if self.development && address.is_loopback() { Ok(()) } else { check_address(address) }
     }
 
     /// What filters may say.
@@ -112,9 +112,9 @@ impl Rules {
     /// are [listed](Report::server_members) without a warning.
     ///
     /// ```
-    /// use hooksieve::webhook::{Draft, Rules};
+    /// use hooksieve::webhook::{WebhookDocument, Rules};
     ///
-    /// let draft = Draft::read(
+    /// let draft = WebhookDocument::read(
     ///     br#"{"name": "n", "url": "https://hooks.example.com/", "enabled": true, "fliter": ""}"#,
     /// )?;
     /// let warnings = Rules::default().check(&draft).into_result()?;
@@ -126,7 +126,7 @@ impl Rules {
     /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
     /// ```
     #[must_use]
-    pub fn check(&self, document: &Draft) -> Report {
+    pub fn check(&self, document: &WebhookDocument) -> Report {
         let basis = Basis::Document { id_required: false, warns: true };
         let outcome = check(self, &document.0, &basis);
         let warnings = outcome.warnings.into_warnings();

@@ -1,6 +1,6 @@
 //! Which event type an unknown name is a misspelling of, and which types are related to it.
 
-use super::KnownType;
+use super::EventTypeInfo;
 use crate::diagnostic::nearest::{MAX_NAME, bare, slip, unique};
 
 /// What the platform's names may have between its domain and the resource.
@@ -8,12 +8,13 @@ const MARKERS: [&str; 2] = ["v1", "core"];
 
 /// The name of an event type of which `written` is a misspelling: segment by segment, with or
 /// without the domain and the marker after it.
-pub(super) fn nearest_type<'a>(written: &str, types: &'a [KnownType]) -> Option<&'a str> {
+pub(super) fn nearest_type<'a>(written: &str, types: &'a [EventTypeInfo]) -> Option<&'a str> {
     if written.is_empty() || written.len() > MAX_NAME {
         return None;
     }
     let written = written.to_ascii_lowercase();
-    let figure = |known: &KnownType| names(known).filter_map(|name| wrong(&written, name)).min();
+    let figure =
+        |known: &EventTypeInfo| names(known).filter_map(|name| wrong(&written, name)).min();
     let at = unique(types.iter().enumerate().filter_map(|(at, known)| Some((figure(known)?, at))))?;
     let known = types.get(at)?;
     // The newer name only where it, prefix included, is what was misspelt.
@@ -21,7 +22,7 @@ pub(super) fn nearest_type<'a>(written: &str, types: &'a [KnownType]) -> Option<
     Some(names(known).find(is_whole).unwrap_or(known.name()))
 }
 
-fn names(known: &KnownType) -> impl Iterator<Item = &str> {
+fn names(known: &EventTypeInfo) -> impl Iterator<Item = &str> {
     std::iter::once(known.name()).chain(known.newer_name())
 }
 
@@ -64,10 +65,10 @@ fn resource<'t>(name: &'t str, domain: &str) -> &'t str {
 }
 
 /// The known types of the resource that an unknown name speaks of, such as all of apps.
-pub(super) fn related<'a>(written: &str, types: &'a [KnownType]) -> Vec<&'a str> {
+pub(super) fn related<'a>(written: &str, types: &'a [EventTypeInfo]) -> Vec<&'a str> {
     let written = written.to_ascii_lowercase();
     let mut related = Vec::new();
-    for name in types.iter().map(KnownType::name) {
+    for name in types.iter().map(EventTypeInfo::name) {
         let lower = name.to_ascii_lowercase();
         let domain = domain(&lower);
         let (ours, theirs) = (resource(&written, domain), resource(&lower, domain));

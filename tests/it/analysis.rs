@@ -1,8 +1,8 @@
 //! The analysis of filters against brute force, and its bounds.
 use crate::laws;
 
-use hooksieve::event::{Event, EventType, Place};
-use hooksieve::filter::analysis::{Reach, Relation, WORK, Witness};
+use hooksieve::event::{Event, EventType, JsonPath};
+use hooksieve::filter::analysis::{Relation, Satisfiability, WORK, Witness};
 use hooksieve::filter::{Attribute, Filter, Profile, StepKind};
 use hooksieve::syntax::{CompareOp, Expr, ExprKind, ExprRef, Limits, Value};
 use hooksieve::webhook::Catalogue;
@@ -115,11 +115,11 @@ fn check(profile: &Profile, text: &str) {
     let analysis = filter.analyze();
     let mask = mask_of(&filter);
     let reach = match mask {
-        0 => Reach::Never,
-        ALL => Reach::Always,
-        _ => Reach::Sometimes,
+        0 => Satisfiability::Never,
+        ALL => Satisfiability::Always,
+        _ => Satisfiability::Sometimes,
     };
-    assert_eq!(analysis.reach(), reach, "{text}");
+    assert_eq!(analysis.satisfiability(), reach, "{text}");
     assert!(analysis.is_complete());
     check_witness(analysis.matching(), mask);
     check_witness(analysis.missing(), !mask);
@@ -128,13 +128,15 @@ fn check(profile: &Profile, text: &str) {
     let (long, short) = (filter.to_string(), simplified.to_string());
     assert!(short == long || short.len() < long.len(), "{long} is simplified to {short}");
     assert_eq!(&profile.filter(&short, None).unwrap(), simplified, "{short} is canonical");
-    if reach == Reach::Sometimes {
+    if reach == Satisfiability::Sometimes {
         assert_eq!(removable(simplified), [0usize; 0], "{text} is simplified to {simplified}");
         assert_eq!(analysis.redundant().is_empty(), removable(&filter).is_empty(), "{text}");
         assert_eq!(analysis.redundant().is_empty(), analysis.simplified().is_none());
     } else {
         assert!(analysis.redundant().is_empty());
-        assert!(simplified.explain(&Event::new(profile.layout(), "", "")).steps().len() <= 3);
+        assert!(
+            simplified.explain(&Event::new(profile.attribute_paths(), "", "")).steps().len() <= 3
+        );
     }
 }
 
@@ -165,7 +167,7 @@ fn masks_are_what_filters_match() {
 }
 
 fn event<'p>(profile: &'p Profile, held: [Option<&'static str>; 2]) -> Event<'p> {
-    let event = Event::new(profile.layout(), "t", "x");
+    let event = Event::new(profile.attribute_paths(), "t", "x");
     ATTRIBUTES.iter().zip(held).fold(event, |event, (name, value)| match value {
         Some(value) => event.with_attribute(name, value).unwrap(),
         None => event,
@@ -289,7 +291,7 @@ proptest! {
 
 /// Attributes `a0` and on.
 fn profile(attributes: usize) -> Profile {
-    let attribute = |n| Attribute::new(format!("a{n}"), [Place::new([format!("k{n}")])]);
+    let attribute = |n| Attribute::new(format!("a{n}"), [JsonPath::new([format!("k{n}")])]);
     Profile::new((0..attributes).map(attribute))
         .unwrap()
         .with_limits(Limits::default().with_depth(Limits::MAX_DEPTH))
@@ -393,12 +395,16 @@ fn hostile_filters_are_answered() {
             assert!(analysis.work() <= WORK);
             assert!(used.bytes_max < 64 << 20, "{} bytes", used.bytes_max);
             undecided += usize::from(!analysis.is_complete());
-            let event = Event::new(profile.layout(), "t", "x");
-            if analysis.reach() == Reach::Undecided {
+            let event = Event::new(profile.attribute_paths(), "t", "x");
+            if analysis.satisfiability() == Satisfiability::Undecided {
                 assert_eq!((analysis.matching(), analysis.missing()), (None, None));
             } else {
-                let expected = if filter.matches(&event) { Reach::Never } else { Reach::Always };
-                assert_ne!(analysis.reach(), expected);
+                let expected = if filter.matches(&event) {
+                    Satisfiability::Never
+                } else {
+                    Satisfiability::Always
+                };
+                assert_ne!(analysis.satisfiability(), expected);
             }
             let diff = filter.diff(other);
             assert!(diff.work <= WORK);
@@ -406,7 +412,8 @@ fn hostile_filters_are_answered() {
                 assert_eq!((diff.gained, diff.lost), (None, None));
             }
             let why = filter.explain(&event).why();
-            let constant = matches!(analysis.reach(), Reach::Always | Reach::Never);
+            let constant =
+                matches!(analysis.satisfiability(), Satisfiability::Always | Satisfiability::Never);
             assert_eq!(why.reason.is_empty(), constant);
             let simplified = analysis.simplified().unwrap_or(filter);
             let mut random = 7;
@@ -448,8 +455,8 @@ fn long_lists_are_decided() {
     let filters = texts.map(|text| profile.filter(&text, None).unwrap());
     for filter in &filters {
         let analysis = filter.analyze();
-        assert!(analysis.is_complete() && analysis.reach() == Reach::Sometimes);
-        let event = Event::new(profile.layout(), "t", "x");
+        assert!(analysis.is_complete() && analysis.satisfiability() == Satisfiability::Sometimes);
+        let event = Event::new(profile.attribute_paths(), "t", "x");
         let why = filter.explain(&event).why();
         assert!(why.exact && why.change.is_some());
         for other in &filters {
@@ -509,7 +516,7 @@ fn reasons_are_the_smallest() {
     let profile = Profile::webhook();
     let filter = |text: &str| profile.filter(text, None).unwrap();
     let event = ATTRIBUTES.iter().chain(&["topLevelResourceId"]);
-    let event = event.fold(Event::new(profile.layout(), "t", "x"), |event, name| {
+    let event = event.fold(Event::new(profile.attribute_paths(), "t", "x"), |event, name| {
         event.with_attribute(name, "v").unwrap()
     });
     let cases: [(&str, &[usize]); 5] = [
@@ -593,49 +600,49 @@ fn places_are_those_that_gave_the_value() {
         "attributes": {"id": "a~b"}, "status": ""}}"#;
     let event = profile.read_event(bytes).unwrap();
     let places: Vec<Option<String>> =
-        event.places().iter().map(|place| place.as_ref().map(Place::pointer)).collect();
+        event.places().iter().map(|place| place.as_ref().map(JsonPath::pointer)).collect();
     let expected = [Some("/data/attributes/id"), None, Some("/data/spaceId"), Some("/data/status")];
     assert_eq!(places, expected.map(|place| place.map(str::to_owned)));
     assert_eq!(event.attribute("data.status"), Some(""));
     let changed = event.with_attribute("id", "x").unwrap();
     assert!(changed.places().is_empty());
-    assert_eq!(Place::new(["a/b", "~c"]).pointer(), "/a~1b/~0c");
+    assert_eq!(JsonPath::new(["a/b", "~c"]).pointer(), "/a~1b/~0c");
 }
 
 #[test]
 fn filters_that_match_always_or_never_are_simplified() {
     let profile = Profile::webhook();
     let cases = [
-        ("", Reach::Always, None),
-        (r#"id ne "a" or id ne "b""#, Reach::Always, Some("")),
-        (r#"id eq "a" or spaceId eq "s" or id ne "a""#, Reach::Always, Some("")),
-        (r#"id eq "a" and id eq "b""#, Reach::Never, None),
-        (r#"id ne "a" and id eq "a""#, Reach::Never, None),
+        ("", Satisfiability::Always, None),
+        (r#"id ne "a" or id ne "b""#, Satisfiability::Always, Some("")),
+        (r#"id eq "a" or spaceId eq "s" or id ne "a""#, Satisfiability::Always, Some("")),
+        (r#"id eq "a" and id eq "b""#, Satisfiability::Never, None),
+        (r#"id ne "a" and id eq "a""#, Satisfiability::Never, None),
         (
             r#"id eq "a" and spaceId ne "s" and id eq "b""#,
-            Reach::Never,
+            Satisfiability::Never,
             Some(r#"id eq "a" and id eq "b""#),
         ),
         (
             r#"id eq "a" and id ne "b" and spaceId ne "a" and id ne "a""#,
-            Reach::Never,
+            Satisfiability::Never,
             Some(r#"id eq "a" and id ne "a""#),
         ),
         (
             r#"id ne "a" and id ne "b" and (id eq "b" or id eq "a")"#,
-            Reach::Never,
+            Satisfiability::Never,
             Some(r#"id ne "b" and id eq "b""#),
         ),
     ];
     for (text, reach, simplified) in cases {
         let analysis = profile.filter(text, None).unwrap().analyze();
-        assert_eq!(analysis.reach(), reach, "{text}");
+        assert_eq!(analysis.satisfiability(), reach, "{text}");
         assert!(analysis.is_complete() && analysis.redundant().is_empty(), "{text}");
         let found = analysis.simplified().map(Filter::to_string);
         assert_eq!(found.as_deref(), simplified, "{text}");
         let nothing = Witness::default();
         let witnesses = match reach {
-            Reach::Always => (Some(&nothing), None),
+            Satisfiability::Always => (Some(&nothing), None),
             _ => (None, Some(&nothing)),
         };
         assert_eq!((analysis.matching(), analysis.missing()), witnesses, "{text}");
@@ -670,7 +677,7 @@ fn reasons_of_long_lists_are_exact() {
     let profile = Profile::webhook().with_limits(limits);
     let terms: Vec<String> = (0..2000).map(|n| format!("id ne \"{n}\"")).collect();
     let filter = profile.filter(&terms.join(" and "), None).unwrap();
-    let event = Event::new(profile.layout(), "t", "x");
+    let event = Event::new(profile.attribute_paths(), "t", "x");
     let why = filter.explain(&event).why();
     assert!(why.exact);
     assert_eq!(why.reason, (1..=2000).collect::<Vec<_>>());

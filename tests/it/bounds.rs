@@ -1,12 +1,16 @@
 //! Memory: what each entry point takes for its input, and that all of it is given back.
 use allocation_counter::measure;
-use hooksieve::delivery::{Delivery, List as DeliveryList, Payload, Response, Sender};
-use hooksieve::event::Shapes;
+use hooksieve::delivery::{
+    Delivery, ListQuery as DeliveryQuery, Payload, RequestBuilder, Response,
+};
+use hooksieve::event::ShapeCache;
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Matcher, Subscription};
 use hooksieve::registry::Registry;
 use hooksieve::syntax::{Expr, Limits};
-use hooksieve::webhook::{Catalogue, Creation, Draft, List, Patch, Rules, Webhook};
+use hooksieve::webhook::{
+    Catalogue, ListQuery, NewWebhook, Patch, Rules, Webhook, WebhookDocument,
+};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -109,10 +113,10 @@ fn events() -> Vec<String> {
 fn event_bytes() {
     let profile = Profile::webhook();
     takes(2, "an event", &events(), str::to_owned, |text| {
-        profile.read_event(text.as_bytes()).map(|event| event.form()).unwrap()
+        profile.read_event(text.as_bytes()).map(|event| event.envelope()).unwrap()
     });
     takes(2, "an event and its shape", &events(), str::to_owned, |text| {
-        let mut shapes = Shapes::default();
+        let mut shapes = ShapeCache::default();
         (0..3).for_each(|_| drop(profile.read_event_with(text.as_bytes(), &mut shapes).unwrap()));
         shapes
     });
@@ -124,7 +128,7 @@ fn event_bytes() {
 }
 
 fn create(rules: &Rules, draft: serde_json::Value) -> Webhook {
-    let creation = Creation::new("w", "u", std::time::UNIX_EPOCH.into());
+    let creation = NewWebhook::new("w", "u", std::time::UNIX_EPOCH.into());
     Webhook::create(&draft.into(), rules, creation).unwrap().webhook
 }
 
@@ -151,7 +155,7 @@ fn requests_about_webhooks() {
     };
     let names = ["eventTypes", "headers", "encryptedHeaders", "url", "name", "filter"];
     let drafts = [values.clone(), names.map(inside).concat()].concat();
-    let draft = |text: &str| Draft::read(text.as_bytes()).unwrap();
+    let draft = |text: &str| WebhookDocument::read(text.as_bytes()).unwrap();
     takes(50, "a draft", &drafts, str::to_owned, |text| draft(text));
     takes(45, "checking", &drafts, draft, |draft| rules.check(draft));
     let member =
@@ -179,8 +183,8 @@ fn requests_about_webhooks() {
     ]);
     let queries =
         [queries, vec![(0..50_000).map(|n| format!("eventTypes={n}&")).collect()]].concat();
-    takes(20, "a query", &queries, str::to_owned, |text| List::read(text));
-    takes(20, "another query", &queries, str::to_owned, |text| DeliveryList::read(text));
+    takes(20, "a query", &queries, str::to_owned, |text| ListQuery::read(text));
+    takes(20, "another query", &queries, str::to_owned, |text| DeliveryQuery::read(text));
 }
 
 #[test]
@@ -207,7 +211,9 @@ fn catalogues_and_snapshots() {
             let webhook = |n: usize| {
                 let text = serde_json::to_string(&webhook.stored()).unwrap();
                 let text = text.replace("\"w\"", &format!("\"w{n}\""));
-                Webhook::read(&Draft::read(text.as_bytes()).unwrap(), &rules).unwrap().webhook
+                Webhook::read(&WebhookDocument::read(text.as_bytes()).unwrap(), &rules)
+                    .unwrap()
+                    .webhook
             };
             registry.load(format!("t{tenant}"), (0..webhooks).map(webhook), None).unwrap();
         }
@@ -232,7 +238,8 @@ fn deliveries() {
     let webhook = Arc::new(create(&rules, json!({"name": "n", "url": "https://a.b/"})));
     let records = events().into_iter().map(|text| {
         let event = rules.profile().read_event(text.as_bytes()).unwrap();
-        let request = Sender::default().request(&webhook, &Payload::new(&event, text.clone()));
+        let request =
+            RequestBuilder::default().request(&webhook, &Payload::new(&event, text.clone()));
         let headers = (0..500).map(|n| {
             let name = http::HeaderName::from_bytes(format!("x{n}").as_bytes()).unwrap();
             (name, http::HeaderValue::from_static("v"))
@@ -300,7 +307,7 @@ fn changes_of_a_registry_leave_nothing() {
                 "filter": format!("id eq \"{n}\" or spaceId eq \"{}\"", n % 7),
                 "eventTypes": ["com.qlik.v1.app.created"],
             });
-            let creation = Creation::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
+            let creation = NewWebhook::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
             Webhook::create(&draft.into(), &rules, creation).unwrap().webhook
         })
         .collect();

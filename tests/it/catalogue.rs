@@ -1,12 +1,12 @@
 //! The catalogue of event types: the built-in one, others, and what is none.
-use hooksieve::webhook::{Catalogue, Draft, Level, Rules};
+use hooksieve::webhook::{Catalogue, Level, Rules, WebhookDocument};
 use serde_json::{Value, json};
 
 const CREATED: &str = "com.qlik.v1.app.created";
 const RELOADED: &str = "com.qlik.v1.app.reload.finished";
 
 /// A draft of these event types with a filter.
-fn draft(event_types: &Value, filter: &str) -> Draft {
+fn draft(event_types: &Value, filter: &str) -> WebhookDocument {
     let url = "https://hooks.example.com/";
     json!({"name": "n", "url": url, "eventTypes": event_types, "filter": filter}).into()
 }
@@ -117,7 +117,7 @@ fn the_catalogue_feeds_the_rule_about_event_types() {
     assert_eq!(check(json!(["other"])), 1);
 
     // Whichever of the two names the profile uses.
-    let place = hooksieve::event::Place::new(["data", "state"]);
+    let place = hooksieve::event::JsonPath::new(["data", "state"]);
     let state = hooksieve::filter::Attribute::new("state", [place]).only_with("reloaded");
     let profile = hooksieve::filter::Profile::new([state]).unwrap();
     let rules = Rules::new(profile, Catalogue::read(catalogue.as_bytes()).unwrap());

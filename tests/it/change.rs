@@ -1,6 +1,6 @@
 //! PUT and PATCH: what a change may do, what it may not, and what it needs of the old webhook.
 use hooksieve::diagnostic::Diagnostics;
-use hooksieve::webhook::{Creation, Patch, Rules, Stamp, Webhook};
+use hooksieve::webhook::{Edit, NewWebhook, Patch, Rules, Webhook};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,12 +16,12 @@ fn webhook(members: &Value) -> Webhook {
     for (name, value) in members.as_object().unwrap() {
         draft[name] = value.clone();
     }
-    let creation = Creation::new("w1", "creator", at(0).into()).of_tenant("t1");
+    let creation = NewWebhook::new("w1", "creator", at(0).into()).of_tenant("t1");
     Webhook::create(&draft.into(), &Rules::default(), creation).unwrap().webhook
 }
 
-fn stamp() -> Stamp {
-    Stamp::new("changer", at(1).into())
+fn stamp() -> Edit {
+    Edit::new("changer", at(1).into())
 }
 
 fn found(problems: &Diagnostics) -> Vec<(&str, &str)> {
@@ -148,10 +148,10 @@ fn ids_of_the_server_are_not_empty() {
     let create = |creation| found_owned(&Webhook::create(&draft.clone().into(), &rules, creation));
     let now = at(0).into();
     let both = ["/createdByUserId", "/updatedByUserId"];
-    assert_eq!(create(Creation::new("", "u", now)), ["/id"]);
-    assert_eq!(create(Creation::new("w", "", now)), both);
-    assert_eq!(create(Creation::new("w", "u", now).of_tenant("")), ["/tenantId"]);
-    let nobody = Stamp::new("", at(1).into());
+    assert_eq!(create(NewWebhook::new("", "u", now)), ["/id"]);
+    assert_eq!(create(NewWebhook::new("w", "", now)), both);
+    assert_eq!(create(NewWebhook::new("w", "u", now).of_tenant("")), ["/tenantId"]);
+    let nobody = Edit::new("", at(1).into());
     let replaced = old.replaced(&draft.clone().into(), &rules, nobody.clone());
     assert_eq!(found_owned(&replaced), ["/updatedByUserId"]);
     assert_eq!(found_owned(&old.patched(&json!([]).into(), &rules, nobody)), ["/updatedByUserId"]);
@@ -339,12 +339,16 @@ fn what_is_withheld_stays() {
     let read = Webhook::read(&response.into(), &rules).unwrap().webhook;
     let name = json!([{"op": "replace", "path": "/name", "value": "m"}]);
     let new = patched(&read, name).unwrap();
-    assert!(new.withholds() && new.secret().is_some() && new.encrypted_headers().len() == 1);
+    assert!(
+        new.has_redacted_secrets() && new.secret().is_some() && new.encrypted_headers().len() == 1
+    );
     let both = json!([
         {"op": "remove", "path": "/secret"}, {"op": "remove", "path": "/encryptedHeaders"}
     ]);
     let new = patched(&read, both).unwrap();
-    assert!(!new.withholds() && new.secret().is_none() && new.encrypted_headers().is_empty());
+    assert!(
+        !new.has_redacted_secrets() && new.secret().is_none() && new.encrypted_headers().is_empty()
+    );
     let url = json!([{"op": "replace", "path": "/url", "value": "https://a.b/"}]);
     let problems = patched(&read, url).unwrap_err();
     assert_eq!(found(&problems), [("/encryptedHeaders", "headers-needed-anew")]);

@@ -3,7 +3,7 @@
 use crate::abnf;
 
 use abnf::Grammar;
-use hooksieve::event::Place;
+use hooksieve::event::JsonPath;
 use hooksieve::filter::{Attribute, Profile};
 use hooksieve::syntax::{AttrPath, Expr, ExprKind, ExprRef, Value};
 use serde::Deserialize;
@@ -297,7 +297,7 @@ fn has_list(resource: &Json) -> bool {
 }
 
 /// Where the event made of a resource keeps an attribute, as the resource spells its names.
-fn place(path: &str, resource: &Json) -> Place {
+fn place(path: &str, resource: &Json) -> JsonPath {
     let mut at = resource;
     let mut keys = vec!["data".to_owned()];
     for name in path.split('.') {
@@ -307,7 +307,7 @@ fn place(path: &str, resource: &Json) -> Place {
         keys.push(found.map_or(name.to_owned(), |(key, _)| key.clone()));
         at = found.map_or(&Json::Null, |(_, value)| value);
     }
-    Place::new(keys)
+    JsonPath::new(keys)
 }
 
 /// The meaning of a tree by tables 3, 4 and 5 of RFC 7644, with exact letter case.

@@ -3,7 +3,7 @@ use crate::laws;
 
 use boon::{Compiler, SchemaIndex, Schemas};
 use hooksieve::delivery::Payload;
-use hooksieve::event::Form;
+use hooksieve::event::Envelope;
 use hooksieve::filter::Profile;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -82,15 +82,15 @@ fn extension(members: &str, attribute: &str) -> Option<Value> {
 
 /// The document as the other envelope, compared as JSON.
 #[track_caller]
-fn converts(event: Value, form: Form, converted: Value) {
+fn converts(event: Value, form: Envelope, converted: Value) {
     let bytes = event.to_string();
     let read = PROFILE.read_event(bytes.as_bytes()).unwrap();
     let payload = payload(bytes.as_bytes());
     let body = match form {
-        Form::Legacy => payload.legacy(),
+        Envelope::Legacy => payload.legacy(),
         _ => payload.cloud_event(),
     };
-    assert_ne!(read.form(), form, "there is something to convert");
+    assert_ne!(read.envelope(), form, "there is something to convert");
     assert_eq!(serde_json::from_slice::<Value>(body).unwrap(), converted);
     assert!(laws::delivery::conversion(bytes.as_bytes()));
 }
@@ -108,7 +108,7 @@ fn what_has_no_place_in_the_other_form() {
             },
             "data": {"id": "a1"},
         }),
-        Form::CloudEvents,
+        Envelope::CloudEvents,
         json!({
             "specversion": "1.0", "id": "e1", "source": "s", "type": "x", "tenantid": "t",
             "spaceid": "s1", "host": "h", "actorname": "a", "count": 3, "flag": true,
@@ -122,7 +122,7 @@ fn what_has_no_place_in_the_other_form() {
             "extensions": {"actor": {"id": "u"}, "reason": "less", "time": "not the event's"},
             "data_base64": "AA==",
         }),
-        Form::Legacy,
+        Envelope::Legacy,
         json!({
             "cloudEventsVersion": "0.1", "eventId": "e1", "eventType": "x",
             "extensions": {
@@ -573,8 +573,8 @@ fn legacy_events_become_cloud_events() {
         }
         let read = PROFILE.read_event(bytes).unwrap();
         let payload = payload(bytes);
-        match read.form() {
-            Form::Mixed => count(&mixed),
+        match read.envelope() {
+            Envelope::Mixed => count(&mixed),
             _ if payload.cloud_event() == bytes => count(&kept),
             _ => {
                 count(&converted);

@@ -1,13 +1,13 @@
 //! What things cost, in counters: allocations, look-ups, evaluations, memory, stack.
 use allocation_counter::measure;
 use bytes::Bytes;
-use hooksieve::delivery::Sender;
-use hooksieve::event::{Event, Shapes};
+use hooksieve::delivery::RequestBuilder;
+use hooksieve::event::{Event, ShapeCache};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Subscription};
 use hooksieve::registry::Registry;
 use hooksieve::syntax::{Error, ErrorKind, Expr, Limits};
-use hooksieve::webhook::{Creation, Draft, List, Rules, Webhook};
+use hooksieve::webhook::{ListQuery, NewWebhook, Rules, Webhook, WebhookDocument};
 use serde_json::json;
 
 fn insert(matcher: &mut Matcher, profile: &Profile, filter: &str) {
@@ -42,7 +42,8 @@ fn a_warm_match_allocates_nothing() {
     let mut scratch = Scratch::default();
     let event = profile.read_event(EVENT).unwrap();
     let users = ["u3".into(), "u4".into(), "u3".into()];
-    for access in [Access::Everyone, Access::Owner, Access::Users(&users), Access::Asked(&|_| true)]
+    for access in
+        [Access::Everyone, Access::EventOwner, Access::Users(&users), Access::Predicate(&|_| true)]
     {
         let cold = matcher.matches(&event, access, &mut scratch).count();
         assert!(cold > 500);
@@ -63,20 +64,20 @@ fn a_warm_reader_allocates_nothing() {
             "name": "n", "url": "https://a.example/", "enabled": true, "filter": format!("spaceId eq \"s{}\"", n % 9),
             "eventTypes": ["com.qlik.v1.app.created"],
         });
-        let creation = Creation::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
+        let creation = NewWebhook::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
         Webhook::create(&draft.into(), &rules, creation).unwrap().webhook
     };
     registry.load("t", (0..900).map(webhook), None).unwrap();
-    let event = Event::new(rules.profile().layout(), "t", "com.qlik.v1.app.created");
+    let event = Event::new(rules.profile().attribute_paths(), "t", "com.qlik.v1.app.created");
     let event = event.with_attribute("spaceId", "s7").unwrap();
-    let mut reader = registry.reader();
+    let mut session = registry.session();
     for round in 1..4 {
-        let ask = |reader: &mut hooksieve::registry::Reader| {
-            reader.matches(&event, Access::Owner).unwrap().webhooks().count()
+        let ask = |session: &mut hooksieve::registry::Session| {
+            session.matches(&event, Access::EventOwner).unwrap().webhooks().count()
         };
-        assert_eq!(ask(&mut reader), 100);
+        assert_eq!(ask(&mut session), 100);
         let mut hits = 0;
-        let used = measure(|| hits = ask(&mut reader));
+        let used = measure(|| hits = ask(&mut session));
         assert_eq!((used.count_total, hits), (0, 100));
         // After a change, too.
         registry.put("t", webhook(7), None).unwrap();
@@ -105,11 +106,11 @@ fn reading_allocates_only_for_escapes() {
     assert!(once.count_total <= 2, "one string: {once:?}");
 }
 
-/// Shapes are learned once; whatever comes then, they hold no more than they say.
+/// ShapeCache are learned once; whatever comes then, they hold no more than they say.
 #[test]
 fn known_shapes_allocate_nothing_and_new_ones_little() {
     let profile = Profile::webhook();
-    let (mut shapes, mut hits) = (Shapes::default(), 0);
+    let (mut shapes, mut hits) = (ShapeCache::default(), 0);
     let mut read = |bytes: &[u8]| {
         hits += usize::from(profile.read_event_with(bytes, &mut shapes).is_ok());
     };
@@ -148,7 +149,7 @@ fn work_does_not_grow_with_webhooks_that_are_not_touched() {
         }
         let mut scratch = Scratch::default();
         let event = profile.read_event(EVENT).unwrap();
-        assert_eq!(matcher.matches(&event, Access::Owner, &mut scratch).len(), 2);
+        assert_eq!(matcher.matches(&event, Access::EventOwner, &mut scratch).len(), 2);
         work.push(scratch.work());
     }
     assert_eq!(work[0], work[1]);
@@ -170,7 +171,8 @@ fn an_attribute_that_is_only_tested_costs_no_lookup_without_a_test() {
     });
     let mut scratch = Scratch::default();
     let mut work = |matcher: &Matcher, space| {
-        let event = Event::new(profile.layout(), "t1", "x").with_attribute("spaceId", space);
+        let event =
+            Event::new(profile.attribute_paths(), "t1", "x").with_attribute("spaceId", space);
         let event = event.unwrap().with_attribute("data.status", "ok").unwrap();
         let one = matcher.matches(&event, Access::Everyone, &mut scratch).len();
         let work = scratch.work();
@@ -199,7 +201,7 @@ fn an_event_nobody_wants_costs_no_lookup() {
     let matcher = crowd(&profile);
     let mut scratch = Scratch::default();
     for (tenant, event_type) in [("t", "other"), ("other", "x")] {
-        let event = Event::new(profile.layout(), tenant, event_type);
+        let event = Event::new(profile.attribute_paths(), tenant, event_type);
         let event = event.with_attribute("id", "i7").unwrap();
         assert_eq!(matcher.matches(&event, Access::Everyone, &mut scratch).len(), 0);
         assert_eq!(scratch.work(), Scratch::default().work());
@@ -218,7 +220,7 @@ fn a_key_that_is_enough_needs_no_evaluation() {
         insert(&mut matcher, &profile, filter);
         let mut scratch = Scratch::default();
         let event = profile.read_event(EVENT).unwrap();
-        assert_eq!(matcher.matches(&event, Access::Owner, &mut scratch).len(), 1);
+        assert_eq!(matcher.matches(&event, Access::EventOwner, &mut scratch).len(), 1);
         assert_eq!((scratch.work().postings, scratch.work().tests), (1, 0), "{filter}");
     }
 }
@@ -234,11 +236,11 @@ fn a_forgotten_value_is_not_taken_for_another() {
     assert!(matcher.remove(first));
     let text = r#"topLevelResourceId eq "r" and (id eq "b" or spaceId eq "s")"#;
     matcher.insert(&filter(text)).unwrap();
-    let event = Event::new(profile.layout(), "t", "x");
+    let event = Event::new(profile.attribute_paths(), "t", "x");
     let event = event.with_attribute("id", "a").unwrap();
     let event = event.with_attribute("topLevelResourceId", "r").unwrap();
     let mut scratch = Scratch::default();
-    let hits = matcher.matches(&event, Access::Owner, &mut scratch);
+    let hits = matcher.matches(&event, Access::EventOwner, &mut scratch);
     assert!(hits.eq([keeps_the_key]));
 }
 
@@ -252,7 +254,7 @@ fn everything_is_send_and_sync() {
     check::<Event<'static>>();
     check::<Matcher>();
     check::<Registry>();
-    check::<hooksieve::registry::Reader>();
+    check::<hooksieve::registry::Session>();
     check::<Scratch>();
     check::<Subscription>();
     check::<Error>();
@@ -356,13 +358,17 @@ fn the_deepest_filter_survives_a_small_stack() {
         assert!(!format!("{expr:?}").is_empty());
         let filter = profile.check(&expr, None).unwrap();
         assert_eq!(profile.filter(&filter.to_string(), None).unwrap(), filter);
-        let event = Event::new(profile.layout(), "t", "x").with_attribute("id", "y").unwrap();
+        let event =
+            Event::new(profile.attribute_paths(), "t", "x").with_attribute("id", "y").unwrap();
         let holds = filter.matches(&event);
         assert_eq!(filter.explain(&event).holds(), holds);
         let mut matcher = Matcher::new(&profile);
         let slot = matcher.insert(&Subscription::new("t", ["x"], filter)).unwrap();
         let mut scratch = Scratch::default();
-        assert_eq!(matcher.matches(&event, Access::Owner, &mut scratch).len(), usize::from(holds));
+        assert_eq!(
+            matcher.matches(&event, Access::EventOwner, &mut scratch).len(),
+            usize::from(holds)
+        );
         assert!(matcher.remove(slot));
 
         let not =
@@ -397,26 +403,27 @@ fn hostile_drafts(many: usize) {
         (0..many).map(|n| (format!("x-{n}"), "v".into())).collect();
     let types: Vec<_> = (0..many).map(|n| format!("{n}{}", "x".repeat(100))).collect();
     let doubled = format!("{{{}}}", vec!["\"x-a\":\"\""; many].join(","));
-    let doubled = serde_json::from_str::<Draft>(&format!("{{\"headers\":{doubled}}}")).unwrap();
+    let doubled =
+        serde_json::from_str::<WebhookDocument>(&format!("{{\"headers\":{doubled}}}")).unwrap();
     let url = format!("https://{}/", "ü".repeat(20 * many));
     for draft in [
-        Draft::from(json!({"headers": headers, "encryptedHeaders": headers})),
-        Draft::from(json!({"eventTypes": types})),
-        Draft::from(serde_json::Value::Object(headers)),
-        Draft::from(json!({"url": url, "name": url, "filter": url, "secret": url})),
-        Draft::from(json!({"url": format!("https://a.b/?{}", "|".repeat(20 * many))})),
+        WebhookDocument::from(json!({"headers": headers, "encryptedHeaders": headers})),
+        WebhookDocument::from(json!({"eventTypes": types})),
+        WebhookDocument::from(serde_json::Value::Object(headers)),
+        WebhookDocument::from(json!({"url": url, "name": url, "filter": url, "secret": url})),
+        WebhookDocument::from(json!({"url": format!("https://a.b/?{}", "|".repeat(20 * many))})),
         doubled,
     ] {
         assert!(!rules.check(&draft).errors().is_empty());
     }
     let operations = vec![json!({"op": "add", "path": "/nmae", "value": ""}); many];
     let draft = json!({"name": "n", "url": "https://a.b/"});
-    let creation = Creation::new("w", "u", std::time::UNIX_EPOCH.into());
+    let creation = NewWebhook::new("w", "u", std::time::UNIX_EPOCH.into());
     let webhook = Webhook::create(&draft.into(), &rules, creation).unwrap().webhook;
     let patch = serde_json::Value::Array(operations).into();
     assert!(webhook.patched(&patch, &rules, webhook.updated().clone()).is_err());
     let query = format!("{}{}", "eventTypes=a&".repeat(many), "limit=1&".repeat(many));
-    assert!(List::read(&query).is_err());
+    assert!(ListQuery::read(&query).is_err());
 }
 
 /// A request allocates for its signature, and an event once for all its requests: that, and what
@@ -435,14 +442,14 @@ fn requests_allocate_for_signatures_alone() {
             if secret {
                 draft["secret"] = "0123456789abcdef0123456789abcdef".into();
             }
-            let creation = Creation::new(number.to_string(), "u1", std::time::UNIX_EPOCH.into());
-            Webhook::create(&Draft::from(draft), &rules, creation).unwrap().webhook
+            let creation = NewWebhook::new(number.to_string(), "u1", std::time::UNIX_EPOCH.into());
+            Webhook::create(&WebhookDocument::from(draft), &rules, creation).unwrap().webhook
         };
         registry.load("t", (0..100).map(webhook), None).unwrap();
-        let (mut reader, sender) = (registry.reader(), Sender::default());
+        let (mut session, sender) = (registry.session(), RequestBuilder::default());
         let bytes = Bytes::from_static(br#"{"type":"com.qlik.v1.app.created","tenantid":"t"}"#);
         let mut run = || {
-            let requests = reader.deliveries(&sender, bytes.clone(), Access::Owner).unwrap();
+            let requests = session.deliveries(&sender, bytes.clone(), Access::EventOwner).unwrap();
             requests.map(|request| request.headers().count()).sum::<usize>()
         };
         assert_eq!(run(), if secret { 400 } else { 300 });

@@ -2,11 +2,11 @@
 use crate::laws;
 
 use hooksieve::delivery::{
-    Delivery, List, MessageId, OMITTED, Payload, RETENTION, Request, Response, Sender,
+    Delivery, ListQuery, MessageId, OMITTED, Payload, RETENTION, Request, RequestBuilder, Response,
     StandardHeaders, Status, VerifyError, verify, whsec,
 };
 use hooksieve::filter::Profile;
-use hooksieve::webhook::{Creation, Draft, Rules, Timestamp, Webhook};
+use hooksieve::webhook::{NewWebhook, Rules, Timestamp, Webhook, WebhookDocument};
 use http::{HeaderMap, StatusCode};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -50,7 +50,7 @@ fn requests() {
         for cloud_events in [true, false] {
             for secret in [true, false] {
                 let webhook = laws::delivery::webhook(cloud_events, secret);
-                let request = Sender::default().request(&webhook, &payload);
+                let request = RequestBuilder::default().request(&webhook, &payload);
                 let form = if cloud_events { "cloud-events" } else { "legacy" };
                 let signed = if secret { "signed" } else { "unsigned" };
                 let case = format!("{name}-as-{form}-{signed}");
@@ -69,7 +69,7 @@ fn signatures_of_another_implementation() {
     let secret = "0123456789abcdef0123456789abcdef";
     for (name, cloud_events, digits, standard) in SIGNATURES {
         let webhook = laws::delivery::webhook(cloud_events, true);
-        let request = Sender::default().request(&webhook, &payload(&sample(name)));
+        let request = RequestBuilder::default().request(&webhook, &payload(&sample(name)));
         let id = MessageId::new("msg_1").unwrap();
         let request = request.with_standard_headers(&id, at(1_731_705_121));
         let delivery = Delivery::new("d1", &request, at(0), Err("refused"));
@@ -128,7 +128,7 @@ fn signatures_fail_after_any_flipped_bit() {
     for cloud_events in [true, false] {
         let webhook = laws::delivery::webhook(cloud_events, true);
         let payload = payload(&sample("com.qlik.v1.user.created.legacy01"));
-        let request = Sender::default().request(&webhook, &payload);
+        let request = RequestBuilder::default().request(&webhook, &payload);
         let id = MessageId::new("msg_1").unwrap();
         let request = request.with_standard_headers(&id, at(1_700_000_000));
         laws::delivery::signature("0123456789abcdef0123456789abcdef", &request, 1);
@@ -182,8 +182,12 @@ fn ids_of_messages() {
 }
 
 fn created(draft: Value) -> Arc<Webhook> {
-    let creation = Creation::new("w1", "u1", at(0));
-    Arc::new(Webhook::create(&Draft::from(draft), &Rules::default(), creation).unwrap().webhook)
+    let creation = NewWebhook::new("w1", "u1", at(0));
+    Arc::new(
+        Webhook::create(&WebhookDocument::from(draft), &Rules::default(), creation)
+            .unwrap()
+            .webhook,
+    )
 }
 
 /// Whatever of ASCII a URL may hold, the crate `http` takes what is sent of it.
@@ -203,8 +207,9 @@ fn requests_for_any_url_and_webhook() {
             format!("https://hooks.example.com:8443/%{c}#"),
         ] {
             let draft = json!({"name": "n", "url": url, "eventTypes": []});
-            let creation = Creation::new("w1", "u1", at(0));
-            let created = Webhook::create(&Draft::from(draft), &Rules::default(), creation);
+            let creation = NewWebhook::new("w1", "u1", at(0));
+            let created =
+                Webhook::create(&WebhookDocument::from(draft), &Rules::default(), creation);
             if let Ok(created) = created {
                 laws::delivery::request(&Arc::new(created.webhook));
                 taken += 1;
@@ -218,14 +223,14 @@ fn requests_for_any_url_and_webhook() {
 fn a_request_without_what_a_response_withholds_says_so() {
     let webhook = laws::delivery::webhook(true, true);
     let response = serde_json::to_value(&*webhook).unwrap();
-    let read = Webhook::read(&Draft::from(response), &Rules::default()).unwrap().webhook;
+    let read = Webhook::read(&WebhookDocument::from(response), &Rules::default()).unwrap().webhook;
     let bytes = br#"{"type":"x","tenantid":"t"}"#;
-    let request = Sender::default().request(&Arc::new(read), &payload(bytes));
-    assert!(request.withholds());
+    let request = RequestBuilder::default().request(&Arc::new(read), &payload(bytes));
+    assert!(request.has_redacted_secrets());
     assert!(
         request.header("authorization").is_none() && request.header("qlik-signature").is_none()
     );
-    assert!(!Sender::default().request(&webhook, &payload(bytes)).withholds());
+    assert!(!RequestBuilder::default().request(&webhook, &payload(bytes)).has_redacted_secrets());
 }
 
 #[test]
@@ -235,8 +240,8 @@ fn a_request_says_whether_certificates_are_to_be_checked() {
             "name": "n", "url": "https://hooks.example.com/", "eventTypes": [],
             "checkCertificateRevocation": asked,
         }));
-        let request =
-            Sender::default().request(&webhook, &payload(br#"{"type":"x","tenantid":"t"}"#));
+        let request = RequestBuilder::default()
+            .request(&webhook, &payload(br#"{"type":"x","tenantid":"t"}"#));
         assert_eq!((webhook.checks_revocation(), request.checks_revocation()), (asked, asked));
     }
 }
@@ -244,8 +249,9 @@ fn a_request_says_whether_certificates_are_to_be_checked() {
 #[test]
 fn what_a_sender_sets() {
     let bytes = br#"{"type":"x","tenantid":"t"}"#;
-    let sender =
-        Sender::default().with_user_agent("dispatch/2".parse().unwrap()).with_cloud_events_type();
+    let sender = RequestBuilder::default()
+        .with_user_agent("dispatch/2".parse().unwrap())
+        .with_cloud_events_type();
     let header = |cloud_events, name: &str| {
         let webhook = laws::delivery::webhook(cloud_events, false);
         let request = sender.request(&webhook, &payload(bytes));
@@ -271,7 +277,8 @@ fn what_a_sender_sets() {
 #[test]
 fn nothing_secret_is_shown() {
     let webhook = laws::delivery::webhook(true, true);
-    let request = Sender::default().request(&webhook, &payload(br#"{"type":"x","tenantid":"t"}"#));
+    let request =
+        RequestBuilder::default().request(&webhook, &payload(br#"{"type":"x","tenantid":"t"}"#));
     let mut response =
         Response { status: StatusCode::OK, headers: HeaderMap::new(), body: "".into() };
     response.headers.insert("authorization", "Bearer other".parse().unwrap());
@@ -301,8 +308,8 @@ fn record_of(draft: Value, response: &[(&str, &str)]) -> Value {
     for (name, value) in draft.as_object().unwrap() {
         whole[name] = value.clone();
     }
-    let request =
-        Sender::default().request(&created(whole), &payload(br#"{"type":"x","tenantid":"t"}"#));
+    let request = RequestBuilder::default()
+        .request(&created(whole), &payload(br#"{"type":"x","tenantid":"t"}"#));
     let mut headers = HeaderMap::new();
     for (name, value) in response {
         let name: http::HeaderName = name.parse().unwrap();
@@ -434,7 +441,8 @@ fn keeps_the_id_of_a_message_that_holds_a_secret() {
         "name": "n", "url": "https://hooks.example.com/", "eventTypes": [],
         "secret": "0123456789abcdef0123456789abcdef", "encryptedHeaders": {"X-Key": "msg_"},
     }));
-    let request = Sender::default().request(&webhook, &payload(br#"{"type":"x","tenantid":"t"}"#));
+    let request =
+        RequestBuilder::default().request(&webhook, &payload(br#"{"type":"x","tenantid":"t"}"#));
     let id = MessageId::new("msg_1").unwrap();
     let request = request.with_standard_headers(&id, at(0));
     let delivery = Delivery::new("d1", &request, at(0), Err("refused"));
@@ -509,8 +517,8 @@ fn nothing_that_is_echoed_is_shown() {
             values[1] = "s1gn1ng-secret-of-the-webh00k+AB/".to_owned();
             draft["secret"] = values[1].clone().into();
         }
-        let request =
-            Sender::default().request(&created(draft), &payload(br#"{"type":"x","tenantid":"t"}"#));
+        let request = RequestBuilder::default()
+            .request(&created(draft), &payload(br#"{"type":"x","tenantid":"t"}"#));
         let request = request.with_standard_headers(&MessageId::new("msg_1").unwrap(), at(0));
         let mut headers = HeaderMap::new();
         let names = ["zz-zz", "zz", "authorization"];
@@ -550,7 +558,7 @@ fn sends_what_is_verbatim_as_it_is() {
         assert_eq!(payload.event_type(), "com.example.ping");
         for cloud_events in [true, false] {
             let webhook = laws::delivery::webhook(cloud_events, true);
-            let sender = Sender::default().with_cloud_events_type();
+            let sender = RequestBuilder::default().with_cloud_events_type();
             let request = sender.request(&webhook, &payload);
             assert_eq!(request.body(), body);
             assert_eq!(request.header("content-type").unwrap(), "application/json");
@@ -572,7 +580,7 @@ fn sends_what_is_verbatim_as_it_is() {
 fn records() {
     let body = " {\"type\": \"x\",\n \"tenantid\":\"t\", \"n\": 1.0}\n";
     let webhook = laws::delivery::webhook(true, false);
-    let request = Sender::default().request(&webhook, &payload(body.as_bytes()));
+    let request = RequestBuilder::default().request(&webhook, &payload(body.as_bytes()));
     let response = Response {
         status: StatusCode::NOT_FOUND,
         headers: HeaderMap::new(),
@@ -627,7 +635,8 @@ fn bodies_of_any_bytes() {
     let event = PROFILE.read_event(br#"{"eventType":"x","extensions":{"tenantId":"t"}}"#).unwrap();
     for bytes in [&b"\xff\x00"[..], b"no json", b"[1]", b""] {
         let payload = Payload::new(&event, bytes.to_vec());
-        let request = Sender::default().request(&laws::delivery::webhook(true, true), &payload);
+        let request =
+            RequestBuilder::default().request(&laws::delivery::webhook(true, true), &payload);
         assert_eq!(request.body(), bytes);
         let delivery = Delivery::new("d1", &request, at(0), Err("refused"));
         let stored = serde_json::to_vec(&delivery.stored()).unwrap();
@@ -640,7 +649,7 @@ fn delivery(id: usize, event_type: &str, status: StatusCode, seconds: u64) -> De
     let webhook =
         created(json!({"name": "n", "url": "https://hooks.example.com/", "eventTypes": []}));
     let bytes = format!(r#"{{"type":"{event_type}","tenantid":"t"}}"#);
-    let request = Sender::default().request(&webhook, &payload(bytes.as_bytes()));
+    let request = RequestBuilder::default().request(&webhook, &payload(bytes.as_bytes()));
     let response = Response { status, headers: HeaderMap::new(), body: "".into() };
     Delivery::new(format!("d{id}"), &request, at(seconds), Ok(&response))
 }
@@ -663,7 +672,7 @@ fn lists() {
         })
         .collect();
     let ids = |query: &str| -> Vec<String> {
-        let page = List::read(query).unwrap().apply(&all);
+        let page = ListQuery::read(query).unwrap().apply(&all);
         page.items().iter().map(|delivery| delivery.id().to_string()).collect()
     };
     assert_eq!(ids("limit=3"), ["d44", "d42", "d43"], "the latest first, equals by id");
@@ -677,13 +686,13 @@ fn lists() {
         let mut query = format!("sort={sort}&limit=7");
         let (mut forth, mut back) = (Vec::new(), Vec::new());
         loop {
-            let page = List::read(&query).unwrap().apply(&all);
+            let page = ListQuery::read(&query).unwrap().apply(&all);
             forth.extend(page.items().iter().map(|delivery| delivery.id().clone()));
             let Some(next) = page.next("") else { break };
             query = next[1..].to_owned();
         }
         loop {
-            let page = List::read(&query).unwrap().apply(&all);
+            let page = ListQuery::read(&query).unwrap().apply(&all);
             back.splice(0..0, page.items().iter().map(|delivery| delivery.id().clone()));
             let Some(prev) = page.prev("") else { break };
             query = prev[1..].to_owned();
@@ -692,10 +701,10 @@ fn lists() {
     }
 
     let found = |query: &str| -> Vec<_> {
-        let problems = List::read(query).unwrap_err();
+        let problems = ListQuery::read(query).unwrap_err();
         problems.iter().map(|problem| (problem.pointer().to_owned(), problem.code())).collect()
     };
-    let other = List::read("sort=status&limit=1").unwrap().apply(&all).next("").unwrap();
+    let other = ListQuery::read("sort=status&limit=1").unwrap().apply(&all).next("").unwrap();
     let cursor = other.rsplit_once("next=").unwrap().1.to_owned();
     assert_eq!(
         found(&format!("stauts=fail&limit=0&sort=name&status=failed&eventType=&next={cursor}")),
@@ -708,7 +717,8 @@ fn lists() {
             ("/status".to_owned(), "list-invalid-value"),
         ]
     );
-    let body = serde_json::to_value(List::read("limit=1").unwrap().apply(&all).body("/d")).unwrap();
+    let body =
+        serde_json::to_value(ListQuery::read("limit=1").unwrap().apply(&all).body("/d")).unwrap();
     assert_eq!(body["data"][0]["id"], "d44");
     assert_eq!(body["links"]["self"]["href"], "/d?limit=1");
 }

@@ -106,7 +106,7 @@ fn run(profile: &Profile, name: &str, case: &Case) {
     for (number, Expectation { event, everyone, hits }) in case.events.iter().enumerate() {
         let bytes = bytes(event);
         let event = profile.read_event(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let access = if everyone.unwrap_or(false) { Access::Everyone } else { Access::Owner };
+        let access = if everyone.unwrap_or(false) { Access::Everyone } else { Access::EventOwner };
 
         let wants = |(id, subscription): &(&str, Subscription)| {
             subscription.matches(&event, access).then(|| (*id).to_owned())

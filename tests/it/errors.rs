@@ -1,11 +1,11 @@
 //! Each error beyond those of filters and webhooks, provoked: its stable word, what it says, and what
 //! to do.
-use hooksieve::delivery::{Delivery, Sender};
+use hooksieve::delivery::{Delivery, RequestBuilder};
 use hooksieve::event::{Error, ErrorKind};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Access, InsertError};
 use hooksieve::registry::{Limits, NotLoaded, PutError, Registry, UpdateError};
-use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
+use hooksieve::webhook::{NewWebhook, Rules, Webhook, WebhookDocument};
 use serde_json::json;
 use std::fmt::Display;
 
@@ -15,7 +15,7 @@ fn line(code: &str, error: impl Display, help: &str) -> String {
 
 fn made(rules: &Rules, id: &str, user: &str, filter: &str) -> Webhook {
     let draft = json!({"name": "n", "url": "https://hooks.example.com/", "filter": filter});
-    Webhook::create(&draft.into(), rules, Creation::new(id, user, std::time::UNIX_EPOCH.into()))
+    Webhook::create(&draft.into(), rules, NewWebhook::new(id, user, std::time::UNIX_EPOCH.into()))
         .unwrap()
         .webhook
 }
@@ -41,7 +41,7 @@ fn events() {
         (br#"{"type":"x","tenantid":""}"#, ErrorKind::MissingTenant, 26, false),
     ];
     let registry = Registry::new(&Rules::default());
-    let mut reader = registry.reader();
+    let mut session = registry.session();
     let mut told = String::new();
     for (bytes, kind, offset, malformed) in cases {
         let error: Error = Profile::webhook().read_event(bytes).unwrap_err();
@@ -49,8 +49,9 @@ fn events() {
         assert_eq!((error.kind(), error.offset()), (kind, offset), "{text}");
         assert_eq!((error.code(), error.kind().is_malformed()), (kind.code(), malformed), "{text}");
         told += &line(error.code(), &error, error.help());
-        // A reader says the same of them.
-        let of_reader = reader.deliveries(&Sender::default(), bytes.to_vec(), Access::Everyone);
+        // A session says the same of them.
+        let of_reader =
+            session.deliveries(&RequestBuilder::default(), bytes.to_vec(), Access::Everyone);
         let of_reader = of_reader.unwrap_err();
         assert_eq!((of_reader.code(), of_reader.help()), (error.code(), error.help()));
     }
@@ -76,12 +77,13 @@ fn registries() {
         NotLoaded.code()
     );
     let event = br#"{"type":"x","tenantid":"t"}"#.to_vec();
-    let mut reader = registry.reader();
-    let unknown = reader.deliveries(&Sender::default(), event, Access::Everyone).unwrap_err();
+    let mut session = registry.session();
+    let unknown =
+        session.deliveries(&RequestBuilder::default(), event, Access::Everyone).unwrap_err();
     assert_eq!((unknown.code(), unknown.help()), (NotLoaded.code(), NotLoaded.help()));
     registry.load("t", [made(&rules, "w1", "u1", "")], None).unwrap();
     let foreign = json!({"id": "w", "tenantId": "other", "name": "n", "url": "https://a.example/"});
-    let foreign = Webhook::read(&Draft::from(foreign), &rules).unwrap().webhook;
+    let foreign = Webhook::read(&WebhookDocument::from(foreign), &rules).unwrap().webhook;
     let long = format!(r#"id eq "{}""#, "x".repeat(20));
     let eq_only = rules.profile().with_operators([hooksieve::filter::Operator::Eq]);
     let eq_only = Rules::new(eq_only, rules.catalogue().clone());

@@ -1,7 +1,7 @@
 //! The law of event bytes over documents near events: generated, damaged and at the edge.
 use crate::laws;
 
-use hooksieve::event::{Event, Layout, LayoutError, Place, Shapes};
+use hooksieve::event::{AttributePaths, AttributePathsError, Event, JsonPath, ShapeCache};
 use proptest::prelude::*;
 
 /// A document near an event: wanted keys, odd values, doubled keys.
@@ -183,8 +183,8 @@ fn damaged(document: &[u8], random: &mut impl FnMut(usize) -> usize) -> Vec<u8> 
 fn damaged_payloads() {
     let (mut documents, mut events) = (0, 0);
     // By the shapes of all before, and of the whole one alone.
-    let mut carried = Shapes::default();
-    let mut hold = |document: &[u8], whole: &Shapes| {
+    let mut carried = ShapeCache::default();
+    let mut hold = |document: &[u8], whole: &ShapeCache| {
         documents += 1;
         events += usize::from(laws::event::event_bytes(document));
         laws::event::same_by_shapes(&mut carried, document);
@@ -294,22 +294,24 @@ fn numbers_at_the_edge() {
 /// and without.
 #[test]
 fn layouts_of_any_size() {
-    let layout = |attributes: usize| {
+    let paths = |attributes: usize| {
         let names = (0..attributes).map(|n| format!("a{n}"));
-        Layout::new(names.map(|name| (name.clone(), vec![Place::new(["data".to_owned(), name])])))
+        AttributePaths::new(
+            names.map(|name| (name.clone(), vec![JsonPath::new(["data".to_owned(), name])])),
+        )
     };
     // Thirteen keys are the envelope's, and one is `data`.
-    let most = Layout::MAX_KEYS - 14;
-    assert_eq!(layout(most + 1), Err(LayoutError::TooManyKeys));
+    let most = AttributePaths::MAX_KEYS - 14;
+    assert_eq!(paths(most + 1), Err(AttributePathsError::TooManyKeys));
     for attributes in [0, 1, 18, 19, 20, 100, most] {
-        let layout = layout(attributes).unwrap();
+        let paths = paths(attributes).unwrap();
         let members: Vec<String> = (0..attributes).map(|n| format!(r#""a{n}":"{n}""#)).collect();
         let document = format!(r#"{{"type":"x","tenantid":"t","data":{{{}}}}}"#, members.join(","));
-        let mut shapes = Shapes::default();
+        let mut shapes = ShapeCache::default();
         for _ in 0..3 {
             for event in [
-                Event::read(&layout, document.as_bytes()).unwrap(),
-                Event::read_with(&layout, document.as_bytes(), &mut shapes).unwrap(),
+                Event::read(&paths, document.as_bytes()).unwrap(),
+                Event::read_with(&paths, document.as_bytes(), &mut shapes).unwrap(),
             ] {
                 for n in 0..attributes {
                     let value = event.attribute(&format!("a{n}"));
@@ -318,7 +320,7 @@ fn layouts_of_any_size() {
             }
         }
     }
-    assert_eq!(Place::new(["data", "a/b"]).to_string(), "data.a/b");
+    assert_eq!(JsonPath::new(["data", "a/b"]).to_string(), "data.a/b");
 }
 
 /// Of several empty strings the first place is named, as the table of places orders them.
@@ -327,8 +329,13 @@ fn names_the_first_of_several_empty_places() {
     let profile = hooksieve::filter::Profile::webhook();
     let place = |event: &str, name: &str| {
         let event = profile.read_event(event.as_bytes()).unwrap();
-        let at = profile.layout().attributes().iter().position(|known| **known == *name).unwrap();
-        event.places()[at].as_ref().map(Place::pointer)
+        let at = profile
+            .attribute_paths()
+            .attributes()
+            .iter()
+            .position(|known| **known == *name)
+            .unwrap();
+        event.places()[at].as_ref().map(JsonPath::pointer)
     };
     for (members, name, expected) in [
         (
@@ -380,7 +387,8 @@ fn reads_the_tenant_of_an_audit_listing_last() {
 #[test]
 fn a_given_tenant_fills_in_for_a_missing_one() {
     let profile = hooksieve::filter::Profile::webhook();
-    let read = |event: &'static str| Event::read_for(profile.layout(), event.as_bytes(), "given");
+    let read =
+        |event: &'static str| Event::read_for(profile.attribute_paths(), event.as_bytes(), "given");
     for members in [
         r#""data":{"id":"a\n"}"#,
         r#""tenantid":"","data":{"id":"a\n"}"#,
@@ -394,11 +402,11 @@ fn a_given_tenant_fills_in_for_a_missing_one() {
             let named = text.replace(r#""tenantid":"","#, "").replace(r#""tenantid":5,"#, "");
             let named = named.replacen('{', r#"{"tenantid":"t","#, 1);
             let same = profile.read_event(named.as_bytes()).unwrap();
-            assert_eq!((event.form(), event.owner()), (same.form(), same.owner()));
+            assert_eq!((event.envelope(), event.owner()), (same.envelope(), same.owner()));
             assert_eq!(event.places(), same.places());
         }
     }
     assert_eq!(read(r#"{"type":"x","tenantid":"own"}"#).unwrap().tenant(), "own");
     assert!(read(r#"{"id":"x"}"#).is_err() && read("{").is_err());
-    assert!(Event::read_for(profile.layout(), br#"{"type":"x"}"#, "").is_err());
+    assert!(Event::read_for(profile.attribute_paths(), br#"{"type":"x"}"#, "").is_err());
 }

@@ -1,6 +1,6 @@
 //! The rules of profiles, each with what it refuses and what it says.
 use hooksieve::diagnostic::Diagnostic;
-use hooksieve::event::{Event, EventType, Layout, LayoutError, Place};
+use hooksieve::event::{AttributePaths, AttributePathsError, Event, EventType, JsonPath};
 use hooksieve::filter::{Attribute, Filter, Operator, Profile, ProfileError};
 use hooksieve::matcher::{InsertError, Matcher, Subscription};
 use hooksieve::syntax::{Expr, Limits};
@@ -65,8 +65,8 @@ fn rules_of_the_webhook_profile() {
 #[test]
 fn another_profile_changes_no_code() {
     let profile = Profile::new([
-        Attribute::new("region", [Place::new(["data", "region"]), Place::new(["region"])]),
-        Attribute::new("level", [Place::new(["data", "level"])])
+        Attribute::new("region", [JsonPath::new(["data", "region"]), JsonPath::new(["region"])]),
+        Attribute::new("level", [JsonPath::new(["data", "level"])])
             .one_of(["high", "low"])
             .only_with("alert"),
     ])
@@ -92,8 +92,8 @@ fn another_profile_changes_no_code() {
 #[test]
 fn events_of_another_profile_are_resolved_by_name() {
     let other = Profile::new([
-        Attribute::new("spaceId", [Place::new(["room"])]),
-        Attribute::new("ID", [Place::new(["thing"])]),
+        Attribute::new("spaceId", [JsonPath::new(["room"])]),
+        Attribute::new("ID", [JsonPath::new(["thing"])]),
     ])
     .unwrap();
     let event = other
@@ -110,14 +110,14 @@ fn events_of_another_profile_are_resolved_by_name() {
         let mut matcher = Matcher::new(&webhook);
         matcher.insert(&Subscription::new("t", ["x"], filter)).unwrap();
         let mut scratch = hooksieve::matcher::Scratch::default();
-        let hits = matcher.matches(&event, hooksieve::matcher::Access::Owner, &mut scratch);
+        let hits = matcher.matches(&event, hooksieve::matcher::Access::EventOwner, &mut scratch);
         assert_eq!(hits.len() == 1, expected, "{text}");
     }
 }
 
 #[test]
 fn a_matcher_takes_filters_of_its_own_profile_alone() {
-    let other = Profile::new([Attribute::new("id", [Place::new(["x"])])]).unwrap();
+    let other = Profile::new([Attribute::new("id", [JsonPath::new(["x"])])]).unwrap();
     let mut matcher = Matcher::new(&Profile::webhook());
     let foreign = Subscription::new("t", ["x"], Filter::everything(&other));
     let error = matcher.insert(&foreign).unwrap_err();
@@ -127,31 +127,41 @@ fn a_matcher_takes_filters_of_its_own_profile_alone() {
 
 #[test]
 fn profiles_that_cannot_be() {
-    let one =
-        |name: &str, places: Vec<Place>| Profile::new([Attribute::new(name, places)]).unwrap_err();
-    let place = || vec![Place::new(["x"])];
+    let one = |name: &str, places: Vec<JsonPath>| {
+        Profile::new([Attribute::new(name, places)]).unwrap_err()
+    };
+    let place = || vec![JsonPath::new(["x"])];
     for name in ["", "1a", "a b", "a.b.c", "urn:a:b:c", "a eq", "x[y"] {
         assert_eq!(one(name, place()), ProfileError::InvalidName(name.into()));
     }
-    assert_eq!(one("a", vec![]), ProfileError::Layout(LayoutError::NoPlace("a".into())));
     assert_eq!(
-        one("a", vec![Place::new([""; 0])]),
-        ProfileError::Layout(LayoutError::NoPlace("a".into()))
+        one("a", vec![]),
+        ProfileError::AttributePaths(AttributePathsError::NoPlace("a".into()))
     );
-    let deep = one("a", vec![Place::new(["k"; 9])]);
-    assert!(matches!(deep, ProfileError::Layout(LayoutError::DeepPlace(_))), "{deep}");
+    assert_eq!(
+        one("a", vec![JsonPath::new([""; 0])]),
+        ProfileError::AttributePaths(AttributePathsError::NoPlace("a".into()))
+    );
+    let deep = one("a", vec![JsonPath::new(["k"; 9])]);
+    assert!(
+        matches!(deep, ProfileError::AttributePaths(AttributePathsError::DeepPlace(_))),
+        "{deep}"
+    );
     let twice =
         Profile::new([Attribute::new("a", place()), Attribute::new("A", place())]).unwrap_err();
-    assert_eq!(twice, ProfileError::Layout(LayoutError::DuplicateAttribute("A".into())));
-    let many = (0..300).map(|n| (format!("a{n}"), vec![Place::new([format!("k{n}")])]));
-    assert_eq!(Layout::new(many), Err(LayoutError::TooManyKeys));
+    assert_eq!(
+        twice,
+        ProfileError::AttributePaths(AttributePathsError::DuplicateAttribute("A".into()))
+    );
+    let many = (0..300).map(|n| (format!("a{n}"), vec![JsonPath::new([format!("k{n}")])]));
+    assert_eq!(AttributePaths::new(many), Err(AttributePathsError::TooManyKeys));
 }
 
 /// More attributes than any fixed table would hold, all of them in one event.
 #[test]
 fn a_profile_of_many_attributes() {
     let attributes =
-        (0..200).map(|n| Attribute::new(format!("a{n}"), [Place::new([format!("k{n}")])]));
+        (0..200).map(|n| Attribute::new(format!("a{n}"), [JsonPath::new([format!("k{n}")])]));
     let profile = Profile::new(attributes).unwrap();
     let mut matcher = Matcher::new(&profile);
     for n in 0..200 {
@@ -159,7 +169,7 @@ fn a_profile_of_many_attributes() {
         let filter = profile.filter(&text, None).unwrap();
         matcher.insert(&Subscription::new("t", ["x"], filter)).unwrap();
     }
-    let mut event = Event::new(profile.layout(), "t", "x");
+    let mut event = Event::new(profile.attribute_paths(), "t", "x");
     for n in 0..200 {
         event = event.with_attribute(&format!("a{n}"), if n == 50 { "w" } else { "v" }).unwrap();
     }
@@ -203,9 +213,12 @@ fn equality_and_hash_ignore_spelling_alone() {
 
 #[test]
 fn attributes_that_share_a_place_are_counted() {
-    let many = |count: usize| (0..count).map(|n| (format!("a{n}"), vec![Place::new(["x"])]));
-    assert!(Layout::new(many(Layout::MAX_KEYS)).is_ok());
-    assert_eq!(Layout::new(many(Layout::MAX_KEYS + 1)), Err(LayoutError::TooManyKeys));
+    let many = |count: usize| (0..count).map(|n| (format!("a{n}"), vec![JsonPath::new(["x"])]));
+    assert!(AttributePaths::new(many(AttributePaths::MAX_KEYS)).is_ok());
+    assert_eq!(
+        AttributePaths::new(many(AttributePaths::MAX_KEYS + 1)),
+        Err(AttributePathsError::TooManyKeys)
+    );
 }
 
 #[test]
@@ -241,7 +254,7 @@ fn profiles_compare_by_content() {
     assert_eq!(webhook.with_limits(limits), webhook);
     assert_ne!(webhook.with_operators([Operator::Eq]), webhook);
     assert_ne!(webhook.with_limits(limits.with_terms(1)), webhook);
-    let other = Profile::new([Attribute::new("id", [Place::new(["data", "id"])])]).unwrap();
+    let other = Profile::new([Attribute::new("id", [JsonPath::new(["data", "id"])])]).unwrap();
     assert_ne!(other, webhook);
 }
 

@@ -1,5 +1,5 @@
 //! What an explanation says of an event in which a term does not find the value that it wants.
-use hooksieve::event::{Event, Place};
+use hooksieve::event::{Event, JsonPath};
 use hooksieve::filter::{HintKind, Profile};
 use serde_json::json;
 
@@ -14,7 +14,7 @@ fn hints(filter: &str, members: &str) -> Vec<(usize, HintKind, Option<String>, S
     let event = profile.read_event(event.as_bytes()).unwrap();
     let explanation = filter.explain(&event);
     let part = |hint: &hooksieve::filter::Hint<'_>| {
-        let place = hint.place.as_ref().map(Place::pointer);
+        let place = hint.place.as_ref().map(JsonPath::pointer);
         (hint.step, hint.kind, place, hint.message.clone())
     };
     explanation.hints().iter().map(part).collect()
@@ -215,7 +215,7 @@ fn says_nothing_of_terms_that_do_not_matter() {
 fn an_event_made_from_parts_gives_no_hints() {
     let profile = Profile::webhook();
     let filter = profile.filter(r#"id eq "a1""#, None).unwrap();
-    let event = Event::new(profile.layout(), "t", "x");
+    let event = Event::new(profile.attribute_paths(), "t", "x");
     let event = event.with_attribute("spaceId", "a1").unwrap();
     assert_eq!(filter.explain(&event).hints(), []);
 }

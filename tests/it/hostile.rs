@@ -1,12 +1,12 @@
 //! What a hostile tenant or a broken producer can make dear: worst cases of each stage, and ten times as
 //! large. Counters of work are held; times are printed where `HOSTILE_TIMES` is set.
-use hooksieve::delivery::{Delivery, Payload, Response, Sender};
-use hooksieve::event::{Event, Shapes, UserId};
+use hooksieve::delivery::{Delivery, Payload, RequestBuilder, Response};
+use hooksieve::event::{Event, ShapeCache, UserId};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Subscription, Verdict, Work};
 use hooksieve::registry::{Registry, Verdicts};
 use hooksieve::syntax::Limits;
-use hooksieve::webhook::{Creation, Draft, List, Patch, Rules, Webhook};
+use hooksieve::webhook::{ListQuery, NewWebhook, Patch, Rules, Webhook, WebhookDocument};
 use serde_json::json;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -48,7 +48,7 @@ fn matched(
     for n in 0..count {
         matcher.insert(&subscription(&profile, &filter(n))).unwrap();
     }
-    let mut parts = Event::new(profile.layout(), "t", "x");
+    let mut parts = Event::new(profile.attribute_paths(), "t", "x");
     for (name, value) in event {
         parts = parts.with_attribute(name, *value).unwrap();
     }
@@ -110,10 +110,10 @@ fn other_owners_cost_nothing() {
         let subscription = subscription(&profile, r#"spaceId eq "s""#).with_audience(owner);
         matcher.insert(&subscription).unwrap();
     }
-    let event = Event::new(profile.layout(), "t", "x").with_owner("u7");
+    let event = Event::new(profile.attribute_paths(), "t", "x").with_owner("u7");
     let event = event.with_attribute("spaceId", "s").unwrap();
     let mut scratch = Scratch::default();
-    assert_eq!(matcher.matches(&event, Access::Owner, &mut scratch).len(), 1);
+    assert_eq!(matcher.matches(&event, Access::EventOwner, &mut scratch).len(), 1);
     assert_eq!(scratch.work().postings, 1);
     assert_eq!(matcher.matches(&event, Access::Everyone, &mut scratch).len(), 5_000);
     assert_eq!(scratch.work().postings, 5_000);
@@ -135,7 +135,8 @@ fn owned(profile: &Profile, owners: usize, each: usize) -> Matcher {
 fn visits_each_owner_bucket_once_per_event() {
     let profile = Profile::webhook();
     let matcher = owned(&profile, 3, 1_000);
-    let event = Event::new(profile.layout(), "t", "x").with_attribute("spaceId", "s").unwrap();
+    let event =
+        Event::new(profile.attribute_paths(), "t", "x").with_attribute("spaceId", "s").unwrap();
     let mut scratch = Scratch::default();
     let users = |names: &[&str], times: usize| -> Vec<UserId> {
         names.iter().copied().cycle().take(times * names.len()).map(UserId::from).collect()
@@ -181,7 +182,8 @@ fn visits_each_owner_bucket_once_per_event() {
 fn asks_about_each_user_at_most_once() {
     let profile = Profile::webhook();
     let matcher = owned(&profile, 20, 50);
-    let event = Event::new(profile.layout(), "t", "x").with_attribute("spaceId", "s").unwrap();
+    let event =
+        Event::new(profile.attribute_paths(), "t", "x").with_attribute("spaceId", "s").unwrap();
     let asked = RefCell::new(Vec::new());
     let may_access = |user: &UserId| {
         asked.borrow_mut().push(user.clone());
@@ -196,7 +198,7 @@ fn asks_about_each_user_at_most_once() {
         asked.clear();
     };
     let mut scratch = Scratch::default();
-    assert_eq!(matcher.matches(&event, Access::Asked(&may_access), &mut scratch).len(), 100);
+    assert_eq!(matcher.matches(&event, Access::Predicate(&may_access), &mut scratch).len(), 100);
     assert_eq!(scratch.work().buckets, 2);
     once(20);
 
@@ -208,12 +210,12 @@ fn asks_about_each_user_at_most_once() {
             "name": "n", "url": "https://a.example/", "enabled": n % 5 > 0, "level": "user",
             "ownerId": format!("u{}", n % 20), "eventTypes": ["com.qlik.v1.app.created"],
         });
-        let creation = Creation::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
+        let creation = NewWebhook::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
         Webhook::create(&draft.into(), &rules, creation).unwrap().webhook
     });
     registry.load("t", all, None).unwrap();
-    let event = Event::new(rules.profile().layout(), "t", "com.qlik.v1.app.created");
-    let verdicts = registry.verdicts(&event, Access::Asked(&may_access)).unwrap();
+    let event = Event::new(rules.profile().attribute_paths(), "t", "com.qlik.v1.app.created");
+    let verdicts = registry.verdicts(&event, Access::Predicate(&may_access)).unwrap();
     let matched = verdicts.webhooks.iter().filter(|(_, verdict)| *verdict == Verdict::Matched);
     assert_eq!(matched.count(), 20);
     // The owners of disabled webhooks only are not asked about.
@@ -274,11 +276,12 @@ fn long_filters_find_what_they_say() {
             let slot = matcher.insert(subscription).unwrap();
             assert_eq!(matcher.get(slot).as_ref(), Some(subscription));
             for (id, space) in [("7", "7"), ("7", "8"), ("a", "59"), ("no", "58"), ("no", "no")] {
-                let event = Event::new(profile.layout(), "t", "type1");
+                let event = Event::new(profile.attribute_paths(), "t", "type1");
                 let event = event.with_attribute("id", id).unwrap();
                 let event = event.with_attribute("spaceId", space).unwrap();
-                let found = matcher.matches(&event, Access::Owner, &mut Scratch::default()).len();
-                let wants = subscription.matches(&event, Access::Owner);
+                let found =
+                    matcher.matches(&event, Access::EventOwner, &mut Scratch::default()).len();
+                let wants = subscription.matches(&event, Access::EventOwner);
                 assert_eq!(found, usize::from(wants), "{name} with {id} and {space}");
             }
             assert!(matcher.remove(slot));
@@ -321,7 +324,7 @@ fn large_and_odd_events() {
         at_both_sizes(name, 10_000, make, |text| {
             let read = profile.read_event(text.as_bytes());
             assert_eq!(read.is_err(), name == "doubled keys that are read");
-            let mut shapes = Shapes::default();
+            let mut shapes = ShapeCache::default();
             for _ in 0..2 {
                 let shaped = profile.read_event_with(text.as_bytes(), &mut shapes);
                 assert_eq!(shaped.is_ok(), read.is_ok());
@@ -373,7 +376,7 @@ fn large_and_odd_drafts_and_patches() {
             3_000,
             |n| serde_json::to_vec(&make(n)).unwrap(),
             |bytes| {
-                assert!(!rules.check(&Draft::read(bytes).unwrap()).errors().is_empty());
+                assert!(!rules.check(&WebhookDocument::read(bytes).unwrap()).errors().is_empty());
             },
         );
     }
@@ -399,7 +402,7 @@ fn webhook(rules: &Rules, n: usize) -> Webhook {
         "name": "a".repeat(512), "url": format!("https://a.example/{n}"), "enabled": true,
         "filter": format!("spaceId eq \"s{n}\""), "eventTypes": ["com.qlik.v1.app.created"],
     });
-    let creation = Creation::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
+    let creation = NewWebhook::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
     Webhook::create(&draft.into(), rules, creation).unwrap().webhook
 }
 
@@ -422,11 +425,12 @@ fn long_queries() {
         (format!("origins={}", ["management-console"; 50_000].join(",")), 0),
         (format!("ownerId={}", "u".repeat(many)), 0),
     ] {
-        let list = List::read(&query).unwrap_or_else(|error| panic!("{}: {error}", &query[..40]));
+        let list =
+            ListQuery::read(&query).unwrap_or_else(|error| panic!("{}: {error}", &query[..40]));
         assert_eq!(webhooks.iter().filter(|webhook| list.wants(webhook)).count(), found);
         assert_eq!(list.apply(&webhooks).items().len(), found.min(20));
     }
-    let read = |query: &String| drop(List::read(query));
+    let read = |query: &String| drop(ListQuery::read(query));
     at_both_sizes("unknown", 2_000, |n| "a=&".repeat(n), read);
     at_both_sizes("names", 2_000, |n| (0..n).map(|n| format!("{n}=&")).collect(), read);
     at_both_sizes("cursor", 20_000, |n| format!("next={}", "a".repeat(n)), read);
@@ -473,11 +477,11 @@ fn echoed_secrets_are_found_in_long_values() {
         "name": "n", "url": "https://a.example/", "eventTypes": [],
         "encryptedHeaders": {"X-Key": secret, "X-Short": "k3y"},
     });
-    let creation = Creation::new("w", "u", std::time::UNIX_EPOCH.into());
+    let creation = NewWebhook::new("w", "u", std::time::UNIX_EPOCH.into());
     let webhook = Arc::new(Webhook::create(&draft.into(), &rules, creation).unwrap().webhook);
     let bytes: &[u8] = br#"{"type":"x","tenantid":"t"}"#;
     let payload = Payload::new(&rules.profile().read_event(bytes).unwrap(), bytes);
-    let request = Sender::default().request(&webhook, &payload);
+    let request = RequestBuilder::default().request(&webhook, &payload);
     let shown = |value: Vec<u8>| {
         let value = http::HeaderValue::from_bytes(&value).unwrap();
         let headers = http::HeaderMap::from_iter([(http::header::ETAG, value)]);

@@ -1,6 +1,6 @@
 //! What the matcher tells of itself: statistics, work, bytes; and that each is no more than it promises.
 use allocation_counter::measure;
-use hooksieve::event::{Event, Place};
+use hooksieve::event::{Event, JsonPath};
 use hooksieve::filter::{Attribute, Profile};
 use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Slot, Subscription, Work};
 
@@ -15,7 +15,7 @@ fn insert(matcher: &mut Matcher, filter: &str) -> Slot {
 
 /// The work for an event of these values, and its hits.
 fn work(matcher: &Matcher, values: &[(&str, &str)]) -> (Work, usize) {
-    let mut event = Event::new(matcher.profile().layout(), "t", "x");
+    let mut event = Event::new(matcher.profile().attribute_paths(), "t", "x");
     for (attribute, value) in values {
         event = event.with_attribute(attribute, *value).unwrap();
     }
@@ -110,7 +110,7 @@ fn of_filters_that_share_a_value_one_is_found_under_it() {
 /// The fewer values an attribute may take, the more events share one of them.
 #[test]
 fn an_attribute_of_few_values_is_dear() {
-    let place = |name: &str| [Place::new(["data", name])];
+    let place = |name: &str| [JsonPath::new(["data", name])];
     let many: Vec<String> = (0..20).map(|n| format!("c{n}")).collect();
     let profile = Profile::new([
         Attribute::new("size", place("size")).one_of(["s", "l"]),
@@ -136,7 +136,7 @@ fn bytes_of_each_part_are_counted() {
     const COUNT: usize = 700;
     let profile = Profile::webhook();
     let names: Vec<String> = (0..6).map(|n| format!("a{n}")).collect();
-    let place = |name: &String| Attribute::new(&**name, [Place::new(["data", name])]);
+    let place = |name: &String| Attribute::new(&**name, [JsonPath::new(["data", name])]);
     let wide = Profile::new(names.iter().map(place)).unwrap();
     let long = |n: usize| format!("{n:0>500}");
     let value = |value: String| subscription("t", &["x"], &format!(r#"id eq "{value}""#));

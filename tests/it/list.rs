@@ -1,5 +1,5 @@
 //! Lists: parameters, filters, order and links.
-use hooksieve::webhook::{List, Rules, Webhook};
+use hooksieve::webhook::{ListQuery, Rules, Webhook};
 use serde_json::{Value, json};
 
 fn webhook(members: Value) -> Webhook {
@@ -32,7 +32,7 @@ fn webhooks() -> Vec<Webhook> {
 
 fn ids(query: &str) -> String {
     let all = webhooks();
-    let page = List::read(query).unwrap().apply(&all);
+    let page = ListQuery::read(query).unwrap().apply(&all);
     page.items().iter().map(|webhook| webhook.id().as_str()).collect()
 }
 
@@ -118,7 +118,7 @@ fn parameters_that_are_wrong() {
             "/z list-unknown-parameter /limit list-invalid-value /sort list-invalid-value",
         ),
     ] {
-        let problems = List::read(query).unwrap_err();
+        let problems = ListQuery::read(query).unwrap_err();
         let found: Vec<_> = problems
             .iter()
             .map(|problem| format!("{} {}", problem.pointer(), problem.code()))
@@ -130,7 +130,11 @@ fn parameters_that_are_wrong() {
         ("level=all", "give one of user, tenant"),
         ("origins=api,console", "give one of api, automations, management-console"),
     ] {
-        assert_eq!(List::read(query).unwrap_err().iter().next().unwrap().help(), help, "{query}");
+        assert_eq!(
+            ListQuery::read(query).unwrap_err().iter().next().unwrap().help(),
+            help,
+            "{query}"
+        );
     }
 }
 
@@ -141,7 +145,7 @@ fn patterns_of_other_scripts() {
         [webhook(json!({"id": "a", "name": "ΟΔΟΣΑ"})), webhook(json!({"id": "b", "name": "ΣΑΣ"}))];
     for (pattern, found) in [("*ΟΔΟΣ*", 1), ("*οδοσ*", 1), ("ΣΑ*Σ", 1), ("σας", 0), ("σασ", 1)]
     {
-        let list = List::read(&format!("name={pattern}")).unwrap();
+        let list = ListQuery::read(&format!("name={pattern}")).unwrap();
         assert_eq!(list.apply(&all).items().len(), found, "{pattern}");
     }
 }
@@ -159,7 +163,7 @@ fn links_are_short() {
         let mut seen = 0;
         while let Some(query) = link {
             assert!(query.len() < 2000, "{}", query.len());
-            let page = List::read(&query[1..]).unwrap().apply(&all);
+            let page = ListQuery::read(&query[1..]).unwrap().apply(&all);
             seen += page.items().len();
             link = page.next("");
         }
@@ -173,7 +177,7 @@ fn links() {
     let all = webhooks();
     let path = "/api/v1/webhooks";
     let body = |query: &str| {
-        let list = List::read(query).unwrap();
+        let list = ListQuery::read(query).unwrap();
         serde_json::to_value(list.apply(&all).body(path)).unwrap()
     };
     let query = |link: &Value| link["href"].as_str().unwrap().split_once('?').unwrap().1.to_owned();
@@ -211,7 +215,7 @@ fn links_lead_through_every_order() {
     let walk = |mut query: String, forth: bool| {
         let mut seen = Vec::new();
         loop {
-            let page = List::read(&query).unwrap().apply(&all);
+            let page = ListQuery::read(&query).unwrap().apply(&all);
             seen.push(page.items()[0].id().to_string());
             assert!(seen.len() <= all.len(), "a link leads round: {query}");
             match if forth { page.next("") } else { page.prev("") } {
@@ -234,9 +238,9 @@ fn links_lead_through_every_order() {
 #[test]
 fn an_empty_page_has_a_way_out() {
     let mut all = webhooks();
-    let next = List::read("sort=name&limit=2").unwrap().apply(&all).next("").unwrap();
+    let next = ListQuery::read("sort=name&limit=2").unwrap().apply(&all).next("").unwrap();
     all.truncate(0);
-    let read = |query: &str| List::read(query.trim_start_matches('?')).unwrap();
+    let read = |query: &str| ListQuery::read(query.trim_start_matches('?')).unwrap();
     assert_eq!(read(&next).apply(&all).prev(""), None);
 
     let all = webhooks();
@@ -262,12 +266,12 @@ fn an_empty_page_has_a_way_out() {
 #[test]
 fn cursors_of_another_order() {
     let all = webhooks();
-    let next = List::read("sort=name&limit=2").unwrap().apply(&all).next("").unwrap();
+    let next = ListQuery::read("sort=name&limit=2").unwrap().apply(&all).next("").unwrap();
     let next = next.trim_start_matches('?');
-    assert!(List::read(next).is_ok());
-    assert!(List::read(&next.replace("sort=name", "sort=%2Bname")).is_ok());
+    assert!(ListQuery::read(next).is_ok());
+    assert!(ListQuery::read(&next.replace("sort=name", "sort=%2Bname")).is_ok());
     for sort in ["sort=-name", "sort=url", "sort=createdAt"] {
-        let problems = List::read(&next.replace("sort=name", sort)).unwrap_err();
+        let problems = ListQuery::read(&next.replace("sort=name", sort)).unwrap_err();
         assert_eq!(problems.iter().next().unwrap().code(), "list-invalid-cursor");
     }
 }

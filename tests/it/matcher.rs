@@ -19,7 +19,7 @@ fn insert(matcher: &mut Matcher, filter: &str) -> Slot {
 #[test]
 fn what_was_removed_costs_nothing() {
     let profile = Profile::webhook();
-    let event = Event::new(profile.layout(), "t", "x");
+    let event = Event::new(profile.attribute_paths(), "t", "x");
     let event = event.with_attribute("id", "i").unwrap().with_attribute("spaceId", "s").unwrap();
     let event = event.with_attribute("data.status", "ok").unwrap();
     let stays = [r#"spaceId eq "s" and topLevelResourceId ne "r""#, r#"spaceId eq "s""#];
@@ -33,7 +33,7 @@ fn what_was_removed_costs_nothing() {
     let kept = stays.map(|filter| insert(&mut matcher, filter));
     let mut scratch = Scratch::default();
     let mut ask = |matcher: &Matcher| {
-        let hits: Vec<Slot> = matcher.matches(&event, Access::Owner, &mut scratch).collect();
+        let hits: Vec<Slot> = matcher.matches(&event, Access::EventOwner, &mut scratch).collect();
         (hits, scratch.work(), matcher.stats())
     };
     let before = ask(&matcher);
@@ -50,9 +50,9 @@ fn what_was_removed_costs_nothing() {
 fn the_indices_of_hits_are_those_left() {
     let mut matcher = Matcher::new(&Profile::webhook());
     let slots = ["", r#"id eq "i""#, "", ""].map(|filter| insert(&mut matcher, filter));
-    let event = Event::new(matcher.profile().layout(), "t", "x");
+    let event = Event::new(matcher.profile().attribute_paths(), "t", "x");
     let mut scratch = Scratch::default();
-    let mut hits = matcher.matches(&event, Access::Owner, &mut scratch);
+    let mut hits = matcher.matches(&event, Access::EventOwner, &mut scratch);
     assert_eq!(hits.indices(), [0, 2, 3]);
     assert_eq!(hits.next(), Some(slots[0]));
     assert_eq!((hits.len(), hits.indices()), (2, &[2, 3][..]));
@@ -76,6 +76,6 @@ fn access_shows_who_it_is_for() {
     let shown = |access: Access<'_>| format!("{access:?}");
     assert_eq!(shown(Access::default()), "Owner");
     assert_eq!(shown(Access::Everyone), "Everyone");
-    assert_eq!(shown(Access::Asked(&|_| true)), "Asked(..)");
+    assert_eq!(shown(Access::Predicate(&|_| true)), "Asked(..)");
     assert!(shown(Access::Users(&users)).contains("ann"));
 }

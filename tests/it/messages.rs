@@ -1,6 +1,6 @@
 //! What messages about webhooks say: what is wrong, how to mend it, and nothing that is secret.
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
-use hooksieve::webhook::{Catalogue, Creation, Draft, Patch, Rules, Stamp, Webhook};
+use hooksieve::webhook::{Catalogue, Edit, NewWebhook, Patch, Rules, Webhook, WebhookDocument};
 use serde_json::{Value, json};
 use std::time::UNIX_EPOCH;
 
@@ -8,7 +8,7 @@ const CREATED: &str = "com.qlik.v1.app.created";
 const DELETED: &str = "com.qlik.v1.app.deleted";
 const RELOADED: &str = "com.qlik.v1.app.reload.finished";
 
-fn draft(members: &Value) -> Draft {
+fn draft(members: &Value) -> WebhookDocument {
     let mut draft = json!({
         "name": "n", "url": "https://hooks.example.com/", "eventTypes": [CREATED]
     });
@@ -19,7 +19,7 @@ fn draft(members: &Value) -> Draft {
 }
 
 fn create(members: &Value) -> Result<Webhook, Diagnostics> {
-    let creation = Creation::new("w1", "creator", UNIX_EPOCH.into());
+    let creation = NewWebhook::new("w1", "creator", UNIX_EPOCH.into());
     Webhook::create(&draft(members), &Rules::default(), creation).map(|checked| checked.webhook)
 }
 
@@ -80,15 +80,12 @@ fn a_patch_is_told_what_a_patch_can_do() {
     let by_draft = [(title, "remove it, or set `level` to `tenant`")];
     assert_eq!(told(&create(&level).unwrap_err()), by_draft);
     let old = create(&json!({"level": "user"})).unwrap();
-    assert_eq!(
-        told(&old.replaced(&draft(&level), &rules, Stamp::default()).unwrap_err()),
-        by_draft
-    );
+    assert_eq!(told(&old.replaced(&draft(&level), &rules, Edit::default()).unwrap_err()), by_draft);
 
     let types = |types: Value| -> Patch {
         json!([{"op": "replace", "path": "/eventTypes", "value": types}]).into()
     };
-    let problems = old.patched(&types(json!([DELETED])), &rules, Stamp::default()).unwrap_err();
+    let problems = old.patched(&types(json!([DELETED])), &rules, Edit::default()).unwrap_err();
     let help = "remove it; a patch cannot change the level, and `tenant` is what it supports";
     assert_eq!(told(&problems), [(title, help)]);
 
@@ -98,7 +95,7 @@ fn a_patch_is_told_what_a_patch_can_do() {
     assert!(!by_draft.contains("patch"), "{by_draft}");
     let filter = json!({"filter": r#"data.status eq "ok""#, "eventTypes": [RELOADED]});
     let old = create(&filter).unwrap();
-    let problems = old.patched(&types(json!([CREATED])), &rules, Stamp::default()).unwrap_err();
+    let problems = old.patched(&types(json!([CREATED])), &rules, Edit::default()).unwrap_err();
     let by_patch = told(&problems)[0].1;
     let more = "; a patch cannot change the filter, replace the webhook to do so";
     assert_eq!(by_patch.strip_suffix(more), Some(by_draft));
@@ -130,7 +127,7 @@ fn paths_that_cannot_be_patched() {
         ("", "`` cannot be patched"),
     ] {
         let patch = json!([{"op": "add", "path": path, "value": "x"}]);
-        let problems = webhook.patched(&patch.into(), &Rules::default(), Stamp::default());
+        let problems = webhook.patched(&patch.into(), &Rules::default(), Edit::default());
         assert_eq!(problems.unwrap_err().iter().next().unwrap().message(), title, "{path}");
     }
 }
@@ -186,7 +183,7 @@ fn debug_shows_no_values() {
         assert!(format!("{draft:?}").contains(&format!("{name:?}")), "{draft:?}");
     }
     assert!(!format!("{draft:?}").contains("hidden"));
-    assert_eq!(format!("{:?}", Draft::from(json!("hidden"))), "Draft a string");
+    assert_eq!(format!("{:?}", WebhookDocument::from(json!("hidden"))), "WebhookDocument a string");
     let patch = Patch::from(json!([{"op": "add", "path": "/secret", "value": "hidden"}]));
     assert_eq!(format!("{patch:?}"), "Patch(1 operations)");
     assert_eq!(format!("{:?}", Patch::from(json!("hidden"))), "Patch(a string)");

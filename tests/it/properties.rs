@@ -44,22 +44,22 @@ fn index_agrees_with_reference_while_it_grows_and_shrinks() {
     let mut scratch = Scratch::default();
     let random = bytes(11, 3_000_000);
     let mut choices = Choices(&random);
-    let mut check = |matcher: &Matcher,
-                     live: &[(Slot, Subscription)],
-                     choices: &mut Choices<'_>| {
-        let events: Vec<_> = (0..20).map(|_| history::event(&profile, choices)).collect();
-        history::together(matcher, &events);
-        for event in &events {
-            let wants = |(_, subscription): &&(Slot, Subscription)| {
-                subscription.matches(event, Access::Owner)
-            };
-            let mut expected: Vec<Slot> =
-                live.iter().filter(wants).map(|(slot, _)| *slot).collect();
-            expected.sort_unstable();
-            let found: Vec<Slot> = matcher.matches(event, Access::Owner, &mut scratch).collect();
-            assert_eq!(found, expected);
-        }
-    };
+    let mut check =
+        |matcher: &Matcher, live: &[(Slot, Subscription)], choices: &mut Choices<'_>| {
+            let events: Vec<_> = (0..20).map(|_| history::event(&profile, choices)).collect();
+            history::together(matcher, &events);
+            for event in &events {
+                let wants = |(_, subscription): &&(Slot, Subscription)| {
+                    subscription.matches(event, Access::EventOwner)
+                };
+                let mut expected: Vec<Slot> =
+                    live.iter().filter(wants).map(|(slot, _)| *slot).collect();
+                expected.sort_unstable();
+                let found: Vec<Slot> =
+                    matcher.matches(event, Access::EventOwner, &mut scratch).collect();
+                assert_eq!(found, expected);
+            }
+        };
     for round in 0..2 {
         while live.len() < 4_000 {
             let subscription = history::subscription(&profile, &mut choices);

@@ -1,14 +1,14 @@
 //! The registry against a plain twin, between threads, and through snapshots.
 use crate::laws;
 
-use hooksieve::delivery::Sender;
+use hooksieve::delivery::RequestBuilder;
 use hooksieve::event::{Event, TenantId};
 use hooksieve::matcher::{Access, Subscription, Verdict};
 use hooksieve::registry::{
-    Comparison, Effect, Limits, NotLoaded, OtherProfile, PutErrorKind, Reader, Registry,
-    SnapshotErrorKind, Trial, UpdateError, subscription,
+    Comparison, DryRun, Effect, Limits, NotLoaded, OtherProfile, PutErrorKind, Registry, Session,
+    SnapshotErrorKind, UpdateError, subscription,
 };
-use hooksieve::webhook::{Catalogue, Creation, Draft, Rules, Webhook};
+use hooksieve::webhook::{Catalogue, NewWebhook, Rules, Webhook, WebhookDocument};
 use laws::history::{self, Choices};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -26,18 +26,18 @@ fn by(rules: &Rules, id: &str, filter: &str, user: &str) -> Webhook {
         "name": id, "url": "https://hooks.example.com/", "enabled": true,
         "eventTypes": [TYPE], "filter": filter,
     });
-    let creation = Creation::new(id, user, std::time::UNIX_EPOCH.into());
+    let creation = NewWebhook::new(id, user, std::time::UNIX_EPOCH.into());
     Webhook::create(&draft.into(), rules, creation).unwrap().webhook
 }
 
 fn event<'p>(rules: &'p Rules, tenant: &'p str, id: &'p str) -> Event<'p> {
-    Event::new(rules.profile().layout(), tenant, TYPE).with_attribute("id", id).unwrap()
+    Event::new(rules.profile().attribute_paths(), tenant, TYPE).with_attribute("id", id).unwrap()
 }
 
-fn hits(reader: &mut Reader, event: &Event<'_>) -> Result<Vec<String>, NotLoaded> {
-    let answer = reader.matches(event, Access::Owner)?;
-    let ids: Vec<String> = answer.webhooks().map(|webhook| webhook.id().to_string()).collect();
-    assert_eq!((answer.len(), answer.is_empty()), (ids.len(), ids.is_empty()));
+fn hits(session: &mut Session, event: &Event<'_>) -> Result<Vec<String>, NotLoaded> {
+    let recipients = session.matches(event, Access::EventOwner)?;
+    let ids: Vec<String> = recipients.webhooks().map(|webhook| webhook.id().to_string()).collect();
+    assert_eq!((recipients.len(), recipients.is_empty()), (ids.len(), ids.is_empty()));
     Ok(ids)
 }
 
@@ -45,41 +45,44 @@ fn hits(reader: &mut Reader, event: &Event<'_>) -> Result<Vec<String>, NotLoaded
 fn changes_are_seen_and_tenants_come_and_go() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
-    let mut reader = registry.reader();
+    let mut session = registry.session();
     let a = event(&rules, "t1", "a");
-    assert_eq!(hits(&mut reader, &a), Err(NotLoaded));
+    assert_eq!(hits(&mut session, &a), Err(NotLoaded));
     assert_eq!(registry.put("t1", webhook(&rules, "w", ""), None).unwrap_err(), NotLoaded.into());
     assert_eq!(registry.remove("t1", "w", None), Err(NotLoaded.into()));
 
     let all = [webhook(&rules, "w1", r#"id eq "a""#), webhook(&rules, "w2", r#"id ne "a""#)];
     assert_eq!(registry.load("t1", all, None).unwrap().revision, 0);
-    assert_eq!(hits(&mut reader, &a).unwrap(), ["w1"]);
+    assert_eq!(hits(&mut session, &a).unwrap(), ["w1"]);
     let change = registry.put("t1", webhook(&rules, "w2", ""), None).unwrap();
     assert_eq!((change.revision, change.applied), (1, true));
     assert_eq!(change.before.unwrap().filter_text(), Some(r#"id ne "a""#));
-    let mut ids = hits(&mut reader, &a).unwrap();
+    let mut ids = hits(&mut session, &a).unwrap();
     ids.sort_unstable();
     assert_eq!(ids, ["w1", "w2"]);
     assert_eq!(registry.get("t1", "w1").unwrap().name(), "w1");
     let change = registry.remove("t1", "w1", None).unwrap();
     assert_eq!(change.before.unwrap().id().as_str(), "w1");
     assert_eq!(registry.get("t1", "w1"), None);
-    assert_eq!(hits(&mut reader, &a).unwrap(), ["w2"]);
+    assert_eq!(hits(&mut session, &a).unwrap(), ["w2"]);
     let change = registry.remove("t1", "w1", None).unwrap();
     assert_eq!((change.revision, change.applied, change.before), (3, true, None));
 
     registry.load("t2", [webhook(&rules, "other", "")], None).unwrap();
-    assert_eq!(hits(&mut reader, &a).unwrap(), ["w2"], "tenants never meet");
+    assert_eq!(hits(&mut session, &a).unwrap(), ["w2"], "tenants never meet");
     let mut tenants = registry.tenants();
     tenants.sort_unstable();
     assert_eq!(tenants, ["t1".into(), "t2".into()]);
     assert!(registry.evict("t1"));
     assert!(!registry.evict("t1"));
-    assert_eq!(hits(&mut reader, &a), Err(NotLoaded));
+    assert_eq!(hits(&mut session, &a), Err(NotLoaded));
     assert_eq!(registry.stats("t1"), None);
     assert_eq!(registry.webhooks("t2").unwrap().len(), 1);
     assert_eq!(format!("{registry:?}"), "Registry { tenants: 1, webhooks: 1 }");
-    assert_eq!(format!("{reader:#?}"), "Reader { registry: Registry { tenants: 1, webhooks: 1 } }");
+    assert_eq!(
+        format!("{session:#?}"),
+        "Session { registry: Registry { tenants: 1, webhooks: 1 } }"
+    );
 }
 
 #[test]
@@ -125,7 +128,7 @@ fn what_is_refused_changes_nothing() {
 
     let document =
         json!({"id": "x", "tenantId": "other", "name": "n", "url": "https://a.example/"});
-    let foreign = Webhook::read(&Draft::from(document), &rules).unwrap().webhook;
+    let foreign = Webhook::read(&WebhookDocument::from(document), &rules).unwrap().webhook;
     let refused = registry.put("t", foreign.clone(), None).unwrap_err();
     assert_eq!(refused.kind(), PutErrorKind::OtherTenant);
     let error = registry.load("t", [foreign.clone()], None).unwrap_err();
@@ -159,7 +162,7 @@ fn a_tenant_has_limits() {
     for (limits, kind, message) in [
         (
             Limits::default().webhooks(2),
-            PutErrorKind::TooManyWebhooks,
+            PutErrorKind::TenantLimit,
             "the tenant would have 3 webhooks, more than the 2 allowed",
         ),
         (
@@ -222,10 +225,10 @@ fn a_trial_counts_what_it_tried() {
         "name": "n", "url": "https://hooks.example.com/", "enabled": false, "level": "user",
         "eventTypes": [TYPE], "filter": r#"id ne "a""#,
     });
-    let creation = Creation::new("w", "u1", std::time::UNIX_EPOCH.into());
+    let creation = NewWebhook::new("w", "u1", std::time::UNIX_EPOCH.into());
     let webhook = Webhook::create(&draft.into(), &rules, creation).unwrap().webhook;
-    let mut trial = Trial::new(&webhook, "t", &rules);
-    let other = Event::new(rules.profile().layout(), "t", "com.qlik.v1.app.deleted");
+    let mut trial = DryRun::new(&webhook, "t", &rules);
+    let other = Event::new(rules.profile().attribute_paths(), "t", "com.qlik.v1.app.deleted");
     let events = [
         (event(&rules, "t", "a"), Access::Everyone, Verdict::FilterFalse),
         (event(&rules, "t", "b"), Access::Everyone, Verdict::Matched),
@@ -268,9 +271,9 @@ fn deliveries_know_how_many_are_left() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     registry.load("t", ["a", "b", "c"].map(|id| webhook(&rules, id, "")), None).unwrap();
-    let (mut reader, sender) = (registry.reader(), Sender::default());
+    let (mut session, sender) = (registry.session(), RequestBuilder::default());
     let bytes = format!(r#"{{"type":"{TYPE}","tenantid":"t"}}"#);
-    let mut deliveries = reader.deliveries(&sender, bytes, Access::Everyone).unwrap();
+    let mut deliveries = session.deliveries(&sender, bytes, Access::Everyone).unwrap();
     for left in (1..=3).rev() {
         assert_eq!((deliveries.len(), deliveries.size_hint()), (left, (left, Some(left))));
         assert!(deliveries.next().is_some());
@@ -317,17 +320,17 @@ fn nobodys_webhooks_are_not_everybodys() {
     let registry = Registry::new(&rules);
     let document = json!({"id": "w", "name": "n", "url": "https://a.example/", "enabled": true,
         "level": "user", "eventTypes": [TYPE]});
-    let nobodys = Webhook::read(&Draft::from(document), &rules).unwrap().webhook;
+    let nobodys = Webhook::read(&WebhookDocument::from(document), &rules).unwrap().webhook;
     let plain = subscription(&nobodys, &"t".into(), rules.catalogue());
     registry.load("t", [nobodys], None).unwrap();
-    let mut reader = registry.reader();
+    let mut session = registry.session();
     let event = event(&rules, "t", "a").with_owner("");
     let empty = ["".into()];
-    for access in [Access::Owner, Access::Users(&empty), Access::Asked(&|_| true)] {
-        assert!(reader.matches(&event, access).unwrap().is_empty(), "{access:?}");
+    for access in [Access::EventOwner, Access::Users(&empty), Access::Predicate(&|_| true)] {
+        assert!(session.matches(&event, access).unwrap().is_empty(), "{access:?}");
         assert!(!plain.matches(&event, access), "{access:?}");
     }
-    assert_eq!(reader.matches(&event, Access::Everyone).unwrap().len(), 1);
+    assert_eq!(session.matches(&event, Access::Everyone).unwrap().len(), 1);
 }
 
 #[test]
@@ -365,27 +368,27 @@ fn revisions_end_somewhere() {
 
     registry.load("t2", [by(&rules, "a", "", "u1"), by(&rules, "b", "", "u2")], None).unwrap();
     let taken_over = registry.put("t2", by(&rules, "b", "", "u1"), None);
-    assert_eq!(taken_over.unwrap_err().kind(), PutErrorKind::TooMany, "one more of that user");
+    assert_eq!(taken_over.unwrap_err().kind(), PutErrorKind::UserLimit, "one more of that user");
 }
 
-/// Whoever keeps an answer keeps its revision, and keeps nobody from making changes.
+/// Whoever keeps an recipients keeps its revision, and keeps nobody from making changes.
 #[test]
 fn an_answer_is_of_one_revision() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     registry.load("t", [webhook(&rules, "w0", "")], None).unwrap();
-    let mut readers: Vec<Reader> =
-        (0..if cfg!(miri) { 10 } else { 20 }).map(|_| registry.reader()).collect();
+    let mut sessions: Vec<Session> =
+        (0..if cfg!(miri) { 10 } else { 20 }).map(|_| registry.session()).collect();
     let a = event(&rules, "t", "a");
     let mut kept = Vec::new();
-    for (n, reader) in readers.iter_mut().enumerate() {
-        kept.push(reader.matches(&a, Access::Owner).unwrap());
+    for (n, session) in sessions.iter_mut().enumerate() {
+        kept.push(session.matches(&a, Access::EventOwner).unwrap());
         registry.remove("t", &format!("w{n}"), None).unwrap();
         registry.put("t", webhook(&rules, &format!("w{}", n + 1), ""), None).unwrap();
     }
-    for (n, answer) in kept.iter().enumerate() {
-        let ids: Vec<_> = answer.webhooks().map(|webhook| webhook.id().as_str()).collect();
-        assert_eq!((ids, answer.revision()), (vec![format!("w{n}").as_str()], 2 * n as u64));
+    for (n, recipients) in kept.iter().enumerate() {
+        let ids: Vec<_> = recipients.webhooks().map(|webhook| webhook.id().as_str()).collect();
+        assert_eq!((ids, recipients.revision()), (vec![format!("w{n}").as_str()], 2 * n as u64));
     }
 }
 
@@ -422,12 +425,12 @@ fn any_webhook(rules: &Rules, choices: &mut Choices<'_>) -> Webhook {
     if level == "user" {
         draft["ownerId"] = owner.into();
     }
-    let creation = Creation::new(id, "u1", std::time::UNIX_EPOCH.into());
+    let creation = NewWebhook::new(id, "u1", std::time::UNIX_EPOCH.into());
     Webhook::create(&draft.into(), rules, creation).unwrap().webhook
 }
 
 fn any_event<'p>(rules: &'p Rules, tenant: &'static str, choices: &mut Choices<'_>) -> Event<'p> {
-    let mut event = Event::new(rules.profile().layout(), tenant, TYPE);
+    let mut event = Event::new(rules.profile().attribute_paths(), tenant, TYPE);
     for (name, values) in [("id", ["a", "b", "A", ""]), ("spaceId", ["a", "b", "A", ""])] {
         if choices.below(4) > 0 {
             event = event.with_attribute(name, *choices.pick(&values)).unwrap();
@@ -444,8 +447,8 @@ fn bytes(mut seed: u64, count: usize) -> Vec<u8> {
     (0..count).map(|_| next()).collect()
 }
 
-/// One writer and several readers on one tenant, and others that come and go beside it: every
-/// answer is what the reference says at its revision, and no answer is older than what was
+/// One writer and several sessions on one tenant, and others that come and go beside it: every
+/// recipients is what the reference says at its revision, and no recipients is older than what was
 /// returned before it was asked for.
 #[test]
 fn every_answer_is_the_references_at_its_revision() {
@@ -457,10 +460,10 @@ fn every_answer_is_the_references_at_its_revision() {
     let steps = 3_000;
 
     let answers = std::thread::scope(|scope| {
-        let readers: Vec<_> = (0..3u64)
+        let sessions: Vec<_> = (0..3u64)
             .map(|number| {
                 let (rules, returned, done) = (&rules, &returned, &done);
-                let mut reader = registry.reader();
+                let mut session = registry.session();
                 scope.spawn(move || {
                     let mut answers = Vec::new();
                     let mut seed = number;
@@ -470,16 +473,16 @@ fn every_answer_is_the_references_at_its_revision() {
                         let random = bytes(seed, 16);
                         let event = any_event(rules, "t", &mut Choices(&random));
                         let least = returned.load(Ordering::Acquire);
-                        let answer = reader.matches(&event, Access::Owner).unwrap();
-                        assert!(answer.revision() >= least, "a change that returned is seen");
+                        let recipients = session.matches(&event, Access::EventOwner).unwrap();
+                        assert!(recipients.revision() >= least, "a change that returned is seen");
                         let mut ids: Vec<String> =
-                            answer.webhooks().map(|webhook| webhook.id().to_string()).collect();
+                            recipients.webhooks().map(|webhook| webhook.id().to_string()).collect();
                         ids.sort_unstable();
-                        answers.push((answer.revision(), random, ids));
-                        drop(answer);
+                        answers.push((recipients.revision(), random, ids));
+                        drop(recipients);
                         // Now and then somebody keeps what he got.
                         if seed % 50 < 10 {
-                            kept = kept_webhook(&mut reader.clone(), rules);
+                            kept = kept_webhook(&mut session.clone(), rules);
                         }
                     }
                     drop(kept);
@@ -488,7 +491,7 @@ fn every_answer_is_the_references_at_its_revision() {
             })
             .collect();
         scope.spawn(|| {
-            let mut others = registry.reader();
+            let mut others = registry.session();
             let mut round = 0;
             while !done.load(Ordering::Acquire) {
                 round += 1;
@@ -524,7 +527,7 @@ fn every_answer_is_the_references_at_its_revision() {
         }
         assert!(!choices.done(), "the choices sufficed");
         done.store(true, Ordering::Release);
-        readers.into_iter().flat_map(|reader| reader.join().unwrap()).collect::<Vec<_>>()
+        sessions.into_iter().flat_map(|session| session.join().unwrap()).collect::<Vec<_>>()
     });
 
     let twins = twins.into_inner().unwrap();
@@ -533,18 +536,18 @@ fn every_answer_is_the_references_at_its_revision() {
     for (revision, random, ids) in &answers {
         let event = any_event(&rules, "t", &mut Choices(random));
         let twin = &twins[usize::try_from(*revision).unwrap()];
-        assert_eq!(*ids, expected(twin, &event, Access::Owner), "at revision {revision}");
+        assert_eq!(*ids, expected(twin, &event, Access::EventOwner), "at revision {revision}");
         hit += usize::from(!ids.is_empty());
     }
     assert!(answers.len() > 500 && hit > 100, "{} answers, {hit} hit", answers.len());
 }
 
-/// A webhook out of an answer, which keeps the webhook, not the answer.
-fn kept_webhook(reader: &mut Reader, rules: &Rules) -> Option<Arc<Webhook>> {
+/// A webhook out of an recipients, which keeps the webhook, not the recipients.
+fn kept_webhook(session: &mut Session, rules: &Rules) -> Option<Arc<Webhook>> {
     let event = event(rules, "t", "a");
-    let answer = reader.matches(&event, Access::Owner).ok()?;
+    let recipients = session.matches(&event, Access::EventOwner).ok()?;
     std::thread::yield_now();
-    answer.webhooks().next().cloned()
+    recipients.webhooks().next().cloned()
 }
 
 /// Several threads change the same tenant; nothing is lost.
@@ -569,9 +572,9 @@ fn many_writers() {
         }
     });
     assert_eq!(registry.stats("t").unwrap().revision, 4 * each * 3 / 2);
-    let mut reader = registry.reader();
-    assert_eq!(hits(&mut reader, &event(&rules, "t", "a")).unwrap().len() as u64, 2 * each);
-    assert_eq!(hits(&mut reader, &event(&rules, "t", "b")).unwrap().len(), 0);
+    let mut session = registry.session();
+    assert_eq!(hits(&mut session, &event(&rules, "t", "a")).unwrap().len() as u64, 2 * each);
+    assert_eq!(hits(&mut session, &event(&rules, "t", "b")).unwrap().len(), 0);
 }
 
 /// Programs of operations, most of them long enough to fill tenants.
@@ -677,7 +680,7 @@ fn damaged_snapshots_are_refused_whole() {
             let mut bytes = snapshot.clone();
             bytes[at] ^= flip;
             let Ok(loaded) = other.read_snapshot(&*bytes) else { continue };
-            // What a reader skips over, such as the names of the first line's members, may differ.
+            // What a session skips over, such as the names of the first line's members, may differ.
             panic!("byte {at} of {} was taken: {loaded:?}", String::from_utf8_lossy(&bytes));
         }
     }
@@ -778,7 +781,7 @@ fn what_is_taken_fits_a_snapshot() {
         let long = "\u{1}".repeat(size - "w".len() - filter.len() - (TYPE.len() + 1));
         let document = json!({"id": "w", "name": "n", "url": "https://a.example/",
             "eventTypes": [TYPE], "filter": filter, "disabledReason": long});
-        Webhook::read(&Draft::from(document), &rules).unwrap().webhook
+        Webhook::read(&WebhookDocument::from(document), &rules).unwrap().webhook
     };
     let most = Registry::MAX_BYTES;
     registry.load("t", [], None).unwrap();
@@ -850,7 +853,7 @@ fn refuses_what_its_rules_do_not_know() {
     let renamed = by_name(json!([{"name": "old", "newerName": reloads}]));
     let draft = json!({"name": "n", "url": "https://a.example/", "eventTypes": ["old"],
         "filter": "data.status eq \"ok\""});
-    let creation = Creation::new("w", "u", std::time::UNIX_EPOCH.into());
+    let creation = NewWebhook::new("w", "u", std::time::UNIX_EPOCH.into());
     let webhook = Webhook::create(&draft.into(), &renamed, creation).unwrap().webhook;
     let unnamed = Registry::new(&by_name(json!([{"name": "old"}])));
     let error = unnamed.load("t", [webhook.clone()], None).unwrap_err();
@@ -867,7 +870,7 @@ fn skips_invalid_webhooks_of_a_snapshot_and_reports_them() {
     let exported = |id: &str| {
         let draft = json!({"name": id, "url": "https://hooks.example.com/", "enabled": true,
             "eventTypes": ["com.qlik.v1.app.exported"]});
-        let creation = Creation::new(id, "u1", std::time::UNIX_EPOCH.into());
+        let creation = NewWebhook::new(id, "u1", std::time::UNIX_EPOCH.into());
         Webhook::create(&draft.into(), &rules, creation).unwrap().webhook
     };
     registry.load("t1", [webhook(&rules, "a", ""), exported("b")], Some(3)).unwrap();
@@ -914,9 +917,9 @@ fn replaces_rules_and_limits_in_place() {
     registry.load("t2", all(), Some(7)).unwrap();
     registry.load("t1", all(), Some(7)).unwrap();
     registry.put("t1", webhook(&rules, "c", ""), None).unwrap();
-    let mut reader = registry.reader();
+    let mut session = registry.session();
     let event = event(&rules, "t1", "a");
-    let before = hits(&mut reader, &event).unwrap();
+    let before = hits(&mut session, &event).unwrap();
     assert_eq!(before.len(), 3);
 
     let fewer = rules_without(TYPE);
@@ -927,7 +930,7 @@ fn replaces_rules_and_limits_in_place() {
     assert_eq!(listed, expected);
     assert!(refused.iter().all(|one| one.error().kind() == PutErrorKind::Invalid));
     assert_eq!((registry.rules(), registry.profile()), (fewer, rules.profile()));
-    assert_eq!(hits(&mut reader, &event).unwrap(), before, "they stay, and match as before");
+    assert_eq!(hits(&mut session, &event).unwrap(), before, "they stay, and match as before");
     assert_eq!(registry.stats("t1").unwrap().revision, 8, "no change of the tenant");
     let invalid = |error: PutErrorKind| error == PutErrorKind::Invalid;
     let put = registry.put("t1", webhook(&rules, "d", ""), None).unwrap_err();
@@ -952,7 +955,7 @@ fn replaces_rules_and_limits_in_place() {
     registry.replace_limits(limits.clone());
     assert_eq!((registry.limits(), registry.rules()), (limits.clone(), rules.clone()));
     let error = registry.put("t2", webhook(&rules, "c", ""), None).unwrap_err();
-    assert_eq!(error.kind(), PutErrorKind::TooManyWebhooks);
+    assert_eq!(error.kind(), PutErrorKind::TenantLimit);
     assert!(
         registry.put("t2", webhook(&rules, "a", ""), None).unwrap().applied,
         "no more than it was"
@@ -971,12 +974,12 @@ fn renames_take_effect_when_rules_are_replaced() {
     let registry = Registry::new(&rules);
     registry.load("t", [webhook(&rules, "a", "")], None).unwrap();
     registry.put("t", webhook(&rules, "b", ""), None).unwrap();
-    let mut reader = registry.reader();
-    let newer = Event::new(rules.profile().layout(), "t", "com.qlik.app.created");
+    let mut session = registry.session();
+    let newer = Event::new(rules.profile().attribute_paths(), "t", "com.qlik.app.created");
     let mut count = |registry: &Registry| {
-        let verdicts = registry.verdicts(&newer, Access::Owner).unwrap().webhooks;
+        let verdicts = registry.verdicts(&newer, Access::EventOwner).unwrap().webhooks;
         let matched = verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Matched).count();
-        let mut ids = hits(&mut reader, &newer).unwrap();
+        let mut ids = hits(&mut session, &newer).unwrap();
         assert_eq!(ids.len(), matched, "index and specification agree");
         ids.sort_unstable();
         ids.concat()
@@ -1036,9 +1039,9 @@ fn replaces_rules_among_threads() {
                 });
             }
             scope.spawn(|| {
-                let (mut reader, mut last) = (registry.reader(), 0);
+                let (mut session, mut last) = (registry.session(), 0);
                 while !replaced.load(Ordering::SeqCst) {
-                    let count = hits(&mut reader, &event(&rules, "t", "a")).unwrap().len();
+                    let count = hits(&mut session, &event(&rules, "t", "a")).unwrap().len();
                     assert!(count >= last, "nothing is removed");
                     last = count;
                 }

@@ -1,7 +1,7 @@
 //! Reading by shapes: the results are those of reading without, whatever was read before.
 use crate::laws;
 
-use hooksieve::event::{Event, Layout, Place, Shapes};
+use hooksieve::event::{AttributePaths, Event, JsonPath, ShapeCache};
 use laws::event::{familiar, same_by_shapes};
 
 const BASE: &str = r#"{"id":"e1","data":{"id":"i","size":-12.5,"list":[1,"a",{}],"none":null,"status":"ok"},"type":"t","spaceid":"s","tenantid":"u","done":true}"#;
@@ -9,7 +9,7 @@ const BASE: &str = r#"{"id":"e1","data":{"id":"i","size":-12.5,"list":[1,"a",{}]
 /// Reads each document after the shapes of the others, and after each other one.
 fn hold(documents: &[String]) {
     let bytes: Vec<&[u8]> = documents.iter().map(|document| document.as_bytes()).collect();
-    let mut carried = Shapes::default();
+    let mut carried = ShapeCache::default();
     for _ in 0..40 {
         for bytes in &bytes {
             same_by_shapes(&mut carried, bytes);
@@ -139,17 +139,17 @@ fn more_than_is_held() {
     hold(&documents);
 }
 
-/// Shapes hold for the layout that they were learned with.
+/// ShapeCache hold for the paths that they were learned with.
 #[test]
 fn layouts_take_turns() {
     let layouts = [["spaceid"], ["done"], ["type"], ["spaceid"]]
-        .map(|keys| Layout::new([("a", vec![Place::new(keys)])]).unwrap());
-    let mut shapes = Shapes::default();
+        .map(|keys| AttributePaths::new([("a", vec![JsonPath::new(keys)])]).unwrap());
+    let mut shapes = ShapeCache::default();
     for turn in 0..2_000 {
-        let layout = &layouts[turn / (1 + turn / 500 * 7) % layouts.len()];
-        let event = Event::read_with(layout, BASE.as_bytes(), &mut shapes).unwrap();
-        let expected = Event::read(layout, BASE.as_bytes()).unwrap();
+        let paths = &layouts[turn / (1 + turn / 500 * 7) % layouts.len()];
+        let event = Event::read_with(paths, BASE.as_bytes(), &mut shapes).unwrap();
+        let expected = Event::read(paths, BASE.as_bytes()).unwrap();
         assert_eq!(event.attribute("a"), expected.attribute("a"));
-        assert!(std::ptr::eq(event.layout(), layout));
+        assert!(std::ptr::eq(event.attribute_paths(), paths));
     }
 }

@@ -1,11 +1,11 @@
 //! Where webhooks may be sent: URLs when one is written, addresses when it is dialled.
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
-use hooksieve::webhook::{Creation, Rules, Webhook, reachable};
+use hooksieve::webhook::{NewWebhook, Rules, Webhook, check_address};
 use serde_json::json;
 
 fn create(url: &str) -> Result<Webhook, Diagnostics> {
     let draft = json!({"name": "n", "url": url});
-    let creation = Creation::new("w1", "u", std::time::UNIX_EPOCH.into());
+    let creation = NewWebhook::new("w1", "u", std::time::UNIX_EPOCH.into());
     Webhook::create(&draft.into(), &Rules::default(), creation).map(|checked| checked.webhook)
 }
 
@@ -371,7 +371,7 @@ fn accepts_local_targets_in_development_only() {
         let rules = Rules::default().with_development(development);
         assert_eq!(rules.is_development(), development);
         let draft = json!({"name": "n", "url": url});
-        let creation = Creation::new("w1", "u", std::time::UNIX_EPOCH.into());
+        let creation = NewWebhook::new("w1", "u", std::time::UNIX_EPOCH.into());
         Webhook::create(&draft.into(), &rules, creation)
             .map_err(|problems| problems.iter().map(Diagnostic::code).collect::<Vec<_>>())
             .map(|checked| checked.webhook.url().to_owned())
@@ -429,16 +429,16 @@ fn reaches_loopback_addresses_in_development_only() {
     let (rules, development) = (Rules::default(), Rules::default().with_development(true));
     for address in ["127.0.0.1", "127.255.255.255", "::1"] {
         let address = address.parse().unwrap();
-        assert_eq!(rules.reachable(address), reachable(address));
-        assert!(rules.reachable(address).is_err());
-        assert_eq!(development.reachable(address), Ok(()));
+        assert_eq!(rules.check_address(address), check_address(address));
+        assert!(rules.check_address(address).is_err());
+        assert_eq!(development.check_address(address), Ok(()));
     }
     for address in ["0.0.0.0", "10.0.0.1", "169.254.169.254", "::", "::ffff:127.0.0.1", "fe80::1"] {
         let address = address.parse().unwrap();
-        assert_eq!(development.reachable(address), reachable(address));
-        assert!(development.reachable(address).is_err());
+        assert_eq!(development.check_address(address), check_address(address));
+        assert!(development.check_address(address).is_err());
     }
-    assert_eq!(development.reachable("1.1.1.1".parse().unwrap()), Ok(()));
+    assert_eq!(development.check_address("1.1.1.1".parse().unwrap()), Ok(()));
 }
 
 #[test]
@@ -470,7 +470,7 @@ fn addresses() {
         203.0.112.255 203.0.114.0 223.255.255.255 2606:4700::1111 2001:200:: 2001:4860:4860::8888 \
         2000:: 2001:db7:ffff:: 2001:db9:: 2003:: 3ffe:: 3fff:1000:: 64:ff9b::1.1.1.1";
     for address in reached.split_whitespace() {
-        assert_eq!(reachable(address.parse().unwrap()), Ok(()), "{address}");
+        assert_eq!(check_address(address.parse().unwrap()), Ok(()), "{address}");
     }
     for (address, block) in [
         ("0.0.0.0", "0.0.0.0/8"),
@@ -528,7 +528,7 @@ fn addresses() {
         ("fec0::1", "fec0::/10"),
         ("ff02::1", "ff00::/8"),
     ] {
-        let error = reachable(address.parse().unwrap()).unwrap_err();
+        let error = check_address(address.parse().unwrap()).unwrap_err();
         assert_eq!(error.block(), block, "{address}");
         let purpose = error.purpose();
         assert_eq!(error.to_string(), format!("the address lies in {block}, {purpose}"));

@@ -1,11 +1,11 @@
 //! What is valid and probably unintended: in filters, URLs, secrets, headers and drafts.
 use hooksieve::diagnostic::Diagnostic;
 use hooksieve::filter::Profile;
-use hooksieve::webhook::{Catalogue, Checked, Creation, Draft, Rules, Stamp, Webhook};
+use hooksieve::webhook::{Catalogue, Checked, Edit, NewWebhook, Rules, Webhook, WebhookDocument};
 use serde_json::{Value, json};
 use std::time::UNIX_EPOCH;
 
-fn draft(members: &Value) -> Draft {
+fn draft(members: &Value) -> WebhookDocument {
     let mut draft = json!({
         "name": "n", "url": "https://hooks.example.com/", "enabled": true,
         "eventTypes": ["com.qlik.v1.app.created"],
@@ -17,7 +17,7 @@ fn draft(members: &Value) -> Draft {
 }
 
 fn create(members: &Value) -> Checked {
-    let creation = Creation::new("w1", "u1", UNIX_EPOCH.into());
+    let creation = NewWebhook::new("w1", "u1", UNIX_EPOCH.into());
     Webhook::create(&draft(members), &Rules::default(), creation).unwrap()
 }
 
@@ -179,7 +179,7 @@ fn warns_of_a_draft_that_does_not_say_whether_it_is_on() {
     // A replacement clears what it omits.
     let on = create(&json!({})).webhook;
     let replaced =
-        on.replaced(&draft(&json!({"enabled": null})), &Rules::default(), Stamp::default());
+        on.replaced(&draft(&json!({"enabled": null})), &Rules::default(), Edit::default());
     assert_eq!(found(&replaced.unwrap().warnings), [("/enabled", "enabled-missing")]);
 }
 
@@ -213,21 +213,21 @@ fn warns_of_read_only_members_in_one_line() {
     assert_eq!(found(&one), [("/createdAt", "member-read-only")]);
     let old = create(&json!({})).webhook;
     let mut response = serde_json::to_value(&old).unwrap();
-    let put_back = Draft::from(response.clone());
-    let put_back = old.replaced(&put_back, &Rules::default(), Stamp::default()).unwrap();
+    let put_back = WebhookDocument::from(response.clone());
+    let put_back = old.replaced(&put_back, &Rules::default(), Edit::default()).unwrap();
     assert_eq!(found(&put_back.warnings), [("", "member-read-only")]);
     let title = put_back.warnings[0].message();
     for member in ["`id`", "`createdAt`", "`updatedAt`", "`createdByUserId`", "`secretKeyAdded`"] {
         assert!(title.contains(member), "{title}");
     }
     response["enabeld"] = true.into();
-    let read = Webhook::read(&Draft::from(response.clone()), &Rules::default()).unwrap();
+    let read = Webhook::read(&WebhookDocument::from(response.clone()), &Rules::default()).unwrap();
     assert_eq!(found(&read.warnings), [("/enabeld", "member-unknown")]);
-    let report = Rules::default().check(&Draft::from(response.clone()));
+    let report = Rules::default().check(&WebhookDocument::from(response.clone()));
     assert_eq!(found(report.warnings()), [("/enabeld", "member-unknown")]);
     assert_eq!(report.server_members().len(), 6);
     // A store is read as it is.
-    let restored = Webhook::restore(&Draft::from(response), &Rules::default()).unwrap();
+    let restored = Webhook::restore(&WebhookDocument::from(response), &Rules::default()).unwrap();
     assert_eq!(restored, read.webhook);
 }
 
@@ -238,18 +238,18 @@ fn returns_warnings_with_every_change() {
     let on = create(&json!({})).webhook;
     let never = json!({"filter": r#"id eq "a" and id eq "b""#});
     assert_eq!(found(&create(&never).warnings), [("/filter", "never-matches")]);
-    let replaced = on.replaced(&draft(&never), &rules, Stamp::default()).unwrap();
+    let replaced = on.replaced(&draft(&never), &rules, Edit::default()).unwrap();
     assert_eq!(found(&replaced.warnings), [("/filter", "never-matches")]);
     let patch = json!([
         {"op": "replace", "path": "/eventTypes", "value": []},
         {"op": "replace", "path": "/url", "value": "https://hooks.example.com/#x"},
     ]);
-    let patched = on.patched(&patch.into(), &rules, Stamp::default()).unwrap();
+    let patched = on.patched(&patch.into(), &rules, Edit::default()).unwrap();
     assert_eq!(
         found(&patched.warnings),
         [("/url", "url-fragment"), ("/eventTypes", "event-types-none")]
     );
-    assert_eq!(on.patched(&json!([]).into(), &rules, Stamp::default()).unwrap().warnings, []);
+    assert_eq!(on.patched(&json!([]).into(), &rules, Edit::default()).unwrap().warnings, []);
     let read =
         Webhook::read(&serde_json::to_value(&patched.webhook).unwrap().into(), &rules).unwrap();
     assert_eq!(read, patched);

@@ -1,6 +1,8 @@
 //! What a webhook may be: every rule with a case that keeps it and one that breaks it.
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
-use hooksieve::webhook::{Creation, Draft, Header, Level, MAX_PER_USER, Rules, Webhook};
+use hooksieve::webhook::{
+    Header, Level, MAX_PER_USER, NewWebhook, Rules, Webhook, WebhookDocument,
+};
 use serde_json::{Value, json};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -22,8 +24,8 @@ fn draft(members: &Value) -> Value {
     draft
 }
 
-fn creation() -> Creation {
-    Creation::new("w1", "creator", (UNIX_EPOCH + Duration::from_millis(1_600_000_000_250)).into())
+fn creation() -> NewWebhook {
+    NewWebhook::new("w1", "creator", (UNIX_EPOCH + Duration::from_millis(1_600_000_000_250)).into())
 }
 
 fn create(members: &Value) -> Result<Webhook, Diagnostics> {
@@ -381,7 +383,7 @@ fn doubled_members() {
             "header-doubled",
         ),
     ] {
-        let draft = Draft::read(text.as_bytes()).unwrap();
+        let draft = WebhookDocument::read(text.as_bytes()).unwrap();
         let problems = Webhook::create(&draft, &rules, creation()).unwrap_err();
         assert_eq!(found(&problems), [(pointer.to_owned(), code)], "{text}");
     }
@@ -390,12 +392,15 @@ fn doubled_members() {
 #[test]
 fn documents_that_are_no_objects() {
     for text in ["null", "5", "\"x\"", "[]", "true"] {
-        let draft = Draft::read(text.as_bytes()).unwrap();
+        let draft = WebhookDocument::read(text.as_bytes()).unwrap();
         let problems = Webhook::create(&draft, &Rules::default(), creation()).unwrap_err();
         assert_eq!(found(&problems), [(String::new(), "webhook-not-an-object")]);
     }
     for text in [&b"{"[..], b"", b"{\"name\": \xff}", &[b'['; 200]] {
-        assert_eq!(found(&Draft::read(text).unwrap_err()), [(String::new(), "webhook-syntax")]);
+        assert_eq!(
+            found(&WebhookDocument::read(text).unwrap_err()),
+            [(String::new(), "webhook-syntax")]
+        );
     }
 }
 
@@ -490,19 +495,20 @@ fn everything_can_be_asked_for() {
 #[test]
 fn members_of_a_draft() {
     let text = br#"{"name": "n", "name": "m", "url": null, "level": 5}"#;
-    let mut draft = Draft::read(text).unwrap();
+    let mut draft = WebhookDocument::read(text).unwrap();
     assert_eq!(draft.text("name"), Some("n"));
     assert_eq!((draft.text("url"), draft.text("level"), draft.text("id")), (None, None, None));
     assert_eq!(["name", "level", "url", "id"].map(|n| draft.has(n)), [true, true, false, false]);
     draft.set("url", "u");
     draft.set("id", "w");
     assert_eq!((draft.text("url"), draft.text("id")), (Some("u"), Some("w")));
-    let mut none = Draft::from(json!([]));
+    let mut none = WebhookDocument::from(json!([]));
     none.set("name", "n");
     assert_eq!((none.has("name"), none == json!([]).into()), (false, true));
     // What another format has beyond JSON.
     let bytes = serde::de::value::BytesDeserializer::<serde::de::value::Error>::new(b"x");
-    let error = <Draft as serde::Deserialize>::deserialize(bytes).unwrap_err().to_string();
+    let error =
+        <WebhookDocument as serde::Deserialize>::deserialize(bytes).unwrap_err().to_string();
     assert_eq!(error, "invalid type: byte array, expected a JSON value");
 }
 
@@ -514,12 +520,15 @@ fn documents() {
 
     let rules = Rules::default();
     let stored = serde_json::to_vec(&webhook.stored()).unwrap();
-    assert_eq!(Webhook::restore(&Draft::read(&stored).unwrap(), &rules), Ok(webhook.clone()));
-    assert!(!webhook.withholds());
+    assert_eq!(
+        Webhook::restore(&WebhookDocument::read(&stored).unwrap(), &rules),
+        Ok(webhook.clone())
+    );
+    assert!(!webhook.has_redacted_secrets());
 
     let response = serde_json::to_value(&webhook).unwrap();
     let read = Webhook::read(&response.clone().into(), &rules).unwrap().webhook;
-    assert!(read.withholds() && read.secret().is_some());
+    assert!(read.has_redacted_secrets() && read.secret().is_some());
     assert_eq!(read.encrypted_headers()[1].written(), "X-Hidden");
     assert_eq!(serde_json::to_value(&read).unwrap(), response);
     // What is not known is not made up.
@@ -529,7 +538,10 @@ fn documents() {
     for members in [json!({"secretKeyAdded": true}), json!({"encryptedHeaders": ["x-a"]})] {
         let mut response = draft(&members);
         response["id"] = "w1".into();
-        assert!(Webhook::read(&response.into(), &rules).unwrap().webhook.withholds(), "{members}");
+        assert!(
+            Webhook::read(&response.into(), &rules).unwrap().webhook.has_redacted_secrets(),
+            "{members}"
+        );
     }
 }
 
@@ -590,7 +602,7 @@ fn reading_wants_what_the_server_sets() {
 #[test]
 fn a_user_may_have_so_many() {
     let rules = Rules::default();
-    let draft: Draft = draft(&json!({"name": null})).into();
+    let draft: WebhookDocument = draft(&json!({"name": null})).into();
     let problems = |has| {
         let creation = creation().within_limit(has, MAX_PER_USER);
         found(&Webhook::create(&draft, &rules, creation).unwrap_err())

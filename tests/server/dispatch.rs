@@ -8,7 +8,7 @@ use axum::http::{HeaderName, StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, body::Bytes};
-use hooksieve::delivery::{self, Delivery, MessageId, Request, Sender};
+use hooksieve::delivery::{self, Delivery, MessageId, Request, RequestBuilder};
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use hooksieve::event::{TenantId, UserId};
 use hooksieve::matcher::Access;
@@ -16,8 +16,8 @@ use hooksieve::registry::{
     Change, DeliverError, Limits, LoadError, NotLoaded, PutError, Registry, UpdateError,
 };
 use hooksieve::webhook::{
-    Checked, Creation, Draft, Level, List, MAX_PER_USER, Patch, Rules, Stamp, Timestamp, Webhook,
-    WebhookId,
+    Checked, Edit, Level, ListQuery, MAX_PER_USER, NewWebhook, Patch, Rules, Timestamp, Webhook,
+    WebhookDocument, WebhookId,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -33,13 +33,13 @@ use tokio::sync::{Mutex, Semaphore};
 /// Sends a request and waits for the answer, or tells why there is none.
 ///
 /// Here are TLS, limits of time and size, and the look-up of the host, which asks
-/// `hooksieve::webhook::reachable` of the address that it dials; redirects are not followed.
+/// `hooksieve::webhook::check_address` of the address that it dials; redirects are not followed.
 pub type Client = Arc<dyn Fn(axum::http::Request<Bytes>) -> Sending + Send + Sync>;
 pub type Sending = Pin<Box<dyn Future<Output = Result<delivery::Response, String>> + Send>>;
 
 pub struct Dispatch {
     registry: Registry,
-    sender: Sender,
+    sender: RequestBuilder,
     client: Client,
     /// Held from finding a webhook until it is removed, so that of two who delete it the second is
     /// told that it is gone.
@@ -91,7 +91,7 @@ impl Dispatch {
         }
         Ok(Arc::new(Self {
             registry,
-            sender: Sender::default(),
+            sender: RequestBuilder::default(),
             client,
             deleting: Mutex::default(),
             history: Mutex::default(),
@@ -147,10 +147,10 @@ impl Dispatch {
         &self,
         caller: &Caller,
         id: &str,
-        changed: impl FnOnce(&Webhook, &Rules, Stamp) -> Result<Checked, Diagnostics>,
+        changed: impl FnOnce(&Webhook, &Rules, Edit) -> Result<Checked, Diagnostics>,
     ) -> Result<(Change, Vec<Diagnostic>), Refusal> {
         self.webhook(caller, id)?;
-        let stamp = Stamp::new(caller.user.as_str(), now());
+        let stamp = Edit::new(caller.user.as_str(), now());
         let mut told = Vec::new();
         let change = |webhook: &Webhook| {
             let Checked { webhook, warnings } = changed(webhook, &self.registry.rules(), stamp)?;
@@ -164,8 +164,8 @@ impl Dispatch {
     /// The requests for an event, and the revision of its tenant by which they were chosen.
     fn requests(&self, event: Bytes) -> Result<(u64, Vec<Request>), DeliverError> {
         // Tasks wander between threads; a reader that each thread keeps saves a fraction of this.
-        let mut reader = self.registry.reader();
-        let requests = reader.deliveries(&self.sender, event, Access::Owner)?;
+        let mut session = self.registry.session();
+        let requests = session.deliveries(&self.sender, event, Access::EventOwner)?;
         Ok((requests.revision(), requests.collect()))
     }
 
@@ -210,8 +210,8 @@ impl Dispatch {
 }
 
 async fn create(State(server): Server, caller: Caller, body: Bytes) -> Answer {
-    let draft = Draft::read(&body)?;
-    let new = Creation::new(server.id("w"), caller.user.as_str(), now());
+    let draft = WebhookDocument::read(&body)?;
+    let new = NewWebhook::new(server.id("w"), caller.user.as_str(), now());
     let new = new.of_tenant(caller.tenant.as_str());
     let Checked { webhook, warnings } = Webhook::create(&draft, &server.registry.rules(), new)?;
     let webhook = Dispatch::allowed(&caller, webhook)?;
@@ -221,7 +221,7 @@ async fn create(State(server): Server, caller: Caller, body: Bytes) -> Answer {
 }
 
 async fn list(State(server): Server, caller: Caller, RawQuery(query): RawQuery) -> Answer {
-    let list = List::read(&query.unwrap_or_default())?;
+    let list = ListQuery::read(&query.unwrap_or_default())?;
     let webhooks = server.registry.webhooks(caller.tenant.as_str()).ok_or(NotLoaded)?;
     let seen = webhooks.iter().map(|webhook| &**webhook);
     let page = list.apply(seen.filter(|webhook| caller.may_access(webhook)));
@@ -238,7 +238,7 @@ async fn replace(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Answer {
-    let draft = Draft::read(&body)?;
+    let draft = WebhookDocument::read(&body)?;
     let replaced = |old: &Webhook, rules: &_, stamp| old.replaced(&draft, rules, stamp);
     let (change, warnings) = server.change(&caller, &id, replaced)?;
     Ok(put(&change, &warnings).into_response())
@@ -277,7 +277,7 @@ async fn deliveries(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Answer {
-    let list = delivery::List::read(&query.unwrap_or_default())?;
+    let list = delivery::ListQuery::read(&query.unwrap_or_default())?;
     server.webhook(&caller, &id)?;
     let (history, now) = (server.history.lock().await, now());
     let kept = history.get(&*id).into_iter().flatten().filter(|delivery| delivery.is_kept(now));

@@ -4,7 +4,7 @@
 use crate::events::{self, Form};
 use crate::receiver::Arrival;
 use hooksieve::matcher::{Access, Audience, Subscription};
-use hooksieve::webhook::{Creation, Level, MAX_PER_USER, Rules, Webhook};
+use hooksieve::webhook::{Level, MAX_PER_USER, NewWebhook, Rules, Webhook};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ struct Known {
 
 impl Known {
     fn new(rules: &Rules, tenant: &str, id: &str, by: String, document: Value) -> Self {
-        let creation = Creation::new(id, by.as_str(), std::time::UNIX_EPOCH.into());
+        let creation = NewWebhook::new(id, by.as_str(), std::time::UNIX_EPOCH.into());
         let webhook = Webhook::create(&document.clone().into(), rules, creation);
         let webhook = webhook.unwrap_or_else(|problems| panic!("{problems}: {document}")).webhook;
         let types = document["eventTypes"].as_array().unwrap().iter();
@@ -96,8 +96,10 @@ impl Reference {
     pub fn arrivals(&self, number: u64) -> Vec<Arrival> {
         let event = events::event(number);
         let read = self.rules.profile().read_event(&event.bytes).unwrap();
-        let wanting =
-            self.webhooks.values().filter(|known| known.subscription.matches(&read, Access::Owner));
+        let wanting = self
+            .webhooks
+            .values()
+            .filter(|known| known.subscription.matches(&read, Access::EventOwner));
         let arrival = |known: &Known| {
             let form = match (event.form, known.webhook.delivers_cloud_events()) {
                 (Form::Mixed, _) => Form::Mixed,

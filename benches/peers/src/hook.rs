@@ -82,7 +82,7 @@ impl Engine for Index {
         } else {
             &event.read
         };
-        let slots = self.matcher.matches(event, Access::Owner, &mut self.scratch);
+        let slots = self.matcher.matches(event, Access::EventOwner, &mut self.scratch);
         hits.extend(slots.map(|slot| slot.index() as u32));
         Ok(())
     }
@@ -99,7 +99,7 @@ impl Engine for Scan {
     }
 
     fn matches(&mut self, event: &Input, hits: &mut Vec<u32>) -> Result<(), String> {
-        let wants = |(_, one): &&(u32, Subscription)| one.matches(&event.read, Access::Owner);
+        let wants = |(_, one): &&(u32, Subscription)| one.matches(&event.read, Access::EventOwner);
         hits.extend(self.0.iter().filter(wants).map(|(webhook, _)| *webhook));
         Ok(())
     }

@@ -7,12 +7,12 @@
 //!
 //! ```
 //! use hooksieve::filter::Profile;
-//! use hooksieve::filter::analysis::{Reach, Redundancy, Relation};
+//! use hooksieve::filter::analysis::{Satisfiability, Redundancy, Relation};
 //!
 //! let profile = Profile::webhook();
 //! let filter = profile.filter(r#"id eq "a" or id eq "a" and spaceId ne "s""#, None)?;
 //! let analysis = filter.analyze();
-//! assert_eq!(analysis.reach(), Reach::Sometimes);
+//! assert_eq!(analysis.satisfiability(), Satisfiability::Sometimes);
 //! assert_eq!(analysis.redundant()[0].kind, Redundancy::Absorbed);
 //! assert_eq!(analysis.simplified().unwrap().to_string(), r#"id eq "a""#);
 //! assert_eq!(analysis.matching().unwrap().to_string(), r#"{"id":"a"}"#);
@@ -23,7 +23,7 @@
 //! assert_eq!(diff.gained.unwrap().get("id"), Some("b"));
 //!
 //! let never = profile.filter(r#"id eq "a" and id eq "b""#, None)?;
-//! assert_eq!(never.analyze().reach(), Reach::Never);
+//! assert_eq!(never.analyze().satisfiability(), Satisfiability::Never);
 //! # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
 //! ```
 //!
@@ -52,7 +52,7 @@ mod reason;
 mod table;
 
 pub(super) use reason::why;
-pub use reason::{Change, Why};
+pub use reason::{Change, Justification};
 
 use crate::filter::{Filter, Node, Operator};
 use circuit::{Circuit, World};
@@ -71,7 +71,7 @@ pub const WORK: usize = 1 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub enum Reach {
+pub enum Satisfiability {
     /// None that could ever come.
     Never,
     /// Some and not others.
@@ -112,7 +112,7 @@ pub enum Redundancy {
 /// What [`Filter::analyze`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Analysis {
-    reach: Reach,
+    satisfiability: Satisfiability,
     matching: Option<Witness>,
     missing: Option<Witness>,
     redundant: Vec<Redundant>,
@@ -124,8 +124,8 @@ pub struct Analysis {
 impl Analysis {
     /// Which events the filter reaches.
     #[must_use]
-    pub fn reach(&self) -> Reach {
-        self.reach
+    pub fn satisfiability(&self) -> Satisfiability {
+        self.satisfiability
     }
 
     /// Attributes that the filter matches, as few as may be; `None` where there are none, or that
@@ -242,11 +242,11 @@ impl Filter {
     ///
     /// ```
     /// use hooksieve::filter::Profile;
-    /// use hooksieve::filter::analysis::Reach;
+    /// use hooksieve::filter::analysis::Satisfiability;
     ///
     /// let filter = Profile::webhook().filter(r#"spaceId ne "a" or spaceId ne "b""#, None)?;
     /// let analysis = filter.analyze();
-    /// assert_eq!(analysis.reach(), Reach::Always);
+    /// assert_eq!(analysis.satisfiability(), Satisfiability::Always);
     /// assert!(analysis.simplified().is_some_and(|simplified| simplified.is_everything()));
     /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
     /// ```
@@ -254,7 +254,7 @@ impl Filter {
     pub fn analyze(&self) -> Analysis {
         let mut diagrams = Diagrams::new(WORK);
         let mut analysis = Analysis {
-            reach: Reach::Undecided,
+            satisfiability: Satisfiability::Undecided,
             matching: None,
             missing: None,
             redundant: Vec::new(),
@@ -276,17 +276,17 @@ impl Filter {
         let mut world = World::default();
         let circuit = Circuit::new(self, &mut world);
         let root = root(&circuit, diagrams)?;
-        analysis.reach = match root {
-            TRUE => Reach::Always,
-            FALSE => Reach::Never,
-            _ => Reach::Sometimes,
+        analysis.satisfiability = match root {
+            TRUE => Satisfiability::Always,
+            FALSE => Satisfiability::Never,
+            _ => Satisfiability::Sometimes,
         };
         analysis.matching = witness(diagrams, &world, root, TRUE)?;
         analysis.missing = witness(diagrams, &world, root, FALSE)?;
-        match analysis.reach {
-            Reach::Always if self.is_everything() => {}
-            Reach::Always => analysis.simplified = Some(Self::everything(self.profile())),
-            Reach::Never => analysis.simplified = self.contradiction(),
+        match analysis.satisfiability {
+            Satisfiability::Always if self.is_everything() => {}
+            Satisfiability::Always => analysis.simplified = Some(Self::everything(self.profile())),
+            Satisfiability::Never => analysis.simplified = self.contradiction(),
             _ => {
                 // All tables together hold as many words as there are steps.
                 let words = WORK / circuit.gates.len();

@@ -28,7 +28,7 @@ use serde::Serialize;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Why<'a> {
+pub struct Justification<'a> {
     /// The fewest terms whose verdicts decide the outcome: the filter's verdict is the same on
     /// every event that gives these terms the same verdicts. None for a filter that matches always
     /// or never. By their places in
@@ -59,7 +59,7 @@ pub struct Change<'a> {
 type Fact = (u32, Cell);
 
 /// `steps` are those of the filter, one for each node.
-pub(in crate::filter) fn why<'a>(filter: &'a Filter, steps: &[Step<'a>]) -> Why<'a> {
+pub(in crate::filter) fn why<'a>(filter: &'a Filter, steps: &[Step<'a>]) -> Justification<'a> {
     let holds = steps.first().is_none_or(|step| step.holds);
     let mut world = World::default();
     let circuit = Circuit::new(filter, &mut world);
@@ -88,7 +88,7 @@ pub(in crate::filter) fn why<'a>(filter: &'a Filter, steps: &[Step<'a>]) -> Why<
         to: world.text(level, cell),
     };
     let change = changes.map(|changes| changes.into_iter().map(change).collect());
-    Why { reason, change, exact }
+    Justification { reason, change, exact }
 }
 
 /// Terms that decide the outcome whatever the others say: all operands of an `and` that holds and

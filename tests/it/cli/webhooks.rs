@@ -1,7 +1,7 @@
 //! The verbs about webhooks, as their users see them.
 use crate::program;
 
-use hooksieve::webhook::{Creation, Draft, Patch, Rules, Webhook};
+use hooksieve::webhook::{NewWebhook, Patch, Rules, Webhook, WebhookDocument};
 use program::{EVENTS, Temporary, WEBHOOKS, run, sample, shown};
 use serde_json::{Value, json};
 
@@ -377,7 +377,7 @@ fn secrets_are_never_shown() {
         "secret": secret, "encryptedHeaders": {"X-Key": hidden},
     });
     let rules = Rules::default();
-    let draft = Draft::from(whole.clone());
+    let draft = WebhookDocument::from(whole.clone());
     let webhook = Webhook::read(&draft, &rules).unwrap().webhook;
     assert!(shows(&serde_json::to_string(&webhook.stored()).unwrap()));
     let patch = json!([
@@ -386,7 +386,7 @@ fn secrets_are_never_shown() {
     ]);
     let new =
         webhook.patched(&patch.clone().into(), &rules, webhook.updated().clone()).unwrap().webhook;
-    let creation = Creation::new("w1", "u", std::time::UNIX_EPOCH.into());
+    let creation = NewWebhook::new("w1", "u", std::time::UNIX_EPOCH.into());
     let mut outputs = vec![
         serde_json::to_string(&webhook).unwrap(),
         format!("{webhook:?} {webhook:#?} {draft:?} {draft:#?} {:?}", webhook.stored()),

@@ -2,7 +2,7 @@
 
 use super::history::{Choices, filter_text};
 use hooksieve::event::Event;
-use hooksieve::filter::analysis::{Reach, Relation, Witness};
+use hooksieve::filter::analysis::{Relation, Satisfiability, Witness};
 use hooksieve::filter::{Filter, Profile};
 
 /// What generated filters mention, one value more, and none.
@@ -15,7 +15,7 @@ const HELD: [(&str, &[Option<&str>]); 4] = [
 
 /// Every event that generated filters can tell from others.
 pub fn events(profile: &Profile) -> Vec<Event<'_>> {
-    let mut events = vec![Event::new(profile.layout(), "t", "x")];
+    let mut events = vec![Event::new(profile.attribute_paths(), "t", "x")];
     for (name, held) in HELD {
         events = events
             .into_iter()
@@ -31,7 +31,7 @@ pub fn events(profile: &Profile) -> Vec<Event<'_>> {
 }
 
 fn event<'p>(profile: &'p Profile, witness: &Witness) -> Event<'p> {
-    witness.iter().fold(Event::new(profile.layout(), "t", "x"), |event, (name, value)| {
+    witness.iter().fold(Event::new(profile.attribute_paths(), "t", "x"), |event, (name, value)| {
         event.with_attribute(name, value.to_owned()).expect("it is known")
     })
 }
@@ -75,14 +75,14 @@ fn one(profile: &Profile, filter: &Filter, verdicts: &[bool], events: &[Event<'_
     let analysis = filter.analyze();
     assert!(analysis.is_complete(), "small filters are decided: {filter}");
     let reach = match (verdicts.contains(&true), verdicts.contains(&false)) {
-        (true, true) => Reach::Sometimes,
-        (true, false) => Reach::Always,
-        _ => Reach::Never,
+        (true, true) => Satisfiability::Sometimes,
+        (true, false) => Satisfiability::Always,
+        _ => Satisfiability::Never,
     };
-    assert_eq!(analysis.reach(), reach, "{filter}");
+    assert_eq!(analysis.satisfiability(), reach, "{filter}");
     let holds = |witness: &Witness| filter.matches(&event(profile, witness));
-    assert_eq!(analysis.matching().map(holds), (reach != Reach::Never).then_some(true));
-    assert_eq!(analysis.missing().map(holds), (reach != Reach::Always).then_some(false));
+    assert_eq!(analysis.matching().map(holds), (reach != Satisfiability::Never).then_some(true));
+    assert_eq!(analysis.missing().map(holds), (reach != Satisfiability::Always).then_some(false));
     let text = filter.to_string();
     if let Some(simplified) = analysis.simplified() {
         let same =

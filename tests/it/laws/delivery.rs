@@ -2,11 +2,11 @@
 
 use super::{cloud_events, echoes};
 use hooksieve::delivery::{
-    Delivery, MessageId, Payload, Request, Response, Sender, StandardHeaders, verify,
+    Delivery, MessageId, Payload, Request, RequestBuilder, Response, StandardHeaders, verify,
 };
-use hooksieve::event::{Event, Form};
+use hooksieve::event::{Envelope, Event};
 use hooksieve::filter::Profile;
-use hooksieve::webhook::{Creation, Draft, Rules, Webhook};
+use hooksieve::webhook::{NewWebhook, Rules, Webhook, WebhookDocument};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,11 +24,11 @@ pub fn conversion(bytes: &[u8]) -> bool {
     let Ok(event) = PROFILE.read_event(bytes) else { return false };
     let payload = Payload::new(&event, bytes.to_vec());
     let (cloud, legacy) = (payload.cloud_event(), payload.legacy());
-    match event.form() {
-        Form::CloudEvents => {
+    match event.envelope() {
+        Envelope::CloudEvents => {
             assert_eq!(cloud, bytes, "an event stays as it is in its form");
             let read = PROFILE.read_event(legacy).expect("a converted event is one");
-            assert_eq!(read.form(), Form::Legacy, "the form is the one asked for");
+            assert_eq!(read.envelope(), Envelope::Legacy, "the form is the one asked for");
             means_the_same(&event, legacy);
             for name in ["data", "data_base64"] {
                 assert_eq!(member(legacy, name), member(bytes, name), "data is copied as written");
@@ -40,11 +40,11 @@ pub fn conversion(bytes: &[u8]) -> bool {
                 all_comes_back(bytes, back.cloud_event());
             }
         }
-        Form::Legacy => {
+        Envelope::Legacy => {
             assert_eq!(legacy, bytes, "an event stays as it is in its form");
             becomes_cloud_event(&event, bytes, cloud);
         }
-        Form::Mixed => {
+        Envelope::Mixed => {
             assert_eq!((&cloud[..], &legacy[..]), (bytes, bytes), "a mixed event stays as it is")
         }
     }
@@ -62,7 +62,7 @@ fn becomes_cloud_event(event: &Event<'_>, bytes: &[u8], cloud: &[u8]) {
     // Without a tenant that CloudEvents 1.0 can hold it is an event to others only.
     let Ok(read) = PROFILE.read_event(cloud) else { return };
     if cloud_events::is_clean(event.event_type()) {
-        assert_eq!(read.form(), Form::CloudEvents, "the form is the one asked for");
+        assert_eq!(read.envelope(), Envelope::CloudEvents, "the form is the one asked for");
         let back = Payload::new(&read, cloud.to_vec());
         means_the_same(event, back.legacy());
     }
@@ -130,7 +130,7 @@ pub fn request(webhook: &Arc<Webhook>) {
     let bytes = br#"{"eventType":"x","extensions":{"tenantId":"t"},"data":{"a":1}}"#;
     let event = PROFILE.read_event(bytes).expect("an event");
     let payload = Payload::new(&event, bytes.as_slice());
-    let sender = Sender::default().with_cloud_events_type();
+    let sender = RequestBuilder::default().with_cloud_events_type();
     let request = sender.request(webhook, &payload);
     let at = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let id = MessageId::new("msg_1").expect("an id");
@@ -180,7 +180,7 @@ pub fn signature(secret: &str, request: &Request, step: usize) {
 }
 
 /// A record reads back, shows nothing secret, and is sent again as it was.
-fn record(request: &Request, sender: &Sender) {
+fn record(request: &Request, sender: &RequestBuilder) {
     let mut headers = http::HeaderMap::new();
     for header in request.webhook().encrypted_headers() {
         let Some(value) = header.value() else { continue };
@@ -233,7 +233,7 @@ pub fn webhook(cloud_events: bool, with_secret: bool) -> Arc<Webhook> {
     if with_secret {
         draft["secret"] = SECRET.into();
     }
-    let creation = Creation::new("w1", "u1", UNIX_EPOCH.into());
-    let webhook = Webhook::create(&Draft::from(draft), &Rules::default(), creation);
+    let creation = NewWebhook::new("w1", "u1", UNIX_EPOCH.into());
+    let webhook = Webhook::create(&WebhookDocument::from(draft), &Rules::default(), creation);
     Arc::new(webhook.expect("a valid webhook").webhook)
 }

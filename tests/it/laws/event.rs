@@ -1,6 +1,6 @@
 //! Laws of event bytes, with serde_json as the referee.
 
-use hooksieve::event::{ErrorKind, Event, Shapes};
+use hooksieve::event::{ErrorKind, Event, ShapeCache};
 use hooksieve::filter::Profile;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
@@ -11,7 +11,7 @@ static PROFILE: LazyLock<Profile> = LazyLock::new(Profile::webhook);
 
 /// Reading by shapes reads the same or fails the same as reading without, whatever was read before.
 /// Tells whether it read an event.
-pub fn same_by_shapes(shapes: &mut Shapes, bytes: &[u8]) -> bool {
+pub fn same_by_shapes(shapes: &mut ShapeCache, bytes: &[u8]) -> bool {
     let expected = PROFILE.read_event(bytes);
     let read = PROFILE.read_event_with(bytes, shapes);
     match (&read, &expected) {
@@ -32,9 +32,9 @@ pub fn same_by_shapes(shapes: &mut Shapes, bytes: &[u8]) -> bool {
     read.is_ok()
 }
 
-/// Shapes that know that of a document, if it is an event, and are tried for some documents more.
-pub fn familiar(document: &[u8]) -> Shapes {
-    let mut shapes = Shapes::default();
+/// ShapeCache that know that of a document, if it is an event, and are tried for some documents more.
+pub fn familiar(document: &[u8]) -> ShapeCache {
+    let mut shapes = ShapeCache::default();
     for _ in 0..50 {
         same_by_shapes(&mut shapes, document);
     }
@@ -44,7 +44,7 @@ pub fn familiar(document: &[u8]) -> Shapes {
 /// Documents one after another, with a byte between them that no JSON has, are read by shapes as
 /// without; each twice, since what the first one teaches is for the next.
 pub fn event_sequence(bytes: &[u8]) {
-    let mut shapes = Shapes::default();
+    let mut shapes = ShapeCache::default();
     for document in bytes.split(|byte| *byte == 0x1e) {
         same_by_shapes(&mut shapes, document);
         same_by_shapes(&mut shapes, document);
@@ -152,8 +152,8 @@ fn same_strings(event: &Event<'_>, value: &Value) {
     let found = event.places();
     for (name, places) in ATTRIBUTES {
         assert_eq!(event.attribute(name), first(value, places), "{name}");
-        let mut names = event.layout().attributes().iter();
-        let at = names.position(|known| **known == *name).expect("the layout has the attribute");
+        let mut names = event.attribute_paths().attributes().iter();
+        let at = names.position(|known| **known == *name).expect("the paths has the attribute");
         let place = found[at].as_ref().map(|place| place.pointer());
         assert_eq!(place.as_deref(), first_place(value, places), "place of {name}");
     }

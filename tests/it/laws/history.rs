@@ -96,7 +96,8 @@ pub fn subscription(profile: &Profile, choices: &mut Choices<'_>) -> Subscriptio
 }
 
 pub fn event<'p>(profile: &'p Profile, choices: &mut Choices<'_>) -> Event<'p> {
-    let mut event = Event::new(profile.layout(), *choices.pick(&TENANTS), *choices.pick(&TYPES));
+    let mut event =
+        Event::new(profile.attribute_paths(), *choices.pick(&TENANTS), *choices.pick(&TYPES));
     if choices.below(3) > 0 {
         event = event.with_owner(*choices.pick(&USERS));
     }
@@ -172,10 +173,10 @@ pub fn history(bytes: &[u8]) -> Tally {
                     (0..choices.below(4)).map(|_| (*choices.pick(&USERS)).into()).collect();
                 let asked = |user: &UserId| users.contains(user);
                 let access = match choices.below(4) {
-                    0 => Access::Owner,
+                    0 => Access::EventOwner,
                     1 => Access::Everyone,
                     2 => Access::Users(&users),
-                    _ => Access::Asked(&asked),
+                    _ => Access::Predicate(&asked),
                 };
                 let mut expected: Vec<Slot> = live
                     .iter()

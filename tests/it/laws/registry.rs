@@ -1,11 +1,11 @@
 //! Programs of operations on a registry, held against a plain twin; and snapshots of any bytes.
 
 use super::history::{Choices, filter_text};
-use hooksieve::delivery::Sender;
+use hooksieve::delivery::RequestBuilder;
 use hooksieve::event::{Event, TenantId};
 use hooksieve::matcher::{Access, Subscription, Verdict};
 use hooksieve::registry::{Limits, PutErrorKind, Registry, subscription};
-use hooksieve::webhook::{Catalogue, Creation, Draft, Level, Rules, Webhook};
+use hooksieve::webhook::{Catalogue, Level, NewWebhook, Rules, Webhook, WebhookDocument};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -17,7 +17,7 @@ const TYPES: [&str; 3] =
     ["com.qlik.v1.app.created", "com.qlik.v1.app.exported", "com.qlik.v1.app.reload.finished"];
 const USERS: [&str; 3] = ["u1", "u2", ""];
 /// Most webhooks of a user.
-const MOST: usize = 6;
+const MAX: usize = 6;
 
 /// A tenant as the twin has it: its revision, and each webhook with what it means.
 #[derive(Default)]
@@ -62,7 +62,7 @@ fn webhook(choices: &mut Choices<'_>) -> Webhook {
         draft["secret"] = "0123456789abcdef0123456789abcdef".into();
     }
     let user = *choices.pick(&["c1", "c2"]);
-    let creation = Creation::new(id, user, std::time::UNIX_EPOCH.into());
+    let creation = NewWebhook::new(id, user, std::time::UNIX_EPOCH.into());
     Webhook::create(&draft.into(), &RULES, creation).expect("a valid webhook").webhook
 }
 
@@ -91,13 +91,13 @@ fn event(choices: &mut Choices<'_>) -> String {
 pub fn program(bytes: &[u8]) -> usize {
     // One for all programs, since making one anew is dear.
     static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(|| {
-        Mutex::new(Registry::with_limits(&RULES, Limits::default().per_user(MOST)))
+        Mutex::new(Registry::with_limits(&RULES, Limits::default().per_user(MAX)))
     });
     let registry = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);
     for tenant in TENANTS {
         registry.evict(tenant);
     }
-    let mut reader = registry.reader();
+    let mut session = registry.session();
     let mut twin: BTreeMap<&str, Tenant> = BTreeMap::new();
     let mut choices = Choices(bytes);
     let mut hits = 0;
@@ -159,7 +159,7 @@ pub fn program(bytes: &[u8]) -> usize {
                 let one_more = before.is_none_or(|(before, _)| {
                     before.created().by().map(|user| user.as_str()) != by
                 });
-                if one_more && found.created_by(by) >= MOST {
+                if one_more && found.created_by(by) >= MAX {
                     assert!(put.is_err(), "a user has a limit");
                     continue;
                 }
@@ -190,15 +190,15 @@ pub fn program(bytes: &[u8]) -> usize {
             _ => {
                 let bytes = event(&mut choices);
                 let event = RULES.profile().read_event(bytes.as_bytes()).expect("an event");
-                let access = *choices.pick(&[Access::Owner, Access::Everyone]);
-                let ids = delivered(&mut reader, &bytes, access);
+                let access = *choices.pick(&[Access::EventOwner, Access::Everyone]);
+                let ids = delivered(&mut session, &bytes, access);
                 let verdicts = registry.verdicts(&event, access);
                 let Some(found) = twin.get(event.tenant()) else {
                     assert!(ids.is_none(), "not loaded is not nobody");
                     continue;
                 };
                 let (revision, mut ids) = ids.expect("it is loaded");
-                assert_eq!(revision, found.revision, "an answer tells its revision");
+                assert_eq!(revision, found.revision, "an recipients tells its revision");
                 ids.sort_unstable();
                 assert_eq!(ids, wanted(found, &event, access), "the reference's answer");
                 let verdicts = verdicts.expect("it is loaded");
@@ -244,11 +244,11 @@ fn wanted(tenant: &Tenant, event: &Event<'_>, access: Access<'_>) -> Vec<String>
 
 /// Whose requests an event leads to, each with the body of the webhook's form.
 fn delivered(
-    reader: &mut hooksieve::registry::Reader,
+    session: &mut hooksieve::registry::Session,
     bytes: &str,
     access: Access<'_>,
 ) -> Option<(u64, Vec<String>)> {
-    let requests = reader.deliveries(&Sender::default(), bytes.to_owned(), access).ok()?;
+    let requests = session.deliveries(&RequestBuilder::default(), bytes.to_owned(), access).ok()?;
     let revision = requests.revision();
     let payload = requests.payload().clone();
     let mut ids = Vec::new();
@@ -401,7 +401,7 @@ fn odd_webhook(choices: &mut Choices<'_>) -> Option<(usize, Webhook)> {
     }
     let id = choices.pick(&["w1", "w2", "w3", "w4", "w5", "ä\n", ""]);
     if choices.below(2) == 0 {
-        let creation = Creation::new(*id, text, std::time::UNIX_EPOCH.into());
+        let creation = NewWebhook::new(*id, text, std::time::UNIX_EPOCH.into());
         let creation = if choices.below(2) == 0 { creation.of_tenant("t") } else { creation };
         return Webhook::create(&document.into(), rules, creation)
             .ok()
@@ -462,12 +462,14 @@ pub fn accepted_is_readable(bytes: &[u8]) -> Kept {
         }
         kept.accepted += held.len();
         let events = ["a", "b", "c", "com.qlik.v1.app.reload.finished"];
-        let events = events.map(|event_type| Event::new(RULES.profile().layout(), "t", event_type));
+        let events =
+            events.map(|event_type| Event::new(RULES.profile().attribute_paths(), "t", event_type));
         let hits = |registry: &Registry| {
-            let mut reader = registry.reader();
+            let mut session = registry.session();
             events.each_ref().map(|event| {
-                let answer = reader.matches(event, Access::Everyone).expect("it is loaded");
-                let mut ids: Vec<String> = answer.webhooks().map(|w| w.id().to_string()).collect();
+                let recipients = session.matches(event, Access::Everyone).expect("it is loaded");
+                let mut ids: Vec<String> =
+                    recipients.webhooks().map(|w| w.id().to_string()).collect();
                 ids.sort_unstable();
                 let verdicts = registry.verdicts(event, Access::Everyone).expect("it is loaded");
                 let hit = verdicts.webhooks.iter().filter(|(_, hit)| *hit == Verdict::Matched);
@@ -536,7 +538,7 @@ pub fn accepted_is_readable(bytes: &[u8]) -> Kept {
 /// Whether rules refuse the stored form of a webhook.
 fn by_document(webhook: &Webhook, rules: &Rules) -> bool {
     let text = serde_json::to_vec(&webhook.stored()).expect("JSON");
-    Draft::read(&text).and_then(|draft| Webhook::read(&draft, rules)).is_err()
+    WebhookDocument::read(&text).and_then(|draft| Webhook::read(&draft, rules)).is_err()
 }
 
 thread_local! {
@@ -547,8 +549,9 @@ thread_local! {
 
 /// A webhook as a snapshot holds it, to begin with.
 pub fn stored(draft: serde_json::Value) -> String {
-    let creation = Creation::new("w1", "u1", std::time::UNIX_EPOCH.into());
-    let webhook =
-        Webhook::create(&Draft::from(draft), &RULES, creation).expect("a valid webhook").webhook;
+    let creation = NewWebhook::new("w1", "u1", std::time::UNIX_EPOCH.into());
+    let webhook = Webhook::create(&WebhookDocument::from(draft), &RULES, creation)
+        .expect("a valid webhook")
+        .webhook;
     serde_json::to_string(&webhook.stored()).expect("JSON")
 }

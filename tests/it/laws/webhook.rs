@@ -1,7 +1,7 @@
 //! Laws of webhooks.
 
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
-use hooksieve::webhook::{Checked, Creation, Draft, List, Patch, Rules, Webhook};
+use hooksieve::webhook::{Checked, ListQuery, NewWebhook, Patch, Rules, Webhook, WebhookDocument};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 pub fn webhook_bytes(bytes: &[u8]) {
     let mut lines = bytes.splitn(2, |byte| *byte == b'\n');
     let (draft, patch) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
-    let read = Draft::read(draft);
+    let read = WebhookDocument::read(draft);
     let Ok(draft) = serde_json::from_slice::<Value>(draft) else {
         if let Err(problems) = read {
             readable(&problems);
@@ -27,9 +27,9 @@ pub fn webhook_bytes(bytes: &[u8]) {
 }
 
 /// Creates a webhook: what is refused says where, and what exists reads back.
-pub fn webhook(draft: &Draft, document: Option<&Value>) -> Option<Webhook> {
+pub fn webhook(draft: &WebhookDocument, document: Option<&Value>) -> Option<Webhook> {
     let rules = Rules::default();
-    let creation = Creation::new("w1", "u1", std::time::UNIX_EPOCH.into());
+    let creation = NewWebhook::new("w1", "u1", std::time::UNIX_EPOCH.into());
     match Webhook::create(draft, &rules, creation) {
         Err(problems) => {
             readable(&problems);
@@ -76,7 +76,7 @@ pub fn webhook(draft: &Draft, document: Option<&Value>) -> Option<Webhook> {
 /// A stored webhook reads back as it was, and a response as itself.
 fn reads_back(webhook: &Webhook, rules: &Rules) {
     let text = serde_json::to_vec(&webhook.stored()).expect("a webhook is JSON");
-    let read = Webhook::restore(&Draft::read(&text).expect("JSON"), rules);
+    let read = Webhook::restore(&WebhookDocument::read(&text).expect("JSON"), rules);
     assert_eq!(read.as_ref(), Ok(webhook), "a stored webhook reads back as it was");
     let response = serde_json::to_value(webhook).expect("a webhook is JSON");
     let read = Webhook::read(&response.clone().into(), rules).expect("a response is valid").webhook;
@@ -172,7 +172,7 @@ fn reference(webhook: &Webhook, patch: &Value, rules: &Rules) -> Result<Webhook,
 }
 
 /// A suggestion, pasted in place of the value, fixes all that is wrong with it.
-fn suggests_what_is_accepted(problem: &Diagnostic, draft: &Draft, rules: &Rules) {
+fn suggests_what_is_accepted(problem: &Diagnostic, draft: &WebhookDocument, rules: &Rules) {
     let Some(suggestion) = problem.suggestion() else { return };
     if problem.pointer() == "/url" {
         let mut fixed = draft.clone();
@@ -249,7 +249,7 @@ pub fn paging(limit: usize, sort: &str, bytes: &[u8]) -> usize {
     let mut last = None;
     let mut last_page = Vec::new();
     while let Some(query) = link {
-        let list = List::read(query.trim_start_matches('?')).expect("a link is a query");
+        let list = ListQuery::read(query.trim_start_matches('?')).expect("a link is a query");
         let page = list.apply(&all);
         assert!(page.items().len() <= limit, "a page has its limit");
         last_page = page.items().iter().map(|webhook| webhook.id().to_string()).collect();
@@ -260,7 +260,7 @@ pub fn paging(limit: usize, sort: &str, bytes: &[u8]) -> usize {
     let mut back = Vec::new();
     let mut backward = last;
     while let Some(query) = backward {
-        let list = List::read(query.trim_start_matches('?')).expect("a link is a query");
+        let list = ListQuery::read(query.trim_start_matches('?')).expect("a link is a query");
         let page = list.apply(&all);
         assert!(page.items().len() <= limit, "a page has its limit");
         back.extend(page.items().iter().rev().map(|webhook| webhook.id().to_string()));

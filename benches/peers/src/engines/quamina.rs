@@ -5,7 +5,7 @@ use quamina::{Quamina, QuaminaBuilder};
 use serde_json::{Value, json};
 
 /// Most patterns that a filter may become.
-const MOST: usize = 64;
+const MAX: usize = 64;
 
 /// What a pattern wants of one attribute.
 #[derive(Clone, PartialEq, Eq)]
@@ -93,7 +93,7 @@ fn disjuncts(term: &Term) -> Option<Vec<Pattern>> {
             wants.into_iter().map(pattern).collect()
         }
     };
-    (patterns.len() <= MOST).then_some(patterns)
+    (patterns.len() <= MAX).then_some(patterns)
 }
 
 /// None where nothing can fulfil both.

@@ -3,9 +3,9 @@ use std::sync::Arc;
 
 /// A place in an event: the keys from the outermost object to a string, such as `data`, `id`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Place(Box<[Box<str>]>);
+pub struct JsonPath(Box<[Box<str>]>);
 
-impl Place {
+impl JsonPath {
     /// The place behind these keys.
     pub fn new<K: Into<Box<str>>>(keys: impl IntoIterator<Item = K>) -> Self {
         Self(keys.into_iter().map(Into::into).collect())
@@ -25,34 +25,34 @@ impl Place {
 }
 
 /// The JSON pointer.
-impl serde::Serialize for Place {
+impl serde::Serialize for JsonPath {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.pointer())
     }
 }
 
 /// The keys with dots between them.
-impl fmt::Display for Place {
+impl fmt::Display for JsonPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join("."))
     }
 }
 
 /// Where an event keeps its attributes: for each a name and its places, the first non-empty
-/// string of which wins. The fields of the envelope are known to every layout.
+/// string of which wins. The fields of the envelope are known to all.
 ///
 /// ```
-/// use hooksieve::event::{Event, Layout, Place};
+/// use hooksieve::event::{Event, AttributePaths, JsonPath};
 ///
-/// let layout = Layout::new([("color", vec![Place::new(["data", "color"]), Place::new(["color"])])])?;
-/// let event = Event::read(&layout, br#"{"type": "x", "tenantid": "t", "color": "red"}"#)?;
+/// let paths = AttributePaths::new([("color", vec![JsonPath::new(["data", "color"]), JsonPath::new(["color"])])])?;
+/// let event = Event::read(&paths, br#"{"type": "x", "tenantid": "t", "color": "red"}"#)?;
 /// assert_eq!(event.attribute("color"), Some("red"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// Cheap to clone: clones are the same.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Layout(Arc<Inner>);
+pub struct AttributePaths(Arc<Inner>);
 
 #[derive(Clone, PartialEq, Eq)]
 struct Inner {
@@ -65,10 +65,10 @@ struct Inner {
 }
 
 /// Without the table, which says nothing more than the keys.
-impl fmt::Debug for Layout {
+impl fmt::Debug for AttributePaths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { attributes, fields, keys, table: _ } = &*self.0;
-        f.debug_struct("Layout")
+        f.debug_struct("AttributePaths")
             .field("attributes", attributes)
             .field("fields", fields)
             .field("keys", keys)
@@ -101,22 +101,22 @@ fn hash(object: u16, key: &[u8]) -> usize {
     (first + 4 * last + 8 * (key.len() + usize::from(object))) % HASHES
 }
 
-/// A layout that cannot be read by.
+/// The attribute paths that cannot be read by.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum LayoutError {
+pub enum AttributePathsError {
     /// Two attributes have the same name, letter case aside.
     #[error("attribute `{0}` is named twice")]
     DuplicateAttribute(Box<str>),
     /// An attribute has no place, or a place no keys.
     #[error("attribute `{0}` has no place")]
     NoPlace(Box<str>),
-    /// A place has more keys than [`Layout::MAX_KEYS_IN_PLACE`].
-    #[error("place `{0}` has more than {max} keys", max = Layout::MAX_KEYS_IN_PLACE)]
+    /// A place has more keys than [`AttributePaths::MAX_KEYS_IN_PLACE`].
+    #[error("place `{0}` has more than {max} keys", max = AttributePaths::MAX_KEYS_IN_PLACE)]
     DeepPlace(Box<str>),
-    /// There are more keys than [`Layout::MAX_KEYS`] to look for, or more attributes, or more places
+    /// There are more keys than [`AttributePaths::MAX_KEYS`] to look for, or more attributes, or more places
     /// of one.
-    #[error("there are more than {max} keys to look for", max = Layout::MAX_KEYS)]
+    #[error("there are more than {max} keys to look for", max = AttributePaths::MAX_KEYS)]
     TooManyKeys,
 }
 
@@ -156,42 +156,42 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
-impl Layout {
-    /// Most keys that a layout can look for, those of the envelope included.
+impl AttributePaths {
+    /// Most keys that the attribute paths can look for, those of the envelope included.
     pub const MAX_KEYS: usize = 256;
     /// Most keys in one place.
     pub const MAX_KEYS_IN_PLACE: usize = 8;
 
-    /// A layout of attributes, each with its places in order of precedence.
+    /// The attribute paths of attributes, each with its places in order of precedence.
     ///
     /// # Errors
     ///
     /// A name twice, an attribute without places, or more keys than the limits.
     pub fn new<N: Into<Box<str>>>(
-        attributes: impl IntoIterator<Item = (N, Vec<Place>)>,
-    ) -> Result<Self, LayoutError> {
+        attributes: impl IntoIterator<Item = (N, Vec<JsonPath>)>,
+    ) -> Result<Self, AttributePathsError> {
         let root = Key { text: "".into(), object: OTHER, next: 0 };
         let (keys, table) = (vec![root], [0; HASHES]);
-        let mut layout = Inner { attributes: vec![], fields: vec![], keys, table };
+        let mut paths = Inner { attributes: vec![], fields: vec![], keys, table };
         for places in ENVELOPE {
-            layout.add(places.iter().map(|keys| keys.iter().copied()))?;
+            paths.add(places.iter().map(|keys| keys.iter().copied()))?;
         }
         for (name, places) in attributes {
             let name: Box<str> = name.into();
-            if layout.attributes.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
-                return Err(LayoutError::DuplicateAttribute(name));
+            if paths.attributes.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
+                return Err(AttributePathsError::DuplicateAttribute(name));
             }
             if places.is_empty() || places.iter().any(|place| place.0.is_empty()) {
-                return Err(LayoutError::NoPlace(name));
+                return Err(AttributePathsError::NoPlace(name));
             }
             if let Some(place) = places.iter().find(|place| place.0.len() > Self::MAX_KEYS_IN_PLACE)
             {
-                return Err(LayoutError::DeepPlace(place.to_string().into()));
+                return Err(AttributePathsError::DeepPlace(place.to_string().into()));
             }
-            layout.add(places.iter().map(Place::keys))?;
-            layout.attributes.push(name);
+            paths.add(places.iter().map(JsonPath::keys))?;
+            paths.attributes.push(name);
         }
-        Ok(Self(Arc::new(layout)))
+        Ok(Self(Arc::new(paths)))
     }
 
     /// The names of the attributes, in the order they were given.
@@ -221,7 +221,7 @@ impl Layout {
     }
 
     /// The keys down to the key of this number.
-    pub(super) fn place(&self, number: u16) -> Place {
+    pub(super) fn place(&self, number: u16) -> JsonPath {
         self.0.place(number)
     }
 
@@ -243,7 +243,7 @@ impl Inner {
     fn add<'k>(
         &mut self,
         places: impl Iterator<Item = impl Iterator<Item = &'k str>>,
-    ) -> Result<(), LayoutError> {
+    ) -> Result<(), AttributePathsError> {
         let mut field = Vec::new();
         for keys in places {
             let mut at = ROOT;
@@ -256,15 +256,16 @@ impl Inner {
             field.push(at);
         }
         let keys = self.keys.len() - 1;
-        if keys.max(field.len()).max(self.attributes.len() + 1) > Layout::MAX_KEYS {
-            return Err(LayoutError::TooManyKeys);
+        if keys.max(field.len()).max(self.attributes.len() + 1) > AttributePaths::MAX_KEYS {
+            return Err(AttributePathsError::TooManyKeys);
         }
         self.fields.push(field);
         Ok(())
     }
 
-    fn add_key(&mut self, object: u16, text: &str) -> Result<u16, LayoutError> {
-        let number = u16::try_from(self.keys.len()).map_err(|_| LayoutError::TooManyKeys)?;
+    fn add_key(&mut self, object: u16, text: &str) -> Result<u16, AttributePathsError> {
+        let number =
+            u16::try_from(self.keys.len()).map_err(|_| AttributePathsError::TooManyKeys)?;
         // After the keys of the same hash: those of places that are looked in first are found first.
         let hash = hash(object, text.as_bytes());
         let (mut last, mut at) = (ROOT, self.table.get(hash).copied().unwrap_or(0));
@@ -284,12 +285,12 @@ impl Inner {
     }
 
     /// The keys down to the key of this number.
-    fn place(&self, number: u16) -> Place {
+    fn place(&self, number: u16) -> JsonPath {
         let key = |number: u16| self.keys.get(usize::from(number)).filter(|_| number != ROOT);
         let up = std::iter::successors(key(number), |below| key(below.object));
         let mut keys: Vec<Box<str>> = up.map(|key| key.text.clone()).collect();
         keys.reverse();
-        Place::new(keys)
+        JsonPath::new(keys)
     }
 
     /// The number of a key in the object `object`; [`OTHER`] where it is not looked for.

@@ -1,7 +1,7 @@
 use super::sync::Guard;
 use super::tenant::State;
 use super::{NotLoaded, Registry};
-use crate::event::{Event, Shapes};
+use crate::event::{Event, ShapeCache};
 use crate::matcher::{Access, Scratch};
 use crate::webhook::Webhook;
 use std::fmt;
@@ -9,20 +9,20 @@ use std::sync::Arc;
 
 /// Matches events in one thread; made by [`Registry::reader`].
 #[derive(Clone)]
-pub struct Reader {
+pub struct Session {
     pub(super) registry: Registry,
     pub(super) scratch: Scratch,
     /// Of the events of [`deliveries`](Self::deliveries).
-    pub(super) shapes: Shapes,
+    pub(super) shapes: ShapeCache,
 }
 
-impl fmt::Debug for Reader {
+impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reader {{ registry: {:?} }}", self.registry)
+        write!(f, "Session {{ registry: {:?} }}", self.registry)
     }
 }
 
-impl Reader {
+impl Session {
     /// The webhooks of the event's tenant that want it.
     ///
     /// Never waits, allocates nothing once warm, and writes no memory that other threads read
@@ -35,21 +35,21 @@ impl Reader {
         &mut self,
         event: &Event<'_>,
         access: Access<'_>,
-    ) -> Result<Answer<'_>, NotLoaded> {
-        answer(&self.registry, &mut self.scratch, event, access)
+    ) -> Result<Recipients<'_>, NotLoaded> {
+        recipients(&self.registry, &mut self.scratch, event, access)
     }
 }
 
 #[inline]
-pub(super) fn answer<'r>(
+pub(super) fn recipients<'r>(
     registry: &Registry,
     scratch: &'r mut Scratch,
     event: &Event<'_>,
     access: Access<'_>,
-) -> Result<Answer<'r>, NotLoaded> {
+) -> Result<Recipients<'r>, NotLoaded> {
     let state = registry.0.state(event.tenant()).ok_or(NotLoaded)?;
     state.matcher.matches(event, access, scratch);
-    Ok(Answer { state, hits: scratch.indices() })
+    Ok(Recipients { state, hits: scratch.indices() })
 }
 
 /// Who wants an event, at one revision of its tenant.
@@ -58,19 +58,19 @@ pub(super) fn answer<'r>(
 /// index. A thread holds eight at once for nothing; with more, of as many readers, each match
 /// counts itself in memory that other threads count themselves in, too. Take what is needed and
 /// let it go.
-pub struct Answer<'r> {
+pub struct Recipients<'r> {
     state: Guard<Arc<State>>,
     hits: &'r [u32],
 }
 
-impl fmt::Debug for Answer<'_> {
+impl fmt::Debug for Recipients<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (revision, webhooks) = (self.revision(), self.len());
-        write!(f, "Answer {{ revision: {revision}, webhooks: {webhooks} }}")
+        write!(f, "Recipients {{ revision: {revision}, webhooks: {webhooks} }}")
     }
 }
 
-impl Answer<'_> {
+impl Recipients<'_> {
     /// The tenant's revision that it was computed at.
     #[must_use]
     pub fn revision(&self) -> u64 {
