@@ -59,7 +59,7 @@ fn registry(case: Case) -> Registry {
             .expect("a valid webhook")
             .webhook
     };
-    registry.load(TENANT, (0..case.webhooks).map(webhook), None).expect("there is room");
+    let _ = registry.load(TENANT, (0..case.webhooks).map(webhook)).expect("there is room");
     registry
 }
 

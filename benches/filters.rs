@@ -25,7 +25,7 @@ fn filters(c: &mut Criterion) {
             b.iter(|| Expr::parse(text).expect("a filter"));
         });
         group.bench_with_input("parse and check", text, |b, text| {
-            b.iter(|| profile.filter(text, None).expect("a filter"));
+            b.iter(|| profile.filter(text).expect("a filter"));
         });
         group.finish();
     }

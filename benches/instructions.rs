@@ -111,7 +111,7 @@ fn remove((mut matcher, slots, _): (Matcher, Vec<Slot>, Vec<String>)) -> (Matche
 #[library_benchmark]
 #[bench::four_terms(texts::FOUR)]
 fn parse_and_check(text: &str) -> Vec<Filter> {
-    (0..ROUNDS).map(|_| PROFILE.filter(black_box(text), None).expect("a filter")).collect()
+    (0..ROUNDS).map(|_| PROFILE.filter(black_box(text)).expect("a filter")).collect()
 }
 
 library_benchmark_group!(

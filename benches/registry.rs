@@ -37,7 +37,7 @@ fn loaded(rules: &Rules, count: usize) -> Registry {
     let registry = Registry::new(rules);
     let mut workload = Workload::new(Mix::Selective, count, 42);
     let webhooks = (0..count).map(|number| webhook(rules, number, &mut workload));
-    registry.load(TENANT, webhooks, None).expect("there is room");
+    let _ = registry.load(TENANT, webhooks).expect("there is room");
     registry
 }
 
@@ -87,7 +87,7 @@ fn phase(registry: &Registry, rate: u32, count: usize, seed: u64) -> (Vec<u32>, 
             let number = updates.len() * 7919 % count;
             let webhook = webhook(&rules, number, &mut source);
             let update = Instant::now();
-            registry.put(TENANT, webhook, None).expect("it is loaded");
+            let _ = registry.put(&TENANT.into(), webhook).expect("it is loaded");
             updates.push(nanos(update));
             let next = begin + interval * updates.len() as u32;
             thread::sleep(next.saturating_duration_since(Instant::now()));
@@ -148,16 +148,16 @@ fn alone(rules: &Rules) {
             let webhook = webhook(rules, number, &mut source);
             let id = format!("wh-{number}");
             let begin = Instant::now();
-            registry.remove(TENANT, &id, None).expect("it is loaded");
+            let _ = registry.remove(&TENANT.into(), &id.as_str().into()).expect("it is loaded");
             removes.push(begin.elapsed().as_nanos() as u32);
             let begin = Instant::now();
-            registry.put(TENANT, webhook, None).expect("it is loaded");
+            let _ = registry.put(&TENANT.into(), webhook).expect("it is loaded");
             puts.push(begin.elapsed().as_nanos() as u32);
         }
         puts.sort_unstable();
         removes.sort_unstable();
         let micros = |sorted: &[u32], of| f64::from(part(sorted, of)) / 1000.0;
-        let stats = registry.stats(TENANT).expect("it is loaded");
+        let stats = registry.stats(&TENANT.into()).expect("it is loaded");
         let each = |bytes: usize| bytes as f64 / count as f64;
         let mut snapshot = Vec::new();
         let begin = Instant::now();

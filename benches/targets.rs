@@ -283,7 +283,7 @@ impl Run {
         }
         let documents = Load::new(Mix::Selective, 0).documents;
         for (terms, text) in [("4 terms", texts::FOUR), ("100 terms", &texts::hundred())] {
-            let check = |_: &String| PROFILE.filter(text, None).is_ok();
+            let check = |_: &String| PROFILE.filter(text).is_ok();
             let reading =
                 self.beside(&documents, || documents.iter().filter(|of| check(of)).count());
             table::elsewhere(

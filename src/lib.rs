@@ -15,7 +15,7 @@
 //!
 //! let profile = Profile::webhook();
 //! let mut matcher = Matcher::new(&profile);
-//! let filter = profile.filter(r#"id eq "a1" or spaceId eq "s1""#, None)?;
+//! let filter = profile.filter(r#"id eq "a1" or spaceId eq "s1""#)?;
 //! let slot = matcher.insert(&Subscription::new("t1", ["com.qlik.v1.app.created"], filter))?;
 //!
 //! let bytes = br#"{"type": "com.qlik.v1.app.created", "tenantid": "t1", "data": {"id": "a1"}}"#;

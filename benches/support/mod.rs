@@ -46,7 +46,7 @@ pub fn filters(mix: Mix, webhooks: usize) -> impl Iterator<Item = String> {
 }
 
 pub fn subscription(tenant: &str, filter: &str) -> Subscription {
-    let filter = PROFILE.filter(filter, None).expect("generated filters are valid");
+    let filter = PROFILE.filter(filter).expect("generated filters are valid");
     Subscription::new(tenant, [TYPE], filter)
 }
 

@@ -249,7 +249,10 @@ impl Check<'_> {
             let expr = Expr::parse(text).map_err(Diagnostic::from)?;
             return Ok((expr.to_string(), Vec::new()));
         };
-        let filter = rules.profile().filter(text, types)?;
+        let filter = match types {
+            Some(types) => rules.profile().filter_for(text, types),
+            None => rules.profile().filter(text),
+        }?;
         let lacks = |name: &str| rules.catalogue().lacks(types.unwrap_or_default(), name);
         Ok((filter.to_string(), filter.warnings(text, lacks)))
     }

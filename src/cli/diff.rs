@@ -58,7 +58,10 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         write!(out, "{}", report::draw(strange.iter().map(Strange::finding)))?;
     }
     let warnings: Vec<_> = strange.iter().map(Strange::diagnostic).collect();
-    let read = |text: &str| profile.filter(text, types);
+    let read = |text: &str| match types {
+        Some(types) => profile.filter_for(text, types),
+        None => profile.filter(text),
+    };
     let (old, new) = match (read(&arguments.old), read(&arguments.new)) {
         (Ok(old), Ok(new)) => (old, new),
         (old, new) => {

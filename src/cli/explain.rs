@@ -102,19 +102,6 @@ fn of_event(
     Ok(())
 }
 
-/// A stable word for programs.
-fn reason(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Matched => "matched",
-        Verdict::Disabled => "disabled",
-        Verdict::OtherTenant => "other-tenant",
-        Verdict::OtherEventType => "event-type",
-        Verdict::NoAccess => "access",
-        Verdict::FilterFalse => "filter",
-        _ => "other",
-    }
-}
-
 /// What is printed of a webhook for programs; null where the filter was not asked.
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -148,7 +135,7 @@ impl<'a> Answer<'a> {
             item: None,
             webhook,
             matched: verdict == Verdict::Matched,
-            reason: reason(verdict),
+            reason: verdict.as_str(),
             filter: explanation.map(Explanation::steps),
             because,
             change,

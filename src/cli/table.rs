@@ -187,7 +187,7 @@ mod tests {
     /// The head and two rows on a terminal of a width, or elsewhere.
     fn table(terminal: Option<usize>, names: &[&str]) -> String {
         let profile = Profile::webhook();
-        let filter = || profile.filter("", None).unwrap();
+        let filter = || profile.filter("").unwrap();
         let webhooks = [
             Subscription::new("tenant-1", [LONG], filter()),
             Subscription::new("tenant-number-2", ["a"], filter()),

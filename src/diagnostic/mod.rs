@@ -11,7 +11,7 @@
 //! ```
 //! use hooksieve::filter::Profile;
 //!
-//! let errors = Profile::webhook().filter("id eq id123", None).unwrap_err();
+//! let errors = Profile::webhook().filter("id eq id123").unwrap_err();
 //! let error = &errors.as_slice()[0];
 //! assert_eq!(error.code(), "filter-unquoted-value");
 //! assert_eq!(error.to_string(), "value `id123` is not in double quotes");

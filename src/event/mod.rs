@@ -69,6 +69,24 @@ macro_rules! ids {
             }
         }
 
+        impl AsRef<str> for $id {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl serde::Serialize for $id {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $id {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Box::deserialize(deserializer).map(Self)
+            }
+        }
+
         impl std::fmt::Display for $id {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
@@ -149,7 +167,7 @@ impl<'a> Event<'a> {
     /// tenant keeps it, and an empty `tenant` is none.
     ///
     /// ```
-    /// use hooksieve::event::{ErrorKind, Event};
+    /// use hooksieve::event::{ErrorKind, Event, TenantId, EventType};
     /// use hooksieve::filter::Profile;
     ///
     /// let profile = Profile::webhook();
@@ -174,14 +192,11 @@ impl<'a> Event<'a> {
     }
 
     /// An event of a tenant and a type, without owner, id or attributes.
-    pub fn new(
-        paths: &'a AttributePaths,
-        tenant: impl Into<Cow<'a, str>>,
-        event_type: impl Into<Cow<'a, str>>,
-    ) -> Self {
+    #[must_use]
+    pub fn new(paths: &'a AttributePaths, tenant: TenantId, event_type: EventType) -> Self {
         let mut fields = smallvec::smallvec![None; paths.fields().len()];
-        for (field, value) in fields.iter_mut().zip([event_type.into(), tenant.into()]) {
-            *field = Some(value);
+        for (field, value) in fields.iter_mut().zip([event_type.0, tenant.0]) {
+            *field = Some(Cow::Owned(value.into()));
         }
         Self { paths, envelope: Envelope::CloudEvents, text: "", fields }
     }
@@ -198,10 +213,11 @@ impl<'a> Event<'a> {
     /// The same event with a value for an attribute; `None` for a name the attribute paths do not know.
     ///
     /// ```
-    /// use hooksieve::{event::Event, filter::Profile};
+    /// use hooksieve::{event::{Event, EventType, TenantId}, filter::Profile};
     ///
     /// let profile = Profile::webhook();
-    /// let event = Event::new(profile.attribute_paths(), "t1", "com.qlik.v1.app.created");
+    /// let (tenant, event_type) = (TenantId::from("t1"), EventType::from("com.qlik.v1.app.created"));
+    /// let event = Event::new(profile.attribute_paths(), tenant, event_type);
     /// let event = event.with_attribute("spaceId", "s1").ok_or("no such attribute")?;
     /// assert_eq!(event.attribute("spaceid"), Some("s1"));
     /// assert!(event.with_attribute("color", "red").is_none());

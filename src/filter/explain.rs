@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 /// use hooksieve::filter::{Profile, StepKind};
 ///
 /// let profile = Profile::webhook();
-/// let filter = profile.filter(r#"id eq "a" or spaceId ne "s""#, None).unwrap();
+/// let filter = profile.filter(r#"id eq "a" or spaceId ne "s""#).unwrap();
 /// let event = profile.read_event(br#"{"type": "x", "tenantid": "t", "data": {"id": "b"}}"#).unwrap();
 /// let explanation = filter.explain(&event);
 /// let [or, id, space] = explanation.steps() else { panic!() };

@@ -19,7 +19,7 @@ use std::collections::{HashMap, HashSet};
 /// use hooksieve::filter::{HintKind, Profile};
 ///
 /// let profile = Profile::webhook();
-/// let filter = profile.filter(r#"id eq "a1""#, None).unwrap();
+/// let filter = profile.filter(r#"id eq "a1""#).unwrap();
 /// let event = profile.read_event(br#"{"type": "x", "tenantid": "t", "toplevelresourceid": "a1"}"#).unwrap();
 /// let explanation = filter.explain(&event);
 /// let [hint] = explanation.hints() else { panic!() };
@@ -409,7 +409,7 @@ mod tests {
                 _ => format!(r#"topLevelResourceId eq "{other}""#),
             });
             let text = terms.collect::<Vec<_>>().join(" or ");
-            let filter = profile.filter(&text, None).unwrap();
+            let filter = profile.filter(&text).unwrap();
             let members: Vec<_> = (0..values).map(|n| format!(r#""m{n}":"a1""#)).collect();
             let document =
                 format!(r#"{{"type":"x","tenantid":"t","data":{{{}}}}}"#, members.join(","));

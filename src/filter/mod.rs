@@ -9,20 +9,20 @@
 //! use hooksieve::filter::Profile;
 //!
 //! let profile = Profile::webhook();
-//! let filter = profile.filter(r#"ID eq "a1" or (spaceid NE "s1")"#, None)?;
+//! let filter = profile.filter(r#"ID eq "a1" or (spaceid NE "s1")"#)?;
 //! assert_eq!(filter.to_string(), r#"id eq "a1" or spaceId ne "s1""#);
 //!
 //! let event = profile.read_event(br#"{"type": "x", "tenantid": "t", "spaceid": "s1"}"#).unwrap();
 //! assert!(!filter.matches(&event));
 //!
-//! let error = profile.filter(r#"spaceIdd eq "a" and id co "b""#, None).unwrap_err();
+//! let error = profile.filter(r#"spaceIdd eq "a" and id co "b""#).unwrap_err();
 //! let problems: Vec<_> = error.iter().map(|problem| (problem.code(), problem.help())).collect();
 //! assert_eq!(problems, [
 //!     ("filter-unknown-attribute", "did you mean `spaceId`? known are id, topLevelResourceId, spaceId, data.status"),
 //!     ("filter-unsupported-operator", "use eq or ne"),
 //! ]);
 //!
-//! let error = profile.filter("id eq a1 or spaceId eq s1", None).unwrap_err();
+//! let error = profile.filter("id eq a1 or spaceId eq s1").unwrap_err();
 //! assert_eq!(error.suggestion(), Some(r#"id eq "a1" or spaceId eq "s1""#));
 //! # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
 //! ```

@@ -19,8 +19,8 @@ use std::sync::{Arc, LazyLock};
 ///     Attribute::new("region", [JsonPath::new(["data", "region"])]),
 ///     Attribute::new("state", [JsonPath::new(["data", "state"])]).one_of(["open", "done"]),
 /// ])?;
-/// assert!(profile.filter(r#"region eq "eu" and state ne "done""#, None).is_ok());
-/// assert!(profile.filter(r#"state eq "closed""#, None).is_err());
+/// assert!(profile.filter(r#"region eq "eu" and state ne "done""#).is_ok());
+/// assert!(profile.filter(r#"state eq "closed""#).is_err());
 /// # Ok::<(), hooksieve::filter::ProfileError>(())
 /// ```
 #[derive(Clone)]
@@ -72,7 +72,7 @@ impl Attribute {
     /// use hooksieve::filter::{Attribute, Profile};
     ///
     /// let region = Attribute::new("region", [JsonPath::new(["data", "region"])]).with_aliases(["area"]);
-    /// let error = Profile::new([region])?.filter(r#"Areas eq "eu""#, None).unwrap_err();
+    /// let error = Profile::new([region])?.filter(r#"Areas eq "eu""#).unwrap_err();
     /// assert_eq!(error.suggestion(), Some(r#"region eq "eu""#));
     /// # Ok::<(), hooksieve::filter::ProfileError>(())
     /// ```
@@ -242,15 +242,26 @@ impl Profile {
         Self(Arc::new(Inner { attributes, operators, limits, paths: self.0.paths.clone() }))
     }
 
-    /// Parses and checks a filter. A text of white space alone is the filter that matches
-    /// everything.
-    ///
-    /// `event_types` are those of the webhook; `None` leaves out the rules about them.
+    /// Parses and checks a filter, regardless of event types. A text without terms matches every
+    /// event.
     ///
     /// # Errors
     ///
     /// The first syntax error, or else everything that the profile does not allow.
-    pub fn filter(
+    pub fn filter(&self, text: &str) -> Result<Filter, Diagnostics> {
+        self.parse(text, None)
+    }
+
+    /// Parses and checks a filter of a webhook with these event types, by the rules about them too.
+    ///
+    /// # Errors
+    ///
+    /// As [`filter`](Self::filter), and an attribute that the event types do not have.
+    pub fn filter_for(&self, text: &str, event_types: &[EventType]) -> Result<Filter, Diagnostics> {
+        self.parse(text, Some(event_types))
+    }
+
+    pub(crate) fn parse(
         &self,
         text: &str,
         event_types: Option<&[EventType]>,
@@ -267,19 +278,13 @@ impl Profile {
         }
     }
 
-    /// Checks a parsed filter.
-    ///
-    /// `event_types` as for [`filter`](Self::filter).
+    /// Checks a parsed filter, regardless of event types.
     ///
     /// # Errors
     ///
     /// Everything that the profile does not allow, in the order of the text.
-    pub fn check(
-        &self,
-        expr: &Expr,
-        event_types: Option<&[EventType]>,
-    ) -> Result<Filter, Diagnostics> {
-        check::check(self, expr.root(), event_types)
+    pub fn check(&self, expr: &Expr) -> Result<Filter, Diagnostics> {
+        check::check(self, expr.root(), None)
     }
 
     /// Reads an event by the places of this profile's attributes.

@@ -18,7 +18,7 @@ impl Filter {
     /// use hooksieve::filter::Profile;
     ///
     /// let text = r#"spaceId eq "s" or id eq "a" and spaceId eq "s""#;
-    /// let filter = Profile::webhook().filter(text, None)?;
+    /// let filter = Profile::webhook().filter(text)?;
     /// let warnings = filter.warnings(text, |_| false);
     /// assert_eq!(warnings[0].code(), "redundant-term");
     /// assert_eq!(warnings[0].span().map(|span| &text[span.range()]), Some(r#"id eq "a" and spaceId eq "s""#));

@@ -11,7 +11,7 @@
 //!
 //! let profile = Profile::webhook();
 //! let mut matcher = Matcher::new(&profile);
-//! let filter = profile.filter(r#"spaceId eq "s1""#, None)?;
+//! let filter = profile.filter(r#"spaceId eq "s1""#)?;
 //! let slot = matcher.insert(&Subscription::new("t1", ["com.qlik.v1.app.created"], filter))?;
 //!
 //! let mut scratch = Scratch::default();
@@ -376,16 +376,19 @@ impl Matcher {
     /// of several events wait for memory at the same time.
     ///
     /// ```
-    /// use hooksieve::event::Event;
+    /// use hooksieve::event::{Event, EventType, TenantId};
     /// use hooksieve::filter::Profile;
     /// use hooksieve::matcher::{Access, Matcher, Scratch, Subscription};
     ///
     /// let profile = Profile::webhook();
     /// let mut matcher = Matcher::new(&profile);
-    /// let filter = profile.filter(r#"spaceId eq "s1""#, None)?;
+    /// let filter = profile.filter(r#"spaceId eq "s1""#)?;
     /// let slot = matcher.insert(&Subscription::new("t1", ["x"], filter))?;
     ///
-    /// let event = |space| Event::new(profile.attribute_paths(), "t1", "x").with_attribute("spaceId", space);
+    /// let event = |space| {
+    ///     let event = Event::new(profile.attribute_paths(), TenantId::from("t1"), EventType::from("x"));
+    ///     event.with_attribute("spaceId", space)
+    /// };
     /// let events = [event("s1").ok_or("known")?, event("s2").ok_or("known")?];
     /// let queries = events.each_ref().map(|event| (event, Access::EventOwner));
     /// let mut scratch = Scratch::default();
@@ -444,14 +447,14 @@ impl Matcher {
 
 #[cfg(test)]
 mod tests {
-    use crate::event::Event;
+    use crate::event::{Event, EventType, TenantId};
     use crate::filter::Profile;
     use crate::matcher::blocks::Blocks;
     use crate::matcher::keys::Keys;
     use crate::matcher::{Access, Matcher, Scratch, Slot, Subscription};
 
     fn insert(matcher: &mut Matcher, filter: &str) -> Slot {
-        let filter = matcher.profile().filter(filter, None).unwrap();
+        let filter = matcher.profile().filter(filter).unwrap();
         matcher.insert(&Subscription::new("t", ["x"], filter)).unwrap()
     }
 
@@ -474,7 +477,8 @@ mod tests {
         for n in 0..count {
             insert(&mut matcher, &format!(r#"spaceId eq "s{}""#, n % 50));
         }
-        let event = Event::new(profile.attribute_paths(), "t", "x");
+        let event =
+            Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"));
         let event = event.with_attribute("spaceId", "s7").unwrap();
         let hits = |matcher: &Matcher| {
             let mut scratch = Scratch::default();

@@ -1,7 +1,7 @@
 //! What inserts and removals move in memory, counted: a change moves no more under a value that very
 //! many subscriptions share, or that one has for very many event types or owners.
 
-use crate::event::Event;
+use crate::event::{Event, EventType, TenantId};
 use crate::filter::Profile;
 use crate::matcher::{Access, Audience, Matcher, Scratch, Slot, Stats, Subscription};
 
@@ -12,7 +12,7 @@ const MAX_OF_PIECES: usize = 1_500;
 const MAX_OF_LEAVES: usize = 300;
 
 fn subscription(types: impl IntoIterator<Item = String>, filter: &str) -> Subscription {
-    Subscription::new("t", types, Profile::webhook().filter(filter, None).unwrap())
+    Subscription::new("t", types, Profile::webhook().filter(filter).unwrap())
 }
 
 /// Inserts all and removes them in another order; returns the words moved per posting by either.
@@ -94,7 +94,9 @@ fn pieces_are_matched_as_one_list() {
     let mut live: Vec<(Slot, Subscription)> = Vec::new();
     let event = |id| {
         let event =
-            Event::new(profile.attribute_paths(), "t", "x").with_attribute("spaceId", "s").unwrap();
+            Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"))
+                .with_attribute("spaceId", "s")
+                .unwrap();
         event.with_attribute("id", id).unwrap()
     };
     let events = ["a", "b"].map(event);

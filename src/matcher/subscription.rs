@@ -5,14 +5,14 @@ use std::fmt;
 /// Which events a webhook wants: all that matching needs to know of it.
 ///
 /// ```
-/// use hooksieve::event::Event;
+/// use hooksieve::event::{Event, EventType, TenantId};
 /// use hooksieve::filter::{Filter, Profile};
 /// use hooksieve::matcher::{Access, Audience, Subscription, Verdict};
 ///
 /// let profile = Profile::webhook();
 /// let subscription = Subscription::new("t1", ["a", "b"], Filter::everything(&profile))
 ///     .with_audience(Audience::Owner("u1".into()));
-/// let event = Event::new(profile.attribute_paths(), "t1", "b");
+/// let event = Event::new(profile.attribute_paths(), TenantId::from("t1"), EventType::from("b"));
 /// assert_eq!(subscription.verdict(&event, Access::EventOwner), Verdict::NoAccess);
 /// assert_eq!(subscription.verdict(&event.with_owner("u1"), Access::EventOwner), Verdict::Matched);
 /// ```
@@ -92,6 +92,34 @@ pub enum Verdict {
     NoAccess,
     /// Its filter does not match the event.
     FilterFalse,
+}
+
+impl Verdict {
+    /// A stable word for programs, such as `event-type`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Matched => "matched",
+            Self::Disabled => "disabled",
+            Self::OtherTenant => "other-tenant",
+            Self::OtherEventType => "event-type",
+            Self::NoAccess => "access",
+            Self::FilterFalse => "filter",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Writes the word of [`as_str`](Self::as_str).
+impl serde::Serialize for Verdict {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 impl Subscription {

@@ -66,7 +66,7 @@ impl Session {
     /// # let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/", "enabled": true,
     /// #     "eventTypes": ["com.qlik.v1.app.created"]}"#)?;
     /// # let webhook = Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook;
-    /// registry.load("t1", [webhook], None)?;
+    /// registry.load("t1", [webhook])?;
     /// let mut session = registry.session();
     /// let bytes = br#"{"type": "com.qlik.v1.app.created", "tenantid": "t1"}"#;
     /// let requests = session.deliveries(&RequestBuilder::default(), &bytes[..], Access::EventOwner)?;

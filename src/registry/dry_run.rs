@@ -8,6 +8,7 @@ use crate::matcher::{Access, Subscription, Verdict};
 use crate::webhook::{Rules, Webhook};
 use hashbrown::{HashMap, HashSet};
 use std::cell::RefCell;
+use std::fmt;
 use std::sync::Arc;
 
 /// One webhook over events, one after the other: how many it would want, and why not the others.
@@ -93,7 +94,7 @@ impl DryRun {
 /// use hooksieve::registry::Comparison;
 ///
 /// let profile = Profile::webhook();
-/// let (old, new) = (profile.filter(r#"id eq "a""#, None)?, profile.filter(r#"id ne "b""#, None)?);
+/// let (old, new) = (profile.filter(r#"id eq "a""#)?, profile.filter(r#"id ne "b""#)?);
 /// let mut comparison = Comparison::new(old, new);
 /// for id in ["a", "b", "c"] {
 ///     let bytes = format!(r#"{{"type": "x", "tenantid": "t", "data": {{"id": "{id}"}}}}"#);
@@ -127,6 +128,32 @@ pub enum Effect {
     Lost,
     /// Neither.
     Neither,
+}
+
+impl Effect {
+    /// A stable word for programs, such as `gained`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Gained => "gained",
+            Self::Lost => "lost",
+            Self::Neither => "neither",
+        }
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Writes the word of [`as_str`](Self::as_str).
+impl serde::Serialize for Effect {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 impl Comparison {

@@ -27,6 +27,7 @@ impl NotLoaded {
 /// Why a change was not made.
 ///
 /// ```
+/// use hooksieve::event::TenantId;
 /// use hooksieve::registry::{PutErrorKind, Registry};
 /// use hooksieve::webhook::{WebhookDocument, Rules, Webhook};
 ///
@@ -34,7 +35,7 @@ impl NotLoaded {
 /// let registry = Registry::new(&rules);
 /// let document = br#"{"id": "w1", "name": "n", "url": "https://hooks.example.com/"}"#;
 /// let webhook = Webhook::read(&WebhookDocument::read(document)?, &rules)?.webhook;
-/// let error = registry.put("t1", webhook, None).unwrap_err();
+/// let error = registry.put(&TenantId::from("t1"), webhook).unwrap_err();
 /// assert_eq!((error.kind(), error.code()), (PutErrorKind::NotLoaded, "registry-not-loaded"));
 /// assert_eq!(error.to_string(), "the tenant is not loaded");
 /// assert_eq!(error.help(), "load the tenant with all its webhooks first");

@@ -9,7 +9,7 @@
 mod rules;
 
 use super::{Change, Limits, PutError, Registry, UpdateError, subscription};
-use crate::event::Event;
+use crate::event::{Event, EventType, TenantId};
 use crate::matcher::{Access, Subscription, Verdict};
 use crate::webhook::{NewWebhook, Rules, Webhook};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +49,9 @@ fn webhook(id: &str, value: &str) -> Webhook {
 }
 
 fn event(value: &str) -> Event<'_> {
-    Event::new(RULES.profile().attribute_paths(), "t", TYPE).with_attribute("id", value).unwrap()
+    Event::new(RULES.profile().attribute_paths(), TenantId::from("t"), EventType::from(TYPE))
+        .with_attribute("id", value)
+        .unwrap()
 }
 
 /// The reference: webhooks by their id.
@@ -107,7 +109,7 @@ impl World {
     fn new(limits: &Limits, loaded: &[(&str, &str)]) -> Self {
         let registry = Registry::with_limits(&RULES, limits.clone());
         let world = Self { registry, log: Arc::default(), reported: Arc::default() };
-        world.load(loaded, Some(0));
+        let _ = world.load(loaded, 0);
         world
     }
 
@@ -141,38 +143,48 @@ impl World {
         Ok(change)
     }
 
-    fn put(&self, id: &'static str, value: &str, given: Option<u64>) -> Told<PutError> {
-        self.one(id, given, || self.registry.put("t", webhook(id, value), given))
+    fn put(&self, id: &'static str, value: &str) -> Told<PutError> {
+        self.one(id, None, || self.registry.put(&"t".into(), webhook(id, value)))
     }
 
-    fn remove(&self, id: &'static str, given: Option<u64>) -> Told<PutError> {
-        self.one(id, given, || self.registry.remove("t", id, given))
+    fn put_at(&self, id: &'static str, value: &str, revision: u64) -> Told<PutError> {
+        let put = || self.registry.put_at(&"t".into(), webhook(id, value), revision);
+        self.one(id, Some(revision), put)
+    }
+
+    fn remove(&self, id: &'static str) -> Told<PutError> {
+        self.one(id, None, || self.registry.remove(&"t".into(), &id.into()))
+    }
+
+    fn remove_at(&self, id: &'static str, revision: u64) -> Told<PutError> {
+        let remove = || self.registry.remove_at(&"t".into(), &id.into(), revision);
+        self.one(id, Some(revision), remove)
     }
 
     /// Counts a webhook up.
     fn count(&self, id: &'static str) -> Told<UpdateError<Infallible>> {
         let change = |before: &Webhook| {
-            let now = self.registry.get("t", id);
+            let now = self.registry.get(&"t".into(), &id.into());
             // Nobody has it any more where it was evicted meanwhile.
             assert!(now.is_none_or(|now| std::ptr::eq(&*now, before)), "as it is now");
             assert!(!self.log.lock().unwrap().evicted, "an update of what is gone");
             let count: u64 = before.name().parse().unwrap();
             Ok(webhook(id, &(count + 1).to_string()))
         };
-        self.one(id, None, || self.registry.update("t", id, None, change))
+        self.one(id, None, || self.registry.update(&"t".into(), &id.into(), change))
     }
 
-    fn load(&self, all: &[(&str, &str)], given: Option<u64>) -> Change {
+    fn load(&self, all: &[(&str, &str)], revision: u64) -> Change {
         let least = self.told();
         let all: Vec<Webhook> = all.iter().map(|(id, value)| webhook(id, value)).collect();
         self.log.lock().unwrap().evicted = false;
-        let change = self.registry.load("t", all.clone(), given).unwrap();
-        self.note(least, given, &change, Made::All(all));
+        let change = self.registry.load_at("t", all.clone(), revision).unwrap();
+        self.note(least, Some(revision), &change, Made::All(all));
         change
     }
 
     fn evict(&self) {
-        if self.registry.evict("t") {
+        if self.registry.evict(&"t".into()) {
             self.log.lock().unwrap().evicted = true;
         }
     }
@@ -243,7 +255,7 @@ impl World {
     fn check_copies(&self, twin: &Twin) {
         let mut session = self.registry.session();
         for _ in 0..2 {
-            let held = self.registry.webhooks("t").unwrap();
+            let held = self.registry.webhooks(&"t".into()).unwrap();
             assert_eq!(held.len(), twin.len(), "each once");
             for webhook in held {
                 assert_eq!(twin.get(webhook.id().as_str()), Some(&webhook), "as it was put");
@@ -257,7 +269,7 @@ impl World {
                     "event {value} in the end"
                 );
             }
-            let change = self.registry.remove("t", "nobody", None).unwrap();
+            let change = self.registry.remove(&"t".into(), &"nobody".into()).unwrap();
             assert_eq!((change.applied, change.before), (true, None));
         }
     }
@@ -286,7 +298,7 @@ fn explore<const PARTS: usize>(
         });
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         let twin = world.check();
-        if world.registry.stats("t").is_some() {
+        if world.registry.stats(&"t".into()).is_some() {
             world.check_copies(&twin);
         }
         end(&world, &twin);
@@ -300,8 +312,8 @@ fn explore<const PARTS: usize>(
 #[test]
 fn two_put_the_same_webhook() {
     let parts: [Part; 3] = [
-        |world| drop(world.put("w", "a", None).unwrap()),
-        |world| drop(world.put("w", "b", None).unwrap()),
+        |world| drop(world.put("w", "a").unwrap()),
+        |world| drop(world.put("w", "b").unwrap()),
         |world| assert!(world.read("a") && world.read("b")),
     ];
     explore(Limits::default(), &[], parts, |_, twin| assert_eq!(twin.len(), 1));
@@ -311,12 +323,12 @@ fn two_put_the_same_webhook() {
 fn many_are_put_and_removed() {
     let parts: [Part; 3] = [
         |world| {
-            world.put("v", "a", None).unwrap();
-            world.remove("w", None).unwrap();
+            let _ = world.put("v", "a").unwrap();
+            let _ = world.remove("w").unwrap();
         },
         |world| {
-            world.put("w", "b", None).unwrap();
-            world.put("x", "a", None).unwrap();
+            let _ = world.put("w", "b").unwrap();
+            let _ = world.put("x", "a").unwrap();
         },
         |world| assert!(world.read("a") && world.read("a")),
     ];
@@ -329,9 +341,9 @@ fn many_are_put_and_removed() {
 #[test]
 fn a_log_is_replayed_by_two() {
     const REPLAY: Part = |world| {
-        world.put("w", "a", Some(1)).unwrap();
-        world.remove("w", Some(2)).unwrap();
-        world.put("v", "a", Some(3)).unwrap();
+        let _ = world.put_at("w", "a", 1).unwrap();
+        let _ = world.remove_at("w", 2).unwrap();
+        let _ = world.put_at("v", "a", 3).unwrap();
     };
     let parts: [Part; 3] = [REPLAY, REPLAY, |world| assert!(world.read("a") && world.read("a"))];
     explore(Limits::default(), &[], parts, |_, twin| assert!(twin.keys().eq(["v"])));
@@ -340,10 +352,10 @@ fn a_log_is_replayed_by_two() {
 #[test]
 fn a_whole_load_is_news_or_ignored() {
     let parts: [Part; 3] = [
-        |world| drop(world.load(&[("w", "b"), ("v", "b")], Some(5))),
+        |world| drop(world.load(&[("w", "b"), ("v", "b")], 5)),
         |world| {
-            world.put("w", "a", Some(4)).unwrap();
-            world.put("x", "a", Some(6)).unwrap();
+            let _ = world.put_at("w", "a", 4).unwrap();
+            let _ = world.put_at("x", "a", 6).unwrap();
         },
         |world| assert!(world.read("b") && world.read("a")),
     ];
@@ -365,7 +377,7 @@ fn an_update_brings_nothing_back() {
             Ok(change) => assert_eq!(change.revision, 1),
             Err(error) => assert_eq!(error, UpdateError::NotFound),
         },
-        |world| drop(world.remove("w", None).unwrap().before.unwrap()),
+        |world| drop(world.remove("w").unwrap().before.unwrap()),
         |world| assert!(world.read("0") && world.read("1")),
     ];
     explore(Limits::default(), &[("w", "0")], parts, |_, twin| assert!(twin.is_empty()));
@@ -376,12 +388,12 @@ fn an_update_brings_nothing_back() {
 fn answers_are_kept_while_changes_pass() {
     let parts: [Part; 3] = [
         |world| {
-            world.put("v", "a", None).unwrap();
-            world.remove("w", None).unwrap();
-            world.put("x", "a", None).unwrap();
+            let _ = world.put("v", "a").unwrap();
+            let _ = world.remove("w").unwrap();
+            let _ = world.put("x", "a").unwrap();
         },
         |world| assert!(world.hold("a", || assert!(world.hold("a", || assert!(world.read("a")))))),
-        |world| assert!(world.hold("a", || drop(world.put("y", "a", None).unwrap()))),
+        |world| assert!(world.hold("a", || drop(world.put("y", "a").unwrap()))),
     ];
     explore(Limits::default(), &[("w", "a")], parts, |_, twin| {
         assert!(twin.keys().eq(["v", "x", "y"]));
@@ -392,29 +404,29 @@ fn answers_are_kept_while_changes_pass() {
 #[test]
 fn two_want_the_last_place() {
     let parts: [Part; 3] = [
-        |world| drop(world.put("v", "a", None)),
-        |world| drop(world.put("x", "a", None)),
-        |world| drop(world.put("w", "b", None).unwrap()),
+        |world| drop(world.put("v", "a")),
+        |world| drop(world.put("x", "a")),
+        |world| drop(world.put("w", "b").unwrap()),
     ];
     let limits = Limits::default().webhooks(2).per_user(2);
     explore(limits, &[("w", "a")], parts, |world, twin| {
         assert_eq!(twin.len(), 2);
-        assert!(world.put("y", "a", None).is_err(), "counted as they are");
-        world.remove("w", None).unwrap();
-        world.put("y", "a", None).unwrap();
+        assert!(world.put("y", "a").is_err(), "counted as they are");
+        let _ = world.remove("w").unwrap();
+        let _ = world.put("y", "a").unwrap();
     });
 }
 
 #[test]
 fn a_place_is_made_and_taken() {
     let parts: [Part; 3] = [
-        |world| drop(world.remove("w", None).unwrap()),
-        |world| drop(world.put("v", "a", None)),
-        |world| drop(world.put("x", "a", None)),
+        |world| drop(world.remove("w").unwrap()),
+        |world| drop(world.put("v", "a")),
+        |world| drop(world.put("x", "a")),
     ];
     explore(Limits::default().webhooks(1), &[("w", "a")], parts, |world, twin| {
         assert!(twin.len() <= 1, "no more than one");
-        let refused = world.put("y", "a", None).is_err();
+        let refused = world.put("y", "a").is_err();
         assert_eq!(refused, twin.len() == 1, "counted as they are");
     });
 }
@@ -425,17 +437,17 @@ fn a_tenant_goes_and_comes_back() {
     let parts: [Part; 3] = [
         |world| {
             world.evict();
-            world.load(&[("w", "2")], Some(10));
+            let _ = world.load(&[("w", "2")], 10);
         },
         |world| drop(world.count("w")),
         |world| {
-            world.put("v", "a", None).ok();
+            world.put("v", "a").ok();
             world.read("a");
         },
     ];
     explore(Limits::default(), &[("w", "0")], parts, |world, twin| {
         assert!(["2", "3"].contains(&twin["w"].name()), "as it was loaded again, or counted");
-        assert!(world.registry.stats("t").is_some_and(|stats| stats.revision >= 10));
+        assert!(world.registry.stats(&"t".into()).is_some_and(|stats| stats.revision >= 10));
     });
 }
 
@@ -444,20 +456,20 @@ fn a_tenant_goes_and_comes_back() {
 fn tenants_come_and_go() {
     let parts: [Part; 3] = [
         |world| {
-            world.registry.evict("t");
-            world.registry.load("u", [webhook("w", "a")], None).unwrap();
+            world.registry.evict(&"t".into());
+            let _ = world.registry.load("u", [webhook("w", "a")]).unwrap();
         },
         |world| {
-            world.load(&[("w", "b")], Some(10));
-            world.registry.evict("u");
+            let _ = world.load(&[("w", "b")], 10);
+            world.registry.evict(&"u".into());
         },
         |world| {
-            world.registry.load("s", [webhook("w", "a")], None).unwrap();
+            let _ = world.registry.load("s", [webhook("w", "a")]).unwrap();
             world.read("b");
         },
     ];
     explore(Limits::default(), &[("w", "0")], parts, |world, _| {
-        let held = |tenant: &&str| world.registry.webhooks(tenant).is_some();
+        let held = |tenant: &&str| world.registry.webhooks(&(*tenant).into()).is_some();
         assert!(held(&"s"), "nobody was to evict it");
         let mut listed = world.registry.tenants();
         listed.sort_unstable();

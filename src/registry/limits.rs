@@ -12,18 +12,20 @@ use hashbrown::HashMap;
 /// held to any.
 ///
 /// ```
+/// use hooksieve::event::TenantId;
 /// use hooksieve::registry::{Limits, PutErrorKind, Registry};
 /// use hooksieve::webhook::{NewWebhook, WebhookDocument, MAX_PER_USER, Rules, Webhook};
 /// # let now = std::time::UNIX_EPOCH.into();
 ///
 /// let rules = Rules::default();
 /// let limits = Limits::default().per_user(MAX_PER_USER).webhooks(10_000).terms(3);
+/// let tenant = TenantId::from("t1");
 /// let registry = Registry::with_limits(&rules, limits);
-/// registry.load("t1", [], None)?;
+/// registry.load(tenant.clone(), [])?;
 /// let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/",
 ///     "filter": "id eq \"a\" or id eq \"b\" or id eq \"c\" or id eq \"d\""}"#)?;
 /// let webhook = Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook;
-/// let error = registry.put("t1", webhook, None).unwrap_err();
+/// let error = registry.put(&tenant, webhook).unwrap_err();
 /// assert_eq!(error.kind(), PutErrorKind::TooManyTerms);
 /// assert_eq!(error.to_string(), "the tenant's filters would have 4 terms, more than the 3 allowed");
 /// # Ok::<(), Box<dyn std::error::Error>>(())

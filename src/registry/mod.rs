@@ -7,6 +7,7 @@
 //! [`Recipients`] tells the revision of the tenant that it was computed at.
 //!
 //! ```
+//! use hooksieve::event::TenantId;
 //! use hooksieve::matcher::Access;
 //! use hooksieve::registry::Registry;
 //! use hooksieve::webhook::{NewWebhook, WebhookDocument, Rules, Webhook};
@@ -14,14 +15,15 @@
 //!
 //! let rules = Rules::default();
 //! let registry = Registry::new(&rules);
-//! registry.load("t1", [], None)?;
+//! let tenant = TenantId::from("t1");
+//! registry.load(tenant.clone(), [])?;
 //!
 //! let draft = WebhookDocument::read(br#"{
 //!     "name": "Sales", "url": "https://hooks.example.com/", "enabled": true,
 //!     "eventTypes": ["com.qlik.v1.app.created"], "filter": "spaceId eq \"sales\""
 //! }"#)?;
 //! let webhook = Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook;
-//! let change = registry.put("t1", webhook, None)?;
+//! let change = registry.put(&tenant, webhook)?;
 //!
 //! let mut session = registry.session(); // one a thread
 //! let event = rules.profile().read_event(
@@ -32,10 +34,10 @@
 //! let names: Vec<_> = recipients.webhooks().map(|webhook| webhook.name()).collect();
 //! assert_eq!(names, ["Sales"]);
 //!
-//! registry.remove("t1", "w1", None)?;
+//! registry.remove(&tenant, &"w1".into())?;
 //! assert!(session.matches(&event, Access::EventOwner)?.is_empty());
 //!
-//! registry.evict("t1");
+//! registry.evict(&tenant);
 //! assert!(session.matches(&event, Access::EventOwner).is_err(), "not known is not nobody");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -127,6 +129,7 @@ const SHARDS: usize = if cfg!(shuttle) {
 
 /// What became of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a change at an old revision is ignored: see `applied`"]
 #[non_exhaustive]
 pub struct Change {
     /// The tenant's revision now.
@@ -173,12 +176,11 @@ impl Registry {
         &self.0.profile
     }
 
-    /// Loads a tenant as a whole; one that is loaded is replaced as a whole, if the revision is
-    /// above its own. Without a revision it takes the next one, the first being 0.
+    /// Loads all webhooks of a tenant, which takes the next revision, the first being 0. The
+    /// webhooks of a loaded tenant are replaced.
     ///
-    /// The index is built before anybody else is kept from making changes, and not at all for a
-    /// revision that has been seen by then: the webhooks are not even asked for. Of doubled ids the
-    /// last webhook counts.
+    /// The index is built before other changes have to wait. Of webhooks with the same id the last
+    /// one counts.
     ///
     /// # Errors
     ///
@@ -188,9 +190,31 @@ impl Registry {
         &self,
         tenant: impl Into<TenantId>,
         webhooks: impl IntoIterator<Item = Webhook>,
+    ) -> Result<Change, LoadError> {
+        self.load_with(tenant.into(), webhooks, None)
+    }
+
+    /// Loads a tenant at a revision of the caller's store; ignored unless the revision is above the
+    /// tenant's, and then `webhooks` is not iterated.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn load_at(
+        &self,
+        tenant: impl Into<TenantId>,
+        webhooks: impl IntoIterator<Item = Webhook>,
+        revision: u64,
+    ) -> Result<Change, LoadError> {
+        self.load_with(tenant.into(), webhooks, Some(revision))
+    }
+
+    fn load_with(
+        &self,
+        tenant: TenantId,
+        webhooks: impl IntoIterator<Item = Webhook>,
         revision: Option<u64>,
     ) -> Result<Change, LoadError> {
-        let tenant = tenant.into();
         if let Some(found) = self.0.find(tenant.as_str())
             && let Turn::Seen(highest) = found.turn(revision).map_err(LoadError::whole)?
         {
@@ -205,11 +229,11 @@ impl Registry {
     }
 
     /// Forgets a tenant as a whole; whether it was loaded.
-    pub fn evict(&self, tenant: &str) -> bool {
-        let hash = self.0.hash(tenant);
+    pub fn evict(&self, tenant: &TenantId) -> bool {
+        let hash = self.0.hash(tenant.as_str());
         let shard = self.0.shard(hash);
         let _changing = shard.lock();
-        let Some(found) = self.0.find(tenant) else { return false };
+        let Some(found) = self.0.find(tenant.as_str()) else { return false };
         shard.change(|tenants| {
             if let Ok(entry) = tenants.find_entry(hash, |held| Arc::ptr_eq(held, &found)) {
                 entry.remove();
@@ -219,24 +243,43 @@ impl Registry {
         true
     }
 
-    /// Puts a webhook in, in the place of the one with its id if there is one. To change one that
-    /// is there, [`update`](Self::update) it.
+    /// Inserts a webhook, or replaces the one with its id, at the tenant's next revision. To change
+    /// a webhook that exists, [`update`](Self::update) it.
     ///
-    /// Costs twice an insert into the index and a removal, and a copy of the whole index where
-    /// the tenant is changed for the first time or somebody keeps an [`Recipients`].
+    /// Costs two inserts into the index and two removals, and a copy of the whole index at the
+    /// tenant's first change and while [`Recipients`] of it are kept.
     ///
     /// # Errors
     ///
     /// A tenant that is not loaded, a webhook of another tenant, that the registry's rules refuse or
     /// of more than [`MAX_BYTES`](Self::MAX_BYTES), a limit that is reached, no room, or no next
     /// revision.
-    pub fn put(
+    pub fn put(&self, tenant: &TenantId, webhook: Webhook) -> Result<Change, PutError> {
+        self.put_with(tenant, webhook, None)
+    }
+
+    /// Puts a webhook at a revision of the caller's store; ignored unless the revision is above the
+    /// tenant's.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put).
+    pub fn put_at(
         &self,
-        tenant: &str,
+        tenant: &TenantId,
+        webhook: Webhook,
+        revision: u64,
+    ) -> Result<Change, PutError> {
+        self.put_with(tenant, webhook, Some(revision))
+    }
+
+    fn put_with(
+        &self,
+        tenant: &TenantId,
         webhook: Webhook,
         revision: Option<u64>,
     ) -> Result<Change, PutError> {
-        let found = self.0.find(tenant).ok_or(NotLoaded)?;
+        let found = self.0.find(tenant.as_str()).ok_or(NotLoaded)?;
         if let Turn::Seen(highest) = found.turn(revision)? {
             return Ok(Change::ignored(highest));
         }
@@ -268,15 +311,16 @@ impl Registry {
     /// # let rules = Rules::default();
     /// # let registry = Registry::new(&rules);
     /// # let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/"}"#)?;
-    /// # registry.load("t1", [Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook], None)?;
+    /// # let (tenant, id) = (hooksieve::event::TenantId::from("t1"), hooksieve::webhook::WebhookId::from("w1"));
+    /// # registry.load("t1", [Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook])?;
     /// let patch = Patch::read(br#"[{"op": "replace", "path": "/name", "value": "Sales"}]"#)?;
     /// let patched = |webhook: &Webhook| {
     ///     Ok::<_, Diagnostics>(webhook.patched(&patch, &rules, Edit::new("u1", now))?.webhook)
     /// };
-    /// let change = registry.update("t1", "w1", None, patched)?;
+    /// let change = registry.update(&tenant, &id, patched)?;
     /// assert_eq!(change.after.ok_or("ignored")?.name(), "Sales");
-    /// registry.remove("t1", "w1", None)?;
-    /// assert!(matches!(registry.update("t1", "w1", None, patched), Err(UpdateError::NotFound)));
+    /// registry.remove(&tenant, &id)?;
+    /// assert!(matches!(registry.update(&tenant, &id, patched), Err(UpdateError::NotFound)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -286,12 +330,37 @@ impl Registry {
     /// change, and what `change` says; nothing is changed then.
     pub fn update<E>(
         &self,
-        tenant: &str,
-        id: &str,
+        tenant: &TenantId,
+        id: &WebhookId,
+        change: impl FnOnce(&Webhook) -> Result<Webhook, E>,
+    ) -> Result<Change, UpdateError<E>> {
+        self.update_with(tenant, id, None, change)
+    }
+
+    /// Updates a webhook at a revision of the caller's store; ignored unless the revision is above
+    /// the tenant's.
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update).
+    pub fn update_at<E>(
+        &self,
+        tenant: &TenantId,
+        id: &WebhookId,
+        revision: u64,
+        change: impl FnOnce(&Webhook) -> Result<Webhook, E>,
+    ) -> Result<Change, UpdateError<E>> {
+        self.update_with(tenant, id, Some(revision), change)
+    }
+
+    fn update_with<E>(
+        &self,
+        tenant: &TenantId,
+        id: &WebhookId,
         revision: Option<u64>,
         change: impl FnOnce(&Webhook) -> Result<Webhook, E>,
     ) -> Result<Change, UpdateError<E>> {
-        let found = self.0.find(tenant).ok_or(PutError::from(NotLoaded))?;
+        let found = self.0.find(tenant.as_str()).ok_or(PutError::from(NotLoaded))?;
         let mut writer = found.lock();
         if writer.evicted {
             return Err(PutError::from(NotLoaded).into());
@@ -300,7 +369,7 @@ impl Registry {
             Turn::Seen(highest) => return Ok(Change::ignored(highest)),
             Turn::Takes(revision) => revision,
         };
-        let before = found.current.load().get(id).cloned().ok_or(UpdateError::NotFound)?;
+        let before = found.current.load().get(id.as_str()).cloned().ok_or(UpdateError::NotFound)?;
         let webhook = change(&before).map_err(UpdateError::Refused)?;
         if webhook.id() != before.id() {
             return Err(UpdateError::OtherId);
@@ -309,39 +378,58 @@ impl Registry {
         Ok(found.put(&mut writer, revision, Arc::new(webhook), subscription, &limits)?)
     }
 
-    /// Removes a webhook. One that is not there is a change, too, since the revision rises.
+    /// Removes a webhook. The tenant takes its next revision, even where the webhook did not exist.
     ///
     /// # Errors
     ///
     /// A tenant that is not loaded, or no next revision.
-    pub fn remove(
+    pub fn remove(&self, tenant: &TenantId, id: &WebhookId) -> Result<Change, PutError> {
+        self.remove_with(tenant, id, None)
+    }
+
+    /// Removes a webhook at a revision of the caller's store; ignored unless the revision is above
+    /// the tenant's.
+    ///
+    /// # Errors
+    ///
+    /// As [`remove`](Self::remove).
+    pub fn remove_at(
         &self,
-        tenant: &str,
-        id: &str,
+        tenant: &TenantId,
+        id: &WebhookId,
+        revision: u64,
+    ) -> Result<Change, PutError> {
+        self.remove_with(tenant, id, Some(revision))
+    }
+
+    fn remove_with(
+        &self,
+        tenant: &TenantId,
+        id: &WebhookId,
         revision: Option<u64>,
     ) -> Result<Change, PutError> {
-        let found = self.0.find(tenant).ok_or(NotLoaded)?;
+        let found = self.0.find(tenant.as_str()).ok_or(NotLoaded)?;
         let mut writer = found.lock();
         if writer.evicted {
             return Err(NotLoaded.into());
         }
         match found.turn(revision)? {
             Turn::Seen(highest) => Ok(Change::ignored(highest)),
-            Turn::Takes(revision) => found.remove(&mut writer, revision, &WebhookId::from(id)),
+            Turn::Takes(revision) => found.remove(&mut writer, revision, id),
         }
     }
 
     /// A webhook by its id.
     #[must_use]
-    pub fn get(&self, tenant: &str, id: &str) -> Option<Arc<Webhook>> {
-        self.0.state(tenant)?.get(id).cloned()
+    pub fn get(&self, tenant: &TenantId, id: &WebhookId) -> Option<Arc<Webhook>> {
+        self.0.state(tenant.as_str())?.get(id.as_str()).cloned()
     }
 
     /// All webhooks of a tenant at one revision, in no particular order, for
     /// [`ListQuery::apply`](crate::webhook::ListQuery::apply); `None` where it is not loaded.
     #[must_use]
-    pub fn webhooks(&self, tenant: &str) -> Option<Vec<Arc<Webhook>>> {
-        Some(self.0.state(tenant)?.webhooks().cloned().collect())
+    pub fn webhooks(&self, tenant: &TenantId) -> Option<Vec<Arc<Webhook>>> {
+        Some(self.0.state(tenant.as_str())?.webhooks().cloned().collect())
     }
 
     /// The tenants that are loaded, in no particular order.

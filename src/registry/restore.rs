@@ -109,7 +109,7 @@ impl Registry {
     /// let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/",
     ///     "eventTypes": ["com.qlik.v1.app.created"]}"#)?;
     /// let webhook = Webhook::create(&draft, &old, NewWebhook::new("w1", "u1", now))?.webhook;
-    /// registry.load("t1", [webhook], None)?;
+    /// registry.load("t1", [webhook])?;
     /// let mut snapshot = Vec::new();
     /// registry.write_snapshot(&mut snapshot)?;
     ///

@@ -86,6 +86,7 @@ impl Registry {
     /// snapshot that is being read, and for another replacement.
     ///
     /// ```
+    /// use hooksieve::event::TenantId;
     /// use hooksieve::registry::Registry;
     /// use hooksieve::webhook::{Catalogue, NewWebhook, WebhookDocument, Rules, Webhook};
     /// # let now = std::time::UNIX_EPOCH.into();
@@ -95,13 +96,14 @@ impl Registry {
     /// let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/",
     ///     "eventTypes": ["com.qlik.v1.app.created"]}"#)?;
     /// let webhook = Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook;
-    /// registry.load("t1", [webhook.clone()], None)?;
+    /// let tenant = TenantId::from("t1");
+    /// registry.load(tenant.clone(), [webhook.clone()])?;
     ///
     /// let catalogue = Catalogue::read(br#"{"data": [{"name": "com.example.order.paid"}]}"#)?;
     /// let refused = registry.replace_rules(&Rules::new(rules.profile().clone(), catalogue))?;
     /// assert_eq!(refused[0].webhook().id().as_str(), "w1");
-    /// assert!(registry.get("t1", "w1").is_some(), "it stays");
-    /// assert_eq!(registry.put("t1", webhook, None).unwrap_err().code(), "registry-invalid-webhook");
+    /// assert!(registry.get(&tenant, webhook.id()).is_some(), "it stays");
+    /// assert_eq!(registry.put(&tenant, webhook).unwrap_err().code(), "registry-invalid-webhook");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -252,7 +254,7 @@ impl Policy {
         let types: Vec<EventType> =
             webhook.event_types().iter().map(|name| self.rules.as_in_profile(name)).collect();
         let text = webhook.filter_text().unwrap_or_default();
-        match self.rules.profile().filter(text, Some(&types)) {
+        match self.rules.profile().filter_for(text, &types) {
             Ok(_) => Ok(()),
             Err(_) => {
                 Err(PutError::invalid("the filter does not go with the webhook's event types"))

@@ -7,7 +7,7 @@ use crate::webhook::Webhook;
 use std::fmt;
 use std::sync::Arc;
 
-/// Matches events in one thread; made by [`Registry::reader`].
+/// Matches events in one thread; made by [`Registry::session`].
 #[derive(Clone)]
 pub struct Session {
     pub(super) registry: Registry,

@@ -144,17 +144,19 @@ impl Registry {
     /// encrypts what it is given.
     ///
     /// ```
+    /// use hooksieve::event::TenantId;
     /// use hooksieve::registry::Registry;
     /// use hooksieve::webhook::Rules;
     ///
     /// let registry = Registry::new(&Rules::default());
-    /// registry.load("t1", [], Some(7))?;
+    /// let tenant = TenantId::from("t1");
+    /// registry.load_at(tenant.clone(), [], 7)?;
     /// let mut bytes = Vec::new();
     /// registry.write_snapshot(&mut bytes)?;
     ///
     /// let other = Registry::new(&Rules::default());
     /// assert_eq!(other.read_snapshot(&*bytes)?.tenants, 1);
-    /// assert_eq!(other.stats("t1").map(|stats| stats.revision), Some(7));
+    /// assert_eq!(other.stats(&tenant).map(|stats| stats.revision), Some(7));
     ///
     /// let error = other.read_snapshot(&bytes[..bytes.len() - 5]).unwrap_err();
     /// assert_eq!(error.to_string(), "line 4 of the snapshot: the snapshot is cut short");
@@ -178,8 +180,8 @@ impl Registry {
     /// # Errors
     ///
     /// As [`write_snapshot`](Self::write_snapshot).
-    pub fn write_tenant_snapshot(&self, tenant: &str, out: impl Write) -> io::Result<bool> {
-        let Some(found) = self.0.find(tenant) else { return Ok(false) };
+    pub fn write_tenant_snapshot(&self, tenant: &TenantId, out: impl Write) -> io::Result<bool> {
+        let Some(found) = self.0.find(tenant.as_str()) else { return Ok(false) };
         let state = found.current.load_full();
         write(std::iter::once((found.id.clone(), state)), out).map(|()| true)
     }

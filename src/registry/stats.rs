@@ -1,6 +1,7 @@
 //! What a registry holds: revisions, counts, bytes.
 
 use super::Registry;
+use crate::event::TenantId;
 use std::fmt;
 
 /// What the registry holds of a tenant.
@@ -22,8 +23,8 @@ pub struct TenantStats {
 impl Registry {
     /// What it holds of a tenant; `None` where it is not loaded.
     #[must_use]
-    pub fn stats(&self, tenant: &str) -> Option<TenantStats> {
-        let found = self.0.find(tenant)?;
+    pub fn stats(&self, tenant: &TenantId) -> Option<TenantStats> {
+        let found = self.0.find(tenant.as_str())?;
         let spare_bytes = found.spare_bytes();
         let state = found.current.load();
         let (index_bytes, places_bytes) = state.bytes();

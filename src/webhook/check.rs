@@ -384,7 +384,7 @@ impl<'a> Check<'a> {
         let text = self.string("filter")?.unwrap_or_default();
         let types: Option<Vec<_>> =
             types.map(|types| types.iter().map(|name| self.rules.as_in_profile(name)).collect());
-        match self.rules.profile.filter(text, types.as_deref()) {
+        match self.rules.profile.parse(text, types.as_deref()) {
             Ok(filter) => {
                 let types = types.unwrap_or_default();
                 self.warn(|rules| warning::of_filter(rules, &filter, text, &types));

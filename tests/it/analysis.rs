@@ -1,7 +1,7 @@
 //! The analysis of filters against brute force, and its bounds.
 use crate::laws;
 
-use hooksieve::event::{Event, EventType, JsonPath};
+use hooksieve::event::{Event, EventType, JsonPath, TenantId};
 use hooksieve::filter::analysis::{Relation, Satisfiability, WORK, Witness};
 use hooksieve::filter::{Attribute, Filter, Profile, StepKind};
 use hooksieve::syntax::{CompareOp, Expr, ExprKind, ExprRef, Limits, Value};
@@ -111,7 +111,7 @@ fn check_witness(witness: Option<&Witness>, mask: u16) {
 }
 
 fn check(profile: &Profile, text: &str) {
-    let filter = profile.filter(text, None).unwrap();
+    let filter = profile.filter(text).unwrap();
     let analysis = filter.analyze();
     let mask = mask_of(&filter);
     let reach = match mask {
@@ -127,7 +127,7 @@ fn check(profile: &Profile, text: &str) {
     assert_eq!(mask_of(simplified), mask, "{text} is simplified to {simplified}");
     let (long, short) = (filter.to_string(), simplified.to_string());
     assert!(short == long || short.len() < long.len(), "{long} is simplified to {short}");
-    assert_eq!(&profile.filter(&short, None).unwrap(), simplified, "{short} is canonical");
+    assert_eq!(&profile.filter(&short).unwrap(), simplified, "{short} is canonical");
     if reach == Satisfiability::Sometimes {
         assert_eq!(removable(simplified), [0usize; 0], "{text} is simplified to {simplified}");
         assert_eq!(analysis.redundant().is_empty(), removable(&filter).is_empty(), "{text}");
@@ -135,7 +135,15 @@ fn check(profile: &Profile, text: &str) {
     } else {
         assert!(analysis.redundant().is_empty());
         assert!(
-            simplified.explain(&Event::new(profile.attribute_paths(), "", "")).steps().len() <= 3
+            simplified
+                .explain(&Event::new(
+                    profile.attribute_paths(),
+                    TenantId::from(""),
+                    EventType::from("")
+                ))
+                .steps()
+                .len()
+                <= 3
         );
     }
 }
@@ -158,7 +166,7 @@ fn analysis_of_all_small_filters() {
 fn masks_are_what_filters_match() {
     let profile = Profile::webhook();
     for text in (1..=3).flat_map(filters) {
-        let filter = profile.filter(&text, None).unwrap();
+        let filter = profile.filter(&text).unwrap();
         let mask = mask_of(&filter);
         for (at, held) in assignments().enumerate() {
             assert_eq!(filter.matches(&event(&profile, held)), mask & (1 << at) != 0, "{text}");
@@ -167,7 +175,7 @@ fn masks_are_what_filters_match() {
 }
 
 fn event<'p>(profile: &'p Profile, held: [Option<&'static str>; 2]) -> Event<'p> {
-    let event = Event::new(profile.attribute_paths(), "t", "x");
+    let event = Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"));
     ATTRIBUTES.iter().zip(held).fold(event, |event, (name, value)| match value {
         Some(value) => event.with_attribute(name, value).unwrap(),
         None => event,
@@ -182,7 +190,7 @@ fn diff_of_all_small_filters() {
         .chain((1..=2).flat_map(filters))
         // One of each condition, and others that say the same.
         .chain(filters(3).into_iter().step_by(23))
-        .map(|text| profile.filter(&text, None).unwrap())
+        .map(|text| profile.filter(&text).unwrap())
         .collect();
     let mut relations = HashMap::new();
     for old in &small {
@@ -226,7 +234,7 @@ fn reasons_and_changes_of_small_filters() {
     let profile = Profile::webhook();
     let some = filters(4).into_iter().step_by(37);
     for text in [String::new()].into_iter().chain((1..=3).flat_map(filters)).chain(some) {
-        let filter = profile.filter(&text, None).unwrap();
+        let filter = profile.filter(&text).unwrap();
         let mask = mask_of(&filter);
         for (at, held) in assignments().enumerate() {
             let event = event(&profile, held);
@@ -364,7 +372,7 @@ fn hostile(terms: usize, attributes: usize) -> Vec<String> {
 fn filters_of_64_terms_are_decided() {
     let profile = profile(4);
     let filters: Vec<Filter> =
-        hostile(64, 4).iter().map(|text| profile.filter(text, None).unwrap()).collect();
+        hostile(64, 4).iter().map(|text| profile.filter(text).unwrap()).collect();
     let (mut analyzed, mut compared) = (0, 0);
     for filter in &filters {
         let analysis = filter.analyze();
@@ -384,10 +392,8 @@ fn hostile_filters_are_answered() {
     let mut undecided = 0;
     for attributes in [4, 16, 64] {
         let profile = profile(attributes);
-        let filters: Vec<Filter> = hostile(512, attributes)
-            .iter()
-            .map(|text| profile.filter(text, None).unwrap())
-            .collect();
+        let filters: Vec<Filter> =
+            hostile(512, attributes).iter().map(|text| profile.filter(text).unwrap()).collect();
         for (filter, other) in filters.iter().zip(filters.iter().skip(1)) {
             let mut analysis = None;
             let used = allocation_counter::measure(|| analysis = Some(filter.analyze()));
@@ -395,7 +401,8 @@ fn hostile_filters_are_answered() {
             assert!(analysis.work() <= WORK);
             assert!(used.bytes_max < 64 << 20, "{} bytes", used.bytes_max);
             undecided += usize::from(!analysis.is_complete());
-            let event = Event::new(profile.attribute_paths(), "t", "x");
+            let event =
+                Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"));
             if analysis.satisfiability() == Satisfiability::Undecided {
                 assert_eq!((analysis.matching(), analysis.missing()), (None, None));
             } else {
@@ -452,11 +459,12 @@ fn long_lists_are_decided() {
         ),
     ];
     let profile = Profile::webhook();
-    let filters = texts.map(|text| profile.filter(&text, None).unwrap());
+    let filters = texts.map(|text| profile.filter(&text).unwrap());
     for filter in &filters {
         let analysis = filter.analyze();
         assert!(analysis.is_complete() && analysis.satisfiability() == Satisfiability::Sometimes);
-        let event = Event::new(profile.attribute_paths(), "t", "x");
+        let event =
+            Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"));
         let why = filter.explain(&event).why();
         assert!(why.exact && why.change.is_some());
         for other in &filters {
@@ -496,7 +504,7 @@ fn warnings_of_filters() {
     let mut report = String::new();
     for (text, types) in cases {
         let types: Vec<EventType> = types.iter().map(|name| EventType::from(*name)).collect();
-        let filter = profile.filter(text, None).unwrap();
+        let filter = profile.filter(text).unwrap();
         writeln!(report, "{text}").unwrap();
         for warning in filter.warnings(text, |name| catalogue.lacks(&types, name)) {
             let at = &text[warning.span().unwrap().range()];
@@ -506,7 +514,7 @@ fn warnings_of_filters() {
         }
     }
     insta::assert_snapshot!(report);
-    let filter = profile.filter(r#"id eq "a" and id eq "b""#, None).unwrap();
+    let filter = profile.filter(r#"id eq "a" and id eq "b""#).unwrap();
     assert!(filter.warnings(r#"id eq "a" and id eq "c""#, |_| true).is_empty(), "another text");
 }
 
@@ -514,11 +522,12 @@ fn warnings_of_filters() {
 #[test]
 fn reasons_are_the_smallest() {
     let profile = Profile::webhook();
-    let filter = |text: &str| profile.filter(text, None).unwrap();
+    let filter = |text: &str| profile.filter(text).unwrap();
     let event = ATTRIBUTES.iter().chain(&["topLevelResourceId"]);
-    let event = event.fold(Event::new(profile.attribute_paths(), "t", "x"), |event, name| {
-        event.with_attribute(name, "v").unwrap()
-    });
+    let event = event.fold(
+        Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x")),
+        |event, name| event.with_attribute(name, "v").unwrap(),
+    );
     let cases: [(&str, &[usize]); 5] = [
         // `spaceId` and `topLevelResourceId` are named first, `id` alone is enough.
         (r#"(spaceId eq "v" or id eq "v") and (topLevelResourceId eq "v" or id eq "v")"#, &[3]),
@@ -540,7 +549,7 @@ fn reasons_are_the_smallest() {
 fn forms_are_stable() {
     let profile = Profile::webhook();
     let filter =
-        profile.filter(r#"(id eq "a" or spaceId ne "s") and data.status eq "ok""#, None).unwrap();
+        profile.filter(r#"(id eq "a" or spaceId ne "s") and data.status eq "ok""#).unwrap();
     let event = br#"{"type": "x", "tenantid": "t", "extensions": {"spaceId": "s"}, "data": {"attributes": {"id": "b"}}}"#;
     let event = profile.read_event(event).unwrap();
     let term = |depth,
@@ -571,7 +580,7 @@ fn forms_are_stable() {
         "exact": true,
     });
     assert_eq!(serde_json::to_value(filter.explain(&event)).unwrap(), expected);
-    let other = profile.filter(r#"id eq "c" or spaceId eq "s""#, None).unwrap();
+    let other = profile.filter(r#"id eq "c" or spaceId eq "s""#).unwrap();
     assert_eq!(
         serde_json::to_string(&filter.diff(&other)).unwrap(),
         r#"{"relation":"overlapping","gained":{"spaceId":"s"},"lost":{"data.status":"ok"}}"#
@@ -589,7 +598,7 @@ fn dense() -> [Filter; 2] {
     let mut random = 1;
     [true, false].map(|and| {
         let mut tree = Tree { random: &mut random, attributes: 64, values: 2, operands: 3 };
-        profile.filter(&tree.text(512, and), None).unwrap()
+        profile.filter(&tree.text(512, and)).unwrap()
     })
 }
 
@@ -635,7 +644,7 @@ fn filters_that_match_always_or_never_are_simplified() {
         ),
     ];
     for (text, reach, simplified) in cases {
-        let analysis = profile.filter(text, None).unwrap().analyze();
+        let analysis = profile.filter(text).unwrap().analyze();
         assert_eq!(analysis.satisfiability(), reach, "{text}");
         assert!(analysis.is_complete() && analysis.redundant().is_empty(), "{text}");
         let found = analysis.simplified().map(Filter::to_string);
@@ -655,7 +664,7 @@ fn what_is_not_decided_is_said_to_be_so() {
     let analysis = dense.analyze();
     assert!(!analysis.is_complete());
     assert_eq!(analysis.work(), WORK);
-    let small = Profile::webhook().filter(r#"id eq "a" and id ne "b""#, None).unwrap().analyze();
+    let small = Profile::webhook().filter(r#"id eq "a" and id ne "b""#).unwrap().analyze();
     assert!(small.is_complete());
     assert!((2..WORK / 1000).contains(&small.work()), "{} steps", small.work());
 }
@@ -663,7 +672,7 @@ fn what_is_not_decided_is_said_to_be_so() {
 #[test]
 fn witnesses_are_read_by_name() {
     let text = r#"id eq "a\"" and spaceId eq "s" and topLevelResourceId ne "r""#;
-    let analysis = Profile::webhook().filter(text, None).unwrap().analyze();
+    let analysis = Profile::webhook().filter(text).unwrap().analyze();
     let witness = analysis.matching().unwrap();
     let values = ["id", "SPACEID", "topLevelResourceId"].map(|name| witness.get(name));
     assert_eq!(values, [Some("a\""), Some("s"), None]);
@@ -676,8 +685,8 @@ fn reasons_of_long_lists_are_exact() {
     let limits = Limits::default().with_bytes(Limits::MAX_BYTES).with_terms(Limits::MAX_TERMS);
     let profile = Profile::webhook().with_limits(limits);
     let terms: Vec<String> = (0..2000).map(|n| format!("id ne \"{n}\"")).collect();
-    let filter = profile.filter(&terms.join(" and "), None).unwrap();
-    let event = Event::new(profile.attribute_paths(), "t", "x");
+    let filter = profile.filter(&terms.join(" and ")).unwrap();
+    let event = Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"));
     let why = filter.explain(&event).why();
     assert!(why.exact);
     assert_eq!(why.reason, (1..=2000).collect::<Vec<_>>());
@@ -688,7 +697,7 @@ fn reasons_of_long_lists_are_exact() {
 #[test]
 fn redundant_parts_are_inside_no_other() {
     let text = r#"(id eq "a" or id eq "b") and (id ne "b" or id ne "b")"#;
-    let analysis = Profile::webhook().filter(text, None).unwrap().analyze();
+    let analysis = Profile::webhook().filter(text).unwrap().analyze();
     let parts: Vec<usize> = analysis.redundant().iter().map(|redundant| redundant.part).collect();
     assert_eq!(parts, [3, 4]);
     assert_eq!(analysis.simplified().unwrap().to_string(), r#"id eq "a""#);
@@ -699,7 +708,7 @@ fn redundant_parts_are_inside_no_other() {
 fn parts_of_a_small_world_are_found_in_little_work() {
     let mut random = 24_799;
     let mut tree = Tree { random: &mut random, attributes: 4, values: 16, operands: 2 };
-    let analysis = profile(4).filter(&tree.text(64, true), None).unwrap().analyze();
+    let analysis = profile(4).filter(&tree.text(64, true)).unwrap().analyze();
     assert!(analysis.is_complete());
     assert!(analysis.work() < 75_000, "{} steps", analysis.work());
 }

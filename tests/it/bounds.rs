@@ -76,11 +76,10 @@ fn filters() {
     ]);
     let all = [&good[..], &bad[..]].concat();
     takes(35, "parsing", &all, str::to_owned, |text| Expr::parse_within(text, wide()));
-    takes(20, "a filter", &good, str::to_owned, |text| profile.filter(text, None).unwrap());
+    takes(20, "a filter", &good, str::to_owned, |text| profile.filter(text).unwrap());
     // Each term may be wrong, and says how to mend it.
-    takes(75, "errors", &bad, str::to_owned, |text| profile.filter(text, None).unwrap_err());
-    let subscription =
-        |text: &str| Subscription::new("t", ["x"], profile.filter(text, None).unwrap());
+    takes(75, "errors", &bad, str::to_owned, |text| profile.filter(text).unwrap_err());
+    let subscription = |text: &str| Subscription::new("t", ["x"], profile.filter(text).unwrap());
     takes(15, "an index", &good, subscription, |subscription| {
         let mut matcher = Matcher::new(&profile);
         matcher.insert(subscription).unwrap();
@@ -215,7 +214,7 @@ fn catalogues_and_snapshots() {
                     .unwrap()
                     .webhook
             };
-            registry.load(format!("t{tenant}"), (0..webhooks).map(webhook), None).unwrap();
+            let _ = registry.load(format!("t{tenant}"), (0..webhooks).map(webhook)).unwrap();
         }
         let mut bytes = Vec::new();
         registry.write_snapshot(&mut bytes).unwrap();
@@ -273,7 +272,7 @@ fn a_million_changes_leave_nothing() {
             2 => format!(r#"id ne "i{n}""#),
             _ => String::new(),
         };
-        Subscription::new("t", ["x"], profile.filter(&text, None).unwrap())
+        Subscription::new("t", ["x"], profile.filter(&text).unwrap())
     };
     let subscriptions: Vec<_> = (0..20 * LIVE).map(subscription).collect();
     let mut matcher = Matcher::new(&profile);
@@ -299,7 +298,7 @@ fn a_million_changes_leave_nothing() {
 fn changes_of_a_registry_leave_nothing() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
-    registry.load("t", [], None).unwrap();
+    let _ = registry.load("t", []).unwrap();
     let webhooks: Vec<_> = (0..50)
         .map(|n| {
             let draft = json!({
@@ -313,14 +312,14 @@ fn changes_of_a_registry_leave_nothing() {
         .collect();
     let round = || {
         for webhook in &webhooks {
-            registry.put("t", webhook.clone(), None).unwrap();
+            let _ = registry.put(&"t".into(), webhook.clone()).unwrap();
         }
         for webhook in &webhooks {
-            registry.remove("t", webhook.id().as_str(), None).unwrap();
+            let _ = registry.remove(&"t".into(), webhook.id()).unwrap();
         }
     };
     let bytes = || {
-        let stats = registry.stats("t").unwrap();
+        let stats = registry.stats(&"t".into()).unwrap();
         (stats.webhooks, stats.index_bytes, stats.places_bytes, stats.spare_bytes)
     };
     (0..10).for_each(|_| round());

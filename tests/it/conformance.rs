@@ -262,7 +262,7 @@ fn verdicts_are_those_of_the_filters() {
             let attributes =
                 paths.values().map(|path| Attribute::new(*path, [place(path, resource)]));
             let profile = Profile::new(attributes).unwrap();
-            let Ok(filter) = profile.filter(&case.filter, None) else { continue };
+            let Ok(filter) = profile.filter(&case.filter) else { continue };
             let event = json!({"type": "x", "tenantid": "t", "data": resource}).to_string();
             let event = profile.read_event(event.as_bytes()).unwrap();
             assert_eq!(filter.matches(&event), *matches, "{}: {resource}", case.id);

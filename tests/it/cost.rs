@@ -2,7 +2,7 @@
 use allocation_counter::measure;
 use bytes::Bytes;
 use hooksieve::delivery::RequestBuilder;
-use hooksieve::event::{Event, ShapeCache};
+use hooksieve::event::{Event, EventType, ShapeCache, TenantId};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Subscription};
 use hooksieve::registry::Registry;
@@ -11,7 +11,7 @@ use hooksieve::webhook::{ListQuery, NewWebhook, Rules, Webhook, WebhookDocument}
 use serde_json::json;
 
 fn insert(matcher: &mut Matcher, profile: &Profile, filter: &str) {
-    let filter = profile.filter(filter, None).unwrap();
+    let filter = profile.filter(filter).unwrap();
     matcher.insert(&Subscription::new("t", ["x"], filter)).unwrap();
 }
 
@@ -26,7 +26,7 @@ fn crowd(profile: &Profile) -> Matcher {
             &format!(r#"spaceId eq "s{}" and data.status eq "ok""#, n % 50),
         );
         insert(&mut matcher, profile, &format!(r#"spaceId ne "s{}""#, n % 50));
-        let filter = profile.filter(&format!(r#"id ne "i{n}""#), None).unwrap();
+        let filter = profile.filter(&format!(r#"id ne "i{n}""#)).unwrap();
         let owner = Audience::Owner(format!("u{}", n % 20).into());
         matcher.insert(&Subscription::new("t", ["x"], filter).with_audience(owner)).unwrap();
     }
@@ -67,8 +67,12 @@ fn a_warm_reader_allocates_nothing() {
         let creation = NewWebhook::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
         Webhook::create(&draft.into(), &rules, creation).unwrap().webhook
     };
-    registry.load("t", (0..900).map(webhook), None).unwrap();
-    let event = Event::new(rules.profile().attribute_paths(), "t", "com.qlik.v1.app.created");
+    let _ = registry.load("t", (0..900).map(webhook)).unwrap();
+    let event = Event::new(
+        rules.profile().attribute_paths(),
+        TenantId::from("t"),
+        EventType::from("com.qlik.v1.app.created"),
+    );
     let event = event.with_attribute("spaceId", "s7").unwrap();
     let mut session = registry.session();
     for round in 1..4 {
@@ -80,8 +84,8 @@ fn a_warm_reader_allocates_nothing() {
         let used = measure(|| hits = ask(&mut session));
         assert_eq!((used.count_total, hits), (0, 100));
         // After a change, too.
-        registry.put("t", webhook(7), None).unwrap();
-        assert_eq!(registry.stats("t").unwrap().revision, round);
+        let _ = registry.put(&"t".into(), webhook(7)).unwrap();
+        assert_eq!(registry.stats(&"t".into()).unwrap().revision, round);
     }
 }
 
@@ -165,14 +169,15 @@ fn an_attribute_that_is_only_tested_costs_no_lookup_without_a_test() {
     let mut matcher = Matcher::new(&profile);
     let owners = [Audience::Tenant, Audience::Owner("u1".into()), Audience::Owner("u2".into())];
     let slots = owners.map(|audience| {
-        let filter = profile.filter(r#"spaceId eq "s1" and data.status eq "ok""#, None).unwrap();
+        let filter = profile.filter(r#"spaceId eq "s1" and data.status eq "ok""#).unwrap();
         let subscription = Subscription::new("t1", ["x"], filter).with_audience(audience);
         matcher.insert(&subscription).unwrap()
     });
     let mut scratch = Scratch::default();
     let mut work = |matcher: &Matcher, space| {
         let event =
-            Event::new(profile.attribute_paths(), "t1", "x").with_attribute("spaceId", space);
+            Event::new(profile.attribute_paths(), TenantId::from("t1"), EventType::from("x"))
+                .with_attribute("spaceId", space);
         let event = event.unwrap().with_attribute("data.status", "ok").unwrap();
         let one = matcher.matches(&event, Access::Everyone, &mut scratch).len();
         let work = scratch.work();
@@ -185,7 +190,7 @@ fn an_attribute_that_is_only_tested_costs_no_lookup_without_a_test() {
     assert_eq!(work(&matcher, "s2"), (0, 1, 0));
     assert_eq!(work(&matcher, "s1"), (3, 2, 3));
     // Now one filter is found by it, so that it is looked up for each event.
-    let filter = profile.filter(r#"data.status eq "error""#, None).unwrap();
+    let filter = profile.filter(r#"data.status eq "error""#).unwrap();
     let slot = matcher.insert(&Subscription::new("t1", ["x"], filter)).unwrap();
     assert_eq!(work(&matcher, "s2"), (0, 2, 0));
     assert_eq!(work(&matcher, "s1"), (3, 2, 3));
@@ -201,7 +206,11 @@ fn an_event_nobody_wants_costs_no_lookup() {
     let matcher = crowd(&profile);
     let mut scratch = Scratch::default();
     for (tenant, event_type) in [("t", "other"), ("other", "x")] {
-        let event = Event::new(profile.attribute_paths(), tenant, event_type);
+        let event = Event::new(
+            profile.attribute_paths(),
+            TenantId::from(tenant),
+            EventType::from(event_type),
+        );
         let event = event.with_attribute("id", "i7").unwrap();
         assert_eq!(matcher.matches(&event, Access::Everyone, &mut scratch).len(), 0);
         assert_eq!(scratch.work(), Scratch::default().work());
@@ -230,13 +239,13 @@ fn a_key_that_is_enough_needs_no_evaluation() {
 fn a_forgotten_value_is_not_taken_for_another() {
     let profile = Profile::webhook();
     let mut matcher = Matcher::new(&profile);
-    let filter = |text: &str| Subscription::new("t", ["x"], profile.filter(text, None).unwrap());
+    let filter = |text: &str| Subscription::new("t", ["x"], profile.filter(text).unwrap());
     let first = matcher.insert(&filter(r#"id eq "a" and spaceId eq "s""#)).unwrap();
     let keeps_the_key = matcher.insert(&filter(r#"id eq "a""#)).unwrap();
     assert!(matcher.remove(first));
     let text = r#"topLevelResourceId eq "r" and (id eq "b" or spaceId eq "s")"#;
     matcher.insert(&filter(text)).unwrap();
-    let event = Event::new(profile.attribute_paths(), "t", "x");
+    let event = Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"));
     let event = event.with_attribute("id", "a").unwrap();
     let event = event.with_attribute("topLevelResourceId", "r").unwrap();
     let mut scratch = Scratch::default();
@@ -356,10 +365,12 @@ fn the_deepest_filter_survives_a_small_stack() {
         assert_eq!(expr, expr.clone());
         assert_eq!(Expr::parse_within(&expr.to_string(), wide()).unwrap(), expr);
         assert!(!format!("{expr:?}").is_empty());
-        let filter = profile.check(&expr, None).unwrap();
-        assert_eq!(profile.filter(&filter.to_string(), None).unwrap(), filter);
+        let filter = profile.check(&expr).unwrap();
+        assert_eq!(profile.filter(&filter.to_string()).unwrap(), filter);
         let event =
-            Event::new(profile.attribute_paths(), "t", "x").with_attribute("id", "y").unwrap();
+            Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"))
+                .with_attribute("id", "y")
+                .unwrap();
         let holds = filter.matches(&event);
         assert_eq!(filter.explain(&event).holds(), holds);
         let mut matcher = Matcher::new(&profile);
@@ -445,7 +456,7 @@ fn requests_allocate_for_signatures_alone() {
             let creation = NewWebhook::new(number.to_string(), "u1", std::time::UNIX_EPOCH.into());
             Webhook::create(&WebhookDocument::from(draft), &rules, creation).unwrap().webhook
         };
-        registry.load("t", (0..100).map(webhook), None).unwrap();
+        let _ = registry.load("t", (0..100).map(webhook)).unwrap();
         let (mut session, sender) = (registry.session(), RequestBuilder::default());
         let bytes = Bytes::from_static(br#"{"type":"com.qlik.v1.app.created","tenantid":"t"}"#);
         let mut run = || {

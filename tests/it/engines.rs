@@ -35,7 +35,7 @@ struct Expectation {
 fn subscription(profile: &Profile, name: &str, webhook: &Webhook) -> Subscription {
     let types = webhook.types.clone().unwrap_or_else(|| vec!["x".into()]);
     let text = webhook.filter.as_deref().unwrap_or_default();
-    let filter = profile.filter(text, None).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let filter = profile.filter(text).unwrap_or_else(|error| panic!("{name}: {error}"));
     let tenant = webhook.tenant.as_deref().unwrap_or("t");
     let subscription = Subscription::new(tenant, types, filter);
     let subscription = match &webhook.owner {

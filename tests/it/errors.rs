@@ -73,7 +73,7 @@ fn registries() {
     let limits = Limits::default().per_user(1).webhooks(3).filter_bytes(20).terms(2);
     let registry = Registry::with_limits(&rules, limits);
     assert_eq!(
-        registry.put("t", made(&rules, "w", "u", ""), None).unwrap_err().code(),
+        registry.put(&"t".into(), made(&rules, "w", "u", "")).unwrap_err().code(),
         NotLoaded.code()
     );
     let event = br#"{"type":"x","tenantid":"t"}"#.to_vec();
@@ -81,7 +81,7 @@ fn registries() {
     let unknown =
         session.deliveries(&RequestBuilder::default(), event, Access::Everyone).unwrap_err();
     assert_eq!((unknown.code(), unknown.help()), (NotLoaded.code(), NotLoaded.help()));
-    registry.load("t", [made(&rules, "w1", "u1", "")], None).unwrap();
+    let _ = registry.load("t", [made(&rules, "w1", "u1", "")]).unwrap();
     let foreign = json!({"id": "w", "tenantId": "other", "name": "n", "url": "https://a.example/"});
     let foreign = Webhook::read(&WebhookDocument::from(foreign), &rules).unwrap().webhook;
     let long = format!(r#"id eq "{}""#, "x".repeat(20));
@@ -94,20 +94,20 @@ fn registries() {
         made(&rules, &"i".repeat(Registry::MAX_BYTES + 1), "u2", ""),
         made(&eq_only, "w2", "u2", r#"id eq "a""#),
     ] {
-        told += &put(&registry.put("t", webhook, None).unwrap_err());
+        told += &put(&registry.put(&"t".into(), webhook).unwrap_err());
     }
     let few = Registry::with_limits(&rules, Limits::default().webhooks(1).terms(1));
-    few.load("t", [made(&rules, "w1", "u1", "")], None).unwrap();
-    told += &put(&few.put("t", made(&rules, "w2", "u2", ""), None).unwrap_err());
+    let _ = few.load("t", [made(&rules, "w1", "u1", "")]).unwrap();
+    told += &put(&few.put(&"t".into(), made(&rules, "w2", "u2", "")).unwrap_err());
     let two = made(&rules, "w1", "u1", r#"id eq "a" or id eq "b""#);
-    told += &put(&few.put("t", two, None).unwrap_err());
+    told += &put(&few.put(&"t".into(), two).unwrap_err());
 
-    let error = registry.load("t2", [foreign], None).unwrap_err();
+    let error = registry.load("t2", [foreign]).unwrap_err();
     assert_eq!(error.help(), error.error().help());
     told += &line(error.code(), &error, error.help());
 
     let mut update = |id: &str, change: fn(&Webhook) -> Result<Webhook, String>| {
-        let error = registry.update("t", id, None, change).unwrap_err();
+        let error = registry.update(&"t".into(), &id.into(), change).unwrap_err();
         told += &line(error.code().unwrap_or("-"), &error, error.help().unwrap_or("-"));
         matches!(error, UpdateError::Refused(_))
     };
@@ -127,7 +127,7 @@ fn registries() {
 fn snapshots_and_records() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
-    registry.load("t", [made(&rules, "w1", "u1", r#"id eq "a""#)], None).unwrap();
+    let _ = registry.load("t", [made(&rules, "w1", "u1", r#"id eq "a""#)]).unwrap();
     let mut written = Vec::new();
     registry.write_snapshot(&mut written).unwrap();
     let text = String::from_utf8(written).unwrap();

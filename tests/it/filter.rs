@@ -1,6 +1,6 @@
 //! The rules of profiles, each with what it refuses and what it says.
 use hooksieve::diagnostic::Diagnostic;
-use hooksieve::event::{AttributePaths, AttributePathsError, Event, EventType, JsonPath};
+use hooksieve::event::{AttributePaths, AttributePathsError, Event, EventType, JsonPath, TenantId};
 use hooksieve::filter::{Attribute, Filter, Operator, Profile, ProfileError};
 use hooksieve::matcher::{InsertError, Matcher, Subscription};
 use hooksieve::syntax::{Expr, Limits};
@@ -15,7 +15,12 @@ fn report(text: &str, types: Option<&[&str]>) -> String {
         "{text}   {types:?}\n",
         types = types.as_ref().map(|types| types.iter().map(EventType::as_str).collect::<Vec<_>>())
     );
-    match Profile::webhook().filter(text, types.as_deref()) {
+    let profile = Profile::webhook();
+    let checked = match &types {
+        Some(types) => profile.filter_for(text, types),
+        None => profile.filter(text),
+    };
+    match checked {
         Ok(filter) => writeln!(report, "  ok: {filter}").unwrap(),
         Err(error) => {
             for problem in &error {
@@ -74,16 +79,16 @@ fn another_profile_changes_no_code() {
     let profile =
         profile.with_operators([Operator::Eq]).with_limits(Limits::default().with_terms(2));
     let alert = [EventType::from("alert")];
-    assert!(profile.filter(r#"region eq "eu" and level eq "low""#, Some(&alert)).is_ok());
+    assert!(profile.filter_for(r#"region eq "eu" and level eq "low""#, &alert).is_ok());
     let code = |text: &str| {
-        let error = profile.filter(text, Some(&[EventType::from("x")])).unwrap_err();
+        let error = profile.filter_for(text, &[EventType::from("x")]).unwrap_err();
         error.iter().next().unwrap().code()
     };
     assert_eq!(code(r#"region ne "eu""#), "filter-unsupported-operator");
     assert_eq!(code(r#"id eq "eu""#), "filter-unknown-attribute");
     assert_eq!(code(r#"level eq "low""#), "filter-attribute-not-allowed");
     assert_eq!(code(r#"region eq "a" or region eq "b" or region eq "c""#), "filter-too-many-terms");
-    let filter = profile.filter(r#"region eq "eu""#, None).unwrap();
+    let filter = profile.filter(r#"region eq "eu""#).unwrap();
     let event = profile.read_event(br#"{"type":"x","tenantid":"t","region":"eu"}"#).unwrap();
     assert!(filter.matches(&event));
 }
@@ -105,7 +110,7 @@ fn events_of_another_profile_are_resolved_by_name() {
         (r#"topLevelResourceId ne "r""#, true),
         (r#"spaceId eq "no""#, false),
     ] {
-        let filter = webhook.filter(text, None).unwrap();
+        let filter = webhook.filter(text).unwrap();
         assert_eq!(filter.matches(&event), expected, "{text}");
         let mut matcher = Matcher::new(&webhook);
         matcher.insert(&Subscription::new("t", ["x"], filter)).unwrap();
@@ -166,10 +171,11 @@ fn a_profile_of_many_attributes() {
     let mut matcher = Matcher::new(&profile);
     for n in 0..200 {
         let text = format!(r#"a{n} eq "v" and a{} ne "w""#, (n + 1) % 200);
-        let filter = profile.filter(&text, None).unwrap();
+        let filter = profile.filter(&text).unwrap();
         matcher.insert(&Subscription::new("t", ["x"], filter)).unwrap();
     }
-    let mut event = Event::new(profile.attribute_paths(), "t", "x");
+    let mut event =
+        Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"));
     for n in 0..200 {
         event = event.with_attribute(&format!("a{n}"), if n == 50 { "w" } else { "v" }).unwrap();
     }
@@ -187,7 +193,7 @@ fn equality_and_hash_ignore_spelling_alone() {
     use std::collections::HashSet;
     use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
     let profile = Profile::webhook();
-    let filter = |text: &str| profile.filter(text, None).unwrap();
+    let filter = |text: &str| profile.filter(text).unwrap();
     let hash = |filter: &Filter| BuildHasherDefault::<DefaultHasher>::default().hash_one(filter);
     let same = [
         r#"id eq "a" or spaceId ne "b""#,
@@ -224,7 +230,7 @@ fn attributes_that_share_a_place_are_counted() {
 #[test]
 fn violations_are_all_told_of_and_counted() {
     let profile = Profile::webhook();
-    let check = |text: &str| profile.check(&Expr::parse(text).unwrap(), None).unwrap_err();
+    let check = |text: &str| profile.check(&Expr::parse(text).unwrap()).unwrap_err();
     let violations = check(r#"idd eq "x" and (id co "y" or id eq 5)"#);
     let codes: Vec<&str> = (&violations).into_iter().map(Diagnostic::code).collect();
     let expected =
@@ -239,7 +245,7 @@ fn violations_are_all_told_of_and_counted() {
 fn gives_no_guess_for_names_above_64_bytes() {
     let help = |length: usize| {
         let text = format!("{}.spaceIdd eq \"x\"", "x".repeat(length - ".spaceIdd".len()));
-        let error = Profile::webhook().filter(&text, None).unwrap_err();
+        let error = Profile::webhook().filter(&text).unwrap_err();
         error.iter().next().unwrap().help().to_owned()
     };
     assert!(help(64).starts_with("did you mean `spaceId`? known are "));
@@ -263,9 +269,9 @@ fn profiles_compare_by_content() {
 fn warnings_keep_to_the_limits_of_the_profile() {
     let depth = Limits::default().depth() + 1;
     let text = format!("{}id eq \"a\" and id eq \"b\"{}", "(".repeat(depth), ")".repeat(depth));
-    assert!(Profile::webhook().filter(&text, None).is_err());
+    assert!(Profile::webhook().filter(&text).is_err());
     let wider = Profile::webhook().with_limits(Limits::default().with_depth(depth));
-    let warnings = wider.filter(&text, None).unwrap().warnings(&text, |_| false);
+    let warnings = wider.filter(&text).unwrap().warnings(&text, |_| false);
     let codes: Vec<_> = warnings.iter().map(Diagnostic::code).collect();
     assert_eq!(codes, ["never-matches"]);
 }
@@ -273,7 +279,7 @@ fn warnings_keep_to_the_limits_of_the_profile() {
 #[test]
 fn debug_says_which_filter_and_profile() {
     let profile = Profile::webhook();
-    let filter = profile.filter(r#"(ID eq "a")"#, None).unwrap();
+    let filter = profile.filter(r#"(ID eq "a")"#).unwrap();
     assert_eq!(format!("{filter:?}"), r#"Filter(id eq "a")"#);
     let names = r#"["id", "topLevelResourceId", "spaceId", "data.status"]"#;
     assert_eq!(format!("{profile:?}"), names);
@@ -295,7 +301,7 @@ fn fits_the_help_for_syntax_to_the_profile() {
         (r#"!(id eq "a")"#, without_not),
         (r#"[id eq "a"]"#, "group with `(` and `)`"),
     ] {
-        let error = profile.filter(text, None).unwrap_err();
+        let error = profile.filter(text).unwrap_err();
         assert_eq!(error.iter().next().unwrap().help(), help, "{text}");
     }
 }

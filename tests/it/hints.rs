@@ -1,12 +1,12 @@
 //! What an explanation says of an event in which a term does not find the value that it wants.
-use hooksieve::event::{Event, JsonPath};
+use hooksieve::event::{Event, EventType, JsonPath, TenantId};
 use hooksieve::filter::{HintKind, Profile};
 use serde_json::json;
 
 /// The hints of a filter on an event with these members: step, kind, pointer and message.
 fn hints(filter: &str, members: &str) -> Vec<(usize, HintKind, Option<String>, String)> {
     let profile = Profile::webhook();
-    let filter = profile.filter(filter, None).unwrap();
+    let filter = profile.filter(filter).unwrap();
     let event = format!(
         r#"{{"type":"x","tenantid":"t"{}{members}}}"#,
         if members.is_empty() { "" } else { "," }
@@ -205,7 +205,7 @@ fn says_nothing_of_terms_that_do_not_matter() {
     // A word out of a list says nothing where it is another member's.
     let status = Profile::webhook();
     let types = ["com.qlik.v1.app.reload.finished".into()];
-    let filter = status.filter(r#"data.status eq "error""#, Some(&types)).unwrap();
+    let filter = status.filter_for(r#"data.status eq "error""#, &types).unwrap();
     let event =
         status.read_event(br#"{"type":"x","tenantid":"t","data":{"level":"error"}}"#).unwrap();
     assert_eq!(filter.explain(&event).hints(), []);
@@ -214,8 +214,8 @@ fn says_nothing_of_terms_that_do_not_matter() {
 #[test]
 fn an_event_made_from_parts_gives_no_hints() {
     let profile = Profile::webhook();
-    let filter = profile.filter(r#"id eq "a1""#, None).unwrap();
-    let event = Event::new(profile.attribute_paths(), "t", "x");
+    let filter = profile.filter(r#"id eq "a1""#).unwrap();
+    let event = Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"));
     let event = event.with_attribute("spaceId", "a1").unwrap();
     assert_eq!(filter.explain(&event).hints(), []);
 }
@@ -223,7 +223,7 @@ fn an_event_made_from_parts_gives_no_hints() {
 #[test]
 fn hints_are_part_of_the_json() {
     let profile = Profile::webhook();
-    let filter = profile.filter(r#"id eq "a1""#, None).unwrap();
+    let filter = profile.filter(r#"id eq "a1""#).unwrap();
     let event = br#"{"type":"x","tenantid":"t","toplevelresourceid":"a1"}"#;
     let event = profile.read_event(event).unwrap();
     let json = serde_json::to_value(filter.explain(&event)).unwrap();

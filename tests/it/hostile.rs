@@ -1,7 +1,7 @@
 //! What a hostile tenant or a broken producer can make dear: worst cases of each stage, and ten times as
 //! large. Counters of work are held; times are printed where `HOSTILE_TIMES` is set.
 use hooksieve::delivery::{Delivery, Payload, RequestBuilder, Response};
-use hooksieve::event::{Event, ShapeCache, UserId};
+use hooksieve::event::{Event, EventType, ShapeCache, TenantId, UserId};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Subscription, Verdict, Work};
 use hooksieve::registry::{Registry, Verdicts};
@@ -34,7 +34,7 @@ fn at_both_sizes<T>(name: &str, few: usize, make: impl Fn(usize) -> T, work: imp
 }
 
 fn subscription(profile: &Profile, filter: &str) -> Subscription {
-    Subscription::new("t", ["x"], profile.filter(filter, None).unwrap())
+    Subscription::new("t", ["x"], profile.filter(filter).unwrap())
 }
 
 /// The work for an event and the number of its hits, among `count` webhooks of one make.
@@ -48,7 +48,8 @@ fn matched(
     for n in 0..count {
         matcher.insert(&subscription(&profile, &filter(n))).unwrap();
     }
-    let mut parts = Event::new(profile.attribute_paths(), "t", "x");
+    let mut parts =
+        Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"));
     for (name, value) in event {
         parts = parts.with_attribute(name, *value).unwrap();
     }
@@ -110,7 +111,8 @@ fn other_owners_cost_nothing() {
         let subscription = subscription(&profile, r#"spaceId eq "s""#).with_audience(owner);
         matcher.insert(&subscription).unwrap();
     }
-    let event = Event::new(profile.attribute_paths(), "t", "x").with_owner("u7");
+    let event = Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"))
+        .with_owner("u7");
     let event = event.with_attribute("spaceId", "s").unwrap();
     let mut scratch = Scratch::default();
     assert_eq!(matcher.matches(&event, Access::EventOwner, &mut scratch).len(), 1);
@@ -135,8 +137,9 @@ fn owned(profile: &Profile, owners: usize, each: usize) -> Matcher {
 fn visits_each_owner_bucket_once_per_event() {
     let profile = Profile::webhook();
     let matcher = owned(&profile, 3, 1_000);
-    let event =
-        Event::new(profile.attribute_paths(), "t", "x").with_attribute("spaceId", "s").unwrap();
+    let event = Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"))
+        .with_attribute("spaceId", "s")
+        .unwrap();
     let mut scratch = Scratch::default();
     let users = |names: &[&str], times: usize| -> Vec<UserId> {
         names.iter().copied().cycle().take(times * names.len()).map(UserId::from).collect()
@@ -182,8 +185,9 @@ fn visits_each_owner_bucket_once_per_event() {
 fn asks_about_each_user_at_most_once() {
     let profile = Profile::webhook();
     let matcher = owned(&profile, 20, 50);
-    let event =
-        Event::new(profile.attribute_paths(), "t", "x").with_attribute("spaceId", "s").unwrap();
+    let event = Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"))
+        .with_attribute("spaceId", "s")
+        .unwrap();
     let asked = RefCell::new(Vec::new());
     let may_access = |user: &UserId| {
         asked.borrow_mut().push(user.clone());
@@ -213,8 +217,12 @@ fn asks_about_each_user_at_most_once() {
         let creation = NewWebhook::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
         Webhook::create(&draft.into(), &rules, creation).unwrap().webhook
     });
-    registry.load("t", all, None).unwrap();
-    let event = Event::new(rules.profile().attribute_paths(), "t", "com.qlik.v1.app.created");
+    let _ = registry.load("t", all).unwrap();
+    let event = Event::new(
+        rules.profile().attribute_paths(),
+        TenantId::from("t"),
+        EventType::from("com.qlik.v1.app.created"),
+    );
     let verdicts = registry.verdicts(&event, Access::Predicate(&may_access)).unwrap();
     let matched = verdicts.webhooks.iter().filter(|(_, verdict)| *verdict == Verdict::Matched);
     assert_eq!(matched.count(), 20);
@@ -269,14 +277,18 @@ fn long_filters_find_what_they_say() {
     for (name, shape) in shapes {
         let make = |count| {
             let types = (0..4).map(|n| format!("type{n}"));
-            Subscription::new("t", types, profile.filter(&shape(count), None).unwrap())
+            Subscription::new("t", types, profile.filter(&shape(count)).unwrap())
         };
         at_both_sizes(name, 400, make, |subscription| {
             let mut matcher = Matcher::new(&profile);
             let slot = matcher.insert(subscription).unwrap();
             assert_eq!(matcher.get(slot).as_ref(), Some(subscription));
             for (id, space) in [("7", "7"), ("7", "8"), ("a", "59"), ("no", "58"), ("no", "no")] {
-                let event = Event::new(profile.attribute_paths(), "t", "type1");
+                let event = Event::new(
+                    profile.attribute_paths(),
+                    TenantId::from("t"),
+                    EventType::from("type1"),
+                );
                 let event = event.with_attribute("id", id).unwrap();
                 let event = event.with_attribute("spaceId", space).unwrap();
                 let found =
@@ -444,7 +456,7 @@ fn large_and_odd_snapshots() {
         let registry = Registry::new(&rules);
         for tenant in 0..tenants {
             let webhooks = (0..webhooks).map(|n| webhook(&rules, n));
-            registry.load(format!("t{tenant}"), webhooks, None).unwrap();
+            let _ = registry.load(format!("t{tenant}"), webhooks).unwrap();
         }
         let mut bytes = Vec::new();
         registry.write_snapshot(&mut bytes).unwrap();
@@ -513,7 +525,7 @@ fn each_registry_has_an_order_of_its_own() {
     let rules = Rules::default();
     let order = || {
         let registry = Registry::new(&rules);
-        (0..50).for_each(|n| drop(registry.load(format!("t{n}"), [], None).unwrap()));
+        (0..50).for_each(|n| drop(registry.load(format!("t{n}"), []).unwrap()));
         registry.tenants()
     };
     let orders: HashSet<_> = (0..10).map(|_| order()).collect();

@@ -1,11 +1,11 @@
 //! What the matcher tells of itself: statistics, work, bytes; and that each is no more than it promises.
 use allocation_counter::measure;
-use hooksieve::event::{Event, JsonPath};
+use hooksieve::event::{Event, EventType, JsonPath, TenantId};
 use hooksieve::filter::{Attribute, Profile};
 use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Slot, Subscription, Work};
 
 fn subscription(tenant: &str, types: &[&str], filter: &str) -> Subscription {
-    let filter = Profile::webhook().filter(filter, None).unwrap();
+    let filter = Profile::webhook().filter(filter).unwrap();
     Subscription::new(tenant, types.iter().copied(), filter)
 }
 
@@ -15,7 +15,8 @@ fn insert(matcher: &mut Matcher, filter: &str) -> Slot {
 
 /// The work for an event of these values, and its hits.
 fn work(matcher: &Matcher, values: &[(&str, &str)]) -> (Work, usize) {
-    let mut event = Event::new(matcher.profile().attribute_paths(), "t", "x");
+    let mut event =
+        Event::new(matcher.profile().attribute_paths(), TenantId::from("t"), EventType::from("x"));
     for (attribute, value) in values {
         event = event.with_attribute(attribute, *value).unwrap();
     }
@@ -120,7 +121,7 @@ fn an_attribute_of_few_values_is_dear() {
     .unwrap();
     let postings = |filter: &str| {
         let mut matcher = Matcher::new(&profile);
-        let filter = profile.filter(filter, None).unwrap();
+        let filter = profile.filter(filter).unwrap();
         matcher.insert(&Subscription::new("t", ["x"], filter)).unwrap();
         [("size", "s"), ("colour", "c7"), ("name", "n")]
             .map(|value| work(&matcher, &[value]).0.postings)
@@ -158,7 +159,7 @@ fn bytes_of_each_part_are_counted() {
         ("owners", &profile, &|n| owned(&["x"], long(n))),
         ("disabled", &profile, &|n| owned(&["x", "y"], n.to_string()).with_enabled(false)),
         ("attributes", &wide, &|n| {
-            let filter = wide.filter(r#"a5 ne "v""#, None).unwrap();
+            let filter = wide.filter(r#"a5 ne "v""#).unwrap();
             Subscription::new("t", [n.to_string()], filter)
         }),
     ];

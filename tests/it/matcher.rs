@@ -1,12 +1,12 @@
 //! The matcher's own face: slots that it tells of, and what a removal leaves.
 
-use hooksieve::event::{Event, UserId};
+use hooksieve::event::{Event, EventType, TenantId, UserId};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Slot, Subscription};
 
 fn subscription(profile: &Profile, tenant: &str, types: &[&str], filter: &str) -> Subscription {
     let types = types.iter().copied();
-    Subscription::new(tenant, types, profile.filter(filter, None).unwrap())
+    Subscription::new(tenant, types, profile.filter(filter).unwrap())
 }
 
 fn insert(matcher: &mut Matcher, filter: &str) -> Slot {
@@ -19,7 +19,7 @@ fn insert(matcher: &mut Matcher, filter: &str) -> Slot {
 #[test]
 fn what_was_removed_costs_nothing() {
     let profile = Profile::webhook();
-    let event = Event::new(profile.attribute_paths(), "t", "x");
+    let event = Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"));
     let event = event.with_attribute("id", "i").unwrap().with_attribute("spaceId", "s").unwrap();
     let event = event.with_attribute("data.status", "ok").unwrap();
     let stays = [r#"spaceId eq "s" and topLevelResourceId ne "r""#, r#"spaceId eq "s""#];
@@ -50,7 +50,8 @@ fn what_was_removed_costs_nothing() {
 fn the_indices_of_hits_are_those_left() {
     let mut matcher = Matcher::new(&Profile::webhook());
     let slots = ["", r#"id eq "i""#, "", ""].map(|filter| insert(&mut matcher, filter));
-    let event = Event::new(matcher.profile().attribute_paths(), "t", "x");
+    let event =
+        Event::new(matcher.profile().attribute_paths(), TenantId::from("t"), EventType::from("x"));
     let mut scratch = Scratch::default();
     let mut hits = matcher.matches(&event, Access::EventOwner, &mut scratch);
     assert_eq!(hits.indices(), [0, 2, 3]);

@@ -2,7 +2,7 @@
 use crate::laws;
 
 use hooksieve::delivery::RequestBuilder;
-use hooksieve::event::{Event, TenantId};
+use hooksieve::event::{Event, EventType, TenantId};
 use hooksieve::matcher::{Access, Subscription, Verdict};
 use hooksieve::registry::{
     Comparison, DryRun, Effect, Limits, NotLoaded, OtherProfile, PutErrorKind, Registry, Session,
@@ -31,7 +31,9 @@ fn by(rules: &Rules, id: &str, filter: &str, user: &str) -> Webhook {
 }
 
 fn event<'p>(rules: &'p Rules, tenant: &'p str, id: &'p str) -> Event<'p> {
-    Event::new(rules.profile().attribute_paths(), tenant, TYPE).with_attribute("id", id).unwrap()
+    Event::new(rules.profile().attribute_paths(), TenantId::from(tenant), EventType::from(TYPE))
+        .with_attribute("id", id)
+        .unwrap()
 }
 
 fn hits(session: &mut Session, event: &Event<'_>) -> Result<Vec<String>, NotLoaded> {
@@ -48,36 +50,36 @@ fn changes_are_seen_and_tenants_come_and_go() {
     let mut session = registry.session();
     let a = event(&rules, "t1", "a");
     assert_eq!(hits(&mut session, &a), Err(NotLoaded));
-    assert_eq!(registry.put("t1", webhook(&rules, "w", ""), None).unwrap_err(), NotLoaded.into());
-    assert_eq!(registry.remove("t1", "w", None), Err(NotLoaded.into()));
+    assert_eq!(registry.put(&"t1".into(), webhook(&rules, "w", "")).unwrap_err(), NotLoaded.into());
+    assert_eq!(registry.remove(&"t1".into(), &"w".into()), Err(NotLoaded.into()));
 
     let all = [webhook(&rules, "w1", r#"id eq "a""#), webhook(&rules, "w2", r#"id ne "a""#)];
-    assert_eq!(registry.load("t1", all, None).unwrap().revision, 0);
+    assert_eq!(registry.load("t1", all).unwrap().revision, 0);
     assert_eq!(hits(&mut session, &a).unwrap(), ["w1"]);
-    let change = registry.put("t1", webhook(&rules, "w2", ""), None).unwrap();
+    let change = registry.put(&"t1".into(), webhook(&rules, "w2", "")).unwrap();
     assert_eq!((change.revision, change.applied), (1, true));
     assert_eq!(change.before.unwrap().filter_text(), Some(r#"id ne "a""#));
     let mut ids = hits(&mut session, &a).unwrap();
     ids.sort_unstable();
     assert_eq!(ids, ["w1", "w2"]);
-    assert_eq!(registry.get("t1", "w1").unwrap().name(), "w1");
-    let change = registry.remove("t1", "w1", None).unwrap();
+    assert_eq!(registry.get(&"t1".into(), &"w1".into()).unwrap().name(), "w1");
+    let change = registry.remove(&"t1".into(), &"w1".into()).unwrap();
     assert_eq!(change.before.unwrap().id().as_str(), "w1");
-    assert_eq!(registry.get("t1", "w1"), None);
+    assert_eq!(registry.get(&"t1".into(), &"w1".into()), None);
     assert_eq!(hits(&mut session, &a).unwrap(), ["w2"]);
-    let change = registry.remove("t1", "w1", None).unwrap();
+    let change = registry.remove(&"t1".into(), &"w1".into()).unwrap();
     assert_eq!((change.revision, change.applied, change.before), (3, true, None));
 
-    registry.load("t2", [webhook(&rules, "other", "")], None).unwrap();
+    let _ = registry.load("t2", [webhook(&rules, "other", "")]).unwrap();
     assert_eq!(hits(&mut session, &a).unwrap(), ["w2"], "tenants never meet");
     let mut tenants = registry.tenants();
     tenants.sort_unstable();
     assert_eq!(tenants, ["t1".into(), "t2".into()]);
-    assert!(registry.evict("t1"));
-    assert!(!registry.evict("t1"));
+    assert!(registry.evict(&"t1".into()));
+    assert!(!registry.evict(&"t1".into()));
     assert_eq!(hits(&mut session, &a), Err(NotLoaded));
-    assert_eq!(registry.stats("t1"), None);
-    assert_eq!(registry.webhooks("t2").unwrap().len(), 1);
+    assert_eq!(registry.stats(&"t1".into()), None);
+    assert_eq!(registry.webhooks(&"t2".into()).unwrap().len(), 1);
     assert_eq!(format!("{registry:?}"), "Registry { tenants: 1, webhooks: 1 }");
     assert_eq!(
         format!("{session:#?}"),
@@ -89,67 +91,68 @@ fn changes_are_seen_and_tenants_come_and_go() {
 fn a_log_may_be_replayed() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
-    registry.load("t", [], Some(10)).unwrap();
-    let put = |id, revision| registry.put("t", webhook(&rules, id, ""), Some(revision)).unwrap();
+    let _ = registry.load_at("t", [], 10).unwrap();
+    let put =
+        |id, revision| registry.put_at(&"t".into(), webhook(&rules, id, ""), revision).unwrap();
     let ids = || {
         let mut ids: Vec<_> =
-            registry.webhooks("t").unwrap().iter().map(|w| w.id().to_string()).collect();
+            registry.webhooks(&"t".into()).unwrap().iter().map(|w| w.id().to_string()).collect();
         ids.sort_unstable();
         ids
     };
     let old = put("old", 10);
     assert_eq!((old.applied, old.revision), (false, 10));
     assert!(put("w1", 12).applied && put("w2", 13).applied);
-    assert!(registry.remove("t", "w1", Some(20)).unwrap().applied);
+    assert!(registry.remove_at(&"t".into(), &"w1".into(), 20).unwrap().applied);
     // Again from the beginning: what was removed does not come back.
     assert!(!put("w1", 12).applied && !put("w2", 13).applied);
-    assert!(!registry.remove("t", "w2", Some(20)).unwrap().applied);
+    assert!(!registry.remove_at(&"t".into(), &"w2".into(), 20).unwrap().applied);
     assert_eq!(ids(), ["w2"]);
     let unasked = std::iter::from_fn(|| panic!("nobody needs it"));
-    let stale = registry.load("t", unasked, Some(20)).unwrap();
+    let stale = registry.load_at("t", unasked, 20).unwrap();
     assert_eq!((stale.applied, stale.revision), (false, 20));
-    assert!(registry.load("t", [webhook(&rules, "w3", "")], Some(21)).unwrap().applied);
+    assert!(registry.load_at("t", [webhook(&rules, "w3", "")], 21).unwrap().applied);
     assert_eq!(ids(), ["w3"]);
-    assert_eq!(registry.load("t", [], None).unwrap().revision, 22);
+    assert_eq!(registry.load("t", []).unwrap().revision, 22);
 }
 
 #[test]
 fn what_is_refused_changes_nothing() {
     let rules = Rules::default();
     let registry = Registry::with_limits(&rules, Limits::default().per_user(2));
-    registry.load("t", [], None).unwrap();
-    let put = |id, user| registry.put("t", by(&rules, id, "", user), None).map(|c| c.revision);
+    let _ = registry.load("t", []).unwrap();
+    let put = |id, user| registry.put(&"t".into(), by(&rules, id, "", user)).map(|c| c.revision);
     assert_eq!((put("a", "u1"), put("b", "u1"), put("c", "u2")), (Ok(1), Ok(2), Ok(3)));
     let error = put("d", "u1").unwrap_err();
     assert_eq!(error.to_string(), "user `u1` has as many webhooks as a user may have, 2");
     assert_eq!(put("b", "u1"), Ok(4), "a replacement is not one more");
-    registry.remove("t", "a", None).unwrap();
+    let _ = registry.remove(&"t".into(), &"a".into()).unwrap();
     assert_eq!(put("d", "u1"), Ok(6));
 
     let document =
         json!({"id": "x", "tenantId": "other", "name": "n", "url": "https://a.example/"});
     let foreign = Webhook::read(&WebhookDocument::from(document), &rules).unwrap().webhook;
-    let refused = registry.put("t", foreign.clone(), None).unwrap_err();
+    let refused = registry.put(&"t".into(), foreign.clone()).unwrap_err();
     assert_eq!(refused.kind(), PutErrorKind::OtherTenant);
-    let error = registry.load("t", [foreign.clone()], None).unwrap_err();
+    let error = registry.load("t", [foreign.clone()]).unwrap_err();
     assert_eq!(error.to_string(), "webhook `x`: the webhook is tenant `other`'s");
     assert_eq!((error.code(), error.error()), ("registry-other-tenant", &refused));
     assert!(std::error::Error::source(&error).is_none(), "it is said already");
-    assert_eq!(registry.stats("t").unwrap().revision, 6);
-    registry.load("other", [foreign.clone()], None).unwrap();
-    assert!(registry.put("other", foreign, None).unwrap().applied, "where it belongs");
+    assert_eq!(registry.stats(&"t".into()).unwrap().revision, 6);
+    let _ = registry.load("other", [foreign.clone()]).unwrap();
+    assert!(registry.put(&"other".into(), foreign).unwrap().applied, "where it belongs");
     let profile = rules.profile().with_operators([hooksieve::filter::Operator::Eq]);
     let strange = Registry::new(&Rules::new(profile, rules.catalogue().clone()));
-    strange.load("t", [], None).unwrap();
-    let error = strange.put("t", webhook(&rules, "w", r#"id eq "a""#), None).unwrap_err();
+    let _ = strange.load("t", []).unwrap();
+    let error = strange.put(&"t".into(), webhook(&rules, "w", r#"id eq "a""#)).unwrap_err();
     assert_eq!(
         (error.kind(), error.code()),
         (PutErrorKind::OtherProfile, "registry-other-profile")
     );
-    assert_eq!(strange.stats("t").unwrap().webhooks, 0);
+    assert_eq!(strange.stats(&"t".into()).unwrap().webhooks, 0);
     // The copies are still in step.
     for _ in 0..4 {
-        assert!(strange.remove("t", "w", None).unwrap().applied);
+        assert!(strange.remove(&"t".into(), &"w".into()).unwrap().applied);
     }
 }
 
@@ -177,25 +180,25 @@ fn a_tenant_has_limits() {
         ),
     ] {
         let registry = Registry::with_limits(&rules, limits.clone());
-        registry.load("t", all(), None).unwrap();
+        let _ = registry.load("t", all()).unwrap();
         let third = if kind == PutErrorKind::FiltersTooLong { "" } else { r#"id eq "c""# };
         let extra = match kind {
             PutErrorKind::FiltersTooLong => webhook(&rules, "w2", r#"id eq "aa""#),
             _ => webhook(&rules, "w3", third),
         };
-        let error = registry.put("t", extra, None).unwrap_err();
+        let error = registry.put(&"t".into(), extra).unwrap_err();
         assert_eq!((error.kind(), error.to_string().as_str()), (kind, message));
         assert!(!error.help().is_empty() && error.code().starts_with("registry-"));
-        assert!(registry.put("t", webhook(&rules, "w1", long), None).unwrap().applied);
-        registry.remove("t", "w2", None).unwrap();
-        assert!(registry.put("t", webhook(&rules, "w3", r#"id eq "a""#), None).unwrap().applied);
+        assert!(registry.put(&"t".into(), webhook(&rules, "w1", long)).unwrap().applied);
+        let _ = registry.remove(&"t".into(), &"w2".into()).unwrap();
+        assert!(registry.put(&"t".into(), webhook(&rules, "w3", r#"id eq "a""#)).unwrap().applied);
 
         // A tenant that was loaded with more may still be changed, and not grow.
         let small = Registry::with_limits(&rules, Limits::default().webhooks(1).terms(1));
-        small.load("t", all(), None).unwrap();
-        assert!(small.put("t", webhook(&rules, "w1", long), None).unwrap().applied);
-        assert!(small.put("t", webhook(&rules, "w1", ""), None).unwrap().applied);
-        assert!(small.put("t", webhook(&rules, "w1", long), None).is_err());
+        let _ = small.load("t", all()).unwrap();
+        assert!(small.put(&"t".into(), webhook(&rules, "w1", long)).unwrap().applied);
+        assert!(small.put(&"t".into(), webhook(&rules, "w1", "")).unwrap().applied);
+        assert!(small.put(&"t".into(), webhook(&rules, "w1", long)).is_err());
     }
 }
 
@@ -207,13 +210,13 @@ fn what_a_tenant_holds_is_told() {
     let registry = Registry::new(&rules);
     let count = 1_000;
     let webhooks = (0..count).map(|n| webhook(&rules, &format!("w{n}"), r#"id eq "a""#));
-    registry.load("t", webhooks, None).unwrap();
-    let loaded = registry.stats("t").unwrap();
+    let _ = registry.load("t", webhooks).unwrap();
+    let loaded = registry.stats(&"t".into()).unwrap();
     assert_eq!((loaded.webhooks, loaded.spare_bytes), (count, 0), "no copy before a change");
     // A pointer and a slot for each webhook, and a hash with the index of its slot in a table with room.
     assert!((count * 40..count * 120).contains(&loaded.places_bytes), "{loaded:?}");
-    registry.put("t", webhook(&rules, "w0", ""), None).unwrap();
-    let changed = registry.stats("t").unwrap();
+    let _ = registry.put(&"t".into(), webhook(&rules, "w0", "")).unwrap();
+    let changed = registry.stats(&"t".into()).unwrap();
     let both = changed.index_bytes + changed.places_bytes;
     assert!((both / 2..both * 2).contains(&changed.spare_bytes), "{changed:?}");
 }
@@ -228,7 +231,11 @@ fn a_trial_counts_what_it_tried() {
     let creation = NewWebhook::new("w", "u1", std::time::UNIX_EPOCH.into());
     let webhook = Webhook::create(&draft.into(), &rules, creation).unwrap().webhook;
     let mut trial = DryRun::new(&webhook, "t", &rules);
-    let other = Event::new(rules.profile().attribute_paths(), "t", "com.qlik.v1.app.deleted");
+    let other = Event::new(
+        rules.profile().attribute_paths(),
+        TenantId::from("t"),
+        EventType::from("com.qlik.v1.app.deleted"),
+    );
     let events = [
         (event(&rules, "t", "a"), Access::Everyone, Verdict::FilterFalse),
         (event(&rules, "t", "b"), Access::Everyone, Verdict::Matched),
@@ -250,7 +257,7 @@ fn a_trial_counts_what_it_tried() {
 fn a_comparison_counts_each_effect() {
     let rules = Rules::default();
     let [old, new] = [r#"id eq "a" or id eq "b""#, r#"id eq "b" or id eq "c""#]
-        .map(|text| rules.profile().filter(text, None).unwrap());
+        .map(|text| rules.profile().filter(text).unwrap());
     let mut comparison = Comparison::new(old, new);
     for (times, id, effect) in [
         (1, "a", Effect::Lost),
@@ -270,7 +277,7 @@ fn a_comparison_counts_each_effect() {
 fn deliveries_know_how_many_are_left() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
-    registry.load("t", ["a", "b", "c"].map(|id| webhook(&rules, id, "")), None).unwrap();
+    let _ = registry.load("t", ["a", "b", "c"].map(|id| webhook(&rules, id, ""))).unwrap();
     let (mut session, sender) = (registry.session(), RequestBuilder::default());
     let bytes = format!(r#"{{"type":"{TYPE}","tenantid":"t"}}"#);
     let mut deliveries = session.deliveries(&sender, bytes, Access::Everyone).unwrap();
@@ -287,7 +294,7 @@ fn deliveries_know_how_many_are_left() {
 fn updates_do_not_undo_each_other() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
-    registry.load("t", [webhook(&rules, "w", r#"id eq "0""#)], None).unwrap();
+    let _ = registry.load("t", [webhook(&rules, "w", r#"id eq "0""#)]).unwrap();
     let counted = |webhook: &Webhook| {
         let filter = webhook.filter_text().unwrap();
         let count: u64 = filter[7..filter.len() - 1].parse().unwrap();
@@ -296,21 +303,25 @@ fn updates_do_not_undo_each_other() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                (0..50).for_each(|_| drop(registry.update("t", "w", None, counted).unwrap()))
+                (0..50)
+                    .for_each(|_| drop(registry.update(&"t".into(), &"w".into(), counted).unwrap()))
             });
         }
     });
-    assert_eq!(registry.get("t", "w").unwrap().filter_text(), Some(r#"id eq "200""#));
-    let refused = registry.update("t", "w", None, |_| Err("no"));
+    assert_eq!(
+        registry.get(&"t".into(), &"w".into()).unwrap().filter_text(),
+        Some(r#"id eq "200""#)
+    );
+    let refused = registry.update(&"t".into(), &"w".into(), |_| Err("no"));
     assert_eq!(refused, Err(UpdateError::Refused("no")));
     let other = |_: &Webhook| Ok::<_, ()>(webhook(&rules, "v", ""));
-    let refused = registry.update("t", "w", None, other).unwrap_err();
+    let refused = registry.update(&"t".into(), &"w".into(), other).unwrap_err();
     assert_eq!((&refused, refused.code()), (&UpdateError::OtherId, Some("registry-other-id")));
-    assert_eq!(registry.stats("t").unwrap().revision, 200);
-    registry.remove("t", "w", None).unwrap();
-    assert_eq!(registry.update("t", "w", None, counted), Err(UpdateError::NotFound));
-    assert!(!registry.update("t", "w", Some(7), counted).unwrap().applied);
-    assert!(matches!(registry.update("u", "w", None, counted), Err(UpdateError::Put(_))));
+    assert_eq!(registry.stats(&"t".into()).unwrap().revision, 200);
+    let _ = registry.remove(&"t".into(), &"w".into()).unwrap();
+    assert_eq!(registry.update(&"t".into(), &"w".into(), counted), Err(UpdateError::NotFound));
+    assert!(!registry.update_at(&"t".into(), &"w".into(), 7, counted).unwrap().applied);
+    assert!(matches!(registry.update(&"u".into(), &"w".into(), counted), Err(UpdateError::Put(_))));
 }
 
 /// A webhook of level `user` that is nobody's is no event's without an owner, however that is said.
@@ -322,7 +333,7 @@ fn nobodys_webhooks_are_not_everybodys() {
         "level": "user", "eventTypes": [TYPE]});
     let nobodys = Webhook::read(&WebhookDocument::from(document), &rules).unwrap().webhook;
     let plain = subscription(&nobodys, &"t".into(), rules.catalogue());
-    registry.load("t", [nobodys], None).unwrap();
+    let _ = registry.load("t", [nobodys]).unwrap();
     let mut session = registry.session();
     let event = event(&rules, "t", "a").with_owner("");
     let empty = ["".into()];
@@ -337,10 +348,10 @@ fn nobodys_webhooks_are_not_everybodys() {
 fn revisions_end_somewhere() {
     let rules = Rules::default();
     let registry = Registry::with_limits(&rules, Limits::default().per_user(1));
-    registry.load("t", [], Some(u64::MAX - 1)).unwrap();
-    let put = |id, user| registry.put("t", by(&rules, id, "", user), None);
+    let _ = registry.load_at("t", [], u64::MAX - 1).unwrap();
+    let put = |id, user| registry.put(&"t".into(), by(&rules, id, "", user));
     assert!(put("a", "u1").unwrap().applied);
-    assert_eq!(registry.stats("t").unwrap().revision, u64::MAX);
+    assert_eq!(registry.stats(&"t".into()).unwrap().revision, u64::MAX);
     let error = put("b", "u2").unwrap_err();
     assert_eq!((error.kind(), error.code()), (PutErrorKind::NoRevision, "registry-no-revision"));
     assert_eq!(
@@ -348,26 +359,26 @@ fn revisions_end_somewhere() {
         "the tenant is at revision 18446744073709551615, after which there is none"
     );
     assert_eq!(error.help(), "evict the tenant, and load it at a lower revision");
-    assert_eq!(registry.remove("t", "a", None).unwrap_err(), error);
-    let updated = registry.update("t", "a", None, |old| Ok::<_, ()>(old.clone()));
+    assert_eq!(registry.remove(&"t".into(), &"a".into()).unwrap_err(), error);
+    let updated = registry.update(&"t".into(), &"a".into(), |old| Ok::<_, ()>(old.clone()));
     assert_eq!(updated.unwrap_err(), UpdateError::Put(error.clone()));
-    let load = registry.load("t", [], None).unwrap_err();
+    let load = registry.load("t", []).unwrap_err();
     assert_eq!((load.id(), load.error(), load.to_string()), (None, &error, error.to_string()));
-    assert_eq!(registry.get("t", "a").unwrap().name(), "a", "nothing was lost");
+    assert_eq!(registry.get(&"t".into(), &"a".into()).unwrap().name(), "a", "nothing was lost");
     // From a log, that has been seen.
-    assert!(!registry.remove("t", "a", Some(u64::MAX)).unwrap().applied);
-    assert!(!registry.load("t", [], Some(u64::MAX)).unwrap().applied);
+    assert!(!registry.remove_at(&"t".into(), &"a".into(), u64::MAX).unwrap().applied);
+    assert!(!registry.load_at("t", [], u64::MAX).unwrap().applied);
     // A snapshot holds it.
     let other = Registry::new(&rules);
     assert_eq!(other.read_snapshot(&*written(&registry)).unwrap().webhooks, 1);
-    assert_eq!(other.put("t", by(&rules, "b", "", "u2"), None).unwrap_err(), error);
+    assert_eq!(other.put(&"t".into(), by(&rules, "b", "", "u2")).unwrap_err(), error);
     assert_eq!(other.read_snapshot(&*written(&registry)).unwrap().ignored, 1);
-    assert!(other.evict("t"));
-    other.load("t", [], Some(7)).unwrap();
-    assert_eq!(other.put("t", by(&rules, "b", "", "u2"), None).unwrap().revision, 8);
+    assert!(other.evict(&"t".into()));
+    let _ = other.load_at("t", [], 7).unwrap();
+    assert_eq!(other.put(&"t".into(), by(&rules, "b", "", "u2")).unwrap().revision, 8);
 
-    registry.load("t2", [by(&rules, "a", "", "u1"), by(&rules, "b", "", "u2")], None).unwrap();
-    let taken_over = registry.put("t2", by(&rules, "b", "", "u1"), None);
+    let _ = registry.load("t2", [by(&rules, "a", "", "u1"), by(&rules, "b", "", "u2")]).unwrap();
+    let taken_over = registry.put(&"t2".into(), by(&rules, "b", "", "u1"));
     assert_eq!(taken_over.unwrap_err().kind(), PutErrorKind::UserLimit, "one more of that user");
 }
 
@@ -376,15 +387,15 @@ fn revisions_end_somewhere() {
 fn an_answer_is_of_one_revision() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
-    registry.load("t", [webhook(&rules, "w0", "")], None).unwrap();
+    let _ = registry.load("t", [webhook(&rules, "w0", "")]).unwrap();
     let mut sessions: Vec<Session> =
         (0..if cfg!(miri) { 10 } else { 20 }).map(|_| registry.session()).collect();
     let a = event(&rules, "t", "a");
     let mut kept = Vec::new();
     for (n, session) in sessions.iter_mut().enumerate() {
         kept.push(session.matches(&a, Access::EventOwner).unwrap());
-        registry.remove("t", &format!("w{n}"), None).unwrap();
-        registry.put("t", webhook(&rules, &format!("w{}", n + 1), ""), None).unwrap();
+        let _ = registry.remove(&"t".into(), &format!("w{n}").into()).unwrap();
+        let _ = registry.put(&"t".into(), webhook(&rules, &format!("w{}", n + 1), "")).unwrap();
     }
     for (n, recipients) in kept.iter().enumerate() {
         let ids: Vec<_> = recipients.webhooks().map(|webhook| webhook.id().as_str()).collect();
@@ -430,7 +441,11 @@ fn any_webhook(rules: &Rules, choices: &mut Choices<'_>) -> Webhook {
 }
 
 fn any_event<'p>(rules: &'p Rules, tenant: &'static str, choices: &mut Choices<'_>) -> Event<'p> {
-    let mut event = Event::new(rules.profile().attribute_paths(), tenant, TYPE);
+    let mut event = Event::new(
+        rules.profile().attribute_paths(),
+        TenantId::from(tenant),
+        EventType::from(TYPE),
+    );
     for (name, values) in [("id", ["a", "b", "A", ""]), ("spaceId", ["a", "b", "A", ""])] {
         if choices.below(4) > 0 {
             event = event.with_attribute(name, *choices.pick(&values)).unwrap();
@@ -454,7 +469,7 @@ fn bytes(mut seed: u64, count: usize) -> Vec<u8> {
 fn every_answer_is_the_references_at_its_revision() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
-    registry.load("t", [], None).unwrap();
+    let _ = registry.load("t", []).unwrap();
     let twins = Mutex::new(vec![Twin::new()]);
     let (returned, done) = (AtomicU64::new(0), AtomicBool::new(false));
     let steps = 3_000;
@@ -496,10 +511,10 @@ fn every_answer_is_the_references_at_its_revision() {
             while !done.load(Ordering::Acquire) {
                 round += 1;
                 let name = format!("other{}", round % 5);
-                registry.load(name.as_str(), [webhook(&rules, "w", "")], None).unwrap();
+                let _ = registry.load(name.as_str(), [webhook(&rules, "w", "")]).unwrap();
                 let event = event(&rules, &name, "a");
                 assert_eq!(hits(&mut others, &event).unwrap(), ["w"]);
-                registry.evict(&name);
+                registry.evict(&name.as_str().into());
                 assert_eq!(hits(&mut others, &event), Err(NotLoaded));
             }
         });
@@ -513,7 +528,7 @@ fn every_answer_is_the_references_at_its_revision() {
                 let gone = twin.remove(&id);
                 // The reference knows it before anybody can see it.
                 twins.lock().unwrap().push(twin);
-                let change = registry.remove("t", &id, None).unwrap();
+                let change = registry.remove(&"t".into(), &id.as_str().into()).unwrap();
                 assert_eq!(change.before.is_some(), gone.is_some());
                 change
             } else {
@@ -521,7 +536,7 @@ fn every_answer_is_the_references_at_its_revision() {
                 let new = subscription(&webhook, &tenant, rules.catalogue());
                 twin.insert(webhook.id().to_string(), new);
                 twins.lock().unwrap().push(twin);
-                registry.put("t", webhook, None).unwrap()
+                registry.put(&"t".into(), webhook).unwrap()
             };
             returned.store(change.revision, Ordering::Release);
         }
@@ -555,7 +570,7 @@ fn kept_webhook(session: &mut Session, rules: &Rules) -> Option<Arc<Webhook>> {
 fn many_writers() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
-    registry.load("t", [], None).unwrap();
+    let _ = registry.load("t", []).unwrap();
     let each = if cfg!(miri) { 2 } else { 200 };
     std::thread::scope(|scope| {
         for writer in 0..4 {
@@ -563,15 +578,21 @@ fn many_writers() {
             scope.spawn(move || {
                 for n in 0..each {
                     let id = format!("w{writer}-{n}");
-                    registry.put("t", webhook(rules, &id, r#"id eq "a""#), None).unwrap();
+                    let _ = registry.put(&"t".into(), webhook(rules, &id, r#"id eq "a""#)).unwrap();
                     if n % 2 == 0 {
-                        assert!(registry.remove("t", &id, None).unwrap().before.is_some());
+                        assert!(
+                            registry
+                                .remove(&"t".into(), &id.as_str().into())
+                                .unwrap()
+                                .before
+                                .is_some()
+                        );
                     }
                 }
             });
         }
     });
-    assert_eq!(registry.stats("t").unwrap().revision, 4 * each * 3 / 2);
+    assert_eq!(registry.stats(&"t".into()).unwrap().revision, 4 * each * 3 / 2);
     let mut session = registry.session();
     assert_eq!(hits(&mut session, &event(&rules, "t", "a")).unwrap().len() as u64, 2 * each);
     assert_eq!(hits(&mut session, &event(&rules, "t", "b")).unwrap().len(), 0);
@@ -622,34 +643,34 @@ fn snapshots_read_back() {
     let registry = Registry::new(&rules);
     let random = bytes(5, 100_000);
     let mut choices = Choices(&random);
-    registry.load("empty", [], Some(3)).unwrap();
+    let _ = registry.load_at("empty", [], 3).unwrap();
     for tenant in ["t1", "t\"2\u{202e}"] {
-        registry.load(tenant, [], None).unwrap();
+        let _ = registry.load(tenant, []).unwrap();
         for _ in 0..100 {
-            registry.put(tenant, any_webhook(&rules, &mut choices), None).unwrap();
+            let _ = registry.put(&tenant.into(), any_webhook(&rules, &mut choices)).unwrap();
         }
     }
     let snapshot = written(&registry);
     let other = Registry::new(&rules);
     let loaded = other.read_snapshot(&*snapshot).unwrap();
     assert_eq!((loaded.tenants, loaded.ignored), (3, 0));
-    let held = |tenant: TenantId| registry.stats(tenant.as_str()).unwrap().webhooks;
+    let held = |tenant: TenantId| registry.stats(&tenant).unwrap().webhooks;
     assert_eq!(loaded.webhooks, registry.tenants().into_iter().map(held).sum::<usize>());
     for tenant in registry.tenants() {
         let sorted = |registry: &Registry| {
-            let mut all = registry.webhooks(tenant.as_str()).unwrap();
+            let mut all = registry.webhooks(&tenant).unwrap();
             all.sort_unstable_by(|a, b| a.id().cmp(b.id()));
             all
         };
         assert_eq!(sorted(&registry), sorted(&other));
-        let revision = |registry: &Registry| registry.stats(tenant.as_str()).unwrap().revision;
+        let revision = |registry: &Registry| registry.stats(&tenant).unwrap().revision;
         assert_eq!(revision(&registry), revision(&other));
     }
     // Again: nothing is news. After a change to one of them: neither.
     assert_eq!(other.read_snapshot(&*snapshot).unwrap().ignored, 3);
     let mut one = Vec::new();
-    assert!(registry.write_tenant_snapshot("t1", &mut one).unwrap());
-    assert!(!registry.write_tenant_snapshot("nobody", &mut one).unwrap());
+    assert!(registry.write_tenant_snapshot(&"t1".into(), &mut one).unwrap());
+    assert!(!registry.write_tenant_snapshot(&"nobody".into(), &mut one).unwrap());
     let third = Registry::new(&rules);
     assert_eq!(third.read_snapshot(&*one).unwrap().tenants, 1);
     assert_eq!(third.tenants(), [TenantId::from("t1")]);
@@ -661,7 +682,7 @@ fn damaged_snapshots_are_refused_whole() {
     let registry = Registry::new(&rules);
     for (tenant, count) in [("t1", 2), ("t2", 1)] {
         let all = (0..count).map(|n| webhook(&rules, &format!("w{n}"), r#"id eq "a""#));
-        registry.load(tenant, all, Some(7)).unwrap();
+        let _ = registry.load_at(tenant, all, 7).unwrap();
     }
     let snapshot = written(&registry);
     let other = Registry::new(&rules);
@@ -784,18 +805,18 @@ fn what_is_taken_fits_a_snapshot() {
         Webhook::read(&WebhookDocument::from(document), &rules).unwrap().webhook
     };
     let most = Registry::MAX_BYTES;
-    registry.load("t", [], None).unwrap();
-    let error = registry.put("t", document(most + 1), None).unwrap_err();
+    let _ = registry.load("t", []).unwrap();
+    let error = registry.put(&"t".into(), document(most + 1)).unwrap_err();
     assert_eq!((error.kind(), error.code()), (PutErrorKind::TooLarge, "registry-too-large"));
     assert_eq!(error.to_string(), "the webhook has 2097153 bytes of text, more than 2097152");
-    let error = registry.load("t", [document(most + 1)], None).unwrap_err();
+    let error = registry.load("t", [document(most + 1)]).unwrap_err();
     assert_eq!((error.code(), error.id().unwrap().as_str()), ("registry-too-large", "w"));
-    let error = registry.load("\u{1}".repeat(most + 1), [], None).unwrap_err();
+    let error = registry.load("\u{1}".repeat(most + 1), []).unwrap_err();
     assert_eq!((error.code(), error.id()), ("registry-too-large", None));
     assert_eq!(error.to_string(), "the tenant's id has 2097153 bytes of text, more than 2097152");
 
-    registry.put("t", document(most), None).unwrap();
-    registry.load("\u{1}".repeat(most), [], None).unwrap();
+    let _ = registry.put(&"t".into(), document(most)).unwrap();
+    let _ = registry.load("\u{1}".repeat(most), []).unwrap();
     let snapshot = written(&registry);
     assert!(snapshot.len() > 2 * 6 * most - 6 * 100, "two lines of the longest");
     assert_eq!(Registry::new(&rules).read_snapshot(&*snapshot).unwrap().tenants, 2);
@@ -827,21 +848,21 @@ fn rules_without(event_type: &str) -> Rules {
 fn refuses_what_its_rules_do_not_know() {
     let (rules, fewer) = (Rules::default(), rules_without(TYPE));
     let registry = Registry::new(&fewer);
-    registry.load("t", [], None).unwrap();
-    let error = registry.put("t", webhook(&rules, "w", ""), None).unwrap_err();
+    let _ = registry.load("t", []).unwrap();
+    let error = registry.put(&"t".into(), webhook(&rules, "w", "")).unwrap_err();
     assert_eq!((error.kind(), error.code()), (PutErrorKind::Invalid, "registry-invalid-webhook"));
     assert_eq!(
         error.to_string(),
         format!("event type `{TYPE}` is not in the registry's catalogue")
     );
     assert_eq!(error.help(), "make the webhook by the registry's rules");
-    let load = registry.load("t", [webhook(&rules, "w", "")], None).unwrap_err();
+    let load = registry.load("t", [webhook(&rules, "w", "")]).unwrap_err();
     assert_eq!((load.id().unwrap().as_str(), load.error()), ("w", &error));
     // One that the catalogue has, but not for this level.
     let listing = json!({"data": [{"name": TYPE, "levels": ["user"]}]}).to_string();
     let users = Catalogue::read(listing.as_bytes()).unwrap();
     let users = Registry::new(&Rules::new(rules.profile().clone(), users));
-    let error = users.load("t", [webhook(&rules, "w", "")], None).unwrap_err();
+    let error = users.load("t", [webhook(&rules, "w", "")]).unwrap_err();
     let expected = format!("webhook `w`: event type `{TYPE}` does not support level `tenant`");
     assert_eq!((error.code(), error.to_string()), ("registry-invalid-webhook", expected));
     // A filter that goes with an event type by its newer name only.
@@ -856,11 +877,11 @@ fn refuses_what_its_rules_do_not_know() {
     let creation = NewWebhook::new("w", "u", std::time::UNIX_EPOCH.into());
     let webhook = Webhook::create(&draft.into(), &renamed, creation).unwrap().webhook;
     let unnamed = Registry::new(&by_name(json!([{"name": "old"}])));
-    let error = unnamed.load("t", [webhook.clone()], None).unwrap_err();
+    let error = unnamed.load("t", [webhook.clone()]).unwrap_err();
     let expected = "webhook `w`: the filter does not go with the webhook's event types";
     assert_eq!((error.code(), error.to_string()), ("registry-invalid-webhook", expected.into()));
-    assert!(Registry::new(&renamed).load("t", [webhook], None).is_ok());
-    assert_eq!(registry.stats("t").unwrap().webhooks, 0);
+    assert!(Registry::new(&renamed).load("t", [webhook]).is_ok());
+    assert_eq!(registry.stats(&"t".into()).unwrap().webhooks, 0);
 }
 
 #[test]
@@ -873,8 +894,8 @@ fn skips_invalid_webhooks_of_a_snapshot_and_reports_them() {
         let creation = NewWebhook::new(id, "u1", std::time::UNIX_EPOCH.into());
         Webhook::create(&draft.into(), &rules, creation).unwrap().webhook
     };
-    registry.load("t1", [webhook(&rules, "a", ""), exported("b")], Some(3)).unwrap();
-    registry.load("t2", [webhook(&rules, "c", "")], Some(4)).unwrap();
+    let _ = registry.load_at("t1", [webhook(&rules, "a", ""), exported("b")], 3).unwrap();
+    let _ = registry.load_at("t2", [webhook(&rules, "c", "")], 4).unwrap();
     let snapshot = written(&registry);
 
     let other = Registry::new(&rules_without(TYPE));
@@ -893,10 +914,13 @@ fn skips_invalid_webhooks_of_a_snapshot_and_reports_them() {
         let line = snapshot.split(|byte| *byte == b'\n').nth(one.line() - 1).unwrap();
         let line: serde_json::Value = serde_json::from_slice(line).unwrap();
         assert_eq!(line["id"], one.id().unwrap().as_str());
-        assert!(other.stats(one.tenant().as_str()).is_some());
+        assert!(other.stats(one.tenant()).is_some());
     }
-    assert_eq!(other.get("t1", "b").as_deref(), Some(&exported("b")));
-    assert_eq!(other.stats("t2").map(|stats| (stats.revision, stats.webhooks)), Some((4, 0)));
+    assert_eq!(other.get(&"t1".into(), &"b".into()).as_deref(), Some(&exported("b")));
+    assert_eq!(
+        other.stats(&"t2".into()).map(|stats| (stats.revision, stats.webhooks)),
+        Some((4, 0))
+    );
 
     // Damage is no webhook to skip.
     let other = Registry::new(&rules_without(TYPE));
@@ -914,9 +938,9 @@ fn replaces_rules_and_limits_in_place() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     let all = || [webhook(&rules, "b", r#"id eq "a""#), webhook(&rules, "a", "")];
-    registry.load("t2", all(), Some(7)).unwrap();
-    registry.load("t1", all(), Some(7)).unwrap();
-    registry.put("t1", webhook(&rules, "c", ""), None).unwrap();
+    let _ = registry.load_at("t2", all(), 7).unwrap();
+    let _ = registry.load_at("t1", all(), 7).unwrap();
+    let _ = registry.put(&"t1".into(), webhook(&rules, "c", "")).unwrap();
     let mut session = registry.session();
     let event = event(&rules, "t1", "a");
     let before = hits(&mut session, &event).unwrap();
@@ -931,17 +955,18 @@ fn replaces_rules_and_limits_in_place() {
     assert!(refused.iter().all(|one| one.error().kind() == PutErrorKind::Invalid));
     assert_eq!((registry.rules(), registry.profile()), (fewer, rules.profile()));
     assert_eq!(hits(&mut session, &event).unwrap(), before, "they stay, and match as before");
-    assert_eq!(registry.stats("t1").unwrap().revision, 8, "no change of the tenant");
+    assert_eq!(registry.stats(&"t1".into()).unwrap().revision, 8, "no change of the tenant");
     let invalid = |error: PutErrorKind| error == PutErrorKind::Invalid;
-    let put = registry.put("t1", webhook(&rules, "d", ""), None).unwrap_err();
+    let put = registry.put(&"t1".into(), webhook(&rules, "d", "")).unwrap_err();
     assert!(invalid(put.kind()));
-    let updated = registry.update("t1", "a", None, |old| Ok::<_, ()>(old.clone())).unwrap_err();
+    let updated =
+        registry.update(&"t1".into(), &"a".into(), |old| Ok::<_, ()>(old.clone())).unwrap_err();
     assert!(matches!(updated, UpdateError::Put(error) if invalid(error.kind())));
-    let load = registry.load("t1", all(), None).unwrap_err();
+    let load = registry.load("t1", all()).unwrap_err();
     assert!(invalid(load.error().kind()));
-    assert!(registry.remove("t1", "c", None).unwrap().applied, "removing needs no rules");
+    assert!(registry.remove(&"t1".into(), &"c".into()).unwrap().applied, "removing needs no rules");
     assert_eq!(registry.replace_rules(&rules).unwrap(), []);
-    registry.put("t1", webhook(&rules, "d", ""), None).unwrap();
+    let _ = registry.put(&"t1".into(), webhook(&rules, "d", "")).unwrap();
 
     let profile = rules.profile().with_operators([hooksieve::filter::Operator::Eq]);
     let strange = Rules::new(profile, rules.catalogue().clone());
@@ -954,16 +979,16 @@ fn replaces_rules_and_limits_in_place() {
     let limits = Limits::default().webhooks(1);
     registry.replace_limits(limits.clone());
     assert_eq!((registry.limits(), registry.rules()), (limits.clone(), rules.clone()));
-    let error = registry.put("t2", webhook(&rules, "c", ""), None).unwrap_err();
+    let error = registry.put(&"t2".into(), webhook(&rules, "c", "")).unwrap_err();
     assert_eq!(error.kind(), PutErrorKind::TenantLimit);
     assert!(
-        registry.put("t2", webhook(&rules, "a", ""), None).unwrap().applied,
+        registry.put(&"t2".into(), webhook(&rules, "a", "")).unwrap().applied,
         "no more than it was"
     );
     registry.replace_rules(&rules).unwrap();
     assert_eq!(registry.limits(), limits, "each is replaced on its own");
     registry.replace_limits(Limits::default());
-    assert!(registry.put("t2", webhook(&rules, "c", ""), None).unwrap().applied);
+    assert!(registry.put(&"t2".into(), webhook(&rules, "c", "")).unwrap().applied);
 }
 
 /// Subscriptions to old names receive events under newer ones as soon as the rules say so.
@@ -972,10 +997,14 @@ fn renames_take_effect_when_rules_are_replaced() {
     let rules = Rules::default();
     let renamed = Rules::new(rules.profile().clone(), rules.catalogue().with_renames(true));
     let registry = Registry::new(&rules);
-    registry.load("t", [webhook(&rules, "a", "")], None).unwrap();
-    registry.put("t", webhook(&rules, "b", ""), None).unwrap();
+    let _ = registry.load("t", [webhook(&rules, "a", "")]).unwrap();
+    let _ = registry.put(&"t".into(), webhook(&rules, "b", "")).unwrap();
     let mut session = registry.session();
-    let newer = Event::new(rules.profile().attribute_paths(), "t", "com.qlik.app.created");
+    let newer = Event::new(
+        rules.profile().attribute_paths(),
+        TenantId::from("t"),
+        EventType::from("com.qlik.app.created"),
+    );
     let mut count = |registry: &Registry| {
         let verdicts = registry.verdicts(&newer, Access::EventOwner).unwrap().webhooks;
         let matched = verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Matched).count();
@@ -990,14 +1019,14 @@ fn renames_take_effect_when_rules_are_replaced() {
         assert_eq!(count(&registry), "ab");
         // Both copies: changes are made on either in turn.
         for id in ["c", "d", "e"] {
-            registry.put("t", webhook(&rules, id, ""), None).unwrap();
+            let _ = registry.put(&"t".into(), webhook(&rules, id, "")).unwrap();
         }
         assert_eq!(count(&registry), "abcde");
         for id in ["c", "d", "e"] {
-            registry.remove("t", id, None).unwrap();
+            let _ = registry.remove(&"t".into(), &id.into()).unwrap();
             assert_eq!(
-                registry.stats("t").unwrap().webhooks,
-                registry.webhooks("t").unwrap().len()
+                registry.stats(&"t".into()).unwrap().webhooks,
+                registry.webhooks(&"t".into()).unwrap().len()
             );
         }
         assert_eq!(count(&registry), "ab");
@@ -1014,7 +1043,7 @@ fn replaces_rules_among_threads() {
     let rounds = if cfg!(miri) { 3 } else { 40 };
     for _ in 0..rounds {
         let registry = Registry::new(&rules);
-        registry.load("t", [], None).unwrap();
+        let _ = registry.load("t", []).unwrap();
         let replaced = AtomicBool::new(false);
         let refused = std::thread::scope(|scope| {
             for thread in 0..2 {
@@ -1024,11 +1053,11 @@ fn replaces_rules_among_threads() {
                         let late = replaced.load(Ordering::SeqCst);
                         let put = match n % 2 {
                             0 => registry
-                                .put("t", webhook(rules, &format!("w{thread}-{n}"), ""), None)
+                                .put(&"t".into(), webhook(rules, &format!("w{thread}-{n}"), ""))
                                 .is_ok(),
                             _ => {
                                 let all = [webhook(rules, "w", "")];
-                                registry.load(format!("t{thread}-{n}"), all, None).is_ok()
+                                registry.load(format!("t{thread}-{n}"), all).is_ok()
                             }
                         };
                         assert!(!(late && put), "a late change is checked by the new rules");
@@ -1057,7 +1086,7 @@ fn replaces_rules_among_threads() {
             .tenants()
             .into_iter()
             .flat_map(|tenant| {
-                let all = registry.webhooks(tenant.as_str()).unwrap();
+                let all = registry.webhooks(&tenant).unwrap();
                 all.into_iter().map(move |webhook| (tenant.clone(), webhook.id().clone()))
             })
             .collect();

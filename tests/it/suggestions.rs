@@ -355,7 +355,7 @@ fn loses(tokens: &[Token], terms: Terms, webhook: bool) -> bool {
 
 fn suggestion(text: &str, webhook: bool) -> Option<String> {
     let suggested = if webhook {
-        Profile::webhook().filter(text, None).err()?.suggestion()?.to_owned()
+        Profile::webhook().filter(text).err()?.suggestion()?.to_owned()
     } else {
         Expr::parse(text).err()?.suggestion()?.to_owned()
     };
@@ -365,7 +365,7 @@ fn suggestion(text: &str, webhook: bool) -> Option<String> {
 fn same(suggested: &str, good: &str, webhook: bool) -> bool {
     if webhook {
         let profile = Profile::webhook();
-        profile.filter(suggested, None).unwrap() == profile.filter(good, None).unwrap()
+        profile.filter(suggested).unwrap() == profile.filter(good).unwrap()
     } else {
         Expr::parse(suggested).unwrap() == Expr::parse(good).unwrap()
     }
@@ -394,7 +394,7 @@ fn suggests_the_good_filter_or_nothing() {
                 }
                 let damaged = kinds.iter().fold(damaged.clone(), |text, kind| whole(&text, kind));
                 let accepted = if webhook {
-                    Profile::webhook().filter(&damaged, None).is_ok()
+                    Profile::webhook().filter(&damaged).is_ok()
                 } else {
                     Expr::parse(&damaged).is_ok()
                 };
@@ -526,7 +526,12 @@ fn suggests_one_filter_for_each_kind_of_mistake() {
 
 /// What the first problem of a filter says, and where.
 fn problem(text: &str, types: Option<&[EventType]>) -> (String, String, std::ops::Range<usize>) {
-    let error = Profile::webhook().filter(text, types).unwrap_err();
+    let profile = Profile::webhook();
+    let checked = match types {
+        Some(types) => profile.filter_for(text, types),
+        None => profile.filter(text),
+    };
+    let error = checked.unwrap_err();
     let problem = error.iter().last().unwrap();
     (problem.message().to_owned(), problem.help().to_owned(), problem.span().unwrap().range())
 }
@@ -583,7 +588,7 @@ fn names_characters_without_form_at_their_place() {
             assert_eq!(message, format!("{name} outside of a value"), "{before}·{after}");
             assert_eq!(span, before.len()..before.len() + c.len_utf8());
         }
-        assert!(Profile::webhook().filter(&format!("id eq \"{c}\""), None).is_ok());
+        assert!(Profile::webhook().filter(&format!("id eq \"{c}\"")).is_ok());
     }
 }
 
@@ -606,7 +611,7 @@ fn says_which_event_type_can_be_filtered_by_status() {
 fn claims_only_known_values_of_other_event_types() {
     let help = |types: &[&str], text: &str| {
         let types: Vec<_> = types.iter().map(|name| EventType::from(*name)).collect();
-        let error = Profile::webhook().filter(text, Some(&types)).unwrap_err();
+        let error = Profile::webhook().filter_for(text, &types).unwrap_err();
         error.iter().map(|problem| problem.help().to_owned()).collect::<Vec<_>>().join("; ")
     };
     let only = "com.qlik.v1.app.reload.finished";
@@ -631,7 +636,7 @@ fn claims_only_known_values_of_other_event_types() {
 fn suggests_what_the_event_types_allow() {
     let suggested = |event_type: &str| {
         let types = [EventType::from(event_type)];
-        let error = Profile::webhook().filter("data.status eq ok", Some(&types)).unwrap_err();
+        let error = Profile::webhook().filter_for("data.status eq ok", &types).unwrap_err();
         error.suggestion().map(str::to_owned)
     };
     let only = "com.qlik.v1.app.reload.finished";

@@ -51,7 +51,7 @@ fn warns_of_values_that_match_nothing_they_seem_to() {
         (r#"id eq "%APP_ID%""#, "value-placeholder", r#""%APP_ID%""#),
         (r#"id eq "YOUR_APP_ID""#, "value-placeholder", r#""YOUR_APP_ID""#),
     ] {
-        let checked = Profile::webhook().filter(filter, None).unwrap();
+        let checked = Profile::webhook().filter(filter).unwrap();
         let warnings = checked.warnings(filter, |_| false);
         let [warning] = &warnings[..] else { panic!("{filter}: {warnings:?}") };
         assert_eq!(
@@ -82,7 +82,7 @@ fn warns_of_values_that_match_nothing_they_seem_to() {
 #[test]
 fn names_the_invisible_character() {
     let filter = "id eq \"a\u{202e}b\"";
-    let warnings = Profile::webhook().filter(filter, None).unwrap().warnings(filter, |_| false);
+    let warnings = Profile::webhook().filter(filter).unwrap().warnings(filter, |_| false);
     assert_eq!(warnings[0].to_string(), "value of `id` has the invisible character U+202E");
 }
 

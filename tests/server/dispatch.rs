@@ -87,7 +87,7 @@ impl Dispatch {
         let registry =
             Registry::with_limits(&Rules::default(), Limits::default().per_user(MAX_PER_USER));
         for tenant in tenants {
-            registry.load(tenant, [], None)?;
+            let _ = registry.load(tenant, [])?;
         }
         Ok(Arc::new(Self {
             registry,
@@ -129,8 +129,8 @@ impl Dispatch {
     }
 
     /// A webhook that a caller may see.
-    fn webhook(&self, caller: &Caller, id: &str) -> Result<Arc<Webhook>, Refusal> {
-        let found = self.registry.get(caller.tenant.as_str(), id);
+    fn webhook(&self, caller: &Caller, id: &WebhookId) -> Result<Arc<Webhook>, Refusal> {
+        let found = self.registry.get(&caller.tenant, id);
         let seen = found.filter(|webhook| caller.may_access(webhook));
         seen.ok_or_else(|| Refusal::not_found("webhook"))
     }
@@ -146,7 +146,7 @@ impl Dispatch {
     fn change(
         &self,
         caller: &Caller,
-        id: &str,
+        id: &WebhookId,
         changed: impl FnOnce(&Webhook, &Rules, Edit) -> Result<Checked, Diagnostics>,
     ) -> Result<(Change, Vec<Diagnostic>), Refusal> {
         self.webhook(caller, id)?;
@@ -157,7 +157,7 @@ impl Dispatch {
             told = warnings;
             Self::allowed(caller, webhook)
         };
-        let change = self.registry.update(caller.tenant.as_str(), id, None, change)?;
+        let change = self.registry.update(&caller.tenant, id, change)?;
         Ok((change, told))
     }
 
@@ -183,8 +183,8 @@ impl Dispatch {
         let webhook = request.webhook();
         let mut history = self.history.lock().await;
         // One that is gone has no history.
-        let tenant = webhook.tenant().map_or("", TenantId::as_str);
-        if self.registry.get(tenant, webhook.id().as_str()).is_some() {
+        let kept = |tenant| self.registry.get(tenant, webhook.id()).is_some();
+        if webhook.tenant().is_some_and(kept) {
             let kept = history.entry(webhook.id().clone()).or_default();
             kept.push_back(delivery.clone());
             while kept.len() > KEPT || kept.front().is_some_and(|oldest| !oldest.is_kept(at)) {
@@ -197,7 +197,7 @@ impl Dispatch {
     async fn delivery(
         &self,
         caller: &Caller,
-        id: &str,
+        id: &WebhookId,
         delivery: &str,
     ) -> Result<(Arc<Webhook>, Delivery), Refusal> {
         let webhook = self.webhook(caller, id)?;
@@ -215,27 +215,27 @@ async fn create(State(server): Server, caller: Caller, body: Bytes) -> Answer {
     let new = new.of_tenant(caller.tenant.as_str());
     let Checked { webhook, warnings } = Webhook::create(&draft, &server.registry.rules(), new)?;
     let webhook = Dispatch::allowed(&caller, webhook)?;
-    let change = server.registry.put(caller.tenant.as_str(), webhook, None)?;
+    let change = server.registry.put(&caller.tenant, webhook)?;
     let (revision, shown) = put(&change, &warnings);
     Ok((StatusCode::CREATED, revision, shown).into_response())
 }
 
 async fn list(State(server): Server, caller: Caller, RawQuery(query): RawQuery) -> Answer {
     let list = ListQuery::read(&query.unwrap_or_default())?;
-    let webhooks = server.registry.webhooks(caller.tenant.as_str()).ok_or(NotLoaded)?;
+    let webhooks = server.registry.webhooks(&caller.tenant).ok_or(NotLoaded)?;
     let seen = webhooks.iter().map(|webhook| &**webhook);
     let page = list.apply(seen.filter(|webhook| caller.may_access(webhook)));
     Ok(Json(page.body("/api/v1/webhooks")).into_response())
 }
 
-async fn show(State(server): Server, caller: Caller, Path(id): Path<String>) -> Answer {
+async fn show(State(server): Server, caller: Caller, Path(id): Path<WebhookId>) -> Answer {
     Ok(Json(&*server.webhook(&caller, &id)?).into_response())
 }
 
 async fn replace(
     State(server): Server,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path<WebhookId>,
     body: Bytes,
 ) -> Answer {
     let draft = WebhookDocument::read(&body)?;
@@ -247,7 +247,7 @@ async fn replace(
 async fn patch(
     State(server): Server,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path<WebhookId>,
     body: Bytes,
 ) -> Answer {
     let patch = Patch::read(&body)?;
@@ -259,10 +259,10 @@ async fn patch(
     Ok((StatusCode::NO_CONTENT, revision(&change), told).into_response())
 }
 
-async fn remove(State(server): Server, caller: Caller, Path(id): Path<String>) -> Answer {
+async fn remove(State(server): Server, caller: Caller, Path(id): Path<WebhookId>) -> Answer {
     let _deleting = server.deleting.lock().await;
     let webhook = server.webhook(&caller, &id)?;
-    let change = server.registry.remove(caller.tenant.as_str(), &id, None)?;
+    let change = server.registry.remove(&caller.tenant, &id)?;
     server.history.lock().await.remove(webhook.id());
     Ok((StatusCode::NO_CONTENT, revision(&change)).into_response())
 }
@@ -274,18 +274,18 @@ async fn event_types(State(server): Server, _: Caller) -> Answer {
 async fn deliveries(
     State(server): Server,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path<WebhookId>,
     RawQuery(query): RawQuery,
 ) -> Answer {
     let list = delivery::ListQuery::read(&query.unwrap_or_default())?;
     server.webhook(&caller, &id)?;
     let (history, now) = (server.history.lock().await, now());
-    let kept = history.get(&*id).into_iter().flatten().filter(|delivery| delivery.is_kept(now));
+    let kept = history.get(&id).into_iter().flatten().filter(|delivery| delivery.is_kept(now));
     let page = list.apply(kept);
     Ok(Json(page.body(&format!("/api/v1/webhooks/{id}/deliveries"))).into_response())
 }
 
-type OfDelivery = Path<(String, String)>;
+type OfDelivery = Path<(WebhookId, String)>;
 
 async fn show_delivery(
     State(server): Server,

@@ -44,7 +44,7 @@ fn walk(part: ExprRef<'_>) -> Term {
 }
 
 fn subscription(text: &str) -> Result<Subscription, String> {
-    let filter = PROFILE.filter(text, None).map_err(|error| error.to_string())?;
+    let filter = PROFILE.filter(text).map_err(|error| error.to_string())?;
     Ok(Subscription::new(TENANT, [TYPE], filter))
 }
 
@@ -112,5 +112,5 @@ pub fn parse(text: &str) -> Result<Expr, String> {
 
 /// The text as a filter that is valid for webhooks.
 pub fn check(text: &str) -> Result<hooksieve::filter::Filter, String> {
-    PROFILE.filter(text, None).map_err(|error| error.to_string())
+    PROFILE.filter(text).map_err(|error| error.to_string())
 }

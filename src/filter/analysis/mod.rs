@@ -10,19 +10,19 @@
 //! use hooksieve::filter::analysis::{Satisfiability, Redundancy, Relation};
 //!
 //! let profile = Profile::webhook();
-//! let filter = profile.filter(r#"id eq "a" or id eq "a" and spaceId ne "s""#, None)?;
+//! let filter = profile.filter(r#"id eq "a" or id eq "a" and spaceId ne "s""#)?;
 //! let analysis = filter.analyze();
 //! assert_eq!(analysis.satisfiability(), Satisfiability::Sometimes);
 //! assert_eq!(analysis.redundant()[0].kind, Redundancy::Absorbed);
 //! assert_eq!(analysis.simplified().unwrap().to_string(), r#"id eq "a""#);
 //! assert_eq!(analysis.matching().unwrap().to_string(), r#"{"id":"a"}"#);
 //!
-//! let wider = profile.filter(r#"id eq "a" or id eq "b""#, None)?;
+//! let wider = profile.filter(r#"id eq "a" or id eq "b""#)?;
 //! let diff = filter.diff(&wider);
 //! assert_eq!(diff.relation, Relation::Wider);
 //! assert_eq!(diff.gained.unwrap().get("id"), Some("b"));
 //!
-//! let never = profile.filter(r#"id eq "a" and id eq "b""#, None)?;
+//! let never = profile.filter(r#"id eq "a" and id eq "b""#)?;
 //! assert_eq!(never.analyze().satisfiability(), Satisfiability::Never);
 //! # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
 //! ```
@@ -244,7 +244,7 @@ impl Filter {
     /// use hooksieve::filter::Profile;
     /// use hooksieve::filter::analysis::Satisfiability;
     ///
-    /// let filter = Profile::webhook().filter(r#"spaceId ne "a" or spaceId ne "b""#, None)?;
+    /// let filter = Profile::webhook().filter(r#"spaceId ne "a" or spaceId ne "b""#)?;
     /// let analysis = filter.analyze();
     /// assert_eq!(analysis.satisfiability(), Satisfiability::Always);
     /// assert!(analysis.simplified().is_some_and(|simplified| simplified.is_everything()));
@@ -363,8 +363,8 @@ impl Filter {
     /// use hooksieve::filter::Profile;
     ///
     /// let profile = Profile::webhook();
-    /// let old = profile.filter(r#"id eq "a" or id eq "b""#, None)?;
-    /// let new = profile.filter(r#"id eq "b" and spaceId ne "s""#, None)?;
+    /// let old = profile.filter(r#"id eq "a" or id eq "b""#)?;
+    /// let new = profile.filter(r#"id eq "b" and spaceId ne "s""#)?;
     /// assert_eq!(
     ///     serde_json::to_string(&old.diff(&new)).unwrap(),
     ///     r#"{"relation":"narrower","gained":null,"lost":{"id":"a"}}"#,

@@ -229,7 +229,7 @@ mod tests {
                     format!("({})", terms.join(" or "))
                 })
                 .collect();
-            let filter = profile.filter(&clauses.join(" and "), None).unwrap();
+            let filter = profile.filter(&clauses.join(" and ")).unwrap();
             let mut world = World::default();
             let circuit = Circuit::new(&filter, &mut world);
             let mut diagrams = Diagrams::new(WORK);

@@ -15,7 +15,7 @@ use serde::Serialize;
 /// use hooksieve::filter::Profile;
 ///
 /// let profile = Profile::webhook();
-/// let filter = profile.filter(r#"spaceId eq "s" and (id eq "a" or id eq "b")"#, None)?;
+/// let filter = profile.filter(r#"spaceId eq "s" and (id eq "a" or id eq "b")"#)?;
 /// let event = br#"{"type": "x", "tenantid": "t", "spaceid": "r", "data": {"id": "b"}}"#;
 /// let event = profile.read_event(event).unwrap();
 /// let explanation = filter.explain(&event);

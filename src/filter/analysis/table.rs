@@ -96,7 +96,7 @@ mod tests {
     fn filter(values: usize) -> Filter {
         let terms: Vec<String> =
             (0..values).map(|n| format!("id eq \"{n}\" or spaceId eq \"{n}\"")).collect();
-        Profile::webhook().filter(&terms.join(" or "), None).unwrap()
+        Profile::webhook().filter(&terms.join(" or ")).unwrap()
     }
 
     fn with_tables(values: usize, test: impl FnOnce(&mut Tables<'_>)) {

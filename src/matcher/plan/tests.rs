@@ -3,7 +3,7 @@ use crate::filter::Profile;
 use crate::matcher::keys::{Keys, Wanted};
 
 fn code(filter: &str, keys: &mut Keys) -> Code {
-    let filter = Profile::webhook().filter(filter, None).unwrap();
+    let filter = Profile::webhook().filter(filter).unwrap();
     encode(&filter, |term| keys.number(Wanted::new(0, term.attribute, term.value)))
 }
 

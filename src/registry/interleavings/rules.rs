@@ -30,22 +30,22 @@ fn rules_are_replaced_while_others_put() {
     const PUT: Part = |world| {
         let late = world.reported.lock().unwrap().is_some();
         for id in ["v", "x"] {
-            let put = world.put(id, "a", None);
+            let put = world.put(id, "a");
             assert!(!(late && put.is_ok()), "checked by the new rules");
         }
-        drop(world.registry.load("u", [webhook("w", "a")], None));
+        drop(world.registry.load("u", [webhook("w", "a")]));
     };
     let parts: [Part; 3] = [PUT, PUT, |world| {
         let refused = world.registry.replace_rules(&OTHER_RULES).unwrap();
         let name = |one: &Refused| format!("{}/{}", one.tenant(), one.webhook().id());
         *world.reported.lock().unwrap() = Some(refused.iter().map(name).collect());
-        assert!(world.put("y", "a", None).is_err());
+        assert!(world.put("y", "a").is_err());
         assert!(world.read("a"), "readers do not notice");
     }];
     explore(Limits::default(), &[("w", "a")], parts, |world, _| {
         let mut held = BTreeSet::new();
         for tenant in world.registry.tenants() {
-            for webhook in world.registry.webhooks(tenant.as_str()).unwrap() {
+            for webhook in world.registry.webhooks(&tenant).unwrap() {
                 held.insert(format!("{tenant}/{}", webhook.id()));
             }
         }
@@ -66,18 +66,18 @@ fn replacing_rules_does_not_revive_an_evicted_tenant() {
                 (0..30).for_each(|_| shuttle::thread::yield_now());
                 Ok::<_, Infallible>(before.clone())
             };
-            let ask = || world.registry.update("t", "w", None, slowly);
+            let ask = || world.registry.update(&"t".into(), &"w".into(), slowly);
             drop(world.one("w", None, ask));
         },
         |world| world.evict(),
         |world| {
             drop(world.count("w"));
-            drop(world.put("v", "a", None));
+            drop(world.put("v", "a"));
         },
         |world| assert_eq!(world.registry.replace_rules(&RENAMING_RULES), Ok(Vec::new())),
     ];
     explore(Limits::default(), &[("w", "0")], parts, |world, _| {
-        assert!(world.registry.stats("t").is_none(), "nothing loads it again");
-        assert!(world.put("x", "a", None).is_err());
+        assert!(world.registry.stats(&"t".into()).is_none(), "nothing loads it again");
+        assert!(world.put("x", "a").is_err());
     });
 }

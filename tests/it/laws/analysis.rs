@@ -1,7 +1,7 @@
 //! Laws of the analysis: what it says holds of every event of a small world.
 
 use super::history::{Choices, filter_text};
-use hooksieve::event::Event;
+use hooksieve::event::{Event, EventType, TenantId};
 use hooksieve::filter::analysis::{Relation, Satisfiability, Witness};
 use hooksieve::filter::{Filter, Profile};
 
@@ -15,7 +15,8 @@ const HELD: [(&str, &[Option<&str>]); 4] = [
 
 /// Every event that generated filters can tell from others.
 pub fn events(profile: &Profile) -> Vec<Event<'_>> {
-    let mut events = vec![Event::new(profile.attribute_paths(), "t", "x")];
+    let mut events =
+        vec![Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"))];
     for (name, held) in HELD {
         events = events
             .into_iter()
@@ -31,9 +32,10 @@ pub fn events(profile: &Profile) -> Vec<Event<'_>> {
 }
 
 fn event<'p>(profile: &'p Profile, witness: &Witness) -> Event<'p> {
-    witness.iter().fold(Event::new(profile.attribute_paths(), "t", "x"), |event, (name, value)| {
-        event.with_attribute(name, value.to_owned()).expect("it is known")
-    })
+    witness.iter().fold(
+        Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x")),
+        |event, (name, value)| event.with_attribute(name, value.to_owned()).expect("it is known"),
+    )
 }
 
 /// Two filters made from bytes: what is said of each, and of one in place of the other.
@@ -42,7 +44,7 @@ pub fn analysis(bytes: &[u8]) {
     let mut choices = Choices(bytes);
     let filters = [4, 3].map(|depth| {
         let text = filter_text(&mut choices, depth);
-        profile.filter(&text, None).expect("generated filters are valid")
+        profile.filter(&text).expect("generated filters are valid")
     });
     let events = events(&profile);
     let verdicts = filters

@@ -1,6 +1,6 @@
 //! Programs of operations on a matcher, held against the plain reference after every step.
 
-use hooksieve::event::{Event, UserId};
+use hooksieve::event::{Event, EventType, TenantId, UserId};
 use hooksieve::filter::{Filter, Profile};
 use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Slot, Stats, Subscription};
 
@@ -78,7 +78,7 @@ pub fn filter(profile: &Profile, choices: &mut Choices<'_>) -> Filter {
         return Filter::everything(profile);
     }
     let text = filter_text(choices, 3);
-    profile.filter(&text, None).expect("generated filters are valid")
+    profile.filter(&text).expect("generated filters are valid")
 }
 
 pub fn subscription(profile: &Profile, choices: &mut Choices<'_>) -> Subscription {
@@ -96,8 +96,11 @@ pub fn subscription(profile: &Profile, choices: &mut Choices<'_>) -> Subscriptio
 }
 
 pub fn event<'p>(profile: &'p Profile, choices: &mut Choices<'_>) -> Event<'p> {
-    let mut event =
-        Event::new(profile.attribute_paths(), *choices.pick(&TENANTS), *choices.pick(&TYPES));
+    let mut event = Event::new(
+        profile.attribute_paths(),
+        TenantId::from(*choices.pick(&TENANTS)),
+        EventType::from(*choices.pick(&TYPES)),
+    );
     if choices.below(3) > 0 {
         event = event.with_owner(*choices.pick(&USERS));
     }

@@ -2,10 +2,12 @@
 
 use super::history::{Choices, filter_text};
 use hooksieve::delivery::RequestBuilder;
-use hooksieve::event::{Event, TenantId};
+use hooksieve::event::{Event, EventType, TenantId};
 use hooksieve::matcher::{Access, Subscription, Verdict};
 use hooksieve::registry::{Limits, PutErrorKind, Registry, subscription};
-use hooksieve::webhook::{Catalogue, Level, NewWebhook, Rules, Webhook, WebhookDocument};
+use hooksieve::webhook::{
+    Catalogue, Level, NewWebhook, Rules, Webhook, WebhookDocument, WebhookId,
+};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -95,7 +97,7 @@ pub fn program(bytes: &[u8]) -> usize {
     });
     let registry = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);
     for tenant in TENANTS {
-        registry.evict(tenant);
+        registry.evict(&tenant.into());
     }
     let mut session = registry.session();
     let mut twin: BTreeMap<&str, Tenant> = BTreeMap::new();
@@ -116,7 +118,7 @@ pub fn program(bytes: &[u8]) -> usize {
         if at_the_end {
             no_revision_is_left(&registry, tenant, &mut choices);
             if choices.below(4) == 0 {
-                assert!(registry.evict(tenant) && twin.remove(tenant).is_some());
+                assert!(registry.evict(&tenant.into()) && twin.remove(tenant).is_some());
             }
             continue;
         }
@@ -128,7 +130,11 @@ pub fn program(bytes: &[u8]) -> usize {
             0 => {
                 let count = choices.below(8);
                 let all: Vec<Webhook> = (0..count).map(|_| webhook(&mut choices)).collect();
-                let change = registry.load(tenant, all.clone(), revision).expect("there is room");
+                let change = match revision {
+                    Some(revision) => registry.load_at(tenant, all.clone(), revision),
+                    None => registry.load(tenant, all.clone()),
+                };
+                let change = change.expect("there is room");
                 let next = match found {
                     Some(found) => news(found),
                     None => Some(revision.unwrap_or(0)),
@@ -141,10 +147,15 @@ pub fn program(bytes: &[u8]) -> usize {
                 }
                 assert_eq!(change.revision, twin[tenant].revision, "the revision is told");
             }
-            1 => assert_eq!(registry.evict(tenant), twin.remove(tenant).is_some(), "evicted"),
+            1 => {
+                assert_eq!(registry.evict(&tenant.into()), twin.remove(tenant).is_some(), "evicted")
+            }
             2..6 => {
                 let webhook = webhook(&mut choices);
-                let put = registry.put(tenant, webhook.clone(), revision);
+                let put = match revision {
+                    Some(revision) => registry.put_at(&tenant.into(), webhook.clone(), revision),
+                    None => registry.put(&tenant.into(), webhook.clone()),
+                };
                 let Some(found) = found else {
                     assert!(put.is_err(), "not loaded is not nobody");
                     continue;
@@ -171,7 +182,11 @@ pub fn program(bytes: &[u8]) -> usize {
             }
             6 | 7 => {
                 let id = format!("w{}", choices.below(12));
-                let removed = registry.remove(tenant, &id, revision);
+                let id = WebhookId::from(id.as_str());
+                let removed = match revision {
+                    Some(revision) => registry.remove_at(&tenant.into(), &id, revision),
+                    None => registry.remove(&tenant.into(), &id),
+                };
                 let Some(found) = found else {
                     assert!(removed.is_err(), "not loaded is not nobody");
                     continue;
@@ -181,7 +196,7 @@ pub fn program(bytes: &[u8]) -> usize {
                 assert_eq!(change.applied, next.is_some(), "only what is news is made");
                 if let Some(revision) = next {
                     found.revision = revision;
-                    let before = found.webhooks.remove(&id).map(|(webhook, _)| webhook);
+                    let before = found.webhooks.remove(id.as_str()).map(|(webhook, _)| webhook);
                     assert_eq!(change.before.as_deref(), before.as_ref(), "what was removed");
                 }
                 assert_eq!(change.revision, found.revision, "the revision is told");
@@ -212,7 +227,7 @@ pub fn program(bytes: &[u8]) -> usize {
             }
         }
         for (tenant, found) in &twin {
-            let stats = registry.stats(tenant).expect("it is loaded");
+            let stats = registry.stats(&(*tenant).into()).expect("it is loaded");
             assert_eq!(
                 (stats.revision, stats.webhooks),
                 (found.revision, found.webhooks.len()),
@@ -226,14 +241,14 @@ pub fn program(bytes: &[u8]) -> usize {
 
 /// At the highest revision, a change without one is refused, and changes nothing.
 fn no_revision_is_left(registry: &Registry, tenant: &str, choices: &mut Choices<'_>) {
-    let before = registry.stats(tenant);
+    let before = registry.stats(&tenant.into());
     let error = match choices.below(3) {
-        0 => registry.put(tenant, webhook(choices), None).expect_err("no next revision"),
-        1 => registry.remove(tenant, "w1", None).expect_err("no next revision"),
-        _ => registry.load(tenant, [], None).expect_err("no next revision").error().clone(),
+        0 => registry.put(&tenant.into(), webhook(choices)).expect_err("no next revision"),
+        1 => registry.remove(&tenant.into(), &"w1".into()).expect_err("no next revision"),
+        _ => registry.load(tenant, []).expect_err("no next revision").error().clone(),
     };
     assert_eq!(error.kind(), PutErrorKind::NoRevision);
-    assert_eq!(registry.stats(tenant), before, "it stays as it was");
+    assert_eq!(registry.stats(&tenant.into()), before, "it stays as it was");
 }
 
 fn wanted(tenant: &Tenant, event: &Event<'_>, access: Access<'_>) -> Vec<String> {
@@ -273,7 +288,7 @@ fn snapshot_holds_all(registry: &Registry, twin: &BTreeMap<&str, Tenant>) {
         assert_eq!(loaded.tenants, twin.len(), "every tenant is in a snapshot");
         assert_eq!(registry.tenants().len(), twin.len(), "tenants are counted");
         for (name, tenant) in twin {
-            let mut webhooks = read.webhooks(name).expect("it is loaded");
+            let mut webhooks = read.webhooks(&(*name).into()).expect("it is loaded");
             webhooks.sort_unstable_by(|a, b| a.id().cmp(b.id()));
             let held: Vec<&Webhook> =
                 tenant.webhooks.values().map(|(webhook, _)| webhook).collect();
@@ -282,11 +297,11 @@ fn snapshot_holds_all(registry: &Registry, twin: &BTreeMap<&str, Tenant>) {
                 held,
                 "whole"
             );
-            let revision = read.stats(name).expect("it is loaded").revision;
+            let revision = read.stats(&(*name).into()).expect("it is loaded").revision;
             assert_eq!(revision, tenant.revision, "at its revision");
         }
         for name in twin.keys() {
-            read.evict(name);
+            read.evict(&(*name).into());
         }
     });
 }
@@ -301,8 +316,8 @@ pub fn snapshot(bytes: &[u8]) {
     EMPTY.with(|[registry, again]| {
         for bytes in [bytes, &sealed(bytes)] {
             for tenant in read(registry, again, bytes) {
-                registry.evict(tenant.as_str());
-                again.evict(tenant.as_str());
+                registry.evict(&tenant);
+                again.evict(&tenant);
             }
         }
     });
@@ -328,7 +343,7 @@ fn read(registry: &Registry, again: &Registry, bytes: &[u8]) -> Vec<TenantId> {
     assert_eq!(again.read_snapshot(&*written).ok(), Some(loaded), "and read again");
     for tenant in &tenants {
         let all = |registry: &Registry| {
-            let mut all = registry.webhooks(tenant.as_str()).expect("it is loaded");
+            let mut all = registry.webhooks(&tenant).expect("it is loaded");
             all.sort_unstable_by(|a: &Arc<Webhook>, b| a.id().cmp(b.id()));
             all
         };
@@ -440,14 +455,14 @@ pub fn accepted_is_readable(bytes: &[u8]) -> Kept {
         let other = &pool[second][2];
         let replace =
             |registry: &Registry, rules| registry.replace_rules(rules).expect("one profile");
-        registry.load("t", [], Some(choices.below(3) as u64)).expect("nothing is wrong");
+        let _ = registry.load_at("t", [], choices.below(3) as u64).expect("nothing is wrong");
         let mut held = BTreeMap::new();
         for _ in 0..8 {
             let Some((made_by, webhook)) = odd_webhook(&mut choices) else { continue };
-            let put = registry.put("t", webhook.clone(), None);
-            let alone = again.load("t", [webhook.clone()], None);
+            let put = registry.put(&"t".into(), webhook.clone());
+            let alone = again.load("t", [webhook.clone()]);
             assert_eq!(put.as_ref().err(), alone.as_ref().map_err(|error| error.error()).err());
-            again.evict("t");
+            again.evict(&"t".into());
             match put {
                 Ok(_) => drop(held.insert(webhook.id().to_string(), webhook)),
                 Err(error) if error.kind() == PutErrorKind::OtherTenant => {}
@@ -462,8 +477,13 @@ pub fn accepted_is_readable(bytes: &[u8]) -> Kept {
         }
         kept.accepted += held.len();
         let events = ["a", "b", "c", "com.qlik.v1.app.reload.finished"];
-        let events =
-            events.map(|event_type| Event::new(RULES.profile().attribute_paths(), "t", event_type));
+        let events = events.map(|event_type| {
+            Event::new(
+                RULES.profile().attribute_paths(),
+                TenantId::from("t"),
+                EventType::from(event_type),
+            )
+        });
         let hits = |registry: &Registry| {
             let mut session = registry.session();
             events.each_ref().map(|event| {
@@ -480,10 +500,11 @@ pub fn accepted_is_readable(bytes: &[u8]) -> Kept {
             })
         };
         let all = |registry: &Registry| -> BTreeMap<String, Webhook> {
-            let all = registry.webhooks("t").expect("it is loaded").into_iter();
+            let all = registry.webhooks(&"t".into()).expect("it is loaded").into_iter();
             all.map(|webhook| (webhook.id().to_string(), (*webhook).clone())).collect()
         };
-        let revision = |registry: &Registry| registry.stats("t").expect("it is loaded").revision;
+        let revision =
+            |registry: &Registry| registry.stats(&"t".into()).expect("it is loaded").revision;
         assert_eq!(all(registry), held);
         let mut snapshot = Vec::new();
         registry.write_snapshot(&mut snapshot).expect("a vector takes all");
@@ -495,7 +516,7 @@ pub fn accepted_is_readable(bytes: &[u8]) -> Kept {
         // The same under other rules, now and then, since it takes a walk over all shards.
         if choices.below(5) > 0 {
             for registry in [registry, again] {
-                registry.evict("t");
+                registry.evict(&"t".into());
             }
             return;
         }
@@ -519,16 +540,16 @@ pub fn accepted_is_readable(bytes: &[u8]) -> Kept {
             let valid: Vec<String> = kept.into_iter().filter(|id| !skipped.contains(id)).collect();
             assert_eq!(*found, valid, "a webhook that is valid is indexed by the new rules");
         }
-        other.evict("t");
+        other.evict(&"t".into());
         let strict = other.read_snapshot(&*snapshot);
         assert_eq!(strict.is_ok(), skipped.is_empty(), "{strict:?}");
         for (id, webhook) in &held {
-            let put = registry.put("t", webhook.clone(), None);
+            let put = registry.put(&"t".into(), webhook.clone());
             assert_eq!(put.is_err(), skipped.contains(id), "later changes are checked: {put:?}");
         }
         kept.outdated += skipped.len();
         for registry in [registry, again, other] {
-            registry.evict("t");
+            registry.evict(&"t".into());
         }
         assert_eq!(replace(registry, old), [], "there is nothing to refuse");
     });

@@ -12,10 +12,10 @@ pub fn filter_text(bytes: &[u8]) {
     };
     within_limits(text, Limits::default());
     let profile = Profile::webhook();
-    match profile.filter(text, None) {
+    match profile.filter(text) {
         Ok(filter) => {
             let printed = filter.to_string();
-            let again = profile.filter(&printed, None).expect("a printed filter is valid");
+            let again = profile.filter(&printed).expect("a printed filter is valid");
             assert_eq!(filter, again, "a filter equals itself after print, parse, check");
             assert_eq!(printed, again.to_string(), "the canonical form is stable");
             let hashers = RandomState::new();
@@ -28,7 +28,7 @@ pub fn filter_text(bytes: &[u8]) {
         Err(error) => {
             assert!(error.count() > 0, "an error has a problem");
             if let Some(suggestion) = error.suggestion() {
-                let accepted = profile.filter(suggestion, None);
+                let accepted = profile.filter(suggestion);
                 accepted.expect("a suggestion of the profile is accepted");
             }
             for problem in &error {
