@@ -6,6 +6,7 @@
 
 use super::events::{Document, Nesting};
 use super::items::line_at;
+use hooksieve::diagnostic::Diagnostic;
 use hooksieve::event::{Error, ErrorKind, Event, ShapeCache};
 use hooksieve::filter::Profile;
 use serde_json::value::RawValue;
@@ -33,8 +34,10 @@ impl<'b> Reader<'b> {
     /// What a producer or a user can do about an error.
     pub(super) fn help(self, error: &Error) -> String {
         match (error.kind(), self.tenant) {
-            (ErrorKind::MissingTenant, None) => format!("{}, or give --tenant", error.help()),
-            _ => error.help().to_owned(),
+            (ErrorKind::MissingTenant, None) => {
+                format!("{}, or give --tenant", Diagnostic::from(error).help())
+            }
+            _ => Diagnostic::from(error).help().to_owned(),
         }
     }
 

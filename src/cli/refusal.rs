@@ -55,7 +55,7 @@ impl<'a> Refusal<'a> {
             Some(follows) => follows.on_a_line(),
             None => response().unwrap_or_else(|| (message, reader.help(error))),
         };
-        Self { file, line, item: document.item, code: error.code(), title, detail }
+        Self { file, line, item: document.item, code: error.kind().code(), title, detail }
     }
 
     /// For people: a line for standard error.

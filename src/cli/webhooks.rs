@@ -10,7 +10,7 @@ use hooksieve::filter::Profile;
 use hooksieve::matcher::Subscription;
 use hooksieve::registry;
 use hooksieve::syntax::Limits;
-use hooksieve::webhook::{Catalogue, CatalogueError, Level, Rules, Webhook, WebhookDocument};
+use hooksieve::webhook::{Catalogue, Level, Rules, Webhook, WebhookDocument};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Write};
@@ -29,15 +29,8 @@ impl CatalogueArgument {
     pub(super) fn read(&self) -> Result<Catalogue, Failure> {
         let Some(path) = &self.catalogue else { return Ok(Catalogue::builtin()) };
         let (name, bytes) = super::read(path, MAX_FILE)?;
-        Catalogue::read(&bytes).map_err(|error| {
-            let help = match error {
-                CatalogueError::Shape(_) => {
-                    "; `hooksieve event-types --format json` shows the shape"
-                }
-                _ => "",
-            };
-            Failure::Usage(format!("{name}: {error}{help}"))
-        })
+        Catalogue::read(&bytes)
+            .map_err(|error| Failure::Usage(format!("{name}: {error}; {}", error.help())))
     }
 
     pub(super) fn rules(&self) -> Result<Rules, Failure> {

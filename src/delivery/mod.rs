@@ -44,10 +44,8 @@ mod value;
 pub use list::ListQuery;
 pub(crate) use payload::Kind;
 pub use payload::Payload;
-pub use record::{
-    Delivery, DeliveryError, DeliveryId, OMITTED, RETENTION, Response, Status, Stored,
-};
-pub use signature::{MessageId, MessageIdError, StandardHeaders, VerifyError, verify, whsec};
+pub use record::{Delivery, DeliveryId, OMITTED, RETENTION, Response, Status};
+pub use signature::{MessageId, StandardHeaders, VerifyError, verify, whsec};
 
 use crate::webhook::{Secret, Timestamp, Webhook};
 use bytes::Bytes;

@@ -1,5 +1,6 @@
 use super::secrets::Secrets;
 use super::{MessageId, Request};
+use crate::diagnostic::Diagnostic;
 use crate::event::{EventType, ids};
 use crate::webhook::{Timestamp, WebhookId, words};
 use bytes::Bytes;
@@ -164,21 +165,20 @@ impl Delivery {
     /// # Errors
     ///
     /// Bytes that [`stored`](Self::stored) has not written.
-    pub fn read(bytes: &[u8]) -> Result<Self, DeliveryError> {
-        let document: Document<'_> = serde_json::from_slice(bytes).map_err(DeliveryError)?;
-        let wrong = |what| DeliveryError(serde::de::Error::custom(what));
+    pub fn read(bytes: &[u8]) -> Result<Self, Diagnostic> {
+        let document: Document<'_> = serde_json::from_slice(bytes).map_err(not_stored)?;
         let Document { request, status, triggered_at, .. } = &document;
         let body = match (&request.body, &request.body_base64) {
             (Some(text), None) => Bytes::copy_from_slice(text.as_bytes()),
             (None, Some(text)) => {
                 let bytes = BASE64.decode(text.as_bytes());
-                bytes.map_err(|_| wrong("`bodyBase64` is not in Base64"))?.into()
+                bytes.map_err(|_| not_stored("`bodyBase64` is not in Base64"))?.into()
             }
-            _ => return Err(wrong("`request` has one of `body` and `bodyBase64`")),
+            _ => return Err(not_stored("`request` has one of `body` and `bodyBase64`")),
         };
         let time = triggered_at.parse();
         Ok(Self {
-            triggered_at: time.map_err(|_| wrong("`triggeredAt` is no time"))?,
+            triggered_at: time.map_err(|_| not_stored("`triggeredAt` is no time"))?,
             status: *status,
             url: (*request.url).into(),
             body,
@@ -253,7 +253,7 @@ impl Delivery {
     /// The record for a store: the API's response, but for the body, which is a string here and so
     /// kept byte for byte (`bodyBase64` where it is not UTF-8).
     #[must_use]
-    pub fn stored(&self) -> Stored<'_> {
+    pub fn stored(&self) -> impl Serialize + '_ {
         Stored(self)
     }
 }
@@ -288,23 +288,13 @@ fn text(value: &HeaderValue) -> Box<str> {
     String::from_utf8_lossy(value.as_bytes()).into()
 }
 
-/// Bytes that are no delivery as [`Delivery::stored`] writes it.
-#[derive(Debug, thiserror::Error)]
-#[error("not a stored delivery: {0}")]
-pub struct DeliveryError(serde_json::Error);
-
-impl DeliveryError {
-    /// A stable word.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        "delivery-not-stored"
-    }
-
-    /// What to do.
-    #[must_use]
-    pub fn help(&self) -> &'static str {
-        "read what `stored` wrote, whole; the API's response does not keep the bytes of the body"
-    }
+/// The error that bytes are not a delivery as [`Delivery::stored`] writes it.
+fn not_stored(error: impl fmt::Display) -> Diagnostic {
+    Diagnostic::error(
+        "delivery-not-stored",
+        format!("not a stored delivery: {error}"),
+        "read all of what `stored` wrote; the API's response does not keep the bytes of the body",
+    )
 }
 
 /// The form for a store, as it is read.
@@ -374,7 +364,7 @@ impl<'de> Deserialize<'de> for Headers {
 
 /// The record for a store; made by [`Delivery::stored`].
 #[derive(Clone, Copy, Debug)]
-pub struct Stored<'a>(&'a Delivery);
+struct Stored<'a>(&'a Delivery);
 
 impl Serialize for Stored<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

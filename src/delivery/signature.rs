@@ -1,5 +1,6 @@
 //! Signing, for senders, and verifying, for receivers.
 
+use crate::diagnostic::Diagnostic;
 use crate::webhook::Timestamp;
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, KeyInit, Mac};
@@ -69,15 +70,10 @@ fn header(value: &[u8]) -> HeaderValue {
 ///
 /// assert!(MessageId::new("msg_2KWPBgLlAfxdpx2AI54pPJ85f4W").is_ok());
 /// let error = MessageId::new("line\nbreak").unwrap_err();
-/// assert_eq!(error.to_string(), "the id of a message has 1 to 256 visible ASCII characters, and no full stop");
+/// assert_eq!(error.to_string(), "a message id has 1 to 256 visible ASCII characters, none of them `.`");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MessageId(HeaderValue);
-
-/// Text that cannot be the id of a message.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the id of a message has 1 to {max} visible ASCII characters, and no full stop", max = MessageId::MAX)]
-pub struct MessageIdError(());
 
 impl MessageId {
     /// Most characters of an id.
@@ -89,11 +85,18 @@ impl MessageId {
     /// # Errors
     ///
     /// Other characters, none, or more than [`MAX`](Self::MAX).
-    pub fn new(id: &str) -> Result<Self, MessageIdError> {
+    pub fn new(id: &str) -> Result<Self, Diagnostic> {
         let fits = (1..=Self::MAX).contains(&id.len());
         let visible = id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'.');
         let value = HeaderValue::from_str(id).ok().filter(|_| fits && visible);
-        value.map(Self).ok_or(MessageIdError(()))
+        value.map(Self).ok_or_else(|| {
+            let max = Self::MAX;
+            Diagnostic::error(
+                "message-id-invalid",
+                format!("a message id has 1 to {max} visible ASCII characters, none of them `.`"),
+                "use the id of the event or a UUID",
+            )
+        })
     }
 }
 

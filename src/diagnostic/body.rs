@@ -4,7 +4,7 @@ use serde::Serialize;
 /// The body of an error response; made by [`Diagnostics::body`](super::Diagnostics::body).
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ErrorBody<'a> {
+pub(super) struct ErrorBody<'a> {
     errors: Vec<Entry<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<&'a str>,

@@ -1,5 +1,6 @@
 use super::{Diagnostic, ErrorBody};
 use http::StatusCode;
+use serde::Serialize;
 use std::fmt;
 
 /// Everything that is wrong with a request or a filter: at least one diagnostic, in the order in
@@ -68,7 +69,7 @@ impl Diagnostics {
     /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
     /// ```
     #[must_use]
-    pub fn body<'a>(&'a self, trace_id: Option<&'a str>) -> ErrorBody<'a> {
+    pub fn body<'a>(&'a self, trace_id: Option<&'a str>) -> impl Serialize + 'a {
         ErrorBody::new(&self.list, trace_id)
     }
 }

@@ -25,7 +25,7 @@ mod list;
 pub(crate) mod nearest;
 mod text;
 
-pub use body::ErrorBody;
+use body::ErrorBody;
 pub(crate) use kinds::kinds;
 pub use list::Diagnostics;
 pub(crate) use list::Found;
@@ -60,7 +60,7 @@ impl Span {
     /// let text = r#"id eq "x""#;
     /// let expr = hooksieve::syntax::Expr::parse(text)?;
     /// assert_eq!(&text[expr.root().value_span().range()], r#""x""#);
-    /// # Ok::<(), hooksieve::syntax::Error>(())
+    /// # Ok::<(), hooksieve::diagnostic::Diagnostic>(())
     /// ```
     #[must_use]
     pub fn range(self) -> Range<usize> {

@@ -45,21 +45,13 @@ impl Error {
         self.inner.kind
     }
 
-    /// The kind as a stable word, such as `event-missing-tenant`.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        self.inner.kind.code()
-    }
-
     /// The byte at which the mistake was found; the length of the input for what is missing.
     #[must_use]
     pub fn offset(&self) -> usize {
         self.inner.offset
     }
 
-    /// What the producer of the event can do.
-    #[must_use]
-    pub fn help(&self) -> &'static str {
+    fn help(&self) -> &'static str {
         match self.inner.kind {
             ErrorKind::Syntax => "send JSON as RFC 8259 defines it",
             ErrorKind::Utf8 => "encode the event in UTF-8",
@@ -79,7 +71,7 @@ impl Error {
 
 impl From<&Error> for Diagnostic {
     fn from(error: &Error) -> Self {
-        Self::error(error.code(), error.to_string(), error.help())
+        Self::error(error.kind().code(), error.to_string(), error.help())
     }
 }
 

@@ -34,7 +34,7 @@ pub use error::{Error, ErrorKind};
 pub(crate) use inspect::Leaf;
 pub(crate) use paths::same;
 use paths::{ATTRIBUTES, ID, OWNER, TENANT, TYPE};
-pub use paths::{AttributePaths, AttributePathsError, JsonPath};
+pub use paths::{AttributePaths, JsonPath};
 pub use shapes::ShapeCache;
 
 use smallvec::SmallVec;

@@ -1,3 +1,5 @@
+use crate::diagnostic::Diagnostic;
+use http::StatusCode;
 use std::fmt;
 use std::sync::Arc;
 
@@ -101,23 +103,13 @@ fn hash(object: u16, key: &[u8]) -> usize {
     (first + 4 * last + 8 * (key.len() + usize::from(object))) % HASHES
 }
 
-/// The attribute paths that cannot be read by.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AttributePathsError {
-    /// Two attributes have the same name, letter case aside.
-    #[error("attribute `{0}` is named twice")]
-    DuplicateAttribute(Box<str>),
-    /// An attribute has no place, or a place no keys.
-    #[error("attribute `{0}` has no place")]
-    NoPlace(Box<str>),
-    /// A place has more keys than [`AttributePaths::MAX_KEYS_IN_PLACE`].
-    #[error("place `{0}` has more than {max} keys", max = AttributePaths::MAX_KEYS_IN_PLACE)]
-    DeepPlace(Box<str>),
-    /// There are more keys than [`AttributePaths::MAX_KEYS`] to look for, or more attributes, or more places
-    /// of one.
-    #[error("there are more than {max} keys to look for", max = AttributePaths::MAX_KEYS)]
-    TooManyKeys,
+fn error(code: &'static str, message: impl Into<Box<str>>, help: &'static str) -> Diagnostic {
+    Diagnostic::error(code, message, help).with_status(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn too_many_keys() -> Diagnostic {
+    let max = AttributePaths::MAX_KEYS;
+    error("profile-too-many-keys", format!("more than {max} keys to look for"), "use fewer paths")
 }
 
 /// The fields of every envelope, and behind them the attributes.
@@ -169,7 +161,7 @@ impl AttributePaths {
     /// A name twice, an attribute without places, or more keys than the limits.
     pub fn new<N: Into<Box<str>>>(
         attributes: impl IntoIterator<Item = (N, Vec<JsonPath>)>,
-    ) -> Result<Self, AttributePathsError> {
+    ) -> Result<Self, Diagnostic> {
         let root = Key { text: "".into(), object: OTHER, next: 0 };
         let (keys, table) = (vec![root], [0; HASHES]);
         let mut paths = Inner { attributes: vec![], fields: vec![], keys, table };
@@ -179,14 +171,26 @@ impl AttributePaths {
         for (name, places) in attributes {
             let name: Box<str> = name.into();
             if paths.attributes.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
-                return Err(AttributePathsError::DuplicateAttribute(name));
+                return Err(error(
+                    "profile-duplicate-attribute",
+                    format!("duplicate attribute `{name}`"),
+                    "remove one, or join their paths",
+                ));
             }
             if places.is_empty() || places.iter().any(|place| place.0.is_empty()) {
-                return Err(AttributePathsError::NoPlace(name));
+                return Err(error(
+                    "profile-no-path",
+                    format!("attribute `{name}` has no path, or one without keys"),
+                    "give the path at which events have it",
+                ));
             }
             if let Some(place) = places.iter().find(|place| place.0.len() > Self::MAX_KEYS_IN_PLACE)
             {
-                return Err(AttributePathsError::DeepPlace(place.to_string().into()));
+                return Err(error(
+                    "profile-deep-path",
+                    format!("path `{place}` has more than {} keys", Self::MAX_KEYS_IN_PLACE),
+                    "use a shorter path",
+                ));
             }
             paths.add(places.iter().map(JsonPath::keys))?;
             paths.attributes.push(name);
@@ -243,7 +247,7 @@ impl Inner {
     fn add<'k>(
         &mut self,
         places: impl Iterator<Item = impl Iterator<Item = &'k str>>,
-    ) -> Result<(), AttributePathsError> {
+    ) -> Result<(), Diagnostic> {
         let mut field = Vec::new();
         for keys in places {
             let mut at = ROOT;
@@ -257,15 +261,14 @@ impl Inner {
         }
         let keys = self.keys.len() - 1;
         if keys.max(field.len()).max(self.attributes.len() + 1) > AttributePaths::MAX_KEYS {
-            return Err(AttributePathsError::TooManyKeys);
+            return Err(too_many_keys());
         }
         self.fields.push(field);
         Ok(())
     }
 
-    fn add_key(&mut self, object: u16, text: &str) -> Result<u16, AttributePathsError> {
-        let number =
-            u16::try_from(self.keys.len()).map_err(|_| AttributePathsError::TooManyKeys)?;
+    fn add_key(&mut self, object: u16, text: &str) -> Result<u16, Diagnostic> {
+        let number = u16::try_from(self.keys.len()).map_err(|_| too_many_keys())?;
         // After the keys of the same hash: those of places that are looked in first are found first.
         let hash = hash(object, text.as_bytes());
         let (mut last, mut at) = (ROOT, self.table.get(hash).copied().unwrap_or(0));

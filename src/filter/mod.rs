@@ -42,7 +42,7 @@ mod warning;
 pub use explain::{Explanation, Step, StepKind};
 pub use hint::{Hint, HintKind};
 pub use kind::codes;
-pub use profile::{Attribute, Operator, Profile, ProfileError};
+pub use profile::{Attribute, Operator, Profile};
 
 pub(crate) use invisible::{code_point, invisible};
 pub(crate) use placeholder::placeholder;

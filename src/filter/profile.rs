@@ -1,9 +1,8 @@
 use super::{Filter, check, suggest};
-use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::event::{
-    self, AttributePaths, AttributePathsError, Event, EventType, JsonPath, ShapeCache,
-};
+use crate::diagnostic::{Diagnostic, Diagnostics, quote};
+use crate::event::{self, AttributePaths, Event, EventType, JsonPath, ShapeCache};
 use crate::syntax::{self, AttrPath, CompareOp, Expr, ExprKind, Limits, is_space};
+use http::StatusCode;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
@@ -21,7 +20,7 @@ use std::sync::{Arc, LazyLock};
 /// ])?;
 /// assert!(profile.filter(r#"region eq "eu" and state ne "done""#).is_ok());
 /// assert!(profile.filter(r#"state eq "closed""#).is_err());
-/// # Ok::<(), hooksieve::filter::ProfileError>(())
+/// # Ok::<(), hooksieve::diagnostic::Diagnostic>(())
 /// ```
 #[derive(Clone)]
 pub struct Profile(Arc<Inner>);
@@ -74,7 +73,7 @@ impl Attribute {
     /// let region = Attribute::new("region", [JsonPath::new(["data", "region"])]).with_aliases(["area"]);
     /// let error = Profile::new([region])?.filter(r#"Areas eq "eu""#).unwrap_err();
     /// assert_eq!(error.suggestion(), Some(r#"region eq "eu""#));
-    /// # Ok::<(), hooksieve::filter::ProfileError>(())
+    /// # Ok::<(), hooksieve::diagnostic::Diagnostic>(())
     /// ```
     #[must_use]
     pub fn with_aliases<A: Into<Box<str>>>(self, aliases: impl IntoIterator<Item = A>) -> Self {
@@ -170,18 +169,6 @@ impl fmt::Display for Operator {
     }
 }
 
-/// A profile that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProfileError {
-    /// A name that filters could not write.
-    #[error("`{0}` is not the name of an attribute")]
-    InvalidName(Box<str>),
-    /// Attributes that cannot be read from events.
-    #[error(transparent)]
-    AttributePaths(#[from] AttributePathsError),
-}
-
 impl Profile {
     /// A profile of these attributes with all operators and the default [`Limits`].
     ///
@@ -190,8 +177,9 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// A name that the grammar has no attribute path for, one with a schema URI, or a [`AttributePathsError`].
-    pub fn new(attributes: impl IntoIterator<Item = Attribute>) -> Result<Self, ProfileError> {
+    /// A name that the grammar has no attribute path for, one with a schema URI, or what
+    /// [`AttributePaths::new`] refuses.
+    pub fn new(attributes: impl IntoIterator<Item = Attribute>) -> Result<Self, Diagnostic> {
         let attributes: Box<[Attribute]> = attributes.into_iter().collect();
         for attribute in &attributes {
             let written = Expr::parse(&format!("{} pr", attribute.name));
@@ -202,7 +190,12 @@ impl Profile {
                 _ => false,
             });
             if !same {
-                return Err(ProfileError::InvalidName(attribute.name.clone()));
+                return Err(Diagnostic::error(
+                    "profile-invalid-name",
+                    format!("`{}` is not an attribute name", quote(&attribute.name)),
+                    "use a name of RFC 7643 section 2.1, such as `spaceId` or `data.status`",
+                )
+                .with_status(StatusCode::INTERNAL_SERVER_ERROR));
             }
         }
         let places =

@@ -13,9 +13,7 @@ kinds! {
 }
 
 impl InsertError {
-    /// What whoever runs the server can do.
-    #[must_use]
-    pub fn help(self) -> &'static str {
+    fn help(self) -> &'static str {
         match self {
             Self::OtherProfile => "check the filter by the profile that the matcher was made with",
             Self::Full => "divide the subscriptions among several matchers, such as one a tenant",

@@ -8,36 +8,16 @@ use crate::event;
 use crate::matcher::Access;
 use bytes::Bytes;
 
-/// Why nobody can say who wants an event.
+/// An error from [`Session::deliveries`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeliverError {
-    /// The bytes are no event.
+    /// The bytes are not an event.
     #[error(transparent)]
     Event(#[from] event::Error),
-    /// The event's tenant is not loaded: load it, and ask again.
+    /// The event's tenant is not loaded: load it and try again.
     #[error(transparent)]
     NotLoaded(#[from] NotLoaded),
-}
-
-impl DeliverError {
-    /// A stable word.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Event(error) => error.code(),
-            Self::NotLoaded(error) => error.code(),
-        }
-    }
-
-    /// What to do: the event's sender, or whoever runs the server.
-    #[must_use]
-    pub fn help(&self) -> &'static str {
-        match self {
-            Self::Event(error) => error.help(),
-            Self::NotLoaded(error) => error.help(),
-        }
-    }
 }
 
 impl From<&DeliverError> for Diagnostic {

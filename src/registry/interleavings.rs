@@ -8,7 +8,7 @@
 
 mod rules;
 
-use super::{Change, Limits, PutError, Registry, UpdateError, subscription};
+use super::{Change, ChangeError, Limits, Registry, UpdateError, subscription};
 use crate::event::{Event, EventType, TenantId};
 use crate::matcher::{Access, Subscription, Verdict};
 use crate::webhook::{NewWebhook, Rules, Webhook};
@@ -143,20 +143,20 @@ impl World {
         Ok(change)
     }
 
-    fn put(&self, id: &'static str, value: &str) -> Told<PutError> {
+    fn put(&self, id: &'static str, value: &str) -> Told<ChangeError> {
         self.one(id, None, || self.registry.put(&"t".into(), webhook(id, value)))
     }
 
-    fn put_at(&self, id: &'static str, value: &str, revision: u64) -> Told<PutError> {
+    fn put_at(&self, id: &'static str, value: &str, revision: u64) -> Told<ChangeError> {
         let put = || self.registry.put_at(&"t".into(), webhook(id, value), revision);
         self.one(id, Some(revision), put)
     }
 
-    fn remove(&self, id: &'static str) -> Told<PutError> {
+    fn remove(&self, id: &'static str) -> Told<ChangeError> {
         self.one(id, None, || self.registry.remove(&"t".into(), &id.into()))
     }
 
-    fn remove_at(&self, id: &'static str, revision: u64) -> Told<PutError> {
+    fn remove_at(&self, id: &'static str, revision: u64) -> Told<ChangeError> {
         let remove = || self.registry.remove_at(&"t".into(), &id.into(), revision);
         self.one(id, Some(revision), remove)
     }

@@ -1,4 +1,4 @@
-use super::{PutError, PutErrorKind};
+use super::{ChangeError, ChangeErrorKind};
 use crate::event::UserId;
 use crate::filter::Node;
 use crate::webhook::Webhook;
@@ -13,7 +13,7 @@ use hashbrown::HashMap;
 ///
 /// ```
 /// use hooksieve::event::TenantId;
-/// use hooksieve::registry::{Limits, PutErrorKind, Registry};
+/// use hooksieve::registry::{Limits, ChangeErrorKind, Registry};
 /// use hooksieve::webhook::{NewWebhook, WebhookDocument, MAX_PER_USER, Rules, Webhook};
 /// # let now = std::time::UNIX_EPOCH.into();
 ///
@@ -26,7 +26,7 @@ use hashbrown::HashMap;
 ///     "filter": "id eq \"a\" or id eq \"b\" or id eq \"c\" or id eq \"d\""}"#)?;
 /// let webhook = Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook;
 /// let error = registry.put(&tenant, webhook).unwrap_err();
-/// assert_eq!(error.kind(), PutErrorKind::TooManyTerms);
+/// assert_eq!(error.kind(), ChangeErrorKind::TooManyTerms);
 /// assert_eq!(error.to_string(), "the tenant's filters would have 4 terms, more than the 3 allowed");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -122,14 +122,14 @@ impl Used {
         limits: &Limits,
         before: Option<&Webhook>,
         webhook: &Webhook,
-    ) -> Result<(), PutError> {
+    ) -> Result<(), ChangeError> {
         let user = webhook.created().by();
         let same = |before: &Webhook| before.created().by() == user;
         if let (Some(most), Some(user)) = (limits.per_user, user)
             && !before.is_some_and(same)
             && self.users.get(user).is_some_and(|count| *count >= most)
         {
-            return Err(PutError::too_many(user, most));
+            return Err(ChangeError::user_limit(user, most));
         }
         let (old, new) = (before.map(Amount::of).unwrap_or_default(), Amount::of(webhook));
         let sum = self.all.with(old, usize::saturating_sub).with(new, usize::saturating_add);
@@ -139,13 +139,13 @@ impl Used {
             (limits.terms, old.terms, new.terms, sum.terms),
         ];
         let words = [
-            (PutErrorKind::TenantLimit, "the tenant", "webhooks"),
-            (PutErrorKind::FiltersTooLong, "the tenant's filters", "bytes"),
-            (PutErrorKind::TooManyTerms, "the tenant's filters", "terms"),
+            (ChangeErrorKind::TenantLimit, "the tenant", "webhooks"),
+            (ChangeErrorKind::FiltersTooLong, "the tenant's filters", "bytes"),
+            (ChangeErrorKind::TooManyTerms, "the tenant's filters", "terms"),
         ];
         for ((limit, old, new, sum), (kind, who, what)) in rows.into_iter().zip(words) {
             if let Some(most) = limit.filter(|most| sum > *most && new > old) {
-                return Err(PutError::over(kind, who, sum, what, most));
+                return Err(ChangeError::over(kind, who, sum, what, most));
             }
         }
         Ok(())

@@ -77,9 +77,8 @@ mod tenant;
 pub use deliveries::{DeliverError, Deliveries};
 pub use dry_run::{Comparison, DryRun, Effect, Verdicts};
 use error::bounded;
-pub use error::{LoadError, NotLoaded, OtherProfile, PutError, PutErrorKind, UpdateError};
+pub use error::{ChangeError, ChangeErrorKind, NotLoaded, UpdateError};
 pub use limits::Limits;
-pub use restore::{Restored, Skipped};
 pub use rules::{Refused, subscription};
 pub use session::{Recipients, Session};
 pub use snapshot::{Loaded, SnapshotError, SnapshotErrorKind};
@@ -190,7 +189,7 @@ impl Registry {
         &self,
         tenant: impl Into<TenantId>,
         webhooks: impl IntoIterator<Item = Webhook>,
-    ) -> Result<Change, LoadError> {
+    ) -> Result<Change, ChangeError> {
         self.load_with(tenant.into(), webhooks, None)
     }
 
@@ -205,7 +204,7 @@ impl Registry {
         tenant: impl Into<TenantId>,
         webhooks: impl IntoIterator<Item = Webhook>,
         revision: u64,
-    ) -> Result<Change, LoadError> {
+    ) -> Result<Change, ChangeError> {
         self.load_with(tenant.into(), webhooks, Some(revision))
     }
 
@@ -214,9 +213,9 @@ impl Registry {
         tenant: TenantId,
         webhooks: impl IntoIterator<Item = Webhook>,
         revision: Option<u64>,
-    ) -> Result<Change, LoadError> {
+    ) -> Result<Change, ChangeError> {
         if let Some(found) = self.0.find(tenant.as_str())
-            && let Turn::Seen(highest) = found.turn(revision).map_err(LoadError::whole)?
+            && let Turn::Seen(highest) = found.turn(revision)?
         {
             return Ok(Change::ignored(highest));
         }
@@ -254,7 +253,7 @@ impl Registry {
     /// A tenant that is not loaded, a webhook of another tenant, that the registry's rules refuse or
     /// of more than [`MAX_BYTES`](Self::MAX_BYTES), a limit that is reached, no room, or no next
     /// revision.
-    pub fn put(&self, tenant: &TenantId, webhook: Webhook) -> Result<Change, PutError> {
+    pub fn put(&self, tenant: &TenantId, webhook: Webhook) -> Result<Change, ChangeError> {
         self.put_with(tenant, webhook, None)
     }
 
@@ -269,7 +268,7 @@ impl Registry {
         tenant: &TenantId,
         webhook: Webhook,
         revision: u64,
-    ) -> Result<Change, PutError> {
+    ) -> Result<Change, ChangeError> {
         self.put_with(tenant, webhook, Some(revision))
     }
 
@@ -278,7 +277,7 @@ impl Registry {
         tenant: &TenantId,
         webhook: Webhook,
         revision: Option<u64>,
-    ) -> Result<Change, PutError> {
+    ) -> Result<Change, ChangeError> {
         let found = self.0.find(tenant.as_str()).ok_or(NotLoaded)?;
         if let Turn::Seen(highest) = found.turn(revision)? {
             return Ok(Change::ignored(highest));
@@ -360,10 +359,10 @@ impl Registry {
         revision: Option<u64>,
         change: impl FnOnce(&Webhook) -> Result<Webhook, E>,
     ) -> Result<Change, UpdateError<E>> {
-        let found = self.0.find(tenant.as_str()).ok_or(PutError::from(NotLoaded))?;
+        let found = self.0.find(tenant.as_str()).ok_or(ChangeError::from(NotLoaded))?;
         let mut writer = found.lock();
         if writer.evicted {
-            return Err(PutError::from(NotLoaded).into());
+            return Err(ChangeError::from(NotLoaded).into());
         }
         let revision = match found.turn(revision)? {
             Turn::Seen(highest) => return Ok(Change::ignored(highest)),
@@ -383,7 +382,7 @@ impl Registry {
     /// # Errors
     ///
     /// A tenant that is not loaded, or no next revision.
-    pub fn remove(&self, tenant: &TenantId, id: &WebhookId) -> Result<Change, PutError> {
+    pub fn remove(&self, tenant: &TenantId, id: &WebhookId) -> Result<Change, ChangeError> {
         self.remove_with(tenant, id, None)
     }
 
@@ -398,7 +397,7 @@ impl Registry {
         tenant: &TenantId,
         id: &WebhookId,
         revision: u64,
-    ) -> Result<Change, PutError> {
+    ) -> Result<Change, ChangeError> {
         self.remove_with(tenant, id, Some(revision))
     }
 
@@ -407,7 +406,7 @@ impl Registry {
         tenant: &TenantId,
         id: &WebhookId,
         revision: Option<u64>,
-    ) -> Result<Change, PutError> {
+    ) -> Result<Change, ChangeError> {
         let found = self.0.find(tenant.as_str()).ok_or(NotLoaded)?;
         let mut writer = found.lock();
         if writer.evicted {
@@ -475,8 +474,13 @@ impl Inner {
     }
 
     /// What a tenant is before its webhooks are added.
-    fn empty(&self, policy: &Policy, tenant: &TenantId, revision: u64) -> Result<State, LoadError> {
-        bounded("the tenant's id", tenant.as_str().len()).map_err(LoadError::whole)?;
+    fn empty(
+        &self,
+        policy: &Policy,
+        tenant: &TenantId,
+        revision: u64,
+    ) -> Result<State, ChangeError> {
+        bounded("the tenant's id", tenant.as_str().len())?;
         Ok(State::new(&policy.rules, revision))
     }
 
@@ -488,7 +492,7 @@ impl Inner {
         mut state: State,
         mut policy: Arc<Policy>,
         given: Option<u64>,
-    ) -> Result<Change, LoadError> {
+    ) -> Result<Change, ChangeError> {
         let hash = self.hash(id.as_str());
         let shard = self.shard(hash);
         loop {
@@ -496,7 +500,7 @@ impl Inner {
             let changing = shard.lock();
             let now = self.policy.load_full();
             if Arc::ptr_eq(&now, &policy) {
-                return self.place(shard, hash, id, state, given).map_err(LoadError::whole);
+                return self.place(shard, hash, id, state, given);
             }
             drop(changing);
             policy = now;
@@ -516,7 +520,7 @@ impl Inner {
         id: TenantId,
         mut state: State,
         given: Option<u64>,
-    ) -> Result<Change, PutError> {
+    ) -> Result<Change, ChangeError> {
         let loaded = |revision| Change { revision, applied: true, before: None, after: None };
         if let Some(tenant) = self.find(id.as_str()) {
             let mut writer = tenant.lock();

@@ -4,7 +4,7 @@ use super::rules::Policy;
 use super::snapshot::{Checksum, End, FORMAT, Header, LONGEST, Section, VERSION, checksum};
 use super::sync::PoisonError;
 use super::tenant::State;
-use super::{LoadError, Loaded, Registry, SnapshotError, SnapshotErrorKind};
+use super::{ChangeError, Loaded, Refused, Registry, SnapshotError, SnapshotErrorKind};
 use crate::diagnostic::quote;
 use crate::event::TenantId;
 use crate::webhook::{Webhook, WebhookDocument, WebhookId};
@@ -12,68 +12,8 @@ use hashbrown::HashSet;
 use serde::Deserialize;
 use serde_json::{Number, Value};
 use std::borrow::Cow;
-use std::fmt;
 use std::io::{BufRead, Read};
 use std::sync::Arc;
-
-/// What became of a snapshot whose invalid webhooks were skipped; made by
-/// [`Registry::read_snapshot_skipping`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Restored {
-    /// What was loaded.
-    pub loaded: Loaded,
-    /// The webhooks that were skipped, in the order of lines; those of tenants that were
-    /// [ignored](Loaded::ignored) included.
-    pub skipped: Vec<Skipped>,
-}
-
-/// A webhook of a snapshot that the registry's rules refuse.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Skipped {
-    line: usize,
-    tenant: TenantId,
-    id: Option<WebhookId>,
-    message: Box<str>,
-}
-
-impl Skipped {
-    /// The line of the snapshot, counted from 1.
-    #[must_use]
-    pub fn line(&self) -> usize {
-        self.line
-    }
-
-    /// The tenant that it was to be loaded into.
-    #[must_use]
-    pub fn tenant(&self) -> &TenantId {
-        &self.tenant
-    }
-
-    /// Its id; `None` where the line has none that can be read.
-    #[must_use]
-    pub fn id(&self) -> Option<&WebhookId> {
-        self.id.as_ref()
-    }
-
-    /// What is wrong with it.
-    #[must_use]
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-}
-
-impl fmt::Display for Skipped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { line, tenant, id, message } = self;
-        write!(f, "line {line} of the snapshot: skipped ")?;
-        match id {
-            Some(id) => write!(f, "webhook `{}`", quote(id.as_str()))?,
-            None => f.write_str("a webhook")?,
-        }
-        write!(f, " of tenant `{}`: {message}", quote(tenant.as_str()))
-    }
-}
 
 impl Registry {
     /// Loads the tenants of a snapshot, up to its last line: all of them, or none where anything is wrong with it. One
@@ -100,7 +40,7 @@ impl Registry {
     /// has no more does not keep all tenants from being loaded. Damage is an error here, too.
     ///
     /// ```
-    /// use hooksieve::registry::Registry;
+    /// use hooksieve::registry::{Registry, SnapshotErrorKind};
     /// use hooksieve::webhook::{Catalogue, NewWebhook, WebhookDocument, Rules, Webhook};
     /// # let now = std::time::UNIX_EPOCH.into();
     ///
@@ -115,10 +55,12 @@ impl Registry {
     ///
     /// let catalogue = Catalogue::read(br#"{"data": [{"name": "com.example.order.paid"}]}"#)?;
     /// let registry = Registry::new(&Rules::new(old.profile().clone(), catalogue));
-    /// assert_eq!(registry.read_snapshot(&*snapshot).unwrap_err().code(), "snapshot-invalid-webhook");
+    /// assert_eq!(registry.read_snapshot(&*snapshot).unwrap_err().kind(), SnapshotErrorKind::Invalid);
     /// let restored = registry.read_snapshot_skipping(&*snapshot)?;
-    /// assert_eq!((restored.loaded.tenants, restored.loaded.webhooks), (1, 0));
-    /// assert!(restored.skipped[0].to_string().starts_with("line 3 of the snapshot: skipped webhook `w1` of tenant `t1`: "));
+    /// assert_eq!((restored.tenants, restored.webhooks), (1, 0));
+    /// let skipped = &restored.skipped[0];
+    /// assert_eq!(skipped.tenant.as_str(), "t1");
+    /// assert_eq!((skipped.diagnostic.line(), skipped.diagnostic.code()), (Some(3), "snapshot-invalid-webhook"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -126,16 +68,16 @@ impl Registry {
     ///
     /// As for [`read_snapshot`](Self::read_snapshot), without those of kind
     /// [`Invalid`](SnapshotErrorKind::Invalid) that are about a webhook. Nothing is loaded then.
-    pub fn read_snapshot_skipping(&self, input: impl BufRead) -> Result<Restored, SnapshotError> {
+    pub fn read_snapshot_skipping(&self, input: impl BufRead) -> Result<Loaded, SnapshotError> {
         let mut skipped = Vec::new();
         let loaded = self.read(input, Some(&mut skipped))?;
-        Ok(Restored { loaded, skipped })
+        Ok(Loaded { skipped, ..loaded })
     }
 
     fn read(
         &self,
         input: impl BufRead,
-        skipped: Option<&mut Vec<Skipped>>,
+        skipped: Option<&mut Vec<Refused>>,
     ) -> Result<Loaded, SnapshotError> {
         // With the policy fixed, nothing can be refused once the first tenant is loaded.
         let _replacing = self.0.replacing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -148,7 +90,7 @@ impl Registry {
         for (tenant, state) in states {
             let (revision, webhooks) = (state.revision, state.matcher.len());
             let change = self.0.install(tenant, state, Arc::clone(&policy), Some(revision));
-            let invalid = |error: LoadError| {
+            let invalid = |error: ChangeError| {
                 reading.lines.error(SnapshotErrorKind::Invalid, error.to_string())
             };
             match change.map_err(invalid)?.applied {
@@ -169,7 +111,7 @@ struct Reading<'r, R> {
     policy: &'r Policy,
     lines: Lines<R>,
     /// Where invalid webhooks are put; `None` where they are an error.
-    skipped: Option<&'r mut Vec<Skipped>>,
+    skipped: Option<&'r mut Vec<Refused>>,
 }
 
 impl<R: BufRead> Reading<'_, R> {
@@ -274,7 +216,7 @@ impl<R: BufRead> Reading<'_, R> {
             .and_then(|draft| Webhook::restore(&draft, &self.policy.rules))
             .map_err(|problems| problems.to_string())?;
         let added = self.policy.add(tenant, state, Arc::new(read));
-        added.map_err(|error: LoadError| error.to_string())
+        added.map_err(|error: ChangeError| error.to_string())
     }
 
     /// Reads the checksum of a tenant's lines and compares it with theirs.
@@ -323,18 +265,17 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// The webhook in this line, as it is reported.
-    fn skipped(&self, tenant: &TenantId, message: String) -> Skipped {
+    fn skipped(&self, tenant: &TenantId, message: String) -> Refused {
         #[derive(Deserialize)]
         struct Named<'a> {
             #[serde(borrow)]
             id: Cow<'a, str>,
         }
         let named: Option<Named<'_>> = serde_json::from_slice(&self.line).ok();
-        Skipped {
-            line: self.number,
+        Refused {
             tenant: tenant.clone(),
             id: named.map(|named| WebhookId::from(&*named.id)),
-            message: message.into(),
+            diagnostic: (&self.error(SnapshotErrorKind::Invalid, message)).into(),
         }
     }
 

@@ -16,12 +16,12 @@
 use super::error::bounded;
 use super::sync::PoisonError;
 use super::tenant::{State, Tenant, Writer};
-use super::{Inner, Limits, LoadError, OtherProfile, PutError, Registry};
-use crate::diagnostic::quote;
+use super::{ChangeError, Inner, Limits, Registry};
+use crate::diagnostic::{Diagnostic, quote};
 use crate::event::{EventType, TenantId, UserId};
 use crate::filter::Node;
 use crate::matcher::{Audience, InsertError, Subscription};
-use crate::webhook::{Catalogue, Level, Rules, Webhook};
+use crate::webhook::{Catalogue, Level, Rules, Webhook, WebhookId};
 use std::sync::Arc;
 
 /// What webhooks are held to.
@@ -31,33 +31,16 @@ pub(super) struct Policy {
     pub(super) limits: Limits,
 }
 
-/// A webhook that the registry keeps and its new rules refuse; listed by
-/// [`Registry::replace_rules`].
+/// A webhook that a registry's rules refuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refused {
-    tenant: TenantId,
-    webhook: Arc<Webhook>,
-    error: PutError,
-}
-
-impl Refused {
-    /// The tenant that holds it.
-    #[must_use]
-    pub fn tenant(&self) -> &TenantId {
-        &self.tenant
-    }
-
-    /// The webhook, as it stays.
-    #[must_use]
-    pub fn webhook(&self) -> &Arc<Webhook> {
-        &self.webhook
-    }
-
-    /// Why it could not be put now.
-    #[must_use]
-    pub fn error(&self) -> &PutError {
-        &self.error
-    }
+    /// The webhook's tenant.
+    pub tenant: TenantId,
+    /// The webhook's id; `None` only for a line of a snapshot without a readable id.
+    pub id: Option<WebhookId>,
+    /// The reason, with the line of the snapshot if there is one.
+    pub diagnostic: Diagnostic,
 }
 
 impl Registry {
@@ -87,7 +70,7 @@ impl Registry {
     ///
     /// ```
     /// use hooksieve::event::TenantId;
-    /// use hooksieve::registry::Registry;
+    /// use hooksieve::registry::{ChangeErrorKind, Registry};
     /// use hooksieve::webhook::{Catalogue, NewWebhook, WebhookDocument, Rules, Webhook};
     /// # let now = std::time::UNIX_EPOCH.into();
     ///
@@ -101,18 +84,18 @@ impl Registry {
     ///
     /// let catalogue = Catalogue::read(br#"{"data": [{"name": "com.example.order.paid"}]}"#)?;
     /// let refused = registry.replace_rules(&Rules::new(rules.profile().clone(), catalogue))?;
-    /// assert_eq!(refused[0].webhook().id().as_str(), "w1");
+    /// assert_eq!(refused[0].id.as_ref(), Some(webhook.id()));
     /// assert!(registry.get(&tenant, webhook.id()).is_some(), "it stays");
-    /// assert_eq!(registry.put(&tenant, webhook).unwrap_err().code(), "registry-invalid-webhook");
+    /// assert_eq!(registry.put(&tenant, webhook).unwrap_err().kind(), ChangeErrorKind::Invalid);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     ///
     /// Rules of another profile: the index is made for the registry's. Nothing is changed then.
-    pub fn replace_rules(&self, rules: &Rules) -> Result<Vec<Refused>, OtherProfile> {
+    pub fn replace_rules(&self, rules: &Rules) -> Result<Vec<Refused>, ChangeError> {
         if rules.profile() != self.profile() {
-            return Err(OtherProfile);
+            return Err(ChangeError::other_profile());
         }
         let _replacing = self.0.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let policy = Arc::new(Policy { rules: rules.clone(), limits: self.limits() });
@@ -125,8 +108,7 @@ impl Registry {
                 tenant.recheck(&policy, &mut refused);
             }
         }
-        refused
-            .sort_unstable_by(|a, b| (&a.tenant, a.webhook.id()).cmp(&(&b.tenant, b.webhook.id())));
+        refused.sort_unstable_by(|a, b| (&a.tenant, &a.id).cmp(&(&b.tenant, &b.id)));
         Ok(refused)
     }
 
@@ -149,7 +131,7 @@ impl Inner {
         tenant: &Tenant,
         writer: &mut Writer,
         webhook: &Webhook,
-    ) -> Result<(Subscription, Limits), PutError> {
+    ) -> Result<(Subscription, Limits), ChangeError> {
         let policy = self.policy.load_full();
         let subscription = policy.subscription(&tenant.id, webhook)?;
         tenant.index_by(writer, policy.rules.catalogue())?;
@@ -166,16 +148,16 @@ impl Tenant {
         if writer.evicted {
             return;
         }
-        let mut refuse = |webhook: &Arc<Webhook>, error| {
-            let (tenant, webhook) = (self.id.clone(), Arc::clone(webhook));
-            refused.push(Refused { tenant, webhook, error });
+        let mut refuse = |webhook: &Webhook, error: ChangeError| {
+            let (tenant, id) = (self.id.clone(), Some(webhook.id().clone()));
+            refused.push(Refused { tenant, id, diagnostic: (&error).into() });
         };
         let full = self.index_by(&mut writer, policy.rules.catalogue());
         for webhook in self.current.load().webhooks() {
             match (policy.check(&self.id, webhook), &full) {
                 (Err(error), _) => refuse(webhook, error),
                 // The whole tenant is indexed as before.
-                (Ok(()), Err(full)) => refuse(webhook, PutError::from(*full)),
+                (Ok(()), Err(full)) => refuse(webhook, ChangeError::from(*full)),
                 (Ok(()), Ok(())) => {}
             }
         }
@@ -189,16 +171,20 @@ impl Policy {
         tenant: &TenantId,
         state: &mut State,
         webhook: Arc<Webhook>,
-    ) -> Result<(), LoadError> {
+    ) -> Result<(), ChangeError> {
         let id = webhook.id().clone();
         let put = self
             .subscription(tenant, &webhook)
-            .and_then(|subscription| state.put(webhook, &subscription).map_err(PutError::from));
-        put.map(drop).map_err(|error| LoadError { id: Some(id), error })
+            .and_then(|subscription| state.put(webhook, &subscription).map_err(ChangeError::from));
+        put.map(drop).map_err(|error| error.of(id))
     }
 
     /// What a webhook is to a tenant's index.
-    fn subscription(&self, tenant: &TenantId, webhook: &Webhook) -> Result<Subscription, PutError> {
+    fn subscription(
+        &self,
+        tenant: &TenantId,
+        webhook: &Webhook,
+    ) -> Result<Subscription, ChangeError> {
         self.check(tenant, webhook)?;
         Ok(subscription(webhook, tenant, self.rules.catalogue()))
     }
@@ -207,40 +193,42 @@ impl Policy {
     ///
     /// These are all the rules that can differ while the profile is equal. They cost a look-up for
     /// each event type; reading a webhook again would cost more than indexing it.
-    fn check(&self, tenant: &TenantId, webhook: &Webhook) -> Result<(), PutError> {
+    fn check(&self, tenant: &TenantId, webhook: &Webhook) -> Result<(), ChangeError> {
         if webhook.filter().profile() != self.rules.profile() {
             return Err(InsertError::OtherProfile.into());
         }
         bounded("the webhook", webhook.text_bytes())?;
         if let Some(other) = webhook.tenant().filter(|other| *other != tenant) {
-            return Err(PutError::other_tenant(other));
+            return Err(ChangeError::other_tenant(other));
         }
         if webhook.is_for_development() && !self.rules.is_development() {
-            return Err(PutError::invalid("the webhook's URL is valid only in development mode"));
+            return Err(ChangeError::invalid(
+                "the webhook's URL is valid only in development mode",
+            ));
         }
         self.check_event_types(webhook)
     }
 
-    fn check_event_types(&self, webhook: &Webhook) -> Result<(), PutError> {
+    fn check_event_types(&self, webhook: &Webhook) -> Result<(), ChangeError> {
         let level = webhook.level();
         for event_type in webhook.event_types() {
             let name = event_type.as_str();
             let Some(known) = self.rules.catalogue().find(name) else {
                 let message =
                     format!("event type `{}` is not in the registry's catalogue", quote(name));
-                return Err(PutError::invalid(message));
+                return Err(ChangeError::invalid(message));
             };
             if !known.supports(level) {
                 let name = quote(name);
                 let message = format!("event type `{name}` does not support level `{level}`");
-                return Err(PutError::invalid(message));
+                return Err(ChangeError::invalid(message));
             }
         }
         self.check_filter(webhook)
     }
 
     /// Checks a filter again where it depends on event types: catalogues may name those differently.
-    fn check_filter(&self, webhook: &Webhook) -> Result<(), PutError> {
+    fn check_filter(&self, webhook: &Webhook) -> Result<(), ChangeError> {
         let attributes = self.rules.profile().attributes();
         let depends = |node: Node<'_>| match node {
             Node::Term(predicate) => attributes
@@ -257,7 +245,7 @@ impl Policy {
         match self.rules.profile().filter_for(text, &types) {
             Ok(_) => Ok(()),
             Err(_) => {
-                Err(PutError::invalid("the filter does not go with the webhook's event types"))
+                Err(ChangeError::invalid("the filter does not go with the webhook's event types"))
             }
         }
     }

@@ -10,8 +10,8 @@
 //!
 //! A tenant's lines are followed by their checksum, and the last line says that nothing is missing.
 
-use super::Registry;
 use super::tenant::State;
+use super::{Refused, Registry};
 use crate::diagnostic::{Diagnostic, kinds};
 use crate::event::TenantId;
 use http::StatusCode;
@@ -28,7 +28,7 @@ pub(super) const VERSION: u64 = 1;
 pub(super) const LONGEST: u64 = 16 << 20;
 
 /// What was loaded out of a snapshot.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Loaded {
     /// Tenants that were loaded.
@@ -37,6 +37,9 @@ pub struct Loaded {
     pub webhooks: usize,
     /// Tenants that the registry held at the same or a higher revision, and kept.
     pub ignored: usize,
+    /// Webhooks that [`read_snapshot_skipping`](Registry::read_snapshot_skipping) skipped, in the
+    /// order of the snapshot's lines, those of ignored tenants included.
+    pub skipped: Vec<Refused>,
 }
 
 /// Why a snapshot was refused; nothing of it has been loaded then.
@@ -73,21 +76,13 @@ impl SnapshotError {
         self.kind
     }
 
-    /// The kind as a stable word.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        self.kind.code()
-    }
-
     /// The line, counted from 1, in which it was found.
     #[must_use]
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// What whoever runs the server can do.
-    #[must_use]
-    pub fn help(&self) -> &'static str {
+    fn help(&self) -> &'static str {
         match self.kind {
             SnapshotErrorKind::Io => "read it again",
             SnapshotErrorKind::NotASnapshot => "give a stream that a registry wrote",
@@ -102,7 +97,7 @@ impl SnapshotError {
 
 impl From<&SnapshotError> for Diagnostic {
     fn from(error: &SnapshotError) -> Self {
-        Self::error(error.code(), error.message.clone(), error.help())
+        Self::error(error.kind.code(), error.message.clone(), error.help())
             .with_line(error.line)
             .with_status(StatusCode::INTERNAL_SERVER_ERROR)
     }

@@ -7,7 +7,7 @@
 
 use super::limits::{Limits, Used};
 use super::sync::{ArcSwap, Mutex, MutexGuard, PoisonError, yield_now};
-use super::{Change, PutError, subscription};
+use super::{Change, ChangeError, subscription};
 use crate::event::TenantId;
 use crate::matcher::{InsertError, Matcher, Slot, Subscription};
 use crate::webhook::{Catalogue, Rules, Webhook, WebhookId};
@@ -206,12 +206,12 @@ impl Tenant {
     ///
     /// There is no next one after `u64::MAX`: such a change is refused, since to ignore it would lose
     /// it, and to take the same revision again would make two states of one.
-    pub(super) fn turn(&self, given: Option<u64>) -> Result<Turn, PutError> {
+    pub(super) fn turn(&self, given: Option<u64>) -> Result<Turn, ChangeError> {
         let highest = self.current.load().revision;
         match given {
             Some(revision) if revision <= highest => Ok(Turn::Seen(highest)),
             Some(revision) => Ok(Turn::Takes(revision)),
-            None => highest.checked_add(1).map(Turn::Takes).ok_or_else(PutError::no_revision),
+            None => highest.checked_add(1).map(Turn::Takes).ok_or_else(ChangeError::no_revision),
         }
     }
 
@@ -250,7 +250,7 @@ impl Tenant {
         webhook: Arc<Webhook>,
         subscription: Subscription,
         limits: &Limits,
-    ) -> Result<Change, PutError> {
+    ) -> Result<Change, ChangeError> {
         let before = self.current.load().get(webhook.id().as_str()).cloned();
         writer.used.check(limits, before.as_deref(), &webhook)?;
         let insert = Some((webhook, subscription));
@@ -264,7 +264,7 @@ impl Tenant {
         writer: &mut Writer,
         revision: u64,
         id: &WebhookId,
-    ) -> Result<Change, PutError> {
+    ) -> Result<Change, ChangeError> {
         let catalogue = writer.catalogue.clone();
         let step = Step { revision, catalogue, remove: Some(id.clone()), insert: None };
         Ok(self.change(writer, step)?)

@@ -3,24 +3,11 @@ use crate::diagnostic::Span;
 use crate::diagnostic::{Diagnostic, kinds};
 use std::fmt::{self, Display};
 
-/// Why a text is not a filter: one kind, one place, what was expected there, and how to fix it.
-///
-/// `Display` is one lower-case line that says what is wrong; [`help`](Self::help) says what to do.
-/// What a message quotes of the text is cut at 80 characters, its control characters escaped.
-///
-/// ```
-/// use hooksieve::syntax::{ErrorKind, Expr};
-///
-/// let error = Expr::parse(r#"a eq "x" or or b eq "y""#).unwrap_err();
-/// assert_eq!(error.kind(), ErrorKind::MissingOperand);
-/// assert_eq!(error.code(), "filter-missing-operand");
-/// assert_eq!(error.to_string(), "expected a term between `or` and `or`");
-/// assert_eq!(error.span().range(), 12..14);
-/// assert_eq!(error.expected().to_string(), "an attribute, `not(` or `(`");
-/// ```
+/// A syntax error, as the parser reports it to the [`filter`](crate::filter) module; everyone else
+/// sees the [`Diagnostic`] it becomes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct Error {
+pub(crate) struct Error {
     pub(super) kind: ErrorKind,
     pub(super) span: Span,
     pub(super) expected: Expected,
@@ -36,25 +23,19 @@ pub struct Error {
 impl Error {
     /// What kind of mistake it is.
     #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+    pub(crate) fn kind(&self) -> ErrorKind {
         self.kind
-    }
-
-    /// The kind as a stable word, such as `filter-unquoted-value`.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        self.kind.code()
     }
 
     /// Where in the text the mistake is.
     #[must_use]
-    pub fn span(&self) -> Span {
+    pub(crate) fn span(&self) -> Span {
         self.span
     }
 
     /// What could have stood there.
     #[must_use]
-    pub fn expected(&self) -> Expected {
+    pub(crate) fn expected(&self) -> Expected {
         self.expected
     }
 
@@ -86,35 +67,24 @@ impl Error {
         Self::new(ErrorKind::InvalidPath, span, Expected::Operand, message, help)
     }
 
-    /// The operator of SCIM that was meant by one of another language.
-    pub(crate) fn meant(&self) -> Option<CompareOp> {
-        self.meant
-    }
-
-    /// How to fix it: one line, with the suggestion in backticks where there is one.
-    #[must_use]
-    pub fn help(&self) -> &str {
+    pub(crate) fn help(&self) -> &str {
         &self.help
     }
 
     /// The whole filter, corrected; `None` unless it is certain what was meant.
-    ///
-    /// ```
-    /// use hooksieve::syntax::Expr;
-    ///
-    /// let suggestion = |text| Expr::parse(text).unwrap_err().suggestion().map(str::to_owned);
-    /// assert_eq!(suggestion("active == true").as_deref(), Some("active eq true"));
-    /// assert_eq!(suggestion("id eq a%20b"), None);
-    /// ```
-    #[must_use]
-    pub fn suggestion(&self) -> Option<&str> {
+    pub(crate) fn suggestion(&self) -> Option<&str> {
         self.suggestion.as_deref()
+    }
+
+    /// The operator of SCIM that was meant by one of another language.
+    pub(crate) fn meant(&self) -> Option<CompareOp> {
+        self.meant
     }
 }
 
 impl From<Error> for Diagnostic {
     fn from(error: Error) -> Self {
-        Self::error(error.code(), error.message, error.help)
+        Self::error(error.kind.code(), error.message, error.help)
             .with_span(error.span)
             .with_expected(error.expected.to_string())
             .with_suggestion(error.suggestion)
@@ -123,7 +93,7 @@ impl From<Error> for Diagnostic {
 
 kinds! {
     /// The kinds of syntax error.
-    pub ErrorKind {
+    pub(crate) ErrorKind {
         /// Nothing but white space.
         Empty = "filter-empty",
         /// More bytes than [`Limits`](super::Limits) allow.
@@ -177,8 +147,7 @@ kinds! {
 
 /// What could have stood in the place of an error; `Display` spells it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Expected {
+pub(crate) enum Expected {
     /// A term, or a bracket that begins one.
     Operand,
     /// A comparison operator or `pr`.

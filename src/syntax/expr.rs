@@ -1,7 +1,7 @@
 use super::suggest::Rules;
 use super::tree::{Kind, Literal, Node, Tree};
-use super::{Error, Limits, Shape, parse, write_tree};
-use crate::diagnostic::Span;
+use super::{Limits, Shape, parse, write_tree};
+use crate::diagnostic::{Diagnostic, Span};
 use std::fmt;
 
 /// A well-formed filter: what was written, with the place of each part.
@@ -15,7 +15,7 @@ use std::fmt;
 /// let a = Expr::parse(r#"a pr and (b pr and c pr)"#)?;
 /// assert_eq!(a, Expr::parse("(a  PR) AND b pr and c pr")?);
 /// assert_ne!(a, Expr::parse("b pr and a pr and c pr")?);
-/// # Ok::<(), hooksieve::syntax::Error>(())
+/// # Ok::<(), hooksieve::diagnostic::Diagnostic>(())
 /// ```
 #[derive(Clone)]
 pub struct Expr(Tree<'static>);
@@ -26,7 +26,7 @@ impl Expr {
     /// # Errors
     ///
     /// The first thing that is wrong with the text, where it is, and how to mend it.
-    pub fn parse(text: &str) -> Result<Self, Error> {
+    pub fn parse(text: &str) -> Result<Self, Diagnostic> {
         Self::parse_within(text, Limits::default())
     }
 
@@ -35,10 +35,10 @@ impl Expr {
     /// # Errors
     ///
     /// As [`parse`](Self::parse).
-    pub fn parse_within(text: &str, limits: Limits) -> Result<Self, Error> {
+    pub fn parse_within(text: &str, limits: Limits) -> Result<Self, Diagnostic> {
         match parse(text, limits) {
             Ok(tree) => Ok(Self(tree.into_owned())),
-            Err(error) => Err(error.suggesting(text, limits, &Rules::GRAMMAR)),
+            Err(error) => Err(error.suggesting(text, limits, &Rules::GRAMMAR).into()),
         }
     }
 
@@ -63,9 +63,9 @@ impl PartialEq for Expr {
 impl Eq for Expr {}
 
 impl std::str::FromStr for Expr {
-    type Err = Error;
+    type Err = Diagnostic;
 
-    fn from_str(text: &str) -> Result<Self, Error> {
+    fn from_str(text: &str) -> Result<Self, Diagnostic> {
         Self::parse(text)
     }
 }

@@ -12,9 +12,9 @@
 //!
 //! let error = Expr::parse("id eq id123").unwrap_err();
 //! assert_eq!(error.to_string(), "value `id123` is not in double quotes");
-//! assert_eq!(error.span().range(), 6..11);
+//! assert_eq!(error.span().map(|span| span.range()), Some(6..11));
 //! assert_eq!(error.suggestion(), Some(r#"id eq "id123""#));
-//! # Ok::<(), hooksieve::syntax::Error>(())
+//! # Ok::<(), hooksieve::diagnostic::Diagnostic>(())
 //! ```
 //!
 //! # Limits
@@ -36,7 +36,7 @@ mod suggest;
 mod token;
 mod tree;
 
-pub use error::{Error, ErrorKind, Expected};
+pub(crate) use error::{Error, ErrorKind, Expected};
 pub use expr::{AttrPath, CompareOp, Expr, ExprKind, ExprRef, Operands, Value};
 pub use limits::Limits;
 

@@ -1,37 +1,8 @@
 //! Which addresses a webhook may reach, asked when its host has been resolved.
 
-use std::fmt;
+use crate::diagnostic::Diagnostic;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
-
-/// Why a webhook may not reach an address: the block that it lies in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ForbiddenAddress {
-    block: &'static str,
-    purpose: &'static str,
-}
-
-impl ForbiddenAddress {
-    /// The block in CIDR notation, such as `10.0.0.0/8`.
-    #[must_use]
-    pub fn block(&self) -> &'static str {
-        self.block
-    }
-
-    /// What the block is for, such as `private use`.
-    #[must_use]
-    pub fn purpose(&self) -> &'static str {
-        self.purpose
-    }
-}
-
-impl fmt::Display for ForbiddenAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the address lies in {}, {}", self.block, self.purpose)
-    }
-}
-
-impl std::error::Error for ForbiddenAddress {}
 
 /// Whether a webhook may reach an address: a global unicast one that is of no special use.
 ///
@@ -49,14 +20,14 @@ impl std::error::Error for ForbiddenAddress {}
 ///
 /// assert!(check_address("93.184.215.14".parse()?).is_ok());
 /// let error = check_address("169.254.169.254".parse()?).unwrap_err();
-/// assert_eq!(error.to_string(), "the address lies in 169.254.0.0/16, link-local (RFC 3927), with the metadata of clouds");
+/// assert_eq!(error.to_string(), "the address is in 169.254.0.0/16, link-local (RFC 3927), with the metadata of clouds");
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 ///
 /// # Errors
 ///
 /// The block that keeps it from being reached.
-pub fn check_address(address: IpAddr) -> Result<(), ForbiddenAddress> {
+pub fn check_address(address: IpAddr) -> Result<(), Diagnostic> {
     let judged = match address {
         IpAddr::V6(v6) if v6.segments().starts_with(&NAT64) => {
             IpAddr::V4(Ipv4Addr::from(u128::from(v6) as u32))
@@ -64,7 +35,11 @@ pub fn check_address(address: IpAddr) -> Result<(), ForbiddenAddress> {
         other => other,
     };
     match BLOCKS.iter().find(|block| block.contains(judged)) {
-        Some(Block { text, purpose, .. }) => Err(ForbiddenAddress { block: text, purpose }),
+        Some(Block { text, purpose, .. }) => Err(Diagnostic::error(
+            "address-forbidden",
+            format!("the address is in {text}, {purpose}"),
+            "use a public address",
+        )),
         None => Ok(()),
     }
 }

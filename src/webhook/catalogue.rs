@@ -1,5 +1,5 @@
 use super::{Level, spelling};
-use crate::diagnostic::quote;
+use crate::diagnostic::{Diagnostic, quote};
 use crate::event::EventType;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -99,23 +99,6 @@ impl EventTypeInfo {
     }
 }
 
-/// Bytes that are no catalogue.
-///
-/// The message never repeats any of them: they may be another file's, and secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CatalogueError {
-    /// No JSON, or not of the shape of the API's `GET /event-types`.
-    #[error("not a list of event types: {0}")]
-    Shape(Box<str>),
-    /// A type whose name is empty.
-    #[error("event type {0}, counted from 0, has an empty `name` or `newerName`")]
-    EmptyName(usize),
-    /// A name that two types have, as their own or as a newer one.
-    #[error("two event types have the same `name` or `newerName`")]
-    DoubledName(Box<str>),
-}
-
 #[derive(Deserialize)]
 struct Listing {
     data: Vec<Object<Item>>,
@@ -172,20 +155,31 @@ impl Catalogue {
     ///
     /// # Errors
     ///
-    /// A [`CatalogueError`] for the first mistake.
-    pub fn read(bytes: &[u8]) -> Result<Self, CatalogueError> {
-        let listing: Object<Listing> = serde_json::from_slice(bytes)
-            .map_err(|error| CatalogueError::Shape(shape(&error).into()))?;
+    /// The first mistake. The message quotes nothing of a text that is not a catalogue: it may be
+    /// another file, and secret.
+    pub fn read(bytes: &[u8]) -> Result<Self, Diagnostic> {
+        let listing: Object<Listing> =
+            serde_json::from_slice(bytes).map_err(|error| shape(&error))?;
         let mut names = HashMap::new();
         let mut types = Vec::with_capacity(listing.0.data.len());
         for (at, Object(item)) in listing.0.data.into_iter().enumerate() {
             let Item { name, title, levels, description, newer_name, carries } = item;
             for name in std::iter::once(&name).chain(&newer_name) {
                 if name.is_empty() {
-                    return Err(CatalogueError::EmptyName(at));
+                    return Err(Diagnostic::error(
+                        "catalogue-empty-name",
+                        format!(
+                            "event type {at}, counted from 0, has an empty `name` or `newerName`"
+                        ),
+                        "give it a name",
+                    ));
                 }
                 if names.insert(name.clone(), at).is_some() {
-                    return Err(CatalogueError::DoubledName(quote(name).into()));
+                    return Err(Diagnostic::error(
+                        "catalogue-duplicate-name",
+                        "two event types have the same `name` or `newerName`",
+                        "remove one of them",
+                    ));
                 }
             }
             let title = title.unwrap_or_else(|| name.clone());
@@ -290,8 +284,8 @@ impl Catalogue {
     }
 }
 
-/// What is wrong with the shape of a catalogue, without the text that serde_json quotes.
-fn shape(error: &serde_json::Error) -> String {
+/// Reports a wrong shape, without the text that serde_json quotes.
+fn shape(error: &serde_json::Error) -> Diagnostic {
     let what = match error.classify() {
         serde_json::error::Category::Data => {
             "a member is missing, or is not of the type it should be"
@@ -299,7 +293,12 @@ fn shape(error: &serde_json::Error) -> String {
         serde_json::error::Category::Eof => "the JSON ends too early",
         _ => "it is not JSON",
     };
-    format!("{what}, at line {} column {}", error.line(), error.column())
+    let (line, column) = (error.line(), error.column());
+    Diagnostic::error(
+        "catalogue-shape",
+        format!("not a list of event types: {what}, at line {line} column {column}"),
+        "`hooksieve event-types --format json` shows the shape",
+    )
 }
 
 impl Serialize for Catalogue {

@@ -58,20 +58,19 @@ mod url;
 mod url_fix;
 mod warning;
 
-pub use address::{ForbiddenAddress, check_address};
-pub use catalogue::{Catalogue, CatalogueError, EventTypeInfo};
+pub use address::check_address;
+pub use catalogue::{Catalogue, EventTypeInfo};
 pub use change::{Checked, MAX_PER_USER, NewWebhook};
 pub use document::WebhookDocument;
 pub use headers::Header;
 pub use kind::codes;
 pub use list::ListQuery;
+pub use paging::Page;
 pub(crate) use paging::{Field, Key, Paging, Sort};
-pub use paging::{Page, PageBody};
 pub use patch::Patch;
 pub(crate) use query::{Query, one_of};
 pub use rules::{Report, Rules};
-pub use serialize::Stored;
-pub use time::{Timestamp, TimestampError};
+pub use time::Timestamp;
 
 use crate::diagnostic::Diagnostic;
 use crate::event::{EventType, TenantId, UserId, ids};

@@ -243,7 +243,10 @@ impl<'i, T> Page<'i, T> {
 
     /// The API's answer: `{"data":[…],"links":{"self":{"href"},"next":…,"prev":…}}`.
     #[must_use]
-    pub fn body(&self, path: &str) -> PageBody<'_, T> {
+    pub fn body(&self, path: &str) -> impl Serialize + use<'_, 'i, T>
+    where
+        T: Serialize,
+    {
         let link = |href| Link { href };
         let own = link(format!("{path}?{}", self.own).trim_end_matches('?').to_owned());
         let (next, prev) = (self.next(path).map(link), self.prev(path).map(link));
@@ -251,9 +254,8 @@ impl<'i, T> Page<'i, T> {
     }
 }
 
-/// The body of a response with a page, made by [`Page::body`].
-#[derive(Clone, Debug, Serialize)]
-pub struct PageBody<'a, T> {
+#[derive(Serialize)]
+struct PageBody<'a, T> {
     data: &'a [&'a T],
     links: Links,
 }

@@ -1,7 +1,7 @@
 //! What webhooks may have, and what a check of a document found.
 
 use super::check::{Basis, check};
-use super::{Catalogue, ForbiddenAddress, WebhookDocument, check_address};
+use super::{Catalogue, WebhookDocument, check_address};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::event::EventType;
 use crate::filter::{Attribute, Profile};
@@ -76,7 +76,7 @@ impl Rules {
     /// # Errors
     ///
     /// The block that keeps it from being reached.
-    pub fn check_address(&self, address: IpAddr) -> Result<(), ForbiddenAddress> {
+    pub fn check_address(&self, address: IpAddr) -> Result<(), Diagnostic> {
         if self.development && address.is_loopback() { Ok(()) } else { check_address(address) }
     }
 

@@ -29,7 +29,7 @@ impl Serialize for Webhook {
 
 /// A webhook with its secrets, for a store; made by [`Webhook::stored`].
 #[derive(Clone, Copy, Debug)]
-pub struct Stored<'a>(&'a Webhook);
+struct Stored<'a>(&'a Webhook);
 
 impl Serialize for Stored<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -59,7 +59,7 @@ impl Webhook {
     /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
     /// ```
     #[must_use]
-    pub fn stored(&self) -> Stored<'_> {
+    pub fn stored(&self) -> impl Serialize + '_ {
         Stored(self)
     }
 

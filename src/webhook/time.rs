@@ -1,3 +1,4 @@
+use crate::diagnostic::Diagnostic;
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
@@ -19,11 +20,6 @@ use std::time::{Duration, SystemTime};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(SystemTime);
 
-/// Text that is no time in UTC of RFC 3339.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a time in UTC from 1970 on, such as `2026-01-31T09:00:00Z`")]
-pub struct TimestampError(());
-
 /// The end of the year 9999.
 const LAST: Duration = Duration::new(253_402_300_799, 999_999_999);
 
@@ -41,10 +37,16 @@ impl From<Timestamp> for SystemTime {
 }
 
 impl FromStr for Timestamp {
-    type Err = TimestampError;
+    type Err = Diagnostic;
 
-    fn from_str(text: &str) -> Result<Self, TimestampError> {
-        let time = humantime::parse_rfc3339(text).map_err(|_| TimestampError(()))?;
+    fn from_str(text: &str) -> Result<Self, Diagnostic> {
+        let time = humantime::parse_rfc3339(text).map_err(|_| {
+            Diagnostic::error(
+                "time-invalid",
+                "not a time in UTC from 1970 on",
+                "write it as in RFC 3339, such as `2026-01-31T09:00:00Z`",
+            )
+        })?;
         Ok(Self::from(time))
     }
 }

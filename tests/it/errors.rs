@@ -1,16 +1,17 @@
 //! Each error beyond those of filters and webhooks, provoked: its stable word, what it says, and what
 //! to do.
 use hooksieve::delivery::{Delivery, RequestBuilder};
+use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use hooksieve::event::{Error, ErrorKind};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Access, InsertError};
-use hooksieve::registry::{Limits, NotLoaded, PutError, Registry, UpdateError};
+use hooksieve::registry::{ChangeError, Limits, NotLoaded, Registry, UpdateError};
 use hooksieve::webhook::{NewWebhook, Rules, Webhook, WebhookDocument};
 use serde_json::json;
-use std::fmt::Display;
 
-fn line(code: &str, error: impl Display, help: &str) -> String {
-    format!("{code}\n    {error}\n    {help}\n")
+fn line(diagnostic: impl Into<Diagnostic>) -> String {
+    let diagnostic = diagnostic.into();
+    format!("{}\n    {diagnostic}\n    {}\n", diagnostic.code(), diagnostic.help())
 }
 
 fn made(rules: &Rules, id: &str, user: &str, filter: &str) -> Webhook {
@@ -47,40 +48,39 @@ fn events() {
         let error: Error = Profile::webhook().read_event(bytes).unwrap_err();
         let text = String::from_utf8_lossy(bytes);
         assert_eq!((error.kind(), error.offset()), (kind, offset), "{text}");
-        assert_eq!((error.code(), error.kind().is_malformed()), (kind.code(), malformed), "{text}");
-        told += &line(error.code(), &error, error.help());
+        assert_eq!(error.kind().is_malformed(), malformed, "{text}");
+        told += &line(&error);
         // A session says the same of them.
         let of_reader =
             session.deliveries(&RequestBuilder::default(), bytes.to_vec(), Access::Everyone);
         let of_reader = of_reader.unwrap_err();
-        assert_eq!((of_reader.code(), of_reader.help()), (error.code(), error.help()));
+        assert_eq!(Diagnostic::from(&of_reader), Diagnostic::from(&error));
     }
     insta::assert_snapshot!(told);
 }
 
 #[test]
 fn matchers() {
-    let told = |error: &InsertError| line(error.code(), error, error.help());
-    insta::assert_snapshot!(InsertError::ALL.iter().map(told).collect::<String>());
+    insta::assert_snapshot!(InsertError::ALL.iter().copied().map(line).collect::<String>());
 }
 
 #[test]
 fn registries() {
     let rules = Rules::default();
-    let put = |error: &PutError| line(error.code(), error, error.help());
-    let mut told = line(NotLoaded.code(), NotLoaded, NotLoaded.help());
+    let put = |error: &ChangeError| line(error);
+    let mut told = line(NotLoaded);
 
     let limits = Limits::default().per_user(1).webhooks(3).filter_bytes(20).terms(2);
     let registry = Registry::with_limits(&rules, limits);
     assert_eq!(
-        registry.put(&"t".into(), made(&rules, "w", "u", "")).unwrap_err().code(),
-        NotLoaded.code()
+        registry.put(&"t".into(), made(&rules, "w", "u", "")).unwrap_err(),
+        NotLoaded.into()
     );
     let event = br#"{"type":"x","tenantid":"t"}"#.to_vec();
     let mut session = registry.session();
     let unknown =
         session.deliveries(&RequestBuilder::default(), event, Access::Everyone).unwrap_err();
-    assert_eq!((unknown.code(), unknown.help()), (NotLoaded.code(), NotLoaded.help()));
+    assert_eq!(Diagnostic::from(&unknown), NotLoaded.into());
     let _ = registry.load("t", [made(&rules, "w1", "u1", "")]).unwrap();
     let foreign = json!({"id": "w", "tenantId": "other", "name": "n", "url": "https://a.example/"});
     let foreign = Webhook::read(&WebhookDocument::from(foreign), &rules).unwrap().webhook;
@@ -103,13 +103,13 @@ fn registries() {
     told += &put(&few.put(&"t".into(), two).unwrap_err());
 
     let error = registry.load("t2", [foreign]).unwrap_err();
-    assert_eq!(error.help(), error.error().help());
-    told += &line(error.code(), &error, error.help());
+    told += &line(&error);
 
-    let mut update = |id: &str, change: fn(&Webhook) -> Result<Webhook, String>| {
+    let mut update = |id: &str, change: fn(&Webhook) -> Result<Webhook, Diagnostic>| {
         let error = registry.update(&"t".into(), &id.into(), change).unwrap_err();
-        told += &line(error.code().unwrap_or("-"), &error, error.help().unwrap_or("-"));
-        matches!(error, UpdateError::Refused(_))
+        let refused = matches!(error, UpdateError::Refused(_));
+        told += &line(Diagnostics::from(error).iter().next().unwrap().clone());
+        refused
     };
     assert!(!update("nobody", |webhook| Ok(webhook.clone())));
     assert!(!update("w1", |_| Ok(made(&Rules::default(), "w9", "u1", ""))));
@@ -119,7 +119,7 @@ fn registries() {
         "u1",
         r#"id eq "aaaaaaaaaaaaaaa""#
     ))));
-    assert!(update("w1", |_| Err("the change does not like it".to_owned())));
+    assert!(update("w1", |_| Err(Diagnostic::error("mine", "no", "ask again"))));
     insta::assert_snapshot!(told);
 }
 
@@ -145,9 +145,9 @@ fn snapshots_and_records() {
         (&ne_only, text.clone()),
     ] {
         let error = registry.read_snapshot(text.as_bytes()).unwrap_err();
-        told += &line(error.code(), &error, error.help());
+        told += &line(&error);
     }
     let error = Delivery::read(b"{}").unwrap_err();
-    told += &line(error.code(), &error, error.help());
+    told += &line(error);
     insta::assert_snapshot!(told);
 }

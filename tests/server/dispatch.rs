@@ -13,7 +13,7 @@ use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use hooksieve::event::{TenantId, UserId};
 use hooksieve::matcher::Access;
 use hooksieve::registry::{
-    Change, DeliverError, Limits, LoadError, NotLoaded, PutError, Registry, UpdateError,
+    Change, ChangeError, DeliverError, Limits, NotLoaded, Registry, UpdateError,
 };
 use hooksieve::webhook::{
     Checked, Edit, Level, ListQuery, MAX_PER_USER, NewWebhook, Patch, Rules, Timestamp, Webhook,
@@ -83,7 +83,7 @@ impl Dispatch {
     pub fn new(
         tenants: impl IntoIterator<Item = impl Into<TenantId>>,
         client: Client,
-    ) -> Result<Arc<Self>, LoadError> {
+    ) -> Result<Arc<Self>, ChangeError> {
         let registry =
             Registry::with_limits(&Rules::default(), Limits::default().per_user(MAX_PER_USER));
         for tenant in tenants {
@@ -401,8 +401,8 @@ impl From<UpdateError<Refusal>> for Refusal {
     }
 }
 
-impl From<PutError> for Refusal {
-    fn from(error: PutError) -> Self {
+impl From<ChangeError> for Refusal {
+    fn from(error: ChangeError) -> Self {
         Self(Diagnostic::from(&error).into())
     }
 }

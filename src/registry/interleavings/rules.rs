@@ -37,7 +37,7 @@ fn rules_are_replaced_while_others_put() {
     };
     let parts: [Part; 3] = [PUT, PUT, |world| {
         let refused = world.registry.replace_rules(&OTHER_RULES).unwrap();
-        let name = |one: &Refused| format!("{}/{}", one.tenant(), one.webhook().id());
+        let name = |one: &Refused| format!("{}/{}", one.tenant, one.id.as_ref().unwrap());
         *world.reported.lock().unwrap() = Some(refused.iter().map(name).collect());
         assert!(world.put("y", "a").is_err());
         assert!(world.read("a"), "readers do not notice");
