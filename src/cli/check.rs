@@ -246,7 +246,7 @@ impl Check<'_> {
         types: Option<&[EventType]>,
     ) -> Result<(String, Vec<Diagnostic>), Diagnostics> {
         let Some(rules) = &self.rules else {
-            let expr = Expr::parse(text).map_err(Diagnostic::from)?;
+            let expr = Expr::parse(text)?;
             return Ok((expr.to_string(), Vec::new()));
         };
         let filter = match types {

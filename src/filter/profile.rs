@@ -127,7 +127,7 @@ impl Attribute {
 
     /// The event type that must be the webhook's only one; `None` for any.
     #[must_use]
-    pub fn sole_event_type(&self) -> Option<&EventType> {
+    pub(crate) fn sole_event_type(&self) -> Option<&EventType> {
         self.only_with.as_ref()
     }
 }
@@ -310,7 +310,7 @@ impl Profile {
 
     /// The operators.
     #[must_use]
-    pub fn operators(&self) -> &[Operator] {
+    pub(crate) fn operators(&self) -> &[Operator] {
         &self.0.operators
     }
 

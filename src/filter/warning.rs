@@ -41,7 +41,7 @@ impl Filter {
         let mut warn = |kind: Kind, span, message: String, help: &str| {
             warnings.push(Diagnostic::warning(kind.code(), message, help).with_span(span));
         };
-        match analysis.satisfiability() {
+        match analysis.satisfiability {
             Satisfiability::Never => {
                 let help =
                     "an attribute has one value or none: join values of one attribute by `or`";
@@ -55,7 +55,7 @@ impl Filter {
             }
             _ => {}
         }
-        for Redundant { part, kind } in analysis.redundant() {
+        for Redundant { part, kind } in &analysis.redundant {
             let span = parts.get(*part).map_or_else(Span::default, |part| part.span());
             let written = quote(text.get(span.range()).unwrap_or_default());
             let (message, help) = redundant(&written, *kind);

@@ -54,7 +54,7 @@ pub enum Access<'a> {
 impl Access<'_> {
     /// Whether a user may access the resource of the event.
     #[must_use]
-    pub fn allows(&self, user: &UserId, event: &Event<'_>) -> bool {
+    pub(crate) fn allows(&self, user: &UserId, event: &Event<'_>) -> bool {
         match self {
             Self::Everyone => true,
             _ if user.as_str().is_empty() => false,

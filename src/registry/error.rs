@@ -148,7 +148,7 @@ impl ChangeError {
 
     pub(super) fn user_limit(user: &UserId, max: usize) -> Self {
         let user = quote(user.as_str());
-        let message = format!("user `{user}` has {max} webhooks, the maximum per user");
+        let message = format!("user `{user}` has reached the limit of webhooks per user, {max}");
         Self::new(ChangeErrorKind::UserLimit, message)
     }
 

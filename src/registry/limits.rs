@@ -100,14 +100,14 @@ pub(super) struct Used {
 impl Used {
     pub(super) fn add(&mut self, webhook: &Webhook) {
         self.all = self.all.with(Amount::of(webhook), usize::saturating_add);
-        if let Some(user) = webhook.created().by() {
+        if let Some(user) = webhook.created().by.as_ref() {
             *self.users.entry_ref(user).or_insert(0) += 1;
         }
     }
 
     pub(super) fn remove(&mut self, webhook: &Webhook) {
         self.all = self.all.with(Amount::of(webhook), usize::saturating_sub);
-        let user = webhook.created().by();
+        let user = webhook.created().by.as_ref();
         if let Some((user, count)) = user.and_then(|user| Some((user, self.users.get_mut(user)?))) {
             *count -= 1;
             if *count == 0 {
@@ -123,8 +123,8 @@ impl Used {
         before: Option<&Webhook>,
         webhook: &Webhook,
     ) -> Result<(), ChangeError> {
-        let user = webhook.created().by();
-        let same = |before: &Webhook| before.created().by() == user;
+        let user = webhook.created().by.as_ref();
+        let same = |before: &Webhook| before.created().by.as_ref() == user;
         if let (Some(most), Some(user)) = (limits.per_user, user)
             && !before.is_some_and(same)
             && self.users.get(user).is_some_and(|count| *count >= most)

@@ -4,11 +4,11 @@
 /// to it, so a tree that parsed is safe to walk on a small stack whatever limits were asked for.
 ///
 /// ```
-/// use hooksieve::syntax::{ErrorKind, Expr, Limits};
+/// use hooksieve::syntax::{Expr, Limits};
 ///
 /// let strict = Limits::default().with_terms(2);
 /// let error = Expr::parse_within("a pr or b pr or c pr", strict).unwrap_err();
-/// assert_eq!(error.kind(), ErrorKind::TooManyTerms);
+/// assert_eq!(error.code(), "filter-too-many-terms");
 /// assert_eq!(Limits::default().with_depth(usize::MAX).depth(), Limits::MAX_DEPTH);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -81,7 +81,7 @@ impl EventTypeInfo {
     /// Whether such events have an attribute of filters, some of them at least, or never; `None`
     /// where that is not known.
     #[must_use]
-    pub fn carries(&self, attribute: &str) -> Option<bool> {
+    pub(crate) fn carries(&self, attribute: &str) -> Option<bool> {
         let mut known = self.carries.iter();
         known.find(|(name, _)| name.eq_ignore_ascii_case(attribute)).map(|(_, carries)| *carries)
     }

@@ -28,8 +28,8 @@ impl Field for By {
         match self {
             Self::Name => Key::text(webhook.name()),
             Self::Url => Key::text(webhook.url()),
-            Self::CreatedAt => Key::Time(webhook.created().at()),
-            Self::UpdatedAt => Key::Time(webhook.updated().at()),
+            Self::CreatedAt => Key::Time(webhook.created().at),
+            Self::UpdatedAt => Key::Time(webhook.updated().at),
         }
     }
 
@@ -209,8 +209,8 @@ impl ListQuery {
             })
             && self.origins.as_ref().is_none_or(|origins| origins.contains(&webhook.origin()))
             && is(&self.owner, webhook.owner().map(|user| user.as_str()))
-            && is(&self.created_by, webhook.created().by().map(|user| user.as_str()))
-            && is(&self.updated_by, webhook.updated().by().map(|user| user.as_str()))
+            && is(&self.created_by, webhook.created().by.as_ref().map(|user| user.as_str()))
+            && is(&self.updated_by, webhook.updated().by.as_ref().map(|user| user.as_str()))
     }
 
     /// The page of those asked for among all webhooks that the asking user may see.

@@ -137,29 +137,20 @@ words! {
     }
 }
 
-/// Who changed a webhook, and when.
+/// The author and time of a change to a webhook.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Edit {
-    by: Option<UserId>,
-    at: Option<Timestamp>,
+    /// The user who made the change; `None` if the document that was read does not name one.
+    pub by: Option<UserId>,
+    /// The time of the change; `None` if the document that was read does not have it.
+    pub at: Option<Timestamp>,
 }
 
 impl Edit {
-    /// A change by a user, at a time that the caller's clock gives.
+    /// A change by a user, at a time from the caller's clock.
     pub fn new(by: impl Into<UserId>, at: Timestamp) -> Self {
         Self { by: Some(by.into()), at: Some(at) }
-    }
-
-    /// Who; `None` where a document that was read does not say.
-    #[must_use]
-    pub fn by(&self) -> Option<&UserId> {
-        self.by.as_ref()
-    }
-
-    /// When; `None` where a document that was read does not say.
-    #[must_use]
-    pub fn at(&self) -> Option<Timestamp> {
-        self.at
     }
 }
 

@@ -73,8 +73,8 @@ impl Webhook {
         let texts = [
             Some(id.as_str()),
             tenant.as_ref().map(TenantId::as_str),
-            created.by().map(UserId::as_str),
-            updated.by().map(UserId::as_str),
+            created.by.as_ref().map(UserId::as_str),
+            updated.by.as_ref().map(UserId::as_str),
             disabled_reason.as_deref(),
             disabled_code.as_deref(),
             owner.as_ref().map(UserId::as_str),

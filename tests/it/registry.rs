@@ -124,7 +124,7 @@ fn what_is_refused_changes_nothing() {
     let put = |id, user| registry.put(&"t".into(), by(&rules, id, "", user)).map(|c| c.revision);
     assert_eq!((put("a", "u1"), put("b", "u1"), put("c", "u2")), (Ok(1), Ok(2), Ok(3)));
     let error = put("d", "u1").unwrap_err();
-    assert_eq!(error.to_string(), "user `u1` has as many webhooks as a user may have, 2");
+    assert_eq!(error.to_string(), "user `u1` has reached the limit of webhooks per user, 2");
     assert_eq!(put("b", "u1"), Ok(4), "a replacement is not one more");
     let _ = registry.remove(&"t".into(), &"a".into()).unwrap();
     assert_eq!(put("d", "u1"), Ok(6));

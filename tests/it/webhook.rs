@@ -487,8 +487,8 @@ fn everything_can_be_asked_for() {
     assert!(webhook.checks_revocation());
     assert_eq!(webhook.origin().as_str(), "automations");
     assert_eq!(webhook.created(), webhook.updated());
-    assert_eq!(webhook.created().by(), Some(&"creator".into()));
-    assert_eq!(webhook.created().at().unwrap().to_string(), "2020-09-13T12:26:40.250Z");
+    assert_eq!(webhook.created().by.as_ref(), Some(&"creator".into()));
+    assert_eq!(webhook.created().at.unwrap().to_string(), "2020-09-13T12:26:40.250Z");
     assert_eq!((webhook.disabled_reason(), webhook.disabled_code()), (None, None));
 }
 

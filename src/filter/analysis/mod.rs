@@ -12,10 +12,10 @@
 //! let profile = Profile::webhook();
 //! let filter = profile.filter(r#"id eq "a" or id eq "a" and spaceId ne "s""#)?;
 //! let analysis = filter.analyze();
-//! assert_eq!(analysis.satisfiability(), Satisfiability::Sometimes);
-//! assert_eq!(analysis.redundant()[0].kind, Redundancy::Absorbed);
-//! assert_eq!(analysis.simplified().unwrap().to_string(), r#"id eq "a""#);
-//! assert_eq!(analysis.matching().unwrap().to_string(), r#"{"id":"a"}"#);
+//! assert_eq!(analysis.satisfiability, Satisfiability::Sometimes);
+//! assert_eq!(analysis.redundant[0].kind, Redundancy::Absorbed);
+//! assert_eq!(analysis.simplified.as_ref().unwrap().to_string(), r#"id eq "a""#);
+//! assert_eq!(analysis.matching.as_ref().unwrap().to_string(), r#"{"id":"a"}"#);
 //!
 //! let wider = profile.filter(r#"id eq "a" or id eq "b""#)?;
 //! let diff = filter.diff(&wider);
@@ -23,7 +23,7 @@
 //! assert_eq!(diff.gained.unwrap().get("id"), Some("b"));
 //!
 //! let never = profile.filter(r#"id eq "a" and id eq "b""#)?;
-//! assert_eq!(never.analyze().satisfiability(), Satisfiability::Never);
+//! assert_eq!(never.analyze().satisfiability, Satisfiability::Never);
 //! # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
 //! ```
 //!
@@ -109,64 +109,27 @@ pub enum Redundancy {
     AlwaysHolds,
 }
 
-/// What [`Filter::analyze`] found.
+/// The result of [`Filter::analyze`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Analysis {
-    satisfiability: Satisfiability,
-    matching: Option<Witness>,
-    missing: Option<Witness>,
-    redundant: Vec<Redundant>,
-    simplified: Option<Filter>,
-    complete: bool,
-    work: usize,
-}
-
-impl Analysis {
-    /// Which events the filter reaches.
-    #[must_use]
-    pub fn satisfiability(&self) -> Satisfiability {
-        self.satisfiability
-    }
-
-    /// Attributes that the filter matches, as few as may be; `None` where there are none, or that
-    /// was not decided.
-    #[must_use]
-    pub fn matching(&self) -> Option<&Witness> {
-        self.matching.as_ref()
-    }
-
-    /// Attributes that the filter does not match, as few as may be; `None` as for
-    /// [`matching`](Self::matching).
-    #[must_use]
-    pub fn missing(&self) -> Option<&Witness> {
-        self.missing.as_ref()
-    }
-
-    /// Parts that can be left out, all of them at once, in the order of the text; none inside
-    /// another. Empty for a filter that matches always or never, of which no part matters.
-    #[must_use]
-    pub fn redundant(&self) -> &[Redundant] {
-        &self.redundant
-    }
-
-    /// A filter that matches the same events and is shorter, in terms and in bytes: without the
-    /// redundant parts, and if it never matches of two terms. `None` where none was found.
-    #[must_use]
-    pub fn simplified(&self) -> Option<&Filter> {
-        self.simplified.as_ref()
-    }
-
-    /// Whether all was decided: no part but the redundant ones can be left out.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.complete
-    }
-
+    /// Whether the filter matches all events, some or none.
+    pub satisfiability: Satisfiability,
+    /// The fewest attribute values that the filter matches; `None` if there are none, or if that
+    /// is undecided.
+    pub matching: Option<Witness>,
+    /// The fewest attribute values that the filter does not match; `None` as for `matching`.
+    pub missing: Option<Witness>,
+    /// Parts that can be removed, all of them at once, in the order of the text; none is inside
+    /// another. Empty for a filter that always or never matches, in which no part matters.
+    pub redundant: Vec<Redundant>,
+    /// A filter that matches the same events in fewer terms and bytes: without the redundant
+    /// parts, or two contradicting terms if it never matches. `None` if none was found.
+    pub simplified: Option<Filter>,
+    /// Whether everything was decided: if so, only the redundant parts can be removed.
+    pub complete: bool,
     /// The steps it took, at most [`WORK`].
-    #[must_use]
-    pub fn work(&self) -> usize {
-        self.work
-    }
+    pub work: usize,
 }
 
 /// How a new filter stands to an old one.
@@ -246,8 +209,8 @@ impl Filter {
     ///
     /// let filter = Profile::webhook().filter(r#"spaceId ne "a" or spaceId ne "b""#)?;
     /// let analysis = filter.analyze();
-    /// assert_eq!(analysis.satisfiability(), Satisfiability::Always);
-    /// assert!(analysis.simplified().is_some_and(|simplified| simplified.is_everything()));
+    /// assert_eq!(analysis.satisfiability, Satisfiability::Always);
+    /// assert!(analysis.simplified.as_ref().is_some_and(|simplified| simplified.is_everything()));
     /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
     /// ```
     #[must_use]

@@ -36,7 +36,8 @@ impl Tenant {
     }
 
     fn created_by(&self, user: Option<&str>) -> usize {
-        let by = |webhook: &Webhook| webhook.created().by().map(|user| user.as_str().to_owned());
+        let by =
+            |webhook: &Webhook| webhook.created().by.as_ref().map(|user| user.as_str().to_owned());
         self.webhooks.values().filter(|(webhook, _)| by(webhook).as_deref() == user).count()
     }
 }
@@ -165,10 +166,10 @@ pub fn program(bytes: &[u8]) -> usize {
                     assert!(!change.applied && change.revision == found.revision, "no news");
                     continue;
                 };
-                let by = webhook.created().by().map(|user| user.as_str());
+                let by = webhook.created().by.as_ref().map(|user| user.as_str());
                 let before = found.webhooks.get(webhook.id().as_str());
                 let one_more = before.is_none_or(|(before, _)| {
-                    before.created().by().map(|user| user.as_str()) != by
+                    before.created().by.as_ref().map(|user| user.as_str()) != by
                 });
                 if one_more && found.created_by(by) >= MAX {
                     assert!(put.is_err(), "a user has a limit");
@@ -343,7 +344,7 @@ fn read(registry: &Registry, again: &Registry, bytes: &[u8]) -> Vec<TenantId> {
     assert_eq!(again.read_snapshot(&*written).ok(), Some(loaded), "and read again");
     for tenant in &tenants {
         let all = |registry: &Registry| {
-            let mut all = registry.webhooks(&tenant).expect("it is loaded");
+            let mut all = registry.webhooks(tenant).expect("it is loaded");
             all.sort_unstable_by(|a: &Arc<Webhook>, b| a.id().cmp(b.id()));
             all
         };
