@@ -104,7 +104,7 @@ impl Registry {
     /// a webhook that exists, [`update`](Self::update) it.
     ///
     /// Costs two inserts into the index and two removals, and a copy of the whole index at the
-    /// tenant's first change and while [`Recipients`] of it are kept.
+    /// tenant's first change and while [`Recipients`](super::Recipients) of it are kept.
     ///
     /// # Errors
     ///
