@@ -1,4 +1,22 @@
-//! Describes where a text stops being a filter, and what to do about it.
+//! Writes the message and the help for each place at which the parser stops.
+//!
+//! The parser only knows which token it needed next. To say something useful, the functions here look
+//! at what is there instead, and at the text before it. Each returns the error for one situation:
+//!
+//! ```text
+//! id eq "a" or or b pr      no_operand       expected a term between `or` and `or`
+//! id == "a"                 no_operator      `==` is not an operator of SCIM filters
+//! id eq a1                  no_value         value `a1` is not in double quotes
+//! id eq "a" x               no_connective    expected `and`, `or` or end of filter, found `x`
+//! (id eq "a"                unclosed         `(` is never closed
+//! ```
+//!
+//! A message describes the problem in terms of the text; the help says what to write. Neither
+//! decides what the author meant: a corrected filter comes only from the suggestion engine (see
+//! [`suggest`](super::suggest)), which replaces the help when it finds one.
+//!
+//! Other languages write the same ideas in other words (`==`, `&&`, `contains`). Their table is
+//! here, so that the message names the operator of SCIM that takes their place.
 
 use super::CompareOp;
 use super::cursor::Cursor;
@@ -8,7 +26,7 @@ use super::token;
 use super::tree::Open;
 use crate::diagnostic::{Span, quote};
 
-/// Words and symbols of other languages, and what SCIM has for them.
+/// Words and symbols of other languages, each with the SCIM operator that replaces it.
 const LOOKALIKES: [(&str, CompareOp); 21] = [
     ("=", CompareOp::Eq),
     ("==", CompareOp::Eq),
@@ -33,21 +51,23 @@ const LOOKALIKES: [(&str, CompareOp); 21] = [
     ("lte", CompareOp::Le),
 ];
 
+/// Characters that begin an operator or a connective of another language.
 const SYMBOLS: [char; 8] = ['=', '!', '<', '>', '~', ':', '&', '|'];
-/// Quotes in place of `"`, the single ones and the double ones.
+/// Quotes that authors write instead of `"`: [`SINGLE_QUOTES`], then the typographic double quotes.
 pub(super) const QUOTES: [char; 13] =
     ['\'', '‘', '’', '‚', '‛', '`', '´', '“', '”', '„', '‟', '«', '»'];
 pub(super) const SINGLE_QUOTES: [char; 7] = ['\'', '‘', '’', '‚', '‛', '`', '´'];
 pub(super) const DOUBLE_QUOTES: [char; 7] = ['"', '“', '”', '„', '‟', '«', '»'];
 
 impl<'t> Cursor<'t> {
-    /// The word before this place, where it is `and` or `or`.
+    /// Returns the word before the cursor if it is `and` or `or`.
     fn connective_before(&self) -> Option<&'t str> {
         let before = self.text.get(..self.at)?.trim_end_matches(token::is_space);
         let word = before.rsplit(|c: char| token::is_space(c) || "()[]\"".contains(c)).next()?;
         is_connective(word).then_some(word)
     }
 
+    /// The error for an empty place where a term is needed; `found` is the text after it.
     fn missing_operand(&self, span: Span, found: Option<&str>) -> Error {
         let before = self.connective_before();
         let found = found.map(quote);
@@ -66,14 +86,15 @@ impl<'t> Cursor<'t> {
                 format!("remove the `{found}`, or write a term such as `id eq \"…\"` before it"),
             ),
             (None, _) => (
-                "expected a term in the brackets".to_owned(),
-                "remove them, or write a term such as `id eq \"…\"` in them".to_owned(),
+                "expected a term between the brackets".to_owned(),
+                "remove the brackets, or write a term such as `id eq \"…\"` between them"
+                    .to_owned(),
             ),
         };
         Error::new(ErrorKind::MissingOperand, span, Expected::Operand, message, help)
     }
 
-    /// A term is expected, and something else or nothing is found.
+    /// The error for a place where a term must begin, but none does.
     pub(super) fn no_operand(&self, open: Option<Open>) -> Error {
         let span = self.next_char();
         let error = |kind, span, message: String, help: String| {
@@ -117,7 +138,9 @@ impl<'t> Cursor<'t> {
                 ErrorKind::WrongQuotes,
                 span,
                 format!("filter begins with the quote `{quote}`"),
-                format!("remove the `{quote}` at both ends of the filter: they belong to a shell"),
+                format!(
+                    "remove the `{quote}` at both ends: they are for a shell, not part of the filter"
+                ),
             ),
             '[' => error(
                 ErrorKind::InvalidPath,
@@ -134,7 +157,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// A path that is not followed by white space or `[`.
+    /// The error for a path that is followed by something other than white space or `[`.
     pub(super) fn bad_path(&self, path: Span) -> Error {
         let word = self.word();
         let symbols = word.len() - word.trim_start_matches(SYMBOLS).len();
@@ -154,12 +177,12 @@ impl<'t> Cursor<'t> {
         let name = self.slice(path).rsplit(':').next().unwrap_or_default();
         let help = match found {
             '.' if is_urn(written) => {
-                "a colon separates a URN from the name, as in `urn:example:schema:name`"
+                "write a colon between the URN and the name, as in `urn:example:schema:name`"
             }
             '.' if name.contains('.') => {
                 "an attribute has at most one sub-attribute, as in `name.familyName`"
             }
-            ':' => "a whole URI is before the name, as in `urn:example:schema:name`",
+            ':' => "write the whole URI before the name, as in `urn:example:schema:name`",
             _ => &name_help(written),
         };
         let span = Span { end: self.here(word.len()).end, ..path };
@@ -167,7 +190,7 @@ impl<'t> Cursor<'t> {
         Error::new(ErrorKind::InvalidPath, span, Expected::Operand, message, help)
     }
 
-    /// A function of another language: `startswith(id, "a")`.
+    /// The error for a function of another language, such as `startswith(id, "a")`.
     fn function(&self, path: Span) -> Option<Error> {
         let name = self.slice(path);
         let (_, operator) = FUNCTIONS.iter().find(|(known, _)| name.eq_ignore_ascii_case(known))?;
@@ -177,12 +200,12 @@ impl<'t> Cursor<'t> {
         Some(Error { meant: Some(*operator), ..error })
     }
 
-    /// No operator stands behind an attribute path, but `word`.
+    /// The error for a path that `word` follows, which is not an operator. `word` may be empty.
     pub(super) fn no_operator(&self, path: Span, word: &str) -> Error {
         let written = self.slice(path);
         let name = quote(written);
         if is_connective(written) && !is_symbolic(word) {
-            // What reads as an attribute called `or` was meant as the word.
+            // `or` in the place of a path parses as an attribute of that name, but is the connective.
             let before = Cursor { at: path.start as usize, ..*self };
             return before.missing_operand(path, Some(written));
         }
@@ -194,7 +217,7 @@ impl<'t> Cursor<'t> {
             return error;
         }
         if written.eq_ignore_ascii_case("not") && !word.is_empty() {
-            let message = "`not` needs brackets".to_owned();
+            let message = "expected `(` after `not`".to_owned();
             let help = format!("put brackets around what it negates: `not({} …)`", quote(word));
             let kind = ErrorKind::NotWithoutBrackets;
             return Error::new(kind, path, Expected::Bracket, message, help);
@@ -202,7 +225,7 @@ impl<'t> Cursor<'t> {
         let missing = QUOTES.iter().any(|quote| word.starts_with(*quote));
         if word.is_empty() || is_connective(word) || missing {
             let help = format!("compare it, as in `{name} eq \"…\"`");
-            let message = format!("attribute `{name}` has no operator");
+            let message = format!("expected an operator after attribute `{name}`");
             return error(ErrorKind::MissingOperator, span, message, help);
         }
         error(
@@ -213,7 +236,7 @@ impl<'t> Cursor<'t> {
         )
     }
 
-    /// An operator of another language begins `word`.
+    /// The error for a `word` that begins with an operator of another language.
     fn other_operator(&self, path: Span, word: &str) -> Option<Error> {
         let symbols = word.len() - word.trim_start_matches(SYMBOLS).len();
         let length = if symbols > 0 { symbols } else { word.len() };
@@ -227,7 +250,7 @@ impl<'t> Cursor<'t> {
                 format!("compare with one value at a time: `{term} eq \"…\" or {term} eq \"…\"`")
             }
             "like" => {
-                "compare with a part of the value: `sw` is its start, `ew` its end, `co` any part"
+                "compare a part of the value with `sw` (starts with), `ew` (ends with) or `co` (contains)"
                     .to_owned()
             }
             lower => {
@@ -240,12 +263,14 @@ impl<'t> Cursor<'t> {
         Some(Error::new(kind, self.here(length), Expected::Operator, message, help))
     }
 
-    /// A term is complete, and `word` or another character follows that continues nothing.
+    /// The error for text after a complete term that is neither a connective nor a closing bracket.
+    ///
+    /// `word` is the bare word there; it is empty if the text begins with a bracket or a quote.
     pub(super) fn no_connective(&self, open: Option<Open>, word: &str) -> Error {
         let symbols = word.len() - word.trim_start_matches(['&', '|', ',', ';']).len();
-        let expected = match open {
-            Some((_, closing)) => Expected::Closing(closing),
-            None => Expected::Connective,
+        let (expected, end) = match open {
+            Some((_, closing)) => (Expected::Closing(closing), format!("`{closing}`")),
+            None => (Expected::Connective, "end of filter".to_owned()),
         };
         let error = |kind, span, message: String, help: String| {
             Error::new(kind, span, expected, message, help)
@@ -260,7 +285,7 @@ impl<'t> Cursor<'t> {
                 match self.rest().get(symbols..).unwrap_or_default().trim_start() {
                     "" => format!("remove the `{found}`"),
                     _ if found.starts_with([',', ';']) => "join terms with `and` or `or`".into(),
-                    _ => format!("write `{meant}` in its place, a space on both sides"),
+                    _ => format!("write `{meant}` instead, with a space on each side"),
                 },
             );
         }
@@ -274,8 +299,9 @@ impl<'t> Cursor<'t> {
             return error(
                 ErrorKind::MissingConnective,
                 self.here(word.len()),
-                format!("expected `and`, `or` or end of filter after a value, found `{}`", quote(word)),
-                "a double quote inside a value is written `\\\"`; terms are joined with ` and ` or ` or `".into(),
+                format!("expected `and`, `or` or {end} after a value, found `{}`", quote(word)),
+                "write a double quote inside a value as `\\\"`; join terms with ` and ` or ` or `"
+                    .into(),
             );
         }
         let (span, found) = if word.is_empty() {
@@ -286,12 +312,12 @@ impl<'t> Cursor<'t> {
         error(
             ErrorKind::MissingConnective,
             span,
-            format!("expected `and`, `or` or end of filter, found `{}`", quote(found)),
+            format!("expected `and`, `or` or {end}, found `{}`", quote(found)),
             "join terms with `and` or `or`: `a eq \"…\" or b eq \"…\"`".into(),
         )
     }
 
-    /// A sub-attribute or an operator follows the bracket that closes a value path.
+    /// The error for a sub-attribute or an operator after the bracket that closes a value path.
     fn after_value_path(&self, expected: Expected) -> Option<Error> {
         let rest = self.rest();
         let name = rest
@@ -310,26 +336,26 @@ impl<'t> Cursor<'t> {
         let span = self.here(self.word().len());
         let (message, help) = if compared {
             (
-                "a sub-attribute is compared in the brackets of a value path, not after them"
+                "a sub-attribute is compared inside the brackets of a value path, not after them"
                     .to_owned(),
                 format!(
-                    "compare it in the brackets, as in `emails[type eq \"work\" and {name} eq \"…\"]`"
+                    "compare it inside the brackets, as in `emails[type eq \"work\" and {name} eq \"…\"]`"
                 ),
             )
         } else {
             (
                 format!(
-                    "a value path with the sub-attribute `{name}` is a path of PATCH, not a filter"
+                    "a value path followed by `.{name}` is a path of a PATCH request, not a filter"
                 ),
                 format!(
-                    "compare the sub-attribute in the brackets, as in `emails[type eq \"work\" and {name} eq \"…\"]`"
+                    "compare the sub-attribute inside the brackets, as in `emails[type eq \"work\" and {name} eq \"…\"]`"
                 ),
             )
         };
         Some(Error::new(ErrorKind::MissingConnective, span, expected, message, help))
     }
 
-    /// White space is missing at `gap`, between two parts.
+    /// The error for missing white space at `gap`, between two parts.
     pub(super) fn no_space(&self, gap: Span, before: Span, after: Span) -> Error {
         let (before, after) = (quote(self.slice(before)), quote(self.slice(after)));
         let message = format!("expected a space between `{before}` and `{after}`");
@@ -337,6 +363,7 @@ impl<'t> Cursor<'t> {
         Error::new(ErrorKind::MissingSpace, gap, Expected::Space, message, help)
     }
 
+    /// The error for a bracket that is still open at the end of the text.
     pub(super) fn unclosed(&self, (bracket, closing): Open) -> Error {
         let opening = self.slice(bracket);
         let message = format!("`{opening}` is never closed");
@@ -345,30 +372,33 @@ impl<'t> Cursor<'t> {
         Error::new(kind, bracket, Expected::Closing(closing), message, help)
     }
 
+    /// The error for a closing bracket that does not match the one that is open, if any.
     pub(super) fn unopened(&self, open: Option<Open>, found: char) -> Error {
         let (message, help, expected) = match open {
             Some((bracket, closing)) => (
                 format!("`{found}` does not close `{}`", self.slice(bracket)),
-                format!("write `{closing}` in its place, or before it"),
+                format!("write `{closing}` instead, or add it before the `{found}`"),
                 Expected::Closing(closing),
             ),
             None => (
-                format!("`{found}` closes nothing"),
-                format!("remove the `{found}`, or open its group before"),
+                format!("`{found}` has no opening bracket"),
+                format!("remove the `{found}`, or add the opening bracket where the group begins"),
                 Expected::Connective,
             ),
         };
         Error::new(ErrorKind::UnopenedBracket, self.next_char(), expected, message, help)
     }
 
+    /// The error for a value path that contains only another one, which the grammar does not derive.
     pub(super) fn nested_value_path(&self, bracket: Span) -> Error {
         let span = Span::new(bracket.start as usize, self.at + 1);
-        let message = "a value path holds only another value path";
-        let help = "sub-attributes have no sub-attributes of their own: compare one, as in `emails[type eq \"work\"]`";
+        let message = "a value path contains only another value path";
+        let help = "a sub-attribute has no sub-attributes: compare it with a value, as in `emails[type eq \"work\"]`";
         Error::new(ErrorKind::NestedValuePath, span, Expected::Connective, message, help)
     }
 }
 
+/// Returns whether a path begins with `urn:`, case-insensitively.
 pub(super) fn is_urn(written: &str) -> bool {
     written.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:"))
 }
@@ -377,15 +407,15 @@ pub(super) fn is_connective(word: &str) -> bool {
     word.eq_ignore_ascii_case("and") || word.eq_ignore_ascii_case("or")
 }
 
-/// What a name may be, and the letter that only looks as if it may stand in one.
+/// The help for an invalid name: the rule for names, and the first letter outside ASCII, if any.
 fn name_help(written: &str) -> String {
     match written.chars().find(|c| c.is_alphanumeric() && !c.is_ascii()) {
         Some(c) => format!(
-            "`{}` is U+{:04X}: a name begins with an ASCII letter and holds ASCII letters, digits, `-` and `_`",
+            "`{}` is U+{:04X}: a name begins with an ASCII letter and contains ASCII letters, digits, `-` and `_`",
             quote(c.encode_utf8(&mut [0; 4])),
             u32::from(c)
         ),
-        None => "a name begins with a letter and holds letters, digits, `-` and `_`".to_owned(),
+        None => "a name begins with a letter and contains letters, digits, `-` and `_`".to_owned(),
     }
 }
 
@@ -394,10 +424,10 @@ fn is_symbolic(word: &str) -> bool {
 }
 
 impl Error {
-    pub(super) fn too_long(text: &str, most: usize) -> Self {
+    pub(super) fn too_long(text: &str, max: usize) -> Self {
         let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let span = Span { start: clamp(text.floor_char_boundary(most)), end: clamp(text.len()) };
-        let message = format!("filter is longer than {most} bytes");
+        let span = Span { start: clamp(text.floor_char_boundary(max)), end: clamp(text.len()) };
+        let message = format!("filter is longer than {max} bytes");
         Self::too_large(
             ErrorKind::TooLong,
             span,
@@ -406,14 +436,14 @@ impl Error {
         )
     }
 
-    pub(super) fn too_deep(bracket: Span, most: usize) -> Self {
-        let message = format!("brackets are nested deeper than {most}");
-        let help = "remove brackets that change nothing: `and` binds tighter than `or`";
+    pub(super) fn too_deep(bracket: Span, max: usize) -> Self {
+        let message = format!("brackets are nested more than {max} levels deep");
+        let help = "remove redundant brackets: `and` binds tighter than `or`";
         Self::too_large(ErrorKind::TooDeep, bracket, message, help)
     }
 
-    pub(super) fn too_many_terms(term: Span, most: usize) -> Self {
-        let message = format!("filter has more than {most} terms");
+    pub(super) fn too_many_terms(term: Span, max: usize) -> Self {
+        let message = format!("filter has more than {max} terms");
         let help = "use fewer terms, or split it into several filters";
         Self::too_large(ErrorKind::TooManyTerms, term, message, help)
     }

@@ -1,4 +1,8 @@
-//! Describes values that are not JSON literals.
+//! Writes the messages about values: no value, the wrong quotes, or a broken JSON literal.
+//!
+//! The most frequent mistake of all is a value without quotes, because a shell removes the double
+//! quotes of an argument that is not in single quotes. Its error therefore carries
+//! [advice](SHELL) besides the help, and keeps it when a suggestion replaces the help.
 
 use super::CompareOp;
 use super::cursor::Cursor;
@@ -7,12 +11,12 @@ use super::error::{Error, ErrorKind, Expected};
 use super::token::{self, Fault, FaultKind};
 use crate::diagnostic::{Span, quote};
 
-/// How quotes reach a program.
-const SHELL: &str =
-    "in a shell, put the whole filter in single quotes, so that the double quotes are kept";
+/// How to pass double quotes through a shell.
+const SHELL: &str = "on a command line, put the whole filter in single quotes, so that the shell \
+    keeps the double quotes";
 
 impl<'t> Cursor<'t> {
-    /// The span of a value in single or typographic quotes that begins here.
+    /// Returns the span of the value in single or typographic quotes that begins at the cursor.
     fn wrong_quotes(&self) -> Option<Span> {
         let rest = self.rest();
         let inner = rest.strip_prefix(QUOTES)?;
@@ -25,7 +29,7 @@ impl<'t> Cursor<'t> {
         Some(self.here(open + content.len() + close))
     }
 
-    /// No JSON literal stands behind an operator, but `word`.
+    /// The error for an operator that `word` follows, which is not a JSON literal. It may be empty.
     pub(super) fn no_value(&self, path: Span, operator: CompareOp, word: &str) -> Error {
         let error = |kind, span, message: String, help: String| {
             Error::new(kind, span, Expected::Value, message, help)
@@ -49,15 +53,20 @@ impl<'t> Cursor<'t> {
                 _ => format!("write a value: `{term} \"…\"`"),
             };
             let span = if word.is_empty() { self.next_char() } else { self.here(word.len()) };
-            return error(ErrorKind::MissingValue, span, format!("`{term}` has no value"), help);
+            return error(
+                ErrorKind::MissingValue,
+                span,
+                format!("expected a value after `{term}`"),
+                help,
+            );
         }
         let span = self.here(word.len());
         if matches!(lower.as_str(), "true" | "false" | "null") {
             return error(
                 ErrorKind::InvalidLiteral,
                 span,
-                format!("`{word}` is not in lower case, as JSON requires"),
-                format!("use lower case, `{lower}`, or double quotes for a string"),
+                format!("literal `{word}` must be in lower case"),
+                format!("write `{lower}`, or use double quotes for a string"),
             );
         }
         if word.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'))
@@ -67,7 +76,7 @@ impl<'t> Cursor<'t> {
                 ErrorKind::InvalidNumber,
                 span,
                 format!("`{}` is not a JSON number", quote(word)),
-                "write it as JSON does, or in double quotes for a string".to_owned(),
+                "write it as a JSON number, or in double quotes for a string".to_owned(),
             );
         }
         let error = error(
@@ -79,6 +88,7 @@ impl<'t> Cursor<'t> {
         Error { advice: Some(SHELL), ..error }
     }
 
+    /// The error for a string that begins with `"` and is not a JSON string.
     pub(super) fn bad_string(&self, fault: Fault<'t>) -> Error {
         let at = self.text.len() - fault.rest.len();
         let first = |count: usize| {
@@ -91,7 +101,7 @@ impl<'t> Cursor<'t> {
                 let digits = fault.rest.chars().skip(2).take_while(char::is_ascii_hexdigit).count();
                 let span = first(if hex { 2 + digits.min(4) } else { 2 });
                 let help = if hex {
-                    "`\\u` is followed by four hexadecimal digits, as in `\\u00e9`; for a backslash write `\\\\`"
+                    "write four hexadecimal digits after `\\u`, as in `\\u00e9`; for a backslash write `\\\\`"
                 } else {
                     "for a backslash write `\\\\`"
                 };
@@ -101,7 +111,7 @@ impl<'t> Cursor<'t> {
             FaultKind::Surrogate => {
                 let span = first(6);
                 let message = format!("`{}` is half of a surrogate pair", self.slice(span));
-                let help = "write both halves, a high one then a low one, as in `\\ud83d\\ude00`, or the character itself";
+                let help = "write both halves, the high one first, as in `\\ud83d\\ude00`, or the character itself";
                 (ErrorKind::LoneSurrogate, span, Expected::Escape, message, help.to_owned())
             }
             FaultKind::Control => {
@@ -113,13 +123,13 @@ impl<'t> Cursor<'t> {
                     13 => "\\r".to_owned(),
                     _ => format!("\\u{code:04x}"),
                 };
-                let message = format!("a value holds the control character U+{code:04X}");
+                let message = format!("value contains the control character U+{code:04X}");
                 let help = format!("escape it as `{escape}`, or close the value before it");
                 (ErrorKind::ControlCharacter, span, Expected::Escape, message, help)
             }
             FaultKind::Unclosed | FaultKind::Other => {
                 let span = Span::new(self.at, self.text.len());
-                let message = "value is not closed: its second double quote is missing".to_owned();
+                let message = "value has no closing double quote".to_owned();
                 let help = "add a double quote where the value ends".to_owned();
                 (ErrorKind::UnclosedString, span, Expected::StringEnd, message, help)
             }

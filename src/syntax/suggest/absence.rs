@@ -1,4 +1,10 @@
-//! Words that ask whether an attribute is absent, such as `is empty`.
+//! Recognizes questions for absence, such as `id is empty`.
+//!
+//! SCIM asks with `pr` whether an attribute is present, and a profile of strings may not support it.
+//! Authors then write `id is null`, `id == undefined` or `id is not set`. Read as comparisons with a
+//! value, these would compare with the string `null`, which no author means. So these words are
+//! never values after a comparison in words, and the profile's errors explain that absence
+//! cannot be asked for.
 
 use super::layers::outside;
 use super::loose::connective;
@@ -6,7 +12,7 @@ use super::operator::SYMBOL;
 use super::trim_start;
 use crate::syntax::token::is_space;
 
-/// Words for absence and presence. After a comparison in words they are no value.
+/// Words for absence and presence. After a comparison in words they are not values.
 const WORDS: [&str; 15] = [
     "null",
     "none",
@@ -25,23 +31,25 @@ const WORDS: [&str; 15] = [
     "exists",
 ];
 
-/// Words for no value at all in other languages.
+/// The null value of other languages.
 const NULLS: [&str; 4] = ["null", "none", "nil", "undefined"];
 
-/// Words after which a word for absence asks for it.
+/// Words that compare, so that a word for absence after them asks for it.
 const COMPARISONS: [&str; 9] = ["is", "isnot", "not", "equals", "equal", "to", "eq", "ne", "neq"];
 
-/// Whether a word is one for absence or presence.
+/// Returns whether a word asks for absence or presence.
 pub(super) fn is_absence(word: &str) -> bool {
     WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
-/// Whether a word is one for no value in another language.
+/// Returns whether a word is the null value of another language.
 pub(super) fn is_null(word: &str) -> bool {
     NULLS.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
-/// Whether a text asks for absence, outside of its closed values.
+/// Returns whether a text asks for absence, outside its closed strings.
+///
+/// The word must end a term: at the end of the text, or before a bracket or a connective.
 pub(crate) fn asks_for_absence(text: &str) -> bool {
     let plain = plain(text);
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
@@ -64,7 +72,7 @@ pub(crate) fn asks_for_absence(text: &str) -> bool {
     false
 }
 
-/// A text with a mark in place of each closed value.
+/// Returns the text with one `"` in place of each closed string, and plain spaces.
 fn plain(text: &str) -> String {
     let (mut plain, mut end) = (String::with_capacity(text.len()), 0);
     for (at, c) in outside(text) {

@@ -1,8 +1,22 @@
-//! Values without quotes.
+//! Reads values without quotes.
 //!
-//! A bare value may have a tail that is not part of it: a comment, a wildcard, the rest of a query, a
-//! term of another language. So what it may hold is a list of what is allowed, not of what is not:
-//! words of letters and digits with few signs between them. All else is left to its author.
+//! Without quotes, nothing says where a value ends. `id eq my app or spaceId eq b` has two values,
+//! and `id eq black or white` may have one or two. A value ends before a connective, a bracket, or
+//! the end of the text:
+//!
+//! ```text
+//! id eq my app or spaceId eq b
+//!       └──┬─┘ └─ connective: ends the value
+//!        extent
+//! ```
+//!
+//! Text after the value may belong to it or not: a comment (`a1 -- x`), a wildcard (`app*`), a clause
+//! of a query (`a1 limit 10`), a placeholder (`${ID}`), a term of another language. Such forms cannot
+//! be listed, so the value is held against a list of what is allowed: words of letters and digits,
+//! with a few signs between them. Anything else is ambiguous, and the author decides.
+//!
+//! The steps: [`Loose::extent`] finds the end; [`Loose::meant`] separates encoded values, literals
+//! and strings; [`Loose::is_one_value`] refuses what may be more than one value.
 
 use super::absence::{is_absence, is_null};
 use super::layers::{decode, percents};
@@ -14,30 +28,33 @@ use crate::diagnostic::nearest;
 use crate::syntax::diagnose::QUOTES;
 use crate::syntax::token::{self, is_space};
 
-/// Quotes as HTML writes them.
+/// Quotes as HTML entities.
 const ENTITIES: [&str; 7] = ["&quot;", "&#34;", "&#x22;", "&apos;", "&#39;", "&#x27;", "&#039;"];
 
+/// Characters that end a bare value.
 const BRACKETS: [char; 4] = ['(', ')', '[', ']'];
 
-/// Words that begin no value: what is compared is one of several values, or none.
+/// Words that begin a choice of several values, or of none, rather than a value.
 const QUANTIFIERS: [&str; 13] = [
     "one", "any", "all", "none", "no", "not", "either", "neither", "between", "within", "among",
     "every", "non",
 ];
 
-/// Words after which a clause of a query goes on.
+/// Words that begin another clause of a query, or join in ways that SCIM does not have.
 const CLAUSES: [&str; 27] = [
     "limit", "offset", "order", "orderby", "sort", "sortby", "group", "groupby", "having", "union",
     "fetch", "select", "from", "where", "asc", "desc", "take", "skip", "top", "by", "if", "when",
     "unless", "xor", "nor", "nand", "then",
 ];
 
-/// Words that other languages have for a boolean or a number.
+/// Words for booleans and numbers in other languages.
 const LITERALS: [&str; 11] =
     ["yes", "no", "on", "off", "y", "n", "t", "f", "nan", "inf", "infinity"];
 
 impl<'t> Loose<'t, '_> {
-    /// Reads a value without quotes, up to a connective, a bracket or the end.
+    /// Reads a value without quotes and returns it as JSON.
+    ///
+    /// `gap` is the white space before it.
     pub(super) fn bare(&mut self, operator: CompareOp, gap: &str) -> Result<String, Stop> {
         let (content, after) = self.extent();
         if content.is_empty() {
@@ -48,7 +65,7 @@ impl<'t> Loose<'t, '_> {
         }
         let value = self.meant(operator, content)?;
         if value.starts_with('"') {
-            // Blanks beyond the one that separates may be part of the value.
+            // White space beyond one separating space may be part of the value.
             let next = trim_start(after);
             let separated = match after.len() - next.len() {
                 0 => connective(next).is_none() || self.cut,
@@ -63,10 +80,13 @@ impl<'t> Loose<'t, '_> {
         Ok(value)
     }
 
-    /// The text of a value without quotes, and what is after it.
+    /// Splits the rest into the value that begins here and the text after it.
+    ///
+    /// The value goes on over spaces, since an unquoted value may consist of several words. It also
+    /// ends at a connective without a space if a whole term without spaces follows: `a&&id==b`.
     fn extent(&mut self) -> (&'t str, &'t str) {
         let rest = self.rest();
-        let is_joint = |c: char| matches!(c, '&' | '|');
+        let is_symbol = |c: char| matches!(c, '&' | '|');
         let (mut end, mut spaced) = (0, false);
         let after = loop {
             let tail = rest.get(end..).unwrap_or_default();
@@ -83,15 +103,17 @@ impl<'t> Loose<'t, '_> {
                 break tail;
             }
             spaced |= blank;
-            let joints = until(next, |c| !is_joint(c));
-            let word = next.get(joints..).unwrap_or_default();
-            let stops = |c| is_space(c) || BRACKETS.contains(&c) || self.glued && is_joint(c);
+            let symbols = until(next, |c| !is_symbol(c));
+            let word = next.get(symbols..).unwrap_or_default();
+            let stops = |c| is_space(c) || BRACKETS.contains(&c) || self.glued && is_symbol(c);
             end = rest.len() - word.len() + until(word, stops);
         };
         (rest.get(..end).unwrap_or_default(), after)
     }
 
-    /// A value without quotes as JSON: literals stay literals where values need not be strings.
+    /// Returns a value without quotes as JSON.
+    ///
+    /// A literal stays one, unless every value is a string.
     fn meant(&mut self, operator: CompareOp, content: &str) -> Result<String, Stop> {
         if let Some(inner) = url_quoted(content) {
             return json(&inner?);
@@ -114,7 +136,7 @@ impl<'t> Loose<'t, '_> {
         json(unquoted)
     }
 
-    /// The literal that a value without quotes is, where values need not be strings.
+    /// Returns the literal that a value without quotes is, or `None` if it is a string.
     fn literal_value(
         &mut self,
         operator: CompareOp,
@@ -125,7 +147,7 @@ impl<'t> Loose<'t, '_> {
             return Err(Stop::Nonsense);
         }
         let boolean = matches!(&*lower, "true" | "false" | "null");
-        // `is null` may ask for absence as `pr` does.
+        // `is null` may ask whether the attribute is absent, as `not(… pr)` does.
         let worded = self.worded || self.symbol || !self.rules.strings;
         let absent = is_null(&lower) || is_absence(&lower) && worded;
         if absent && (self.worded || !boolean) {
@@ -142,16 +164,16 @@ impl<'t> Loose<'t, '_> {
         }
         let number = content.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
             && content.bytes().all(|b| b.is_ascii_digit() || b"+-.eE_,".contains(&b));
-        // A number of another language, unless it is a date or an id: those have dashes.
+        // `0x10` and `5kg` may be numbers; dates and ids begin with a digit too, but have dashes.
         let foreign = content.starts_with(char::is_numeric) && !content.contains('-');
-        let misspelt = ["true", "false", "null"].iter().any(|word| slips(&lower, word));
-        match number || foreign || misspelt || LITERALS.contains(&&*lower) {
+        let misspelled = ["true", "false", "null"].iter().any(|word| slips(&lower, word));
+        match number || foreign || misspelled || LITERALS.contains(&&*lower) {
             true => Err(Stop::Ambiguous),
             false => Ok(None),
         }
     }
 
-    /// Refuses a value that may be more than one, or have a tail that is not part of it.
+    /// Refuses content that may be several values, or a value followed by something else.
     fn is_one_value(&self, content: &str) -> Result<(), Stop> {
         plain(content)?;
         let words: Vec<&str> = content.split(is_space).filter(|word| !word.is_empty()).collect();
@@ -162,7 +184,7 @@ impl<'t> Loose<'t, '_> {
         let tail = others.iter().any(|word| among(&CLAUSES, word) || word.contains(':'));
         let several = !others.is_empty() && among(&QUANTIFIERS, first);
         let absent = self.worded && !others.is_empty() && words.iter().any(|word| is_absence(word));
-        // A colon is an operator elsewhere: `spaceId:b`.
+        // Other languages compare with a colon: `spaceId:b`.
         let name = first.split_once(':').map(|(name, _)| name);
         let colon = name
             .is_some_and(|name| !others.is_empty() || self.symbol || (self.rules.is_name)(name));
@@ -172,19 +194,19 @@ impl<'t> Loose<'t, '_> {
             || absent
             || colon
             || (self.rules.is_name)(content)
-            // A path of another language: `event.id`, `process.env.ID`.
+            // A path of a programming language: `event.id`, `process.env.ID`.
             || content.rsplit_once('.').is_some_and(|(_, name)| (self.rules.is_name)(name))
             || content.contains("env.")
             || !words.iter().all(|word| is_word(word));
         if refused { Err(Stop::Ambiguous) } else { Ok(()) }
     }
 
-    /// Reads a value of a list: in quotes, or one word of letters and digits.
+    /// Reads one value of a list: in quotes, or one word of letters and digits.
     pub(super) fn item(&mut self) -> Result<String, Stop> {
         let start = self.at;
         match self.quoted() {
             Err(Stop::Nonsense) => self.at = start,
-            // Two quotes in a row may be one that is escaped.
+            // Two quotes in a row may be one escaped quote.
             Ok(value) if value == "\"\"" && !self.from(start).starts_with('"') => {
                 return Err(Stop::Ambiguous);
             }
@@ -197,7 +219,7 @@ impl<'t> Loose<'t, '_> {
         if content.is_empty() || !content.chars().all(is_word) || is_operator(content) {
             return Err(Stop::Nonsense);
         }
-        // `1-5` is a range elsewhere.
+        // `1-5` is a range in other languages.
         let is_range = |(from, to): (&str, &str)| {
             let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
             number(from) && number(to)
@@ -212,8 +234,10 @@ impl<'t> Loose<'t, '_> {
     }
 }
 
-/// Whether a word of a bare value is surely a part of it: letters and digits, and between them signs
-/// that neither join nor compare nor comment anywhere.
+/// Returns whether a word is certainly part of a bare value.
+///
+/// It consists of letters and digits, and between them of signs that do not join, compare or
+/// comment in any language that authors may have in mind.
 fn is_word(word: &str) -> bool {
     let sign = |c: char| "-_.:@/'’".contains(c);
     // Modifier letters look like quotes.
@@ -226,21 +250,23 @@ fn is_word(word: &str) -> bool {
         && !marks
 }
 
-/// Whether a word is a misspelling of a literal.
+/// Returns whether a word is a misspelling of a literal.
 fn slips(word: &str, literal: &str) -> bool {
     word.len() < 8 && nearest::distance(word, literal).is_some_and(|letters| letters == 1)
 }
 
-/// Whether a text begins with a connective, a name and an operator, all without blanks:
-/// `&&spaceId==b`.
+/// Returns whether a text begins with a connective, a name and an operator, without spaces between
+/// them: `&&spaceId==b`.
 fn glued_term(text: &str) -> bool {
-    let Some((joint, _)) = connective(text) else { return false };
-    let term = text.get(joint.len()..).unwrap_or_default();
+    let Some((symbol, _)) = connective(text) else { return false };
+    let term = text.get(symbol.len()..).unwrap_or_default();
     let name = until(term, |c| !c.is_ascii_alphanumeric() && !"._-".contains(c));
     name > 0 && term.get(name..).unwrap_or_default().starts_with(['=', '!', '<', '>', ':'])
 }
 
-/// The content of a value whose quotes are URL-encoded, such as `%22a1%22`.
+/// Returns the content of a value whose quotes are URL-encoded, such as `%22a1%22`.
+///
+/// It is ambiguous if it contains a character that an encoder would have encoded.
 fn url_quoted(content: &str) -> Option<Result<String, Stop>> {
     let inner_of = |quote: &str| content.strip_prefix(quote)?.strip_suffix(quote);
     let inner = inner_of("%22").or_else(|| inner_of("%27"))?;

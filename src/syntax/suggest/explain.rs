@@ -1,4 +1,16 @@
-//! Names what is wrong with a text as a whole, where an error names only where the reader stopped.
+//! Replaces the parser's message when the cause is larger than the place where the parser stopped.
+//!
+//! The parser reports the first byte that it cannot read. The author often sees another problem: the
+//! whole text is URL-encoded, or a typographic quote some words earlier did not close its string.
+//! [`Error::explained`] looks for such a cause, in this order, and takes the first that applies:
+//!
+//! 1. An invisible character before the end of the error's span. It is reported at its own place,
+//!    because nothing in the text shows it.
+//! 2. A [`Cause`] of the whole text: the layer that the suggestion removed, or, without a suggestion,
+//!    the layer that the text shows the clearest [`evidence`] of.
+//! 3. A cause within one term: a typographic quote, a URN with a space or a dot, a JSON object.
+//!
+//! Only message, help and span change here; kind and code remain those of the parser.
 
 use super::Cause;
 use super::layers::{evidence, is_invisible, outside, prefix_of};
@@ -10,7 +22,7 @@ use crate::syntax::diagnose::{QUOTES, is_urn};
 use crate::syntax::error::{Error, ErrorKind};
 use crate::syntax::token;
 
-/// Characters without form, by their first and last and their name.
+/// Ranges of invisible characters: first, last, and the name for a message.
 const INVISIBLE: [(char, char, &str); 25] = [
     ('\0', '\u{1f}', "control character"),
     ('\u{7f}', '\u{84}', "control character"),
@@ -39,7 +51,7 @@ const INVISIBLE: [(char, char, &str); 25] = [
     ('\u{180e}', '\u{180e}', "mongolian vowel separator"),
 ];
 
-/// The quotes that word processors write.
+/// The quotes that word processors insert, each with its Unicode name.
 const CURLY: [(char, &str); 10] = [
     ('‘', "left single quotation mark"),
     ('’', "right single quotation mark"),
@@ -53,6 +65,7 @@ const CURLY: [(char, &str); 10] = [
     ('»', "right-pointing double angle quotation mark"),
 ];
 
+/// Names an invisible character, such as `U+00A0 no-break space`.
 fn code_point(c: char) -> String {
     let name = INVISIBLE.iter().find(|(first, last, _)| (*first..=*last).contains(&c));
     let name = name.map_or("invisible character", |(_, _, name)| name);
@@ -60,7 +73,7 @@ fn code_point(c: char) -> String {
 }
 
 impl Error {
-    /// Whether the text is empty or too large, so that nothing can be said about what it means.
+    /// Returns whether the text is empty or above a limit, so that no filter can be suggested.
     pub(super) fn is_of_size(&self) -> bool {
         matches!(
             self.kind,
@@ -68,7 +81,7 @@ impl Error {
         )
     }
 
-    /// The same error with the message that the whole text deserves.
+    /// Replaces message and help by those of the cause in the whole text, if there is one.
     pub(super) fn explained(self, text: &str, cause: Option<Cause>) -> Self {
         if let Some(found) = self.invisible(text) {
             return found;
@@ -81,15 +94,15 @@ impl Error {
         let prefix = || quote(prefix_of(text).unwrap_or_default().trim_matches(token::is_space));
         let (message, help) = match cause {
             Some(Cause::Escaped) => (
-                "the quotes are escaped once too often".to_owned(),
+                "the quotes are escaped too many times".to_owned(),
                 "write each quote without its backslash",
             ),
             Some(Cause::UrlEncoded) => (format!("the filter {is} URL-encoded"), "decode it once"),
             Some(Cause::HtmlEncoded) => {
-                (format!("the filter {is} HTML-encoded"), "write characters in place of entities")
+                (format!("the filter {is} HTML-encoded"), "replace each entity with its character")
             }
             Some(Cause::DuplicateQuotes) => {
-                ("each double quote is written two times".to_owned(), "write each quote once")
+                ("every double quote is duplicated".to_owned(), "write each quote once")
             }
             Some(Cause::OuterQuotes) => {
                 ("the quotes around the whole filter are not part of it".to_owned(), "remove them")
@@ -98,24 +111,24 @@ impl Error {
                 (format!("`{}` is not part of the filter", prefix()), "remove it")
             }
             Some(Cause::Json) => (
-                "this is a JSON object with a filter in it".to_owned(),
-                "write the filter without the object",
+                "this is a JSON object that contains a filter".to_owned(),
+                "write only the filter, without the object",
             ),
             Some(Cause::Invisible | Cause::Terms) | None => return self.in_terms(text),
         };
         Self { message: message.into(), help: help.into(), advice: None, ..self }
     }
 
-    /// An error that is due to a character without form, at that character.
+    /// Returns the error about the first invisible character, if it is before the end of this one.
     fn invisible(&self, text: &str) -> Option<Self> {
         let end = self.span.end.max(self.span.start + 1) as usize;
         let found = outside(text).take_while(|(at, _)| *at < end).find(|(_, c)| is_invisible(*c));
         let (at, c) = found?;
         let help = match c.is_whitespace() {
-            true => "write a space in its place",
+            true => "replace it with a space",
             false => "remove it",
         };
-        let message = format!("{} outside of a value", code_point(c));
+        let message = format!("unexpected {} outside a value", code_point(c));
         let span = Span::new(at, at + c.len_utf8());
         Some(Self {
             message: message.into(),
@@ -126,7 +139,7 @@ impl Error {
         })
     }
 
-    /// An error whose reason is before its place, or in one term.
+    /// Replaces the message if the cause is before the error's place, or in one term.
     fn in_terms(self, text: &str) -> Self {
         match self.kind {
             ErrorKind::UnclosedString | ErrorKind::MissingConnective => {
@@ -143,8 +156,10 @@ impl Error {
                     Some(fixed) => {
                         let message =
                             format!("`{}` has a dot where a colon belongs", quote(written));
-                        let help =
-                            format!("a colon separates a URN from the name: `{}`", quote(&fixed));
+                        let help = format!(
+                            "write a colon between the URN and the name: `{}`",
+                            quote(&fixed)
+                        );
                         Self { message: message.into(), help: help.into(), ..self }
                     }
                     None if written.ends_with(':') && is_urn(written) => self.after_urn(written),
@@ -157,7 +172,7 @@ impl Error {
         }
     }
 
-    /// A path that ends at a blank, after a URN.
+    /// Handles an operator that is unknown because a space splits a URN before it.
     fn split_urn(self, text: &str) -> Self {
         let before = text.get(..self.span.start as usize).unwrap_or_default();
         let path = before.trim_end_matches(token::is_space);
@@ -173,13 +188,14 @@ impl Error {
         self.after_urn(path)
     }
 
+    /// The error for a space inside a URN.
     fn after_urn(self, path: &str) -> Self {
-        let message = format!("a blank follows `{}`, and a URN holds none", quote(path));
-        let help = "a colon separates a URN from the name, as in `urn:example:schema:name`";
+        let message = format!("unexpected space after `{}` in a URN", quote(path));
+        let help = "write a colon and no space between the URN and the name, as in `urn:example:schema:name`";
         Self { message: message.into(), help: help.into(), ..self }
     }
 
-    /// A value that begins or ends with a typographic quote, and has no other.
+    /// Handles a value whose only quote is a typographic one at its start or end.
     fn stray_quote(self, text: &str) -> Self {
         let value = text.get(self.span.range()).unwrap_or_default();
         let mut quotes = value.chars().filter(|c| QUOTES.contains(c) || *c == '"');
@@ -189,12 +205,12 @@ impl Error {
             return self;
         }
         let at = self.span.start as usize + value.find(c).unwrap_or_default();
-        let message = format!("`{c}` is U+{:04X} {name}, not a double quote", u32::from(c));
+        let message = format!("expected `\"`, found `{c}` (U+{:04X} {name})", u32::from(c));
         let span = Span::new(at, at + c.len_utf8());
         Self { message: message.into(), span, ..self }
     }
 
-    /// A typographic quote that was meant to close a value.
+    /// Handles a value that ends with a typographic quote, which does not close it.
     fn curly(&self, text: &str) -> Option<Self> {
         let (start, end) = match self.kind {
             ErrorKind::UnclosedString => (self.span.start as usize, text.len()),
@@ -206,7 +222,10 @@ impl Error {
         let value = text.get(start..end)?;
         let (at, c) = value.char_indices().find(|(_, c)| QUOTES.contains(c) && !c.is_ascii())?;
         let (_, name) = CURLY.iter().find(|(known, _)| *known == c)?;
-        let message = format!("`{c}` does not close a value: it is U+{:04X} {name}", u32::from(c));
+        let message = format!(
+            "expected `\"` at the end of the value, found `{c}` (U+{:04X} {name})",
+            u32::from(c)
+        );
         let span = Span::new(start + at, start + at + c.len_utf8());
         let help = "close the value with a straight double quote";
         Some(Self { message: message.into(), help: help.into(), span, ..self.clone() })

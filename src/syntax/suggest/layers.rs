@@ -1,4 +1,27 @@
-//! Layers of encoding around a whole filter, and what is left without one of them.
+//! Recognizes layers of encoding around a whole filter, and removes them one at a time.
+//!
+//! A filter passes through shells, URLs, JSON, HTML and spreadsheets, and each may add a layer:
+//!
+//! ```text
+//! Prefix           filter=id eq "a"                 id eq "a"
+//! Json             {"filter": "id eq \"a\""}        id eq "a"
+//! OuterQuotes      'id eq "a"'                      id eq "a"
+//! Escaped          id eq \"a\"                      id eq "a"
+//! DuplicateQuotes  id eq ""a""                      id eq "a"
+//! UrlEncoded       id%20eq%20%22a%22                id eq "a"
+//! HtmlEncoded      id eq &quot;a&quot;              id eq "a"
+//! Invisible        id<U+00A0>eq "a"                 id eq "a"
+//! ```
+//!
+//! [`of`] returns every layer that the text shows evidence of, and only those. Each is removed from
+//! the whole text or not at all: a text is encoded as a whole, so a half-encoded one is ambiguous.
+//!
+//! # Strings are not touched
+//!
+//! A closed string in double quotes is a value as its author wrote it: `id eq "a%20b"` is the id
+//! `a%20b`. So [`Strings`] splits the text, and evidence counts outside strings only. If the text
+//! shows a layer outside strings, and a string looks encoded too, then its content has two meanings:
+//! the layer is returned without a text, and the caller makes no suggestion.
 
 use super::Cause;
 use crate::diagnostic::is_misleading;
@@ -7,10 +30,10 @@ use crate::syntax::steps;
 use crate::syntax::token::is_space;
 use data_encoding::HEXLOWER_PERMISSIVE;
 
-/// A layer that a text shows evidence of.
+/// A layer that a text shows evidence of, and one way to remove it.
 pub(super) struct Layer {
     pub(super) cause: Cause,
-    /// The text without it; none where the layer cannot be taken off in one way only.
+    /// The text without the layer, or `None` if removing it is ambiguous.
     pub(super) text: Option<String>,
 }
 
@@ -20,7 +43,10 @@ impl Layer {
     }
 }
 
-/// The layers that a text shows evidence of. Several of one cause are several ways to take it off.
+/// Returns the layers that a text shows evidence of.
+///
+/// Several layers with the same cause are several ways to remove it. A prefix is returned without
+/// the others: they are recognized in the rest, where they begin.
 pub(super) fn of(text: &str) -> Vec<Layer> {
     let mut layers = Vec::new();
     if let Some(text) = prefix(text) {
@@ -37,10 +63,11 @@ pub(super) fn of(text: &str) -> Vec<Layer> {
     layers
 }
 
-/// The parts of a text in and outside closed strings in double quotes.
+/// A text split into closed strings in double quotes and what is between them.
 struct Strings<'t> {
+    /// The parts in order, and whether each is a string, with its quotes.
     parts: Vec<(bool, &'t str)>,
-    /// Where a string begins that is not closed.
+    /// Where a string begins that is never closed; it counts as outside.
     unclosed: Option<usize>,
 }
 
@@ -69,18 +96,21 @@ impl<'t> Strings<'t> {
         Self { parts, unclosed: opened }
     }
 
-    fn any(&self, inside: bool, mut wanted: impl FnMut(&str) -> bool) -> bool {
-        self.parts.iter().any(|(string, part)| *string == inside && wanted(part))
+    /// Returns whether any part, inside or outside strings, satisfies the predicate.
+    fn any(&self, inside: bool, mut predicate: impl FnMut(&str) -> bool) -> bool {
+        self.parts.iter().any(|(string, part)| *string == inside && predicate(part))
     }
 
-    /// Percent and form encoding. A blank is `%20` or `+`, never both, so `+` is a plus where `%20`
-    /// or a blank occurs.
+    /// Removes percent or form encoding.
+    ///
+    /// An encoder writes a space as `%20` or as `+`, never as both. So `+` is a plus sign if the text
+    /// contains `%20` or a space outside strings, and a space otherwise.
     fn url(&self) -> Option<Layer> {
         let coded = |part: &str| percents(part).any(|byte| byte.is_some());
         let blank = |part: &str| {
-            // Also where it is encoded twice.
-            let twice = part.contains("%2520") || part.contains("%252520");
-            twice || part.contains("%20") || part.contains(is_space)
+            // The same if the text is encoded two or three times.
+            let nested = part.contains("%2520") || part.contains("%252520");
+            nested || part.contains("%20") || part.contains(is_space)
         };
         // A plus at the start belongs to another language: `+id:a`.
         let first = self.parts.first().is_some_and(|(_, part)| part.starts_with('+'));
@@ -100,12 +130,13 @@ impl<'t> Strings<'t> {
         Some(Layer::new(Cause::UrlEncoded, String::from_utf8(bytes).ok()?))
     }
 
+    /// Removes HTML entities. An entity that is not known here makes the layer ambiguous.
     fn html(&self) -> Option<Layer> {
         if !self.any(false, |part| entities(part).any(|(_, _, c)| c.is_some())) {
             return None;
         }
         let unknown = |part: &str| entities(part).any(|(_, _, c)| c.is_none());
-        // A backslash may be an escape of this layer or of one below.
+        // A backslash may escape something in this layer, or in one inside it.
         let hidden = self.any(true, |part| entities(part).next().is_some())
             || self.any(false, |part| part.contains('\\'));
         if hidden || self.any(false, unknown) {
@@ -124,7 +155,7 @@ impl<'t> Strings<'t> {
         Some(Layer::new(Cause::HtmlEncoded, plain))
     }
 
-    /// Characters without form, and white space of other kinds.
+    /// Replaces white space other than the grammar's by spaces, and removes other invisible characters.
     fn invisible(&self) -> Option<Layer> {
         if !self.any(false, |part| part.chars().any(is_invisible)) {
             return None;
@@ -143,11 +174,12 @@ impl<'t> Strings<'t> {
     }
 }
 
+/// Returns whether a character is invisible or misleading, and not white space of the grammar.
 pub(super) fn is_invisible(c: char) -> bool {
     is_misleading(c) && !is_space(c)
 }
 
-/// The characters of a text outside strings, with their places, up to a string that is not closed.
+/// Returns the characters outside strings with their offsets, up to a string that is never closed.
 pub(super) fn outside(text: &str) -> impl Iterator<Item = (usize, char)> {
     let base = text.as_ptr() as usize;
     let strings = Strings::of(text);
@@ -160,17 +192,19 @@ pub(super) fn outside(text: &str) -> impl Iterator<Item = (usize, char)> {
     all.take_while(move |(at, _)| *at < end)
 }
 
-/// Each `%` of a text, with the byte that it encodes.
+/// Returns, for each `%` of a text, the byte that it encodes, or `None` if it is malformed.
 pub(super) fn percents(text: &str) -> impl Iterator<Item = Option<u8>> {
     steps::count(text.len());
     text.match_indices('%').map(|(at, _)| percent(text, at))
 }
 
+/// Returns the byte that the `%` at an offset encodes.
 fn percent(text: &str, at: usize) -> Option<u8> {
     let digits = text.as_bytes().get(at + 1..at + 3)?;
     HEXLOWER_PERMISSIVE.decode(digits).ok()?.first().copied()
 }
 
+/// Appends a text with its percent encoding removed, and each `+` read as a space if `plus` is set.
 pub(super) fn decode(text: &str, plus: bool, bytes: &mut Vec<u8>) {
     steps::count(text.len());
     let mut skip = 0;
@@ -193,10 +227,10 @@ pub(super) fn decode(text: &str, plus: bool, bytes: &mut Vec<u8>) {
     }
 }
 
-/// Longest name or number of an entity that is looked at.
+/// The maximum length of an entity, in bytes, so that an `&` costs a constant.
 const MAX_ENTITY: usize = 10;
 
-/// Each entity of a text: its place, and the character that it encodes, if that is known.
+/// Returns the start and end of each HTML entity, and the character that it encodes, if known.
 fn entities(text: &str) -> impl Iterator<Item = (usize, usize, Option<char>)> {
     steps::count(text.len());
     text.match_indices('&').filter_map(|(start, _)| {
@@ -226,8 +260,10 @@ fn entities(text: &str) -> impl Iterator<Item = (usize, usize, Option<char>)> {
     })
 }
 
-/// Quotes that are escaped once too often: as in a JSON string, where backslashes are escaped too,
-/// or the quotes only. Where a value holds backslashes, the two differ.
+/// Adds the ways to unescape quotes that are escaped too many times.
+///
+/// Either the text is the content of a JSON string, so that its backslashes are escaped too, or only
+/// the quotes are escaped. The two differ if a value contains backslashes.
 fn escapes(text: &str, layers: &mut Vec<Layer>) {
     steps::count(text.len());
     let cause = Cause::Escaped;
@@ -242,8 +278,9 @@ fn escapes(text: &str, layers: &mut Vec<Layer>) {
     }
 }
 
-/// Whether all quotes have a backslash before them; where one has none, the others may be meant to
-/// have theirs.
+/// Returns whether every quote has a backslash before it.
+///
+/// If one has none, the others may be escaped intentionally, inside a value.
 pub(super) fn is_escaped(text: &str) -> bool {
     let escaped = |quote: char, written: &str| {
         let all = text.matches(quote).count();
@@ -255,7 +292,7 @@ pub(super) fn is_escaped(text: &str) -> bool {
     escaped('\'', "\\'") || text.contains("\\u0022")
 }
 
-/// Each quote twice, as in CSV.
+/// Adds the text with each pair of quotes replaced by one quote, as CSV writes them.
 fn duplicate_quotes(text: &str, layers: &mut Vec<Layer>) {
     let quotes = text.matches('"').count();
     if quotes > 0 && quotes == 2 * text.matches("\"\"").count() {
@@ -263,7 +300,10 @@ fn duplicate_quotes(text: &str, layers: &mut Vec<Layer>) {
     }
 }
 
-/// Quotes around the whole filter; the last one may be missing.
+/// Adds the ways to remove quotes around the whole filter. The last quote may be missing.
+///
+/// In double quotes, the text may be a JSON string, whose escapes are resolved, or a filter between
+/// quotes, whose own strings are kept: `"id eq "a""`.
 fn outer_quotes(text: &str, layers: &mut Vec<Layer>) {
     let text = text.trim_matches(is_space);
     let Some(open) = text.chars().next() else { return };
@@ -291,7 +331,9 @@ fn outer_quotes(text: &str, layers: &mut Vec<Layer>) {
     }
 }
 
-/// The word that a filter is written after elsewhere: `filter=`, `--filter `, `$filter=`, `where `.
+/// Returns the part of a text that introduces a filter elsewhere, with white space before it.
+///
+/// Examples: `filter=`, `--filter `, `$filter=`, `where `, `"filter":`, and a URL up to `filter=`.
 pub(super) fn prefix_of(text: &str) -> Option<&str> {
     let start = text.trim_start_matches(is_space);
     let query = if start.starts_with(['/', '?']) || start.contains("://") {
@@ -320,11 +362,14 @@ pub(super) fn prefix_of(text: &str) -> Option<&str> {
     text.get(..text.len() - end.len())
 }
 
+/// Removes a word from the start of a text, compared case-insensitively.
 fn strip_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
     let (start, rest) = text.split_at_checked(word.len())?;
     start.eq_ignore_ascii_case(word).then_some(rest)
 }
 
+/// Removes a prefix, and what ends the filter with it: a comma in JSON, other parameters in a URL, or
+/// the backslash that continues a shell's line.
 fn prefix(text: &str) -> Option<String> {
     let prefix = prefix_of(text)?;
     let rest = text.get(prefix.len()..)?.trim_matches(is_space);
@@ -338,7 +383,7 @@ fn prefix(text: &str) -> Option<String> {
     (!rest.is_empty()).then(|| rest.to_owned())
 }
 
-/// The filter in a JSON object that has it as a member, such as a webhook.
+/// Returns the member `filter` of a JSON object, such as a webhook.
 fn json(text: &str) -> Option<String> {
     if !text.trim_start_matches(is_space).starts_with('{') {
         return None;
@@ -347,7 +392,7 @@ fn json(text: &str) -> Option<String> {
     Some(object.get("filter")?.as_str()?.to_owned())
 }
 
-/// What a text is called in a message: the layer that it shows the clearest evidence of.
+/// Returns the layer that a text shows the clearest evidence of, for a message.
 pub(super) fn evidence(text: &str) -> Option<Cause> {
     let strings = Strings::of(text);
     let quote = |part: &str| part.contains("%22");

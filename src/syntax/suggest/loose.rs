@@ -1,7 +1,32 @@
-//! Reads a damaged filter term by term and writes the filter that it means.
+//! The tolerant reader: reads a damaged filter term by term and writes the filter that it means.
 //!
-//! What is written need not be in the grammar: brackets are copied as they are, and the caller parses
-//! the result. Whatever has two meanings stops the reading.
+//! It is a recursive-descent reader without the recursion: it reads left to right, and appends to
+//! [`out`](Loose::out) what each piece means. Its parts are in modules of their own:
+//!
+//! ```text
+//! operand ─▶ path        (path)      spaceid, $.data.id, urn:a:b:User.name, Space Ids
+//!         ─▶ comparison
+//!              operator  (operator)  ==, <>, is not equal to, like, in
+//!              value     (value)     'a', “a”, N'a', "a"
+//!                        (bare)      a1, my app, %22a%22
+//!              values    (list)      ('a', 'b')  ["a", "b"]  "a", "b"
+//! connective             (here)      and, or, &&, ||, &, |, -and
+//! object                 (object)    {"id": "a", "spaceId": "b"}
+//! ```
+//!
+//! # What is written
+//!
+//! `id in ('a', 'b') && spaceId==c` is written as `(id eq "a" or id eq "b") and spaceId eq "c"`. The
+//! output need not be in the grammar: brackets are copied as they are, and the caller parses the
+//! result. So brackets are neither counted nor matched here, except where text is moved into them.
+//!
+//! # When it stops
+//!
+//! A piece that cannot be read is [`Stop::Nonsense`]: this reading fails, and others may succeed. A
+//! piece with two meanings is [`Stop::Ambiguous`]: no suggestion is made at all. Some meanings depend
+//! on what comes later, so the reader records what it saw in the flags of [`Loose`], and [`read`]
+//! checks them at the end. For example, `id eq 5 and name eq bob` lost its quotes, so `5` may be a
+//! number or a string.
 
 use super::operator::{FUNCTIONS, Meaning, SYMBOL, is_operator};
 use super::value::{is_quoted, pattern};
@@ -10,7 +35,7 @@ use crate::syntax::steps;
 use crate::syntax::token::is_space;
 use std::fmt::Write as _;
 
-/// Reads a text and writes the filter that it means.
+/// Reads a text and returns the filter that it means, which the caller still has to parse.
 pub(super) fn read(text: &str, limits: Limits, rules: &Rules<'_>) -> Result<String, Stop> {
     let mut loose = Loose {
         text,
@@ -46,56 +71,64 @@ pub(super) fn read(text: &str, limits: Limits, rules: &Rules<'_>) -> Result<Stri
             }
         }
     }
-    // Which terms share an attribute is not certain where brackets are missing.
+    // Without brackets it is uncertain which terms share an attribute: `a eq "1" or "2" and b pr`.
     let mixed = |connectives: &[&str]| connectives.windows(2).any(|two| two.first() != two.last());
     if loose.shared && (loose.negated || mixed(&loose.connectives)) {
         return Err(Stop::Ambiguous);
     }
-    // Where quotes are lost, a bare number may be a string too, and a word such as `is` may be part
-    // of a value.
+    // If quotes are missing, a bare number may be a string too, and a word such as `is` may belong
+    // to a value.
     if loose.bare && (loose.literal || loose.native && loose.foreign) {
         return Err(Stop::Ambiguous);
     }
     Ok(loose.out)
 }
 
+/// The state of the reader: its place, its output, and what it saw so far.
 pub(super) struct Loose<'t, 'r> {
     text: &'t str,
+    /// The offset of the next byte to read.
     pub(super) at: usize,
+    /// The filter as far as it is written.
     pub(super) out: String,
     pub(super) rules: &'r Rules<'r>,
-    /// How many more terms may be read.
+    /// How many more terms may be written.
     terms: usize,
-    /// How many brackets may be open.
+    /// How many square brackets may be open.
     depth: usize,
-    /// Open square brackets: where in the output what they hold begins.
+    /// For each open square bracket, the offset in `out` of the text after it.
     brackets: Vec<usize>,
     /// The path and operator of the last term.
-    last: Option<(String, CompareOp)>,
+    pub(super) last: Option<(String, CompareOp)>,
     /// The connective before the next operand.
     joined: &'static str,
-    /// All connectives, and whether there is a negation.
+    /// All connectives in order.
     connectives: Vec<&'static str>,
+    /// Whether there is a negation.
     negated: bool,
-    /// Whether a value had the attribute and operator of the term before.
+    /// Whether a value took the attribute and operator of the term before it.
     shared: bool,
-    /// Whether no blank is after the operator, and whether a value ended at a connective without one.
+    /// Whether the last operator is a symbol without a space after it: `id==a`.
     pub(super) glued: bool,
+    /// Whether a bare value ended at a connective without a space before it: `a&&id==b`.
     pub(super) cut: bool,
-    /// Whether the operator is a symbol, or in words of another language.
+    /// Whether the last operator is a symbol.
     pub(super) symbol: bool,
+    /// Whether the last operator is in words of another language.
     pub(super) worded: bool,
-    /// Whether a value was read that had lost its quotes.
+    /// Whether any value had lost its quotes.
     pub(super) bare: bool,
-    /// Whether a literal was read that may be a string without its quotes.
+    /// Whether any literal may be a string that lost its quotes.
     pub(super) literal: bool,
-    /// Whether an operator of SCIM was read, and one of another language.
+    /// Whether any operator of SCIM was read.
     pub(super) native: bool,
+    /// Whether any operator of another language was read.
     pub(super) foreign: bool,
+    /// Whether the text is a JSON object.
     pub(super) in_object: bool,
 }
 
-/// The connective that a text begins with: the word or symbol, and what SCIM has for it.
+/// Returns the connective that a text begins with, as written and as the word of SCIM.
 pub(super) fn connective(text: &str) -> Option<(&str, &'static str)> {
     for (symbol, meant) in [("&&", "and"), ("||", "or"), ("&", "and"), ("|", "or")] {
         if let Some(after) = text.strip_prefix(symbol) {
@@ -103,11 +136,11 @@ pub(super) fn connective(text: &str) -> Option<(&str, &'static str)> {
             return text.get(..symbol.len()).filter(|_| !other).map(|symbol| (symbol, meant));
         }
     }
-    // The longest word is `-and`.
-    const LONGEST: usize = 4;
+    // The longest word is `-and`, so a longer one is not scanned to its end.
+    const MAX_WORD: usize = 4;
     let stops = |b: u8| is_space(b.into()) || b"()[]\"".contains(&b);
-    let stop = text.bytes().take(LONGEST + 1).position(stops);
-    let end = stop.or((text.len() <= LONGEST).then_some(text.len()))?;
+    let stop = text.bytes().take(MAX_WORD + 1).position(stops);
+    let end = stop.or((text.len() <= MAX_WORD).then_some(text.len()))?;
     steps::count(end);
     let word = text.get(..end)?;
     let plain = word.strip_prefix('-').unwrap_or(word);
@@ -119,44 +152,47 @@ pub(super) fn connective(text: &str) -> Option<(&str, &'static str)> {
     Some((word, meant))
 }
 
-/// Whether what is after an ampersand is the rest of an entity.
+/// Returns whether the text after an ampersand is the rest of an HTML entity.
 fn is_entity(after: &str) -> bool {
     let name = after.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'#').take(10);
     after.as_bytes().get(name.count()) == Some(&b';')
 }
 
-/// The word that a text begins with, up to white space, a bracket, a quote or a symbol.
+/// Returns the word that a text begins with, up to white space, a bracket, a quote or a symbol.
 pub(super) fn word(text: &str) -> &str {
     let stops = |c: char| is_space(c) || "()[]{},;".contains(c) || SYMBOL.contains(&c);
     let end = until(text, |c| stops(c) || is_quoted(c.encode_utf8(&mut [0; 4])));
     text.get(..end).unwrap_or_default()
 }
 
-/// The same for a URN, of which colons are a part.
+/// Returns the part of a URN that a text begins with; colons belong to it.
 pub(super) fn urn_word(text: &str) -> &str {
     let end = until(text, |c| !c.is_ascii_alphanumeric() && !":.-_".contains(c));
     text.get(..end).unwrap_or_default()
 }
 
 impl<'t> Loose<'t, '_> {
+    /// Returns the text that is left.
     pub(super) fn rest(&self) -> &'t str {
         self.text.get(self.at..).unwrap_or_default()
     }
 
+    /// Returns the text from an offset to its end.
     pub(super) fn from(&self, start: usize) -> &'t str {
         self.text.get(start..).unwrap_or_default()
     }
 
+    /// Returns the next word without moving past it.
     pub(super) fn word(&self) -> &'t str {
         word(self.rest())
     }
 
-    /// Moves to where `rest` is what is left of the text.
+    /// Moves to the place after which `rest`, the end of the text, is left.
     pub(super) fn move_to(&mut self, rest: &str) {
         self.at = self.text.len() - rest.len();
     }
 
-    /// Skips white space and gives it.
+    /// Skips white space and returns it.
     pub(super) fn skip(&mut self) -> &'t str {
         let rest = self.rest();
         let after = trim_start(rest);
@@ -164,6 +200,7 @@ impl<'t> Loose<'t, '_> {
         rest.get(..rest.len() - after.len()).unwrap_or_default()
     }
 
+    /// Moves past a token if it is next, and returns whether it was.
     pub(super) fn take(&mut self, token: &str) -> bool {
         let found = self.rest().starts_with(token);
         if found {
@@ -172,13 +209,13 @@ impl<'t> Loose<'t, '_> {
         found
     }
 
-    /// Reads opening brackets and a term.
+    /// Reads opening brackets and negations, then one term.
     fn operand(&mut self) -> Result<(), Stop> {
         let mut negated = false;
         loop {
             self.skip();
             if is_quoted(self.rest()) {
-                return self.value_alone();
+                return self.bare_operand();
             }
             if self.take("(") {
                 self.out.push('(');
@@ -217,7 +254,7 @@ impl<'t> Loose<'t, '_> {
         }
     }
 
-    /// Writes the start of a value path.
+    /// Writes the start of a value path, up to its bracket.
     fn open(&mut self, path: &str) -> Result<(), Stop> {
         if self.brackets.len() >= self.depth {
             return Err(Stop::Nonsense);
@@ -227,7 +264,8 @@ impl<'t> Loose<'t, '_> {
         Ok(())
     }
 
-    /// Writes a `not`, whose bracket may be missing round one term.
+    /// Writes `not (`. If the text has no bracket after the `not`, it negates one term, and `negated`
+    /// is set so that the bracket is closed after it.
     fn negate(&mut self, negated: &mut bool) -> Result<(), Stop> {
         self.skip();
         if *negated {
@@ -239,8 +277,11 @@ impl<'t> Loose<'t, '_> {
         Ok(())
     }
 
-    /// A value without attribute and operator takes those of the term before.
-    fn value_alone(&mut self) -> Result<(), Stop> {
+    /// Reads an operand that is only a value: it takes attribute and operator of the term before it.
+    ///
+    /// `id eq "a" or "b"` and `id ne "a" and "b"` have one meaning each. Other pairs of operator and
+    /// connective are contradictions or tautologies, so they are ambiguous.
+    fn bare_operand(&mut self) -> Result<(), Stop> {
         let (path, operator) = self.last.clone().ok_or(Stop::Nonsense)?;
         let joins =
             matches!((operator, self.joined), (CompareOp::Eq, "or") | (CompareOp::Ne, "and"));
@@ -252,6 +293,7 @@ impl<'t> Loose<'t, '_> {
         self.term(&path, operator, &value)
     }
 
+    /// Writes one comparison, within the limit of terms.
     pub(super) fn term(
         &mut self,
         path: &str,
@@ -263,6 +305,7 @@ impl<'t> Loose<'t, '_> {
         Ok(())
     }
 
+    /// Reads an operator and its value or values, and writes what they mean.
     fn comparison(&mut self, path: &str) -> Result<(), Stop> {
         let meaning = self.operator().ok_or(Stop::Nonsense)?;
         let gap = self.skip();
@@ -282,7 +325,7 @@ impl<'t> Loose<'t, '_> {
                 let (operator, value) = pattern(&value)?;
                 self.term(path, operator, &value)
             }
-            // A list that is not in brackets may be one in a string.
+            // A list without brackets may be a list in one string: `id in "a,b"`.
             Meaning::In | Meaning::NotIn if !self.rest().starts_with(['(', '[']) => {
                 Err(Stop::Ambiguous)
             }
@@ -292,79 +335,8 @@ impl<'t> Loose<'t, '_> {
         }
     }
 
-    /// Reads one value or a list of them. A list is joined so that it means "one of these", or "none
-    /// of these".
-    fn values(&mut self, path: &str, operator: CompareOp, gap: &str) -> Result<(), Stop> {
-        let closing = match self.rest().chars().next() {
-            Some('(') => Some(")"),
-            Some('[') => Some("]"),
-            _ => None,
-        };
-        let values = match closing {
-            Some(closing) => self.list(closing)?,
-            None => {
-                let first = self.value(operator, gap)?;
-                self.listed(first, false)?
-            }
-        };
-        self.last = Some((path.to_owned(), operator));
-        if let [value] = values.as_slice() {
-            // A list in one string.
-            if closing.is_some() && value.contains(',') {
-                return Err(Stop::Ambiguous);
-            }
-            return self.term(path, operator, value);
-        }
-        let joint = match operator {
-            CompareOp::Eq => " or ",
-            CompareOp::Ne => " and ",
-            _ => return Err(Stop::Ambiguous),
-        };
-        for (at, value) in values.iter().enumerate() {
-            self.out.push_str(if at == 0 { "(" } else { joint });
-            self.term(path, operator, value)?;
-        }
-        self.out.push(')');
-        Ok(())
-    }
-
-    /// Reads values in brackets.
-    fn list(&mut self, closing: &str) -> Result<Vec<String>, Stop> {
-        self.at += 1;
-        self.skip();
-        let is_name = !is_quoted(self.rest());
-        let first = self.item()?;
-        let values = self.listed(first, true)?;
-        self.skip();
-        if !self.take(closing) {
-            return Err(Stop::Nonsense);
-        }
-        // Brackets are quotes of names elsewhere.
-        match closing == "]" && is_name && values.len() == 1 {
-            true => Err(Stop::Ambiguous),
-            false => Ok(values),
-        }
-    }
-
-    /// Reads what follows the first value of a list.
-    fn listed(&mut self, first: String, in_brackets: bool) -> Result<Vec<String>, Stop> {
-        let mut values = vec![first];
-        loop {
-            let start = self.at;
-            self.skip();
-            let next = self.rest().strip_prefix(',').map(trim_start);
-            let goes_on = next.is_some_and(|next| in_brackets || is_quoted(next));
-            if self.in_object || !goes_on {
-                self.at = start;
-                return Ok(values);
-            }
-            self.at += 1;
-            self.skip();
-            values.push(self.item()?);
-        }
-    }
-
-    /// Reads a function of another language, such as `startswith(id, 'A')`, if there is one.
+    /// Reads a function of another language, such as `startswith(id, 'A')`, and returns whether there
+    /// was one.
     fn function(&mut self) -> Result<bool, Stop> {
         let word = self.word();
         let known = FUNCTIONS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name));
@@ -387,13 +359,13 @@ impl<'t> Loose<'t, '_> {
             return Err(Stop::Nonsense);
         }
         self.foreign = true;
-        self.is_true();
+        self.skip_eq_true();
         self.term(&path, *operator, &value)?;
         Ok(true)
     }
 
-    /// Skips the `eq true` that a function may be compared with.
-    fn is_true(&mut self) {
+    /// Skips `eq true` after a function, as OData requires it.
+    fn skip_eq_true(&mut self) {
         let start = self.at;
         self.skip();
         let operator = self.operator();
@@ -406,7 +378,7 @@ impl<'t> Loose<'t, '_> {
         }
     }
 
-    /// Reads closing brackets and a connective; whether another operand follows.
+    /// Reads closing brackets and a connective, and returns whether another operand follows.
     fn connective(&mut self) -> Result<bool, Stop> {
         loop {
             self.skip();
@@ -434,8 +406,11 @@ impl<'t> Loose<'t, '_> {
         }
     }
 
-    /// Moves a comparison of what a value path selects into its brackets: `a[b eq 1].c eq 2` is
-    /// `a[(b eq 1) and c eq 2]`.
+    /// Moves a comparison after a value path into its brackets.
+    ///
+    /// `a[b eq 1].c eq 2` becomes `a[(b eq 1) and c eq 2]`. Without a sub-attribute, `value` is
+    /// compared, the default sub-attribute of a multi-valued attribute (RFC 7643 section 2.4).
+    /// `start` is the offset in the output of the text in the brackets.
     fn sub_attribute(&mut self, start: usize) -> Result<(), Stop> {
         let after = self.at;
         let name = if self.take(".") {
@@ -453,7 +428,7 @@ impl<'t> Loose<'t, '_> {
             }
             "value"
         };
-        // What compares the sub-attribute already may contradict another comparison of it.
+        // The brackets may already compare this sub-attribute, and two comparisons may contradict.
         let inner = self.out.get(start..).unwrap_or_default();
         steps::count(inner.len());
         let words = inner.split(|c: char| is_space(c) || c == '(');
@@ -463,7 +438,7 @@ impl<'t> Loose<'t, '_> {
         self.out.insert(start, '(');
         self.out.push_str(") and ");
         self.comparison(name)?;
-        // `emails[…] eq true` asks whether there is one.
+        // `emails[…] eq true` asks whether any value matches.
         match name == "value" && !self.out.ends_with(['"', ')']) {
             true => Err(Stop::Ambiguous),
             false => Ok(()),

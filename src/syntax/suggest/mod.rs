@@ -1,15 +1,36 @@
-//! Corrects a refused filter as a whole, or not at all.
+//! Suggests a correction of a whole filter, or nothing.
 //!
 //! # The idea
 //!
-//! A damaged text has several *readings*. Each is one way to undo damage: the text is read term by
-//! term with a tolerant reader ([`loose`]), and a layer of encoding that it shows evidence of is
-//! taken off ([`layers`]), after which the rest has readings of its own. Of all readings those
-//! count whose result is in the grammar and accepted by the caller's rules.
+//! A damaged text has several *readings*. Each reading undoes damage in one way:
+//!
+//! - The tolerant reader ([`loose`]) reads the text as it is, term by term. It accepts missing and
+//!   wrong quotes, operators of other languages, JSON paths and so on, and writes a filter.
+//! - A *layer* ([`layers`]) is an encoding around the whole text, such as URL encoding or the quotes
+//!   of a shell. If the text shows evidence of one, it is removed, and the rest has readings of its
+//!   own: it may be a filter, or be damaged within its terms, or have another layer.
+//!
+//! A reading counts if its result parses and the caller's [`Rules`] accept it.
 //!
 //! > A suggestion exists only if all readings that count are the same filter.
 //!
-//! # Example
+//! # The steps
+//!
+//! ```text
+//! suggest ──▶ layers_and_terms(text)                        one of at most MAX_READINGS
+//!               │
+//!               ├─ for each layer that the text shows ──▶ read(text without it)
+//!               │                                           ├─ it parses ──▶ accepted
+//!               │                                           └─ or else ────▶ layers_and_terms
+//!               └─ terms(text) ──▶ loose::read ──▶ parse ──▶ accepted
+//!
+//! merge: None + x = x      One(f) + One(f) = One(f)      anything else = Several
+//! ```
+//!
+//! `Several` absorbs everything: once two readings differ, or a reader finds that one piece of text
+//! has two meanings, no suggestion is made. `None` is a reading that fails, and does not count.
+//!
+//! # Examples
 //!
 //! ```text
 //! id eq a%20b          as it is:     id eq "a%20b"  ┐ two filters: no suggestion
@@ -20,19 +41,20 @@
 //!
 //! # Invariants
 //!
-//! - A suggestion is parsed and accepted again in the very form in which it is shown.
+//! - A suggestion is parsed and accepted again in exactly the form in which it is shown.
 //! - Work is bounded: a text of at most [`MAX_TEXT`] bytes has at most [`MAX_READINGS`] readings, each
-//!   of them linear in the text; a longer one, or one above the limits, has none.
+//!   linear in the text. A longer text has none. The tests in [`steps`] count the work.
 //!
 //! # Rejected
 //!
-//! Taking the likeliest reading: of `id eq a%20b` either one is wrong for some author, and a wrong
-//! suggestion is accepted when pasted back.
+//! Choosing the most likely reading. Of `id eq a%20b`, each reading is wrong for some author, and
+//! a wrong suggestion is accepted when it is pasted back: no error follows, and the webhook gets the wrong events.
 
 mod absence;
 mod bare;
 mod explain;
 mod layers;
+mod list;
 mod loose;
 mod object;
 mod operator;
@@ -46,22 +68,22 @@ pub(crate) use absence::asks_for_absence;
 use layers::Layer;
 pub(super) use operator::{FUNCTIONS, is_operator};
 
-/// What the author of a filter may write, as far as the grammar does not say.
+/// What the caller accepts beyond the grammar: the attributes and values of its profile.
 pub(crate) struct Rules<'r> {
-    /// Whether all values are strings, so that a bare number is a string without its quotes.
+    /// Whether every value is a string, so that a bare number is a string without its quotes.
     pub(crate) strings: bool,
-    /// The attribute that a name or JSON path means, where that is certain.
+    /// Returns the attribute that a name or JSON path means, if that is certain.
     pub(crate) attribute: &'r dyn Fn(&str) -> Option<String>,
-    /// Whether a word is a name of attributes, so that it is not likely a value.
+    /// Returns whether a word names an attribute, so that it is unlikely to be a value.
     pub(crate) is_name: &'r dyn Fn(&str) -> bool,
-    /// Whether a value is accepted and probably unintended, such as one with a wildcard.
+    /// Returns whether a value is valid but probably unintended, such as one with a wildcard.
     pub(crate) is_doubtful: &'r dyn Fn(&str) -> bool,
-    /// The accepted filter that a parsed text means, printed.
+    /// Returns the filter that a parsed text means, printed, if it is accepted.
     pub(crate) accepted: &'r dyn Fn(ExprRef<'_>) -> Option<String>,
 }
 
 impl Rules<'_> {
-    /// The rules of the grammar alone.
+    /// Accepts whatever is in the grammar.
     pub(in crate::syntax) const GRAMMAR: Rules<'static> = Rules {
         strings: false,
         attribute: &|_| None,
@@ -71,10 +93,10 @@ impl Rules<'_> {
     };
 }
 
-/// What was wrong with the text as a whole.
+/// What is wrong with the text as a whole: the outermost layer of a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// Nothing: each term has its own mistakes.
+    /// No layer: the mistakes are within the terms.
     Terms,
     Escaped,
     UrlEncoded,
@@ -86,29 +108,33 @@ pub(super) enum Cause {
     Invisible,
 }
 
-/// The filter that the author of a text meant.
+/// The filter that the author meant, printed, and what was wrong.
 pub(super) struct Suggestion {
     pub(super) text: String,
     pub(super) cause: Cause,
 }
 
-/// Why a text has no reading.
+/// Why a reader gives up on a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
-    /// It makes no sense in this way.
+    /// The text cannot be read in this way; another way may succeed.
     Nonsense,
-    /// It makes sense in several ways.
+    /// The text has more than one meaning, so there must be no suggestion.
     Ambiguous,
 }
 
-/// What the readings of a text have in common.
+/// The combined result of the readings of a text so far.
 enum Reading {
+    /// No reading counts.
     None,
+    /// All readings that count are this filter.
     One(String, Cause),
+    /// The readings differ, or one of them is ambiguous.
     Several,
 }
 
 impl Reading {
+    /// Combines two results; of two equal filters, the cause of the first is kept.
     fn merge(self, other: Self) -> Self {
         match (self, other) {
             (Self::None, other) | (other, Self::None) => other,
@@ -118,14 +144,14 @@ impl Reading {
     }
 }
 
-/// Bytes of a text for which there are suggestions: the default limit of filters.
+/// The maximum length of a text that gets a suggestion, in bytes: the default limit of filters.
 const MAX_TEXT: usize = 32_768;
-/// Readings of one text, which bound the work.
+/// The maximum number of readings of one text, which bounds the work.
 const MAX_READINGS: usize = 12;
-/// Layers that may be on top of each other.
+/// The maximum number of nested layers.
 const MAX_LAYERS: usize = 3;
 
-/// Finds the filter that a refused text means. Where it has several meanings, it has none.
+/// Returns the filter that a refused text means, or `None` unless there is exactly one.
 #[cold]
 pub(super) fn suggest(text: &str, limits: Limits, rules: &Rules<'_>) -> Option<Suggestion> {
     if text.len() > limits.bytes().min(MAX_TEXT) {
@@ -133,20 +159,23 @@ pub(super) fn suggest(text: &str, limits: Limits, rules: &Rules<'_>) -> Option<S
     }
     let mut reader = Reader { limits, rules, readings: 0 };
     let Reading::One(text, cause) = reader.layers_and_terms(text, 0) else { return None };
+    // Misleading characters become JSON escapes, so that the form that is shown is checked again.
     let text = excerpt(&text, usize::MAX);
     let tree = parse(&text, limits).ok()?;
     (rules.accepted)(tree.root())?;
     Some(Suggestion { text, cause })
 }
 
+/// Collects the readings of one text.
 struct Reader<'r> {
     limits: Limits,
     rules: &'r Rules<'r>,
+    /// How many readings were started.
     readings: usize,
 }
 
 impl Reader<'_> {
-    /// What a text means that was made from the refused one by taking off so many layers.
+    /// Reads a text that is left after `layers` layers were removed from the refused one.
     fn read(&mut self, text: &str, layers: usize) -> Reading {
         match parse(text, self.limits) {
             Ok(tree) => self.accepted(tree.root()),
@@ -154,6 +183,10 @@ impl Reader<'_> {
         }
     }
 
+    /// Combines the readings without each layer and the reading term by term.
+    ///
+    /// A layer that cannot be removed in exactly one way makes the result ambiguous. After a prefix
+    /// such as `filter=`, only the rest counts, since the prefix is never part of a filter.
     fn layers_and_terms(&mut self, text: &str, layers: usize) -> Reading {
         self.readings += 1;
         if self.readings > MAX_READINGS {
@@ -165,6 +198,7 @@ impl Reader<'_> {
                 let Layer { cause, text } = layer;
                 let Some(text) = text else { return Reading::Several };
                 let mut reading = self.read(&text, layers + 1);
+                // The outermost layer is the cause that the author sees first.
                 if let Reading::One(_, inner) = &mut reading {
                     *inner = cause;
                 }
@@ -177,6 +211,7 @@ impl Reader<'_> {
         found.merge(self.terms(text))
     }
 
+    /// Returns the reading that a parsed text is, if the caller accepts it.
     fn accepted(&self, root: ExprRef<'_>) -> Reading {
         match (self.rules.accepted)(root) {
             Some(_) if root.iter().any(|part| self.is_unclear(part)) => Reading::Several,
@@ -185,6 +220,7 @@ impl Reader<'_> {
         }
     }
 
+    /// Returns whether a term has an accepted value that may still be unintended.
     fn is_unclear(&self, part: ExprRef<'_>) -> bool {
         let ExprKind::Compare { value: Value::String(value), .. } = part.kind() else {
             return false;
@@ -192,6 +228,7 @@ impl Reader<'_> {
         hides_a_term(value) || (self.rules.is_doubtful)(value)
     }
 
+    /// Reads the text as it is, with the tolerant reader.
     fn terms(&self, text: &str) -> Reading {
         match loose::read(text, self.limits, self.rules) {
             Ok(candidate) => match parse(&candidate, self.limits) {
@@ -204,22 +241,24 @@ impl Reader<'_> {
     }
 }
 
-/// The length of the longest start of a text in which nothing stops.
+/// Returns the length of the text before the first character that `stops` accepts.
 fn until(text: &str, stops: impl FnMut(char) -> bool) -> usize {
     let end = text.find(stops).unwrap_or(text.len());
     steps::count(end);
     end
 }
 
-/// What is left of a text after white space.
+/// Returns the text without white space at its start.
 fn trim_start(text: &str) -> &str {
     let rest = text.trim_start_matches(token::is_space);
     steps::count(text.len() - rest.len());
     rest
 }
 
-/// Whether a value holds what reads as another term, so that it may be the end of one value, a term,
-/// and the start of another value.
+/// Returns whether a value contains what reads as another term: `a or id eq b`.
+///
+/// Such a value may be one value that lost its quotes, or the end of one value, a whole term and
+/// the start of another value.
 fn hides_a_term(value: &str) -> bool {
     steps::count(value.len());
     let mut rest = value;
@@ -239,11 +278,12 @@ fn hides_a_term(value: &str) -> bool {
     false
 }
 
-/// Limit of the characters of a suggestion that a help shows; a longer one is only in the error's data.
+/// The maximum number of characters of a suggestion in a help text. A longer suggestion is only in
+/// the error's data.
 const MAX_SHOWN: usize = 800;
 
 impl Error {
-    /// The same error with the filter that was meant, where that is certain.
+    /// Adds a suggestion, if there is one, and the message for the cause that it fixes.
     #[cold]
     pub(crate) fn suggesting(self, text: &str, limits: Limits, rules: &Rules<'_>) -> Self {
         if self.is_of_size() {
@@ -260,10 +300,10 @@ impl Error {
     }
 }
 
-/// The help that shows a suggestion.
+/// Returns the help that shows a suggestion, followed by the advice.
 pub(crate) fn shown(suggestion: &str, advice: Option<&str>) -> String {
     let help = if suggestion.chars().nth(MAX_SHOWN).is_some() {
-        "write the filter as suggested, too long to be shown here".to_owned()
+        "use the suggested filter, which is too long to show here".to_owned()
     } else {
         format!("write `{suggestion}`")
     };

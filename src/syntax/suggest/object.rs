@@ -1,4 +1,8 @@
-//! JSON objects of attributes and values, such as `{"id": "a1"}`.
+//! Reads a JSON object of attributes and values as a filter.
+//!
+//! `{"id": "a1", "spaceId": "b"}` is written as `id eq "a1" and spaceId eq "b"`: every member is a
+//! comparison with `eq`, as in the query objects of document databases. Nested objects and
+//! lists have no such meaning, so they are ambiguous.
 
 use super::loose::Loose;
 use super::value::is_quoted;
@@ -7,7 +11,7 @@ use crate::syntax::token::{self, is_space};
 use hashbrown::HashSet;
 
 impl Loose<'_, '_> {
-    /// Reads a JSON object of attributes and values, all of which must be equal.
+    /// Reads a whole object; nothing may follow it.
     pub(super) fn object(&mut self) -> Result<(), Stop> {
         self.in_object = true;
         self.at += 1;
@@ -15,7 +19,7 @@ impl Loose<'_, '_> {
         loop {
             self.skip();
             let name = self.member_name()?;
-            // One attribute has one value: two of them were not meant to be joined by `and`.
+            // An attribute has one value, so two comparisons joined with `and` never hold.
             if !names.insert(name.to_ascii_lowercase()) {
                 return Err(Stop::Ambiguous);
             }
@@ -46,6 +50,7 @@ impl Loose<'_, '_> {
         if colon { Ok(name) } else { Err(Stop::Nonsense) }
     }
 
+    /// Reads the value of a member: in quotes, or a literal.
     fn member_value(&mut self) -> Result<String, Stop> {
         let rest = self.rest();
         if is_quoted(rest) {
@@ -60,6 +65,7 @@ impl Loose<'_, '_> {
         }
     }
 
+    /// Reads a name with its quotes.
     fn quoted_name(&mut self) -> Result<String, Stop> {
         let rest = self.rest();
         let end = rest.strip_prefix('"').and_then(|rest| rest.find('"')).ok_or(Stop::Nonsense)?;

@@ -1,16 +1,21 @@
-//! Operators as other languages write them.
+//! Reads operators of SCIM and of other languages.
+//!
+//! The tables are ordered: at one place the first entry that fits is taken, so a longer symbol or
+//! phrase comes before each shorter one that it begins with (`==` before `=`, `is not` before `is`).
 
 use super::{CompareOp, loose::Loose, trim_start};
 
-/// What an operator of any language means.
+/// The meaning of an operator of any language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     Compare(CompareOp),
     Present,
     Absent,
+    /// Equal to one value of a list.
     In,
+    /// Equal to no value of a list.
     NotIn,
-    /// A pattern with `%` or `*`.
+    /// Matches a pattern with `%` or `*`.
     Like,
 }
 
@@ -18,7 +23,7 @@ const fn compare(operator: CompareOp) -> Meaning {
     Meaning::Compare(operator)
 }
 
-/// Symbols of other languages; a longer one comes before those that it begins with.
+/// Symbols of other languages.
 const SYMBOLS: [(&str, Meaning); 11] = [
     ("===", compare(CompareOp::Eq)),
     ("!==", compare(CompareOp::Ne)),
@@ -33,7 +38,7 @@ const SYMBOLS: [(&str, Meaning); 11] = [
     (":", compare(CompareOp::Eq)),
 ];
 
-/// Words of other languages, between single spaces; a longer one comes before those that it begins with.
+/// Phrases of other languages, with single spaces between their words.
 const WORDS: [(&str, Meaning); 30] = [
     ("is not present", Meaning::Absent),
     ("is not absent", Meaning::Present),
@@ -67,7 +72,7 @@ const WORDS: [(&str, Meaning); 30] = [
     ("present", Meaning::Present),
 ];
 
-/// Functions of other languages, and what SCIM has for them.
+/// Functions of other languages, each with the SCIM operator that replaces it.
 pub(in crate::syntax) const FUNCTIONS: [(&str, CompareOp); 5] = [
     ("startswith", CompareOp::Sw),
     ("starts_with", CompareOp::Sw),
@@ -76,17 +81,17 @@ pub(in crate::syntax) const FUNCTIONS: [(&str, CompareOp); 5] = [
     ("contains", CompareOp::Co),
 ];
 
-/// Characters that symbols are made of.
+/// Characters that form operators and connectives.
 pub(super) const SYMBOL: [char; 8] = ['=', '!', '<', '>', '~', ':', '&', '|'];
 
-/// Whether a word alone is an operator of SCIM or another language, so that it is not likely a value.
+/// Returns whether a single word is an operator of any language, so that it is unlikely to be a value.
 pub(in crate::syntax) fn is_operator(word: &str) -> bool {
     keyword(word).is_some()
         || WORDS.iter().any(|(other, _)| word.eq_ignore_ascii_case(other))
         || !word.is_empty() && word.chars().all(|c| SYMBOL.contains(&c))
 }
 
-/// An operator of SCIM, perhaps with the dash of a shell's.
+/// Returns the operator of SCIM that a word is; a dash may be before it, as in PowerShell: `-eq`.
 pub(super) fn keyword(word: &str) -> Option<Meaning> {
     let word = word.strip_prefix('-').unwrap_or(word);
     match word.eq_ignore_ascii_case("pr") {
@@ -95,7 +100,9 @@ pub(super) fn keyword(word: &str) -> Option<Meaning> {
     }
 }
 
-/// What is after `words` at the start of a text, where blanks of any number separate them.
+/// Removes a phrase from the start of a text, and returns the rest if the phrase ends at a word's end.
+///
+/// Any amount of white space may separate its words.
 fn after_words<'t>(text: &'t str, words: &str) -> Option<&'t str> {
     let mut rest = text;
     for (at, word) in words.split(' ').enumerate() {
@@ -117,7 +124,7 @@ fn after_words<'t>(text: &'t str, words: &str) -> Option<&'t str> {
 }
 
 impl Loose<'_, '_> {
-    /// Reads an operator of any language.
+    /// Reads an operator of any language, and records of which kind it is.
     pub(super) fn operator(&mut self) -> Option<Meaning> {
         let rest = self.rest();
         (self.symbol, self.worded) = (false, false);

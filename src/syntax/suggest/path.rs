@@ -1,4 +1,15 @@
-//! Attribute paths as authors write them.
+//! Reads attribute paths as authors write them.
+//!
+//! ```text
+//! userName, name.familyName          a path of the grammar: taken as it is
+//! Space Ids                          two words that name one attribute
+//! $.data.id, data['id'], /data/id    a JSON path, if the rules know which attribute it means
+//! urn:a:b: User:userName             a URN with a space in it
+//! urn:a:b:2.0:User.name.first        a URN with a dot instead of its last colon
+//! ```
+//!
+//! The dots of a URN are ambiguous in general, because its version has dots too (`2.0`). A dot is
+//! replaced only if the parts around it leave one way to read the rest (see [`dots`]).
 
 use super::operator::{SYMBOL, is_operator};
 use super::{Stop, loose::Loose, trim_start, until};
@@ -6,7 +17,7 @@ use crate::syntax::token::{self, is_space};
 use std::borrow::Cow;
 
 impl<'t> Loose<'t, '_> {
-    /// Reads an attribute path, or the words and JSON paths that mean one.
+    /// Reads an attribute path, or the words or JSON path that mean one.
     pub(super) fn path(&mut self) -> Result<Cow<'t, str>, Stop> {
         if let Some(urn) = self.urn() {
             return urn;
@@ -47,6 +58,7 @@ impl<'t> Loose<'t, '_> {
         Some(name)
     }
 
+    /// Reads a JSON path, and returns the attribute that it means by the rules.
     fn json_path(&mut self) -> Result<Cow<'t, str>, Stop> {
         let rest = self.rest();
         let mut end = 0;
@@ -68,7 +80,7 @@ impl<'t> Loose<'t, '_> {
         Ok(name.into())
     }
 
-    /// A path with a URN that has blanks in it, or a dot for its last colon.
+    /// Reads a path that begins with a URN, with spaces in it or a dot instead of its last colon.
     fn urn(&mut self) -> Option<Result<Cow<'t, str>, Stop>> {
         let rest = self.rest();
         if !rest.get(..4)?.eq_ignore_ascii_case("urn:") {
@@ -101,8 +113,10 @@ impl<'t> Loose<'t, '_> {
     }
 }
 
-/// Whether a URN within the grammar may have a dot for a colon: `2.0.User:userName`, or
-/// `2.0:User.userName`, where schemas begin with a capital letter and names do not.
+/// Returns whether a URN in the grammar may have a dot where a colon belongs.
+///
+/// Schemas begin with a capital letter and names do not, so `2.0.User:userName` and
+/// `2.0:User.userName` are suspicious.
 fn may_have_dots(urn: &str) -> bool {
     let is_schema = |part: &str| part.starts_with(|c: char| c.is_ascii_uppercase());
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -113,7 +127,9 @@ fn may_have_dots(urn: &str) -> bool {
     numbered && parts.any(is_schema) || name.contains('.') && is_schema(name)
 }
 
-/// A URN whose last colon is written as a dot: the part after the last colon has one dot too many.
+/// Returns a URN with its last colon restored, if a dot is in its place.
+///
+/// In such a URN, the part after the last colon has one dot too many.
 pub(super) fn dots(urn: &str) -> Option<String> {
     let (uri, names) = urn.rsplit_once(':')?;
     let parts: Vec<&str> = names.split('.').collect();
@@ -122,7 +138,7 @@ pub(super) fn dots(urn: &str) -> Option<String> {
         [schema, name, sub] if parts.iter().all(is_name) => {
             Some(format!("{uri}:{schema}:{name}.{sub}"))
         }
-        // The version of a schema is two numbers: `2.0.User:userName` has its dot elsewhere.
+        // After a version of two numbers: `2.0.User.userName` is `2.0:User:userName`.
         [major, minor, schema, rest @ ..]
             if [major, minor]
                 .iter()

@@ -1,4 +1,9 @@
-//! Values in quotes, right or wrong.
+//! Reads values in quotes of any kind.
+//!
+//! A closed JSON string is taken as it is. For other quotes, the closing one is the first of the same
+//! family (single or double) at which a value can end: before a connective, a closing bracket, a
+//! comma, or the end of the text. A value is ambiguous if a quote of another kind could end it
+//! earlier, or if its content looks escaped or encoded or contains such quotes itself.
 
 use super::layers::{is_invisible, percents};
 use super::loose::{Loose, connective};
@@ -6,18 +11,18 @@ use super::{CompareOp, Stop, trim_start};
 use crate::syntax::diagnose::{DOUBLE_QUOTES, QUOTES, SINGLE_QUOTES};
 use crate::syntax::{steps, token};
 
-/// The letter of SQL's national strings: `N'a'`. Letters that other languages use are likelier the
-/// start of a value.
+/// The letter before SQL's national strings: `N'a'`. The letters that other languages write before a
+/// quote are more likely to begin a value.
 const STRING_PREFIXES: [char; 2] = ['N', 'n'];
 
-/// Quotation marks of other scripts, and signs that resemble one.
+/// Quotation marks of other scripts, and signs that look like one.
 const OTHER_QUOTES: [char; 18] = [
     '＂', '＇', '′', '″', '‴', '‹', '›', '「', '」', '『', '』', '〝', '〞', '〟', '❛', '❜', '❝',
     '❞',
 ];
 
 impl<'t> Loose<'t, '_> {
-    /// Reads a value after its operator; gives it as JSON.
+    /// Reads the value after an operator and returns it as JSON; `gap` is the white space before it.
     pub(super) fn value(&mut self, operator: CompareOp, gap: &str) -> Result<String, Stop> {
         let start = self.at;
         match self.quoted() {
@@ -27,7 +32,7 @@ impl<'t> Loose<'t, '_> {
         self.bare(operator, gap)
     }
 
-    /// Reads a value in quotes of any kind.
+    /// Reads a value in quotes of any kind and returns it as JSON.
     pub(super) fn quoted(&mut self) -> Result<String, Stop> {
         let rest = self.rest();
         if let Ok((after, _)) = token::string(rest)
@@ -51,7 +56,7 @@ impl<'t> Loose<'t, '_> {
         plain(content)?;
         let family = family(open);
         let nested = |c: char| family.contains(&c) || c == '"' && open == '"';
-        // Quotes around the content may be those of the value, and the outer ones a shell's.
+        // Inner quotes may be those of the value, and the outer ones a shell's: `'"a"'`.
         if content.contains(nested) || content.starts_with(is_quote) || content.ends_with(is_quote)
         {
             return Err(Stop::Ambiguous);
@@ -60,8 +65,9 @@ impl<'t> Loose<'t, '_> {
         json(content)
     }
 
-    /// The content of a value in wrong quotes and what is after it: up to the first quote of the same
-    /// family at which a value can end.
+    /// Splits the text after an opening quote into the content and the text after the closing quote.
+    ///
+    /// The closing quote is the first one of the same family at which a value can end.
     fn closed(&self, open: char, inner: &'t str) -> Option<(&'t str, &'t str)> {
         let at = |quotes: &dyn Fn(char) -> bool| {
             let counted = inner.char_indices().inspect(|(_, c)| steps::count(c.len_utf8()));
@@ -74,14 +80,14 @@ impl<'t> Loose<'t, '_> {
         let closing = |c: char| same.contains(&c);
         let other = |c: char| QUOTES.contains(&c) || c == '"';
         if open == '"' {
-            // Strings that are closed as they should be were read before.
+            // Strings that `"` closes were read above.
             return at(&|c| closing(c) && c != '"').filter(|(content, _)| !content.contains('"'));
         }
-        // Another quote at which a value can end leaves open which one ends it.
+        // If a value can end at an earlier quote of another kind, it is uncertain which one ends it.
         at(&closing).filter(|one| at(&other) == Some(*one))
     }
 
-    /// Whether a value can end before this text.
+    /// Returns whether a value can end before this text.
     fn ends_value(&self, after: &str) -> bool {
         let next = trim_start(after);
         next.is_empty()
@@ -92,6 +98,7 @@ impl<'t> Loose<'t, '_> {
     }
 }
 
+/// Returns the quotes that can close a value that `quote` opens.
 fn family(quote: char) -> &'static [char] {
     match DOUBLE_QUOTES.contains(&quote) {
         true => &DOUBLE_QUOTES,
@@ -99,7 +106,7 @@ fn family(quote: char) -> &'static [char] {
     }
 }
 
-/// Refuses what may be an escape or an encoding, and characters without form.
+/// Refuses content that may be escaped or encoded, or that has invisible characters.
 pub(super) fn plain(content: &str) -> Result<(), Stop> {
     steps::count(content.len());
     let unclear = |c: char| c == '\\' || is_invisible(c) || c.is_control();
@@ -113,11 +120,14 @@ pub(super) fn plain(content: &str) -> Result<(), Stop> {
     }
 }
 
+/// Returns content as a JSON string.
 pub(super) fn json(content: &str) -> Result<String, Stop> {
     serde_json::to_string(content).map_err(|_| Stop::Nonsense)
 }
 
-/// What a pattern of `like` means: an operator and the text it compares with.
+/// Returns the operator and the value that a pattern of `like` means.
+///
+/// A pattern with wildcards only at its ends is `co`, `sw` or `ew`; any other is ambiguous.
 pub(super) fn pattern(value: &str) -> Result<(CompareOp, String), Stop> {
     let text: String = serde_json::from_str(value).map_err(|_| Stop::Nonsense)?;
     let wild = |c: char| c == '%' || c == '*';
@@ -140,12 +150,12 @@ pub(super) fn pattern(value: &str) -> Result<(CompareOp, String), Stop> {
     Ok((operator, json(inner)?))
 }
 
-/// Whether a character is a quotation mark of any script, or resembles one.
+/// Returns whether a character is a quotation mark of any script, or looks like one.
 pub(super) fn is_quote(c: char) -> bool {
     c == '"' || QUOTES.contains(&c) || OTHER_QUOTES.contains(&c)
 }
 
-/// Whether a text begins with a quote of any kind.
+/// Returns whether a text begins with a quote of any kind.
 pub(super) fn is_quoted(text: &str) -> bool {
     text.starts_with(|c| c == '"' || QUOTES.contains(&c))
 }
