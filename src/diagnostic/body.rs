@@ -1,7 +1,11 @@
+//! Renders diagnostics as the API's error body.
+
 use super::{Diagnostic, Span};
 use serde::Serialize;
 
-/// The body of an error response; made by [`Diagnostics::body`](super::Diagnostics::body).
+/// The body of an error response.
+///
+/// [`Diagnostics::body`](super::Diagnostics::body) returns it, and describes its members.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ErrorBody<'a> {
@@ -10,6 +14,7 @@ pub(super) struct ErrorBody<'a> {
     trace_id: Option<&'a str>,
 }
 
+/// One error of a body.
 #[derive(Clone, Debug, Serialize)]
 struct Entry<'a> {
     code: &'a str,

@@ -1,8 +1,13 @@
-//! Kinds of error, each with a stable code.
+//! A macro for kinds of errors, which keeps each kind and its stable code on one line.
 
-/// Defines an enum of kinds, each with a stable code.
+/// Defines an enum of kinds, each with a stable code, and a list of all of them.
 macro_rules! kinds {
-    ($(#[doc = $doc:literal])+ $vis:vis $name:ident { $($(#[doc = $kdoc:literal])+ $kind:ident = $code:literal,)+ }) => {
+    (
+        $(#[doc = $doc:literal])+
+        $vis:vis $name:ident {
+            $($(#[doc = $kdoc:literal])+ $kind:ident = $code:literal,)+
+        }
+    ) => {
         $(#[doc = $doc])+
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -14,7 +19,7 @@ macro_rules! kinds {
             /// All kinds.
             $vis const ALL: &'static [Self] = &[$(Self::$kind,)+];
 
-            /// The kind's stable code.
+            /// Returns the kind's stable code.
             #[must_use]
             $vis fn code(self) -> &'static str {
                 match self {

@@ -1,13 +1,19 @@
+//! Lists of diagnostics: the public one, and the one that checks fill.
+//!
+//! A small request can contain millions of errors, so [`Found`] keeps the first
+//! [`Diagnostics::MAX`] and only counts the others. It also limits the look-ups of similar names:
+//! each compares a name with all known ones, which is expensive.
+
 use super::{Diagnostic, ErrorBody};
 use http::StatusCode;
 use serde::Serialize;
 use std::fmt;
 
-/// Everything that is wrong with a request or a filter: at least one diagnostic, in the order in
-/// which it was found.
+/// The diagnostics of one request or filter, in the order in which they were found.
 ///
-/// The first [`MAX`](Self::MAX) are listed, so that a small request cannot ask for an answer many
-/// times its size; a last one with the code `more-problems` says how many more there are.
+/// There is at least one. Only the first [`MAX`](Self::MAX) are listed, so that a small request
+/// cannot cause a response many times its size. If there are more, a last diagnostic with the code
+/// `more-problems` has their number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
@@ -15,53 +21,55 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// How many diagnostics are listed one by one.
+    /// The maximum number of diagnostics that are listed one by one.
     pub const MAX: usize = 1000;
 
-    /// Those of a list, which has at least one, and how many more there are.
+    /// Creates the list from at least one diagnostic, and the number of those that are not in it.
     pub(crate) fn all(list: Vec<Diagnostic>, more: usize) -> Self {
         Found { list, more, lookups: 0 }.into_diagnostics()
     }
 
-    /// The suggestion of the first diagnostic: of a filter's, the whole filter with all of them
-    /// corrected.
+    /// Returns the suggestion of the first diagnostic.
+    ///
+    /// For a filter, it is the whole filter with all errors corrected.
     #[must_use]
     pub fn suggestion(&self) -> Option<&str> {
         self.list.first().and_then(Diagnostic::suggestion)
     }
 
-    /// How many there are, including those that are not listed.
+    /// Returns the number of diagnostics, including those that are not listed.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// The diagnostics that are listed.
+    /// Returns the diagnostics that are listed.
     #[must_use]
     pub fn as_slice(&self) -> &[Diagnostic] {
         &self.list
     }
 
-    /// The diagnostics that are listed.
+    /// Returns an iterator over the diagnostics that are listed.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.list.iter()
     }
 
-    /// The HTTP status of an answer with these errors: that of the first.
+    /// Returns the HTTP status for a response with these errors: the status of the first.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.list.first().map_or(StatusCode::BAD_REQUEST, Diagnostic::status)
     }
 
-    /// The API's error body: `{"errors":[{"code","title","detail"}],"traceId"}`.
+    /// Returns the API's error body: `{"errors":[{"code","title","detail"}],"traceId"}`.
     ///
-    /// `detail` says what to do, and where, since the API's shape has no member for the place.
+    /// `detail` is the help, followed by the place, for which the API has no member of its own.
     ///
     /// ```
     /// use hooksieve::webhook::{WebhookDocument, Rules};
     ///
-    /// let draft = WebhookDocument::read(br#"{"name": "", "url": "https://hooks.example.com"}"#)?;
-    /// let errors = Rules::default().check(&draft).into_result().unwrap_err();
+    /// let text = br#"{"name": "", "url": "https://hooks.example.com"}"#;
+    /// let document = WebhookDocument::read(text)?;
+    /// let errors = Rules::default().check(&document).into_result().unwrap_err();
     /// assert_eq!(serde_json::to_string(&errors.body(Some("trace-1"))).unwrap(), concat!(
     ///     r#"{"errors":[{"code":"member-too-short","title":"`name` is empty","#,
     ///     r#""detail":"give it 1 to 512 characters (at /name)"}],"traceId":"trace-1"}"#
@@ -100,7 +108,7 @@ impl<'a> IntoIterator for &'a Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// The first diagnostic, and how many more there are.
+/// Writes the first diagnostic and the number of others.
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(first) = self.list.first() {
@@ -113,11 +121,11 @@ impl fmt::Display for Diagnostics {
     }
 }
 
-/// Diagnostics while they are found: keeps the first [`Diagnostics::MAX`] and counts the others.
+/// Collects diagnostics: keeps the first [`Diagnostics::MAX`] and counts the others.
 pub(crate) struct Found {
     list: Vec<Diagnostic>,
     more: usize,
-    /// How many more unknown names are compared with the known ones, which is expensive.
+    /// How many more unknown names may be compared with the known ones.
     lookups: usize,
 }
 
@@ -128,6 +136,7 @@ impl Default for Found {
 }
 
 impl Found {
+    /// Adds one diagnostic.
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
         if self.list.len() < Diagnostics::MAX {
             self.list.push(diagnostic);
@@ -136,15 +145,16 @@ impl Found {
         }
     }
 
-    /// Adds all errors of a part, each as `each` makes it.
+    /// Adds all errors of a part, each changed by `each`.
     pub(crate) fn extend(&mut self, errors: Diagnostics, each: impl Fn(Diagnostic) -> Diagnostic) {
         self.more += errors.count.saturating_sub(Diagnostics::MAX);
         let listed = errors.list.into_iter().take(Diagnostics::MAX);
         listed.for_each(|error| self.push(each(error)));
     }
 
-    /// Looks up the known name that an unknown one is a misspelling of, for the first few of a
-    /// request.
+    /// Calls `nearest` to find the known name that an unknown one misspells.
+    ///
+    /// After the first few calls for a request, it returns `None` without calling it.
     pub(crate) fn suggest<'n>(
         &mut self,
         nearest: impl FnOnce() -> Option<&'n str>,
@@ -157,11 +167,13 @@ impl Found {
         self.list.is_empty()
     }
 
+    /// Adds everything that another collector found.
     pub(crate) fn append(&mut self, other: Self) {
         other.list.into_iter().for_each(|diagnostic| self.push(diagnostic));
         self.more += other.more;
     }
 
+    /// Returns the list, with a last entry for the diagnostics that are only counted.
     fn into_list(self) -> Vec<Diagnostic> {
         let Self { mut list, more, .. } = self;
         if more > 0 {
@@ -174,14 +186,14 @@ impl Found {
         list
     }
 
-    /// All that was found, as warnings.
+    /// Returns everything that was found as warnings.
     pub(crate) fn into_warnings(self) -> Vec<Diagnostic> {
         self.into_list().into_iter().map(Diagnostic::into_warning).collect()
     }
 
-    /// All that was found, which is at least one.
+    /// Returns everything that was found; there must be at least one diagnostic.
     pub(crate) fn into_diagnostics(self) -> Diagnostics {
-        debug_assert!(!self.is_empty(), "errors are reported only if there are any");
+        debug_assert!(!self.is_empty(), "there is at least one diagnostic");
         let count = self.list.len() + self.more;
         Diagnostics { count, list: self.into_list() }
     }

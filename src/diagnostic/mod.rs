@@ -1,12 +1,13 @@
-//! One diagnostic: what is wrong with a user's text, where, and what to do about it.
+//! Diagnostics: what is wrong with a user's text, where, and what to do about it.
 //!
-//! Every error and warning that a person acts on is a [`Diagnostic`], whichever module found it:
-//! a syntax error in a filter, a webhook's URL, an event, a snapshot, a list parameter. A
-//! [`Diagnostics`] is everything that is wrong with one request. Error types with kinds exist
-//! beside it only where a caller branches on the kind; each of them wraps a diagnostic.
+//! Every error and warning that a person acts on is a [`Diagnostic`], regardless of the module that
+//! finds it: a syntax error in a filter, an invalid URL of a webhook, a malformed event, a damaged
+//! snapshot, an unknown list parameter. [`Diagnostics`] are all that is wrong with one request.
+//! Error types with kinds exist only where a caller branches on the kind, and convert into a
+//! diagnostic.
 //!
-//! A diagnostic is rendered in three ways: `Display` writes the message in one line, `Serialize`
-//! writes JSON for programs, and [`Diagnostics::body`] writes the API's error body.
+//! A diagnostic has three renderings: `Display` writes the message in one line, `Serialize` writes
+//! JSON for programs, and [`Diagnostics::body`] is the API's error body.
 //!
 //! ```
 //! use hooksieve::filter::Profile;
@@ -38,12 +39,12 @@ use serde::ser::{SerializeStruct, Serializer};
 use std::fmt;
 use std::ops::Range;
 
-/// A half-open range of bytes in a filter's text; both ends lie on character boundaries.
+/// A half-open range of bytes in a filter's text. Both ends are character boundaries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Span {
-    /// Offset of the first byte.
+    /// The offset of the first byte.
     pub start: u32,
-    /// Offset after the last byte; equal to `start` for a place between two characters.
+    /// The offset after the last byte; equal to `start` for a place between two characters.
     pub end: u32,
 }
 
@@ -54,7 +55,7 @@ impl Span {
         Self { start: start as u32, end: end as u32 }
     }
 
-    /// The span as a range that slices the text it was made from.
+    /// Returns the span as a range, to slice the text it belongs to.
     ///
     /// ```
     /// let text = r#"id eq "x""#;
@@ -68,20 +69,21 @@ impl Span {
     }
 }
 
-/// Whether a diagnostic makes its subject invalid.
+/// Whether the text or document with the diagnostic is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Severity {
-    /// The subject is refused.
+    /// It is refused.
     Error,
-    /// The subject is accepted, and probably not what its author meant.
+    /// It is accepted, but probably unintended.
     Warning,
 }
 
-/// One thing that is wrong with a text or a document, or worth a warning.
+/// One error or warning about a text or a document.
 ///
-/// The code is a stable word; message and help are English for people, one line each, and may
-/// change. What they quote of a user's text is shortened, with control characters escaped, and never
-/// a secret. One pointer wide, so that a `Result` with it stays small.
+/// The code is a stable word for programs. Message and help are for people, one line of English
+/// each, and may change between versions. Text that they quote is shortened, its control characters
+/// are escaped, and it is never a secret. The type is one pointer wide, so that a `Result` with it
+/// stays small.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Diagnostic(Box<Inner>);
 
@@ -100,7 +102,7 @@ struct Inner {
 }
 
 impl Diagnostic {
-    /// An error: what is wrong, and what to do. An empty help is none.
+    /// Creates an error from what is wrong and what to do. The help may be empty.
     ///
     /// ```
     /// use hooksieve::diagnostic::Diagnostic;
@@ -119,7 +121,7 @@ impl Diagnostic {
         Self::new(Severity::Error, code, message.into(), help.into())
     }
 
-    /// A warning, as [`error`](Self::error).
+    /// Creates a warning, with the same arguments as [`error`](Self::error).
     #[must_use]
     #[cold]
     pub fn warning(
@@ -145,7 +147,7 @@ impl Diagnostic {
         }))
     }
 
-    /// Sets the line of a file, counted from 1.
+    /// Sets the line in a file, counted from 1.
     #[must_use]
     pub fn with_line(mut self, line: usize) -> Self {
         self.0.line = Some(line);
@@ -166,19 +168,20 @@ impl Diagnostic {
         self
     }
 
-    /// Sets the HTTP status of an answer with this error.
+    /// Sets the HTTP status for a response with this error.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.0.status = status;
         self
     }
 
+    /// Sets what could occur in the place of a syntax error.
     pub(crate) fn with_expected(mut self, expected: impl Into<Box<str>>) -> Self {
         self.0.expected = Some(expected.into());
         self
     }
 
-    /// Sets the corrected text, if there is one that is certain.
+    /// Sets the corrected text, if there is one.
     pub(crate) fn with_suggestion(mut self, suggestion: Option<impl Into<Box<str>>>) -> Self {
         self.0.suggestion = suggestion.map(Into::into);
         self
@@ -194,76 +197,78 @@ impl Diagnostic {
         self.0.help = help.into();
     }
 
-    /// The same as a warning.
+    /// Turns the diagnostic into a warning.
     #[must_use]
     pub fn into_warning(mut self) -> Self {
         self.0.severity = Severity::Warning;
         self
     }
 
-    /// A stable word, such as `filter-unquoted-value`.
+    /// Returns the code, a stable word such as `filter-unquoted-value`.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.0.code
     }
 
-    /// Whether the subject is refused.
+    /// Returns whether it is an error or a warning.
     #[must_use]
     pub fn severity(&self) -> Severity {
         self.0.severity
     }
 
-    /// What is wrong, in one line; `Display` writes the same.
+    /// Returns what is wrong, in one line. `Display` writes the same.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// What to do, in one line.
+    /// Returns what to do, in one line.
     #[must_use]
     pub fn help(&self) -> &str {
         &self.0.help
     }
 
-    /// The whole corrected text of what is at the pointer, such as the filter or the URL.
+    /// Returns the whole corrected text for the pointer's place, such as the filter or the URL.
     ///
-    /// There is one only if it is certain: it is accepted in place of what was given, and means what
-    /// its author most likely meant.
+    /// There is a suggestion only if it is certain: it is accepted instead of the given text, and
+    /// means what the author most likely meant.
     #[must_use]
     pub fn suggestion(&self) -> Option<&str> {
         self.0.suggestion.as_deref()
     }
 
-    /// For a syntax error, what could occur in its place, such as `` `and`, `or` or end of filter ``.
+    /// Returns what could occur in the place of a syntax error: `` `and`, `or` or end of filter ``.
     #[must_use]
     pub fn expected(&self) -> Option<&str> {
         self.0.expected.as_deref()
     }
 
-    /// The line of a file, counted from 1.
+    /// Returns the line in a file, counted from 1.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         self.0.line
     }
 
-    /// Where in a document, as a JSON pointer (RFC 6901).
+    /// Returns the place in a document, as a JSON pointer (RFC 6901).
     ///
-    /// It points into the webhook's document; for codes that begin with `patch-` into the patch; for
-    /// codes that begin with `list-` it is the parameter's name after a slash. What is missing has
-    /// the pointer that it would have. The empty pointer is the whole of a document, or of a text that is in
-    /// none.
+    /// It points into the webhook's document, or into the patch for codes that begin with `patch-`.
+    /// For codes that begin with `list-`, it is a slash and the parameter's name. A missing member
+    /// has the pointer that it would have. The empty pointer is the whole document, or a text that
+    /// is not in a document.
     #[must_use]
     pub fn pointer(&self) -> &str {
         self.0.pointer.as_deref().unwrap_or_default()
     }
 
-    /// The HTTP status of an answer with this error; 400 unless the cause is not in the request.
+    /// Returns the HTTP status for a response with this error.
+    ///
+    /// It is 400 unless the cause is not in the request.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.status
     }
 
-    /// Where in a filter's text.
+    /// Returns the place in a filter's text.
     #[must_use]
     pub fn span(&self) -> Option<Span> {
         self.0.span
@@ -284,8 +289,8 @@ impl fmt::Debug for Diagnostic {
 
 impl std::error::Error for Diagnostic {}
 
-/// `{"code","title","detail"}`, and where they are known `line`, `pointer`, `start` and `end` of the
-/// span in bytes, and `suggestion`.
+/// Writes `{"code","title","detail"}`, and the members that are known of `line`, `pointer`, `start`
+/// and `end` (the span in bytes), and `suggestion`.
 impl Serialize for Diagnostic {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let inner = &*self.0;

@@ -1,11 +1,16 @@
-//! Which known name an unknown one is a misspelling of.
+//! Finds the known name that an unknown name misspells.
 //!
-//! A suggestion is made only for a slip of the keyboard: letter case, separators, transposed,
-//! missing, extra or single wrong letters, a singular for a plural, `create` for `created`. Another
-//! word is never a slip, however near it is: `imported` is no misspelling of `exported`, `api` none
-//! of `app`, and of two known names that are equally near neither is suggested.
+//! A plain edit distance suggests too much: `imported` is two letters from `exported`, and `api`
+//! one letter from `app`, but these are other words, and suggesting them would change the meaning.
+//! So only a *slip* counts:
+//!
+//! - other letter case or separators (`App_Created`),
+//! - two letters exchanged, one missing, one extra, or one wrong (`craeted`, `creatd`),
+//! - another ending of the same word (`create` for `created`, `apps` for `app`).
+//!
+//! If two known names are equally near, neither is suggested.
 
-/// The edit distance between a written name and a known one, if the one may be meant to be the other.
+/// Returns the edit distance between a written and a known name, if it is small for their length.
 pub(crate) fn distance(written: &str, known: &str) -> Option<usize> {
     let (written, known) = (written.to_ascii_lowercase(), known.to_ascii_lowercase());
     let distance = strsim::osa_distance(&written, &known);
@@ -15,7 +20,7 @@ pub(crate) fn distance(written: &str, known: &str) -> Option<usize> {
 /// The maximum length of a name that is compared, in bytes.
 pub(crate) const MAX_NAME: usize = 128;
 
-/// The known name of which `written` is a misspelling, if there is exactly one that is nearest.
+/// Returns the known name that `written` misspells, if exactly one is nearest.
 pub(crate) fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if written.is_empty() || written.len() > MAX_NAME {
         return None;
@@ -24,21 +29,23 @@ pub(crate) fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -
     unique(known.filter_map(|known| Some((slip(&written, &known.to_ascii_lowercase())?, known))))
 }
 
-/// The value with the least figure, if no other one has it.
+/// Returns the value with the smallest number, if no other value has the same number.
 pub(crate) fn unique<T: PartialEq + Copy>(found: impl Iterator<Item = (usize, T)>) -> Option<T> {
     let mut best: Option<(usize, T)> = None;
     let mut tied = false;
-    for (figure, value) in found {
+    for (number, value) in found {
         match best {
-            Some((least, held)) if figure == least => tied |= held != value,
-            Some((least, _)) if figure > least => {}
-            _ => (best, tied) = (Some((figure, value)), false),
+            Some((least, held)) if number == least => tied |= held != value,
+            Some((least, _)) if number > least => {}
+            _ => (best, tied) = (Some((number, value)), false),
         }
     }
     best.filter(|_| !tied).map(|(_, value)| value)
 }
 
-/// How many letters are wrong in a word that was likely meant to be `known`; both in lower case.
+/// Returns how many letters are wrong in `written`, if it is likely a slip for `known`.
+///
+/// Both are in lower case.
 pub(crate) fn slip(written: &str, known: &str) -> Option<usize> {
     if written == known || bare(written) == bare(known) && !bare(known).is_empty() {
         return Some(0);
@@ -61,18 +68,18 @@ pub(crate) fn slip(written: &str, known: &str) -> Option<usize> {
     let same_length = one.len() == other.len();
     let starts_alike = one.first() == other.first();
     match strsim::osa_distance(written, known) {
-        // Neighbours that changed places, be they the first two.
+        // Two neighboring letters were exchanged, possibly the first two.
         1 if same_length && wrong == 2 => Some(1),
         1 if !starts_alike => None,
-        // Three letters with one exchanged are another word, as `api` and `app`.
+        // A name of three letters with another letter is another word: `api` and `app`.
         1 => (length > 3 || !same_length).then_some(1),
-        // Two exchanged letters are another word, as `expected` and `exported`.
+        // A name with two other letters is another word: `expected` and `exported`.
         2 if length >= 8 && starts_alike && !(same_length && wrong == 2) => Some(2),
         _ => None,
     }
 }
 
-/// The letters and digits of a word.
+/// Returns the letters and digits of a word.
 pub(crate) fn bare(word: &str) -> String {
     word.chars().filter(|c| c.is_alphanumeric()).collect()
 }
@@ -82,7 +89,7 @@ mod tests {
     use super::nearest;
 
     #[test]
-    fn suggests_for_slips_and_not_for_other_words() {
+    fn suggests_names_for_slips_only() {
         let verbs = ["created", "deleted", "exported", "published", "updated", "failed", "app"];
         let nearest = |written| nearest(written, verbs.into_iter());
         for (written, known) in [
@@ -121,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn suggests_nothing_between_two_that_are_equally_near() {
+    fn suggests_nothing_if_two_names_are_equally_near() {
         assert_eq!(nearest("nane", ["name", "nine"].into_iter()), None);
         assert_eq!(nearest("nmae", ["name", "nine"].into_iter()), Some("name"));
     }

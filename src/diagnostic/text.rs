@@ -1,8 +1,8 @@
-//! User text as a message quotes it.
+//! Quotes user text in messages, safely for terminals and logs.
 
 use std::fmt::Write as _;
 
-/// The maximum number of characters that a message quotes of a text.
+/// The maximum number of characters that a message quotes from a text.
 const MAX_QUOTED: usize = 80;
 
 /// Shortens user text to `max` characters and escapes those that are [misleading](is_misleading).
@@ -35,21 +35,21 @@ pub fn excerpt(text: &str, max: usize) -> String {
     quoted
 }
 
-/// Quotes user text in a message, at most [`MAX_QUOTED`] characters of it.
+/// Quotes at most [`MAX_QUOTED`] characters of user text, for a message.
 pub(crate) fn quote(text: &str) -> String {
     excerpt(text, MAX_QUOTED)
 }
 
-/// Whether a character would steer a terminal, or reorder or hide the text beside it.
+/// Returns whether a character could control a terminal, or reorder or hide the text around it.
 ///
-/// These are control characters, characters without width or shape of their own, and white space
-/// other than a space.
+/// This holds for control characters, invisible characters, and white space other than a space.
 #[must_use]
 pub fn is_misleading(c: char) -> bool {
     c.is_control()
         || c.is_whitespace() && c != ' '
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}')
+        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(c, '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
         || matches!(
             c,
             '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'

@@ -1,7 +1,9 @@
+//! A place in a text, and what is there: the parser reads with it, and messages describe with it.
+
 use super::token;
 use crate::diagnostic::Span;
 
-/// A place in a filter's text.
+/// A place in a filter's text. `at` is a character boundary.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'t> {
     pub(super) text: &'t str,
@@ -9,10 +11,12 @@ pub(super) struct Cursor<'t> {
 }
 
 impl<'t> Cursor<'t> {
+    /// Returns the text from here on.
     pub(super) fn rest(&self) -> &'t str {
         self.text.get(self.at..).unwrap_or_default()
     }
 
+    /// Returns the bytes from here on.
     pub(super) fn bytes(&self) -> &'t [u8] {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
@@ -25,40 +29,42 @@ impl<'t> Cursor<'t> {
         self.rest().chars().next()
     }
 
+    /// Returns the text of a span.
     pub(super) fn slice(&self, span: Span) -> &'t str {
         self.text.get(span.range()).unwrap_or_default()
     }
 
-    /// Moves to where `rest` is what is left of the text.
+    /// Moves to the place where only `rest` is left, and returns the span in between.
     pub(super) fn advance(&mut self, rest: &[u8]) -> Span {
         let start = self.at;
         self.at = self.text.len() - rest.len();
         Span::new(start, self.at)
     }
 
-    /// Skips white space; whether there was any.
+    /// Skips white space and returns whether there was any.
     pub(super) fn skip_spaces(&mut self) -> bool {
         let skipped = token::spaces(self.bytes()).map_or(0, |(_, spaces)| spaces.len());
         self.at += skipped;
         skipped > 0
     }
 
-    /// The bare word that begins here, without moving past it.
+    /// Returns the bare word that begins here, which may be empty, without moving past it.
     pub(super) fn word(&self) -> &'t str {
         let length = token::bare_word(self.bytes()).map_or(0, |(_, word)| word.len());
         self.slice(self.here(length))
     }
 
+    /// Returns the span of this many bytes from here on.
     pub(super) fn here(&self, bytes: usize) -> Span {
         Span::new(self.at, self.at + bytes)
     }
 
-    /// The character that begins here, or the end of the text.
+    /// Returns the span of the next character; empty at the end of the text.
     pub(super) fn next_char(&self) -> Span {
         self.here(self.peek().map_or(0, char::len_utf8))
     }
 
-    /// The character that ends here.
+    /// Returns the span of the character before this place.
     pub(super) fn before(&self) -> Span {
         let before = self.text.get(..self.at).and_then(|before| before.chars().next_back());
         Span::new(self.at - before.map_or(0, char::len_utf8), self.at)

@@ -1,7 +1,8 @@
 //! Writes the message and the help for each place at which the parser stops.
 //!
-//! The parser only knows which token it needed next. To say something useful, the functions here look
-//! at what is there instead, and at the text before it. Each returns the error for one situation:
+//! The parser only knows which token it needed next. To say something useful, the functions here
+//! look at what is there instead, and at the text before it. Each returns the error for one
+//! situation:
 //!
 //! ```text
 //! id eq "a" or or b pr      no_operand       expected a term between `or` and `or`
@@ -138,9 +139,7 @@ impl<'t> Cursor<'t> {
                 ErrorKind::WrongQuotes,
                 span,
                 format!("filter begins with the quote `{quote}`"),
-                format!(
-                    "remove the `{quote}` at both ends: they are for a shell, not part of the filter"
-                ),
+                format!("remove the `{quote}` at both ends: they are not part of the filter"),
             ),
             '[' => error(
                 ErrorKind::InvalidPath,
@@ -205,7 +204,8 @@ impl<'t> Cursor<'t> {
         let written = self.slice(path);
         let name = quote(written);
         if is_connective(written) && !is_symbolic(word) {
-            // `or` in the place of a path parses as an attribute of that name, but is the connective.
+            // `or` in the place of a path parses as an attribute of that name, but is the
+            // connective.
             let before = Cursor { at: path.start as usize, ..*self };
             return before.missing_operand(path, Some(written));
         }
@@ -250,7 +250,7 @@ impl<'t> Cursor<'t> {
                 format!("compare with one value at a time: `{term} eq \"…\" or {term} eq \"…\"`")
             }
             "like" => {
-                "compare a part of the value with `sw` (starts with), `ew` (ends with) or `co` (contains)"
+                "compare a part of the value: `sw` (starts with), `ew` (ends with), `co` (contains)"
                     .to_owned()
             }
             lower => {
@@ -339,7 +339,8 @@ impl<'t> Cursor<'t> {
                 "a sub-attribute is compared inside the brackets of a value path, not after them"
                     .to_owned(),
                 format!(
-                    "compare it inside the brackets, as in `emails[type eq \"work\" and {name} eq \"…\"]`"
+                    "compare it inside the brackets, as in \
+                     `emails[type eq \"work\" and {name} eq \"…\"]`"
                 ),
             )
         } else {
@@ -348,7 +349,8 @@ impl<'t> Cursor<'t> {
                     "a value path followed by `.{name}` is a path of a PATCH request, not a filter"
                 ),
                 format!(
-                    "compare the sub-attribute inside the brackets, as in `emails[type eq \"work\" and {name} eq \"…\"]`"
+                    "compare the sub-attribute inside the brackets, as in \
+                     `emails[type eq \"work\" and {name} eq \"…\"]`"
                 ),
             )
         };
@@ -389,11 +391,13 @@ impl<'t> Cursor<'t> {
         Error::new(ErrorKind::UnopenedBracket, self.next_char(), expected, message, help)
     }
 
-    /// The error for a value path that contains only another one, which the grammar does not derive.
+    /// The error for a value path that contains only another one, which the grammar does not
+    /// derive.
     pub(super) fn nested_value_path(&self, bracket: Span) -> Error {
         let span = Span::new(bracket.start as usize, self.at + 1);
         let message = "a value path contains only another value path";
-        let help = "a sub-attribute has no sub-attributes: compare it with a value, as in `emails[type eq \"work\"]`";
+        let help = "a sub-attribute has no sub-attributes: compare it with a value, as in \
+            `emails[type eq \"work\"]`";
         Error::new(ErrorKind::NestedValuePath, span, Expected::Connective, message, help)
     }
 }
@@ -411,7 +415,8 @@ pub(super) fn is_connective(word: &str) -> bool {
 fn name_help(written: &str) -> String {
     match written.chars().find(|c| c.is_alphanumeric() && !c.is_ascii()) {
         Some(c) => format!(
-            "`{}` is U+{:04X}: a name begins with an ASCII letter and contains ASCII letters, digits, `-` and `_`",
+            "`{}` is U+{:04X}: a name begins with an ASCII letter and contains \
+             ASCII letters, digits, `-` and `_`",
             quote(c.encode_utf8(&mut [0; 4])),
             u32::from(c)
         ),

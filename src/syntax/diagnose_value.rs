@@ -101,7 +101,8 @@ impl<'t> Cursor<'t> {
                 let digits = fault.rest.chars().skip(2).take_while(char::is_ascii_hexdigit).count();
                 let span = first(if hex { 2 + digits.min(4) } else { 2 });
                 let help = if hex {
-                    "write four hexadecimal digits after `\\u`, as in `\\u00e9`; for a backslash write `\\\\`"
+                    "write four hexadecimal digits after `\\u`, as in `\\u00e9`; \
+                     for a backslash write `\\\\`"
                 } else {
                     "for a backslash write `\\\\`"
                 };
@@ -111,7 +112,8 @@ impl<'t> Cursor<'t> {
             FaultKind::Surrogate => {
                 let span = first(6);
                 let message = format!("`{}` is half of a surrogate pair", self.slice(span));
-                let help = "write both halves, the high one first, as in `\\ud83d\\ude00`, or the character itself";
+                let help = "write both halves, the high one first, as in \
+                    `\\ud83d\\ude00`, or the character itself";
                 (ErrorKind::LoneSurrogate, span, Expected::Escape, message, help.to_owned())
             }
             FaultKind::Control => {

@@ -1,13 +1,18 @@
+//! The public view of a tree: an expression, handles to its parts, and their kinds.
+//!
+//! A handle is a tree and an index. Its kind and operands are computed when they are asked for, so
+//! the tree stays a flat array.
+
 use super::suggest::Rules;
 use super::tree::{Kind, Literal, Node, Tree};
 use super::{Limits, Shape, parse, write_tree};
 use crate::diagnostic::{Diagnostic, Span};
 use std::fmt;
 
-/// A well-formed filter: what was written, with the place of each part.
+/// A well-formed filter: its text, and a tree with the place of each part.
 ///
-/// Equality ignores the places and redundant brackets, and nothing else: names compare as they
-/// were written, operands in their order.
+/// Equality ignores places, white space and redundant brackets, and the letter case of keywords. It
+/// compares attribute names as they are written, and operands in order.
 ///
 /// ```
 /// use hooksieve::syntax::Expr;
@@ -25,7 +30,7 @@ impl Expr {
     ///
     /// # Errors
     ///
-    /// The first thing that is wrong with the text, where it is, and how to mend it.
+    /// The first error in the text, with its place and how to fix it.
     pub fn parse(text: &str) -> Result<Self, Diagnostic> {
         Self::parse_within(text, Limits::default())
     }
@@ -34,7 +39,7 @@ impl Expr {
     ///
     /// # Errors
     ///
-    /// As [`parse`](Self::parse).
+    /// The same as for [`parse`](Self::parse).
     pub fn parse_within(text: &str, limits: Limits) -> Result<Self, Diagnostic> {
         match parse(text, limits) {
             Ok(tree) => Ok(Self(tree.into_owned())),
@@ -42,13 +47,13 @@ impl Expr {
         }
     }
 
-    /// The whole expression, to walk down from.
+    /// Returns the whole expression, the root of the tree.
     #[must_use]
     pub fn root(&self) -> ExprRef<'_> {
         self.0.root()
     }
 
-    /// Every part of the tree in the order of the text, an operator before its operands.
+    /// Returns every part of the tree in prefix order: a group before its operands.
     pub fn iter(&self) -> impl Iterator<Item = ExprRef<'_>> {
         self.root().iter()
     }
@@ -70,15 +75,16 @@ impl std::str::FromStr for Expr {
     }
 }
 
-/// The filter in the RFC's form: lower-case keywords, single spaces, the fewest brackets.
-/// Parsing what is printed gives an equal tree.
+/// Writes the RFC's form: lower-case keywords, single spaces, the fewest brackets.
+///
+/// Parsing the output gives an equal tree.
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Printed(self.root()).fmt(f)
     }
 }
 
-/// A whole tree in the RFC's form.
+/// A tree that is displayed in the RFC's form.
 struct Printed<'a>(ExprRef<'a>);
 
 impl fmt::Display for Printed<'_> {
@@ -87,12 +93,12 @@ impl fmt::Display for Printed<'_> {
     }
 }
 
-/// A whole tree in the RFC's form.
+/// Returns a tree in the RFC's form.
 pub(super) fn print(root: ExprRef<'_>) -> String {
     Printed(root).to_string()
 }
 
-/// One line a node, indented by depth, with the bytes it spans.
+/// Writes one line per node, indented by depth, with its span in bytes.
 impl fmt::Debug for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut open: Vec<usize> = Vec::new();
@@ -111,7 +117,9 @@ impl fmt::Debug for Expr {
     }
 }
 
-/// A part without its operands, though with the place where they end.
+/// A part without its operands, but with the index after them.
+///
+/// Two trees are equal if their parts are, in prefix order: the indices make the shapes equal.
 #[derive(Clone, Copy)]
 struct Own<'a>(ExprRef<'a>);
 
@@ -130,7 +138,7 @@ impl PartialEq for Own<'_> {
     }
 }
 
-/// The part's own text.
+/// Writes the part without its operands.
 impl fmt::Display for Own<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.kind() {
@@ -144,14 +152,14 @@ impl fmt::Display for Own<'_> {
     }
 }
 
-/// A part of an [`Expr`].
+/// A part of an [`Expr`]: a group, a `not`, a value path or a term.
 #[derive(Clone, Copy)]
 pub struct ExprRef<'a> {
     pub(super) tree: &'a Tree<'a>,
     pub(super) at: usize,
 }
 
-/// What a part of an expression is.
+/// The kind of a part of an expression, with its operands.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum ExprKind<'a> {
@@ -161,23 +169,23 @@ pub enum ExprKind<'a> {
     Or(Operands<'a>),
     /// The operand does not hold: `not(…)`.
     Not(ExprRef<'a>),
-    /// One and the same value of a multi-valued attribute fulfils the filter: `emails[…]`.
+    /// One value of a multi-valued attribute satisfies the filter: `emails[…]`.
     ValuePath {
         /// The multi-valued attribute.
         path: AttrPath<'a>,
-        /// The filter over the sub-attributes of its values.
+        /// The filter over the sub-attributes of one value.
         filter: ExprRef<'a>,
     },
     /// An attribute compared with a value: `id eq "x"`.
     Compare {
         /// The attribute.
         path: AttrPath<'a>,
-        /// How it is compared.
+        /// The comparison operator.
         operator: CompareOp,
-        /// What it is compared with.
+        /// The value that it is compared with.
         value: Value<'a>,
     },
-    /// An attribute is there: `id pr`.
+    /// An attribute is present: `id pr`.
     Present {
         /// The attribute.
         path: AttrPath<'a>,
@@ -190,7 +198,7 @@ impl<'a> ExprRef<'a> {
         self.tree.nodes.get(self.at)
     }
 
-    /// The text of the whole tree.
+    /// Returns the text of the whole tree.
     pub(crate) fn text(self) -> &'a str {
         &self.tree.text
     }
@@ -213,37 +221,37 @@ impl<'a> ExprRef<'a> {
         }
     }
 
-    /// Where the whole part stands.
+    /// Returns the span of the whole part.
     #[must_use]
     pub fn span(self) -> Span {
         self.node().map_or_else(Span::default, |node| node.whole)
     }
 
-    /// Where the attribute path stands; empty for a part without one.
+    /// Returns the span of the attribute path; empty for a part without one.
     #[must_use]
     pub fn path_span(self) -> Span {
         self.node().map_or_else(Span::default, |node| node.path)
     }
 
-    /// Where the comparison operator, `pr` or `not` stands; empty for `and` and `or`.
+    /// Returns the span of the comparison operator, `pr` or `not`; empty for `and` and `or`.
     #[must_use]
     pub fn operator_span(self) -> Span {
         self.node().map_or_else(Span::default, |node| node.operator)
     }
 
-    /// Where the compared value stands; empty for a part without one.
+    /// Returns the span of the compared value; empty for a part without one.
     #[must_use]
     pub fn value_span(self) -> Span {
         self.node().map_or_else(Span::default, |node| node.value)
     }
 
-    /// What this part is, with its operands.
+    /// Returns the kind of this part, with its operands.
     #[must_use]
     #[inline]
     pub fn kind(self) -> ExprKind<'a> {
         let inner = ExprRef { at: self.at + 1, ..self };
         let operands = |size: u32| Operands { next: inner, end: self.at + size as usize };
-        // No handle outside the tree is ever made; an empty group says as much.
+        // Every handle is inside its tree, so this arm is never taken.
         let Some(node) = self.node() else { return ExprKind::And(operands(0)) };
         let path = || AttrPath(self.slice(node.path));
         match node.kind {
@@ -260,17 +268,18 @@ impl<'a> ExprRef<'a> {
         }
     }
 
-    /// The index behind this part in the prefix order of [`Expr::iter`].
+    /// Returns the index after this part in prefix order, the order of [`Expr::iter`].
     #[inline]
     pub(crate) fn end(self) -> usize {
         self.at + self.node().map_or(1, |node| node.size as usize)
     }
 
-    /// This part and all behind it in the order of the text.
+    /// Returns this part and all parts after it in prefix order.
     pub(crate) fn iter(self) -> impl ExactSizeIterator<Item = ExprRef<'a>> {
         (self.at..self.tree.nodes.len()).map(move |at| ExprRef { at, ..self })
     }
 
+    /// Returns how the part is printed.
     fn shape(self) -> Shape<Own<'a>> {
         let end = self.end();
         match self.kind() {
@@ -283,7 +292,7 @@ impl<'a> ExprRef<'a> {
     }
 }
 
-/// The part's own line of the tree, without its operands.
+/// Writes the part without its operands.
 impl fmt::Debug for ExprRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ExprRef({})", Own(*self))
@@ -315,31 +324,31 @@ impl<'a> Iterator for Operands<'a> {
 pub struct AttrPath<'a>(&'a str);
 
 impl<'a> AttrPath<'a> {
-    /// The schema URI before the name, without the colon that ends it.
+    /// Returns the schema URI before the name, without the colon after it.
     #[must_use]
     pub fn uri(self) -> Option<&'a str> {
         self.0.rsplit_once(':').map(|(uri, _)| uri)
     }
 
-    /// Name and sub-attribute, neither of which holds a colon or a dot.
+    /// Returns name and sub-attribute. The grammar allows no colon or dot in either.
     fn names(self) -> (&'a str, Option<&'a str>) {
         let names = self.0.rsplit_once(':').map_or(self.0, |(_, names)| names);
         names.split_once('.').map_or((names, None), |(name, sub)| (name, Some(sub)))
     }
 
-    /// The attribute's name, as written.
+    /// Returns the attribute's name, as written.
     #[must_use]
     pub fn name(self) -> &'a str {
         self.names().0
     }
 
-    /// The sub-attribute's name, as written.
+    /// Returns the sub-attribute's name, as written.
     #[must_use]
     pub fn sub_attribute(self) -> Option<&'a str> {
         self.names().1
     }
 
-    /// The whole path, as written.
+    /// Returns the whole path, as written.
     #[must_use]
     pub fn as_str(self) -> &'a str {
         self.0
@@ -376,11 +385,11 @@ pub enum CompareOp {
 }
 
 impl CompareOp {
-    /// All operators.
+    /// All operators, in the order of the table.
     pub const ALL: [Self; 9] =
         [Self::Eq, Self::Ne, Self::Co, Self::Sw, Self::Ew, Self::Gt, Self::Lt, Self::Ge, Self::Le];
 
-    /// The operator's word, in lower case.
+    /// Returns the operator's keyword in lower case.
     #[must_use]
     pub fn keyword(self) -> &'static str {
         match self {
@@ -396,6 +405,7 @@ impl CompareOp {
         }
     }
 
+    /// Returns the operator of a keyword, compared case-insensitively.
     #[inline]
     pub(super) fn from_keyword(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|operator| word.eq_ignore_ascii_case(operator.keyword()))
@@ -408,10 +418,10 @@ impl fmt::Display for CompareOp {
     }
 }
 
-/// A value to compare with: any JSON literal.
+/// A value that an attribute is compared with: any JSON literal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Value<'a> {
-    /// A JSON string, its escapes resolved.
+    /// A JSON string, with its escapes resolved.
     String(&'a str),
     /// A JSON number, kept as its text.
     Number(&'a str),

@@ -1,7 +1,10 @@
-/// How large a filter may be; see the [module](super) for what is bounded by it.
+//! The limits that the parser checks while it reads.
+
+/// The maximum size of a filter in bytes, depth and terms.
 ///
-/// Defaults: 32,768 bytes, depth 64, 512 terms. Each has a ceiling; a value above it is lowered
-/// to it, so a tree that parsed is safe to walk on a small stack whatever limits were asked for.
+/// The defaults are 32,768 bytes, depth 64 and 512 terms. Each limit has a ceiling, and a larger
+/// value is lowered to it. So every tree that was parsed can be walked recursively on a small
+/// stack, regardless of the limits.
 ///
 /// ```
 /// use hooksieve::syntax::{Expr, Limits};
@@ -19,44 +22,44 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Ceiling of the length in bytes.
+    /// The ceiling of the length in bytes.
     pub const MAX_BYTES: usize = 16 << 20;
-    /// Ceiling of the depth: chosen so that a recursive walk over a tree survives a stack of 128 KiB.
+    /// The ceiling of the depth, for which a recursive walk over a tree fits a stack of 128 KiB.
     pub const MAX_DEPTH: usize = 128;
-    /// Ceiling of the number of terms.
+    /// The ceiling of the number of terms.
     pub const MAX_TERMS: usize = 1 << 18;
 
-    /// The same limits with another length in bytes.
+    /// Sets the maximum length in bytes.
     #[must_use]
     pub fn with_bytes(self, bytes: usize) -> Self {
         Self { bytes: bytes.min(Self::MAX_BYTES), ..self }
     }
 
-    /// The same limits with another depth: how many round and square brackets may be open at once.
+    /// Sets the maximum depth: how many round and square brackets may be open at once.
     #[must_use]
     pub fn with_depth(self, depth: usize) -> Self {
         Self { depth: depth.min(Self::MAX_DEPTH), ..self }
     }
 
-    /// The same limits with another number of terms: comparisons and presence tests.
+    /// Sets the maximum number of terms, which are comparisons and presence tests.
     #[must_use]
     pub fn with_terms(self, terms: usize) -> Self {
         Self { terms: terms.min(Self::MAX_TERMS), ..self }
     }
 
-    /// Most bytes a text may have.
+    /// Returns the maximum length in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Most brackets that may be open at once.
+    /// Returns the maximum number of brackets that may be open at once.
     #[must_use]
     pub fn depth(&self) -> usize {
         self.depth
     }
 
-    /// Most comparisons and presence tests.
+    /// Returns the maximum number of comparisons and presence tests.
     #[must_use]
     pub fn terms(&self) -> usize {
         self.terms

@@ -1,8 +1,8 @@
-//! Filter text ⇄ tree: the whole grammar of RFC 7644 section 3.4.2.2.
+//! Parses and prints filters: the whole grammar of RFC 7644 section 3.4.2.2.
 //!
-//! [`Expr::parse`] turns text into an [`Expr`], whose `Display` prints the RFC's form with the fewest
-//! brackets. What a webhook may use of the grammar is not decided here but by a
-//! [`Profile`](crate::filter::Profile).
+//! [`Expr::parse`] turns text into an [`Expr`], and its `Display` prints the RFC's form with the
+//! fewest brackets. Which part of the grammar a webhook may use is decided by a
+//! [`Profile`](crate::filter::Profile), not here.
 //!
 //! ```
 //! use hooksieve::syntax::Expr;
@@ -19,9 +19,9 @@
 //!
 //! # Limits
 //!
-//! Text is bounded in bytes, depth and terms by [`Limits`], charged while parsing. A tree is a flat
-//! array in prefix order: dropping, cloning, comparing and printing one takes no stack that grows
-//! with the input, and parsing holds at most fifty times the bytes of its text.
+//! [`Limits`] bound a text in bytes, depth and terms, and are checked while parsing. A tree is a
+//! flat array in prefix order, so dropping, cloning, comparing and printing it never recurses.
+//! Parsing uses at most fifty times as much memory as the text.
 
 mod cursor;
 mod diagnose;

@@ -1,5 +1,32 @@
-//! Terms, brackets, `and` and `or`. Nesting is kept on a stack of our own, so depth costs no
-//! stack of the thread; precedence is the shape of a level (see `tree`).
+//! The parser: reads terms, brackets, `and` and `or`, and builds the tree.
+//!
+//! # The idea
+//!
+//! A filter alternates between two states, and each has a function:
+//!
+//! ```text
+//!             ┌──────────────────────────────────────┐
+//!             ▼                                      │ `and`, `or`
+//!          operand ───────────── a term ──────▶ connective ──▶ end of text
+//!          │     ▲                              │        ▲
+//!          └─────┘ `(`, `not(`, `path[`         └────────┘ `)`, `]`
+//! ```
+//!
+//! [`Parser::operand`] reads opening brackets until it has read one term; [`Parser::connective`]
+//! reads closing brackets until it has read `and` or `or`, or the text ends.
+//!
+//! # No recursion
+//!
+//! Neither function calls itself for a bracket. The open brackets are on an explicit stack in the
+//! [`Builder`], so a text of nothing but `(` costs heap memory within [`Limits::depth`], and no
+//! stack of the thread. Precedence needs no recursion either: each level of the stack keeps one
+//! `or` and one `and` that are still growing, which is what "`and` binds tighter" means (see
+//! [`tree`](super::tree)).
+//!
+//! # Errors
+//!
+//! The parser stops at the first error and leaves its description to [`diagnose`](super::diagnose).
+//! A text that is valid never enters that code.
 
 use super::cursor::Cursor;
 use super::error::Error;
@@ -8,6 +35,9 @@ use super::tree::{Builder, Kind, Literal, Node, Tree};
 use super::{CompareOp, Limits};
 use crate::diagnostic::Span;
 
+/// Parses a text within limits, in time linear in its length.
+///
+/// The error has no suggestion yet; see [`Error::suggesting`].
 pub(crate) fn parse(text: &str, limits: Limits) -> Result<Tree<'_>, Error> {
     if text.len() > limits.bytes() {
         return Err(Error::too_long(text, limits.bytes()));
@@ -25,12 +55,13 @@ pub(crate) fn parse(text: &str, limits: Limits) -> Result<Tree<'_>, Error> {
 struct Parser<'t> {
     at: Cursor<'t>,
     limits: Limits,
+    /// How many terms were read.
     terms: usize,
     tree: Builder<'t>,
 }
 
 impl Parser<'_> {
-    /// Reads opening brackets and one term.
+    /// Reads opening brackets, then one term.
     fn operand(&mut self) -> Result<(), Error> {
         loop {
             self.at.skip_spaces();
@@ -45,6 +76,7 @@ impl Parser<'_> {
             {
                 let whole = self.at.advance(rest);
                 let operator = Span { end: whole.start + 3, ..whole };
+                // Back to the bracket, which `enter` moves past.
                 self.at.at -= 1;
                 let not = Node { operator, ..Node::new(Kind::Not, whole) };
                 self.enter(self.at.here(1), ')', Some(not))?;
@@ -68,7 +100,8 @@ impl Parser<'_> {
         }
     }
 
-    /// Moves past an opening bracket.
+    /// Moves past an opening bracket and begins a level; `wrap` is the node that the level belongs
+    /// to.
     fn enter(&mut self, bracket: Span, closing: char, wrap: Option<Node>) -> Result<(), Error> {
         if self.tree.depth() >= self.limits.depth() {
             return Err(Error::too_deep(bracket, self.limits.depth()));
@@ -78,7 +111,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// Reads the operator and the value behind an attribute path.
+    /// Reads the operator and the value after an attribute path, and adds the term.
     fn comparison(&mut self, path: Span) -> Result<(), Error> {
         let word = self.at.word();
         let operator = self.at.here(word.len());
@@ -107,7 +140,9 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// Reads a value: what it is and where its content stands.
+    /// Reads a value and returns its kind and the span of its content, without quotes and escapes.
+    ///
+    /// A string without escapes is the frequent case and is read without building a new string.
     fn value(&mut self, path: Span, operator: CompareOp) -> Result<(Literal, Span), Error> {
         if let Ok((rest, _)) = token::plain_string(self.at.bytes()) {
             let Span { start, end } = self.at.advance(rest);
@@ -130,7 +165,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Reads closing brackets and `and` or `or`; whether another operand must follow.
+    /// Reads closing brackets, then `and` or `or`, and returns whether another operand must follow.
     fn connective(&mut self) -> Result<bool, Error> {
         loop {
             let operand_end = self.at.here(0).end;

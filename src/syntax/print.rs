@@ -1,6 +1,14 @@
+//! Prints trees in prefix order with the fewest brackets.
+//!
+//! Both the tree of a text ([`Expr`](super::Expr)) and the filter that is made from it are printed
+//! here, so that they agree in form. `and` binds tighter than `or`, so of all operands only an `or`
+//! inside an `and` needs brackets.
+
 use std::fmt::{self, Display, Formatter};
 
-/// What [`write_tree`] needs to know of a node; `end` as in the tree it stands in.
+/// What [`write_tree`] needs to know about a node.
+///
+/// `end` is the index after the last node of its subtree.
 pub(crate) enum Shape<T> {
     And {
         end: usize,
@@ -8,7 +16,7 @@ pub(crate) enum Shape<T> {
     Or {
         end: usize,
     },
-    /// A node that brings its own brackets round one operand.
+    /// A node that has brackets of its own around one operand: `not(…)`, `emails[…]`.
     Wrap {
         before: T,
         after: &'static str,
@@ -17,16 +25,20 @@ pub(crate) enum Shape<T> {
     Leaf(T),
 }
 
-/// Prints a tree given in prefix order with the fewest brackets: only an `or` inside an `and`
-/// needs them. Keeps its own stack.
+/// Prints a tree that is given as the shapes of its nodes in prefix order.
+///
+/// The open groups are on an explicit stack, so depth does not cost stack of the thread.
 pub(crate) fn write_tree<T: Display>(
     f: &mut Formatter<'_>,
     shapes: impl Iterator<Item = Shape<T>>,
 ) -> fmt::Result {
     struct Open {
         end: usize,
+        /// The text between two operands.
         between: &'static str,
+        /// The text after the last operand.
         after: &'static str,
+        /// Whether no operand was printed yet.
         fresh: bool,
     }
     let mut open: Vec<Open> = Vec::new();
@@ -65,8 +77,8 @@ pub(crate) fn write_tree<T: Display>(
     Ok(())
 }
 
-/// Prints a JSON string with the fewest escapes, so that what is printed is never longer than what
-/// was parsed.
+/// Prints a JSON string with the fewest escapes, so that the output is never longer than the text
+/// that was parsed.
 pub(super) fn write_string(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
     f.write_str(&serde_json::to_string(text).map_err(|_| fmt::Error)?)
 }

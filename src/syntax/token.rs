@@ -1,5 +1,8 @@
-//! The words of the grammar, with nom: attribute paths, literals, white space. All but strings with
-//! escapes are read as bytes, which say as much here and are cheaper than characters.
+//! The tokens of the grammar, as nom parsers: attribute paths, literals, white space.
+//!
+//! All tokens except strings with escapes are read as bytes, which takes fewer instructions than
+//! reading characters. That is correct because every delimiter of the grammar is ASCII, and no byte
+//! of a longer UTF-8 character is. So every token begins and ends at a character boundary.
 
 use super::steps;
 use super::tree::Literal;
@@ -12,10 +15,10 @@ use nom::multi::fold_many0;
 use nom::sequence::{delimited, preceded, terminated};
 use nom::{Err, IResult, Parser};
 
-/// Bytes of the text, or no such token.
+/// A token and the bytes after it, or `()` if there is no such token.
 type Parsed<'t, T = &'t [u8]> = IResult<&'t [u8], T, ()>;
 
-/// What kept a string from being read, and the text from there on.
+/// Why a string cannot be read, and the text from that place on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fault<'t> {
     pub(super) rest: &'t str,
@@ -24,12 +27,15 @@ pub(super) struct Fault<'t> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FaultKind {
-    /// Another kind of token stands there.
+    /// The text does not begin with a string.
     Other,
     /// The text ends inside a string.
     Unclosed,
+    /// An escape that JSON does not define.
     Escape,
+    /// Half of a surrogate pair.
     Surrogate,
+    /// A control character that is not escaped.
     Control,
 }
 
@@ -43,26 +49,32 @@ impl<'t> ParseError<&'t str> for Fault<'t> {
     }
 }
 
+/// A part of a string and the text after it, or what is wrong.
 type Piecewise<'t, T> = IResult<&'t str, T, Fault<'t>>;
 
-/// Turns whatever a parser says into "the kind of fault, for good".
+/// Fails with a fault; the alternatives of a parser are not tried.
 fn fault<'t, T>(rest: &'t str, kind: FaultKind) -> Piecewise<'t, T> {
     Err(Err::Failure(Fault { rest, kind }))
 }
 
+/// Returns whether a character is white space of the grammar.
 pub(crate) const fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
-/// What a byte may be part of: a bit for each kind of token.
+/// White space. This and the next four constants are bits: the kinds of token a byte may be part
+/// of.
 const SPACE: u8 = 1;
-/// All but white space, brackets and double quotes: a word of the grammar, well written or not.
+/// A bare word, valid or not: anything but white space, brackets and double quotes.
 const WORD: u8 = 2;
+/// A name: letters, digits, `-` and `_`.
 const NAME: u8 = 4;
+/// A URI, without its percent encoding.
 const URI: u8 = 8;
-/// What stands for itself in a string.
+/// A string, without escapes.
 const PLAIN: u8 = 16;
 
+/// Returns the bits of the kinds of token that a byte may be part of.
 const fn kinds(byte: u8) -> u8 {
     let space = if is_space(byte as char) { SPACE } else { WORD };
     let rest = match byte {
@@ -78,7 +90,7 @@ const fn kinds(byte: u8) -> u8 {
     space | rest
 }
 
-/// One look-up takes less than the comparisons that it stands for.
+/// The kinds of each byte. One look-up replaces a chain of comparisons.
 const KINDS: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
@@ -92,19 +104,19 @@ const KINDS: [u8; 256] = {
     table
 };
 
-/// Whether a byte may be part of one of these kinds of token.
+/// Returns a predicate: whether a byte may be part of one of these kinds of token.
 #[inline]
 fn is(wanted: u8) -> impl Fn(u8) -> bool {
     move |byte| KINDS.get(usize::from(byte)).is_some_and(|kinds| kinds & wanted != 0)
 }
 
-/// A run of bytes of these kinds, perhaps empty.
+/// Reads a run of bytes of these kinds, which may be empty.
 #[inline]
 fn run<'t>(wanted: u8) -> impl Fn(&'t [u8]) -> Parsed<'t> {
     move |text| split(text, text.iter().take_while(|byte| is(wanted)(**byte)).count())
 }
 
-/// As `take` of nom, which is a call of its own.
+/// Reads a number of bytes, as `take` of nom does, which is not inlined.
 #[inline]
 fn split(text: &[u8], length: usize) -> Parsed<'_> {
     steps::count(length);
@@ -112,6 +124,7 @@ fn split(text: &[u8], length: usize) -> Parsed<'_> {
     Ok((rest, token))
 }
 
+/// Reads one byte.
 #[inline]
 fn byte<'t>(wanted: u8) -> impl Fn(&'t [u8]) -> Parsed<'t, ()> {
     move |text| match text.split_first() {
@@ -120,18 +133,19 @@ fn byte<'t>(wanted: u8) -> impl Fn(&'t [u8]) -> Parsed<'t, ()> {
     }
 }
 
+/// Reads white space, which may be empty.
 #[inline]
 pub(super) fn spaces(text: &[u8]) -> Parsed<'_> {
     run(SPACE).parse(text)
 }
 
-/// A run of anything but white space, brackets and double quotes.
+/// Reads a run of anything but white space, brackets and double quotes.
 #[inline]
 pub(super) fn bare_word(text: &[u8]) -> Parsed<'_> {
     run(WORD).parse(text)
 }
 
-/// `not` before an opening bracket.
+/// Reads `not` and an opening bracket after it.
 pub(super) fn not_bracket(text: &[u8]) -> Parsed<'_> {
     terminated(tag_no_case("not"), (spaces, byte(b'('))).parse(text)
 }
@@ -154,9 +168,10 @@ pub(super) fn attr_path(text: &[u8]) -> Parsed<'_> {
     Ok((rest, path))
 }
 
-/// The schema URI of an attribute path: all up to the last colon before the name, where that
-/// begins with a scheme. A square bracket belongs to it round an IP address alone, since anywhere
-/// else it begins a value path.
+/// Reads the schema URI of an attribute path: everything up to the last colon before the name.
+///
+/// It must begin with a scheme. Square brackets belong to it only around an IP address; anywhere
+/// else they begin a value path.
 fn uri(text: &[u8]) -> Parsed<'_> {
     let plain = take_while_m_n(1, 1, is(URI));
     let percent = recognize((char('%'), take_while_m_n(2, 2, |byte: u8| byte.is_ascii_hexdigit())));
@@ -174,7 +189,7 @@ fn uri(text: &[u8]) -> Parsed<'_> {
     Ok((rest, uri))
 }
 
-/// `true`, `false`, `null` or a number of JSON, being all of `word`.
+/// Returns the kind of a word that is `true`, `false`, `null` or a JSON number.
 pub(super) fn bare_value(word: &[u8]) -> Option<Literal> {
     let literal = alt((
         value(Literal::Bool(true), tag("true")),
@@ -193,17 +208,21 @@ fn number(text: &[u8]) -> Parsed<'_> {
     recognize((opt(char('-')), int, opt(frac), opt(exp))).parse(text)
 }
 
-/// A JSON string without escapes.
+/// Reads a JSON string without escapes.
 pub(super) fn plain_string(text: &[u8]) -> Parsed<'_> {
     delimited(byte(b'"'), plain_run, byte(b'"')).parse(text)
 }
 
-/// A run of what stands for itself in a string, eight bytes at a time.
+/// Reads a run of unescaped characters of a string, eight bytes at a time.
+///
+/// The run ends before `"`, `\` or a control character. Each word of eight bytes is tested for all
+/// three at once with the usual bit trick: subtracting `limit` from each byte borrows into the high
+/// bit of those below it.
 #[inline]
 fn plain_run(text: &[u8]) -> Parsed<'_> {
     const ONES: u64 = u64::MAX / 0xff;
-    // The high bit of each byte below `limit`, for limits up to 0x80; above the lowest such byte
-    // the bits say nothing.
+    // Sets the high bit of each byte below `limit`, for limits up to 0x80. A borrow may set bits
+    // above the lowest such byte, so only the lowest bit that is set counts.
     let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & (ONES * 0x80);
     let (chunks, last) = text.as_chunks::<8>();
     let mut length = 0;
@@ -220,7 +239,7 @@ fn plain_run(text: &[u8]) -> Parsed<'_> {
     split(text, length + last.len())
 }
 
-/// A JSON string, its escapes resolved.
+/// Reads a JSON string and resolves its escapes.
 pub(super) fn string(text: &str) -> Piecewise<'_, String> {
     let (body, _) = char('"').parse(text)?;
     let run = take_while1(|c: char| !matches!(c, '"' | '\\') && u32::from(c) >= 0x20);
@@ -241,15 +260,18 @@ pub(super) fn string(text: &str) -> Piecewise<'_, String> {
     }
 }
 
+/// A part of a string: characters without escapes, or one escaped character.
 enum Piece<'t> {
     Run(&'t str),
     Char(char),
 }
 
+/// Reads one escape.
 fn escape(text: &str) -> Piecewise<'_, char> {
     let (rest, _) = char('\\').parse(text)?;
     if rest.is_empty() {
-        // The string is cut short right behind a backslash: nothing is wrong with the escape.
+        // The text ends after the backslash: the string is unclosed, and the escape is not at
+        // fault.
         return Err(Err::Error(Fault { rest: text, kind: FaultKind::Other }));
     }
     let short = alt((
@@ -266,7 +288,9 @@ fn escape(text: &str) -> Piecewise<'_, char> {
     }
 }
 
-/// What follows the backslash of `\uXXXX`, or of a pair of them; `from` is where that began.
+/// Reads what follows the backslash of `\uXXXX`, or of a surrogate pair of them.
+///
+/// `from` is the text from the backslash on, where a fault is reported.
 fn unicode<'t>(from: &'t str) -> impl Parser<&'t str, Output = char, Error = Fault<'t>> {
     move |text: &'t str| {
         let (rest, high) = preceded(char('u'), hex4).parse(text)?;
@@ -276,7 +300,8 @@ fn unicode<'t>(from: &'t str) -> impl Parser<&'t str, Output = char, Error = Fau
         let pair = preceded(tag("\\u"), hex4).parse(rest);
         match pair {
             Ok((rest, low)) if (0xdc00..0xe000).contains(&low) => {
-                // A low half in the first place gives 0x110000 or more, which is no character.
+                // If the first half is a low one, the code is 0x110000 or more, which is no
+                // character.
                 let code = 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00);
                 match char::from_u32(code) {
                     Some(c) => Ok((rest, c)),
@@ -288,6 +313,7 @@ fn unicode<'t>(from: &'t str) -> impl Parser<&'t str, Output = char, Error = Fau
     }
 }
 
+/// Reads four hexadecimal digits.
 fn hex4(text: &str) -> Piecewise<'_, u32> {
     let mut digits = take_while_m_n(4, 4, |c: char| c.is_ascii_hexdigit());
     let (rest, digits) = digits.parse(text)?;
@@ -298,9 +324,9 @@ fn hex4(text: &str) -> Piecewise<'_, u32> {
 mod tests {
     use super::*;
 
-    /// Each byte that may end a run, at each place in a run, before and behind another end.
+    /// Tries each byte at each place of a run, before another byte that may end it.
     #[test]
-    fn plain_runs_are_those_of_a_plain_loop() {
+    fn reads_the_same_plain_runs_as_a_byte_loop() {
         let step = if cfg!(miri) { 34 } else { 1 };
         for (at, byte) in
             (0..20).flat_map(|at| (0..=u8::MAX).step_by(step).map(move |byte| (at, byte)))

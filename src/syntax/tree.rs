@@ -1,29 +1,77 @@
-//! The flat tree, and how it grows: a group gets its node once it has a second operand.
+//! The flat tree, and the builder that the parser feeds.
+//!
+//! # Representation
+//!
+//! A tree is an array of nodes in prefix order: a node, then the subtrees of its operands. Each
+//! node has the size of its subtree, so the next operand of a group is `size` nodes later, and a
+//! walk over the whole tree is a loop over the array.
+//!
+//! ```text
+//! text   a pr and (b pr or c pr)
+//!
+//! index  0      1       2      3       4
+//! node   And 5  a pr 1  Or 3   b pr 1  c pr 1        (number: size of the subtree)
+//! ```
+//!
+//! # How it grows
+//!
+//! Text is read left to right, but a group comes before its operands, and whether there is a group
+//! is known only at its first `and` or `or`. So the operands are appended, and the node of a group
+//! is inserted before its first operand when the second one is certain:
+//!
+//! ```text
+//! a pr                            [a]            no group yet
+//! a pr or                         [Or a]         `Or` is inserted before `a`
+//! a pr or b pr                    [Or a b]
+//! a pr or b pr and                [Or a And b]   `And` is inserted before `b`
+//! a pr or b pr and c pr           [Or a And b c] at the end, sizes and spans are set
+//! ```
+//!
+//! A [`Level`] is the content of one pair of brackets, or the whole text. It is always an `or` of
+//! `and`s, so it keeps one [`Group`] for each. A group that ends with one operand never gets a
+//! node, which is how redundant brackets disappear.
+//!
+//! If an operand in brackets is a group of the same kind as the group around it, as in
+//! `a pr or (b pr or c pr)`, its node is removed again ([`Builder::flatten`]): `or` is associative.
+//!
+//! # Invariants
+//!
+//! - A group has two or more operands, and none of them is a group of its own kind.
+//! - The subtree that is completed by [`Builder::set`] is always the last one in the array, so its
+//!   size is the number of nodes after its index.
+//! - An insertion or removal moves only nodes of the current level, at most twice for each level of
+//!   brackets (see [`steps`]). So building is linear in the text for a bounded depth.
+//!
+//! # Rejected
+//!
+//! A tree of boxes: dropping a deep one recurses, and each node is an allocation.
 
 use super::{CompareOp, ExprRef, steps};
 use crate::diagnostic::Span;
 use std::borrow::Cow;
 
-/// A tree in prefix order, over the text that it was parsed from.
+/// A tree in prefix order, with the text that it was parsed from.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree<'t> {
     pub(super) text: Cow<'t, str>,
     pub(super) nodes: Vec<Node>,
-    /// The values whose text has escapes.
+    /// The strings that had escapes, with the escapes resolved, one after another.
     pub(super) unescaped: String,
 }
 
-/// A group has two or more operands, and none of its own kind.
+/// One node of a tree.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Node {
     pub(super) kind: Kind,
-    /// How many nodes the subtree has.
+    /// The number of nodes in the subtree, including this one.
     pub(super) size: u32,
+    /// The span of the whole subtree in the text.
     pub(super) whole: Span,
     pub(super) path: Span,
     pub(super) operator: Span,
     pub(super) value: Span,
-    /// What the value is, quotes and escapes aside: a piece of the text or of the unescaped values.
+    /// The content of the value, without quotes: a span of the text, or of [`Tree::unescaped`] if
+    /// it had escapes.
     pub(super) content: Span,
 }
 
@@ -39,8 +87,9 @@ pub(super) enum Kind {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Literal {
+    /// A string without escapes.
     Plain,
-    /// A string whose content is in [`Tree::unescaped`].
+    /// A string that had escapes; its content is in [`Tree::unescaped`].
     Unescaped,
     Number,
     Bool(bool),
@@ -59,49 +108,53 @@ impl Tree<'_> {
 }
 
 impl Node {
-    /// A node without operands, as yet.
+    /// Returns a node that has no operands yet.
     pub(super) fn new(kind: Kind, whole: Span) -> Self {
         let none = Span::default();
         Self { kind, size: 1, whole, path: none, operator: none, value: none, content: none }
     }
 }
 
-/// An open bracket: where it stands and what closes it.
+/// An open bracket: its span and the character that closes it.
 pub(super) type Open = (Span, char);
 
 /// A tree under construction.
 pub(super) struct Builder<'t> {
     tree: Tree<'t>,
+    /// The innermost level.
     level: Level,
-    /// The levels around it.
+    /// The levels around it, outermost first.
     outer: Vec<Level>,
 }
 
-/// What stands between two brackets, or the whole: an `or` of `and`s, either of which may turn out
-/// to have one operand and so to be no group.
+/// The content of a pair of brackets, or the whole text: an `or` of `and`s.
+///
+/// Either group may turn out to have one operand, and then has no node.
 #[derive(Default)]
 struct Level {
+    /// The bracket that begins it; `None` for the whole text.
     open: Option<Open>,
-    /// The node whose operand it is.
+    /// The index of the `not` or value path whose operand it is.
     wrap: Option<usize>,
     or: Group,
     and: Group,
-    /// The last operand of `and`.
+    /// The index of the last operand of `and`.
     operand: usize,
     joint: Joint,
 }
 
+/// A group that is still growing.
 #[derive(Clone, Copy, Default)]
 struct Group {
-    /// Its node, or the one of its only operand.
+    /// The index of its node, or of its only operand.
     at: usize,
-    /// Where its text begins, brackets round its first operand included.
+    /// The offset of its text, including brackets around its first operand.
     start: u32,
-    /// Whether it has a node.
+    /// Whether it has two operands or more, and so a node.
     kept: bool,
 }
 
-/// What stands before an operand.
+/// The connective before an operand.
 #[derive(Clone, Copy, Default)]
 enum Joint {
     #[default]
@@ -112,22 +165,23 @@ enum Joint {
 
 impl<'t> Builder<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        // A term is seldom shorter than that.
+        // A term is rarely shorter than 24 bytes.
         let nodes = Vec::with_capacity(2 + text.len() / 24);
         let tree = Tree { text: text.into(), nodes, unescaped: String::new() };
         Self { tree, level: Level::default(), outer: Vec::new() }
     }
 
+    /// Returns how many brackets are open.
     pub(super) fn depth(&self) -> usize {
         self.outer.len()
     }
 
-    /// The bracket that must be closed next.
+    /// Returns the innermost open bracket.
     pub(super) fn open(&self) -> Option<Open> {
         self.level.open
     }
 
-    /// Begins an operand, whose brackets, if any, begin at `start`.
+    /// Begins an operand, whose text, including brackets around it, begins at `start`.
     pub(super) fn operand(&mut self, start: u32) {
         let at = self.tree.nodes.len();
         let level = &mut self.level;
@@ -140,11 +194,12 @@ impl<'t> Builder<'t> {
         }
     }
 
+    /// Appends a term.
     pub(super) fn push(&mut self, node: Node) {
         self.tree.nodes.push(node);
     }
 
-    /// Begins the level behind a bracket; `wrap` is the node whose operand the level is.
+    /// Begins the level after a bracket; `wrap` is the `not` or value path whose operand it is.
     pub(super) fn begin(&mut self, open: Open, wrap: Option<Node>) {
         let level = Level {
             open: Some(open),
@@ -155,7 +210,7 @@ impl<'t> Builder<'t> {
         self.outer.push(std::mem::replace(&mut self.level, level));
     }
 
-    /// An `and` after an operand.
+    /// Adds an `and` after an operand.
     pub(super) fn and(&mut self) {
         let Level { and, operand, .. } = self.level;
         self.join(and, operand, Kind::And);
@@ -163,7 +218,7 @@ impl<'t> Builder<'t> {
         self.level.joint = Joint::And;
     }
 
-    /// An `or` after an operand that ends at `at`.
+    /// Adds an `or` after an operand that ends at `at`.
     pub(super) fn or(&mut self, at: u32) {
         self.end_and(at);
         let Level { or, and, .. } = self.level;
@@ -185,6 +240,7 @@ impl<'t> Builder<'t> {
         self.level = self.outer.pop().unwrap_or_default();
     }
 
+    /// Completes the `and` of the current level, if it is a group.
     fn end_and(&mut self, at: u32) {
         let Level { and, operand, .. } = self.level;
         if and.kept {
@@ -192,7 +248,9 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// Makes sure that a group has a node, now that another operand follows the one at `operand`.
+    /// Makes sure that a group has a node, since an operand follows the one at `operand`.
+    ///
+    /// If its only operand so far is a group of the same kind, that node becomes the group's.
     fn join(&mut self, group: Group, operand: usize, kind: Kind) {
         if group.kept {
             self.flatten(operand, kind);
@@ -202,6 +260,7 @@ impl<'t> Builder<'t> {
         }
     }
 
+    /// Completes a group whose last operand is at `operand` and ends at `at`.
     fn end_group(&mut self, group: Group, operand: usize, at: u32) {
         let kind = self.tree.nodes.get(group.at).map(|node| node.kind);
         if let Some(kind) = kind {
@@ -210,7 +269,7 @@ impl<'t> Builder<'t> {
         self.set(group.at, |node| node.whole = Span { start: group.start, end: at });
     }
 
-    /// Takes the brackets away round an operand that is a group of the same kind.
+    /// Removes the node of an operand that is a group of the same kind; its operands remain.
     fn flatten(&mut self, operand: usize, kind: Kind) {
         if self.is(operand, kind) {
             steps::count(self.tree.nodes.len() - operand);
@@ -218,11 +277,12 @@ impl<'t> Builder<'t> {
         }
     }
 
+    /// Returns whether the node at an index is of a kind.
     fn is(&self, at: usize, kind: Kind) -> bool {
         self.tree.nodes.get(at).is_some_and(|node| node.kind == kind)
     }
 
-    /// Completes the node at `at`, whose subtree is the last one.
+    /// Sets the size of the node at `at`, whose subtree is the last one, and changes it.
     fn set(&mut self, at: usize, change: impl FnOnce(&mut Node)) {
         let size = self.tree.nodes.len() - at;
         if let Some(node) = self.tree.nodes.get_mut(at) {
@@ -231,13 +291,13 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// Whether the level that is open holds a value path and nothing beside it.
+    /// Returns whether the current level is a value path, perhaps negated, and nothing else.
     pub(super) fn is_lone_value_path(&self) -> bool {
         let mut nodes = self.tree.nodes.iter().skip(self.level.or.at).map(|node| node.kind);
         nodes.find(|kind| *kind != Kind::Not) == Some(Kind::ValuePath)
     }
 
-    /// Keeps a value whose escapes are resolved.
+    /// Stores a string whose escapes are resolved, and returns its span in [`Tree::unescaped`].
     pub(super) fn unescaped(&mut self, value: &str) -> Span {
         let start = self.tree.unescaped.len();
         self.tree.unescaped.push_str(value);

@@ -1,9 +1,9 @@
 //! Recognizes questions for absence, such as `id is empty`.
 //!
-//! SCIM asks with `pr` whether an attribute is present, and a profile of strings may not support it.
-//! Authors then write `id is null`, `id == undefined` or `id is not set`. Read as comparisons with a
-//! value, these would compare with the string `null`, which no author means. So these words are
-//! never values after a comparison in words, and the profile's errors explain that absence
+//! SCIM asks with `pr` whether an attribute is present, and a profile of strings may not support
+//! it. Authors then write `id is null`, `id == undefined` or `id is not set`. Read as comparisons
+//! with a value, these would compare with the string `null`, which no author means. So these words
+//! are never values after a comparison in words, and the profile's errors explain that absence
 //! cannot be asked for.
 
 use super::layers::outside;

@@ -10,10 +10,10 @@
 //!        extent
 //! ```
 //!
-//! Text after the value may belong to it or not: a comment (`a1 -- x`), a wildcard (`app*`), a clause
-//! of a query (`a1 limit 10`), a placeholder (`${ID}`), a term of another language. Such forms cannot
-//! be listed, so the value is held against a list of what is allowed: words of letters and digits,
-//! with a few signs between them. Anything else is ambiguous, and the author decides.
+//! Text after the value may belong to it or not: a comment (`a1 -- x`), a wildcard (`app*`), a
+//! clause of a query (`a1 limit 10`), a placeholder (`${ID}`), a term of another language. Such
+//! forms cannot be listed, so the value is held against a list of what is allowed: words of letters
+//! and digits, with a few signs between them. Anything else is ambiguous, and the author decides.
 //!
 //! The steps: [`Loose::extent`] finds the end; [`Loose::meant`] separates encoded values, literals
 //! and strings; [`Loose::is_one_value`] refuses what may be more than one value.

@@ -1,13 +1,14 @@
 //! Replaces the parser's message when the cause is larger than the place where the parser stopped.
 //!
-//! The parser reports the first byte that it cannot read. The author often sees another problem: the
-//! whole text is URL-encoded, or a typographic quote some words earlier did not close its string.
-//! [`Error::explained`] looks for such a cause, in this order, and takes the first that applies:
+//! The parser reports the first byte that it cannot read. The author often sees another problem:
+//! the whole text is URL-encoded, or a typographic quote some words earlier did not close its
+//! string. [`Error::explained`] looks for such a cause, in this order, and takes the first that
+//! applies:
 //!
 //! 1. An invisible character before the end of the error's span. It is reported at its own place,
 //!    because nothing in the text shows it.
-//! 2. A [`Cause`] of the whole text: the layer that the suggestion removed, or, without a suggestion,
-//!    the layer that the text shows the clearest [`evidence`] of.
+//! 2. A [`Cause`] of the whole text: the layer that the suggestion removed, or, without a
+//!    suggestion, the layer that the text shows the clearest [`evidence`] of.
 //! 3. A cause within one term: a typographic quote, a URN with a space or a dot, a JSON object.
 //!
 //! Only message, help and span change here; kind and code remain those of the parser.
@@ -147,7 +148,8 @@ impl Error {
             }
             ErrorKind::InvalidPath if text.trim_start_matches(token::is_space).starts_with('{') => {
                 let message = "this is a JSON object, not a filter";
-                let help = "compare each attribute with its value, as in `id eq \"…\" and spaceId eq \"…\"`";
+                let help = "compare each attribute with its value, as in \
+                    `id eq \"…\" and spaceId eq \"…\"`";
                 Self { message: message.into(), help: help.into(), ..self }
             }
             ErrorKind::InvalidPath => {
@@ -191,7 +193,8 @@ impl Error {
     /// The error for a space inside a URN.
     fn after_urn(self, path: &str) -> Self {
         let message = format!("unexpected space after `{}` in a URN", quote(path));
-        let help = "write a colon and no space between the URN and the name, as in `urn:example:schema:name`";
+        let help = "write a colon and no space between the URN and the name, as in \
+            `urn:example:schema:name`";
         Self { message: message.into(), help: help.into(), ..self }
     }
 

@@ -20,8 +20,8 @@
 //!
 //! A closed string in double quotes is a value as its author wrote it: `id eq "a%20b"` is the id
 //! `a%20b`. So [`Strings`] splits the text, and evidence counts outside strings only. If the text
-//! shows a layer outside strings, and a string looks encoded too, then its content has two meanings:
-//! the layer is returned without a text, and the caller makes no suggestion.
+//! shows a layer outside strings, and a string looks encoded too, then its content has two
+//! meanings: the layer is returned without a text, and the caller makes no suggestion.
 
 use super::Cause;
 use crate::diagnostic::is_misleading;
@@ -103,8 +103,8 @@ impl<'t> Strings<'t> {
 
     /// Removes percent or form encoding.
     ///
-    /// An encoder writes a space as `%20` or as `+`, never as both. So `+` is a plus sign if the text
-    /// contains `%20` or a space outside strings, and a space otherwise.
+    /// An encoder writes a space as `%20` or as `+`, never as both. So `+` is a plus sign if the
+    /// text contains `%20` or a space outside strings, and a space otherwise.
     fn url(&self) -> Option<Layer> {
         let coded = |part: &str| percents(part).any(|byte| byte.is_some());
         let blank = |part: &str| {
@@ -155,7 +155,8 @@ impl<'t> Strings<'t> {
         Some(Layer::new(Cause::HtmlEncoded, plain))
     }
 
-    /// Replaces white space other than the grammar's by spaces, and removes other invisible characters.
+    /// Replaces white space other than the grammar's by spaces, and removes other invisible
+    /// characters.
     fn invisible(&self) -> Option<Layer> {
         if !self.any(false, |part| part.chars().any(is_invisible)) {
             return None;
@@ -262,8 +263,8 @@ fn entities(text: &str) -> impl Iterator<Item = (usize, usize, Option<char>)> {
 
 /// Adds the ways to unescape quotes that are escaped too many times.
 ///
-/// Either the text is the content of a JSON string, so that its backslashes are escaped too, or only
-/// the quotes are escaped. The two differ if a value contains backslashes.
+/// Either the text is the content of a JSON string, so that its backslashes are escaped too, or
+/// only the quotes are escaped. The two differ if a value contains backslashes.
 fn escapes(text: &str, layers: &mut Vec<Layer>) {
     steps::count(text.len());
     let cause = Cause::Escaped;
@@ -368,8 +369,8 @@ fn strip_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
     start.eq_ignore_ascii_case(word).then_some(rest)
 }
 
-/// Removes a prefix, and what ends the filter with it: a comma in JSON, other parameters in a URL, or
-/// the backslash that continues a shell's line.
+/// Removes a prefix, and what ends the filter with it: a comma in JSON, other parameters in a URL,
+/// or the backslash that continues a shell's line.
 fn prefix(text: &str) -> Option<String> {
     let prefix = prefix_of(text)?;
     let rest = text.get(prefix.len()..)?.trim_matches(is_space);

@@ -16,17 +16,18 @@
 //!
 //! # What is written
 //!
-//! `id in ('a', 'b') && spaceId==c` is written as `(id eq "a" or id eq "b") and spaceId eq "c"`. The
-//! output need not be in the grammar: brackets are copied as they are, and the caller parses the
-//! result. So brackets are neither counted nor matched here, except where text is moved into them.
+//! `id in ('a', 'b') && spaceId==c` is written as `(id eq "a" or id eq "b") and spaceId eq "c"`.
+//! The output need not be in the grammar: brackets are copied as they are, and the caller parses
+//! the result. So brackets are neither counted nor matched here, except where text is moved into
+//! them.
 //!
 //! # When it stops
 //!
 //! A piece that cannot be read is [`Stop::Nonsense`]: this reading fails, and others may succeed. A
-//! piece with two meanings is [`Stop::Ambiguous`]: no suggestion is made at all. Some meanings depend
-//! on what comes later, so the reader records what it saw in the flags of [`Loose`], and [`read`]
-//! checks them at the end. For example, `id eq 5 and name eq bob` lost its quotes, so `5` may be a
-//! number or a string.
+//! piece with two meanings is [`Stop::Ambiguous`]: no suggestion is made at all. Some meanings
+//! depend on what comes later, so the reader records what it saw in the flags of [`Loose`], and
+//! [`read`] checks them at the end. For example, `id eq 5 and name eq bob` lost its quotes, so `5`
+//! may be a number or a string.
 
 use super::operator::{FUNCTIONS, Meaning, SYMBOL, is_operator};
 use super::value::{is_quoted, pattern};
@@ -264,8 +265,8 @@ impl<'t> Loose<'t, '_> {
         Ok(())
     }
 
-    /// Writes `not (`. If the text has no bracket after the `not`, it negates one term, and `negated`
-    /// is set so that the bracket is closed after it.
+    /// Writes `not (`. If the text has no bracket after the `not`, it negates one term, and
+    /// `negated` is set so that the bracket is closed after it.
     fn negate(&mut self, negated: &mut bool) -> Result<(), Stop> {
         self.skip();
         if *negated {
@@ -277,10 +278,11 @@ impl<'t> Loose<'t, '_> {
         Ok(())
     }
 
-    /// Reads an operand that is only a value: it takes attribute and operator of the term before it.
+    /// Reads an operand that is only a value: it takes attribute and operator of the term before
+    /// it.
     ///
-    /// `id eq "a" or "b"` and `id ne "a" and "b"` have one meaning each. Other pairs of operator and
-    /// connective are contradictions or tautologies, so they are ambiguous.
+    /// `id eq "a" or "b"` and `id ne "a" and "b"` have one meaning each. Other pairs of operator
+    /// and connective are contradictions or tautologies, so they are ambiguous.
     fn bare_operand(&mut self) -> Result<(), Stop> {
         let (path, operator) = self.last.clone().ok_or(Stop::Nonsense)?;
         let joins =
@@ -335,8 +337,8 @@ impl<'t> Loose<'t, '_> {
         }
     }
 
-    /// Reads a function of another language, such as `startswith(id, 'A')`, and returns whether there
-    /// was one.
+    /// Reads a function of another language, such as `startswith(id, 'A')`, and returns whether
+    /// there was one.
     fn function(&mut self) -> Result<bool, Stop> {
         let word = self.word();
         let known = FUNCTIONS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name));

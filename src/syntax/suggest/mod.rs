@@ -6,9 +6,9 @@
 //!
 //! - The tolerant reader ([`loose`]) reads the text as it is, term by term. It accepts missing and
 //!   wrong quotes, operators of other languages, JSON paths and so on, and writes a filter.
-//! - A *layer* ([`layers`]) is an encoding around the whole text, such as URL encoding or the quotes
-//!   of a shell. If the text shows evidence of one, it is removed, and the rest has readings of its
-//!   own: it may be a filter, or be damaged within its terms, or have another layer.
+//! - A *layer* ([`layers`]) is an encoding around the whole text, such as URL encoding or the
+//!   quotes of a shell. If the text shows evidence of one, it is removed, and the rest has readings
+//!   of its own: it may be a filter, or be damaged within its terms, or have another layer.
 //!
 //! A reading counts if its result parses and the caller's [`Rules`] accept it.
 //!
@@ -42,13 +42,14 @@
 //! # Invariants
 //!
 //! - A suggestion is parsed and accepted again in exactly the form in which it is shown.
-//! - Work is bounded: a text of at most [`MAX_TEXT`] bytes has at most [`MAX_READINGS`] readings, each
-//!   linear in the text. A longer text has none. The tests in [`steps`] count the work.
+//! - Work is bounded: a text of at most [`MAX_TEXT`] bytes has at most [`MAX_READINGS`] readings,
+//!   each linear in the text. A longer text has none. The tests in [`steps`] count the work.
 //!
 //! # Rejected
 //!
-//! Choosing the most likely reading. Of `id eq a%20b`, each reading is wrong for some author, and
-//! a wrong suggestion is accepted when it is pasted back: no error follows, and the webhook gets the wrong events.
+//! Choosing the most likely reading. Of `id eq a%20b`, each reading is wrong for some author, and a
+//! wrong suggestion is accepted when it is pasted back: no error follows, and the webhook gets the
+//! wrong events.
 
 mod absence;
 mod bare;

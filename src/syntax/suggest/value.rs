@@ -1,8 +1,8 @@
 //! Reads values in quotes of any kind.
 //!
-//! A closed JSON string is taken as it is. For other quotes, the closing one is the first of the same
-//! family (single or double) at which a value can end: before a connective, a closing bracket, a
-//! comma, or the end of the text. A value is ambiguous if a quote of another kind could end it
+//! A closed JSON string is taken as it is. For other quotes, the closing one is the first of the
+//! same family (single or double) at which a value can end: before a connective, a closing bracket,
+//! a comma, or the end of the text. A value is ambiguous if a quote of another kind could end it
 //! earlier, or if its content looks escaped or encoded or contains such quotes itself.
 
 use super::layers::{is_invisible, percents};
@@ -11,8 +11,8 @@ use super::{CompareOp, Stop, trim_start};
 use crate::syntax::diagnose::{DOUBLE_QUOTES, QUOTES, SINGLE_QUOTES};
 use crate::syntax::{steps, token};
 
-/// The letter before SQL's national strings: `N'a'`. The letters that other languages write before a
-/// quote are more likely to begin a value.
+/// The letter before SQL's national strings: `N'a'`. The letters that other languages write before
+/// a quote are more likely to begin a value.
 const STRING_PREFIXES: [char; 2] = ['N', 'n'];
 
 /// Quotation marks of other scripts, and signs that look like one.
@@ -22,7 +22,8 @@ const OTHER_QUOTES: [char; 18] = [
 ];
 
 impl<'t> Loose<'t, '_> {
-    /// Reads the value after an operator and returns it as JSON; `gap` is the white space before it.
+    /// Reads the value after an operator and returns it as JSON; `gap` is the white space before
+    /// it.
     pub(super) fn value(&mut self, operator: CompareOp, gap: &str) -> Result<String, Stop> {
         let start = self.at;
         match self.quoted() {
@@ -65,7 +66,8 @@ impl<'t> Loose<'t, '_> {
         json(content)
     }
 
-    /// Splits the text after an opening quote into the content and the text after the closing quote.
+    /// Splits the text after an opening quote into the content and the text after the closing
+    /// quote.
     ///
     /// The closing quote is the first one of the same family at which a value can end.
     fn closed(&self, open: char, inner: &'t str) -> Option<(&'t str, &'t str)> {
@@ -83,7 +85,8 @@ impl<'t> Loose<'t, '_> {
             // Strings that `"` closes were read above.
             return at(&|c| closing(c) && c != '"').filter(|(content, _)| !content.contains('"'));
         }
-        // If a value can end at an earlier quote of another kind, it is uncertain which one ends it.
+        // If a value can end at an earlier quote of another kind, it is uncertain which one ends
+        // it.
         at(&closing).filter(|one| at(&other) == Some(*one))
     }
 
