@@ -1,5 +1,6 @@
-//! Runs the suite of `tests/conformance`, which the guide's page `conformance` describes: by the
-//! grammar as it is published, and by this crate.
+//! Runs the suite of `tests/conformance`, which the page `conformance` of the guide describes.
+//!
+//! Each case is checked against the published grammar and against this crate.
 use crate::abnf;
 
 use abnf::Grammar;
@@ -56,11 +57,11 @@ struct Leniency {
 #[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
-    /// Accepted here, though the grammar does not derive it.
+    /// This crate accepts it, but the grammar does not derive it.
     Wider,
-    /// Refused here, though the grammar derives it.
+    /// This crate refuses it, but the grammar derives it.
     Narrower,
-    /// As the grammar has it, where the RFCs leave room.
+    /// This crate follows the grammar where the RFCs leave a choice.
     Open,
 }
 
@@ -84,7 +85,7 @@ fn leniencies() -> BTreeMap<String, Leniency> {
     list.into_iter().map(|leniency| (leniency.name.clone(), leniency)).collect()
 }
 
-/// The grammar of these files; a rule takes the place of an earlier one of its name.
+/// Reads the grammar of several files. A later rule replaces an earlier one of the same name.
 fn grammar(files: &[&str]) -> Grammar {
     let read = |file: &&str| std::fs::read_to_string(format!("tests/conformance/{file}")).unwrap();
     Grammar::new(&files.iter().map(read).collect::<String>())
@@ -93,7 +94,7 @@ fn grammar(files: &[&str]) -> Grammar {
 const PUBLISHED: &[&str] = &["scim-filter.abnf"];
 const HERE: &[&str] = &["scim-filter.abnf", "hooksieve.abnf"];
 
-/// The tree as the suite writes it.
+/// Returns a tree in the notation of the suite.
 fn tree(expr: ExprRef<'_>) -> Json {
     let group = |word: &str, operands: &mut dyn Iterator<Item = ExprRef<'_>>| {
         Json::from_iter([json!(word)].into_iter().chain(operands.map(tree)))
@@ -107,7 +108,7 @@ fn tree(expr: ExprRef<'_>) -> Json {
         ExprKind::Compare { path, operator, value } => {
             json!([operator.keyword(), path_tree(path), value_tree(value)])
         }
-        other => panic!("{other:?} has no form in the suite"),
+        other => panic!("{other:?} has no notation in the suite"),
     }
 }
 
@@ -130,7 +131,7 @@ fn value_tree(value: Value<'_>) -> Json {
 }
 
 #[test]
-fn the_suite_is_sound() {
+fn has_a_consistent_suite() {
     let suite = suite();
     assert!(suite.len() >= 700, "{} cases", suite.len());
     let ids: BTreeSet<_> = suite.iter().map(|case| &case.id).collect();
@@ -138,7 +139,7 @@ fn the_suite_is_sound() {
     assert_eq!(
         (ids.len(), filters.len()),
         (suite.len(), suite.len()),
-        "no id or filter stands twice"
+        "ids and filters are unique"
     );
     let known = leniencies();
     for case in &suite {
@@ -151,21 +152,21 @@ fn the_suite_is_sound() {
     }
     let marked: BTreeSet<_> = suite.iter().filter_map(|case| case.lenient.as_ref()).collect();
     assert_eq!(marked, known.keys().collect(), "each leniency has a case");
-    // Every rule of the grammar of filters has cases of both outcomes.
+    // Every rule of the grammar has cases of both outcomes.
     for rule in ["FILTER", "valuePath", "valFilter", "attrExp", "logExp", "compValue", "compareOp"]
         .iter()
         .chain(&["attrPath", "ATTRNAME", "nameChar", "subAttr", "string", "number", "literal"])
     {
         for outcome in [Outcome::Accept, Outcome::Refuse] {
-            let drawn = |case: &Case| case.outcome == outcome && case.rule.contains(rule);
-            assert!(suite.iter().any(drawn), "no case for {rule}");
+            let covers = |case: &Case| case.outcome == outcome && case.rule.contains(rule);
+            assert!(suite.iter().any(covers), "no case for {rule}");
         }
     }
 }
 
-/// What is expected is what the published grammar derives, but for the marked cases.
+/// The expected outcomes agree with the published grammar, except in marked cases.
 #[test]
-fn outcomes_are_those_of_the_grammar() {
+fn expects_what_the_published_grammar_derives() {
     let (grammar, leniencies) = (grammar(PUBLISHED), leniencies());
     let mut wrong = Vec::new();
     for case in suite() {
@@ -184,22 +185,22 @@ fn outcomes_are_those_of_the_grammar() {
 }
 
 #[test]
-fn trees_are_those_of_the_suite() {
+fn parses_the_trees_of_the_suite() {
     let mut wrong = Vec::new();
     for case in suite() {
         let found = Expr::parse(&case.filter).ok().map(|expr| tree(expr.root()));
         if found != case.tree {
             let text = |tree: Option<Json>| tree.map_or("refused".into(), |tree| tree.to_string());
-            wrong.push(format!("{}: {} and not {}", case.id, text(found), text(case.tree)));
+            wrong.push(format!("{}: found {}, expected {}", case.id, text(found), text(case.tree)));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// The suite's filters, each damaged at every place: accepted is what the grammar derives with the
-/// rules in which this crate departs from it, and nothing else.
+/// Damages each filter of the suite at every place. The parser accepts exactly what the grammar
+/// derives with the rules in which this crate departs from it.
 #[test]
-fn damaged_filters_are_read_by_the_grammar() {
+fn accepts_damaged_filters_like_the_grammar() {
     const INSERTED: &[char] = &[
         ' ', '"', '(', ')', '[', ']', ':', '.', '\\', 'n', '0', '-', '\t', '#', '/', '%', 'u', 'é',
         '\n', '$', 'D', '\'', ',', '_', '+', 'e', '@', '?', '<', '\u{a0}', '\u{1}',
@@ -209,11 +210,11 @@ fn damaged_filters_are_read_by_the_grammar() {
     for case in suite().iter().filter(|case| case.filter.len() <= 32) {
         let text: Vec<char> = case.filter.chars().collect();
         for at in 0..=text.len() {
-            let (before, behind) = text.split_at(at);
-            let damaged = |middle: &[char], behind: &[char]| [before, middle, behind].concat();
+            let (before, after) = text.split_at(at);
+            let damaged = |middle: &[char], after: &[char]| [before, middle, after].concat();
             let inserted = INSERTED[(accepted + refused) % INSERTED.len()];
             let damages =
-                [damaged(&[inserted], behind), damaged(&[], behind.get(1..).unwrap_or_default())];
+                [damaged(&[inserted], after), damaged(&[], after.get(1..).unwrap_or_default())];
             for text in damages.map(String::from_iter) {
                 let found = Expr::parse(&text).is_ok();
                 assert_eq!(grammar.derives("text", &text), found, "{text:?}");
@@ -224,9 +225,9 @@ fn damaged_filters_are_read_by_the_grammar() {
     assert!(accepted > 2_000 && refused > 10_000, "{accepted} accepted, {refused} refused");
 }
 
-/// What is printed is read to an equal tree, and is in the published grammar word for word.
+/// A printed filter parses to an equal tree, and the published grammar derives it.
 #[test]
-fn printed_forms_are_those_of_the_grammar() {
+fn prints_forms_of_the_published_grammar() {
     let grammar = grammar(PUBLISHED);
     for case in suite().into_iter().filter(|case| case.outcome == Outcome::Accept) {
         let expr = Expr::parse(&case.filter).unwrap();
@@ -239,7 +240,7 @@ fn printed_forms_are_those_of_the_grammar() {
 }
 
 #[test]
-fn verdicts_follow_from_the_trees() {
+fn expects_the_verdicts_of_the_trees() {
     for case in suite() {
         for verdict in &case.verdicts {
             let found = holds(case.tree.as_ref().unwrap(), &verdict.resource);
@@ -248,9 +249,9 @@ fn verdicts_follow_from_the_trees() {
     }
 }
 
-/// Those verdicts that a profile of this crate can give: `eq` and `ne` of strings.
+/// Checks the verdicts that a profile can give, which are `eq` and `ne` of strings.
 #[test]
-fn verdicts_are_those_of_the_filters() {
+fn matches_with_the_verdicts_of_the_suite() {
     let mut given = 0;
     for case in suite() {
         for Verdict { resource, matches } in &case.verdicts {
@@ -272,7 +273,7 @@ fn verdicts_are_those_of_the_filters() {
     assert!(given >= 80, "{given} verdicts");
 }
 
-/// The paths of a tree by their lower-case form; false where one has a URI.
+/// Collects the paths of a tree by their lower-case form. Returns `false` if one has a URI.
 fn collect_paths<'t>(tree: &'t Json, paths: &mut BTreeMap<String, &'t str>) -> bool {
     match tree[0].as_str().unwrap() {
         "and" | "or" | "not" => {
@@ -296,7 +297,7 @@ fn has_list(resource: &Json) -> bool {
     }
 }
 
-/// Where the event made of a resource keeps an attribute, as the resource spells its names.
+/// Returns the JSON path of an attribute in the event of a resource, in the resource's spelling.
 fn place(path: &str, resource: &Json) -> JsonPath {
     let mut at = resource;
     let mut keys = vec!["data".to_owned()];
@@ -310,7 +311,7 @@ fn place(path: &str, resource: &Json) -> JsonPath {
     JsonPath::new(keys)
 }
 
-/// The meaning of a tree by tables 3, 4 and 5 of RFC 7644, with exact letter case.
+/// Evaluates a tree by tables 3, 4 and 5 of RFC 7644, case-sensitively.
 fn holds(tree: &Json, resource: &Json) -> bool {
     let operands = || tree.as_array().unwrap()[1..].iter();
     match tree[0].as_str().unwrap() {
@@ -321,13 +322,14 @@ fn holds(tree: &Json, resource: &Json) -> bool {
         "pr" => !values(&tree[1], resource).is_empty(),
         "ne" => !holds(&json!(["eq", tree[1], tree[2]]), resource),
         operator => values(&tree[1], resource).iter().any(|value| {
-            // A complex value is compared by its `value` (RFC 7643 section 2.4).
+            // A complex value is compared by its member `value` (RFC 7643 section 2.4).
             compares(operator, value.get("value").unwrap_or(value), &tree[2])
         }),
     }
 }
 
-/// The values of an attribute; null and the empty list are none (RFC 7643 section 2.5).
+/// Returns the values of an attribute. Null and the empty list are no values (RFC 7643 section
+/// 2.5).
 fn values<'r>(path: &Json, resource: &'r Json) -> Vec<&'r Json> {
     let mut found = vec![resource];
     for name in path.as_str().unwrap().split('.') {
@@ -364,13 +366,13 @@ fn compares(operator: &str, value: &Json, literal: &Json) -> bool {
         "ge" => order.is_ge(),
         "lt" => order.is_lt(),
         "le" => order.is_le(),
-        other => panic!("{other} is no operator of the suite"),
+        other => panic!("{other} is not an operator of the suite"),
     })
 }
 
-/// The guide's page lists each leniency with the words of the suite, and no other.
+/// The page of the guide lists exactly the leniencies of the suite, in the same words.
 #[test]
-fn the_guide_lists_every_leniency() {
+fn lists_every_leniency_in_the_guide() {
     let page = std::fs::read_to_string("src/guide/conformance.md").unwrap();
     let (_, departures) = page.split_once("## Where this crate departs").unwrap();
     let mut listed: Vec<_> = departures.lines().filter(|line| line.starts_with("| `")).collect();
@@ -382,9 +384,9 @@ fn the_guide_lists_every_leniency() {
     assert_eq!(listed, rows);
 }
 
-/// The interpreter of the grammar, by cases whose answer is plain.
+/// Checks the interpreter of the grammar on cases with an obvious answer.
 #[test]
-fn the_grammar_is_read_as_it_is_meant() {
+fn interprets_the_published_grammar() {
     let grammar = grammar(PUBLISHED);
     let derives = |rule, text| grammar.derives(rule, text);
     for (rule, yes, no) in [

@@ -1,7 +1,7 @@
-//! What fuzzing found worth keeping, and each input that once broke a law, held to the laws again.
+//! Replays the fuzz corpus: inputs that reach rare code, and each input that once broke a law.
 use crate::laws;
 
-/// Replays `fuzz/corpus` of a target; each has a law of its name or the one given.
+/// Defines a test per fuzz target, which checks the law on each input of its corpus.
 macro_rules! replays {
     ($($target:ident: $law:expr,)+) => {
         $(#[test]
@@ -11,9 +11,9 @@ macro_rules! replays {
             });
         })+
 
-        /// No target of fuzz/Cargo.toml is forgotten here.
+        /// The list has every target of `fuzz/Cargo.toml`.
         #[test]
-        fn every_target_is_replayed() {
+        fn replays_every_target() {
             let manifest = std::fs::read_to_string("fuzz/Cargo.toml").unwrap();
             let binaries = manifest.split("[[bin]]\nname = \"").skip(1);
             let names: Vec<_> = binaries.map(|rest| rest.split('"').next().unwrap()).collect();

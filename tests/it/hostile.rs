@@ -1,5 +1,7 @@
-//! What a hostile tenant or a broken producer can make dear: worst cases of each stage, and ten times as
-//! large. Counters of work are held; times are printed where `HOSTILE_TIMES` is set.
+//! Worst cases: the most expensive inputs that a hostile tenant or a broken producer can send.
+//!
+//! Each case runs at one size and at ten times that size. Tests check counters of work, and no
+//! times. With `HOSTILE_TIMES` set, they print the times.
 use hooksieve::delivery::{Delivery, Payload, RequestBuilder, Response};
 use hooksieve::event::{Event, EventType, ShapeCache, TenantId, UserId};
 use hooksieve::filter::Profile;
@@ -13,8 +15,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Works on an input and on one ten times as large. With `HOSTILE_TIMES` set, says how long either
-/// takes; that fails nothing, since others use the machine, too.
+/// Runs `work` on an input of size `few` and on one ten times as large.
+///
+/// With `HOSTILE_TIMES` set, it prints how long each takes. No test depends on a time, which varies
+/// with the load of the machine.
 fn at_both_sizes<T>(name: &str, few: usize, make: impl Fn(usize) -> T, work: impl Fn(&T)) {
     let inputs = [make(few), make(10 * few)];
     inputs.iter().for_each(&work);
@@ -30,14 +34,14 @@ fn at_both_sizes<T>(name: &str, few: usize, make: impl Fn(usize) -> T, work: imp
         (0..20).map(time).min().unwrap_or_default()
     });
     let ratio = best[1].as_secs_f64() / best[0].as_secs_f64();
-    println!("{name}, {few} and ten times as many: {best:?}, {ratio:.1} times");
+    println!("{name}, sizes {few} and {}: {best:?}, ratio {ratio:.1}", 10 * few);
 }
 
 fn subscription(profile: &Profile, filter: &str) -> Subscription {
     Subscription::new("t", ["x"], profile.filter(filter).unwrap())
 }
 
-/// The work for an event and the number of its hits, among `count` webhooks of one make.
+/// Returns the work for an event and the number of its hits, among `count` subscriptions.
 fn matched(
     count: usize,
     filter: impl Fn(usize) -> String,
@@ -58,17 +62,17 @@ fn matched(
     (scratch.work(), hits)
 }
 
-/// Filters built to make one list long, and the event that has its value.
+/// Filters that make one posting list long, and an event that has its value.
 #[test]
-fn a_key_that_all_share_costs_a_visit_each() {
+fn visits_each_posting_of_a_shared_key_once() {
     let event = [("id", "i7"), ("spaceId", "s"), ("topLevelResourceId", "r")];
     let all = |_| r#"spaceId eq "s""#.to_owned();
     let tested = |n| format!(r#"spaceId eq "s" and id ne "i{n}""#);
-    // Whichever of the two values finds them, the other one has to be tested.
+    // They are indexed by either value, and the residual predicate tests the other.
     let in_vain = |n| format!(r#"spaceId eq "s" and topLevelResourceId eq "o" and id ne "i{n}""#);
-    // Found by each of the event's values, and hit once.
-    let thrice = |_| r#"id eq "i7" or spaceId eq "s" or topLevelResourceId eq "r""#.to_owned();
-    // Too long for what is left to test of it to be known.
+    // Found under each of the event's three values, but returned once.
+    let by_three = |_| r#"id eq "i7" or spaceId eq "s" or topLevelResourceId eq "r""#.to_owned();
+    // Too long for a residual predicate that is stored with the posting.
     let long = |n: usize| {
         let ids: Vec<_> = (0..100).map(|at| format!(r#"id ne "{n}-{at}""#)).collect();
         format!(r#"spaceId eq "s" and ({} or id eq "no")"#, ids.join(" and "))
@@ -76,20 +80,20 @@ fn a_key_that_all_share_costs_a_visit_each() {
     for count in [200, 2_000] {
         let of = |filter: &dyn Fn(usize) -> String| {
             let (work, hits) = matched(count, filter, &event);
-            assert!(work.probes <= 3, "a look-up for each value");
+            assert!(work.probes <= 3, "one look-up per value");
             (work.postings, work.tests, hits)
         };
         assert_eq!(of(&all), (count, 0, count));
         assert_eq!(of(&tested), (count, count, count - 1));
         assert_eq!(of(&in_vain), (count / 2, count / 2, 0));
-        assert_eq!(of(&thrice), (3 * count, 0, count));
+        assert_eq!(of(&by_three), (3 * count, 0, count));
         assert_eq!(of(&long), (count, count, count));
     }
 }
 
-/// 10,000 webhooks that differ in one term cost what one of them does.
+/// 10,000 webhooks that differ in one term cost as much as one webhook.
 #[test]
-fn webhooks_that_differ_in_one_term_are_not_visited() {
+fn visits_only_the_webhook_whose_term_holds() {
     let event = [("id", "i7"), ("spaceId", "s")];
     let filter = |n| format!(r#"spaceId eq "s" and topLevelResourceId ne "r" and id eq "i{n}""#);
     let default = |n| format!(r#"id ne "i{n}""#);
@@ -101,9 +105,9 @@ fn webhooks_that_differ_in_one_term_are_not_visited() {
     }
 }
 
-/// An owner each: only who asks for everyone's pays for everyone's.
+/// Each webhook has another owner: a match for one owner does not visit the others.
 #[test]
-fn other_owners_cost_nothing() {
+fn visits_no_webhooks_of_other_owners() {
     let profile = Profile::webhook();
     let mut matcher = Matcher::new(&profile);
     for n in 0..5_000 {
@@ -121,7 +125,7 @@ fn other_owners_cost_nothing() {
     assert_eq!(scratch.work().postings, 5_000);
 }
 
-/// Owners with many webhooks each: half found by a value, half by default.
+/// Returns a matcher with many webhooks per owner: half match by a value, half by default.
 fn owned(profile: &Profile, owners: usize, each: usize) -> Matcher {
     let mut matcher = Matcher::new(profile);
     for n in 0..owners * each {
@@ -132,7 +136,7 @@ fn owned(profile: &Profile, owners: usize, each: usize) -> Matcher {
     matcher
 }
 
-/// The caller's list of users may repeat them, in any order: a bucket is visited once all the same.
+/// The caller's list of users may contain duplicates in any order.
 #[test]
 fn visits_each_owner_bucket_once_per_event() {
     let profile = Profile::webhook();
@@ -152,10 +156,10 @@ fn visits_each_owner_bucket_once_per_event() {
         (users(&["u1"], 10_000), 1),
         (users(&["u1", "u2"], 1), 2),
         (users(&["u2", "u0", "u1"], 4_000), 3),
-        (users(&["u2", "nobody", "u0", "", "u2"], 2_000), 2),
+        (users(&["u2", "unknown", "u0", "", "u2"], 2_000), 2),
         (runs, 2),
-        (users(&["nobody"], 10_000), 0),
-        (users(&["nobody", ""], 1), 0),
+        (users(&["unknown"], 10_000), 0),
+        (users(&["unknown", ""], 1), 0),
         (Vec::new(), 0),
     ] {
         let access = Access::Users(&listed);
@@ -167,55 +171,55 @@ fn visits_each_owner_bucket_once_per_event() {
             matcher.matches(&event, access, &mut scratch);
         });
         assert_eq!(warm.count_total, 0, "a warm match allocates nothing");
-        // For each of several events, which share nothing.
+        // Several events share no work: each visits its buckets.
         let queries = [(&event, access); 3];
         let together = matcher.matches_all(&queries, &mut scratch);
         assert!(together.map(|found| found.collect::<Vec<_>>()).all(|found| found == hits));
         assert_eq!(scratch.work().buckets, 3 * buckets);
     }
-    // A bucket that only another matcher has, in the same scratch memory.
+    // The same scratch memory with another matcher, which has more buckets.
     let other = owned(&profile, 5, 10);
     let listed = users(&["u4", "u0", "u4"], 2);
     assert_eq!(other.matches(&event, Access::Users(&listed), &mut scratch).len(), 20);
     assert_eq!(scratch.work().buckets, 2);
 }
 
-/// The question about access may be expensive: it is asked once for each user.
+/// The access predicate may be expensive, so it is called at most once per user.
 #[test]
-fn asks_about_each_user_at_most_once() {
+fn calls_the_access_predicate_at_most_once_per_user() {
     let profile = Profile::webhook();
     let matcher = owned(&profile, 20, 50);
     let event = Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"))
         .with_attribute("spaceId", "s")
         .unwrap();
-    let asked = RefCell::new(Vec::new());
+    let called = RefCell::new(Vec::new());
     let may_access = |user: &UserId| {
-        asked.borrow_mut().push(user.clone());
+        called.borrow_mut().push(user.clone());
         user.as_str().ends_with('7')
     };
     let once = |users: usize| {
-        let mut asked = asked.borrow_mut();
-        asked.sort_unstable();
-        let all = asked.len();
-        asked.dedup();
-        assert_eq!((asked.len(), all), (users, users));
-        asked.clear();
+        let mut called = called.borrow_mut();
+        called.sort_unstable();
+        let all = called.len();
+        called.dedup();
+        assert_eq!((called.len(), all), (users, users));
+        called.clear();
     };
     let mut scratch = Scratch::default();
     assert_eq!(matcher.matches(&event, Access::Predicate(&may_access), &mut scratch).len(), 100);
     assert_eq!(scratch.work().buckets, 2);
     once(20);
 
-    // Verdicts take one webhook after the other, and still ask once.
+    // Verdicts are computed webhook by webhook, and still call it once per user.
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     let all = (0..200).map(|n| {
-        let draft = json!({
+        let document = json!({
             "name": "n", "url": "https://a.example/", "enabled": n % 5 > 0, "level": "user",
             "ownerId": format!("u{}", n % 20), "eventTypes": ["com.qlik.v1.app.created"],
         });
-        let creation = NewWebhook::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
-        Webhook::create(&draft.into(), &rules, creation).unwrap().webhook
+        let new = NewWebhook::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
+        Webhook::create(&document.into(), &rules, new).unwrap().webhook
     });
     let _ = registry.load("t", all).unwrap();
     let event = Event::new(
@@ -226,7 +230,7 @@ fn asks_about_each_user_at_most_once() {
     let verdicts = registry.verdicts(&event, Access::Predicate(&may_access)).unwrap();
     let matched = verdicts.webhooks.iter().filter(|(_, verdict)| *verdict == Verdict::Matched);
     assert_eq!(matched.count(), 20);
-    // The owners of disabled webhooks only are not asked about.
+    // It is not called for owners whose webhooks are all disabled.
     once(16);
     let listed: Vec<UserId> =
         ["u7", "", "u17"].iter().cycle().take(9_000).map(|u| (*u).into()).collect();
@@ -240,10 +244,9 @@ fn asks_about_each_user_at_most_once() {
     assert_eq!(sorted(users), sorted(verdicts));
 }
 
-/// Filters far beyond the default limits, in shapes that once took a walk for each term; they find
-/// what they say.
+/// Filters far above the default limits, in shapes whose insertion was once quadratic.
 #[test]
-fn long_filters_find_what_they_say() {
+fn matches_long_filters_like_the_reference() {
     let wide = Limits::default().with_bytes(usize::MAX).with_terms(usize::MAX);
     let profile = Profile::webhook().with_limits(wide);
     let list = |count: usize, joint: &str, term: &dyn Fn(usize) -> String| {
@@ -293,18 +296,18 @@ fn long_filters_find_what_they_say() {
                 let event = event.with_attribute("spaceId", space).unwrap();
                 let found =
                     matcher.matches(&event, Access::EventOwner, &mut Scratch::default()).len();
-                let wants = subscription.matches(&event, Access::EventOwner);
-                assert_eq!(found, usize::from(wants), "{name} with {id} and {space}");
+                let matches = subscription.matches(&event, Access::EventOwner);
+                assert_eq!(found, usize::from(matches), "{name} with {id} and {space}");
             }
             assert!(matcher.remove(slot));
         });
     }
 }
 
-/// Makes an event of a size.
+/// Returns an event of a size.
 type Make = fn(usize) -> String;
 
-/// Events of up to a megabyte, read, read by shapes, and converted both ways.
+/// Events of up to a megabyte.
 fn events() -> [(&'static str, Make); 10] {
     fn with(more: &str) -> String {
         format!(r#"{{"type":"x","tenantid":"t",{more}}}"#)
@@ -319,8 +322,8 @@ fn events() -> [(&'static str, Make); 10] {
             let inner: Vec<_> = (0..n).map(|n| format!(r#""k{n}":"""#)).collect();
             with(&format!(r#""extensions":{{{}}}"#, inner.join(",")))
         }),
-        ("doubled keys", |n| members(n, |_| r#""k":"""#.into())),
-        ("doubled keys that are read", |n| members(n, |_| r#""id":"""#.into())),
+        ("duplicate keys", |n| members(n, |_| r#""k":"""#.into())),
+        ("duplicate keys that are read", |n| members(n, |_| r#""id":"""#.into())),
         ("escaped keys", |n| members(n, |n| format!(r#""\u006b{n}":"""#))),
         ("escapes", |n| with(&format!(r#""spaceid":"{}""#, r"\u0041\n".repeat(n)))),
         ("escaped strings", |n| members(n, |n| format!(r#""k{n}":"\"\\\u0041""#))),
@@ -329,13 +332,14 @@ fn events() -> [(&'static str, Make); 10] {
     ]
 }
 
+/// Reads each event with and without a shape cache, and converts it both ways.
 #[test]
-fn large_and_odd_events() {
+fn reads_large_and_odd_events() {
     let profile = Profile::webhook();
     for (name, make) in events() {
         at_both_sizes(name, 10_000, make, |text| {
             let read = profile.read_event(text.as_bytes());
-            assert_eq!(read.is_err(), name == "doubled keys that are read");
+            assert_eq!(read.is_err(), name == "duplicate keys that are read");
             let mut shapes = ShapeCache::default();
             for _ in 0..2 {
                 let shaped = profile.read_event_with(text.as_bytes(), &mut shapes);
@@ -357,7 +361,7 @@ fn large_and_odd_events() {
             },
         );
     }
-    // Refused where it gets too deep, and not walked on.
+    // Refused at the depth limit, without reading the rest.
     for deep in ["[".repeat(10_000), r#"{"a":"#.repeat(10_000)] {
         let error = profile.read_event(deep.as_bytes()).unwrap_err();
         assert_eq!(error.kind().code(), "event-too-deep");
@@ -365,7 +369,7 @@ fn large_and_odd_events() {
 }
 
 #[test]
-fn large_and_odd_drafts_and_patches() {
+fn refuses_large_and_odd_documents_and_patches() {
     let rules = Rules::default();
     let webhook = webhook(&rules, 0);
     let members = |n: usize| {
@@ -373,7 +377,7 @@ fn large_and_odd_drafts_and_patches() {
         serde_json::Value::Object(members.collect())
     };
     let text = |n: usize| json!({"name": "n", "url": "https://a.b/", "filter": "x".repeat(n)});
-    let drafts: [(&str, &dyn Fn(usize) -> serde_json::Value); 7] = [
+    let documents: [(&str, &dyn Fn(usize) -> serde_json::Value); 7] = [
         ("members", &members),
         ("headers", &|n| json!({"headers": members(n), "encryptedHeaders": members(n)})),
         ("types", &|n| json!({"eventTypes": (0..n).map(|n| n.to_string()).collect::<Vec<_>>()})),
@@ -382,7 +386,7 @@ fn large_and_odd_drafts_and_patches() {
         ("host", &|n| json!({"url": format!("https://{}/", "xn--a.".repeat(n))})),
         ("path", &|n| json!({"url": format!("https://a.b/{}", "%2e%2e/".repeat(n))})),
     ];
-    for (name, make) in drafts {
+    for (name, make) in documents {
         at_both_sizes(
             name,
             3_000,
@@ -410,17 +414,17 @@ fn large_and_odd_drafts_and_patches() {
 }
 
 fn webhook(rules: &Rules, n: usize) -> Webhook {
-    let draft = json!({
+    let document = json!({
         "name": "a".repeat(512), "url": format!("https://a.example/{n}"), "enabled": true,
         "filter": format!("spaceId eq \"s{n}\""), "eventTypes": ["com.qlik.v1.app.created"],
     });
-    let creation = NewWebhook::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
-    Webhook::create(&draft.into(), rules, creation).unwrap().webhook
+    let new = NewWebhook::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
+    Webhook::create(&document.into(), rules, new).unwrap().webhook
 }
 
-/// A query is read once, and compared with each webhook in time that its length has no part in.
+/// A query is read once. Its length has no influence on the time to compare it with a webhook.
 #[test]
-fn long_queries() {
+fn applies_long_queries() {
     let rules = Rules::default();
     let webhooks: Vec<_> = (0..500).map(|n| webhook(&rules, n)).collect();
     let many = 300_000;
@@ -448,9 +452,9 @@ fn long_queries() {
     at_both_sizes("cursor", 20_000, |n| format!("next={}", "a".repeat(n)), read);
 }
 
-/// Many tenants, many webhooks, and promises of more than there is.
+/// Many tenants, many webhooks, and a header that announces more webhooks than there are.
 #[test]
-fn large_and_odd_snapshots() {
+fn reads_large_and_odd_snapshots() {
     let rules = Rules::default();
     let written = |tenants: usize, webhooks: usize| {
         let registry = Registry::new(&rules);
@@ -467,7 +471,7 @@ fn large_and_odd_snapshots() {
     };
     at_both_sizes("tenants", 500, |n| written(n, 0), read);
     at_both_sizes("webhooks", 30, |n| written(1, n), read);
-    let promise = format!(
+    let announced = format!(
         "{}\n{{\"tenant\":\"t\",\"revision\":0,\"webhooks\":{}}}\n",
         r#"{"format":"hooksieve-snapshot","version":1}"#,
         usize::MAX
@@ -480,17 +484,17 @@ fn large_and_odd_snapshots() {
     assert!(used.bytes_max < empty.bytes_max + 10_000, "{used:?}");
 }
 
-/// A receiver that knows what it was sent may send it back in any disguise that is still text.
+/// A receiver may send a secret back, encoded in any way that leaves it readable as text.
 #[test]
-fn echoed_secrets_are_found_in_long_values() {
+fn omits_secrets_echoed_in_long_values() {
     let rules = Rules::default();
     let secret = format!("{}b", "a".repeat(1_500));
-    let draft = json!({
+    let document = json!({
         "name": "n", "url": "https://a.example/", "eventTypes": [],
         "encryptedHeaders": {"X-Key": secret, "X-Short": "k3y"},
     });
-    let creation = NewWebhook::new("w", "u", std::time::UNIX_EPOCH.into());
-    let webhook = Arc::new(Webhook::create(&draft.into(), &rules, creation).unwrap().webhook);
+    let new = NewWebhook::new("w", "u", std::time::UNIX_EPOCH.into());
+    let webhook = Arc::new(Webhook::create(&document.into(), &rules, new).unwrap().webhook);
     let bytes: &[u8] = br#"{"type":"x","tenantid":"t"}"#;
     let payload = Payload::new(&rules.profile().read_event(bytes).unwrap(), bytes);
     let request = RequestBuilder::default().request(&webhook, &payload);
@@ -518,10 +522,10 @@ fn echoed_secrets_are_found_in_long_values() {
     );
 }
 
-/// Nobody who does not see the memory of a process knows which values share a place in it: each
-/// table has secrets of its own, so that its order is.
+/// Each hash table has a random seed of its own, so that an attacker cannot choose values that
+/// collide. The order of tenants shows the seed.
 #[test]
-fn each_registry_has_an_order_of_its_own() {
+fn seeds_each_registry_differently() {
     let rules = Rules::default();
     let order = || {
         let registry = Registry::new(&rules);

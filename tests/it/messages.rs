@@ -1,4 +1,4 @@
-//! What messages about webhooks say: what is wrong, how to mend it, and nothing that is secret.
+//! Messages about webhooks: they say what is wrong and how to fix it, and show no secrets.
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use hooksieve::webhook::{Catalogue, Edit, NewWebhook, Patch, Rules, Webhook, WebhookDocument};
 use serde_json::{Value, json};
@@ -8,27 +8,27 @@ const CREATED: &str = "com.qlik.v1.app.created";
 const DELETED: &str = "com.qlik.v1.app.deleted";
 const RELOADED: &str = "com.qlik.v1.app.reload.finished";
 
-fn draft(members: &Value) -> WebhookDocument {
-    let mut draft = json!({
+fn document(members: &Value) -> WebhookDocument {
+    let mut document = json!({
         "name": "n", "url": "https://hooks.example.com/", "eventTypes": [CREATED]
     });
     for (name, value) in members.as_object().unwrap() {
-        draft[name] = value.clone();
+        document[name] = value.clone();
     }
-    draft.into()
+    document.into()
 }
 
 fn create(members: &Value) -> Result<Webhook, Diagnostics> {
-    let creation = NewWebhook::new("w1", "creator", UNIX_EPOCH.into());
-    Webhook::create(&draft(members), &Rules::default(), creation).map(|checked| checked.webhook)
+    let new = NewWebhook::new("w1", "creator", UNIX_EPOCH.into());
+    Webhook::create(&document(members), &Rules::default(), new).map(|checked| checked.webhook)
 }
 
-fn told(problems: &Diagnostics) -> Vec<(&str, &str)> {
+fn texts(problems: &Diagnostics) -> Vec<(&str, &str)> {
     problems.iter().map(|problem| (problem.message(), problem.help())).collect()
 }
 
 #[test]
-fn one_mistake_each() {
+fn reports_one_error_for_each_mistake() {
     let name_help = "use letters, digits and any of !#$%&'*+-.^_`|~";
     let hidden = "a name in `encryptedHeaders` is no name of a header";
     for (members, title, detail) in [
@@ -49,7 +49,7 @@ fn one_mistake_each() {
         (json!({"headers": {"": "x"}}), "a header has an empty name", name_help),
         (json!({"headers": {"x a": "x"}}), "`x a` is no name of a header", name_help),
         (json!({"encryptedHeaders": {"": "x"}}), "a header has an empty name", name_help),
-        // It may be the value, as in the next one.
+        // The name is not shown: it may contain the value, as in the next case.
         (json!({"encryptedHeaders": {"x a": "x"}}), hidden, name_help),
         (
             json!({"encryptedHeaders": {"Authorization: x": ""}}),
@@ -67,53 +67,56 @@ fn one_mistake_each() {
             "remove one; `X-A` is the same name, compared case-insensitively",
         ),
     ] {
-        assert_eq!(told(&create(&members).unwrap_err()), [(title, detail)], "{members}");
+        assert_eq!(texts(&create(&members).unwrap_err()), [(title, detail)], "{members}");
     }
 }
 
-/// A patch cannot change the level or the filter, so it is not told to.
+/// A patch cannot change the level or the filter, so its help does not suggest that.
 #[test]
-fn a_patch_is_told_what_a_patch_can_do() {
+fn suggests_to_a_patch_only_what_a_patch_can_do() {
     let rules = Rules::default();
     let title = "event type `com.qlik.v1.app.deleted` does not support level `user`";
     let level = json!({"level": "user", "eventTypes": [DELETED]});
-    let by_draft = [(title, "remove it, or set `level` to `tenant`")];
-    assert_eq!(told(&create(&level).unwrap_err()), by_draft);
+    let by_document = [(title, "remove it, or set `level` to `tenant`")];
+    assert_eq!(texts(&create(&level).unwrap_err()), by_document);
     let old = create(&json!({"level": "user"})).unwrap();
-    assert_eq!(told(&old.replaced(&draft(&level), &rules, Edit::default()).unwrap_err()), by_draft);
+    assert_eq!(
+        texts(&old.replaced(&document(&level), &rules, Edit::default()).unwrap_err()),
+        by_document
+    );
 
     let types = |types: Value| -> Patch {
         json!([{"op": "replace", "path": "/eventTypes", "value": types}]).into()
     };
     let problems = old.patched(&types(json!([DELETED])), &rules, Edit::default()).unwrap_err();
     let help = "remove it; a patch cannot change the level, and `tenant` is what it supports";
-    assert_eq!(told(&problems), [(title, help)]);
+    assert_eq!(texts(&problems), [(title, help)]);
 
     let filter = json!({"filter": r#"data.status eq "ok""#, "eventTypes": [CREATED]});
     let problems = create(&filter).unwrap_err();
-    let by_draft = told(&problems)[0].1;
-    assert!(!by_draft.contains("patch"), "{by_draft}");
+    let by_document = texts(&problems)[0].1;
+    assert!(!by_document.contains("patch"), "{by_document}");
     let filter = json!({"filter": r#"data.status eq "ok""#, "eventTypes": [RELOADED]});
     let old = create(&filter).unwrap();
     let problems = old.patched(&types(json!([CREATED])), &rules, Edit::default()).unwrap_err();
-    let by_patch = told(&problems)[0].1;
+    let by_patch = texts(&problems)[0].1;
     let more = "; a patch cannot change the filter, replace the webhook to do so";
-    assert_eq!(by_patch.strip_suffix(more), Some(by_draft));
+    assert_eq!(by_patch.strip_suffix(more), Some(by_document));
 }
 
 #[test]
-fn an_event_type_of_no_level() {
+fn refuses_an_event_type_without_levels() {
     let catalogue = Catalogue::read(br#"{"data": [{"name": "a", "levels": []}]}"#).unwrap();
     assert_eq!(catalogue.types()[0].levels(), []);
     let rules = Rules::new(hooksieve::filter::Profile::webhook(), catalogue);
-    let errors = rules.check(&draft(&json!({"eventTypes": ["a"]}))).into_result().unwrap_err();
+    let errors = rules.check(&document(&json!({"eventTypes": ["a"]}))).into_result().unwrap_err();
     let title = "event type `a` does not support level `tenant`";
-    assert_eq!(told(&errors), [(title, "remove it; it supports no level")]);
+    assert_eq!(texts(&errors), [(title, "remove it; it supports no level")]);
 }
 
-/// What a path has behind a member may be secret.
+/// The part of a path after the member may be secret, so it is not shown.
 #[test]
-fn paths_that_cannot_be_patched() {
+fn reports_paths_that_cannot_be_patched() {
     let webhook = create(&json!({})).unwrap();
     for (path, title) in [
         ("/filter", "`/filter` cannot be patched"),
@@ -132,7 +135,7 @@ fn paths_that_cannot_be_patched() {
     }
 }
 
-/// What a draft says beyond a webhook's members is passed over, and takes no help from others.
+/// Unknown members are ignored, and do not use up the limited look-ups of similar names.
 #[test]
 fn unknown_members_leave_help_for_event_types() {
     let mut members = json!({"eventTypes": ["com.qlik.v1.app.craeted"]});
@@ -144,9 +147,9 @@ fn unknown_members_leave_help_for_event_types() {
     assert_eq!(problems.iter().map(Diagnostic::help).collect::<Vec<_>>(), [help]);
 }
 
-/// `detail` says where, and of a filter also in which bytes; what is wrong as a whole is nowhere.
+/// `detail` has the place, and for a filter the bytes. An error about the whole has no place.
 #[test]
-fn bodies_of_errors() {
+fn writes_the_place_into_error_bodies() {
     let body = |problems: &Diagnostics| serde_json::to_value(problems.body(None)).unwrap();
     let filter = create(&json!({"filter": "id eq x", "secret": "short"})).unwrap_err();
     let errors = &body(&filter)["errors"];
@@ -174,15 +177,15 @@ fn bodies_of_errors() {
 }
 
 #[test]
-fn debug_shows_no_values() {
+fn debugs_without_values() {
     let members = json!({
         "secret": "hidden-0123456789-abcdefghijklmnopq", "encryptedHeaders": {"x-a": "hidden"},
     });
-    let draft = draft(&members);
+    let document = document(&members);
     for name in ["name", "url", "eventTypes", "secret", "encryptedHeaders"] {
-        assert!(format!("{draft:?}").contains(&format!("{name:?}")), "{draft:?}");
+        assert!(format!("{document:?}").contains(&format!("{name:?}")), "{document:?}");
     }
-    assert!(!format!("{draft:?}").contains("hidden"));
+    assert!(!format!("{document:?}").contains("hidden"));
     assert_eq!(format!("{:?}", WebhookDocument::from(json!("hidden"))), "WebhookDocument a string");
     let patch = Patch::from(json!([{"op": "add", "path": "/secret", "value": "hidden"}]));
     assert_eq!(format!("{patch:?}"), "Patch(1 operations)");

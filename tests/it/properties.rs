@@ -1,4 +1,4 @@
-//! The laws of `tests/laws` over generated inputs.
+//! Checks the laws of `tests/it/laws` on generated inputs.
 use crate::laws;
 
 use hooksieve::filter::Profile;
@@ -7,7 +7,7 @@ use laws::history::{self, Choices, Tally, history};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// Bytes from a seed (splitmix64), the same on every run.
+/// Returns random bytes from a seed (splitmix64), the same on every run.
 fn bytes(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed;
     let mut next = || {
@@ -20,7 +20,7 @@ fn bytes(seed: u64, length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn index_agrees_with_reference_over_100_000_steps() {
+fn matches_like_the_reference_over_100_000_steps() {
     let mut tally = Tally::default();
     for seed in 0.. {
         tally += history(&bytes(seed, 10_000));
@@ -31,13 +31,13 @@ fn index_agrees_with_reference_over_100_000_steps() {
     println!("{tally:?}");
     assert!(tally.steps >= 100_000);
     assert!(tally.matches >= 40_000);
-    assert!(tally.hits * 5 >= tally.matches, "a fifth of the matches hit: {tally:?}");
+    assert!(tally.hits * 5 >= tally.matches, "at least a fifth of the matches hit: {tally:?}");
 }
 
-/// Thousands of subscriptions come and nearly all go, twice: lists grow, shrink and move to smaller
-/// memory, and the index says what the reference says all the while.
+/// Inserts thousands of subscriptions and removes nearly all, in two rounds: posting lists grow,
+/// shrink and move to smaller memory, and the index agrees with the reference at every check.
 #[test]
-fn index_agrees_with_reference_while_it_grows_and_shrinks() {
+fn matches_like_the_reference_while_it_grows_and_shrinks() {
     let profile = Profile::webhook();
     let mut matcher = Matcher::new(&profile);
     let mut live: Vec<(Slot, Subscription)> = Vec::new();
@@ -49,11 +49,11 @@ fn index_agrees_with_reference_while_it_grows_and_shrinks() {
             let events: Vec<_> = (0..20).map(|_| history::event(&profile, choices)).collect();
             history::together(matcher, &events);
             for event in &events {
-                let wants = |(_, subscription): &&(Slot, Subscription)| {
+                let matches = |(_, subscription): &&(Slot, Subscription)| {
                     subscription.matches(event, Access::EventOwner)
                 };
                 let mut expected: Vec<Slot> =
-                    live.iter().filter(wants).map(|(slot, _)| *slot).collect();
+                    live.iter().filter(matches).map(|(slot, _)| *slot).collect();
                 expected.sort_unstable();
                 let found: Vec<Slot> =
                     matcher.matches(event, Access::EventOwner, &mut scratch).collect();
@@ -68,7 +68,7 @@ fn index_agrees_with_reference_while_it_grows_and_shrinks() {
                 check(&matcher, &live, &mut choices);
             }
         }
-        let most = matcher.bytes();
+        let peak = matcher.bytes();
         while live.len() > 40 {
             let at = (choices.below(256) << 8 | choices.below(256)) % live.len();
             let (slot, subscription) = live.swap_remove(at);
@@ -78,13 +78,13 @@ fn index_agrees_with_reference_while_it_grows_and_shrinks() {
                 check(&matcher, &live, &mut choices);
             }
         }
-        assert!(matcher.bytes() < most / 2, "{} of {most} bytes in round {round}", matcher.bytes());
+        assert!(matcher.bytes() < peak / 2, "{} of {peak} bytes in round {round}", matcher.bytes());
         assert!(matcher.clone().stats() == matcher.stats());
     }
-    assert!(!choices.done(), "the choices sufficed");
+    assert!(!choices.done(), "the random bytes last to the end");
 }
 
-/// Words that texts near the grammar are made of.
+/// The pieces of texts near the grammar.
 const WORDS: [&str; 44] = [
     "id",
     "spaceId",
@@ -170,28 +170,28 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_text(text in any::<String>()) {
+    fn obeys_the_laws_for_any_text(text in any::<String>()) {
         laws::text::filter_text(text.as_bytes());
     }
 
     #[test]
-    fn texts_near_the_grammar(text in near_filter()) {
+    fn obeys_the_laws_for_texts_near_the_grammar(text in near_filter()) {
         laws::text::filter_text(text.as_bytes());
     }
 
     #[test]
-    fn valid_texts(text in valid_filter()) {
+    fn obeys_the_laws_for_valid_texts(text in valid_filter()) {
         prop_assert!(hooksieve::syntax::Expr::parse(&text).is_ok(), "valid: {}", text);
         laws::text::filter_text(text.as_bytes());
     }
 
     #[test]
-    fn texts_under_limits(limits in any::<[u8; 3]>(), text in valid_filter()) {
+    fn obeys_the_laws_under_limits(limits in any::<[u8; 3]>(), text in valid_filter()) {
         laws::text::limited_text(&[&limits[..], text.as_bytes()].concat());
     }
 
     #[test]
-    fn explanation_agrees_with_filter(choices in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn explains_the_verdict_of_the_filter(choices in prop::collection::vec(any::<u8>(), 0..200)) {
         let profile = hooksieve::filter::Profile::webhook();
         let mut choices = Choices(&choices);
         let filter = laws::history::filter(&profile, &mut choices);
@@ -204,12 +204,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
-    fn index_agrees_with_reference(program in prop::collection::vec(any::<u8>(), 0..2_000)) {
+    fn matches_like_the_reference(program in prop::collection::vec(any::<u8>(), 0..2_000)) {
         history(&program);
     }
 }
 
-/// A member of a draft: mostly valid, so that the whole often is.
+/// Generates a member of a webhook document. Most are valid, so that many whole documents are.
 fn member() -> impl Strategy<Value = (&'static str, Value)> {
     let types = [
         "com.qlik.v1.app.created",
@@ -247,13 +247,13 @@ fn member() -> impl Strategy<Value = (&'static str, Value)> {
     ]
 }
 
-fn draft() -> impl Strategy<Value = Value> {
+fn document() -> impl Strategy<Value = Value> {
     prop::collection::vec(member(), 0..6).prop_map(|members| {
-        let mut draft = json!({"name": "n", "url": "https://a.b/"});
+        let mut document = json!({"name": "n", "url": "https://a.b/"});
         for (name, value) in members {
-            draft[name] = value;
+            document[name] = value;
         }
-        draft
+        document
     })
 }
 
@@ -268,16 +268,17 @@ fn operation() -> impl Strategy<Value = Value> {
 }
 
 #[test]
-fn patched_is_patch_the_document_then_read() {
+fn patches_a_webhook_like_its_document() {
     use std::cell::Cell;
     let (changed, refused) = (Cell::new(0), Cell::new(0));
     let config = ProptestConfig { cases: 4000, failure_persistence: None, ..Default::default() };
-    let cases = (draft(), prop::collection::vec(operation(), 0..4));
+    let cases = (document(), prop::collection::vec(operation(), 0..4));
     proptest::test_runner::TestRunner::new(config)
-        .run(&cases, |(draft, patch)| {
-            if let Some(webhook) = laws::webhook::webhook(&draft.clone().into(), Some(&draft)) {
-                let done = laws::webhook::patched(&webhook, &Value::Array(patch));
-                let count = if done { &changed } else { &refused };
+        .run(&cases, |(document, patch)| {
+            if let Some(webhook) = laws::webhook::webhook(&document.clone().into(), Some(&document))
+            {
+                let patched = laws::webhook::patched(&webhook, &Value::Array(patch));
+                let count = if patched { &changed } else { &refused };
                 count.set(count.get() + 1);
             }
             Ok(())
@@ -289,7 +290,7 @@ fn patched_is_patch_the_document_then_read() {
 }
 
 #[test]
-fn pages_neither_repeat_nor_skip() {
+fn lists_every_webhook_on_exactly_one_page() {
     let orders = ["", "-", "%2B"];
     let fields = ["name", "url", "createdAt", "updatedAt"];
     let mut shown = 0;
@@ -306,12 +307,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn damaged_drafts_and_patches(
-        draft in draft(),
+    fn obeys_the_laws_for_damaged_documents_and_patches(
+        document in document(),
         patch in prop::collection::vec(operation(), 0..3),
         cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
     ) {
-        let mut text = format!("{draft}\n{}", Value::Array(patch)).into_bytes();
+        let mut text = format!("{document}\n{}", Value::Array(patch)).into_bytes();
         for (at, byte) in cuts {
             let at = at.index(text.len());
             text[at] = byte;

@@ -1,4 +1,8 @@
-//! Suggestions: what is suggested for damaged filters, and the law that a suggestion is never wrong.
+//! The suggestions for damaged filters, and the law that no suggestion is wrong.
+//!
+//! The law: a good filter is generated as tokens, written with damaged terms ([`Terms`]), and
+//! damaged as a whole ([`WHOLES`]). Its suggestion must be the good filter, or there must be none.
+//! Tables of single cases follow.
 use hooksieve::event::EventType;
 use hooksieve::filter::Profile;
 use hooksieve::syntax::Expr;
@@ -20,7 +24,7 @@ impl Random {
     }
 }
 
-/// A filter as a list of tokens, so that each can be damaged.
+/// A token of a filter, so that each can be damaged on its own.
 #[derive(Clone, PartialEq)]
 enum Token {
     /// A bracket, a path or `pr`.
@@ -76,6 +80,7 @@ const WORDS: [&str; 42] = [
     "O’Brien",
 ];
 
+/// Returns a value with pieces that are hard to read without quotes.
 fn value(random: &mut Random) -> String {
     if random.below(3) == 0 {
         return format!("id-{}", random.below(1000));
@@ -90,6 +95,7 @@ fn value(random: &mut Random) -> String {
     value
 }
 
+/// Returns a valid filter, of the webhook profile or of the whole grammar.
 fn good(random: &mut Random, webhook: bool) -> Vec<Token> {
     let mut tokens = Vec::new();
     let terms = 1 + random.below(3);
@@ -139,7 +145,7 @@ fn good(random: &mut Random, webhook: bool) -> Vec<Token> {
     tokens
 }
 
-/// How values and operators are written.
+/// The damage to the terms: how values and operators are written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Terms {
     Good,
@@ -152,7 +158,7 @@ enum Terms {
     Symbols,
     SymbolsUnquoted,
     SymbolsSingle,
-    /// Symbols, and no blanks.
+    /// Symbols without spaces.
     Glued,
     GluedUnquoted,
     GluedSingle,
@@ -173,6 +179,7 @@ const TERMS: [Terms; 12] = [
     Terms::GluedSingle,
 ];
 
+/// Writes a filter with damaged terms.
 fn written(tokens: &[Token], terms: Terms) -> String {
     let glue = matches!(terms, Terms::Glued | Terms::GluedUnquoted | Terms::GluedSingle);
     let symbols =
@@ -214,7 +221,7 @@ fn written(tokens: &[Token], terms: Terms) -> String {
         };
         let glued =
             text.is_empty() || text.ends_with(['(', '[']) || matches!(piece.as_str(), ")" | "]");
-        // Words need their blanks.
+        // Words need spaces around them.
         let word = |c: char| c.is_ascii_alphanumeric();
         let needs = |token: &Token| matches!(token, Token::Operator(_)) && piece.starts_with(word);
         let pr = matches!(token, Token::Plain("pr"));
@@ -228,7 +235,7 @@ fn written(tokens: &[Token], terms: Terms) -> String {
     text
 }
 
-/// What is done to the whole text.
+/// The kinds of damage to the whole text.
 const WHOLES: [&str; 17] = [
     "none",
     "json",
@@ -249,6 +256,7 @@ const WHOLES: [&str; 17] = [
     "nbsp",
 ];
 
+/// Percent-encodes a text, except letters, digits and the characters in `kept`.
 fn percent(text: &str, kept: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
@@ -261,6 +269,7 @@ fn percent(text: &str, kept: &str) -> String {
     encoded
 }
 
+/// Damages a whole text.
 fn whole(text: &str, kind: &str) -> String {
     match kind {
         "none" => text.to_owned(),
@@ -292,22 +301,22 @@ fn whole(text: &str, kind: &str) -> String {
     }
 }
 
-/// Limits from below for the share of damaged filters that get a suggestion, in percent.
+/// Returns the least share of damaged filters that must get a suggestion, in percent.
 fn floor(terms: Terms) -> u32 {
     match terms {
         Terms::Good | Terms::Symbols | Terms::Glued => 70,
         Terms::Curly => 50,
         Terms::Single | Terms::SymbolsSingle => 45,
         Terms::Mixed | Terms::GluedSingle => 40,
-        // Most values hold what may be no part of a bare one.
+        // Most values contain text that may not belong to a bare value.
         Terms::Unquoted | Terms::Raw | Terms::SymbolsUnquoted | Terms::GluedUnquoted => 20,
     }
 }
 
-/// The same for each kind of damage to the whole text.
+/// The least share for each kind of damage to the whole text, in percent.
 const WHOLE_FLOOR: u32 = 30;
 
-/// Checks that each kind of damage gets the suggestions that it should.
+/// Checks that each kind of damage gets at least its share of suggestions.
 fn check_floors(tally: &BTreeMap<(Terms, &str, bool), (u32, u32)>) {
     let mut shares: BTreeMap<String, (u32, u32, u32)> = BTreeMap::new();
     for ((terms, whole, webhook), (given, withheld)) in tally {
@@ -326,9 +335,10 @@ fn check_floors(tally: &BTreeMap<(Terms, &str, bool), (u32, u32)>) {
     }
 }
 
-/// Whether damage loses what tells a value from other text. `a1'` is read as a value whose other quote
-/// is missing, `N'a'` and `"a"` as strings, `%22a%22` as an encoded one, and a literal as a literal; and
-/// a value that reads as a value, a connective and a term is read as these.
+/// Returns whether the damage loses information, so that another filter is rightly suggested.
+///
+/// Without quotes, `a1'` is read as a value whose first quote is missing, `"a"` and `%22a%22` as
+/// quoted values, and a literal as a literal.
 fn loses(tokens: &[Token], terms: Terms, webhook: bool) -> bool {
     let quoted = matches!(terms, Terms::Good | Terms::Symbols | Terms::Glued);
     if quoted {
@@ -353,6 +363,7 @@ fn loses(tokens: &[Token], terms: Terms, webhook: bool) -> bool {
     })
 }
 
+/// Returns the suggestion for a refused text.
 fn suggestion(text: &str, webhook: bool) -> Option<String> {
     let suggested = if webhook {
         Profile::webhook().filter(text).err()?.suggestion()?.to_owned()
@@ -362,6 +373,7 @@ fn suggestion(text: &str, webhook: bool) -> Option<String> {
     Some(suggested)
 }
 
+/// Returns whether two filters are equal.
 fn same(suggested: &str, good: &str, webhook: bool) -> bool {
     if webhook {
         let profile = Profile::webhook();
@@ -371,7 +383,7 @@ fn same(suggested: &str, good: &str, webhook: bool) -> bool {
     }
 }
 
-/// A damaged filter is given back as it was, or no suggestion is made.
+/// The suggestion for a damaged filter is the filter before the damage, or there is none.
 #[test]
 fn suggests_the_good_filter_or_nothing() {
     let mut tally: BTreeMap<(Terms, &str, bool), (u32, u32)> = BTreeMap::new();
@@ -388,7 +400,7 @@ fn suggests_the_good_filter_or_nothing() {
             let damaged = written(&tokens, terms);
             let second = random.pick(&WHOLES);
             for kinds in [vec!["none"], vec![second], vec![second, random.pick(&WHOLES)]] {
-                // Without blanks between words, the first blank is one of a value.
+                // Without spaces between words, the first space belongs to a value.
                 if format!("{terms:?}").starts_with("Glued") && kinds.contains(&"nbsp") {
                     continue;
                 }
@@ -430,8 +442,7 @@ fn suggests_the_good_filter_or_nothing() {
     check_floors(&tally);
 }
 
-/// Each row is one kind of mistake with some of its neighbours: the text, and the whole filter that is
-/// suggested.
+/// Each row has a text and the whole filter that is suggested, which is empty for no suggestion.
 #[test]
 fn suggests_one_filter_for_each_kind_of_mistake() {
     let webhook = [
@@ -524,7 +535,7 @@ fn suggests_one_filter_for_each_kind_of_mistake() {
     }
 }
 
-/// What the first problem of a filter says, and where.
+/// Returns message, help and place of the last problem of a filter.
 fn problem(text: &str, types: Option<&[EventType]>) -> (String, String, std::ops::Range<usize>) {
     let profile = Profile::webhook();
     let checked = match types {
@@ -539,23 +550,26 @@ fn problem(text: &str, types: Option<&[EventType]>) -> (String, String, std::ops
 #[test]
 fn names_the_mistake() {
     for (text, message) in [
-        (r#"id eq \"a1\""#, "the quotes are escaped once too often"),
+        (r#"id eq \"a1\""#, "the quotes are escaped too many times"),
         ("id eq %22a1%22", "the filter is still URL-encoded"),
         ("id eq &quot;a1&quot;", "the filter is still HTML-encoded"),
         ("filter=id eq a1", "`filter=` is not part of the filter"),
         ("'id eq \"a1\"'", "the quotes around the whole filter are not part of it"),
-        (r#"id eq "a1”"#, "`”` does not close a value: it is U+201D right double quotation mark"),
+        (
+            r#"id eq "a1”"#,
+            "expected `\"` at the end of the value, found `”` (U+201D right double quotation mark)",
+        ),
         (
             r#"emails[type eq "work"].value"#,
-            "a value path with the sub-attribute `value` is a path of PATCH, not a filter",
+            "a value path followed by `.value` is a path of a PATCH request, not a filter",
         ),
-        ("id eq \"a\u{200b}1", "value is not closed: its second double quote is missing"),
+        ("id eq \"a\u{200b}1", "value has no closing double quote"),
         ("id eq \"a\u{200b}1\\q", "`\\q` is not a JSON escape"),
-        (r#"id eq ""a1"""#, "each double quote is written two times"),
+        (r#"id eq ""a1"""#, "every double quote is duplicated"),
         (r#"resourceId eq "a1""#, "attribute `resourceId` is unknown"),
-        ("id eq “a1", "`“` is U+201C left double quotation mark, not a double quote"),
-        (r#"urn:a:b: User:id eq "x""#, "a blank follows `urn:a:b:`, and a URN holds none"),
-        (r#"urn:a:b :id eq "x""#, "a blank follows `urn:a:b`, and a URN holds none"),
+        ("id eq “a1", "expected `\"`, found `“` (U+201C left double quotation mark)"),
+        (r#"urn:a:b: User:id eq "x""#, "unexpected space after `urn:a:b:` in a URN"),
+        (r#"urn:a:b :id eq "x""#, "unexpected space after `urn:a:b` in a URN"),
         (r#"urn:a:b.c.d eq "x""#, "`urn:a:b.c.d` has a dot where a colon belongs"),
         ("startswith(id,'A')", "`startswith(…)` is a function, which SCIM filters do not have"),
         (r#"App Ids eq "x""#, "`App Ids` is not an attribute"),
@@ -573,7 +587,7 @@ fn names_the_mistake() {
 }
 
 #[test]
-fn names_characters_without_form_at_their_place() {
+fn reports_invisible_characters_at_their_place() {
     for (c, name) in [
         ('\u{a0}', "U+00A0 no-break space"),
         ('\u{ad}', "U+00AD soft hyphen"),
@@ -585,17 +599,17 @@ fn names_characters_without_form_at_their_place() {
             [("", "id eq \"a\""), ("id", " eq \"a\""), ("id eq ", "\"a\""), ("id eq \"a\"", "")]
         {
             let (message, _, span) = problem(&format!("{before}{c}{after}"), None);
-            assert_eq!(message, format!("{name} outside of a value"), "{before}·{after}");
+            assert_eq!(message, format!("unexpected {name} outside a value"), "{before}·{after}");
             assert_eq!(span, before.len()..before.len() + c.len_utf8());
         }
         assert!(Profile::webhook().filter(&format!("id eq \"{c}\"")).is_ok());
     }
 }
 
-/// Other events have a status of other words; that only one event type can be filtered by it is data of
-/// the profile.
+/// Other event types have a status with other values. That only one can be filtered by it is data
+/// of the profile.
 #[test]
-fn says_which_event_type_can_be_filtered_by_status() {
+fn names_the_event_type_that_can_be_filtered_by_status() {
     let types = [EventType::from("com.qlik.v1.reload.finished")];
     let (message, help, _) = problem(r#"data.status eq "FAILED""#, Some(&types));
     assert_eq!(message, "`data.status` cannot be compared with `FAILED`");
@@ -606,9 +620,9 @@ fn says_which_event_type_can_be_filtered_by_status() {
     );
 }
 
-/// What events of a type hold is claimed only where the profile says so.
+/// A help mentions a value of another event type only if the profile lists it.
 #[test]
-fn claims_only_known_values_of_other_event_types() {
+fn mentions_only_known_values_of_other_event_types() {
     let help = |types: &[&str], text: &str| {
         let types: Vec<_> = types.iter().map(|name| EventType::from(*name)).collect();
         let error = Profile::webhook().filter_for(text, &types).unwrap_err();
@@ -631,9 +645,9 @@ fn claims_only_known_values_of_other_event_types() {
     }
 }
 
-/// A suggestion is made for the webhook's event types.
+/// A suggestion has to be valid for the webhook's event types.
 #[test]
-fn suggests_what_the_event_types_allow() {
+fn suggests_only_filters_that_the_event_types_allow() {
     let suggested = |event_type: &str| {
         let types = [EventType::from(event_type)];
         let error = Profile::webhook().filter_for("data.status eq ok", &types).unwrap_err();
@@ -644,11 +658,11 @@ fn suggests_what_the_event_types_allow() {
     assert_eq!(suggested("com.qlik.v1.app.created"), None);
 }
 
-/// What is after a value, or is no value, is never read as one.
+/// Text that may not belong to a value is never read as part of one.
 #[test]
-fn withholds_what_may_not_be_a_value() {
+fn withholds_suggestions_for_doubtful_values() {
     let both = [
-        // Another term, joined by symbols or not at all.
+        // Another term, joined with symbols or not joined.
         "id=a1|a2",
         "id eq R&D",
         "id eq a=b",
@@ -712,7 +726,7 @@ fn withholds_what_may_not_be_a_value() {
         "id eq [appId]",
         "id eq ^a1$",
         "id in (1-5)",
-        // Quotes of other kinds, and codes.
+        // Quotes of other kinds, and encodings.
         "id eq ＂a1＂",
         "id eq ″a1″",
         "id eq ‹a1›",
@@ -721,7 +735,7 @@ fn withholds_what_may_not_be_a_value() {
         "id eq '“a1”'",
         "id eq %u0022a1%u0022",
         r"id eq \x22a1\x22",
-        // A list without its attribute, beside another connective.
+        // A list of bare operands next to another connective, and a duplicate attribute.
         r#"spaceId eq "c" and id eq "a" or "b""#,
         r#"id eq "a" or "b" and spaceId eq "c""#,
         r#"{"id":"a","id":"b"}"#,
@@ -767,9 +781,9 @@ fn withholds_what_may_not_be_a_value() {
     }
 }
 
-/// Absence is asked for in many words; each has the same answer, and a value is none of them.
+/// Every wording that asks for absence gets the same help, and no value in quotes does.
 #[test]
-fn says_that_absence_cannot_be_asked_for() {
+fn explains_that_absence_cannot_be_asked_for() {
     let says = |text: &str| problem(text, None).1.contains("absence cannot be asked for");
     for text in [
         "id is empty",
@@ -789,9 +803,9 @@ fn says_that_absence_cannot_be_asked_for() {
     }
 }
 
-/// Hostile texts at the limit get an answer; work is bounded by readings, not by time.
+/// The number of readings bounds the work for a hostile text of maximum length.
 #[test]
-fn bounds_texts_that_show_every_layer() {
+fn bounds_the_work_for_texts_with_many_layers() {
     for piece in [
         "%25",
         "&amp;",

@@ -1,12 +1,13 @@
-//! Each file of `tests/data/filters` is a filter; its snapshot is the canonical form with the
-//! tree, or the error.
+//! The parser and its messages: each file of `tests/data/filters` is a filter, and its snapshot is
+//! the canonical form with the tree, or the error.
 use hooksieve::diagnostic::Diagnostic;
 use hooksieve::filter;
 use hooksieve::syntax::{Expr, ExprKind, Limits, Value};
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-fn drawn(text: &str, error: &Diagnostic) -> String {
+/// Renders an error with its place marked in the text.
+fn render(text: &str, error: &Diagnostic) -> String {
     let span = error.span().unwrap().range();
     let marked = format!("{}▶{}◀{}", &text[..span.start], &text[span.clone()], &text[span.end..]);
     format!(
@@ -24,7 +25,7 @@ fn filters() {
         let text = text.strip_suffix('\n').unwrap();
         let report = match Expr::parse(text) {
             Ok(expr) => format!("{expr}\n\n{expr:?}"),
-            Err(error) => drawn(text, &error),
+            Err(error) => render(text, &error),
         };
         insta::with_settings!({ description => text.escape_debug().to_string(), omit_expression => true }, {
             insta::assert_snapshot!(report);
@@ -33,7 +34,7 @@ fn filters() {
 }
 
 #[test]
-fn every_kind_of_error_has_a_case() {
+fn has_a_case_for_every_kind_of_error() {
     let mut seen = HashSet::new();
     for entry in std::fs::read_dir("tests/data/filters").unwrap() {
         let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
@@ -41,7 +42,7 @@ fn every_kind_of_error_has_a_case() {
             seen.insert(error.code());
         }
     }
-    // Those of the limits have tests of their own.
+    // The limits have tests of their own.
     let limits = ["filter-too-long", "filter-too-deep", "filter-too-many-terms"];
     // The codes of syntax errors come first.
     let codes: Vec<_> =
@@ -52,7 +53,7 @@ fn every_kind_of_error_has_a_case() {
     assert_eq!(codes.iter().collect::<HashSet<_>>().len(), codes.len(), "each code is unique");
 }
 
-/// A suggestion is the whole filter, and the help shows it.
+/// The suggestion is the whole filter, and the help shows it.
 #[test]
 fn suggests_the_whole_filter() {
     for (text, suggestion) in [
@@ -73,9 +74,9 @@ fn suggests_the_whole_filter() {
     }
 }
 
-/// Where the group ends, or which operator was meant, is not certain.
+/// It is uncertain where the group ends, or which operator was meant.
 #[test]
-fn suggests_nothing_where_several_filters_may_be_meant() {
+fn suggests_nothing_for_ambiguous_texts() {
     for text in
         ["(a pr or b pr and c pr", r#"id "x""#, "id eq a%20b", "id eq black or white", "a pr b pr"]
     {
@@ -84,7 +85,7 @@ fn suggests_nothing_where_several_filters_may_be_meant() {
 }
 
 #[test]
-fn limits_refuse_what_is_one_more() {
+fn refuses_one_more_than_the_limits() {
     let limits = Limits::default().with_bytes(20).with_depth(2).with_terms(2);
     let kind = |text| Expr::parse_within(text, limits).err().map(|error| error.code());
     assert_eq!(kind("a eq \"0123456789012\""), None);
@@ -98,7 +99,7 @@ fn limits_refuse_what_is_one_more() {
 }
 
 #[test]
-fn default_limits_are_those_documented() {
+fn has_the_documented_default_limits() {
     let terms = |count: usize| vec!["id pr"; count].join(" or ");
     assert!(Expr::parse(&terms(512)).is_ok());
     assert_eq!(Expr::parse(&terms(513)).unwrap_err().code(), "filter-too-many-terms");
@@ -110,9 +111,9 @@ fn default_limits_are_those_documented() {
     assert_eq!(Expr::parse(&long(32_769)).unwrap_err().code(), "filter-too-long");
 }
 
-/// A message quotes at most 80 characters of a text, wherever the text is long.
+/// A message quotes at most 80 characters, regardless of which part of the text is long.
 #[test]
-fn messages_are_short() {
+fn keeps_messages_short() {
     let mut report = String::new();
     for text in [
         format!("id eq {}", "x".repeat(9000)),
@@ -131,7 +132,7 @@ fn messages_are_short() {
     }
 }
 
-/// What is shown as the escape of a control character is one.
+/// The escape in the help is one that the parser reads as the same character.
 #[test]
 fn shows_the_escapes_of_control_characters() {
     let escapes =
@@ -140,14 +141,14 @@ fn shows_the_escapes_of_control_characters() {
         let error = Expr::parse(&format!("a eq \"x{c}y\"")).unwrap_err();
         assert_eq!(error.code(), "filter-control-character");
         assert!(error.help().starts_with(&format!("escape it as `{escape}`,")), "{}", error.help());
-        let mended = Expr::parse(&format!("a eq \"x{escape}y\"")).unwrap();
-        let ExprKind::Compare { value, .. } = mended.root().kind() else { panic!("{mended}") };
+        let fixed = Expr::parse(&format!("a eq \"x{escape}y\"")).unwrap();
+        let ExprKind::Compare { value, .. } = fixed.root().kind() else { panic!("{fixed}") };
         assert_eq!(value, Value::String(&format!("x{c}y")));
     }
 }
 
 #[test]
-fn equality_ignores_nothing_but_places_and_brackets() {
+fn ignores_only_places_and_redundant_brackets_in_equality() {
     let texts = [
         r#"a eq "x""#,
         r#"a ne "x""#,
@@ -160,7 +161,7 @@ fn equality_ignores_nothing_but_places_and_brackets() {
         "c[a pr]",
         "a pr and b pr",
         "a pr or b pr",
-        // The same parts in the same order, one of which ends elsewhere.
+        // The same parts in the same order, but one group ends elsewhere.
         "a pr and (b pr or c pr) and d pr",
         "a pr and (b pr or c pr or d pr)",
     ];
@@ -173,7 +174,7 @@ fn equality_ignores_nothing_but_places_and_brackets() {
 }
 
 #[test]
-fn debug_of_a_part_is_its_own_line() {
+fn debugs_a_part_without_its_operands() {
     let expr = Expr::parse(r#"(A Eq "x")  AND b pr"#).unwrap();
     let parts: Vec<String> = expr.iter().map(|part| format!("{part:?}")).collect();
     assert_eq!(parts, ["ExprRef(and)", r#"ExprRef(A eq "x")"#, "ExprRef(b pr)"]);

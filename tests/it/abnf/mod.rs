@@ -1,30 +1,34 @@
-//! ABNF (RFC 5234) as it is published: rules are read from text, and a text is held against them.
+//! An interpreter for ABNF (RFC 5234): reads published rules, and decides whether they derive a
+//! text.
 
 use std::collections::HashMap;
 
+/// The right side of a rule.
 #[derive(Debug)]
 enum Element {
-    /// Letter case does not count (RFC 5234 section 2.3).
+    /// A literal, compared case-insensitively (RFC 5234 section 2.3).
     Text(String),
+    /// A character in a range.
     Chars(char, char),
     Rule(String),
     Either(Vec<Element>),
     Sequence(Vec<Element>),
     Repeat {
-        least: usize,
-        most: usize,
+        min: usize,
+        max: usize,
         of: Box<Element>,
     },
 }
 
+/// A set of rules.
 pub struct Grammar {
     rules: Vec<(String, Element)>,
-    /// The last rule of each name.
+    /// The index of the last rule of each name.
     index: HashMap<String, usize>,
 }
 
 impl Grammar {
-    /// Reads rules, each from the start of a line; a line that begins with white space goes on.
+    /// Reads rules. Each begins at the start of a line, and an indented line continues it.
     pub fn new(text: &str) -> Self {
         let mut rules: Vec<String> = Vec::new();
         for line in text.lines().map(without_comment).filter(|line| !line.trim().is_empty()) {
@@ -37,7 +41,7 @@ impl Grammar {
             let (name, elements) = rule.split_once('=').unwrap();
             let mut reader = Reader(elements);
             let element = reader.either();
-            assert_eq!(reader.0.trim(), "", "{name} was read to its end");
+            assert_eq!(reader.0.trim(), "", "{name} has text after its elements");
             (name.trim().to_owned(), element)
         });
         let rules: Vec<_> = rules.collect();
@@ -53,14 +57,14 @@ impl Grammar {
         *self.index.get(name).unwrap_or_else(|| panic!("there is no rule {name}"))
     }
 
-    /// Whether the rule derives the whole text.
+    /// Returns whether a rule derives a whole text.
     pub fn derives(&self, rule: &str, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();
         let keys = self.rules.len() * (text.len() + 1);
         let ends = vec![Ends::new(); keys];
         let mut found = Found { grammar: self, text: &text, ends, begun: Vec::new() };
-        // A rule that meets itself at the same place gets what is known of it so far; so all is
-        // done again until nothing new is found.
+        // A rule that recurs at the same place uses the ends found so far. So the search is
+        // repeated until it finds nothing new.
         loop {
             let before = found.count();
             found.begun = vec![false; keys];
@@ -74,7 +78,7 @@ impl Grammar {
     }
 }
 
-/// A quoted semicolon begins no comment.
+/// Removes a comment from a line; a semicolon in quotes does not begin one.
 fn without_comment(line: &str) -> &str {
     let mut quoted = false;
     for (at, c) in line.char_indices() {
@@ -87,6 +91,7 @@ fn without_comment(line: &str) -> &str {
     line
 }
 
+/// Reads elements; holds the text that is left.
 struct Reader<'t>(&'t str);
 
 impl Reader<'_> {
@@ -122,16 +127,16 @@ impl Reader<'_> {
 
     fn repetition(&mut self) -> Element {
         self.0 = self.0.trim_start();
-        let least = self.run(|c| c.is_ascii_digit());
+        let min = self.run(|c| c.is_ascii_digit());
         let star = self.takes('*');
-        let most = if star { self.run(|c| c.is_ascii_digit()) } else { least.clone() };
-        let counted = star || !least.is_empty();
+        let max = if star { self.run(|c| c.is_ascii_digit()) } else { min.clone() };
+        let counted = star || !min.is_empty();
         let of = self.element();
         if !counted {
             return of;
         }
-        let (least, most) = (least.parse().unwrap_or(0), most.parse().unwrap_or(usize::MAX));
-        Element::Repeat { least, most, of: Box::new(of) }
+        let (min, max) = (min.parse().unwrap_or(0), max.parse().unwrap_or(usize::MAX));
+        Element::Repeat { min, max, of: Box::new(of) }
     }
 
     fn element(&mut self) -> Element {
@@ -142,7 +147,7 @@ impl Reader<'_> {
         } else if self.takes('[') {
             let inner = self.either();
             assert!(self.takes(']'));
-            Element::Repeat { least: 0, most: 1, of: Box::new(inner) }
+            Element::Repeat { min: 0, max: 1, of: Box::new(inner) }
         } else if self.takes('"') {
             let text = self.run(|c| c != '"');
             assert!(self.takes('"'));
@@ -156,7 +161,7 @@ impl Reader<'_> {
             self.chars()
         } else {
             let name = self.run(|c| c.is_ascii_alphanumeric() || c == '-');
-            assert!(!name.is_empty(), "an element stands at {:?}", self.0);
+            assert!(!name.is_empty(), "expected an element at {:?}", self.0);
             Element::Rule(name)
         }
     }
@@ -182,16 +187,16 @@ impl Reader<'_> {
     }
 }
 
-/// Ascending, each once.
+/// The offsets at which an element may end, sorted and unique.
 type Ends = Vec<usize>;
 
-/// What is known of a text: where each rule may end, by where it begins.
+/// What is known about a text: the ends of each rule, by rule and start.
 struct Found<'g> {
     grammar: &'g Grammar,
     text: &'g [char],
-    /// By rule and beginning.
+    /// The ends found so far, by rule and start.
     ends: Vec<Ends>,
-    /// Begun in this round.
+    /// Whether the search of this round visited a rule and start.
     begun: Vec<bool>,
 }
 
@@ -215,29 +220,29 @@ impl<'g> Found<'g> {
         match element {
             Element::Text(text) => {
                 let end = at + text.len();
-                let stands = self.text.get(at..end).is_some_and(|found| {
+                let found = self.text.get(at..end).is_some_and(|found| {
                     found.iter().zip(text.chars()).all(|(a, b)| a.eq_ignore_ascii_case(&b))
                 });
-                stands.then_some(end).into_iter().collect()
+                found.then_some(end).into_iter().collect()
             }
             Element::Chars(first, last) => {
-                let stands = self.text.get(at).is_some_and(|c| (*first..=*last).contains(c));
-                stands.then_some(at + 1).into_iter().collect()
+                let found = self.text.get(at).is_some_and(|c| (*first..=*last).contains(c));
+                found.then_some(at + 1).into_iter().collect()
             }
             Element::Rule(name) => self.rule(self.grammar.index(name), at),
             Element::Either(options) => options
                 .iter()
                 .fold(Ends::new(), |ends, option| union(ends, self.element(option, at))),
-            Element::Sequence(elements) => {
-                elements.iter().fold(vec![at], |starts, element| self.behind(element, starts))
-            }
-            Element::Repeat { least, most, of } => {
-                let mut all = if *least == 0 { vec![at] } else { Ends::new() };
+            Element::Sequence(elements) => elements
+                .iter()
+                .fold(vec![at], |starts, element| self.element_at_each(element, starts)),
+            Element::Repeat { min, max, of } => {
+                let mut all = if *min == 0 { vec![at] } else { Ends::new() };
                 let mut last = vec![at];
-                for count in 1..=*most {
-                    last = self.behind(of, last);
-                    if count >= *least {
-                        // Only what is new can lead on.
+                for count in 1..=*max {
+                    last = self.element_at_each(of, last);
+                    if count >= *min {
+                        // Only new ends can lead to others.
                         last.retain(|end| !all.contains(end));
                         all = union(all, last.clone());
                     }
@@ -250,8 +255,8 @@ impl<'g> Found<'g> {
         }
     }
 
-    /// Where an element ends that begins at one of these places.
-    fn behind(&mut self, element: &'g Element, starts: Ends) -> Ends {
+    /// Returns the ends of an element that begins at any of these offsets.
+    fn element_at_each(&mut self, element: &'g Element, starts: Ends) -> Ends {
         starts
             .into_iter()
             .fold(Ends::new(), |ends, start| union(ends, self.element(element, start)))

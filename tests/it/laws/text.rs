@@ -5,7 +5,7 @@ use hooksieve::filter::Profile;
 use hooksieve::syntax::{Expr, ExprKind, ExprRef, Limits};
 use std::hash::{BuildHasher, RandomState};
 
-/// All laws of a text, valid or not.
+/// Checks all laws of a text, valid or not.
 pub fn filter_text(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -16,7 +16,7 @@ pub fn filter_text(bytes: &[u8]) {
         Ok(filter) => {
             let printed = filter.to_string();
             let again = profile.filter(&printed).expect("a printed filter is valid");
-            assert_eq!(filter, again, "a filter equals itself after print, parse, check");
+            assert_eq!(filter, again, "printing, parsing and checking a filter gives an equal one");
             assert_eq!(printed, again.to_string(), "the canonical form is stable");
             let hashers = RandomState::new();
             assert_eq!(
@@ -26,13 +26,13 @@ pub fn filter_text(bytes: &[u8]) {
             );
         }
         Err(error) => {
-            assert!(error.count() > 0, "an error has a problem");
+            assert!(error.count() > 0, "there is at least one diagnostic");
             if let Some(suggestion) = error.suggestion() {
                 let accepted = profile.filter(suggestion);
                 accepted.expect("a suggestion of the profile is accepted");
             }
             for problem in &error {
-                on_boundaries(text, problem.span().expect("a place"));
+                on_boundaries(text, problem.span().expect("a diagnostic of a filter has a span"));
                 readable(problem.message());
                 readable(problem.help());
             }
@@ -40,7 +40,7 @@ pub fn filter_text(bytes: &[u8]) {
     }
 }
 
-/// The laws of the grammar under limits taken from the first bytes.
+/// Checks the laws of the grammar under limits, which the first bytes set.
 pub fn limited_text(bytes: &[u8]) {
     let [a, b, c, rest @ ..] = bytes else { return };
     let Ok(text) = std::str::from_utf8(rest) else {
@@ -56,13 +56,13 @@ pub fn limited_text(bytes: &[u8]) {
 fn within_limits(text: &str, limits: Limits) {
     match Expr::parse_within(text, limits) {
         Ok(expr) => {
-            assert!(text.len() <= limits.bytes(), "the limit of bytes holds");
+            assert!(text.len() <= limits.bytes(), "a parsed text is within the limit of bytes");
             let terms = expr.iter().filter(|part| is_term(*part)).count();
-            assert!(terms <= limits.terms(), "the limit of terms holds");
+            assert!(terms <= limits.terms(), "a parsed text is within the limit of terms");
             let printed = expr.to_string();
-            assert!(printed.len() <= text.len(), "what is printed is not longer");
-            let again = Expr::parse_within(&printed, limits).expect("what is printed parses");
-            assert_eq!(expr, again, "print then parse is the identity: {printed}");
+            assert!(printed.len() <= text.len(), "the printed form is not longer than the text");
+            let again = Expr::parse_within(&printed, limits).expect("the printed form parses");
+            assert_eq!(expr, again, "parsing the printed form gives an equal tree: {printed}");
             assert_eq!(printed, again.to_string(), "printing is stable");
             assert_eq!(expr, expr.clone(), "a tree equals its clone");
             nested(text, &expr);
@@ -84,10 +84,10 @@ fn is_term(part: ExprRef<'_>) -> bool {
 }
 
 fn on_boundaries(text: &str, span: Span) {
-    assert!(text.get(span.range()).is_some(), "span {span:?} lies on character boundaries");
+    assert!(text.get(span.range()).is_some(), "the ends of span {span:?} are character boundaries");
 }
 
-/// Spans nest, follow one another, and lie on character boundaries.
+/// Checks that spans nest, do not overlap otherwise, and end at character boundaries.
 fn nested(text: &str, expr: &Expr) {
     let mut open = vec![(expr.root(), Span { start: 0, end: text.len() as u32 })];
     let mut seen = 0;
@@ -100,15 +100,15 @@ fn nested(text: &str, expr: &Expr) {
             assert!(empty || (span.start <= inner.start && inner.end <= span.end), "spans nest");
         }
         on_boundaries(text, span);
-        assert!(span.start < span.end, "a part has a text");
+        assert!(span.start < span.end, "a part is not empty");
         assert!(around.start <= span.start && span.end <= around.end, "spans nest");
         match part.kind() {
             ExprKind::And(operands) | ExprKind::Or(operands) => {
                 assert!(operands.count() >= 2, "a group has two operands or more");
-                let mut behind = span.start;
+                let mut end = span.start;
                 for operand in operands {
-                    assert!(behind <= operand.span().start, "operands follow one another");
-                    behind = operand.span().end;
+                    assert!(end <= operand.span().start, "operands do not overlap");
+                    end = operand.span().end;
                     open.push((operand, span));
                 }
             }
@@ -121,9 +121,12 @@ fn nested(text: &str, expr: &Expr) {
     assert_eq!(seen, expr.iter().count(), "every part is reached from the root");
 }
 
-/// One line, nothing that steers a terminal, bounded.
+/// Checks that a message is one line of bounded length, without control characters.
 fn readable(message: &str) {
-    assert!(!message.is_empty() && !message.ends_with('.'), "a message is a line: {message}");
+    assert!(
+        !message.is_empty() && !message.ends_with('.'),
+        "a message is one line without a full stop: {message}"
+    );
     assert!(
         !message.chars().any(char::is_control),
         "a message has no control characters: {message:?}"
