@@ -69,6 +69,8 @@ impl<'t> Cursor<'t> {
     }
 
     /// The error for an empty place where a term is needed; `found` is the text after it.
+    ///
+    /// Between two connectives, either may be the superfluous one, so the message names both.
     fn missing_operand(&self, span: Span, found: Option<&str>) -> Error {
         let before = self.connective_before();
         let found = found.map(quote);
@@ -96,6 +98,9 @@ impl<'t> Cursor<'t> {
     }
 
     /// The error for a place where a term must begin, but none does.
+    ///
+    /// The text there decides what is missing: nothing at all, a closing bracket, a value without
+    /// an attribute, a symbol, a shell's quote, or a word that is not a name.
     pub(super) fn no_operand(&self, open: Option<Open>) -> Error {
         let span = self.next_char();
         let error = |kind, span, message: String, help: String| {
@@ -157,6 +162,9 @@ impl<'t> Cursor<'t> {
     }
 
     /// The error for a path that is followed by something other than white space or `[`.
+    ///
+    /// Either the operator has no space before it (`id==`), or the path goes on with a character
+    /// that a name cannot have (`a.b.c`, `größe`), or it is the name of a function (`contains(`).
     pub(super) fn bad_path(&self, path: Span) -> Error {
         let word = self.word();
         let symbols = word.len() - word.trim_start_matches(SYMBOLS).len();
@@ -216,12 +224,14 @@ impl<'t> Cursor<'t> {
         if let Some(error) = self.other_operator(path, word) {
             return error;
         }
+        // `not id eq "a"` parses as an attribute `not` and an operator `id`.
         if written.eq_ignore_ascii_case("not") && !word.is_empty() {
             let message = "expected `(` after `not`".to_owned();
             let help = format!("put brackets around what it negates: `not({} …)`", quote(word));
             let kind = ErrorKind::NotWithoutBrackets;
             return Error::new(kind, path, Expected::Bracket, message, help);
         }
+        // `id 'a'`: the word is the value, and the operator before it is missing.
         let missing = QUOTES.iter().any(|quote| word.starts_with(*quote));
         if word.is_empty() || is_connective(word) || missing {
             let help = format!("compare it, as in `{name} eq \"…\"`");
@@ -295,6 +305,7 @@ impl<'t> Cursor<'t> {
         {
             return error;
         }
+        // `"a "b" c"`: the quotes inside the value closed it too early.
         if before.ends_with('"') && !word.is_empty() {
             return error(
                 ErrorKind::MissingConnective,
@@ -318,6 +329,9 @@ impl<'t> Cursor<'t> {
     }
 
     /// The error for a sub-attribute or an operator after the bracket that closes a value path.
+    ///
+    /// `emails[type eq "work"].value` is a path of a PATCH request (RFC 7644 section 3.5.2), so
+    /// authors expect it in filters too. Returns `None` if something else follows.
     fn after_value_path(&self, expected: Expected) -> Option<Error> {
         let rest = self.rest();
         let name = rest

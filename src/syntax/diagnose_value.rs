@@ -30,6 +30,9 @@ impl<'t> Cursor<'t> {
     }
 
     /// The error for an operator that `word` follows, which is not a JSON literal. It may be empty.
+    ///
+    /// The order of the checks matters: `'a'` has the wrong quotes even if it contains digits, and
+    /// `True` is a literal in the wrong case rather than a string without quotes.
     pub(super) fn no_value(&self, path: Span, operator: CompareOp, word: &str) -> Error {
         let error = |kind, span, message: String, help: String| {
             Error::new(kind, span, Expected::Value, message, help)
@@ -97,6 +100,7 @@ impl<'t> Cursor<'t> {
         };
         let (kind, span, expected, message, help) = match fault.kind {
             FaultKind::Escape => {
+                // The span ends where the escape stops being one: `\u12` of `\u12x4`.
                 let hex = fault.rest.starts_with("\\u");
                 let digits = fault.rest.chars().skip(2).take_while(char::is_ascii_hexdigit).count();
                 let span = first(if hex { 2 + digits.min(4) } else { 2 });

@@ -23,6 +23,13 @@
 //! flat array in prefix order, so dropping, cloning, comparing and printing it never recurses.
 //! Parsing uses at most fifty times as much memory as the text.
 
+// A valid text goes through the upper line only. What is expensive, messages and suggestions,
+// happens after an error:
+//
+//     text ──▶ token ──▶ parse ──▶ tree ──▶ expr ──▶ print
+//                          │
+//                          └──▶ diagnose ──▶ suggest
+
 mod cursor;
 mod diagnose;
 mod diagnose_value;

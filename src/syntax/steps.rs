@@ -38,6 +38,7 @@ mod tests {
         steps
     }
 
+    /// A byte may be passed several times, by alternatives that fail, but not once per term.
     #[test]
     fn parses_in_steps_linear_in_the_text() {
         let scale = if cfg!(miri) { 20 } else { 20_000 };
@@ -85,6 +86,8 @@ mod tests {
         STEPS.get()
     }
 
+    /// Repeats each piece after each start, so that every search meets a text that almost lets it
+    /// succeed. Doubling the text may only double the steps, with some tolerance.
     #[test]
     fn suggests_in_steps_linear_in_the_text() {
         let half = if cfg!(miri) { 500 } else { 16_000 };

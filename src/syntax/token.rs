@@ -313,7 +313,7 @@ fn unicode<'t>(from: &'t str) -> impl Parser<&'t str, Output = char, Error = Fau
     }
 }
 
-/// Reads four hexadecimal digits.
+/// Reads four hexadecimal digits and returns their value.
 fn hex4(text: &str) -> Piecewise<'_, u32> {
     let mut digits = take_while_m_n(4, 4, |c: char| c.is_ascii_hexdigit());
     let (rest, digits) = digits.parse(text)?;

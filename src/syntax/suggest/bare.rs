@@ -15,8 +15,8 @@
 //! forms cannot be listed, so the value is held against a list of what is allowed: words of letters
 //! and digits, with a few signs between them. Anything else is ambiguous, and the author decides.
 //!
-//! The steps: [`Loose::extent`] finds the end; [`Loose::meant`] separates encoded values, literals
-//! and strings; [`Loose::is_one_value`] refuses what may be more than one value.
+//! The steps: [`Loose::extent`] finds the end; [`Loose::unquoted_value`] separates encoded values,
+//! literals and strings; [`Loose::is_one_value`] refuses what may be more than one value.
 
 use super::absence::{is_absence, is_null};
 use super::layers::{decode, percents};
@@ -60,16 +60,17 @@ impl<'t> Loose<'t, '_> {
         if content.is_empty() {
             return Err(Stop::Nonsense);
         }
+        // With several words, the connective without a space may belong to the value too.
         if self.cut && content.contains(is_space) {
             return Err(Stop::Ambiguous);
         }
-        let value = self.meant(operator, content)?;
+        let value = self.unquoted_value(operator, content)?;
         if value.starts_with('"') {
             // White space beyond one separating space may be part of the value.
             let next = trim_start(after);
             let separated = match after.len() - next.len() {
                 0 => connective(next).is_none() || self.cut,
-                blanks => blanks == 1 && connective(next).is_some(),
+                spaces => spaces == 1 && connective(next).is_some(),
             };
             if gap.len() > 1 || gap.chars().any(|c| c != ' ') || !separated {
                 return Err(Stop::Ambiguous);
@@ -91,18 +92,18 @@ impl<'t> Loose<'t, '_> {
         let after = loop {
             let tail = rest.get(end..).unwrap_or_default();
             let next = trim_start(tail);
-            let blank = next.len() < tail.len();
+            let has_space = next.len() < tail.len();
             if next.is_empty()
                 || next.starts_with(BRACKETS)
-                || end > 0 && blank && connective(next).is_some()
+                || end > 0 && has_space && connective(next).is_some()
             {
                 break tail;
             }
-            if end > 0 && !blank && !spaced && glued_term(next) {
+            if end > 0 && !has_space && !spaced && glued_term(next) {
                 self.cut = true;
                 break tail;
             }
-            spaced |= blank;
+            spaced |= has_space;
             let symbols = until(next, |c| !is_symbol(c));
             let word = next.get(symbols..).unwrap_or_default();
             let stops = |c| is_space(c) || BRACKETS.contains(&c) || self.glued && is_symbol(c);
@@ -114,10 +115,11 @@ impl<'t> Loose<'t, '_> {
     /// Returns a value without quotes as JSON.
     ///
     /// A literal stays one, unless every value is a string.
-    fn meant(&mut self, operator: CompareOp, content: &str) -> Result<String, Stop> {
+    fn unquoted_value(&mut self, operator: CompareOp, content: &str) -> Result<String, Stop> {
         if let Some(inner) = url_quoted(content) {
             return json(&inner?);
         }
+        // Quotes that are escaped or encoded belong to a layer, which another reading removes.
         let escaped = content.strip_prefix('\\').is_some_and(|rest| rest.starts_with(QUOTES));
         if escaped
             || content.contains('"')
@@ -128,6 +130,7 @@ impl<'t> Loose<'t, '_> {
         if let Some(literal) = self.literal_value(operator, content)? {
             return Ok(literal);
         }
+        // `a1'` has lost its opening quote.
         let unquoted = content.strip_suffix(QUOTES).unwrap_or(content);
         if unquoted.is_empty() || unquoted.len() < content.len() && unquoted.contains(QUOTES) {
             return Err(Stop::Ambiguous);
@@ -156,8 +159,10 @@ impl<'t> Loose<'t, '_> {
         if self.rules.strings {
             return Ok(None);
         }
+        // From here on, values may be literals, so text that resembles one is not a string.
         let literal = token::bare_value(content.as_bytes()).is_some();
         if literal || boolean {
+            // A number may be a string without its quotes, except after an operator of order.
             let ordered = [CompareOp::Gt, CompareOp::Ge, CompareOp::Lt, CompareOp::Le];
             self.literal |= !literal || !boolean && !ordered.contains(&operator);
             return Ok(Some(if boolean { lower } else { content.to_owned() }));
@@ -227,7 +232,7 @@ impl<'t> Loose<'t, '_> {
         if content.split_once('-').is_some_and(is_range) {
             return Err(Stop::Ambiguous);
         }
-        let value = self.meant(CompareOp::Eq, content)?;
+        let value = self.unquoted_value(CompareOp::Eq, content)?;
         self.bare |= value.starts_with('"');
         self.at += content.len();
         Ok(value)

@@ -75,7 +75,7 @@ fn code_point(c: char) -> String {
 
 impl Error {
     /// Returns whether the text is empty or above a limit, so that no filter can be suggested.
-    pub(super) fn is_of_size(&self) -> bool {
+    pub(super) fn is_about_size(&self) -> bool {
         matches!(
             self.kind,
             ErrorKind::TooLong | ErrorKind::TooDeep | ErrorKind::TooManyTerms | ErrorKind::Empty
@@ -87,6 +87,7 @@ impl Error {
         if let Some(found) = self.invisible(text) {
             return found;
         }
+        // With a suggestion, removing the layer led to a valid filter; without one, it is a guess.
         let is = if cause.is_some() { "is still" } else { "seems to be" };
         let cause = match cause {
             Some(Cause::Terms) | None => evidence(text).or(cause),
@@ -122,6 +123,7 @@ impl Error {
 
     /// Returns the error about the first invisible character, if it is before the end of this one.
     fn invisible(&self, text: &str) -> Option<Self> {
+        // An empty span is at a missing token, whose place an invisible character may take.
         let end = self.span.end.max(self.span.start + 1) as usize;
         let found = outside(text).take_while(|(at, _)| *at < end).find(|(_, c)| is_invisible(*c));
         let (at, c) = found?;
@@ -143,6 +145,7 @@ impl Error {
     /// Replaces the message if the cause is before the error's place, or in one term.
     fn in_terms(self, text: &str) -> Self {
         match self.kind {
+            // `"a”` is unclosed, or closed by the opening quote of the next value.
             ErrorKind::UnclosedString | ErrorKind::MissingConnective => {
                 self.curly(text).unwrap_or(self)
             }
@@ -168,7 +171,9 @@ impl Error {
                     None => self,
                 }
             }
+            // `urn:a:b :id` parses as the path `urn:a:b` and the operator `:id`.
             ErrorKind::UnknownOperator | ErrorKind::SymbolicOperator => self.split_urn(text),
+            // `“a1` has one quote, which is neither straight nor closed.
             ErrorKind::UnquotedValue | ErrorKind::WrongQuotes => self.stray_quote(text),
             _ => self,
         }

@@ -16,12 +16,14 @@
 //! [`of`] returns every layer that the text shows evidence of, and only those. Each is removed from
 //! the whole text or not at all: a text is encoded as a whole, so a half-encoded one is ambiguous.
 //!
-//! # Strings are not touched
+//! # Closed strings
 //!
 //! A closed string in double quotes is a value as its author wrote it: `id eq "a%20b"` is the id
-//! `a%20b`. So [`Strings`] splits the text, and evidence counts outside strings only. If the text
-//! shows a layer outside strings, and a string looks encoded too, then its content has two
-//! meanings: the layer is returned without a text, and the caller makes no suggestion.
+//! `a%20b`. So for the last three layers, [`Strings`] splits the text, and only text outside
+//! strings is evidence. If the text shows a layer outside strings, and a string looks encoded too,
+//! then its content has two meanings: the layer is returned without a text, and the caller makes no
+//! suggestion. The layers of quotes consider the whole text, since they are why a string is closed
+//! in the wrong place.
 
 use super::Cause;
 use crate::diagnostic::is_misleading;
@@ -46,7 +48,7 @@ impl Layer {
 /// Returns the layers that a text shows evidence of.
 ///
 /// Several layers with the same cause are several ways to remove it. A prefix is returned without
-/// the others: they are recognized in the rest, where they begin.
+/// the others, which are recognized in the text after it.
 pub(super) fn of(text: &str) -> Vec<Layer> {
     let mut layers = Vec::new();
     if let Some(text) = prefix(text) {
@@ -112,7 +114,7 @@ impl<'t> Strings<'t> {
             let nested = part.contains("%2520") || part.contains("%252520");
             nested || part.contains("%20") || part.contains(is_space)
         };
-        // A plus at the start belongs to another language: `+id:a`.
+        // A plus at the start is an operator of another language: `+id:a`.
         let first = self.parts.first().is_some_and(|(_, part)| part.starts_with('+'));
         let plus = !first && self.any(false, |part| part.contains('+')) && !self.any(false, blank);
         if !plus && !self.any(false, coded) {

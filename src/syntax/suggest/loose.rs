@@ -232,6 +232,7 @@ impl<'t> Loose<'t, '_> {
                 self.at += word.len();
                 self.skip();
                 if is_operator(self.word()) || self.rest().starts_with(SYMBOL) {
+                    // `not` is an attribute here: `not eq "a"`.
                     self.at = start;
                 } else {
                     self.negate(&mut negated)?;
@@ -285,6 +286,7 @@ impl<'t> Loose<'t, '_> {
     /// and connective are contradictions or tautologies, so they are ambiguous.
     fn bare_operand(&mut self) -> Result<(), Stop> {
         let (path, operator) = self.last.clone().ok_or(Stop::Nonsense)?;
+        // `id eq "a" and id eq "b"` is a contradiction, so it is not what the author means.
         let joins =
             matches!((operator, self.joined), (CompareOp::Eq, "or") | (CompareOp::Ne, "and"));
         if !joins || self.bare || !self.rest().starts_with('"') {
@@ -312,6 +314,7 @@ impl<'t> Loose<'t, '_> {
         let meaning = self.operator().ok_or(Stop::Nonsense)?;
         let gap = self.skip();
         self.glued = gap.is_empty() && self.symbol;
+        // Other languages need no space after an operator: `id=a`.
         let gap = if gap.is_empty() && self.foreign { " " } else { gap };
         match meaning {
             Meaning::Present | Meaning::Absent => {
@@ -385,6 +388,7 @@ impl<'t> Loose<'t, '_> {
         loop {
             self.skip();
             let rest = self.rest();
+            // Punctuation after the last term is dropped, unless it may belong to a bare value.
             if rest.is_empty() || matches!(rest, ";" | "," | ".") && !self.bare {
                 return Ok(false);
             }
@@ -396,6 +400,7 @@ impl<'t> Loose<'t, '_> {
                 let start = self.brackets.pop().ok_or(Stop::Nonsense)?;
                 self.sub_attribute(start)?;
                 self.out.push(']');
+                // The attribute in the brackets is not one of the terms outside.
                 self.last = None;
                 continue;
             }

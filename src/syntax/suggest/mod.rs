@@ -45,6 +45,14 @@
 //! - Work is bounded: a text of at most [`MAX_TEXT`] bytes has at most [`MAX_READINGS`] readings,
 //!   each linear in the text. A longer text has none. The tests in [`steps`] count the work.
 //!
+//! # How to add a mistake
+//!
+//! A mistake within a term is a row in a table of [`operator`], or a branch in the module that
+//! reads that piece. A mistake around the whole text is a [`Cause`] and a function in [`layers`].
+//! In both cases, add the damage to the law in `tests/it/suggestions.rs`: it combines all kinds of
+//! damage on random filters, and fails if the new reading is wrong for a text that has another
+//! meaning.
+//!
 //! # Rejected
 //!
 //! Choosing the most likely reading. Of `id eq a%20b`, each reading is wrong for some author, and a
@@ -287,7 +295,7 @@ impl Error {
     /// Adds a suggestion, if there is one, and the message for the cause that it fixes.
     #[cold]
     pub(crate) fn suggesting(self, text: &str, limits: Limits, rules: &Rules<'_>) -> Self {
-        if self.is_of_size() {
+        if self.is_about_size() {
             return self;
         }
         let suggestion = suggest(text, limits, rules);

@@ -133,6 +133,7 @@ impl Loose<'_, '_> {
         (self.symbol, self.worded) = (false, false);
         for (symbol, meaning) in SYMBOLS {
             if let Some(after) = rest.strip_prefix(symbol) {
+                // A longer symbol is not in the table, so its meaning is unknown: `=~`.
                 if after.starts_with(['=', '<', '>', '~', '&', '|']) {
                     return None;
                 }

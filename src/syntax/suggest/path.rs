@@ -62,6 +62,7 @@ impl<'t> Loose<'t, '_> {
     fn json_path(&mut self) -> Result<Cow<'t, str>, Stop> {
         let rest = self.rest();
         let mut end = 0;
+        // Plain steps, then keys in brackets and quotes, in any order: `$.data['id']`.
         while let Some(part) = rest.get(end..) {
             end += until(part, |c| !c.is_ascii_alphanumeric() && !"_$./-".contains(c));
             let Some(part) = rest.get(end..) else { break };
@@ -94,6 +95,7 @@ impl<'t> Loose<'t, '_> {
             let next = after.get(word.len()..)?;
             let spaced = trim_start(next);
             let second = super::loose::urn_word(spaced);
+            // The URN goes on after a space only if a colon is at either side of it.
             let goes_on = urn.ends_with(':') || second.contains(':') && !second.ends_with(':');
             if second.is_empty() || is_operator(second) || !goes_on {
                 after = next;
