@@ -3,8 +3,7 @@
 //! Every error and warning that a person acts on is a [`Diagnostic`], regardless of the module that
 //! finds it: a syntax error in a filter, an invalid URL of a webhook, a malformed event, a damaged
 //! snapshot, an unknown list parameter. [`Diagnostics`] are all that is wrong with one request.
-//! Error types with kinds exist only where a caller branches on the kind, and convert into a
-//! diagnostic.
+//! Error types with kinds exist only where a caller branches on the kind.
 //!
 //! A diagnostic has three renderings: `Display` writes the message in one line, `Serialize` writes
 //! JSON for programs, and [`Diagnostics::body`] is the API's error body.
@@ -87,6 +86,7 @@ pub enum Severity {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Diagnostic(Box<Inner>);
 
+/// The members of a diagnostic, in the box that it points to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Inner {
     code: &'static str,

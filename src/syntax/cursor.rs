@@ -21,10 +21,12 @@ impl<'t> Cursor<'t> {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
+    /// Returns the next byte.
     pub(super) fn byte(&self) -> Option<u8> {
         self.bytes().first().copied()
     }
 
+    /// Returns the next character.
     pub(super) fn peek(&self) -> Option<char> {
         self.rest().chars().next()
     }

@@ -1,8 +1,7 @@
 //! Writes the message and the help for each place at which the parser stops.
 //!
 //! The parser only knows which token it needed next. To say something useful, the functions here
-//! look at what is there instead, and at the text before it. Each returns the error for one
-//! situation:
+//! look at what is there instead, and at the text before it. Each returns one kind of error:
 //!
 //! ```text
 //! id eq "a" or or b pr      no_operand       expected a term between `or` and `or`
@@ -57,7 +56,9 @@ const SYMBOLS: [char; 8] = ['=', '!', '<', '>', '~', ':', '&', '|'];
 /// Quotes that authors write instead of `"`: [`SINGLE_QUOTES`], then the typographic double quotes.
 pub(super) const QUOTES: [char; 13] =
     ['\'', '‘', '’', '‚', '‛', '`', '´', '“', '”', '„', '‟', '«', '»'];
+/// Single quotes, and the marks that keyboards and word processors put in their place.
 pub(super) const SINGLE_QUOTES: [char; 7] = ['\'', '‘', '’', '‚', '‛', '`', '´'];
+/// The double quote, and the typographic ones that word processors put in its place.
 pub(super) const DOUBLE_QUOTES: [char; 7] = ['"', '“', '”', '„', '‟', '«', '»'];
 
 impl<'t> Cursor<'t> {
@@ -212,8 +213,7 @@ impl<'t> Cursor<'t> {
         let written = self.slice(path);
         let name = quote(written);
         if is_connective(written) && !is_symbolic(word) {
-            // `or` in the place of a path parses as an attribute of that name, but is the
-            // connective.
+            // A lone `or` parses as the path of an attribute, but it is the connective.
             let before = Cursor { at: path.start as usize, ..*self };
             return before.missing_operand(path, Some(written));
         }
@@ -405,8 +405,7 @@ impl<'t> Cursor<'t> {
         Error::new(ErrorKind::UnopenedBracket, self.next_char(), expected, message, help)
     }
 
-    /// The error for a value path that contains only another one, which the grammar does not
-    /// derive.
+    /// The error for a value path that contains only another one; the grammar has no such filter.
     pub(super) fn nested_value_path(&self, bracket: Span) -> Error {
         let span = Span::new(bracket.start as usize, self.at + 1);
         let message = "a value path contains only another value path";
@@ -421,6 +420,7 @@ pub(super) fn is_urn(written: &str) -> bool {
     written.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:"))
 }
 
+/// Returns whether a word is `and` or `or`, case-insensitively.
 pub(super) fn is_connective(word: &str) -> bool {
     word.eq_ignore_ascii_case("and") || word.eq_ignore_ascii_case("or")
 }
@@ -438,11 +438,13 @@ fn name_help(written: &str) -> String {
     }
 }
 
+/// Returns whether a word begins with a symbol.
 fn is_symbolic(word: &str) -> bool {
     word.starts_with(SYMBOLS)
 }
 
 impl Error {
+    /// The error for a text that is longer than the limit; its span is what is too much.
     pub(super) fn too_long(text: &str, max: usize) -> Self {
         let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let span = Span { start: clamp(text.floor_char_boundary(max)), end: clamp(text.len()) };
@@ -455,12 +457,14 @@ impl Error {
         )
     }
 
+    /// The error for the bracket that exceeds the limit of depth.
     pub(super) fn too_deep(bracket: Span, max: usize) -> Self {
         let message = format!("brackets are nested more than {max} levels deep");
         let help = "remove redundant brackets: `and` binds tighter than `or`";
         Self::too_large(ErrorKind::TooDeep, bracket, message, help)
     }
 
+    /// The error for the term that exceeds the limit of terms.
     pub(super) fn too_many_terms(term: Span, max: usize) -> Self {
         let message = format!("filter has more than {max} terms");
         let help = "use fewer terms, or split it into several filters";

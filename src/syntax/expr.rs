@@ -193,6 +193,7 @@ pub enum ExprKind<'a> {
 }
 
 impl<'a> ExprRef<'a> {
+    /// Returns the node; there is one, since every handle is inside its tree.
     #[inline]
     fn node(self) -> Option<&'a Node> {
         self.tree.nodes.get(self.at)
@@ -203,11 +204,13 @@ impl<'a> ExprRef<'a> {
         &self.tree.text
     }
 
+    /// Returns the text of a span.
     #[inline]
     fn slice(self, span: Span) -> &'a str {
         self.tree.text.get(span.range()).unwrap_or_default()
     }
 
+    /// Returns the value of a literal; `content` is a span of the text or of the unescaped strings.
     #[inline]
     fn value(self, literal: Literal, content: Span) -> Value<'a> {
         match literal {

@@ -15,6 +15,20 @@
 //! [`Parser::operand`] reads opening brackets until it has read one term; [`Parser::connective`]
 //! reads closing brackets until it has read `and` or `or`, or the text ends.
 //!
+//! # Example
+//!
+//! ```text
+//! text         function     reads        calls of the builder
+//! (            operand      `(`          operand, begin
+//!  a pr                     a term       operand, push
+//!       or     connective   `or`         or
+//! b pr         operand      a term       operand, push
+//!     )        connective   `)`          end             completes the `or`
+//! and                       `and`        and             inserts the node of the `and`
+//! c pr         operand      a term       operand, push
+//!              connective   the end      end             completes the `and`
+//! ```
+//!
 //! # No recursion
 //!
 //! Neither function calls itself for a bracket. The open brackets are on an explicit stack in the
@@ -52,6 +66,7 @@ pub(crate) fn parse(text: &str, limits: Limits) -> Result<Tree<'_>, Error> {
     }
 }
 
+/// The state of the parser.
 struct Parser<'t> {
     at: Cursor<'t>,
     limits: Limits,
@@ -100,8 +115,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Moves past an opening bracket and begins a level; `wrap` is the node that the level belongs
-    /// to.
+    /// Moves past an opening bracket and begins a level, the operand of the node `wrap`.
     fn enter(&mut self, bracket: Span, closing: char, wrap: Option<Node>) -> Result<(), Error> {
         if self.tree.depth() >= self.limits.depth() {
             return Err(Error::too_deep(bracket, self.limits.depth()));

@@ -32,6 +32,7 @@ pub(crate) fn write_tree<T: Display>(
     f: &mut Formatter<'_>,
     shapes: impl Iterator<Item = Shape<T>>,
 ) -> fmt::Result {
+    /// A group that is printed in part.
     struct Open {
         end: usize,
         /// The text between two operands.

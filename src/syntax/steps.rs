@@ -7,6 +7,7 @@
 //!
 //! Outside tests, [`count`] is empty and costs nothing.
 
+/// Counts steps of work in unit tests.
 #[cfg(not(test))]
 #[inline(always)]
 pub(super) fn count(_: usize) {}
@@ -19,6 +20,7 @@ mod tests {
     use crate::syntax::{Limits, Rules, parse::parse, suggest::suggest};
     use std::cell::Cell;
 
+    // Tests run on several threads, and each counts its own steps.
     thread_local! {
         static STEPS: Cell<usize> = const { Cell::new(0) };
     }

@@ -25,6 +25,7 @@ pub(super) struct Fault<'t> {
     pub(super) kind: FaultKind,
 }
 
+/// The ways in which a string can be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FaultKind {
     /// The text does not begin with a string.
@@ -62,8 +63,9 @@ pub(crate) const fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
-/// White space. This and the next four constants are bits: the kinds of token a byte may be part
-/// of.
+// What a byte may be part of: one bit per kind of token.
+
+/// White space.
 const SPACE: u8 = 1;
 /// A bare word, valid or not: anything but white space, brackets and double quotes.
 const WORD: u8 = 2;
@@ -270,8 +272,7 @@ enum Piece<'t> {
 fn escape(text: &str) -> Piecewise<'_, char> {
     let (rest, _) = char('\\').parse(text)?;
     if rest.is_empty() {
-        // The text ends after the backslash: the string is unclosed, and the escape is not at
-        // fault.
+        // The text ends after the backslash, so the string is unclosed.
         return Err(Err::Error(Fault { rest: text, kind: FaultKind::Other }));
     }
     let short = alt((
@@ -300,8 +301,7 @@ fn unicode<'t>(from: &'t str) -> impl Parser<&'t str, Output = char, Error = Fau
         let pair = preceded(tag("\\u"), hex4).parse(rest);
         match pair {
             Ok((rest, low)) if (0xdc00..0xe000).contains(&low) => {
-                // If the first half is a low one, the code is 0x110000 or more, which is no
-                // character.
+                // If the first half is a low one, the code is above the last character.
                 let code = 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00);
                 match char::from_u32(code) {
                     Some(c) => Ok((rest, c)),

@@ -75,6 +75,7 @@ pub(super) struct Node {
     pub(super) content: Span,
 }
 
+/// What a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     And,
@@ -85,6 +86,7 @@ pub(super) enum Kind {
     Present,
 }
 
+/// The kind of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Literal {
     /// A string without escapes.
@@ -102,6 +104,7 @@ impl Tree<'_> {
         ExprRef { tree: self, at: 0 }
     }
 
+    /// Copies the text, so that the tree no longer borrows it.
     pub(super) fn into_owned(self) -> Tree<'static> {
         Tree { text: self.text.into_owned().into(), ..self }
     }
@@ -304,6 +307,7 @@ impl<'t> Builder<'t> {
         Span::new(start, self.tree.unescaped.len())
     }
 
+    /// Returns the tree, once the outermost level has ended.
     pub(super) fn finish(self) -> Tree<'t> {
         self.tree
     }

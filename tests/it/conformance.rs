@@ -328,8 +328,7 @@ fn holds(tree: &Json, resource: &Json) -> bool {
     }
 }
 
-/// Returns the values of an attribute. Null and the empty list are no values (RFC 7643 section
-/// 2.5).
+/// Returns the values of an attribute. Null and `[]` are no values (RFC 7643 section 2.5).
 fn values<'r>(path: &Json, resource: &'r Json) -> Vec<&'r Json> {
     let mut found = vec![resource];
     for name in path.as_str().unwrap().split('.') {

@@ -2,8 +2,7 @@
 //!
 //! The parser reports the first byte that it cannot read. The author often sees another problem:
 //! the whole text is URL-encoded, or a typographic quote some words earlier did not close its
-//! string. [`Error::explained`] looks for such a cause, in this order, and takes the first that
-//! applies:
+//! string. [`Error::explained`] looks for such a cause, and takes the first of these:
 //!
 //! 1. An invisible character before the end of the error's span. It is reported at its own place,
 //!    because nothing in the text shows it.
@@ -82,7 +81,7 @@ impl Error {
         )
     }
 
-    /// Replaces message and help by those of the cause in the whole text, if there is one.
+    /// Replaces message and help with those for the cause in the whole text, if there is one.
     pub(super) fn explained(self, text: &str, cause: Option<Cause>) -> Self {
         if let Some(found) = self.invisible(text) {
             return found;

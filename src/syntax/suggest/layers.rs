@@ -74,6 +74,7 @@ struct Strings<'t> {
 }
 
 impl<'t> Strings<'t> {
+    /// Splits a text. A backslash escapes the next byte, inside and outside strings.
     fn of(text: &'t str) -> Self {
         let mut parts = Vec::new();
         steps::count(text.len());
@@ -157,8 +158,7 @@ impl<'t> Strings<'t> {
         Some(Layer::new(Cause::HtmlEncoded, plain))
     }
 
-    /// Replaces white space other than the grammar's by spaces, and removes other invisible
-    /// characters.
+    /// Replaces foreign white space with spaces, and removes other invisible characters.
     fn invisible(&self) -> Option<Layer> {
         if !self.any(false, |part| part.chars().any(is_invisible)) {
             return None;
@@ -336,7 +336,15 @@ fn outer_quotes(text: &str, layers: &mut Vec<Layer>) {
 
 /// Returns the part of a text that introduces a filter elsewhere, with white space before it.
 ///
-/// Examples: `filter=`, `--filter `, `$filter=`, `where `, `"filter":`, and a URL up to `filter=`.
+/// The forms are those of options, queries, members and clauses:
+///
+/// ```text
+/// filter=  --filter=  --filter   -filter   ?filter=  &filter=  $filter=
+/// "filter":  filter:  where   https://example.com/webhooks?sort=name&filter=
+/// ```
+///
+/// A word without `=` or `:` is a prefix only after a dash, or if it is `where`: an attribute may
+/// be called `filter`.
 pub(super) fn prefix_of(text: &str) -> Option<&str> {
     let start = text.trim_start_matches(is_space);
     let query = if start.starts_with(['/', '?']) || start.contains("://") {
@@ -371,8 +379,8 @@ fn strip_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
     start.eq_ignore_ascii_case(word).then_some(rest)
 }
 
-/// Removes a prefix, and what ends the filter with it: a comma in JSON, other parameters in a URL,
-/// or the backslash that continues a shell's line.
+/// Removes a prefix, and what comes after the filter because of it: a comma in JSON, other
+/// parameters in a URL, or the backslash that continues a shell's line.
 fn prefix(text: &str) -> Option<String> {
     let prefix = prefix_of(text)?;
     let rest = text.get(prefix.len()..)?.trim_matches(is_space);

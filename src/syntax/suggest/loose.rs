@@ -18,8 +18,7 @@
 //!
 //! `id in ('a', 'b') && spaceId==c` is written as `(id eq "a" or id eq "b") and spaceId eq "c"`.
 //! The output need not be in the grammar: brackets are copied as they are, and the caller parses
-//! the result. So brackets are neither counted nor matched here, except where text is moved into
-//! them.
+//! the result. Brackets are not matched here, except where text is moved into them.
 //!
 //! # When it stops
 //!
@@ -279,8 +278,7 @@ impl<'t> Loose<'t, '_> {
         Ok(())
     }
 
-    /// Reads an operand that is only a value: it takes attribute and operator of the term before
-    /// it.
+    /// Reads an operand that is only a value, and completes it from the term before it.
     ///
     /// `id eq "a" or "b"` and `id ne "a" and "b"` have one meaning each. Other pairs of operator
     /// and connective are contradictions or tautologies, so they are ambiguous.

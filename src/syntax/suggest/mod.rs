@@ -50,8 +50,7 @@
 //! A mistake within a term is a row in a table of [`operator`], or a branch in the module that
 //! reads that piece. A mistake around the whole text is a [`Cause`] and a function in [`layers`].
 //! In both cases, add the damage to the law in `tests/it/suggestions.rs`: it combines all kinds of
-//! damage on random filters, and fails if the new reading is wrong for a text that has another
-//! meaning.
+//! damage on random filters, and fails if the new reading is wrong for another text.
 //!
 //! # Rejected
 //!
@@ -107,13 +106,21 @@ impl Rules<'_> {
 pub(super) enum Cause {
     /// No layer: the mistakes are within the terms.
     Terms,
+    /// Quotes have backslashes, as after one serialization as JSON too many.
     Escaped,
+    /// The filter is part of a URL or a form.
     UrlEncoded,
+    /// The filter was copied from the source of an HTML page.
     HtmlEncoded,
+    /// Each quote is written two times, as in CSV and some shells.
     DuplicateQuotes,
+    /// Quotes of a shell or a JSON string are around the filter.
     OuterQuotes,
+    /// The name of an option or parameter is before the filter, such as `filter=`.
     Prefix,
+    /// The filter is a member of a JSON object, such as a webhook.
     Json,
+    /// The filter contains no-break spaces or other invisible characters.
     Invisible,
 }
 

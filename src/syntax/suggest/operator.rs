@@ -1,8 +1,7 @@
 //! Reads operators of SCIM and of other languages.
 //!
 //! The tables are ordered: at one place the first entry that fits is taken, so a longer symbol or
-//! phrase comes before each shorter one that it begins with (`==` before `=`, `is not` before
-//! `is`).
+//! phrase comes before each shorter one that it begins with: `==` before `=`, `is not` before `is`.
 
 use super::{CompareOp, loose::Loose, trim_start};
 
@@ -85,8 +84,7 @@ pub(in crate::syntax) const FUNCTIONS: [(&str, CompareOp); 5] = [
 /// Characters that form operators and connectives.
 pub(super) const SYMBOL: [char; 8] = ['=', '!', '<', '>', '~', ':', '&', '|'];
 
-/// Returns whether a single word is an operator of any language, so that it is unlikely to be a
-/// value.
+/// Returns whether a word is an operator of any language, and so unlikely to be a value.
 pub(in crate::syntax) fn is_operator(word: &str) -> bool {
     keyword(word).is_some()
         || WORDS.iter().any(|(other, _)| word.eq_ignore_ascii_case(other))
@@ -102,10 +100,9 @@ pub(super) fn keyword(word: &str) -> Option<Meaning> {
     }
 }
 
-/// Removes a phrase from the start of a text, and returns the rest if the phrase ends at a word's
-/// end.
+/// Removes a phrase from the start of a text and returns the rest.
 ///
-/// Any amount of white space may separate its words.
+/// Any amount of white space may separate its words. The last one must be a whole word of the text.
 fn after_words<'t>(text: &'t str, words: &str) -> Option<&'t str> {
     let mut rest = text;
     for (at, word) in words.split(' ').enumerate() {

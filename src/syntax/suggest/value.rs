@@ -22,8 +22,7 @@ const OTHER_QUOTES: [char; 18] = [
 ];
 
 impl<'t> Loose<'t, '_> {
-    /// Reads the value after an operator and returns it as JSON; `gap` is the white space before
-    /// it.
+    /// Reads the value after an operator and the white space `gap`, and returns it as JSON.
     pub(super) fn value(&mut self, operator: CompareOp, gap: &str) -> Result<String, Stop> {
         let start = self.at;
         match self.quoted() {
@@ -66,8 +65,7 @@ impl<'t> Loose<'t, '_> {
         json(content)
     }
 
-    /// Splits the text after an opening quote into the content and the text after the closing
-    /// quote.
+    /// Splits the text after an opening quote at the closing quote.
     ///
     /// The closing quote is the first one of the same family at which a value can end.
     fn closed(&self, open: char, inner: &'t str) -> Option<(&'t str, &'t str)> {
@@ -85,8 +83,7 @@ impl<'t> Loose<'t, '_> {
             // Strings that `"` closes were read above.
             return at(&|c| closing(c) && c != '"').filter(|(content, _)| !content.contains('"'));
         }
-        // If a value can end at an earlier quote of another kind, it is uncertain which one ends
-        // it.
+        // If the value can end at an earlier quote of another kind, its end is uncertain.
         at(&closing).filter(|one| at(&other) == Some(*one))
     }
 

@@ -1,5 +1,4 @@
-//! An interpreter for ABNF (RFC 5234): reads published rules, and decides whether they derive a
-//! text.
+//! An interpreter for ABNF (RFC 5234): decides whether published rules derive a text.
 
 use std::collections::HashMap;
 
