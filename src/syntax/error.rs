@@ -3,8 +3,8 @@ use crate::diagnostic::Span;
 use crate::diagnostic::{Diagnostic, kinds};
 use std::fmt::{self, Display};
 
-/// A syntax error, as the parser reports it to the [`filter`](crate::filter) module; everyone else
-/// sees the [`Diagnostic`] it becomes.
+/// A syntax error, as the parser reports it to the [`filter`](crate::filter) module. Callers get the
+/// [`Diagnostic`] it converts into.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Error {
@@ -13,27 +13,27 @@ pub(crate) struct Error {
     pub(super) expected: Expected,
     pub(super) message: Box<str>,
     pub(super) help: Box<str>,
-    /// What to do besides.
+    /// Advice that follows the help.
     pub(super) advice: Option<&'static str>,
     pub(super) suggestion: Option<Box<str>>,
-    /// The operator that was meant by another.
+    /// The operator of SCIM that the author meant by one of another language.
     pub(super) meant: Option<CompareOp>,
 }
 
 impl Error {
-    /// What kind of mistake it is.
+    /// The kind of error.
     #[must_use]
     pub(crate) fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// Where in the text the mistake is.
+    /// The place of the error in the text.
     #[must_use]
     pub(crate) fn span(&self) -> Span {
         self.span
     }
 
-    /// What could have stood there.
+    /// What the parser accepts at that place.
     #[must_use]
     pub(crate) fn expected(&self) -> Expected {
         self.expected
@@ -55,7 +55,7 @@ impl Error {
         Self { help: help.into(), ..self }
     }
 
-    /// The error that a path is not an attribute.
+    /// The same error as one about an invalid path.
     pub(crate) fn about_path(
         self,
         start: usize,
@@ -71,12 +71,12 @@ impl Error {
         &self.help
     }
 
-    /// The whole filter, corrected; `None` unless it is certain what was meant.
+    /// The whole filter, corrected; `None` unless the meaning is certain.
     pub(crate) fn suggestion(&self) -> Option<&str> {
         self.suggestion.as_deref()
     }
 
-    /// The operator of SCIM that was meant by one of another language.
+    /// The operator of SCIM that the author meant by one of another language.
     pub(crate) fn meant(&self) -> Option<CompareOp> {
         self.meant
     }
@@ -98,33 +98,33 @@ kinds! {
         Empty = "filter-empty",
         /// More bytes than [`Limits`](super::Limits) allow.
         TooLong = "filter-too-long",
-        /// Brackets nested deeper than [`Limits`](super::Limits) allow.
+        /// Brackets are nested deeper than [`Limits`](super::Limits) allow.
         TooDeep = "filter-too-deep",
         /// More terms than [`Limits`](super::Limits) allow.
         TooManyTerms = "filter-too-many-terms",
-        /// A place where a term must stand is empty.
+        /// A term is missing.
         MissingOperand = "filter-missing-operand",
-        /// Something that is no attribute path stands where one must.
+        /// An attribute path was expected.
         InvalidPath = "filter-invalid-path",
         /// An attribute without an operator.
         MissingOperator = "filter-missing-operator",
-        /// A word that is no operator stands where one must.
+        /// An operator was expected, and another word found.
         UnknownOperator = "filter-unknown-operator",
         /// A symbol such as `==` or `&&` in place of a word.
         SymbolicOperator = "filter-symbolic-operator",
         /// An operator without a value.
         MissingValue = "filter-missing-value",
-        /// A value that is no JSON literal and looks like a string without its quotes.
+        /// A string without its quotes.
         UnquotedValue = "filter-unquoted-value",
         /// Quotes other than `"`.
         WrongQuotes = "filter-wrong-quotes",
-        /// A number that JSON does not know, such as `01`.
+        /// A number that JSON does not allow, such as `01`.
         InvalidNumber = "filter-invalid-number",
-        /// `true`, `false` or `null` in other letter case.
+        /// `true`, `false` or `null` in upper or mixed case.
         InvalidLiteral = "filter-invalid-literal",
         /// A string without its closing quote.
         UnclosedString = "filter-unclosed-string",
-        /// An escape that JSON does not know.
+        /// An escape that JSON does not allow.
         InvalidEscape = "filter-invalid-escape",
         /// Half of a surrogate pair.
         LoneSurrogate = "filter-lone-surrogate",
@@ -132,20 +132,20 @@ kinds! {
         ControlCharacter = "filter-control-character",
         /// Two terms without `and` or `or` between them.
         MissingConnective = "filter-missing-connective",
-        /// White space is missing beside a word.
+        /// White space is missing before or after a word.
         MissingSpace = "filter-missing-space",
         /// A bracket that is never closed.
         UnclosedBracket = "filter-unclosed-bracket",
         /// A closing bracket without its opening one, or of the other kind.
         UnopenedBracket = "filter-unopened-bracket",
-        /// `not` without brackets round what it negates.
+        /// `not` without brackets around what it negates.
         NotWithoutBrackets = "filter-not-without-brackets",
         /// A value path whose whole filter is another value path.
         NestedValuePath = "filter-nested-value-path",
     }
 }
 
-/// What could have stood in the place of an error; `Display` spells it out.
+/// What the parser accepts at the place of an error. `Display` is for messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Expected {
     /// A term, or a bracket that begins one.
@@ -158,7 +158,7 @@ pub(crate) enum Expected {
     StringEnd,
     /// One of JSON's escapes.
     Escape,
-    /// `and`, `or`, or the end of what was begun.
+    /// `and`, `or`, or the end of the filter or group.
     Connective,
     /// `)` or `]`.
     Closing(char),
@@ -180,7 +180,7 @@ impl Display for Expected {
             Self::Value => f.write_str("a string in double quotes, a number, true, false or null"),
             Self::StringEnd => f.write_str("a closing `\"`"),
             Self::Escape => f.write_str(r#"one of \" \\ \/ \b \f \n \r \t \uXXXX"#),
-            Self::Connective => f.write_str("`and`, `or` or the end"),
+            Self::Connective => f.write_str("`and`, `or` or end of filter"),
             Self::Closing(bracket) => write!(f, "`{bracket}`"),
             Self::Space => f.write_str("white space"),
             Self::Bracket => f.write_str("`(`"),

@@ -477,7 +477,7 @@ fn reads_large_and_odd_snapshots() {
         usize::MAX
     );
     let used = allocation_counter::measure(|| {
-        let error = Registry::new(&rules).read_snapshot(promise.as_bytes()).unwrap_err();
+        let error = Registry::new(&rules).read_snapshot(announced.as_bytes()).unwrap_err();
         assert_eq!(error.kind().code(), "snapshot-damaged");
     });
     let empty = allocation_counter::measure(|| drop(Registry::new(&rules)));
