@@ -1,63 +1,66 @@
-//! The events of all sources, in batches of those at hand.
+//! Reads documents from several sources, in batches that never wait for more input.
 
-use super::events::{Document, Documents, Trouble};
+use super::events::{Document, Documents, ReadError};
 use super::{STDIN, STDIN_ARGUMENT};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What one read of a source gave, so that nobody waits for a batch to fill, and its size is
-/// bounded by that of a read and of a document.
+/// The documents that one read of a source completed.
+///
+/// A batch does not wait for further input, so a live stream is answered event by event. Its size
+/// is bounded by one read and one document.
 pub(super) struct Batch {
-    /// The source's, for messages.
+    /// The name of the source, for messages.
     pub(super) name: Arc<str>,
     bytes: Vec<u8>,
-    places: Vec<Place>,
-    /// What stands behind the documents, if they do not go on.
-    pub(super) trouble: Option<Trouble>,
-    /// Bytes taken of all sources so far.
+    extents: Vec<Extent>,
+    /// The error after the documents, if there is one.
+    pub(super) error: Option<ReadError>,
+    /// The number of bytes read from all sources so far.
     pub(super) taken: u64,
 }
 
-struct Place {
+/// The position of a document in its source, and its end in the batch's bytes.
+struct Extent {
     line: usize,
     item: Option<usize>,
     end: usize,
-    alone: bool,
+    recoverable: bool,
 }
 
 impl Batch {
     fn new(name: Arc<str>) -> Self {
-        Self { name, bytes: Vec::new(), places: Vec::new(), trouble: None, taken: 0 }
+        Self { name, bytes: Vec::new(), extents: Vec::new(), error: None, taken: 0 }
     }
 
     pub(super) fn documents(&self) -> impl Iterator<Item = Document<'_>> {
         let mut begin = 0;
-        self.places.iter().map(move |Place { line, item, end, alone }| {
+        self.extents.iter().map(move |Extent { line, item, end, recoverable }| {
             let bytes = self.bytes.get(begin..*end).unwrap_or_default();
             begin = *end;
-            Document { line: *line, item: *item, bytes, alone: *alone }
+            Document { line: *line, item: *item, bytes, recoverable: *recoverable }
         })
     }
 
-    /// How many documents it has.
+    /// Returns the number of documents.
     pub(super) fn len(&self) -> usize {
-        self.places.len()
+        self.extents.len()
     }
 
-    fn keep(&mut self, document: &Document<'_>) {
+    fn push(&mut self, document: &Document<'_>) {
         self.bytes.extend_from_slice(document.bytes);
-        let Document { line, item, alone, .. } = *document;
-        self.places.push(Place { line, item, end: self.bytes.len(), alone });
+        let Document { line, item, recoverable, .. } = *document;
+        self.extents.push(Extent { line, item, end: self.bytes.len(), recoverable });
     }
 }
 
-/// Sources, read one after another.
+/// Reads sources one after another.
 pub(super) struct Batches {
     sources: std::vec::IntoIter<PathBuf>,
     open: Option<Open>,
-    /// Bytes of the sources that were read.
+    /// The number of bytes of the sources that were read to their end.
     taken: u64,
 }
 
@@ -67,17 +70,17 @@ struct Open {
 }
 
 impl Batches {
-    /// Standard input is among the files once at most.
+    /// Reads standard input if there are no files. It occurs at most once among them.
     pub(super) fn new(files: Vec<PathBuf>) -> Self {
         let sources = if files.is_empty() { vec![STDIN_ARGUMENT.into()] } else { files };
         Self { sources: sources.into_iter(), open: None, taken: 0 }
     }
 
-    /// The next batch, of so many documents at most.
-    pub(super) fn next(&mut self, most: usize) -> Option<Batch> {
+    /// Returns the next batch, of at most `max` documents.
+    pub(super) fn next(&mut self, max: usize) -> Option<Batch> {
         loop {
             if let Some(open) = &mut self.open {
-                if let Some(mut batch) = open.batch(most) {
+                if let Some(mut batch) = open.batch(max) {
                     batch.taken += self.taken;
                     return Some(batch);
                 }
@@ -87,8 +90,8 @@ impl Batches {
             match Open::new(&self.sources.next()?) {
                 (_, Ok(open)) => self.open = Some(open),
                 (name, Err(error)) => {
-                    let trouble = Some(Trouble::Io(error));
-                    return Some(Batch { trouble, taken: self.taken, ..Batch::new(name) });
+                    let error = Some(ReadError::Io(error));
+                    return Some(Batch { error, taken: self.taken, ..Batch::new(name) });
                 }
             }
         }
@@ -109,21 +112,21 @@ impl Open {
         (name, open)
     }
 
-    /// None where nothing is left.
-    fn batch(&mut self, most: usize) -> Option<Batch> {
+    /// Returns the next batch of the source, or `None` at its end.
+    fn batch(&mut self, max: usize) -> Option<Batch> {
         let Self { name, documents } = self;
         let mut batch = Batch::new(name.clone());
         loop {
             match documents.next() {
-                Ok(Some(document)) => batch.keep(&document),
-                Ok(None) if batch.places.is_empty() => return None,
+                Ok(Some(document)) => batch.push(&document),
+                Ok(None) if batch.extents.is_empty() => return None,
                 Ok(None) => break,
-                Err(trouble) => {
-                    batch.trouble = Some(trouble);
+                Err(error) => {
+                    batch.error = Some(error);
                     break;
                 }
             }
-            if batch.len() >= most || !documents.at_hand() {
+            if batch.len() >= max || !documents.is_buffered() {
                 break;
             }
         }

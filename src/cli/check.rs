@@ -1,6 +1,7 @@
 use super::event_types::event_type;
+use super::json_error::JsonError;
 use super::report;
-use super::webhooks::{CatalogueArgument, Strange};
+use super::webhooks::{CatalogueArgument, UnknownName};
 use super::{Failure, Format, Out, Outcome, STDIN, STDIN_ARGUMENT, plain};
 use clap::ValueEnum;
 use hooksieve::diagnostic::{Diagnostic, Diagnostics, Span};
@@ -11,40 +12,40 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::Write;
 
-/// Check filters: print the canonical form and warnings, or what is wrong and how to fix it
+/// Check filters: print the canonical form with warnings, or errors with suggestions
 ///
-/// Without FILTER, or where it is only `-`, reads standard input: each line a JSON string, an object
-/// `{"filter": …, "eventTypes": […]}`, or a filter as it is. What cannot be corrected with `--fix` is
-/// reported on standard error, and the exit code is 1.
+/// Without FILTER, or if it is `-`, reads standard input. Each line is a JSON string, an object
+/// `{"filter": …, "eventTypes": […]}`, or plain filter text. With `--fix`, filters that cannot be
+/// corrected are reported on standard error, and the exit code is 1.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The filters; standard input without any
+    /// The filters [default: standard input]
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
-    /// The webhook's event types, for rules and warnings about them; there are none without it
+    /// The webhook's event types, separated by commas; enables the rules and warnings about them
     #[arg(long = "event-type", value_name = "TYPE", value_delimiter = ',', value_parser = event_type)]
     event_types: Vec<String>,
-    /// What filters may use
+    /// The attributes and operators that filters may use
     #[arg(long, value_enum, default_value = "webhook")]
     profile: ProfileArgument,
     #[command(flatten)]
     catalogue: CatalogueArgument,
-    /// Print only the corrected filter, one on a line, where it is certain what was meant
+    /// Print only the corrected filters, one per line, where the correction is certain
     #[arg(long, conflicts_with = "format")]
     fix: bool,
-    /// Exit with 1 where there are warnings
+    /// Exit with 1 if there are warnings
     #[arg(long)]
     deny_warnings: bool,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum ProfileArgument {
-    /// The subset of webhooks
+    /// Those of webhooks
     Webhook,
-    /// All of RFC 7644: the grammar alone
+    /// All that the grammar of RFC 7644 allows
     Scim,
 }
 
@@ -52,7 +53,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     let default_types = arguments.event_types.into_iter().map(EventType::from).collect::<Vec<_>>();
     let default_types = (!default_types.is_empty()).then_some(default_types);
     if matches!(arguments.profile, ProfileArgument::Scim) && default_types.is_some() {
-        let message = "--profile scim has no rules about event types: leave --event-type out";
+        let message = "--profile scim has no rules about event types: remove --event-type";
         return Err(Failure::Usage(message.to_owned()));
     }
     let mut check = Check {
@@ -64,11 +65,11 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
         fix: arguments.fix,
         format: arguments.format,
         out,
-        outcome: Outcome::Well,
-        strange: Vec::new(),
+        outcome: Outcome::Ok,
+        unknown: Vec::new(),
     };
     if let (Some(rules), Some(types)) = (&check.rules, &default_types) {
-        check.strange = Strange::types(rules, types);
+        check.unknown = UnknownName::in_types(rules, types);
     }
     if arguments.filters.is_empty() || arguments.filters == [STDIN_ARGUMENT] {
         check.standard_input(default_types.as_deref())?;
@@ -83,7 +84,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     Ok(check.outcome)
 }
 
-/// A line of standard input; other members are not needed here.
+/// A line of standard input. Other members are ignored here.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Object {
@@ -91,39 +92,60 @@ struct Object {
     event_types: Option<Vec<String>>,
 }
 
-/// What a line is to be.
+/// The help for a line that has no filter.
 const LINE: &str = "write each line as a JSON string, or as {\"filter\": …, \"eventTypes\": […]}";
 
-/// Reads a line: a JSON string is a filter, and so is what is neither JSON nor meant as an object.
+/// Reads a line. Text that is not JSON is a filter, unless it begins as an object does.
 fn object(line: &[u8]) -> Result<Object, String> {
-    let message = |error| super::items::without_place(&error);
     let text = std::str::from_utf8(line)
         .map_err(|error| format!("not UTF-8, at byte {} of the line", error.valid_up_to() + 1))?;
     let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     if !is_json && !text.trim_ascii_start().starts_with('{') {
         return Ok(Object { filter: Some(text.to_owned()), event_types: None });
     }
-    match serde_json::from_slice(line).map_err(|error| format!("not JSON, {}", message(error)))? {
+    let not_json = |error| {
+        let message = JsonError::new(line, &error).message;
+        format!("not JSON: {message}, at column {}", error.column())
+    };
+    match serde_json::from_slice(line).map_err(not_json)? {
         Value::String(filter) => Ok(Object { filter: Some(filter), event_types: None }),
-        // From the text once more, since a `Value` keeps the last of duplicate keys.
         Value::Object(members) if members.contains_key("filter") => {
-            serde_json::from_slice(line).map_err(message)
+            check_types(&members)?;
+            // A `Value` keeps the last of duplicate members, so the text is read again. The types
+            // were right, so this can fail only because of duplicates.
+            serde_json::from_slice(line)
+                .map_err(|_| "duplicate member `filter` or `eventTypes`".to_owned())
         }
         _ => Err("expected a string, or an object with the member `filter`".to_owned()),
     }
 }
 
+/// Checks the types of the members that are read.
+fn check_types(members: &serde_json::Map<String, Value>) -> Result<(), String> {
+    if members.get("filter").is_some_and(|filter| !filter.is_string() && !filter.is_null()) {
+        return Err("`filter` is not a string".to_owned());
+    }
+    let is_list =
+        |types: &Value| types.as_array().is_some_and(|types| types.iter().all(Value::is_string));
+    match members.get("eventTypes") {
+        Some(types) if !types.is_null() && !is_list(types) => {
+            Err("`eventTypes` is not an array of strings".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
 struct Check<'o> {
-    /// None for the grammar alone.
+    /// `None` for `--profile scim`.
     rules: Option<Rules>,
     deny_warnings: bool,
-    /// Whether corrected filters are printed, and nothing else about them.
+    /// Whether to print only corrected filters.
     fix: bool,
     format: Format,
     out: &'o mut Out,
     outcome: Outcome,
-    /// What to report with the next filter: event types and members that are unknown.
-    strange: Vec<Strange>,
+    /// Unknown event types and members, which are reported with the next filter.
+    unknown: Vec<UnknownName>,
 }
 
 impl Check<'_> {
@@ -136,8 +158,8 @@ impl Check<'_> {
                 Err(message) => self.bad_line(line.number, &message)?,
                 Ok(Object { filter, event_types }) => {
                     if let (Some(rules), Ok(bytes)) = (&self.rules, line.bytes) {
-                        let place = format!("{STDIN}:{}: ", line.number);
-                        self.strange.extend(Strange::document(rules, bytes, Some(&place)));
+                        let origin = format!("{STDIN}:{}: ", line.number);
+                        self.unknown.extend(UnknownName::in_document(rules, bytes, Some(&origin)));
                     }
                     let own = event_types
                         .map(|types| types.into_iter().map(EventType::from).collect::<Vec<_>>());
@@ -145,7 +167,7 @@ impl Check<'_> {
                     self.filter(filter.as_deref(), types, Some(&name))?;
                 }
             }
-            if !lines.at_hand() {
+            if !lines.is_buffered() {
                 self.out.flush()?;
             }
         }
@@ -164,12 +186,12 @@ impl Check<'_> {
             Ok((canonical, warnings)) => (Some(canonical), &**warnings),
             Err(_) => (None, [].as_slice()),
         };
-        let strange = std::mem::take(&mut self.strange);
-        let warned = !warnings.is_empty() || !strange.is_empty();
+        let unknown = std::mem::take(&mut self.unknown);
+        let warned = !warnings.is_empty() || !unknown.is_empty();
         if self.deny_warnings && warned {
             self.outcome = Outcome::BadInput;
         }
-        if self.fix && self.fixed(&checked, types)? {
+        if self.fix && self.print_fixed(&checked, types)? {
             return Ok(());
         }
         if canonical.is_none() {
@@ -181,7 +203,8 @@ impl Check<'_> {
                     Ok(_) => Vec::new(),
                     Err(error) => error.iter().collect(),
                 };
-                let warnings = strange.iter().map(Strange::diagnostic).chain(warnings).collect();
+                let warnings =
+                    unknown.iter().map(UnknownName::diagnostic).chain(warnings).collect();
                 let (valid, canonical) = (canonical.is_some(), canonical.map(|form| &**form));
                 let (line, filter) = (None, written);
                 self.out.json(&Report { line, filter, valid, canonical, errors, warnings })?;
@@ -191,34 +214,34 @@ impl Check<'_> {
                     "" => writeln!(self.out, "(no filter: matches every event)")?,
                     canonical => writeln!(self.out, "{}", plain(canonical))?,
                 }
-                let strange = strange.iter().map(Strange::finding);
+                let unknown = unknown.iter().map(UnknownName::finding);
                 let warnings = report::of_filter(text, warnings, origin);
-                let drawn = report::draw(strange.chain(warnings));
+                let drawn = report::draw(unknown.chain(warnings));
                 write!(self.out, "{drawn}")?;
             }
             (Format::Text, Err(error)) => {
-                let count = strange.len() + error.count();
-                let strange = strange.iter().map(Strange::finding);
+                let count = unknown.len() + error.count();
+                let unknown = unknown.iter().map(UnknownName::finding);
                 let errors = report::of_filter(text, error, origin);
-                let findings: Vec<_> = strange.chain(errors).collect();
+                let findings: Vec<_> = unknown.chain(errors).collect();
                 self.report(&report::draw_of(count, &findings))?;
             }
         }
         Ok(())
     }
 
-    /// Prints what is wrong; with `--fix` on standard error, since standard output holds only filters.
+    /// Prints errors, with `--fix` on standard error: then standard output has only filters.
     fn report(&mut self, text: &impl std::fmt::Display) -> Result<(), Failure> {
         match self.fix {
-            // Nothing is left to do where it cannot be written.
+            // A failure to write to standard error cannot be reported.
             true => drop(write!(anstream::stderr(), "{text}")),
             false => write!(self.out, "{text}")?,
         }
         Ok(())
     }
 
-    /// Prints the corrected or canonical filter, if there is one; whether it did.
-    fn fixed(
+    /// Prints the canonical or the corrected filter, and returns whether there is one.
+    fn print_fixed(
         &mut self,
         checked: &Result<(String, Vec<Diagnostic>), Diagnostics>,
         types: Option<&[EventType]>,
@@ -228,7 +251,7 @@ impl Check<'_> {
             Err(error) => error.suggestion(),
         };
         let Some(fixed) = fixed else { return Ok(false) };
-        // The warnings of a filter as it was written are counted before.
+        // The caller has counted the warnings of a valid filter already.
         if self.deny_warnings
             && checked.is_err()
             && !self.checked(fixed, types).is_ok_and(|(_, warnings)| warnings.is_empty())
@@ -239,7 +262,7 @@ impl Check<'_> {
         Ok(true)
     }
 
-    /// The canonical form, and what deserves a warning.
+    /// Checks a filter, and returns its canonical form and its warnings.
     fn checked(
         &self,
         text: &str,
@@ -266,7 +289,7 @@ impl Check<'_> {
                 self.report(&line)?;
             }
             Format::Json => {
-                let title = format!("line {number} holds no filter: {message}");
+                let title = format!("line {number} is not a filter: {message}");
                 let error = Diagnostic::error("input-line", title, LINE).with_span(Span::default());
                 let (errors, warnings) = (vec![&error], Vec::new());
                 let report = Report {
@@ -284,13 +307,13 @@ impl Check<'_> {
     }
 }
 
-/// What is printed of a filter for programs.
+/// The JSON output for a filter.
 #[derive(Serialize)]
 struct Report<'t> {
-    /// Of a line that holds no filter.
+    /// The number of a line that is not a filter.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
-    /// None for null, and for a line that holds no filter.
+    /// `None` for null, and for a line that is not a filter.
     filter: Option<&'t str>,
     valid: bool,
     canonical: Option<&'t str>,

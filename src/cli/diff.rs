@@ -1,9 +1,9 @@
+use super::event_reader::EventReader;
 use super::event_types::event_type;
-use super::history::{Place, called, each_event};
-use super::reading::Reader;
+use super::history::{EventOrigin, each_event, event_label};
 use super::report;
-use super::webhooks::{CatalogueArgument, Strange};
-use super::why::{BOLD, DIM, GOOD, POOR};
+use super::webhooks::{CatalogueArgument, UnknownName};
+use super::why::{BAD, BOLD, DIM, GOOD};
 use super::{Failure, Format, Out, Outcome, counted, quoted};
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use hooksieve::event::{Event, EventType};
@@ -14,50 +14,50 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Say what a change of filter changes, over all events that could be
+/// Compare two filters over all possible events
 ///
-/// The relation is that of NEW to OLD; `gained` are attributes that NEW matches and OLD does not,
-/// `lost` the other way round. An empty filter matches everything.
+/// Prints the relation of NEW to OLD. `gained` has attributes of an event that NEW matches and OLD
+/// does not, `lost` the reverse. An empty filter matches every event.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The filter as it is
+    /// The current filter
     #[arg(value_name = "OLD")]
     old: String,
-    /// The filter as it is to be
+    /// The new filter
     #[arg(value_name = "NEW")]
     new: String,
-    /// The webhook's event types, for the rules about them; not applied where none is given
+    /// The webhook's event types, separated by commas; enables the rules about them
     #[arg(long = "event-type", value_name = "TYPE", value_delimiter = ',', value_parser = event_type)]
     event_types: Vec<String>,
     #[command(flatten)]
     catalogue: CatalogueArgument,
-    /// Compare them over the events of a file, too; may be given more than once
+    /// Also compare the filters over the events of this file; can be repeated
     ///
-    /// With --event-type over those of these types.
+    /// With --event-type, only events of these types count.
     #[arg(long, value_name = "FILE")]
     events: Vec<PathBuf>,
-    /// The tenant of events that name none
+    /// The tenant of events without one
     #[arg(long, value_name = "ID", value_parser = super::tenant)]
     tenant: Option<String>,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
 }
 
-/// How many events are named.
-const NAMED: usize = 5;
+/// The maximum number of events that are listed per effect.
+const MAX_LISTED: usize = 5;
 
 pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
-    super::once_on_stdin_of(&arguments.events)?;
+    super::check_stdin_once_if_any(&arguments.events)?;
     let rules = arguments.catalogue.rules()?;
     let profile = rules.profile();
     let types: Vec<EventType> = arguments.event_types.iter().map(|t| (**t).into()).collect();
     let types = (!types.is_empty()).then_some(&*types);
-    let strange = Strange::types(&rules, types.unwrap_or_default());
+    let unknown = UnknownName::in_types(&rules, types.unwrap_or_default());
     if arguments.format == Format::Text {
-        write!(out, "{}", report::draw(strange.iter().map(Strange::finding)))?;
+        write!(out, "{}", report::draw(unknown.iter().map(UnknownName::finding)))?;
     }
-    let warnings: Vec<_> = strange.iter().map(Strange::diagnostic).collect();
+    let warnings: Vec<_> = unknown.iter().map(UnknownName::diagnostic).collect();
     let read = |text: &str| match types {
         Some(types) => profile.filter_for(text, types),
         None => profile.filter(text),
@@ -65,19 +65,19 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     let (old, new) = match (read(&arguments.old), read(&arguments.new)) {
         (Ok(old), Ok(new)) => (old, new),
         (old, new) => {
-            refuse(out, &arguments, old.err().as_ref(), new.err().as_ref(), warnings)?;
+            print_errors(out, &arguments, old.err().as_ref(), new.err().as_ref(), warnings)?;
             return Ok(Outcome::BadInput);
         }
     };
     let diff = old.diff(&new);
-    let mut over = Over::new(old, new, types);
-    let reader = Reader { profile, tenant: arguments.tenant.as_deref() };
-    let asked = !arguments.events.is_empty();
-    over.bad = match asked {
+    let mut events = EventComparison::new(old, new, types);
+    let reader = EventReader { profile, tenant: arguments.tenant.as_deref() };
+    let has_events = !arguments.events.is_empty();
+    events.bad = match has_events {
         true => each_event(arguments.events, reader, |found| {
             match found {
-                Ok((place, event)) => over.take(place, event),
-                Err(refusal) => refusal.print(arguments.format, out)?,
+                Ok((origin, event)) => events.add(origin, event),
+                Err(bad_event) => bad_event.print(arguments.format, out)?,
             }
             Ok(())
         })?,
@@ -85,21 +85,21 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     };
     match arguments.format {
         Format::Json => {
-            let events = asked.then(|| over.effects());
+            let events = has_events.then(|| events.effects());
             out.json(&Line { diff: &diff, events, warnings })?;
         }
         Format::Text => {
             text(out, &diff)?;
-            if asked {
-                over.text(out)?;
+            if has_events {
+                events.text(out)?;
             }
         }
     }
-    Ok(if over.bad == 0 { Outcome::Well } else { Outcome::BadInput })
+    Ok(if events.bad == 0 { Outcome::Ok } else { Outcome::BadInput })
 }
 
-/// What is wrong with one filter or both.
-fn refuse<'e>(
+/// Prints the errors of one filter or both.
+fn print_errors<'e>(
     out: &mut Out,
     arguments: &Arguments,
     old: Option<&'e Diagnostics>,
@@ -107,7 +107,7 @@ fn refuse<'e>(
     warnings: Vec<&'e Diagnostic>,
 ) -> Result<(), Failure> {
     #[derive(Serialize)]
-    struct Refusal<'e> {
+    struct InvalidFilters<'e> {
         valid: bool,
         old: Vec<&'e Diagnostic>,
         new: Vec<&'e Diagnostic>,
@@ -118,7 +118,7 @@ fn refuse<'e>(
         errors.into_iter().flatten().collect()
     };
     if arguments.format == Format::Json {
-        out.json(&Refusal { valid: false, old: entries(old), new: entries(new), warnings })?;
+        out.json(&InvalidFilters { valid: false, old: entries(old), new: entries(new), warnings })?;
         return Ok(());
     }
     for (error, written, name) in [(old, &arguments.old, "OLD"), (new, &arguments.new, "NEW")] {
@@ -129,15 +129,15 @@ fn refuse<'e>(
     Ok(())
 }
 
-/// What is printed for programs.
+/// The JSON output.
 #[derive(Serialize)]
 struct Line<'a> {
     #[serde(flatten)]
     diff: &'a Diff,
-    /// None where no events were given.
+    /// `None` if no events were given.
     #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<Effects<'a>>,
-    /// Of the event types.
+    /// The warnings about the event types.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<&'a Diagnostic>,
 }
@@ -148,27 +148,27 @@ struct Counts {
     gained: u64,
     lost: u64,
     neither: u64,
-    /// Of types that the webhook does not name, and compared with nothing.
+    /// The number of events of other types than those given, which are not compared.
     #[serde(rename = "otherTypes")]
     other_types: u64,
-    /// Not events.
+    /// The number of events with errors.
     bad: u64,
 }
 
-/// Counts, and the first events whose deliveries change.
+/// The counts, and the first events whose delivery changes.
 #[derive(Serialize)]
 struct Effects<'a> {
     #[serde(flatten)]
     counts: Counts,
     #[serde(rename = "gainedEvents")]
-    gained_events: &'a [Named],
+    gained_events: &'a [ChangedEvent],
     #[serde(rename = "lostEvents")]
-    lost_events: &'a [Named],
+    lost_events: &'a [ChangedEvent],
 }
 
 /// An event whose delivery changes.
 #[derive(Serialize)]
-struct Named {
+struct ChangedEvent {
     file: String,
     line: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -177,46 +177,47 @@ struct Named {
     #[serde(rename = "type")]
     event_type: String,
     #[serde(skip)]
-    called: String,
+    label: String,
 }
 
-/// Both filters over events that have been.
-struct Over<'t> {
+/// Compares both filters over past events.
+struct EventComparison<'t> {
     comparison: Comparison,
-    /// The types of the events that count; none for all.
+    /// The types of the events that count; `None` for all.
     types: Option<&'t [EventType]>,
     other_types: u64,
     bad: u64,
-    gained: Vec<Named>,
-    lost: Vec<Named>,
+    gained: Vec<ChangedEvent>,
+    lost: Vec<ChangedEvent>,
 }
 
-impl<'t> Over<'t> {
+impl<'t> EventComparison<'t> {
     fn new(old: Filter, new: Filter, types: Option<&'t [EventType]>) -> Self {
         let comparison = Comparison::new(old, new);
         let (gained, lost) = (Vec::new(), Vec::new());
         Self { comparison, types, other_types: 0, bad: 0, gained, lost }
     }
 
-    fn take(&mut self, place: &Place<'_>, event: &Event<'_>) {
-        let counts = |known: &EventType| known.as_str() == event.event_type();
-        if self.types.is_some_and(|types| !types.iter().any(counts)) {
+    /// Compares the filters on an event.
+    fn add(&mut self, origin: &EventOrigin<'_>, event: &Event<'_>) {
+        let is_type = |known: &EventType| known.as_str() == event.event_type();
+        if self.types.is_some_and(|types| !types.iter().any(is_type)) {
             self.other_types += 1;
             return;
         }
-        let named = match self.comparison.event(event) {
+        let list = match self.comparison.event(event) {
             Effect::Gained => &mut self.gained,
             Effect::Lost => &mut self.lost,
             Effect::Kept | Effect::Neither => return,
         };
-        if named.len() < NAMED {
-            named.push(Named {
-                file: place.file.to_owned(),
-                line: place.line,
-                item: place.item,
+        if list.len() < MAX_LISTED {
+            list.push(ChangedEvent {
+                file: origin.file.to_owned(),
+                line: origin.line,
+                item: origin.item,
                 event: event.id().map(str::to_owned),
                 event_type: event.event_type().to_owned(),
-                called: called(place, event),
+                label: event_label(origin, event),
             });
         }
     }
@@ -238,19 +239,20 @@ impl<'t> Over<'t> {
         let of_types = if self.types.is_some() { " of these types" } else { "" };
         writeln!(
             out,
-            "\nof {events}{of_types}: {kept} kept, {gained} gained, {lost} lost, {neither} neither"
+            "\n{events}{of_types}: {kept} kept, {gained} gained, {lost} lost, \
+             {neither} matched by neither"
         )?;
         let others = counted(other_types, "event of another type", "events of other types");
-        for (count, what) in [(other_types, others), (bad, counted(bad, "bad event", "bad events"))]
-        {
+        let errors = counted(bad, "event with errors", "events with errors");
+        for (count, what) in [(other_types, others), (bad, errors)] {
             if count > 0 {
                 writeln!(out, "  not counted: {what}")?;
             }
         }
         for (word, style, names, count) in
-            [("gained", GOOD, &self.gained, gained), ("lost", POOR, &self.lost, lost)]
+            [("gained", GOOD, &self.gained, gained), ("lost", BAD, &self.lost, lost)]
         {
-            for Named { called: name, .. } in names {
+            for ChangedEvent { label: name, .. } in names {
                 writeln!(out, "  {style}{word:6}{style:#}  {name}")?;
             }
             let more = count - names.len() as u64;
@@ -263,31 +265,33 @@ impl<'t> Over<'t> {
 }
 
 fn text(out: &mut Out, diff: &Diff) -> io::Result<()> {
-    let (word, says) = match diff.relation {
-        Relation::Equivalent => ("equivalent", "both match the same events"),
-        Relation::Narrower => ("narrower", "the new filter matches less, and nothing else"),
-        Relation::Wider => ("wider", "the new filter matches all that the old one does, and more"),
-        Relation::Overlapping => ("overlapping", "each matches something that the other does not"),
-        Relation::Disjoint => ("disjoint", "they match no event in common"),
-        _ => ("undecided", "the filters are too involved to be compared in the time given"),
+    let (word, meaning) = match diff.relation {
+        Relation::Equivalent => ("equivalent", "both filters match the same events"),
+        Relation::Narrower => ("narrower", "the new filter matches only a part of the events"),
+        Relation::Wider => ("wider", "the new filter matches all events of the old one, and more"),
+        Relation::Overlapping => {
+            ("overlapping", "each filter matches events that the other does not")
+        }
+        Relation::Disjoint => ("disjoint", "no event matches both filters"),
+        _ => ("undecided", "the comparison reached its work limit"),
     };
-    writeln!(out, "{BOLD}{word}{BOLD:#}: {says}")?;
+    writeln!(out, "{BOLD}{word}{BOLD:#}: {meaning}")?;
     let known = diff.relation != Relation::Undecided;
-    for (word, style, witness) in [("gained", GOOD, &diff.gained), ("lost", POOR, &diff.lost)] {
+    for (word, style, witness) in [("gained", GOOD, &diff.gained), ("lost", BAD, &diff.lost)] {
         match witness {
             Some(witness) => writeln!(out, "  {style}{word:6}{style:#}  {}", shown(witness))?,
-            None if known => writeln!(out, "  {DIM}{word:6}  nothing{DIM:#}")?,
+            None if known => writeln!(out, "  {DIM}{word:6}  no events{DIM:#}")?,
             None => {}
         }
     }
     Ok(())
 }
 
-/// An example of attributes.
+/// Formats the attributes of an example event.
 fn shown(witness: &Witness) -> String {
     let value = |(name, value): (&str, &str)| format!("{name} {}", quoted(value));
     match witness.iter().map(value).collect::<Vec<_>>() {
-        none if none.is_empty() => "an event without these attributes, for one".to_owned(),
-        values => format!("{}, for one", values.join(", ")),
+        none if none.is_empty() => "e.g. an event without these attributes".to_owned(),
+        values => format!("e.g. {}", values.join(", ")),
     }
 }

@@ -4,7 +4,7 @@ use hooksieve::webhook::Level;
 use std::convert::Infallible;
 use std::io::Write;
 
-/// An event type on the command line, one of a list with commas and perhaps blanks.
+/// Parses an event type from a comma-separated list on the command line, which may have blanks.
 pub(super) fn event_type(text: &str) -> Result<String, Infallible> {
     Ok(text.trim().to_owned())
 }
@@ -14,7 +14,7 @@ pub(super) fn event_type(text: &str) -> Result<String, Infallible> {
 pub(super) struct Arguments {
     #[command(flatten)]
     catalogue: CatalogueArgument,
-    /// How to print; `json` is the shape that --catalogue reads
+    /// Output format; --catalogue reads the `json` form
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
 }
@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     let catalogue = arguments.catalogue.read()?;
     if arguments.format == Format::Json {
         out.json(&catalogue)?;
-        return Ok(Outcome::Well);
+        return Ok(Outcome::Ok);
     }
     let rows: Vec<[String; 4]> = catalogue
         .types()
@@ -49,5 +49,5 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
             _ => writeln!(out, "{line}")?,
         }
     }
-    Ok(Outcome::Well)
+    Ok(Outcome::Ok)
 }

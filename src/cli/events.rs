@@ -1,20 +1,23 @@
-//! Documents out of a stream, one at a time, in constant memory: NDJSON, an array, or
-//! (pretty-printed) objects one after another.
+//! Splits a stream into documents: NDJSON, a JSON array, or objects one after another.
+//!
+//! The objects may be pretty-printed. Documents are returned one at a time, so the memory is
+//! bounded by the longest one. On a live stream each is returned as soon as its last byte has been
+//! read.
 
 use memchr::{memchr, memchr2};
 use std::io::{self, BufRead, BufReader, Read};
 
-/// Longest document; a longer one is refused.
-const LONGEST: usize = 16 << 20;
+/// The maximum length of a document in bytes.
+const MAX_DOCUMENT: usize = 16 << 20;
 
-/// Lines of a stream, without blank ones.
+/// The lines of a stream that are not blank.
 pub(super) struct Lines<R> {
     input: BufReader<R>,
     number: usize,
     buffer: Vec<u8>,
 }
 
-/// A line, or why it could not be kept.
+/// A line with its number, or the message about one that is too long.
 pub(super) struct Line<'l> {
     pub(super) number: usize,
     pub(super) bytes: Result<&'l [u8], String>,
@@ -25,12 +28,12 @@ impl<R: Read> Lines<R> {
         Self { input: BufReader::with_capacity(1 << 18, input), number: 0, buffer: Vec::new() }
     }
 
-    /// Whether the next line is there without a wait for more input.
-    pub(super) fn at_hand(&self) -> bool {
+    /// Returns whether the next line can be read without waiting for input.
+    pub(super) fn is_buffered(&self) -> bool {
         memchr(b'\n', self.input.buffer().trim_ascii_start()).is_some()
     }
 
-    /// Skips the byte order mark that some editors put before a text.
+    /// Skips a byte order mark, which some editors write at the start of a file.
     fn skip_mark(&mut self) -> io::Result<()> {
         if self.input.fill_buf()?.starts_with("\u{feff}".as_bytes()) {
             self.input.consume(3);
@@ -49,69 +52,70 @@ impl<R: Read> Lines<R> {
                 self.buffer.extend_from_slice(line);
                 self.input.consume(self.buffer.len());
             } else {
-                // The line and its end.
-                let most = LONGEST as u64 + 1;
-                if (&mut self.input).take(most).read_until(b'\n', &mut self.buffer)? == 0 {
+                // One more byte, for the line break.
+                let max = MAX_DOCUMENT as u64 + 1;
+                if (&mut self.input).take(max).read_until(b'\n', &mut self.buffer)? == 0 {
                     return Ok(None);
                 }
             }
             self.number += 1;
             let number = self.number;
-            if self.buffer.len() > LONGEST && self.buffer.last() != Some(&b'\n') {
+            if self.buffer.len() > MAX_DOCUMENT && self.buffer.last() != Some(&b'\n') {
                 self.input.skip_until(b'\n')?;
                 return Ok(Some(Line { number, bytes: Err(too_long()) }));
             }
-            if !trimmed(&self.buffer).is_empty() {
-                return Ok(Some(Line { number, bytes: Ok(trimmed(&self.buffer)) }));
+            if !trim_end(&self.buffer).is_empty() {
+                return Ok(Some(Line { number, bytes: Ok(trim_end(&self.buffer)) }));
             }
         }
     }
 }
 
-/// Without white space at the end.
-fn trimmed(bytes: &[u8]) -> &[u8] {
+/// Returns the bytes without white space at the end.
+fn trim_end(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|byte| !is_space(*byte)).map_or(0, |last| last + 1);
     bytes.get(..end).unwrap_or_default()
 }
 
-fn behind_spaces(bytes: &[u8]) -> &[u8] {
+fn trim_start(bytes: &[u8]) -> &[u8] {
     let begin = bytes.iter().position(|byte| !is_space(*byte)).unwrap_or(bytes.len());
     bytes.get(begin..).unwrap_or_default()
 }
 
-/// White space of JSON.
+/// Returns whether a byte is white space in JSON.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 fn too_long() -> String {
-    format!("is longer than {LONGEST} bytes")
+    format!("is longer than {MAX_DOCUMENT} bytes")
 }
 
-/// Documents of a stream.
+/// The documents of a stream.
 pub(super) struct Documents<R> {
     lines: Lines<R>,
     shape: Shape,
-    /// The line at which the stream stands, between documents of `Shape::Lines` aside.
+    /// The current line of the stream; not maintained for `Shape::Lines`.
     line: usize,
-    /// How many items of an array were begun.
+    /// The number of array items read so far.
     items: usize,
-    /// Bytes taken from the stream.
+    /// The number of bytes read from the stream.
     taken: u64,
-    /// Of the next document, where it was looked at.
+    /// The length of the next document, if `is_buffered` has found it.
     length: Option<usize>,
 }
 
+/// The form of a stream and, for an array, the position in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
     Unknown,
-    /// A document a line; one that cannot be read leaves the others be.
+    /// One document per line; a malformed one does not affect the others.
     Lines,
     /// Before the first item of an array.
     ArrayBegin,
-    /// Behind an item of an array.
+    /// After an item of an array.
     ItemEnd,
-    /// Objects one after another, over any number of lines.
+    /// Objects one after another, each on any number of lines.
     Objects,
     Done,
 }
@@ -119,31 +123,31 @@ enum Shape {
 /// A document of a stream.
 #[derive(Clone, Copy)]
 pub(super) struct Document<'d> {
-    /// Where it begins.
+    /// The line in which it begins.
     pub(super) line: usize,
     /// Its number in an array or a page, counted from 1.
     pub(super) item: Option<usize>,
     pub(super) bytes: &'d [u8],
-    /// Whether the stream can be read on where this is malformed.
-    pub(super) alone: bool,
+    /// Whether the stream can be read further if this document is malformed.
+    pub(super) recoverable: bool,
 }
 
-/// Why a stream gives no document.
-pub(super) enum Trouble {
+/// An error in a stream.
+pub(super) enum ReadError {
     Io(io::Error),
-    /// A line that is passed over.
+    /// A line that is skipped.
     Line {
         line: usize,
         message: String,
     },
-    /// The stream makes no sense from here on.
+    /// Malformed input after which no further document can be found.
     Broken {
         line: usize,
         message: String,
     },
 }
 
-impl From<io::Error> for Trouble {
+impl From<io::Error> for ReadError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
@@ -155,13 +159,13 @@ impl<R: Read> Documents<R> {
         Self { lines, shape, line: 1, items: 0, taken: 0, length: None }
     }
 
-    /// Whether the next document is there without a wait for more input.
-    pub(super) fn at_hand(&mut self) -> bool {
-        let ahead = behind_spaces(self.lines.input.buffer());
+    /// Returns whether the next document can be read without waiting for input.
+    pub(super) fn is_buffered(&mut self) -> bool {
+        let ahead = trim_start(self.lines.input.buffer());
         let document = match self.shape {
-            Shape::Lines => return self.lines.at_hand(),
+            Shape::Lines => return self.lines.is_buffered(),
             Shape::Objects => Some(ahead),
-            Shape::ItemEnd => ahead.strip_prefix(b",").map(behind_spaces),
+            Shape::ItemEnd => ahead.strip_prefix(b",").map(trim_start),
             Shape::Unknown | Shape::ArrayBegin | Shape::Done => None,
         };
         self.length = document.and_then(|document| Nesting::default().end(document));
@@ -172,7 +176,7 @@ impl<R: Read> Documents<R> {
         self.taken
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Document<'_>>, Trouble> {
+    pub(super) fn next(&mut self) -> Result<Option<Document<'_>>, ReadError> {
         if self.shape == Shape::Unknown {
             self.lines.skip_mark()?;
             self.skip_spaces()?;
@@ -197,7 +201,7 @@ impl<R: Read> Documents<R> {
                         self.take(1);
                         self.array_end()
                     }
-                    Some(_) => Err(self.broken("expected `,` or `]` behind an item of the array")),
+                    Some(_) => Err(self.broken("expected `,` or `]` after an item of the array")),
                     None => Err(self.broken("the input ends inside an array")),
                 }
             }
@@ -220,7 +224,7 @@ impl<R: Read> Documents<R> {
         }
     }
 
-    fn next_line(&mut self) -> Result<Option<Document<'_>>, Trouble> {
+    fn next_line(&mut self) -> Result<Option<Document<'_>>, ReadError> {
         let line = self.lines.next()?;
         let Some(Line { number, bytes }) = line else {
             return Ok(None);
@@ -228,15 +232,17 @@ impl<R: Read> Documents<R> {
         match bytes {
             Ok(bytes) => {
                 self.taken += bytes.len() as u64 + 1;
-                Ok(Some(Document { line: number, item: None, bytes, alone: true }))
+                Ok(Some(Document { line: number, item: None, bytes, recoverable: true }))
             }
-            Err(message) => Err(Trouble::Line { line: number, message }),
+            Err(message) => Err(ReadError::Line { line: number, message }),
         }
     }
 
-    /// The first line tells NDJSON from an object over several lines: where it ends inside an
-    /// object, outside a string, and what follows can continue it, it is the latter.
-    fn first_line(&mut self) -> Result<Option<Document<'_>>, Trouble> {
+    /// Reads the first line, which decides between NDJSON and objects on several lines.
+    ///
+    /// It begins an object on several lines if it ends inside an object, outside a string, and the
+    /// next line can continue it.
+    fn first_line(&mut self) -> Result<Option<Document<'_>>, ReadError> {
         let begin = self.line;
         self.lines.number = begin - 1;
         self.shape = Shape::Lines;
@@ -244,42 +250,42 @@ impl<R: Read> Documents<R> {
         match self.lines.next()? {
             None => return Ok(None),
             Some(Line { number, bytes: Err(message) }) => {
-                return Err(Trouble::Line { line: number, message });
+                return Err(ReadError::Line { line: number, message });
             }
             Some(Line { bytes: Ok(bytes), .. }) => nesting.scan(bytes),
         }
         self.taken += self.lines.buffer.len() as u64;
-        // Only a line that may go on is worth waiting for the next one.
+        // Waits for the next line only if it can matter.
         if nesting.is_inside() && self.lines.buffer.ends_with(b"\n") {
             self.line = begin + 1;
             self.skip_spaces()?;
-            if nesting.goes_on(self.peek()?) {
+            if nesting.continues(self.peek()?) {
                 self.shape = Shape::Objects;
                 return self.object(begin, nesting);
             }
             self.lines.number = self.line - 1;
         }
-        let bytes = trimmed(&self.lines.buffer);
-        Ok(Some(Document { line: begin, item: None, bytes, alone: true }))
+        let bytes = trim_end(&self.lines.buffer);
+        Ok(Some(Document { line: begin, item: None, bytes, recoverable: true }))
     }
 
-    /// Reads on to the end of an object of which `nesting` has seen what is in the buffer.
+    /// Reads the rest of an object; `nesting` has scanned the part in the buffer.
     fn object(
         &mut self,
         line: usize,
         mut nesting: Nesting,
-    ) -> Result<Option<Document<'_>>, Trouble> {
+    ) -> Result<Option<Document<'_>>, ReadError> {
         match self.keep(&mut nesting)? {
             true => {
                 let bytes = &self.lines.buffer;
-                Ok(Some(Document { line, item: None, bytes, alone: false }))
+                Ok(Some(Document { line, item: None, bytes, recoverable: false }))
             }
             false => Err(self.broken("the input ends inside an object")),
         }
     }
 
-    /// Reads the next item of an array, `first` where an empty array may end.
-    fn item(&mut self, first: bool) -> Result<Option<Document<'_>>, Trouble> {
+    /// Reads the next item of an array. The array may end instead if it is the first one.
+    fn item(&mut self, first: bool) -> Result<Option<Document<'_>>, ReadError> {
         self.skip_spaces()?;
         if first && self.peek()? == Some(b']') {
             self.take(1);
@@ -296,21 +302,21 @@ impl<R: Read> Documents<R> {
         self.shape = Shape::ItemEnd;
         self.items += 1;
         let item = Some(self.items);
-        Ok(Some(Document { line, item, bytes: &self.lines.buffer, alone: false }))
+        Ok(Some(Document { line, item, bytes: &self.lines.buffer, recoverable: false }))
     }
 
-    fn array_end(&mut self) -> Result<Option<Document<'_>>, Trouble> {
+    fn array_end(&mut self) -> Result<Option<Document<'_>>, ReadError> {
         self.shape = Shape::Done;
         self.skip_spaces()?;
         match self.peek()? {
             None => Ok(None),
-            Some(_) => Err(self.broken("expected the end of the input behind the array")),
+            Some(_) => Err(self.broken("expected the end of the input after the array")),
         }
     }
 
-    fn broken(&mut self, message: &str) -> Trouble {
+    fn broken(&mut self, message: &str) -> ReadError {
         self.shape = Shape::Done;
-        Trouble::Broken { line: self.line, message: message.to_owned() }
+        ReadError::Broken { line: self.line, message: message.to_owned() }
     }
 
     fn peek(&mut self) -> io::Result<Option<u8>> {
@@ -322,8 +328,10 @@ impl<R: Read> Documents<R> {
         self.taken += count as u64;
     }
 
-    /// Keeps what comes up to the end of a document; false where the stream ends before.
-    fn keep(&mut self, nesting: &mut Nesting) -> Result<bool, Trouble> {
+    /// Appends the input up to the end of a document to the buffer.
+    ///
+    /// Returns false if the stream ends inside the document.
+    fn keep(&mut self, nesting: &mut Nesting) -> Result<bool, ReadError> {
         loop {
             let ahead = self.lines.input.fill_buf()?;
             if ahead.is_empty() {
@@ -331,7 +339,7 @@ impl<R: Read> Documents<R> {
             }
             let end = self.length.take().or_else(|| nesting.end(ahead));
             let length = end.unwrap_or(ahead.len());
-            let room = LONGEST.saturating_sub(self.lines.buffer.len());
+            let room = MAX_DOCUMENT.saturating_sub(self.lines.buffer.len());
             let kept = ahead.get(..length.min(room)).unwrap_or_default();
             self.line += kept.iter().filter(|byte| **byte == b'\n').count();
             self.lines.buffer.extend_from_slice(kept);
@@ -355,14 +363,14 @@ impl<R: Read> Documents<R> {
     }
 }
 
-/// Where a scan stands in a document, well formed or not.
+/// The brackets and strings that are open at a position of a document, well formed or not.
 #[derive(Default)]
 pub(super) struct Nesting {
     /// The brackets that are open.
     open: Vec<u8>,
     in_string: bool,
     escaped: bool,
-    /// The last byte of a scan that is no white space.
+    /// The last byte scanned that is not white space.
     last: u8,
 }
 
@@ -376,13 +384,15 @@ impl Nesting {
         }
     }
 
-    /// Scans to the end of the document and says where that is, if it is there: behind the bracket
-    /// that closes it, or before what follows a value without brackets.
+    /// Scans the next bytes, and returns the end of the document if it is among them.
+    ///
+    /// The end is after the closing bracket, or before the separator after a value without
+    /// brackets.
     pub(super) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         loop {
             if self.in_string && !self.escaped {
-                // Strings are most of a document.
+                // Most bytes of a document are in strings, so their ends are searched with SIMD.
                 at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
             }
             let byte = *bytes.get(at)?;
@@ -418,20 +428,22 @@ impl Nesting {
         }
     }
 
-    /// Whether no bracket or string is open.
+    /// Returns whether no bracket or string is open.
     fn is_outside(&self) -> bool {
         self.open.is_empty() && !self.in_string
     }
 
-    /// Whether a bracket is open, and no string.
+    /// Returns whether a bracket is open, and no string.
     fn is_inside(&self) -> bool {
         !self.open.is_empty() && !self.in_string
     }
 
-    /// Whether a line that was scanned is the first of a document of several, going by the first
-    /// byte of the next line. It ends inside of brackets and outside of strings, and an opening
-    /// brace can only follow a colon, or stand in an array.
-    pub(super) fn goes_on(&self, next: Option<u8>) -> bool {
+    /// Returns whether a document continues on the next line, which begins with the byte `next`.
+    ///
+    /// The scanned line must end inside a bracket and outside a string. A brace on the next line
+    /// continues the document only after a colon or as an item of an array; otherwise it begins a
+    /// new one.
+    pub(super) fn continues(&self, next: Option<u8>) -> bool {
         let item = self.last == b'[' || self.last == b',' && self.open.last() == Some(&b'[');
         let possible = next != Some(b'{') || self.last == b':' || item;
         self.is_inside() && next.is_some() && possible

@@ -1,7 +1,7 @@
-use super::history::{Single, called_in_page};
-use super::reading::Reader;
+use super::event_reader::EventReader;
+use super::history::{Single, page_item_label};
 use super::webhooks::{Webhooks, WebhooksArguments};
-use super::why::{self, BOLD, GOOD, POOR, shown};
+use super::why::{self, BAD, BOLD, GOOD, shown};
 use super::{AccessArgument, Failure, Format, MAX_FILE, Out, Outcome, plain, quote, quoted};
 use hooksieve::event::Event;
 use hooksieve::filter::analysis::{Change, Justification};
@@ -11,21 +11,21 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Say for one event and each webhook why it matches or not, and what would make it
+/// Explain for each webhook why it matches an event or not, and which change would make it match
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     webhooks: WebhooksArguments,
-    /// Only this webhook, or these, separated by commas; may be given more than once
+    /// Explain only these webhooks, separated by commas; can be repeated
     #[arg(long = "webhook", value_name = "ID")]
     only: Vec<String>,
     /// Who may access an event's resource, for webhooks of level `user`
     #[arg(long, value_enum, default_value = "owner")]
     access: AccessArgument,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
-    /// A file of one event, or of a page of past events; `-` for standard input
+    /// A file with one event or a page of past events; `-` for standard input
     #[arg(value_name = "EVENT")]
     event: PathBuf,
 }
@@ -44,24 +44,24 @@ pub(super) fn run(mut arguments: Arguments, out: &mut Out) -> Result<Outcome, Fa
         )));
     }
     let (name, bytes) = super::read(&arguments.event, MAX_FILE)?;
-    let reader = Reader { profile, tenant: arguments.webhooks.tenant.as_deref() };
+    let reader = EventReader { profile, tenant: arguments.webhooks.tenant.as_deref() };
     let format = arguments.format;
     let single = Single { verb: "explain", format, reader, file: &name, bytes: &bytes };
     let good = single.each(out, |out, event, _, item| {
         if item.is_some_and(|item| item > 1) && format == Format::Text {
             writeln!(out)?;
         }
-        Ok(of_event(out, &arguments, &webhooks, event, item)?)
+        Ok(explain_event(out, &arguments, &webhooks, event, item)?)
     })?;
     let outcome = webhooks.outcome(out)?;
     Ok(if good { outcome } else { Outcome::BadInput })
 }
 
-/// The ids of webhooks in arguments that may each name several; an id itself may have a comma.
-fn separated(given: &[String], webhooks: &Webhooks) -> Vec<String> {
+/// Splits arguments into ids at commas. An argument that is an id of a webhook is not split.
+fn separated(arguments: &[String], webhooks: &Webhooks) -> Vec<String> {
     let is_id = |text: &str| webhooks.list.iter().any(|listed| listed.id() == text);
     let mut ids = Vec::new();
-    for argument in given {
+    for argument in arguments {
         match is_id(argument) {
             true => ids.push(argument.clone()),
             false => ids.extend(argument.split(',').map(|id| id.trim().to_owned())),
@@ -70,8 +70,8 @@ fn separated(given: &[String], webhooks: &Webhooks) -> Vec<String> {
     ids
 }
 
-/// Explains the verdicts of all webhooks, or of those that were asked for, on an event.
-fn of_event(
+/// Explains the verdicts of the selected webhooks on an event.
+fn explain_event(
     out: &mut Out,
     arguments: &Arguments,
     webhooks: &Webhooks,
@@ -102,10 +102,10 @@ fn of_event(
     Ok(())
 }
 
-/// What is printed of a webhook for programs; null where the filter was not asked.
+/// The JSON output for a webhook. The filter's members are null if it was not evaluated.
 #[derive(Serialize)]
 struct Answer<'a> {
-    /// The id of the event, where it is one of a page.
+    /// The id of the event, if it is an item of a page.
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Option<&'a str>>,
     /// Its number in the page.
@@ -152,7 +152,7 @@ fn head(
     item: Option<usize>,
 ) -> io::Result<()> {
     let name = match item {
-        Some(item) => called_in_page(item, event),
+        Some(item) => page_item_label(item, event),
         None => plain(event.id().unwrap_or("(no id)")),
     };
     writeln!(out, "{BOLD}event {name}{BOLD:#}")?;
@@ -182,23 +182,23 @@ fn text(
     let id = plain(id);
     let why = match verdict {
         Verdict::Matched => String::new(),
-        Verdict::Disabled => ": it is disabled".into(),
+        Verdict::Disabled => ": the webhook is disabled".into(),
         Verdict::OtherTenant => {
-            format!(": it is of another tenant, {}", quoted(subscription.tenant().as_str()))
+            format!(": it belongs to another tenant, {}", quoted(subscription.tenant().as_str()))
         }
-        Verdict::OtherEventType => ": it is not subscribed to this event type".into(),
+        Verdict::OtherEventType => ": it does not subscribe to this event type".into(),
         Verdict::NoAccess => match subscription.audience() {
             Audience::Owner(owner) => format!(
-                ": its owner {} is not the event's, {}",
+                ": its owner {} is not the event's owner, {}",
                 quoted(owner.as_str()),
                 shown(event.owner())
             ),
             Audience::Tenant => String::new(),
         },
-        _ => ": its filter does not hold".into(),
+        _ => ": its filter does not match".into(),
     };
     let (style, word) =
-        if verdict == Verdict::Matched { (GOOD, "matched") } else { (POOR, "not matched") };
+        if verdict == Verdict::Matched { (GOOD, "matched") } else { (BAD, "not matched") };
     writeln!(out, "\n{BOLD}{id}{BOLD:#} {style}{word}{style:#}{why}")?;
     explanation.map_or(Ok(()), |explanation| why::draw(out, explanation))
 }

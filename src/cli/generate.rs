@@ -6,27 +6,27 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::io::Write;
 
-/// Write webhooks or events to try `match` with, one a line
+/// Generate webhooks or events as a test load for `match`, one per line
 ///
-/// Equal arguments give equal lines. Events of one tenant match webhooks of the same number; give
-/// both the same --tenants.
+/// Equal arguments give equal lines. To generate events that match the webhooks, use the same
+/// --tenants for both.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// What to write
+    /// What to generate
     #[arg(value_enum)]
     what: What,
-    /// How many
+    /// Number of lines
     #[arg(long, value_name = "N", default_value = "1000")]
     count: usize,
-    /// Where the random numbers begin
+    /// Seed of the random numbers
     #[arg(long, value_name = "S", default_value = "1")]
     seed: u64,
-    /// How many tenants they belong to, in turn
+    /// Number of tenants; the lines belong to them in turn
     #[arg(long, value_name = "T", default_value = "1", value_parser = clap::value_parser!(u64).range(1..))]
     tenants: u64,
-    /// Which filters the webhooks have: `selective` compares for equality over 60,000 values;
-    /// `full` is the same with ten per cent `spaceId ne …` and five without a filter; in
-    /// `growing` the values grow with --count, which is to be the same for both then
+    /// Filters of the webhooks: `selective` has mostly `eq` over 60,000 values; `full` is
+    /// `selective` with 10 % `spaceId ne …` and 5 % without a filter; in `growing` the number of
+    /// values grows with --count, so use the same --count for webhooks and events
     #[arg(long, default_value = "selective", value_parser = mixes())]
     mix: Mix,
     #[arg(skip = Format::Json)]
@@ -35,7 +35,7 @@ pub(super) struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum What {
-    /// Webhooks, as the API writes them, and `tenantId`
+    /// Webhooks, as in responses of the API, with `tenantId`
     Webhooks,
     /// CloudEvents of one type
     Events,
@@ -48,7 +48,7 @@ fn mixes() -> impl TypedValueParser<Value = Mix> {
     })
 }
 
-/// A webhook that is written.
+/// A generated webhook.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Webhook<'a> {
@@ -82,5 +82,5 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
             })?,
         }
     }
-    Ok(Outcome::Well)
+    Ok(Outcome::Ok)
 }

@@ -1,57 +1,58 @@
-//! Events of files, for the verbs about past events and about one event.
+//! Reads events from files, for the verbs about past events and about one event.
 
+use super::bad_event::BadEvent;
 use super::batches::Batches;
-use super::events::{Document, Trouble};
+use super::event_reader::{EventReader, Trailing};
+use super::events::{Document, ReadError};
 use super::items::{error_response, line_at};
-use super::reading::{Follows, Reader};
-use super::refusal::Refusal;
 use super::{Failure, Format, Out, plain, quote};
 use hooksieve::event::{Error, Event, ShapeCache};
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Gives every event with its place to `take`, and for what is not an event the reason. Returns how
-/// many were bad.
+/// Calls `take` with every event and its origin, or with the error in its place.
+///
+/// Returns the number of errors.
 pub(super) fn each_event(
     files: Vec<PathBuf>,
-    reader: Reader<'_>,
-    mut take: impl FnMut(Result<(&Place<'_>, &Event<'_>), &Refusal<'_>>) -> Result<(), Failure>,
+    reader: EventReader<'_>,
+    mut take: impl FnMut(Result<(&EventOrigin<'_>, &Event<'_>), &BadEvent<'_>>) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
     let several = files.len() > 1;
     let (mut batches, mut shapes, mut bad) = (Batches::new(files), ShapeCache::default(), 0);
     while let Some(mut batch) = batches.next(usize::MAX) {
-        let trouble = batch.trouble.take();
+        let read_error = batch.error.take();
         let name = plain(&batch.name);
         let file = &*batch.name;
-        let refusal =
-            |line, code, title, detail| Refusal { file, line, item: None, code, title, detail };
-        // Events borrow from the reader, so it is one that lives as long as the batch.
-        let reader = Reader { ..reader };
+        let bad_event =
+            |line, code, title, detail| BadEvent { file, line, item: None, code, title, detail };
+        // Events borrow from the reader, so this copy has the lifetime of the batch.
+        let reader = EventReader { ..reader };
         for (document, event) in reader.read(batch.documents(), &mut shapes) {
             match event {
                 Ok(event) => {
                     let Document { line, item, .. } = document;
-                    take(Ok((&Place { file: &name, line, item, several }, &event)))?;
+                    take(Ok((&EventOrigin { file: &name, line, item, several }, &event)))?;
                 }
                 Err(error) => {
                     bad += 1;
                     let error = (&error, error.to_string());
-                    take(Err(&Refusal::of(file, &document, error, reader)))?;
+                    take(Err(&BadEvent::of(file, &document, error, reader)))?;
                 }
             }
         }
-        match trouble {
+        match read_error {
             None => {}
-            Some(Trouble::Io(error)) => return Err(Failure::Input(name, error)),
-            Some(Trouble::Line { line, message }) => {
+            Some(ReadError::Io(error)) => return Err(Failure::Input(name, error)),
+            Some(ReadError::Line { line, message }) => {
                 bad += 1;
                 let (title, help) =
-                    (format!("line {message}"), "give smaller events, one per line");
-                take(Err(&refusal(line, "event-too-long", title, help.to_owned())))?;
+                    (format!("line {message}"), "split it into smaller events, one per line");
+                take(Err(&bad_event(line, "event-too-long", title, help.to_owned())))?;
             }
-            Some(Trouble::Broken { line, message }) => {
-                let help = "fix the file; nothing after it was read".to_owned();
-                take(Err(&refusal(line, "event-syntax", message, help)))?;
+            Some(ReadError::Broken { line, message }) => {
+                let help = "fix this; the rest of the input was not read".to_owned();
+                take(Err(&bad_event(line, "event-syntax", message, help)))?;
                 return Ok(bad + 1);
             }
         }
@@ -59,26 +60,27 @@ pub(super) fn each_event(
     Ok(bad)
 }
 
-/// The input of a verb that takes one event.
+/// The input and the settings of a verb that takes one event.
 pub(super) struct Single<'a> {
-    /// The verb and how it prints.
     pub(super) verb: &'static str,
     pub(super) format: Format,
-    pub(super) reader: Reader<'a>,
+    pub(super) reader: EventReader<'a>,
     pub(super) file: &'a str,
     pub(super) bytes: &'a [u8],
 }
 
 impl<'a> Single<'a> {
-    /// Gives the event to `take`, or each event of a page of the vendor's listing, with its bytes and
-    /// its number in the page, counted from 1; reports what is not an event. Returns whether all were good.
+    /// Calls `take` with the event, or with each event of a page of the vendor's listing.
+    ///
+    /// `take` also gets the event's bytes and its number in the page, counted from 1. Errors are
+    /// printed. Returns whether there were none.
     pub(super) fn each(
         &self,
         out: &mut Out,
         mut take: impl FnMut(&mut Out, &Event<'a>, &'a [u8], Option<usize>) -> Result<(), Failure>,
     ) -> Result<bool, Failure> {
         let mut shapes = ShapeCache::default();
-        let document = Document { line: 1, item: None, bytes: self.bytes, alone: true };
+        let document = Document { line: 1, item: None, bytes: self.bytes, recoverable: true };
         let mut events = self.reader.read(std::iter::once(document), &mut shapes);
         let (mut count, mut good) = (0, true);
         while let Some((document, event)) = events.next() {
@@ -88,7 +90,7 @@ impl<'a> Single<'a> {
                 Ok(event) => take(out, &event, document.bytes, document.item)?,
                 Err(error) => {
                     good = false;
-                    self.refuse(out, &document, &error, in_page)?;
+                    self.print_error(out, &document, &error, in_page)?;
                 }
             }
         }
@@ -99,8 +101,8 @@ impl<'a> Single<'a> {
         Ok(good)
     }
 
-    /// Reports why bytes are not an event.
-    fn refuse(
+    /// Prints why a document is not an event.
+    fn print_error(
         &self,
         out: &mut Out,
         document: &Document<'_>,
@@ -108,52 +110,52 @@ impl<'a> Single<'a> {
         in_page: bool,
     ) -> Result<(), Failure> {
         let Self { verb, format, reader, file, .. } = self;
-        let mut refusal = Refusal::of(file, document, (error, error.to_string()), *reader);
+        let mut bad_event = BadEvent::of(file, document, (error, error.to_string()), *reader);
         let is_response = |bytes| error_response(bytes, "events").is_some();
         let takes = format!("{verb} takes one event, a JSON object");
-        match Follows::find(document.bytes, error) {
-            Some(Follows::Event(at)) => {
-                refusal.line = line_at(document.bytes.get(..at).unwrap_or_default());
-                refusal.title = format!("more than one event: the second one begins at byte {at}");
-                refusal.detail = takes;
+        match Trailing::find(document.bytes, error) {
+            Some(Trailing::Event(at)) => {
+                bad_event.line = line_at(document.bytes.get(..at).unwrap_or_default());
+                bad_event.title = format!("more than one event: the second begins at byte {at}");
+                bad_event.detail = takes;
             }
-            Some(Follows::Comma(at)) => {
-                refusal.title = format!("a comma follows the event at byte {at}");
-                refusal.detail = takes;
+            Some(Trailing::Comma(at)) => {
+                bad_event.title = format!("a comma follows the event at byte {at}");
+                bad_event.detail = takes;
             }
             None if in_page || is_response(document.bytes) => {}
-            None => refusal.detail = format!("{}; {takes}", refusal.detail),
+            None => bad_event.detail = format!("{}; {takes}", bad_event.detail),
         }
-        Ok(refusal.print(*format, out)?)
+        Ok(bad_event.print(*format, out)?)
     }
 }
 
-/// Where an event is.
-pub(super) struct Place<'a> {
+/// The position of an event in the input.
+pub(super) struct EventOrigin<'a> {
     pub(super) file: &'a str,
     pub(super) line: usize,
     /// Its number in an array or a page, counted from 1.
     pub(super) item: Option<usize>,
-    /// Whether there are more files.
+    /// Whether the input has several files.
     several: bool,
 }
 
-/// The name of an event of a page: its id, if it has one, and its number.
-pub(super) fn called_in_page(item: usize, event: &Event<'_>) -> String {
+/// Returns the name of an event in a page: its id and its number.
+pub(super) fn page_item_label(item: usize, event: &Event<'_>) -> String {
     match event.id() {
         Some(id) => format!("{} (item {item})", quote(id)),
         None => format!("(no id) (item {item})"),
     }
 }
 
-/// The name of an event: its id, if it has one, and its place.
-pub(super) fn called(place: &Place<'_>, event: &Event<'_>) -> String {
-    let Place { file, line, item, several } = place;
+/// Returns the name of an event: its id, if it has one, and its position.
+pub(super) fn event_label(origin: &EventOrigin<'_>, event: &Event<'_>) -> String {
+    let EventOrigin { file, line, item, several } = origin;
     let line = if *several { format!("{file}:{line}") } else { format!("line {line}") };
     let item = item.map_or(String::new(), |item| format!(", item {item}"));
-    let place = line + &item;
+    let position = line + &item;
     match event.id() {
-        Some(id) => format!("{} ({place})", quote(id)),
-        None => place,
+        Some(id) => format!("{} ({position})", quote(id)),
+        None => position,
     }
 }

@@ -1,9 +1,10 @@
-//! The documents of a file of webhooks: an array, `{"data": […]}`, NDJSON, or one.
+//! Reads the documents of a file of webhooks: an array, `{"data": […]}`, NDJSON, or a single one.
 
 use super::events::Nesting;
+use super::json_error::JsonError;
 use super::report::Finding;
 use super::{Failure, MAX_TOTAL, quote};
-use hooksieve::diagnostic::{Diagnostic, excerpt};
+use hooksieve::diagnostic::Diagnostic;
 use hooksieve::webhook::WebhookDocument;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -15,17 +16,17 @@ pub(super) struct Items {
     /// The file's name, for messages.
     pub(super) name: String,
     pub(super) list: Vec<Item>,
-    /// Whether the file as a whole makes no sense; the last item says why.
+    /// Whether the file as a whole is malformed; the last item has the error.
     pub(super) broken: bool,
 }
 
 /// A document of a file.
 pub(super) struct Item {
     pub(super) line: usize,
-    pub(super) draft: Result<WebhookDocument, Malformed>,
+    pub(super) document: Result<WebhookDocument, Malformed>,
 }
 
-/// Text that is no document.
+/// The error for text that is not a document.
 pub(super) struct Malformed(Diagnostic);
 
 impl Malformed {
@@ -37,25 +38,27 @@ impl Malformed {
         &self.0
     }
 
-    /// `column` is that of the text's first line.
+    /// Describes text that is not JSON. `column` is the number of bytes before it on its first
+    /// line.
     pub(super) fn json(
         code: &'static str,
+        text: &[u8],
         error: &serde_json::Error,
         column: Option<usize>,
     ) -> Self {
-        let text = without_place(error);
+        let JsonError { message, help, is_trailing } = JsonError::new(text, error);
         let help = match code {
-            // One patch is all there may be.
-            "patch-syntax" if text == "trailing characters" => "remove what follows the patch",
-            _ => mend(&text),
+            // A file has only one patch.
+            "patch-syntax" if is_trailing => "remove the text after the patch",
+            _ => help,
         };
         let column = match error.line() {
             0 | 1 => column.map(|column| column + error.column()),
             _ => Some(error.column()),
         };
         let message = match column {
-            Some(column) => format!("{text}, at column {column}"),
-            None => text,
+            Some(column) => format!("{message}, at column {column}"),
+            None => message,
         };
         Self::new(code, &message, help)
     }
@@ -74,24 +77,8 @@ impl Malformed {
     }
 }
 
-/// How to mend what serde_json complains about.
-fn mend(message: &str) -> &'static str {
-    let hints = [
-        ("expected `,` or", "write a quote inside a string as `\\\"`, and commas between members"),
-        ("key must be", "put names in double quotes, and no comma behind the last member"),
-        ("trailing comma", "remove the comma behind the last item"),
-        ("trailing characters", "put the documents into an array, or each on a line of its own"),
-        ("control character", "write a line break inside a string as `\\n`"),
-        ("escape", "write a backslash inside a string as `\\\\`, and surrogates in pairs"),
-        ("EOF", "the text ends too early: close what is open"),
-        ("recursion limit", "nest less deep"),
-        ("number out of range", "write a smaller number"),
-    ];
-    let hint = hints.iter().find(|(part, _)| message.contains(part));
-    hint.map_or("write well-formed JSON", |(_, hint)| hint)
-}
-
-/// A page of the API. A webhook has a name or a URL, if it is not a very bad one.
+/// A page of the API's listing. It has neither `name` nor `url`, of which a webhook has at least
+/// one.
 #[derive(Deserialize)]
 struct Listing<'t> {
     #[serde(borrow)]
@@ -100,7 +87,7 @@ struct Listing<'t> {
     url: Option<IgnoredAny>,
 }
 
-/// The body of an error response of the API, as far as it is shown.
+/// The body of an error response of the API, without the members that are not shown.
 #[derive(Deserialize)]
 struct ErrorResponse {
     errors: Vec<ApiError>,
@@ -113,18 +100,20 @@ struct ApiError {
     title: Option<String>,
 }
 
-/// What a document is that holds an error response of the API in place of `things`, and what to do.
+/// Returns the message and the help for a document that is an error response of the API.
+///
+/// `things` names what was expected in its place.
 pub(super) fn error_response(document: &[u8], things: &str) -> Option<(String, &'static str)> {
     let ErrorResponse { errors, data: None } = serde_json::from_slice(document).ok()? else {
         return None;
     };
-    // Their code and title say why the request failed.
+    // The code and title of the first error show why the request failed.
     let first = errors.first()?;
     let parts: Vec<_> =
         [&first.code, &first.title].into_iter().flatten().map(|t| quote(t)).collect();
     let why = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(" ")) };
     let title = format!("this is an error response of the API, not {things}{why}");
-    Some((title, "repeat the request that fetched it, once its cause is fixed"))
+    Some((title, "fix its cause, and repeat the request"))
 }
 
 impl Items {
@@ -145,7 +134,7 @@ impl Items {
     fn text(&mut self, text: &str) {
         let whole = trimmed(text);
         if whole.is_empty() {
-            let message = "there is nothing but white space".to_owned();
+            let message = "the file has only white space".to_owned();
             let help = "write a webhook, or `[]` for none";
             return self.broken(1, Malformed::new("webhook-syntax", &message, help));
         }
@@ -170,13 +159,13 @@ impl Items {
         }
     }
 
-    /// An array inside of the text.
+    /// Reads an array that is a part of the text.
     fn array(&mut self, text: &str, array: &str) {
         match serde_json::from_str::<Vec<&RawValue>>(array) {
             Ok(items) => self.items(text, &items),
             Err(_) if !array.starts_with('[') => {
-                let message = "`data` is no array of webhooks".to_owned();
-                let help = "write `{\"data\": […]}`, or the webhook alone";
+                let message = "`data` is not an array of webhooks".to_owned();
+                let help = "write `{\"data\": […]}`, or only the webhook";
                 let line = line_at(before(text, array).as_bytes());
                 self.broken(line, Malformed::new("webhook-syntax", &message, help));
             }
@@ -190,8 +179,8 @@ impl Items {
                 Ok(line) if trimmed(line).is_empty() => {}
                 Ok(text) => self.item(at + 1, text, Some(0)),
                 Err(_) => {
-                    let draft = Err(Malformed::utf8("the line"));
-                    self.list.push(Item { line: at + 1, draft });
+                    let document = Err(Malformed::utf8("the line"));
+                    self.list.push(Item { line: at + 1, document });
                 }
             }
         }
@@ -208,54 +197,46 @@ impl Items {
     }
 
     fn item(&mut self, line: usize, text: &str, column: Option<usize>) {
-        let draft = serde_json::from_str(text)
-            .map_err(|error| Malformed::json("webhook-syntax", &error, column));
-        self.list.push(Item { line, draft });
+        let document = serde_json::from_str(text)
+            .map_err(|error| Malformed::json("webhook-syntax", text.as_bytes(), &error, column));
+        self.list.push(Item { line, document });
     }
 
-    /// `part` of the text is no JSON.
+    /// Records that `part` of the text is not JSON.
     fn malformed(&mut self, text: &str, part: &str, error: &serde_json::Error) {
         let before = before(text, part);
         let line = line_at(before.as_bytes()) + error.line().max(1) - 1;
         let column = before.rsplit('\n').next().map(str::len);
-        self.broken(line, Malformed::json("webhook-syntax", error, column));
+        self.broken(line, Malformed::json("webhook-syntax", part.as_bytes(), error, column));
     }
 
     fn broken(&mut self, line: usize, malformed: Malformed) {
         self.broken = true;
-        self.list.push(Item { line, draft: Err(malformed) });
+        self.list.push(Item { line, document: Err(malformed) });
     }
 }
 
-/// Whether a text that is no JSON is lines of documents, rather than one over several lines.
+/// Returns whether a text that is not JSON is one document per line, not one on several lines.
 fn are_lines(whole: &str) -> bool {
     let mut lines = whole.lines();
     let mut first = Nesting::default();
     first.scan(lines.next().unwrap_or_default().as_bytes());
     let next = lines.find_map(|line| line.trim_ascii_start().bytes().next());
-    next.is_some() && !first.goes_on(next) && !whole.starts_with('[')
+    next.is_some() && !first.continues(next) && !whole.starts_with('[')
 }
 
-/// Without white space of JSON at both ends.
+/// Returns the text without JSON's white space at both ends.
 fn trimmed(text: &str) -> &str {
     text.trim_matches([' ', '\t', '\r', '\n'])
 }
 
-/// What stands in a text before a part of it.
+/// Returns the text before a part of it.
 fn before<'t>(text: &'t str, part: &str) -> &'t str {
     let offset = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
     text.get(..offset).unwrap_or_default()
 }
 
-/// The number of the line in which the text ends.
+/// Returns the number of the line in which the text ends, counted from 1.
 pub(super) fn line_at(before: &[u8]) -> usize {
     1 + before.iter().filter(|byte| **byte == b'\n').count()
-}
-
-/// serde_json's message without its line and column, which count from the start of an item.
-pub(super) fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    // It quotes values at any length.
-    excerpt(text.strip_suffix(&place).unwrap_or(&text), 160)
 }

@@ -1,17 +1,17 @@
-//! JSON for programs, which shows no character that misleads a person who looks at it.
+//! JSON output without misleading characters.
 
 use super::{is_plain, readable};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 use std::io::{self, Write};
 
-/// Writes a value as JSON on one line, with misleading characters as `\u` escapes: the same JSON.
+/// Writes a value as JSON on one line, with misleading characters as `\u` escapes.
 pub(super) fn write(out: impl Write, value: &impl Serialize) -> io::Result<()> {
     let mut json = serde_json::Serializer::with_formatter(out, Readable);
     Ok(value.serialize(&mut json)?)
 }
 
-/// Like serde_json's compact form, but for misleading characters.
+/// serde_json's compact format, with misleading characters escaped.
 struct Readable;
 
 impl Formatter for Readable {
@@ -26,7 +26,7 @@ impl Formatter for Readable {
         }
     }
 
-    /// JSON that was kept as it was written: only its strings hold such characters.
+    /// Escapes raw JSON as a whole: such characters occur only inside its strings.
     fn write_raw_fragment<W: ?Sized + Write>(
         &mut self,
         writer: &mut W,

@@ -1,4 +1,4 @@
-use super::answers::{Answers, End, Piece};
+use super::batch_matcher::{BatchMatcher, Chunk, End};
 use super::batches::Batches;
 use super::progress::Progress;
 use super::threads::Threads;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-/// Say for each event which webhooks want it
+/// Show which webhooks match each event
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -17,89 +17,90 @@ pub(super) struct Arguments {
     /// Who may access an event's resource, for webhooks of level `user`
     #[arg(long, value_enum, default_value = "owner")]
     access: AccessArgument,
-    /// On how many threads; as many as there are processors without it
+    /// Number of threads [default: the number of processors]
     ///
-    /// What is printed is the same for any number.
+    /// The output is the same for any number.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Go on without webhooks that are not valid
+    /// Continue without the webhooks that are invalid
     #[arg(long)]
     skip_invalid: bool,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
-    /// Files of events: one a line, an array, or one object; standard input without any
+    /// Files of events: one per line, an array, or one object [default: standard input]
     #[arg(value_name = "EVENTS")]
     events: Vec<PathBuf>,
 }
 
 pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
-    super::once_on_stdin(&arguments.events, [&arguments.webhooks.webhooks])?;
+    super::check_stdin_once(&arguments.events, [&arguments.webhooks.webhooks])?;
     let webhooks = Webhooks::read(&arguments.webhooks)?;
     let bad = webhooks.bad > 0;
     if webhooks.broken || bad && !arguments.skip_invalid {
         if !webhooks.broken {
-            let help = "--skip-invalid goes on without them";
-            let _ = writeln!(io::stderr(), "webhooks that are not valid: {}; {help}", webhooks.bad);
+            let invalid = webhooks.invalid_count();
+            let _ =
+                writeln!(io::stderr(), "{invalid}; use --skip-invalid to continue without them");
         }
         return Ok(Outcome::BadInput);
     }
     let progress = Progress::new(&arguments.events);
-    let given = arguments.webhooks.tenant;
-    let answers = Answers::new(webhooks, arguments.access, arguments.format, given);
+    let tenant = arguments.webhooks.tenant;
+    let matcher = BatchMatcher::new(webhooks, arguments.access, arguments.format, tenant);
     let mut run = Run { out, progress, events: 0, matches: 0, bad: 0, skipped: bad };
     let threads = arguments
         .threads
         .map_or_else(|| available_parallelism().map_or(1, usize::from), usize::from);
-    run.all(Batches::new(arguments.events), answers, threads)?;
+    run.match_all(Batches::new(arguments.events), matcher, threads)?;
     run.finish()
 }
 
-/// Batches before threads pay.
-const ALONE: usize = 2;
+/// The number of batches that are matched on the main thread; short input starts no threads.
+const BEFORE_THREADS: usize = 2;
 
-/// What is printed, and what came of it.
+/// The output of a run, and its counts.
 struct Run<'a> {
     out: &'a mut Out,
     progress: Progress,
     events: u64,
     matches: u64,
-    /// Events that are none, or of another tenant.
+    /// The number of events with errors, those of another tenant included.
     bad: u64,
-    /// Whether webhooks were skipped.
+    /// Whether invalid webhooks were skipped.
     skipped: bool,
 }
 
 impl Run<'_> {
-    fn all(
+    fn match_all(
         &mut self,
         mut batches: Batches,
-        mut answers: Answers,
+        mut matcher: BatchMatcher,
         threads: usize,
     ) -> Result<(), Failure> {
-        let mut answered = 0;
+        let mut batch_count = 0;
         while let Some(batch) = batches.next(usize::MAX) {
             let mut end = None;
-            answers.answer(batch, |piece| {
-                end = self.print(piece)?;
+            matcher.process(batch, |chunk| {
+                end = self.print(chunk)?;
                 Ok::<_, Failure>(())
             })?;
             if end != Some(true) {
                 return Ok(());
             }
-            answered += 1;
-            if threads > 1 && answered >= ALONE && answers.are_ready() {
-                return self.all_on(Threads::new(threads, batches, answers)?);
+            batch_count += 1;
+            if threads > 1 && batch_count >= BEFORE_THREADS && matcher.is_ready() {
+                return self.match_on(Threads::new(threads, batches, matcher)?);
             }
         }
         Ok(())
     }
 
-    fn all_on(&mut self, mut threads: Threads) -> Result<(), Failure> {
-        while let Some(pieces) = threads.turn() {
+    fn match_on(&mut self, mut threads: Threads) -> Result<(), Failure> {
+        while let Some(chunks) = threads.next_output() {
             let mut end = None;
-            for piece in pieces {
-                end = self.print(piece)?;
+            for chunk in chunks {
+                end = self.print(chunk)?;
             }
             match end {
                 Some(true) => {}
@@ -110,47 +111,47 @@ impl Run<'_> {
         threads.end()
     }
 
-    /// At the end of a batch, whether another one may follow.
-    fn print(&mut self, piece: Piece) -> Result<Option<bool>, Failure> {
-        let mut rest = piece.out.as_slice();
+    /// Prints a chunk. For the last one of a batch, returns whether another batch may follow.
+    fn print(&mut self, chunk: Chunk) -> Result<Option<bool>, Failure> {
+        let mut rest = chunk.out.as_slice();
         let mut printed = 0;
-        for (place, line) in piece.said {
-            let (out, behind) = rest.split_at_checked(place - printed).unwrap_or((rest, &[]));
+        for (position, line) in chunk.messages {
+            let (out, after) = rest.split_at_checked(position - printed).unwrap_or((rest, &[]));
             self.out.write_all(out)?;
             self.out.flush()?;
-            self.progress.say(&line);
-            (rest, printed) = (behind, place);
+            self.progress.print(&line);
+            (rest, printed) = (after, position);
         }
         self.out.write_all(rest)?;
-        self.events += piece.events;
-        self.matches += piece.matches;
-        self.bad += piece.bad;
-        let goes_on = match piece.end {
+        self.events += chunk.events;
+        self.matches += chunk.matches;
+        self.bad += chunk.bad;
+        let continues = match chunk.end {
             None => return Ok(None),
             Some(End::Failed(failure)) => return Err(failure),
-            Some(End::GoesOn) => true,
+            Some(End::Continues) => true,
             Some(End::Broken) => false,
         };
-        // The next batch may have to wait for more input.
+        // The next batch may wait for more input, so this output must not stay in the buffer.
         self.out.flush()?;
-        self.progress.tick(piece.taken, self.events);
-        Ok(Some(goes_on))
+        self.progress.update(chunk.taken, self.events);
+        Ok(Some(continues))
     }
 
     fn finish(mut self) -> Result<Outcome, Failure> {
         self.out.flush()?;
         let elapsed = self.progress.begin.elapsed();
         self.progress.end();
-        let sum = sum(self.events, self.bad, self.matches, elapsed);
-        let _ = writeln!(io::stderr(), "{sum}");
-        Ok(if self.bad > 0 || self.skipped { Outcome::BadInput } else { Outcome::Well })
+        let summary = summary(self.events, self.bad, self.matches, elapsed);
+        let _ = writeln!(io::stderr(), "{summary}");
+        Ok(if self.bad > 0 || self.skipped { Outcome::BadInput } else { Outcome::Ok })
     }
 }
 
-/// The last line: how many events there were, good and bad, and the rate where the time says something.
-fn sum(good: u64, bad: u64, matches: u64, elapsed: Duration) -> String {
+/// Formats the last line: the counts, and the rate if the run took at least a second.
+fn summary(good: u64, bad: u64, matches: u64, elapsed: Duration) -> String {
     let events = counted(good + bad, "event", "events");
-    let bad = if bad > 0 { format!(" ({bad} bad)") } else { String::new() };
+    let bad = if bad > 0 { format!(" ({bad} with errors)") } else { String::new() };
     let matches = counted(matches, "match", "matches");
     let rate = match elapsed >= Duration::from_secs(1) {
         true => format!(", {:.0} events/s", good as f64 / elapsed.as_secs_f64()),
@@ -161,21 +162,24 @@ fn sum(good: u64, bad: u64, matches: u64, elapsed: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::sum;
+    use super::summary;
     use std::time::Duration;
 
     #[test]
-    fn gives_a_rate_from_a_second_on_and_counts_bad_events() {
+    fn shows_the_rate_after_a_second_and_counts_events_with_errors() {
         let second = Duration::from_secs(1);
-        for (sum, expected) in [
-            (sum(13, 0, 17, second - Duration::from_nanos(1)), "13 events, 17 matches"),
-            (sum(1, 0, 1, second), "1 event, 1 match, 1 events/s"),
-            (sum(11, 2, 17, Duration::ZERO), "13 events (2 bad), 17 matches"),
-            (sum(0, 1, 0, Duration::ZERO), "1 event (1 bad), 0 matches"),
-            (sum(3000, 3, 0, 2 * second), "3003 events (3 bad), 0 matches, 1500 events/s"),
-            (sum(0, 0, 0, Duration::ZERO), "0 events, 0 matches"),
+        for (line, expected) in [
+            (summary(13, 0, 17, second - Duration::from_nanos(1)), "13 events, 17 matches"),
+            (summary(1, 0, 1, second), "1 event, 1 match, 1 events/s"),
+            (summary(11, 2, 17, Duration::ZERO), "13 events (2 with errors), 17 matches"),
+            (summary(0, 1, 0, Duration::ZERO), "1 event (1 with errors), 0 matches"),
+            (
+                summary(3000, 3, 0, 2 * second),
+                "3003 events (3 with errors), 0 matches, 1500 events/s",
+            ),
+            (summary(0, 0, 0, Duration::ZERO), "0 events, 0 matches"),
         ] {
-            assert_eq!(sum, expected);
+            assert_eq!(line, expected);
         }
     }
 }

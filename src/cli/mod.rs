@@ -1,9 +1,15 @@
-//! Arguments, exit codes, and the streams that all verbs write to.
+//! The command-line program: its arguments, exit codes, and standard streams.
+//!
+//! Each verb is a module with its clap arguments and a `run` function. The verbs use only the
+//! library's public API.
 
-mod answers;
+mod bad_event;
+mod batch_matcher;
 mod batches;
 mod check;
 mod diff;
+mod dry_run;
+mod event_reader;
 mod event_types;
 mod events;
 mod explain;
@@ -11,16 +17,14 @@ mod generate;
 mod history;
 mod items;
 mod json;
+mod json_error;
 mod matching;
 mod patch;
 mod progress;
-mod reading;
-mod refusal;
 mod report;
 mod requests;
 mod table;
 mod threads;
-mod trial;
 mod usage;
 mod validate;
 mod webhooks;
@@ -36,13 +40,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Parser)]
 #[command(name = "hooksieve", version, about, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 all well, 1 some input was bad, 2 usage or I/O.")]
+#[command(after_help = "Exit codes: 0 success, 1 invalid input, 2 usage or I/O error.")]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
 }
 
-// Their arguments say what they do: a word here would hide all of that.
+// A doc comment here would replace the help text of the verb's arguments.
 #[derive(Subcommand)]
 enum Verb {
     Check(check::Arguments),
@@ -52,24 +56,24 @@ enum Verb {
     Match(matching::Arguments),
     Explain(explain::Arguments),
     Diff(diff::Arguments),
-    Try(trial::Arguments),
+    Try(dry_run::Arguments),
     Requests(requests::Arguments),
     Generate(generate::Arguments),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people
+    /// Readable text
     Text,
-    /// For programs: a JSON object a line
+    /// One JSON object per line
     Json,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum AccessArgument {
-    /// The event's owner alone may access its resource
+    /// Only the event's owner may access its resource
     Owner,
-    /// Every user may
+    /// Every user may access it
     All,
 }
 
@@ -82,15 +86,15 @@ impl AccessArgument {
     }
 }
 
-/// How a verb ended that did its work.
+/// The result of a verb that did its work.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    Well,
-    /// Some input was bad, and was reported.
+    Ok,
+    /// Some input was invalid, and was reported.
     BadInput,
 }
 
-/// What keeps a verb from doing its work.
+/// An error that keeps a verb from doing its work.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("{0}")]
@@ -101,37 +105,38 @@ enum Failure {
     Output(#[from] io::Error),
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
-    /// It has said more.
+    /// The panic itself has already been printed.
     #[error("a thread panicked")]
     Panicked,
 }
 
-/// A tenant on the command line; an empty one is most likely an unset variable.
+/// Parses a tenant id from the command line. An empty one is most likely an unset shell variable.
 fn tenant(text: &str) -> Result<String, &'static str> {
-    if text.is_empty() { Err("a tenant's id is not empty") } else { Ok(text.to_owned()) }
+    if text.is_empty() { Err("a tenant id must not be empty") } else { Ok(text.to_owned()) }
 }
 
-/// Most bytes of a file that holds one thing: an event, a patch, a catalogue.
+/// The maximum size in bytes of a file with one item: an event, a patch, or a catalogue.
 const MAX_FILE: u64 = 16 << 20;
 
-/// Most bytes of a file of webhooks: millions of them.
+/// The maximum size in bytes of a file of webhooks, enough for millions of them.
 const MAX_TOTAL: u64 = 1 << 30;
 
-/// A file or standard input, whole, with its name for messages; without the byte order mark that
-/// some editors put before a text.
-fn read(path: &Path, most: u64) -> Result<(String, Vec<u8>), Failure> {
+/// Reads a whole file or standard input, of at most `max` bytes.
+///
+/// Returns its name for messages, and its content without a leading byte order mark.
+fn read(path: &Path, max: u64) -> Result<(String, Vec<u8>), Failure> {
     let mut bytes = Vec::new();
     let (name, read) = match path.as_os_str() == STDIN_ARGUMENT {
-        true => (STDIN.to_owned(), stdin()?.take(most + 1).read_to_end(&mut bytes)),
+        true => (STDIN.to_owned(), stdin()?.take(max + 1).read_to_end(&mut bytes)),
         false => {
             let file = std::fs::File::open(path);
-            let read = file.and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
+            let read = file.and_then(|file| file.take(max + 1).read_to_end(&mut bytes));
             (plain(&path.display().to_string()), read)
         }
     };
     read.map_err(|error| Failure::Input(name.clone(), error))?;
-    if bytes.len() as u64 > most {
-        return Err(Failure::Usage(format!("{name} is longer than {most} bytes")));
+    if bytes.len() as u64 > max {
+        return Err(Failure::Usage(format!("{name} is longer than {max} bytes")));
     }
     if bytes.starts_with("\u{feff}".as_bytes()) {
         bytes.drain(..3);
@@ -139,7 +144,7 @@ fn read(path: &Path, most: u64) -> Result<(String, Vec<u8>), Failure> {
     Ok((name, bytes))
 }
 
-/// Standard input, which is there once.
+/// Locks standard input, or fails if it was already taken.
 fn stdin() -> Result<io::StdinLock<'static>, Failure> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
     match TAKEN.swap(true, Ordering::Relaxed) {
@@ -147,32 +152,32 @@ fn stdin() -> Result<io::StdinLock<'static>, Failure> {
             usage::announce_stdin();
             Ok(io::stdin().lock())
         }
-        true => Err(Failure::twice_on_stdin()),
+        true => Err(Failure::stdin_given_twice()),
     }
 }
 
-/// The same of files without which nothing is read.
-fn once_on_stdin_of(files: &[PathBuf]) -> Result<(), Failure> {
-    if files.is_empty() { Ok(()) } else { once_on_stdin(files, []) }
+/// Like [`check_stdin_once`], for an optional list: an empty one does not mean standard input.
+fn check_stdin_once_if_any(files: &[PathBuf]) -> Result<(), Failure> {
+    if files.is_empty() { Ok(()) } else { check_stdin_once(files, []) }
 }
 
-/// Refuses standard input more than once among files; without any it is read.
-fn once_on_stdin<'p>(
+/// Fails if standard input is given more than once. An empty `files` means standard input.
+fn check_stdin_once<'p>(
     files: &'p [PathBuf],
     others: impl IntoIterator<Item = &'p PathBuf>,
 ) -> Result<(), Failure> {
     let is = |path: &&PathBuf| path.as_os_str() == STDIN_ARGUMENT;
     let count = files.iter().chain(others).filter(is).count() + usize::from(files.is_empty());
-    if count > 1 { Err(Failure::twice_on_stdin()) } else { Ok(()) }
+    if count > 1 { Err(Failure::stdin_given_twice()) } else { Ok(()) }
 }
 
 impl Failure {
-    fn twice_on_stdin() -> Self {
-        Self::Usage("standard input is asked for twice".into())
+    fn stdin_given_twice() -> Self {
+        Self::Usage("standard input is given more than once".into())
     }
 }
 
-/// What names standard input among the arguments.
+/// The argument that means standard input.
 const STDIN_ARGUMENT: &str = "-";
 
 /// The name of standard input in messages.
@@ -201,9 +206,9 @@ pub(crate) fn main() -> ExitCode {
         Ok(outcome)
     });
     match result {
-        Ok(Outcome::Well) => ExitCode::SUCCESS,
+        Ok(Outcome::Ok) => ExitCode::SUCCESS,
         Ok(Outcome::BadInput) => ExitCode::from(1),
-        // Whoever reads the output has seen enough.
+        // The reader of the output, such as `head`, has closed the pipe on purpose.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
@@ -226,19 +231,19 @@ fn run(verb: Verb, out: &mut Out) -> Result<Outcome, Failure> {
         Verb::Match(arguments) => matching::run(arguments, out),
         Verb::Explain(arguments) => explain::run(arguments, out),
         Verb::Diff(arguments) => diff::run(arguments, out),
-        Verb::Try(arguments) => trial::run(arguments, out),
+        Verb::Try(arguments) => dry_run::run(arguments, out),
         Verb::Requests(arguments) => requests::run(&arguments, out),
         Verb::Generate(arguments) => generate::run(&arguments, out),
     }
 }
 
-/// Standard output, buffered.
+/// Buffered standard output.
 struct Out {
     stream: BufWriter<anstream::AutoStream<io::StdoutLock<'static>>>,
 }
 
 impl Out {
-    /// For text, colours are left out where nobody sees them; for programs every byte is kept.
+    /// Removes colors from text that does not go to a terminal. JSON is written byte for byte.
     fn new(format: Format) -> Self {
         let stdout = io::stdout().lock();
         let stream = match format {
@@ -264,25 +269,29 @@ impl Write for Out {
     }
 }
 
-/// Whether a text is of ASCII characters that print: none of them misleads, and most texts are of those.
+/// Returns whether a text has only printable ASCII characters.
+///
+/// A fast path: none of them is misleading, and most texts have no others.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// A whole text from outside, without characters that mislead a person.
+/// Returns the whole of an untrusted text, with misleading characters escaped.
 fn plain(text: &str) -> String {
     if is_plain(text) { text.to_owned() } else { excerpt(text, usize::MAX) }
 }
 
-/// A value as a JSON string, so that different values look different, without characters that mislead.
+/// Formats a value as a JSON string with misleading characters escaped.
+///
+/// Different values look different.
 fn quoted(value: &str) -> String {
     plain(&serde_json::Value::from(value).to_string())
 }
 
-/// JSON text with every character escaped that misleads those who read it.
+/// Replaces misleading characters in JSON text by `\u` escapes, so that it stays the same JSON.
 fn readable(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
-    // Between its parts JSON may have tabs and carriage returns, which no string in it has.
+    // Tabs, line feeds and carriage returns occur only between tokens: a JSON string escapes them.
     for c in json.chars().filter(|c| *c != '\r') {
         if !matches!(c, '\n' | '\t') && is_misleading(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
@@ -295,15 +304,15 @@ fn readable(json: &str) -> String {
     text
 }
 
-/// Somebody's text in a message.
+/// Shortens and escapes an untrusted text for a message.
 fn quote(text: &str) -> String {
     excerpt(text, 80)
 }
 
-/// A number of things.
-fn counted(count: u64, one: &str, more: &str) -> String {
+/// Formats a count with its noun in the singular or plural.
+fn counted(count: u64, singular: &str, plural: &str) -> String {
     match count {
-        1 => format!("1 {one}"),
-        _ => format!("{count} {more}"),
+        1 => format!("1 {singular}"),
+        _ => format!("{count} {plural}"),
     }
 }

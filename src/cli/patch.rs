@@ -1,6 +1,6 @@
 use super::items::{Items, Malformed};
 use super::report;
-use super::webhooks::{CatalogueArgument, finding, origin};
+use super::webhooks::{CatalogueArgument, finding, webhook_origin};
 use super::{Failure, Format, MAX_FILE, Out, Outcome, readable};
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use hooksieve::webhook::{Checked, Patch, Webhook, WebhookDocument};
@@ -8,21 +8,20 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Show what a patch makes of a webhook
+/// Apply a JSON Patch to a webhook, and print the result
 ///
-/// Prints the webhook as a response of the API would, without anything secret, or everything that
-/// is wrong.
+/// Prints the webhook as a response of the API, without secrets, or every error.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// A file with one webhook, as the API writes it
+    /// A file with one webhook, as in responses of the API
     #[arg(long, value_name = "FILE")]
     webhook: PathBuf,
     #[command(flatten)]
     catalogue: CatalogueArgument,
-    /// Exit with 1 where there are warnings
+    /// Exit with 1 if there are warnings
     #[arg(long)]
     deny_warnings: bool,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
     /// A file with a JSON Patch (RFC 6902); `-` for standard input
@@ -34,10 +33,10 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     let rules = arguments.catalogue.rules()?;
     let Items { name, mut list, .. } = Items::read(&arguments.webhook)?;
     let (line, document) = match (list.pop(), list.len()) {
-        (Some(item), 0) => (item.line, item.draft),
+        (Some(item), 0) => (item.line, item.document),
         (last, more) => {
-            let found = more + usize::from(last.is_some());
-            let message = format!("{name} holds {found} webhooks; a patch is for one");
+            let count = more + usize::from(last.is_some());
+            let message = format!("{name} has {count} webhooks; a patch applies to exactly one");
             return Err(Failure::Usage(message));
         }
     };
@@ -46,52 +45,52 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
         Ok(document) => document,
         Err(malformed) => return print.malformed(&name, line, &malformed),
     };
-    // A draft has no id yet.
-    let draft = !document.has("id");
-    if draft {
-        document.set("id", LENT);
+    // A webhook that was not created yet has no id, but `Webhook::restore` needs one.
+    let is_new = !document.has("id");
+    if is_new {
+        document.set("id", PLACEHOLDER_ID);
     }
     let id = document.text("id").unwrap_or_default();
-    let place = origin(&name, line, if draft { "" } else { id });
+    let origin = webhook_origin(&name, line, if is_new { "" } else { id });
     let webhook = match Webhook::restore(&document, &rules) {
         Ok(webhook) => webhook,
-        Err(problems) => return print.problems(|_| place.clone(), &document, &problems),
+        Err(problems) => return print.problems(|_| origin.clone(), &document, &problems),
     };
     let (name, bytes) = super::read(&arguments.patch, MAX_FILE)?;
     let patch = match serde_json::from_slice::<Patch>(&bytes) {
         Ok(patch) => patch,
         Err(error) => {
-            let malformed = Malformed::json("patch-syntax", &error, Some(0));
+            let malformed = Malformed::json("patch-syntax", &bytes, &error, Some(0));
             return print.malformed(&name, error.line(), &malformed);
         }
     };
-    // Who changes it when is the server's to say.
+    // The server decides who makes the change and when, so the update stamp stays.
     match webhook.patched(&patch, &rules, webhook.updated().clone()) {
         Ok(Checked { webhook, warnings }) => {
-            print.webhook(&webhook, draft, &warnings)?;
-            // For programs they are on standard output.
+            print.webhook(&webhook, is_new, &warnings)?;
+            // JSON has the warnings on standard output.
             let drawn = if print.format == Format::Text { &*warnings } else { &[] };
-            let found = drawn.iter().map(|warning| finding(warning, &document, PATCHED));
+            let findings = drawn.iter().map(|warning| finding(warning, &document, PATCHED));
             print.out.flush()?;
-            let _ = write!(anstream::stderr(), "{}", report::draw(found));
+            let _ = write!(anstream::stderr(), "{}", report::draw(findings));
             let bad = arguments.deny_warnings && !warnings.is_empty();
-            Ok(if bad { Outcome::BadInput } else { Outcome::Well })
+            Ok(if bad { Outcome::BadInput } else { Outcome::Ok })
         }
         Err(problems) => {
-            // Pointers of other problems lead into the webhook, not into the patch.
-            let place = |problem: &Diagnostic| match problem.code().starts_with("patch-") {
+            // The pointers of other problems refer to the webhook, not to the patch.
+            let origin = |problem: &Diagnostic| match problem.code().starts_with("patch-") {
                 true => name.clone(),
                 false => PATCHED.to_owned(),
             };
-            print.problems(place, &document, &problems)
+            print.problems(origin, &document, &problems)
         }
     }
 }
 
-/// The id of a draft, which has none yet, while it is patched.
-const LENT: &str = "new";
+/// The id of a webhook without one, while it is patched.
+const PLACEHOLDER_ID: &str = "new";
 
-/// Where pointers lead that do not lead into the patch.
+/// The origin of problems in the patched webhook.
 const PATCHED: &str = "the patched webhook";
 
 struct Print<'o> {
@@ -99,7 +98,7 @@ struct Print<'o> {
     format: Format,
 }
 
-/// What is printed for programs.
+/// The JSON output for a patched webhook.
 #[derive(Serialize)]
 struct Patched<'a> {
     #[serde(flatten)]
@@ -108,10 +107,10 @@ struct Patched<'a> {
     warnings: Vec<&'a Diagnostic>,
 }
 
-/// What is printed for programs where there is no webhook to show.
+/// The JSON output for an invalid webhook or patch.
 #[derive(Serialize)]
-pub(super) struct Refusal<'a> {
-    /// Of text that is no JSON.
+pub(super) struct InvalidInput<'a> {
+    /// The line of text that is not JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) line: Option<usize>,
     pub(super) valid: bool,
@@ -119,45 +118,47 @@ pub(super) struct Refusal<'a> {
 }
 
 impl Print<'_> {
-    /// A draft is shown without the id that it was lent. For programs, warnings are a member behind
-    /// those of the webhook, if there are any.
+    /// Prints a webhook, without the placeholder id if it is new.
+    ///
+    /// In JSON, warnings are a member after those of the webhook.
     fn webhook(
         &mut self,
         webhook: &Webhook,
-        draft: bool,
+        is_new: bool,
         warnings: &[Diagnostic],
     ) -> Result<(), Failure> {
-        let (text, lent) = match self.format {
+        let (text, placeholder) = match self.format {
             Format::Json => {
                 let warnings = warnings.iter().collect();
                 let line = Patched { webhook, warnings };
-                (serde_json::to_string(&line), format!(r#""id":"{LENT}","#))
+                (serde_json::to_string(&line), format!(r#""id":"{PLACEHOLDER_ID}","#))
             }
-            Format::Text => {
-                (serde_json::to_string_pretty(webhook), format!("  \"id\": \"{LENT}\",\n"))
-            }
+            Format::Text => (
+                serde_json::to_string_pretty(webhook),
+                format!("  \"id\": \"{PLACEHOLDER_ID}\",\n"),
+            ),
         };
         let text = text.map_err(std::io::Error::from)?;
-        let text = if draft { text.replacen(&lent, "", 1) } else { text };
+        let text = if is_new { text.replacen(&placeholder, "", 1) } else { text };
         writeln!(self.out, "{}", readable(&text))?;
         Ok(())
     }
 
     fn problems(
         &mut self,
-        place: impl Fn(&Diagnostic) -> String,
+        origin: impl Fn(&Diagnostic) -> String,
         document: &WebhookDocument,
         problems: &Diagnostics,
     ) -> Result<Outcome, Failure> {
         match self.format {
             Format::Json => {
                 let errors = problems.iter().collect();
-                self.out.json(&Refusal { line: None, valid: false, errors })?;
+                self.out.json(&InvalidInput { line: None, valid: false, errors })?;
             }
             Format::Text => {
-                let found =
-                    problems.iter().map(|problem| finding(problem, document, &place(problem)));
-                write!(self.out, "{}", report::draw(found))?;
+                let findings =
+                    problems.iter().map(|problem| finding(problem, document, &origin(problem)));
+                write!(self.out, "{}", report::draw(findings))?;
             }
         }
         Ok(Outcome::BadInput)
@@ -172,12 +173,12 @@ impl Print<'_> {
         match self.format {
             Format::Json => {
                 let errors = vec![malformed.diagnostic()];
-                self.out.json(&Refusal { line: Some(line), valid: false, errors })?;
+                self.out.json(&InvalidInput { line: Some(line), valid: false, errors })?;
             }
             Format::Text => {
-                let origin = origin(name, line, "");
-                let found = std::iter::once(malformed.finding(&origin));
-                write!(self.out, "{}", report::draw(found))?;
+                let origin = webhook_origin(name, line, "");
+                let finding = malformed.finding(&origin);
+                write!(self.out, "{}", report::draw(std::iter::once(finding)))?;
             }
         }
         Ok(Outcome::BadInput)

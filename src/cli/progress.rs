@@ -3,12 +3,14 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// A bar for long input, where somebody watches and the results go elsewhere.
+/// A progress bar for long input.
+///
+/// It is shown if standard error is a terminal and standard output is not.
 pub(super) struct Progress {
     pub(super) begin: Instant,
-    /// Of all files; none where that is not known.
+    /// The size of all files in bytes; `None` if it is unknown.
     total: Option<u64>,
-    watched: bool,
+    visible: bool,
     bar: Option<ProgressBar>,
 }
 
@@ -20,14 +22,15 @@ impl Progress {
         Self {
             begin: Instant::now(),
             total: total.filter(|total| *total > 0),
-            watched: io::stderr().is_terminal() && !io::stdout().is_terminal(),
+            visible: io::stderr().is_terminal() && !io::stdout().is_terminal(),
             bar: None,
         }
     }
 
-    pub(super) fn tick(&mut self, bytes: u64, events: u64) {
-        const PATIENCE: Duration = Duration::from_millis(500);
-        if !self.watched || self.begin.elapsed() < PATIENCE {
+    /// Updates the bar, and shows it once the run has lasted for some time.
+    pub(super) fn update(&mut self, bytes: u64, events: u64) {
+        const DELAY: Duration = Duration::from_millis(500);
+        if !self.visible || self.begin.elapsed() < DELAY {
             return;
         }
         let total = self.total;
@@ -46,7 +49,8 @@ impl Progress {
         bar.set_message(format!("{events} events"));
     }
 
-    pub(super) fn say(&self, line: &str) {
+    /// Prints a line on standard error without damage to the bar.
+    pub(super) fn print(&self, line: &str) {
         let write = || {
             let _ = writeln!(io::stderr(), "{line}");
         };

@@ -1,28 +1,28 @@
-//! What is wrong with somebody's input, drawn for people: the source with carets, and the mend.
+//! Draws diagnostics as text: the message, the source with carets, and the help.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use hooksieve::diagnostic::{Diagnostic, Severity, Span, is_misleading};
 use std::borrow::Cow;
 
-/// A diagnostic that is drawn.
+/// A diagnostic with its origin and source, ready to be drawn.
 pub(super) struct Finding<'a> {
     pub(super) diagnostic: Cow<'a, Diagnostic>,
-    /// The place of its source, before the place in a filter.
+    /// The origin of the source, printed before the position in a filter.
     pub(super) origin: Option<String>,
-    /// The filter that the span is in.
+    /// The filter that contains the span.
     pub(super) source: Option<&'a str>,
 }
 
-/// Most findings of one document that are drawn.
+/// The maximum number of findings that are drawn for one document.
 const MAX: usize = 20;
 
-/// Draws what was found; ends with a line break, unless there is nothing.
+/// Draws findings; the text ends with a line break unless it is empty.
 pub(super) fn draw<'a>(findings: impl Iterator<Item = Finding<'a>>) -> String {
     let findings: Vec<_> = findings.collect();
     draw_of(findings.len(), &findings)
 }
 
-/// Draws some of so many that were found.
+/// Draws findings; `count` is their total number, of which `findings` may have only the first ones.
 pub(super) fn draw_of(count: usize, findings: &[Finding<'_>]) -> String {
     let sources: Vec<_> = findings
         .iter()
@@ -66,7 +66,7 @@ fn group<'a>(finding: &'a Finding<'_>, source: &'a Option<(String, Span)>) -> Gr
     group.element(Level::HELP.message(diagnostic.help()))
 }
 
-/// The diagnostics of a filter, ready to be drawn.
+/// Returns the findings for the diagnostics of one filter.
 pub(super) fn of_filter<'a>(
     text: &'a str,
     diagnostics: impl IntoIterator<Item = &'a Diagnostic>,
@@ -80,8 +80,10 @@ pub(super) fn of_filter<'a>(
     })
 }
 
-/// The text with each character that misleads replaced by one that does not and has the same length
-/// in bytes, so that carets stay in place. Those below U+0080 the drawing crate makes visible.
+/// Replaces each misleading character by a visible one of the same length in bytes.
+///
+/// The lengths keep the carets in place. The drawing crate itself makes characters below U+0080
+/// visible.
 fn drawable(text: &str) -> String {
     let replaced = |c: char| match c.len_utf8() {
         _ if !is_misleading(c) => c,

@@ -1,5 +1,5 @@
-use super::history::{Single, called_in_page};
-use super::reading::Reader;
+use super::event_reader::EventReader;
+use super::history::{Single, page_item_label};
 use super::webhooks::{Webhooks, WebhooksArguments};
 use super::why::{BOLD, DIM};
 use super::{AccessArgument, Failure, Format, MAX_FILE, Out, Outcome, plain, quote, readable};
@@ -11,9 +11,9 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Show the requests that would deliver an event
+/// Show the HTTP requests that would deliver an event
 ///
-/// Nothing is sent. Whether a webhook wants the event is decided as `match` does.
+/// Sends nothing. The webhooks are those that `match` shows for the event.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -21,24 +21,24 @@ pub(super) struct Arguments {
     /// Who may access an event's resource, for webhooks of level `user`
     #[arg(long, value_enum, default_value = "owner")]
     access: AccessArgument,
-    /// Show the values of encrypted headers, too
+    /// Also show the values of encrypted headers
     #[arg(long)]
     show_encrypted: bool,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: RequestFormat,
-    /// A file of one event, or of a page of past events; `-` for standard input
+    /// A file with one event or a page of past events; `-` for standard input
     #[arg(value_name = "EVENT")]
     event: PathBuf,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum RequestFormat {
-    /// For people
+    /// Readable text
     Text,
-    /// For programs: a JSON object a line
+    /// One JSON object per line
     Json,
-    /// Commands for a shell
+    /// Shell commands that run curl
     Curl,
 }
 
@@ -59,15 +59,15 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
         RequestFormat::Text | RequestFormat::Curl => Format::Text,
     };
     let profile = webhooks.rules.profile();
-    let reader = Reader { profile, tenant: arguments.webhooks.tenant.as_deref() };
+    let reader = EventReader { profile, tenant: arguments.webhooks.tenant.as_deref() };
     let single = Single { verb: "requests", format, reader, file: &name, bytes: &bytes };
     let mut requests = 0;
     let good = single.each(out, |out, event, bytes, item| {
         let before = requests;
-        let found = Found { event, bytes, item };
-        requests = of_event(out, arguments, &webhooks, &found, requests)?;
+        let input = InputEvent { event, bytes, item };
+        requests = print_event(out, arguments, &webhooks, &input, requests)?;
         if requests == before && webhooks.bad == 0 && arguments.format == RequestFormat::Text {
-            let name = found.name().map_or(String::new(), |name| format!("event {name}: "));
+            let name = input.name().map_or(String::new(), |name| format!("event {name}: "));
             writeln!(
                 out,
                 "{name}no requests: no webhook matches this event; `hooksieve explain` shows why"
@@ -80,31 +80,31 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
 }
 
 /// An event of the input.
-struct Found<'a, 'e> {
+struct InputEvent<'a, 'e> {
     event: &'a Event<'e>,
     bytes: &'a [u8],
-    /// Its number in the page that it is out of, counted from 1.
+    /// Its number in its page, counted from 1.
     item: Option<usize>,
 }
 
-impl Found<'_, '_> {
-    /// What tells it from the others of its page.
+impl InputEvent<'_, '_> {
+    /// Returns a name that is unique in its page.
     fn name(&self) -> Option<String> {
-        Some(called_in_page(self.item?, self.event))
+        Some(page_item_label(self.item?, self.event))
     }
 }
 
-/// Prints the requests of an event; `before` it there were some already. Returns how many there are now.
-fn of_event(
+/// Prints the requests of an event, and returns the number of requests so far, `before` included.
+fn print_event(
     out: &mut Out,
     arguments: &Arguments,
     webhooks: &Webhooks,
-    found: &Found<'_, '_>,
+    input: &InputEvent<'_, '_>,
     before: usize,
 ) -> Result<usize, Failure> {
-    let Found { event, bytes, .. } = *found;
+    let InputEvent { event, bytes, .. } = *input;
     let payload = Payload::new(event, bytes.to_vec());
-    let sender = RequestBuilder::default();
+    let builder = RequestBuilder::default();
     let mut count = before;
     for listed in &webhooks.list {
         let subscription = listed.subscription(event.tenant());
@@ -112,18 +112,18 @@ fn of_event(
             continue;
         }
         let Some(webhook) = &listed.webhook else { continue };
-        let request = sender.request(webhook, &payload);
-        print(out, arguments, found, &request, count == 0)?;
+        let request = builder.request(webhook, &payload);
+        print(out, arguments, input, &request, count == 0)?;
         count += 1;
     }
     Ok(count)
 }
 
-/// Prints a request, and a warning if something secret is not in it.
+/// Prints a request, and a warning if it lacks secrets.
 fn print(
     out: &mut Out,
     arguments: &Arguments,
-    found: &Found<'_, '_>,
+    input: &InputEvent<'_, '_>,
     request: &Request,
     is_first: bool,
 ) -> Result<(), Failure> {
@@ -132,8 +132,8 @@ fn print(
         let id = quote(id);
         let _ = writeln!(
             io::stderr(),
-            "webhook `{id}`: warning[secrets-withheld]: its secret or encrypted headers are \
-             not in the file, nor in the request: read the webhook as it is stored"
+            "webhook `{id}`: warning[secrets-withheld]: the file lacks its secret or encrypted \
+             headers, so the request is incomplete; use the webhook in its stored form"
         );
     }
     let (show, id) = (arguments.show_encrypted, plain(id));
@@ -142,16 +142,16 @@ fn print(
             if !is_first {
                 writeln!(out)?;
             }
-            let event = found.name().map_or(String::new(), |name| format!(", event {name}"));
+            let event = input.name().map_or(String::new(), |name| format!(", event {name}"));
             writeln!(out, "{DIM}# webhook {id}{event}{DIM:#}")?;
             text(out, request, show)?;
         }
         RequestFormat::Json => {
-            let event = found.item.map(|_| found.event.id());
-            out.json(&Line { event, item: found.item, ..Line::new(request, show) })?;
+            let event = input.item.map(|_| input.event.id());
+            out.json(&Line { event, item: input.item, ..Line::new(request, show) })?;
         }
         RequestFormat::Curl => {
-            if let Some(name) = found.name() {
+            if let Some(name) = input.name() {
                 writeln!(out, "# webhook {id}, event {name}")?;
             }
             curl(out, request, show)?;
@@ -160,28 +160,29 @@ fn print(
     Ok(())
 }
 
-/// Stands before a request that is not whole.
-const WITHHOLDS: &str = "# not to be sent: its secret or encrypted headers are withheld";
+/// The comment before a request that lacks secrets.
+const WITHHOLDS: &str = "# incomplete, do not send: the secret or encrypted headers are missing";
 
 fn headers(request: &Request, show: bool) -> impl Iterator<Item = (&str, &str)> {
     request.headers().map(move |(name, value)| {
         let hidden = value.is_sensitive() && !show;
-        // Values are of visible ASCII characters.
+        // Values have only visible ASCII characters, so the conversion succeeds.
         (name, if hidden { OMITTED } else { value.to_str().unwrap_or_default() })
     })
 }
 
-/// The body, which is text, as events are.
+/// Returns the body, which is UTF-8, as every event.
 fn body(request: &Request) -> &str {
     std::str::from_utf8(request.body()).unwrap_or_default()
 }
 
-/// What is printed of a request for programs.
+/// The JSON output for a request.
 #[derive(Serialize)]
 struct Line<'r> {
-    /// The id of the event, and its number, where it is one of a page.
+    /// The id of the event, if it is an item of a page.
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Option<&'r str>>,
+    /// Its number in the page.
     #[serde(skip_serializing_if = "Option::is_none")]
     item: Option<usize>,
     webhook: &'r str,
@@ -190,7 +191,7 @@ struct Line<'r> {
     headers: Vec<(&'r str, &'r str)>,
     /// The exact text that is signed.
     body: &'r str,
-    /// Whether something secret is not in it, so that it must not be sent.
+    /// Whether it lacks secrets, so that it must not be sent.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     withholds: bool,
 }
@@ -221,20 +222,20 @@ fn text(out: &mut Out, request: &Request, show: bool) -> io::Result<()> {
     writeln!(out, "\n{}", readable(body(request).trim_end()))
 }
 
-/// A command that sends the request, with every byte of its body.
+/// Prints a shell command that sends the request with its exact body.
 fn curl(out: &mut Out, request: &Request, show: bool) -> io::Result<()> {
     if request.has_redacted_secrets() {
         writeln!(out, "{WITHHOLDS}")?;
     }
-    // A word of a command has 128 KiB at most on Linux; `printf` is no command of its own.
+    // Linux limits an argument to 128 KiB. The shell's builtin `printf` has no such limit.
     let long = body(request).len() > 100_000;
     if long {
         write!(out, "printf %s {} | ", quoted(body(request)))?;
     }
-    // Braces and brackets in a URL are meant as they stand.
+    // `--globoff` keeps curl from expanding braces and brackets in the URL.
     write!(out, "curl --globoff --request {} {}", request.method(), quoted(request.url()))?;
     for (name, value) in headers(request, show) {
-        // That is how curl is told of a header without a value.
+        // curl sends a header with an empty value only if it ends with a semicolon.
         let header = if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") };
         write!(out, " \\\n  --header {}", quoted(&header))?;
     }
@@ -242,7 +243,7 @@ fn curl(out: &mut Out, request: &Request, show: bool) -> io::Result<()> {
     writeln!(out, " \\\n  --data-binary {data}")
 }
 
-/// A word of a POSIX shell.
+/// Quotes a text as one word of a POSIX shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -1,37 +1,39 @@
-//! The table of `match`: columns as wide as their content, and on a terminal no wider than it.
+//! The table that `match` prints: columns fit their content and, on a terminal, its width.
 //!
-//! Events are a stream and are printed as they come, so the widths are fixed before the first row. They
-//! come from what is known by then: the webhooks and the first event. A row that matches has the type
-//! and the tenant of some webhook, and ids of events are mostly of one length, so it is rows that match
-//! nothing which may be wider than their columns. Widths of the events read so far would fit all rows,
-//! but how many those are depends on how the input arrives, and the same input must print the same.
+//! Events are a stream, and each is printed as soon as it is read, so the widths are fixed before
+//! the first row. They come from what is known by then: the webhooks and the first event. An event
+//! that matches has the type and the tenant of some webhook, and event ids mostly have the same
+//! length, so only rows without a match are ever wider than their columns.
+//!
+//! Rejected: widths that fit all events read so far. How many those are depends on how the input
+//! arrives, and the same input must print the same output.
 
 use super::plain;
 use hooksieve::event::Event;
 use hooksieve::matcher::Subscription;
 use std::io::{self, IsTerminal, Write};
 
-/// The widths of the columns before the last one, in characters.
+/// The widths of the columns, in characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Columns {
     event: usize,
     event_type: usize,
-    /// None where there is only one tenant.
+    /// `None` if all webhooks are of one tenant.
     tenant: Option<usize>,
-    /// The width of the last one; none where it ends with its content.
+    /// The width of the last column; `None` if the output is not a terminal.
     webhooks: Option<usize>,
 }
 
-/// The least width to which a column is cut.
+/// The minimum width to which a column is cut.
 const MIN: usize = 8;
 
-/// The width that is kept for the webhooks, where the terminal has it.
+/// The width reserved for the webhooks, if the terminal is wide enough.
 const WEBHOOKS: usize = 24;
 
-/// The blanks between columns.
+/// The number of blanks between columns.
 const GAP: usize = 2;
 
-/// The width of standard output, where it is a terminal that has one.
+/// Returns the width of standard output if it is a terminal.
 pub(super) fn terminal() -> Option<usize> {
     if !io::stdout().is_terminal() {
         return None;
@@ -41,16 +43,16 @@ pub(super) fn terminal() -> Option<usize> {
 }
 
 impl Columns {
-    /// The widths for the first event, with a column for the tenant where there are several.
+    /// Returns the widths for the first event; `tenants` adds a column for the tenant.
     pub(super) fn new(first: &Event<'_>, tenants: bool) -> Self {
-        // Room for ids that are counted up.
+        // Leaves room for ids that are counted up.
         let event = length(first.id().unwrap_or(NO_ID)).max(MIN).next_multiple_of(4);
         let event_type = length(first.event_type()).max("TYPE".len());
         let tenant = tenants.then(|| length(first.tenant()).max("TENANT".len()));
         Self { event, event_type, tenant, webhooks: None }
     }
 
-    /// Makes room for the events of a webhook.
+    /// Widens the columns to fit events that the webhook matches.
     pub(super) fn widen(&mut self, webhook: &Subscription) {
         let types = webhook.event_types().iter().map(|name| length(name.as_str()));
         self.event_type = types.fold(self.event_type, usize::max);
@@ -59,7 +61,7 @@ impl Columns {
         }
     }
 
-    /// Fits a terminal of this width: cuts the widest columns until the webhooks have room.
+    /// Cuts the widest columns until the webhooks have room on a terminal of this width.
     pub(super) fn fit(&mut self, terminal: usize) {
         while self.begin() + WEBHOOKS > terminal {
             let all = [&mut self.event, &mut self.event_type];
@@ -72,7 +74,7 @@ impl Columns {
         self.webhooks = Some(terminal.saturating_sub(self.begin()).max(MIN));
     }
 
-    /// Where the last column begins.
+    /// Returns the position of the last column.
     fn begin(&self) -> usize {
         let tenant = self.tenant.map_or(0, |tenant| tenant + GAP);
         self.event + GAP + self.event_type + GAP + tenant
@@ -85,7 +87,7 @@ impl Columns {
         let _ = writeln!(out, "WEBHOOKS{bold:#}");
     }
 
-    /// Prints a row of an event and of the texts of the webhooks that match it.
+    /// Prints a row: an event, and the names of the webhooks that match it.
     pub(super) fn row<'n>(
         &self,
         out: &mut Vec<u8>,
@@ -110,8 +112,9 @@ impl Columns {
         self.wrapped(out, width, std::iter::once(first).chain(names));
     }
 
-    /// Prints the cells before the last one; those that are cut keep what tells them apart: the end of a
-    /// type, the begin of an id.
+    /// Prints the cells before the last column.
+    ///
+    /// A cut cell keeps the part that identifies it: the end of a type, the beginning of an id.
     fn cells(&self, out: &mut Vec<u8>, [id, event_type, tenant]: [&str; 3]) {
         let cut = self.webhooks.is_some();
         let mut cell = |text: &str, width: usize, end: bool| {
@@ -136,8 +139,8 @@ impl Columns {
         }
     }
 
-    /// Prints names in a column of this width, over as many lines as they take; a name that is longer
-    /// than a line is cut.
+    /// Prints names in a column of this width, on as many lines as needed; cuts a name longer than
+    /// a line.
     fn wrapped<'n>(&self, out: &mut Vec<u8>, width: usize, names: impl Iterator<Item = &'n [u8]>) {
         let mut names = names.map(String::from_utf8_lossy).peekable();
         let mut at = 0;
@@ -167,12 +170,12 @@ impl Columns {
     }
 }
 
-/// The characters of a text as it is printed.
+/// Returns the number of characters of a text as it is printed.
 fn length(text: &str) -> usize {
     plain(text).chars().count()
 }
 
-/// What is printed of an event without an id.
+/// The name of an event without an id.
 const NO_ID: &str = "(no id)";
 
 #[cfg(test)]
@@ -184,7 +187,7 @@ mod tests {
 
     const LONG: &str = "com.qlik.v1.di-projects.di-tasks.failed";
 
-    /// The head and two rows on a terminal of a width, or elsewhere.
+    /// Returns the head and two rows, for a terminal of the given width or for another output.
     fn table(terminal: Option<usize>, names: &[&str]) -> String {
         let profile = Profile::webhook();
         let filter = || profile.filter("").unwrap();
@@ -242,11 +245,11 @@ e1        a                      tenant-1         -
         for line in printed.lines() {
             assert!(line.chars().count() <= 74, "{line}");
         }
-        assert!(table(None, &names).contains(names[0]), "nothing is cut elsewhere");
+        assert!(table(None, &names).contains(names[0]), "cells are cut only on a terminal");
     }
 
     #[test]
-    fn no_line_is_wider_than_the_terminal() {
+    fn prints_no_line_wider_than_the_terminal() {
         let names: Vec<String> = (0..50).map(|number| format!("webhook-{number}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         for width in 60..200 {
@@ -255,7 +258,7 @@ e1        a                      tenant-1         -
                 assert!(line.chars().count() <= width, "{width}: {line}");
             }
             for name in &names {
-                assert!(printed.contains(name), "no webhook is left out");
+                assert!(printed.contains(name), "every webhook is printed");
             }
         }
     }

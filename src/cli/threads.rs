@@ -1,65 +1,74 @@
-//! Batches answered on several threads, and printed in their order.
+//! Matches batches on several threads, and returns their output in input order.
+//!
+//! The threads share a [`Queue`]. A thread locks it, takes the next batch, and queues the receiver
+//! of that batch's chunks before it unlocks. So the queue of receivers is in input order, whichever
+//! thread finishes first. The queue is bounded, so that reading stays close to printing.
 
 use super::Failure;
-use super::answers::{Answers, PIECE, Piece};
+use super::batch_matcher::{BatchMatcher, CHUNK, Chunk};
 use super::batches::Batches;
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::{Builder, JoinHandle};
 
-/// Pieces of a batch that wait for their turn at most.
+/// The maximum number of chunks of a batch that wait to be printed.
 const AHEAD: usize = 16;
 
-/// Whoever takes a batch queues, before the next one is taken, where its pieces will come from: the
-/// queue is in order whoever is done first, and full where taking runs too far ahead of printing.
+/// The batches to take, and the receivers of their chunks in the same order.
 struct Queue {
     batches: Batches,
-    turns: SyncSender<Receiver<Piece>>,
+    outputs: SyncSender<Receiver<Chunk>>,
 }
 
-/// Threads that answer batches. None is waited for where the run ends early: one may wait for
-/// input that never comes.
+/// Threads that match batches.
+///
+/// They are joined only at the end of the input. A run that ends early leaves them: one of them may
+/// be blocked on input that never comes.
 pub(super) struct Threads {
-    most: usize,
-    answers: Answers,
-    /// Gone with the last thread.
+    max: usize,
+    matcher: BatchMatcher,
+    /// Weak, so that the queue is dropped with the last thread.
     queue: Weak<Mutex<Queue>>,
     running: Vec<JoinHandle<()>>,
-    turns: Receiver<Receiver<Piece>>,
+    outputs: Receiver<Receiver<Chunk>>,
 }
 
 impl Threads {
-    /// Starts the first one.
-    pub(super) fn new(most: usize, batches: Batches, answers: Answers) -> Result<Self, Failure> {
-        let (sender, turns) = sync_channel(most);
-        let queue = Arc::new(Mutex::new(Queue { batches, turns: sender }));
+    /// Starts the first thread.
+    pub(super) fn new(
+        max: usize,
+        batches: Batches,
+        matcher: BatchMatcher,
+    ) -> Result<Self, Failure> {
+        let (sender, outputs) = sync_channel(max);
+        let queue = Arc::new(Mutex::new(Queue { batches, outputs: sender }));
         let (running, weak) = (Vec::new(), Arc::downgrade(&queue));
-        let mut threads = Self { most, answers, queue: weak, running, turns };
+        let mut threads = Self { max, matcher, queue: weak, running, outputs };
         threads.start(queue).map_err(Failure::Thread)?;
         Ok(threads)
     }
 
     fn start(&mut self, queue: Arc<Mutex<Queue>>) -> io::Result<()> {
-        let answers = self.answers.twin();
-        self.running.push(Builder::new().spawn(move || work(&queue, answers))?);
+        let matcher = self.matcher.fork();
+        self.running.push(Builder::new().spawn(move || work(&queue, matcher))?);
         Ok(())
     }
 
-    /// The pieces of the next batch.
-    pub(super) fn turn(&mut self) -> Option<Receiver<Piece>> {
-        let turn = self.turns.recv().ok()?;
-        // One more for each batch, so that few batches start few.
-        if self.running.len() < self.most
+    /// Returns the receiver of the next batch's chunks, or `None` at the end of the input.
+    pub(super) fn next_output(&mut self) -> Option<Receiver<Chunk>> {
+        let output = self.outputs.recv().ok()?;
+        // Starts one more thread for each batch, so that few batches start few threads.
+        if self.running.len() < self.max
             && let Some(queue) = self.queue.upgrade()
         {
-            // Where the system gives no more, those that there are do it.
+            // If the system refuses another thread, the running ones do the work.
             let _ = self.start(queue);
         }
-        Some(turn)
+        Some(output)
     }
 
-    /// Waits for all, which are done once there are no more turns.
+    /// Joins all threads, which end when no batch is left.
     pub(super) fn end(self) -> Result<(), Failure> {
         for thread in self.running {
             thread.join().map_err(|_| Failure::Panicked)?;
@@ -68,25 +77,26 @@ impl Threads {
     }
 }
 
-fn work(queue: &Mutex<Queue>, mut answers: Answers) {
-    let mut most = usize::MAX;
+fn work(queue: &Mutex<Queue>, mut matcher: BatchMatcher) {
+    let mut max = usize::MAX;
     loop {
         let Ok(mut queue) = queue.lock() else { return };
-        let Some(batch) = queue.batches.next(most) else { return };
-        let (pieces, turn) = sync_channel(AHEAD);
-        if queue.turns.send(turn).is_err() {
+        let Some(batch) = queue.batches.next(max) else { return };
+        let (chunks, output) = sync_channel(AHEAD);
+        if queue.outputs.send(output).is_err() {
             return;
         }
         drop(queue);
         let (documents, mut bytes) = (batch.len(), 1);
-        let answered = answers.answer(batch, |piece| {
-            bytes += piece.out.len();
-            pieces.send(piece)
+        let sent = matcher.process(batch, |chunk| {
+            bytes += chunk.out.len();
+            chunks.send(chunk)
         });
-        if answered.is_err() {
+        if sent.is_err() {
             return;
         }
-        // The next batch's pieces fit into what may wait, so that this thread does not.
-        most = (documents * AHEAD * PIECE / bytes).max(1);
+        // Sizes the next batch so that all its chunks fit into the channel and this thread never
+        // blocks.
+        max = (documents * AHEAD * CHUNK / bytes).max(1);
     }
 }

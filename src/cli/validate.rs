@@ -1,6 +1,6 @@
 use super::items::{Item, Items, Malformed};
 use super::report;
-use super::webhooks::{CatalogueArgument, doubled_id, finding, labels, origin};
+use super::webhooks::{CatalogueArgument, duplicate_id, finding, labels, webhook_origin};
 use super::{Failure, Format, Out, Outcome, STDIN_ARGUMENT, counted, plain};
 use hooksieve::diagnostic::Diagnostic;
 use hooksieve::webhook::{Report, WebhookDocument};
@@ -9,21 +9,21 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Check webhooks: show what is wrong with each, and how to fix it
+/// Check webhooks: print errors and warnings with suggestions
 ///
-/// Takes drafts, as POST and PUT do, and responses of the API; the members of a response that the
-/// server sets are listed in a note, which is not a warning.
+/// Reads request bodies of POST and PUT, and responses of the API. The members of a response that
+/// the server sets are listed in a note, which does not count as a warning.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     catalogue: CatalogueArgument,
-    /// Exit with 1 where there are warnings
+    /// Exit with 1 if there are warnings
     #[arg(long)]
     deny_warnings: bool,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
-    /// Webhooks: an array, {"data": […]}, one a line, or one; standard input without it
+    /// A file of webhooks: an array, {"data": […]}, one per line, or one [default: standard input]
     #[arg(value_name = "FILE", default_value = STDIN_ARGUMENT, hide_default_value = true)]
     file: PathBuf,
 }
@@ -34,31 +34,31 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     let mut count = Count::default();
     let mut ids = HashSet::new();
     for (item, label) in items.list.iter().zip(labels(&items)) {
-        let place = Place { file: &items.name, line: item.line, webhook: id(item, &label) };
-        match &item.draft {
-            Ok(draft) => {
-                let report = rules.check(draft);
-                let doubled = draft.text("id").filter(|id| !id.is_empty());
-                let doubled = doubled.filter(|id| !ids.insert(*id)).map(doubled_id);
-                let errors = report.error_count() + usize::from(doubled.is_some());
+        let origin = Origin { file: &items.name, line: item.line, webhook: id(item, &label) };
+        match &item.document {
+            Ok(document) => {
+                let report = rules.check(document);
+                let duplicate = document.text("id").filter(|id| !id.is_empty());
+                let duplicate = duplicate.filter(|id| !ids.insert(*id)).map(duplicate_id);
+                let errors = report.error_count() + usize::from(duplicate.is_some());
                 count.add(errors, report.warnings().len());
                 match arguments.format {
-                    Format::Json => out.json(&Line::of(place, &report, doubled.as_ref()))?,
+                    Format::Json => out.json(&Line::new(origin, &report, duplicate.as_ref()))?,
                     Format::Text => {
-                        let called = [draft.text("id"), draft.text("name")];
-                        let mut called = called.into_iter().flatten().filter(|c| !c.is_empty());
-                        let called = called.next().unwrap_or(&label);
-                        let origin = origin(&items.name, item.line, called);
-                        text(out, &origin, draft, &report, doubled.as_ref())?;
+                        let names = [document.text("id"), document.text("name")];
+                        let mut names = names.into_iter().flatten().filter(|name| !name.is_empty());
+                        let name = names.next().unwrap_or(&label);
+                        let origin = webhook_origin(&items.name, item.line, name);
+                        text(out, &origin, document, &report, duplicate.as_ref())?;
                     }
                 }
             }
             Err(malformed) => {
                 count.add(1, 0);
                 match arguments.format {
-                    Format::Json => out.json(&Line::malformed(place, malformed))?,
+                    Format::Json => out.json(&Line::malformed(origin, malformed))?,
                     Format::Text => {
-                        let origin = origin(&items.name, item.line, "");
+                        let origin = webhook_origin(&items.name, item.line, "");
                         let found = std::iter::once(malformed.finding(&origin));
                         writeln!(out, "{}", report::draw(found))?;
                     }
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
         writeln!(out, "{count}")?;
     }
     let bad = count.invalid > 0 || arguments.deny_warnings && count.warnings > 0;
-    Ok(if bad { Outcome::BadInput } else { Outcome::Well })
+    Ok(if bad { Outcome::BadInput } else { Outcome::Ok })
 }
 
 #[derive(Default)]
@@ -101,21 +101,21 @@ impl std::fmt::Display for Count {
 fn text(
     out: &mut Out,
     origin: &str,
-    draft: &WebhookDocument,
+    document: &WebhookDocument,
     report: &Report,
-    doubled: Option<&Diagnostic>,
+    duplicate: Option<&Diagnostic>,
 ) -> io::Result<()> {
     let errors = report.errors().iter();
-    let errors = errors.map(|error| finding(error, draft, origin));
-    let valid = report.errors().is_empty() && doubled.is_none();
-    let doubled = doubled.map(|error| finding(error, draft, origin));
-    let errors: Vec<_> = doubled.into_iter().chain(errors).collect();
+    let errors = errors.map(|error| finding(error, document, origin));
+    let valid = report.errors().is_empty() && duplicate.is_none();
+    let duplicate = duplicate.map(|error| finding(error, document, origin));
+    let errors: Vec<_> = duplicate.into_iter().chain(errors).collect();
     let count = errors.len().max(report.error_count());
     write!(out, "{}", report::draw_of(count, &errors))?;
     let warnings = report.warnings().iter();
-    let warnings = warnings.map(|warning| finding(warning, draft, origin));
+    let warnings = warnings.map(|warning| finding(warning, document, origin));
     write!(out, "{}", report::draw(warnings))?;
-    // A response has them by right: no warning, so that those that matter are seen.
+    // A response always has them, so a note and not a warning: warnings that matter stay visible.
     if !report.server_members().is_empty() {
         let members = report.server_members().join(", ");
         let note = "set by the server, ignored in a request";
@@ -127,43 +127,43 @@ fn text(
     writeln!(out)
 }
 
-/// Which webhook a line is about.
+/// The webhook that a line of output is about.
 #[derive(Serialize)]
-struct Place<'a> {
+struct Origin<'a> {
     file: &'a str,
     line: usize,
-    /// Its id, or else its number, as `#1`.
+    /// Its id, or its number as `#1` if it has none.
     webhook: &'a str,
 }
 
 fn id<'a>(item: &'a Item, label: &'a str) -> &'a str {
-    let id = item.draft.as_ref().ok().and_then(|draft| draft.text("id"));
+    let id = item.document.as_ref().ok().and_then(|document| document.text("id"));
     id.filter(|id| !id.is_empty()).unwrap_or(label)
 }
 
-/// What is printed of a draft for programs.
+/// The JSON output for a webhook.
 #[derive(Serialize)]
 struct Line<'a> {
     #[serde(flatten)]
-    place: Place<'a>,
+    origin: Origin<'a>,
     valid: bool,
     errors: Vec<&'a Diagnostic>,
     warnings: Vec<&'a Diagnostic>,
-    /// Those that a request may not set.
+    /// The members that a request may not set.
     #[serde(rename = "serverMembers", skip_serializing_if = "<[_]>::is_empty")]
     server_members: &'a [&'static str],
 }
 
 impl<'a> Line<'a> {
-    fn of(place: Place<'a>, report: &'a Report, doubled: Option<&'a Diagnostic>) -> Self {
-        let errors: Vec<_> = report.errors().iter().chain(doubled).collect();
+    fn new(origin: Origin<'a>, report: &'a Report, duplicate: Option<&'a Diagnostic>) -> Self {
+        let errors: Vec<_> = report.errors().iter().chain(duplicate).collect();
         let warnings = report.warnings().iter().collect();
         let server_members = report.server_members();
-        Self { place, valid: errors.is_empty(), errors, warnings, server_members }
+        Self { origin, valid: errors.is_empty(), errors, warnings, server_members }
     }
 
-    fn malformed(place: Place<'a>, malformed: &'a Malformed) -> Self {
+    fn malformed(origin: Origin<'a>, malformed: &'a Malformed) -> Self {
         let errors = vec![malformed.diagnostic()];
-        Self { place, valid: false, errors, warnings: Vec::new(), server_members: &[] }
+        Self { origin, valid: false, errors, warnings: Vec::new(), server_members: &[] }
     }
 }

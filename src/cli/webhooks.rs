@@ -1,8 +1,8 @@
-//! Webhooks out of a file, ready to be matched.
+//! Loads the webhooks of a file, ready to be matched.
 
 use super::items::{Item, Items, line_at};
 use super::report::{self, Finding};
-use super::{Failure, MAX_FILE, Out, Outcome, quote};
+use super::{Failure, MAX_FILE, Out, Outcome, counted, quote};
 use clap::Args;
 use hooksieve::diagnostic::{Diagnostic, Span, excerpt};
 use hooksieve::event::{ErrorKind, EventType, TenantId};
@@ -17,10 +17,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Where the event types come from.
+/// The option for the catalogue of event types.
 #[derive(Args)]
 pub(super) struct CatalogueArgument {
-    /// The event types, as the API's GET /event-types answers; the built-in ones without it
+    /// The catalogue of event types, as the API's GET /event-types returns it [default: built in]
     #[arg(long, value_name = "FILE")]
     catalogue: Option<PathBuf>,
 }
@@ -38,49 +38,49 @@ impl CatalogueArgument {
     }
 }
 
-/// Which webhooks are matched, and how.
+/// The options for the webhooks to match.
 #[derive(Args)]
 pub(super) struct WebhooksArguments {
-    /// Webhooks as the API writes them: an array, {"data": […]}, or one a line
+    /// A file of webhooks, as in responses of the API: an array, {"data": […]}, or one per line
     #[arg(long, value_name = "FILE")]
     pub(super) webhooks: PathBuf,
-    /// The tenant of webhooks without `tenantId`, and of events that name none
+    /// The tenant of webhooks without `tenantId`, and of events without a tenant
     #[arg(long, value_name = "ID", value_parser = super::tenant)]
     pub(super) tenant: Option<String>,
     #[command(flatten)]
     catalogue: CatalogueArgument,
-    /// Deliver events of renamed types to webhooks with the old names, too
+    /// Also match events of renamed types to webhooks that subscribe to the old names
     #[arg(long)]
     renames: bool,
 }
 
-/// The webhooks of a file that are valid.
+/// The valid webhooks of a file.
 pub(super) struct Webhooks {
     pub(super) list: Vec<Listed>,
     pub(super) rules: Rules,
-    /// How many are not.
+    /// The number of invalid webhooks.
     pub(super) bad: usize,
-    /// Whether the file itself makes no sense.
+    /// Whether the file as a whole is malformed.
     pub(super) broken: bool,
     pub(super) tenancy: Tenancy,
 }
 
-/// What matching needs of a webhook, and where it stands.
+/// The parts of a webhook that matching needs, and its line in the file.
 pub(super) struct Listed {
     id: Box<str>,
     line: usize,
-    /// None until it is known whose the file is.
+    /// `None` until the tenant of the file is known.
     tenant: Option<TenantId>,
     subscription: Subscription,
-    /// Where all of it was asked for.
+    /// The whole webhook, if [`Webhooks::read_whole`] read it.
     pub(super) webhook: Option<Arc<Webhook>>,
 }
 
 impl Listed {
     fn new(webhook: &Webhook, line: usize, tenant: Option<&str>, catalogue: &Catalogue) -> Self {
         let tenant = webhook.tenant().cloned().or_else(|| tenant.map(TenantId::from));
-        let nobody = TenantId::from("");
-        let known = tenant.as_ref().unwrap_or(&nobody);
+        let unknown = TenantId::from("");
+        let known = tenant.as_ref().unwrap_or(&unknown);
         let subscription = registry::subscription(webhook, known, catalogue);
         Self { id: webhook.id().as_str().into(), line, tenant, subscription, webhook: None }
     }
@@ -89,30 +89,30 @@ impl Listed {
         &self.id
     }
 
-    /// `tenant` is used where the webhook names none.
+    /// Returns the subscription; `tenant` is used if the webhook has none.
     pub(super) fn subscription(&self, tenant: &str) -> Subscription {
         let tenant = self.tenant.clone().unwrap_or_else(|| TenantId::from(tenant));
         self.subscription.clone().with_tenant(tenant)
     }
 }
 
-/// Whose the webhooks of a file are.
+/// The tenants of the webhooks of a file.
 pub(super) enum Tenancy {
-    /// Each says it, or was told.
+    /// Each webhook has a tenant, of its own or from `--tenant`.
     Named,
-    /// Some do not say it, so the file is one tenant's: that which another webhook names, or else
-    /// that of the first event.
+    /// All webhooks are of one tenant, since some have none.
+    ///
+    /// It is the tenant that the other webhooks have or, if none has one, that of the first event.
     One(Option<String>),
 }
 
 impl Webhooks {
-    /// Reads a file and reports what is wrong with it on standard error. Of each webhook what
-    /// matching needs is kept.
+    /// Reads a file, and prints its errors on standard error. Keeps only what matching needs.
     pub(super) fn read(arguments: &WebhooksArguments) -> Result<Self, Failure> {
         Self::read_as(arguments, false)
     }
 
-    /// The same, and all of each webhook is kept.
+    /// Like [`Webhooks::read`], but also keeps each webhook as a whole.
     pub(super) fn read_whole(arguments: &WebhooksArguments) -> Result<Self, Failure> {
         Self::read_as(arguments, true)
     }
@@ -121,7 +121,7 @@ impl Webhooks {
         let catalogue = arguments.catalogue.read()?.with_renames(arguments.renames);
         let rules = Rules::new(Profile::webhook(), catalogue);
         let items = Items::read(&arguments.webhooks)?;
-        let mut reader = Reader {
+        let mut loader = Loader {
             name: &items.name,
             tenant: arguments.tenant.as_deref(),
             rules: &rules,
@@ -132,74 +132,78 @@ impl Webhooks {
             list: Vec::new(),
         };
         let labels = labels(&items);
-        for (Item { line, draft }, label) in items.list.into_iter().zip(labels) {
-            match draft {
-                Ok(draft) => reader.webhook(&label, line, draft),
+        for (Item { line, document }, label) in items.list.into_iter().zip(labels) {
+            match document {
+                Ok(document) => loader.webhook(&label, line, document),
                 Err(malformed) => {
-                    reader.bad += 1;
-                    let origin = origin(reader.name, line, "");
+                    loader.bad += 1;
+                    let origin = webhook_origin(loader.name, line, "");
                     let drawn = report::draw(std::iter::once(malformed.finding(&origin)));
                     let _ = write!(anstream::stderr(), "{drawn}");
                 }
             }
         }
-        let tenancy = reader.tenancy();
-        let Reader { list, bad, .. } = reader;
+        let tenancy = loader.tenancy();
+        let Loader { list, bad, .. } = loader;
         Ok(Self { list, rules, bad, broken: items.broken, tenancy })
     }
 
-    /// Says at the end how many are not valid, if any.
+    /// Prints the number of invalid webhooks, if there are any, and returns the outcome of the run.
     pub(super) fn outcome(&self, out: &mut Out) -> Result<Outcome, Failure> {
         if self.bad == 0 {
-            return Ok(Outcome::Well);
+            return Ok(Outcome::Ok);
         }
         out.flush()?;
-        let bad = self.bad;
-        let _ = writeln!(io::stderr(), "webhooks that are not valid, and left out: {bad}");
+        let _ = writeln!(io::stderr(), "{} skipped", self.invalid_count());
         Ok(Outcome::BadInput)
     }
 
-    /// How many tenants have webhooks.
+    /// Returns the number of invalid webhooks, with the noun.
+    pub(super) fn invalid_count(&self) -> String {
+        counted(self.bad as u64, "invalid webhook", "invalid webhooks")
+    }
+
+    /// Returns the number of tenants that have webhooks.
     pub(super) fn tenants(&self) -> usize {
         self.list.iter().map(|listed| &listed.tenant).collect::<BTreeSet<_>>().len()
     }
 }
 
-struct Reader<'a> {
+struct Loader<'a> {
     name: &'a str,
     tenant: Option<&'a str>,
     rules: &'a Rules,
     ids: HashSet<String>,
-    /// Tenants that webhooks name, valid or not.
+    /// The tenants of all webhooks, valid or not.
     named: BTreeSet<String>,
     whole: bool,
     bad: usize,
     list: Vec<Listed>,
 }
 
-impl Reader<'_> {
-    fn webhook(&mut self, label: &str, line: usize, mut draft: WebhookDocument) {
-        if !draft.has("id") {
-            draft.set("id", label);
+impl Loader<'_> {
+    fn webhook(&mut self, label: &str, line: usize, mut document: WebhookDocument) {
+        if !document.has("id") {
+            document.set("id", label);
         }
-        // One that is no string is named by the check.
-        let id = draft.text("id").unwrap_or_default().to_owned();
-        let named = draft.text("tenantId").filter(|tenant| !tenant.is_empty());
+        // The check reports an id that is not a string.
+        let id = document.text("id").unwrap_or_default().to_owned();
+        let named = document.text("tenantId").filter(|tenant| !tenant.is_empty());
         self.named.extend(named.map(str::to_owned));
-        let doubled = !id.is_empty() && !self.ids.insert(id.clone());
-        let webhook = Webhook::restore(&draft, self.rules);
+        let duplicate = !id.is_empty() && !self.ids.insert(id.clone());
+        let webhook = Webhook::restore(&document, self.rules);
         if let Err(problems) = &webhook {
-            let origin = origin(self.name, line, &id);
-            let findings = problems.iter().map(|problem| finding(problem, &draft, &origin));
+            let origin = webhook_origin(self.name, line, &id);
+            let findings = problems.iter().map(|problem| finding(problem, &document, &origin));
             let _ = write!(anstream::stderr(), "{}", report::draw(findings));
         }
-        if doubled {
-            let error = doubled_id(&id);
+        if duplicate {
+            let error = duplicate_id(&id);
             self.print(line, "", error.code(), error.message());
         }
         match webhook {
-            Ok(webhook) if !doubled => {
-                warn_unowned(&origin(self.name, line, webhook.id().as_str()), &webhook);
+            Ok(webhook) if !duplicate => {
+                warn_unowned(&webhook_origin(self.name, line, webhook.id().as_str()), &webhook);
                 let catalogue = self.rules.catalogue();
                 let mut listed = Listed::new(&webhook, line, self.tenant, catalogue);
                 listed.webhook = self.whole.then(|| Arc::new(webhook));
@@ -209,8 +213,10 @@ impl Reader<'_> {
         }
     }
 
-    /// Where some webhooks name a tenant and others do not, those are the same tenant's, if it is
-    /// one; else whose they are cannot be told.
+    /// Gives webhooks without a tenant the only tenant of the others.
+    ///
+    /// If the others have several, the tenant is ambiguous, and each webhook without one is an
+    /// error.
     fn tenancy(&mut self) -> Tenancy {
         let names = std::mem::take(&mut self.named);
         if self.list.iter().all(|listed| listed.tenant.is_some()) {
@@ -228,7 +234,8 @@ impl Reader<'_> {
             if listed.tenant.is_some() {
                 self.list.push(listed);
             } else {
-                let message = "webhook has no `tenantId` in a file of several tenants: add it, or give --tenant";
+                let message = "webhook has no `tenantId`, and the file has webhooks of several \
+                     tenants: add `tenantId`, or give --tenant";
                 self.report(listed.line, listed.id(), "webhook-missing-tenant", message);
             }
         }
@@ -241,23 +248,23 @@ impl Reader<'_> {
     }
 
     fn print(&self, line: usize, id: &str, code: &'static str, message: &str) {
-        let origin = origin(self.name, line, id);
+        let origin = webhook_origin(self.name, line, id);
         let mut err = anstream::stderr();
         let _ = writeln!(err, "{origin}: error[{code}]: {message}");
     }
 }
 
-/// The error of an id that another webhook of the file has, too.
-pub(super) fn doubled_id(id: &str) -> Diagnostic {
+/// Returns the error for an id that an earlier webhook of the file has.
+pub(super) fn duplicate_id(id: &str) -> Diagnostic {
     let message = format!("duplicate id `{}` in the file", quote(id));
-    let help = "give each webhook an id of its own";
+    let help = "give each webhook a unique id";
     Diagnostic::error("webhook-doubled-id", message, help).with_pointer("/id")
 }
 
-/// What each item is called that has no id: its number, counted from 1, unless that is an id.
+/// Returns a name for each item without an id: `#` and its number, with more `#` if that is an id.
 pub(super) fn labels(items: &Items) -> Vec<String> {
-    let drafts = items.list.iter().filter_map(|item| item.draft.as_ref().ok());
-    let ids: HashSet<&str> = drafts.filter_map(|draft| draft.text("id")).collect();
+    let drafts = items.list.iter().filter_map(|item| item.document.as_ref().ok());
+    let ids: HashSet<&str> = drafts.filter_map(|document| document.text("id")).collect();
     let label = |at: usize| {
         let mut label = format!("#{}", at + 1);
         while ids.contains(&*label) {
@@ -268,29 +275,29 @@ pub(super) fn labels(items: &Items) -> Vec<String> {
     (0..items.list.len()).map(label).collect()
 }
 
-/// Where a webhook stands, for messages.
-pub(super) fn origin(name: &str, line: usize, id: &str) -> String {
+/// Returns the position of a webhook, for messages.
+pub(super) fn webhook_origin(name: &str, line: usize, id: &str) -> String {
     match id {
         "" => format!("{name}:{line}"),
         id => format!("{name}:{line}: webhook `{}`", quote(id)),
     }
 }
 
-/// Warns of a webhook that is nobody's.
+/// Warns of a webhook of level `user` without an owner.
 pub(super) fn warn_unowned(origin: &str, webhook: &Webhook) {
     if webhook.level() == Level::User && webhook.owner().is_none() {
         let _ = writeln!(
             anstream::stderr(),
-            "{origin}: warning[owner-unknown]: level is `user` and there is no `ownerId` or \
-             `createdByUserId`: it matches with --access all alone"
+            "{origin}: warning[owner-unknown]: `level` is `user`, but the webhook has neither \
+             `ownerId` nor `createdByUserId`: it matches only with --access all"
         );
     }
 }
 
-/// A problem of a document, ready to be drawn.
+/// Returns the finding for a problem of a document.
 pub(super) fn finding<'a>(
     problem: &'a Diagnostic,
-    draft: &'a WebhookDocument,
+    document: &'a WebhookDocument,
     origin: &str,
 ) -> Finding<'a> {
     let pointer = excerpt(problem.pointer(), 80);
@@ -298,29 +305,29 @@ pub(super) fn finding<'a>(
     Finding {
         diagnostic: Cow::Borrowed(problem),
         origin: Some(format!("{origin}{separator}{pointer}")),
-        source: problem.span().and_then(|_| drawable_filter(draft)),
+        source: problem.span().and_then(|_| drawable_filter(document)),
     }
 }
 
-/// What a filter's surroundings hold that nobody knows: an event type, or a member of a line.
-pub(super) struct Strange {
+/// A warning about an unknown event type, or an unknown member of a line of `check`.
+pub(super) struct UnknownName {
     problem: Diagnostic,
     origin: Option<String>,
 }
 
-impl Strange {
-    /// As a draft of a webhook is told, of which it is the members that were given.
-    pub(super) fn document(rules: &Rules, document: &[u8], place: Option<&str>) -> Vec<Self> {
-        let Ok(draft) = WebhookDocument::read(document) else { return Vec::new() };
-        let report = rules.check(&draft);
-        let strange =
+impl UnknownName {
+    /// Returns the unknown names in a document, which is checked as a webhook.
+    pub(super) fn in_document(rules: &Rules, document: &[u8], origin: Option<&str>) -> Vec<Self> {
+        let Ok(document) = WebhookDocument::read(document) else { return Vec::new() };
+        let report = rules.check(&document);
+        let unknown =
             report.warnings().iter().chain(report.errors()).filter(|problem| {
                 matches!(problem.code(), "member-unknown" | "event-type-unknown")
             });
         let origin = |problem: &Diagnostic| {
-            place.map(|at| format!("{at}{}", excerpt(problem.pointer(), 80)))
+            origin.map(|origin| format!("{origin}{}", excerpt(problem.pointer(), 80)))
         };
-        strange
+        unknown
             .map(|problem| Self {
                 origin: origin(problem),
                 problem: problem.clone().into_warning().with_span(Span::default()),
@@ -328,14 +335,14 @@ impl Strange {
             .collect()
     }
 
-    /// Those of the command line.
-    pub(super) fn types(rules: &Rules, types: &[EventType]) -> Vec<Self> {
+    /// Returns the unknown types among event types of the command line.
+    pub(super) fn in_types(rules: &Rules, types: &[EventType]) -> Vec<Self> {
         let types: Vec<_> = types.iter().map(EventType::as_str).collect();
         let document = serde_json::json!({ "eventTypes": types }).to_string();
-        Self::document(rules, document.as_bytes(), None)
+        Self::in_document(rules, document.as_bytes(), None)
     }
 
-    /// For programs: it has no place in the filter.
+    /// Returns the diagnostic for JSON. It has no span in the filter.
     pub(super) fn diagnostic(&self) -> &Diagnostic {
         &self.problem
     }
@@ -349,13 +356,14 @@ impl Strange {
     }
 }
 
-/// The filter, unless it is too long to be drawn or to be valid.
-fn drawable_filter(draft: &WebhookDocument) -> Option<&str> {
-    draft.text("filter").filter(|text| text.len() <= Limits::default().bytes())
+/// Returns the filter, unless it is longer than a valid one can be.
+fn drawable_filter(document: &WebhookDocument) -> Option<&str> {
+    document.text("filter").filter(|text| text.len() <= Limits::default().bytes())
 }
 
-/// The line of a document, counted from 1, in which an error was found; its first one where
-/// something is missing from it.
+/// Returns the line of an error in a document, counted from 1.
+///
+/// It is the first line if a member is missing.
 pub(super) fn line_of(document: &[u8], error: &hooksieve::event::Error) -> usize {
     let before = document.get(..error.offset()).unwrap_or_default();
     match error.kind() {

@@ -1,4 +1,4 @@
-//! Why a filter matches an event or does not, drawn for people.
+//! Draws as text why a filter matches an event or not.
 
 use super::{Out, plain, quoted};
 use anstyle::{AnsiColor, Style};
@@ -9,11 +9,11 @@ use std::io::{self, Write};
 
 pub(super) const BOLD: Style = Style::new().bold();
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
-pub(super) const POOR: Style = AnsiColor::Red.on_default();
+pub(super) const BAD: Style = AnsiColor::Red.on_default();
 pub(super) const DIM: Style = Style::new().dimmed();
 const DECIDES: Style = AnsiColor::Yellow.on_default().bold();
 
-/// An event's value, as a JSON string.
+/// Formats an event's value as a JSON string.
 pub(super) fn shown(value: Option<&str>) -> String {
     match value {
         Some(value) => quoted(value),
@@ -21,8 +21,10 @@ pub(super) fn shown(value: Option<&str>) -> String {
     }
 }
 
-/// Draws the filter as a tree, and below it what decided the verdict, for a miss what would flip it, and
-/// what else the event holds that explains it.
+/// Draws an explanation.
+///
+/// It has the filter as a tree, the terms that decide the verdict, the smallest change that would
+/// flip a mismatch, and hints about the event.
 pub(super) fn draw(out: &mut Out, explanation: &Explanation<'_>) -> io::Result<()> {
     if explanation.steps().is_empty() {
         return writeln!(out, "  no filter");
@@ -30,35 +32,37 @@ pub(super) fn draw(out: &mut Out, explanation: &Explanation<'_>) -> io::Result<(
     let why = explanation.why();
     let terms = explanation.steps().iter();
     let terms = terms.filter(|step| matches!(step.kind, StepKind::Term { .. })).count();
-    // Where all terms decide, marks would single out nothing.
+    // If all terms decide, marks would carry no information.
     let marked: &[usize] = if why.reason.len() < terms { &why.reason } else { &[] };
     tree(out, explanation, marked)?;
     reason(out, explanation, &why, marked.len())?;
     match &why.change {
         Some(change) => flipped(out, explanation, change)?,
         None if explanation.holds() => {}
-        None if why.exact => writeln!(out, "  no event matches it")?,
-        None => writeln!(out, "  what would make it match was not decided")?,
+        None if why.exact => writeln!(out, "  no event matches this filter")?,
+        None => writeln!(out, "  no change that makes it match was found within the work limit")?,
     }
     notes(out, explanation.hints())
 }
 
-/// Hints that are shown of one filter.
+/// The maximum number of hints shown for one filter.
 pub(super) const MAX_HINTS: usize = 5;
 
-/// What else the event holds.
+/// Prints the hints.
 fn notes(out: &mut Out, hints: &[Hint<'_>]) -> io::Result<()> {
     for hint in hints.iter().take(MAX_HINTS) {
         writeln!(out, "  note: {}", plain(&hint.message))?;
     }
     match hints.len().saturating_sub(MAX_HINTS) {
         0 => Ok(()),
-        more => writeln!(out, "  and {more} more notes of that kind"),
+        more => writeln!(out, "  and {more} more notes"),
     }
 }
 
-/// The filter as a tree: before each part its verdict, behind each term the event's value and its
-/// place, and in the margin a mark at each step that is `marked`.
+/// Draws the filter as a tree.
+///
+/// Each part has its verdict before it, and each term has the event's value and its path after it.
+/// The steps in `marked` have a mark in the margin.
 fn tree(out: &mut Out, explanation: &Explanation<'_>, marked: &[usize]) -> io::Result<()> {
     let steps = explanation.steps();
     let term = |step: &Step<'_>| match &step.kind {
@@ -70,7 +74,7 @@ fn tree(out: &mut Out, explanation: &Explanation<'_>, marked: &[usize]) -> io::R
     };
     let width = |step: &Step<'_>| 3 * step.depth + term(step).chars().count();
     let widest = steps.iter().map(width).filter(|width| *width <= 80).max().unwrap_or(0);
-    // For each depth whether more operands follow at it.
+    // For each depth, whether more operands follow.
     let mut more: Vec<bool> = Vec::new();
     for (at, step) in steps.iter().enumerate() {
         let following = steps.iter().skip(at + 1);
@@ -90,7 +94,7 @@ fn tree(out: &mut Out, explanation: &Explanation<'_>, marked: &[usize]) -> io::R
             Ok(_) => write!(out, "{DECIDES}▸{DECIDES:#} ")?,
             Err(_) => write!(out, "  ")?,
         }
-        let (style, mark) = if step.holds { (GOOD, "✓") } else { (POOR, "✗") };
+        let (style, mark) = if step.holds { (GOOD, "✓") } else { (BAD, "✗") };
         let text = term(step);
         write!(out, "{DIM}{branches}{DIM:#}{style}{mark}{style:#} {text}")?;
         if let StepKind::Term { found, place, .. } = &step.kind {
@@ -105,45 +109,50 @@ fn tree(out: &mut Out, explanation: &Explanation<'_>, marked: &[usize]) -> io::R
     Ok(())
 }
 
-/// What decided; `marked` terms are singled out in the tree.
+/// Prints which terms decide; `marked` is how many are marked in the tree.
 fn reason(
     out: &mut Out,
     explanation: &Explanation<'_>,
     why: &Justification<'_>,
     marked: usize,
 ) -> io::Result<()> {
-    let unsure = if why.exact { "" } else { "; whether fewer do was not decided" };
+    let unsure = if why.exact { "" } else { "; fewer may suffice" };
     match (marked, why.reason.is_empty()) {
         (1, _) => {
-            writeln!(out, "{DECIDES}▸{DECIDES:#} decides, whatever the other terms say{unsure}")
+            writeln!(out, "{DECIDES}▸{DECIDES:#} decides, regardless of the other terms{unsure}")
         }
         (2.., _) => writeln!(
             out,
-            "{DECIDES}▸{DECIDES:#} these {marked} decide, whatever the other terms say{unsure}"
+            "{DECIDES}▸{DECIDES:#} these {marked} decide, regardless of the other terms{unsure}"
         ),
-        (0, true) if explanation.holds() => writeln!(out, "  every event matches it"),
+        (0, true) if explanation.holds() => writeln!(out, "  every event matches this filter"),
         (0, _) => Ok(()),
     }
 }
 
-/// The least that would flip a miss.
+/// Prints the smallest change of the event that would make it match.
 fn flipped(out: &mut Out, explanation: &Explanation<'_>, change: &[Change<'_>]) -> io::Result<()> {
-    let mut before = "it would match if";
+    let mut before = "would match if";
     for change in change {
-        let wanted = match (change.to, change.found) {
-            (Some(to), _) => quoted(to),
-            (None, Some(found)) if values(explanation, change.attribute).len() == 1 => {
-                format!("not {}", quoted(found))
-            }
-            (None, _) => "none of the values above".to_owned(),
+        let wanted = match change.to {
+            Some(to) => quoted(to),
+            None => other_value(explanation, change.attribute).to_owned(),
         };
-        writeln!(out, "  {before:>17} `{}` were {wanted}", change.attribute)?;
+        writeln!(out, "  {before:>14} `{}` were {wanted}", change.attribute)?;
         before = "and";
     }
     Ok(())
 }
 
-/// The values that the filter compares an attribute with.
+/// Describes the values of an attribute that are none of those in the filter.
+pub(super) fn other_value(explanation: &Explanation<'_>, attribute: &str) -> &'static str {
+    match values(explanation, attribute).len() {
+        1 => "absent or any other value",
+        _ => "absent or a value that the filter does not name",
+    }
+}
+
+/// Returns the values that the filter compares an attribute with.
 fn values<'a>(explanation: &'a Explanation<'_>, name: &str) -> BTreeSet<&'a str> {
     let values = explanation.steps().iter().filter_map(|step| match step.kind {
         StepKind::Term { attribute, value, .. } if attribute == name => Some(value),

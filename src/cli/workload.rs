@@ -1,19 +1,25 @@
-//! Seeded webhooks and events of one event type, for the verb `generate` and for the benches, which
-//! include this file.
+//! Generates webhooks and events of one event type from a seed.
+//!
+//! The verb `generate` uses it, and the benches include this file.
 
 use std::fmt::Write as _;
 
-/// Which filters the webhooks have, and what values they and the events draw from.
+/// The filters of the webhooks, and the values in filters and events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mix {
-    /// Over 50,000 ids, 5,000 spaces and 5,000 top-level resources, so that an event matches 0.2
-    /// of 1,000 webhooks and 20 of 100,000. Of the filters, 82 % are disjunctions of one to four
-    /// `eq`, 12 % a conjunction with `data.status`, 6 % nested three deep.
+    /// Filters over 50,000 ids, 5,000 spaces and 5,000 top-level resources.
+    ///
+    /// An event matches on average 0.2 of 1,000 webhooks and 20 of 100,000. Of the filters, 82 %
+    /// are disjunctions of one to four `eq`, 12 % conjunctions with `data.status`, and 6 % have
+    /// three levels.
     Selective,
-    /// As selective, but 10 % of the filters are `spaceId ne …`, and 5 % of webhooks have none.
+    /// Like `Selective`, but 10 % of the filters are `spaceId ne …`, and 5 % of the webhooks have
+    /// none.
     Full,
-    /// The filters of the first over values that grow with the webhooks: five ids a webhook, half a
-    /// space, half a top-level resource, so that an event matches two however many there are.
+    /// The filters of `Selective` over a number of values that grows with the webhooks.
+    ///
+    /// There are five ids, half a space and half a top-level resource per webhook, so that an event
+    /// matches two webhooks on average, for any number of them.
     Growing,
 }
 
@@ -29,7 +35,7 @@ impl Mix {
     }
 }
 
-/// A source of filters and events.
+/// A generator of filters and events.
 pub(super) struct Workload {
     mix: Mix,
     ids: u64,
@@ -37,7 +43,7 @@ pub(super) struct Workload {
     random: Random,
 }
 
-/// splitmix64
+/// The random number generator splitmix64.
 struct Random(u64);
 
 impl Random {
@@ -56,7 +62,7 @@ impl Random {
 pub(super) const TENANT: &str = "svua0w_Icu2Kl1-SPshoNwgzAWdVLK0N";
 pub(super) const TYPE: &str = "com.qlik.v1.app.reload.finished";
 
-/// A UUID-shaped value, the same for the same kind and number.
+/// Returns a value in the form of a UUID, determined by its kind and number.
 fn value(kind: u64, number: u64) -> String {
     let mut random = Random(kind << 32 | number);
     let (a, b) = (random.next(), random.next());
@@ -71,7 +77,7 @@ fn value(kind: u64, number: u64) -> String {
 }
 
 impl Workload {
-    /// The values are those for `webhooks` many; equal seeds give equal streams.
+    /// Returns a generator for `webhooks` webhooks. Equal arguments give equal sequences.
     pub(super) fn new(mix: Mix, webhooks: usize, seed: u64) -> Self {
         let webhooks = webhooks as u64;
         let (ids, others) = match mix {
@@ -105,7 +111,7 @@ impl Workload {
         }
     }
 
-    /// The text of one webhook's filter; empty for one without.
+    /// Returns the next webhook's filter, which is empty if it has none.
     pub(super) fn filter(&mut self) -> String {
         if self.mix == Mix::Full {
             match self.random.below(100) {
@@ -135,7 +141,7 @@ impl Workload {
         }
     }
 
-    /// A CloudEvent of about 800 bytes.
+    /// Returns the next event, a CloudEvent of about 800 bytes.
     pub(super) fn event(&mut self, tenant: &str) -> String {
         let (id, space, resource, status) =
             (self.id(), self.space(), self.resource(), self.status());

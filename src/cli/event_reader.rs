@@ -1,8 +1,9 @@
-//! Events out of documents: a document is an event, or a page of the vendor's listing of past events.
+//! Reads events from documents. A document is an event, or a page of the vendor's listing of past
+//! events.
 //!
-//! A page is `{"data": [event, …], "links": …}`. It differs from an event by what it lacks: a page has
-//! no type and no other member of an [`ENVELOPE`]. So only a document that failed for want of a type is
-//! looked at again, and an event costs what it did without pages.
+//! A page is `{"data": [event, …], "links": …}`. It has no type and no other member of an
+//! [`ENVELOPE`]. So only a document that failed because it has no type is examined for a page, and
+//! support for pages costs nothing for events.
 
 use super::events::{Document, Nesting};
 use super::items::line_at;
@@ -13,15 +14,15 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// How events are read.
+/// The settings for reading events.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'b> {
+pub(super) struct EventReader<'b> {
     pub(super) profile: &'b Profile,
-    /// That of events that name none.
+    /// The tenant of events without one.
     pub(super) tenant: Option<&'b str>,
 }
 
-impl<'b> Reader<'b> {
+impl<'b> EventReader<'b> {
     fn event(self, bytes: &'b [u8], shapes: &mut ShapeCache) -> Result<Event<'b>, Error> {
         match (self.profile.read_event_with(bytes, shapes), self.tenant) {
             (Err(error), Some(tenant)) if error.kind() == ErrorKind::MissingTenant => {
@@ -31,7 +32,7 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// What a producer or a user can do about an error.
+    /// Returns the help for an error, with the option that could fix it.
     pub(super) fn help(self, error: &Error) -> String {
         match (error.kind(), self.tenant) {
             (ErrorKind::MissingTenant, None) => {
@@ -41,34 +42,34 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// The events of documents.
+    /// Returns the events of documents.
     pub(super) fn read<'s, D: Iterator<Item = Document<'b>>>(
         self,
         documents: D,
         shapes: &'s mut ShapeCache,
-    ) -> Reading<'b, 's, D> {
-        Reading { reader: self, documents, shapes, items: Vec::new().into_iter(), paged: false }
+    ) -> Events<'b, 's, D> {
+        Events { reader: self, documents, shapes, items: Vec::new().into_iter(), paged: false }
     }
 }
 
-/// Events, or what is read in their place, each with the document that it is.
-pub(super) struct Reading<'b, 's, D> {
-    reader: Reader<'b>,
+/// An iterator over events, or the errors in their place, each with its document.
+pub(super) struct Events<'b, 's, D> {
+    reader: EventReader<'b>,
     documents: D,
     shapes: &'s mut ShapeCache,
-    /// Of the page that is being read.
+    /// The remaining items of the current page.
     items: std::vec::IntoIter<Document<'b>>,
     paged: bool,
 }
 
-impl<D> Reading<'_, '_, D> {
-    /// Whether a page was read.
+impl<D> Events<'_, '_, D> {
+    /// Returns whether any document was a page.
     pub(super) fn is_paged(&self) -> bool {
         self.paged
     }
 }
 
-impl<'b, D: Iterator<Item = Document<'b>>> Iterator for Reading<'b, '_, D> {
+impl<'b, D: Iterator<Item = Document<'b>>> Iterator for Events<'b, '_, D> {
     type Item = (Document<'b>, Result<Event<'b>, Error>);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -92,8 +93,9 @@ impl<'b, D: Iterator<Item = Document<'b>>> Iterator for Reading<'b, '_, D> {
     }
 }
 
-/// The members of an event other than `data`, in every form: a document that has one of them, even as
-/// `null`, is an event.
+/// The members of an event other than `data`, in every envelope.
+///
+/// A document with one of them, even if it is `null`, is an event and not a page.
 const ENVELOPE: [&str; 37] = [
     "specversion",
     "type",
@@ -136,7 +138,7 @@ const ENVELOPE: [&str; 37] = [
     "topLevelResourceId",
 ];
 
-/// The items of a document without a type, where it is a page.
+/// Returns the items of a document without a type if it is a page.
 fn page<'b>(document: &Document<'b>) -> Option<Vec<Document<'b>>> {
     let members: HashMap<Cow<'b, str>, &'b RawValue> =
         serde_json::from_slice(document.bytes).ok()?;
@@ -150,21 +152,21 @@ fn page<'b>(document: &Document<'b>) -> Option<Vec<Document<'b>>> {
         let offset = (bytes.as_ptr() as usize).saturating_sub(document.bytes.as_ptr() as usize);
         line += line_at(document.bytes.get(counted..offset).unwrap_or_default()) - 1;
         counted = offset;
-        Document { line, item: Some(at + 1), bytes, alone: document.alone }
+        Document { line, item: Some(at + 1), bytes, recoverable: document.recoverable }
     });
     Some(items.collect())
 }
 
-/// What follows an event where its document should end.
-pub(super) enum Follows {
-    /// Another event, from this byte on.
+/// The text after a well-formed event in the same document.
+pub(super) enum Trailing {
+    /// Another event, which begins at this byte.
     Event(usize),
-    /// A comma at this byte, and nothing after it.
+    /// A comma at this byte with nothing after it.
     Comma(usize),
 }
 
-impl Follows {
-    /// What follows an event that is well formed, where that made the document malformed.
+impl Trailing {
+    /// Returns what follows a well-formed event, if that caused the error.
     pub(super) fn find(document: &[u8], error: &Error) -> Option<Self> {
         let begin = document.len() - document.trim_ascii_start().len();
         let event = document.get(begin..)?;
@@ -191,11 +193,11 @@ impl Follows {
         }
     }
 
-    /// What is wrong with a line of events, and what to do.
-    pub(super) fn on_a_line(&self) -> (String, String) {
+    /// Returns the message and the help for a line with such text.
+    pub(super) fn line_error(&self) -> (String, String) {
         let (title, help) = match self {
             Self::Event(at) => (
-                format!("more than one event on a line: the second one begins at byte {at}"),
+                format!("more than one event on a line: the second begins at byte {at}"),
                 "write one event per line, or put the events into an array",
             ),
             Self::Comma(at) => (

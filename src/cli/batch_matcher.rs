@@ -1,9 +1,9 @@
-//! What is printed of a batch of events.
+//! Matches batches of events, and renders the output for them.
 
+use super::bad_event::BadEvent;
 use super::batches::Batch;
-use super::events::{Document, Trouble};
-use super::reading::Reader;
-use super::refusal::Refusal;
+use super::event_reader::EventReader;
+use super::events::{Document, ReadError};
 use super::table::{self, Columns};
 use super::webhooks::{Tenancy, Webhooks, line_of};
 use super::{AccessArgument, Failure, Format, plain, quote};
@@ -13,53 +13,53 @@ use hooksieve::matcher::{Matcher, Matches, Scratch};
 use serde::Serialize;
 use std::sync::Arc;
 
-/// A part of what is printed of a batch.
+/// A part of the output for a batch.
 #[derive(Default)]
-pub(super) struct Piece {
+pub(super) struct Chunk {
     pub(super) out: Vec<u8>,
-    /// What is said on standard error, behind so many bytes of `out`.
-    pub(super) said: Vec<(usize, String)>,
+    /// Messages for standard error, each with its position in `out`.
+    pub(super) messages: Vec<(usize, String)>,
     pub(super) events: u64,
     pub(super) matches: u64,
-    /// Events that are none, or of another tenant.
+    /// The number of events with errors, those of another tenant included.
     pub(super) bad: u64,
-    /// Bytes taken of all sources, where it is the last one.
+    /// The number of bytes read from all sources; set in the last chunk.
     pub(super) taken: u64,
-    /// None where more pieces follow.
+    /// `None` if more chunks follow.
     pub(super) end: Option<End>,
 }
 
 /// How a batch ended.
 pub(super) enum End {
-    GoesOn,
-    /// Nothing behind it makes sense.
+    Continues,
+    /// The input is malformed and cannot be read further.
     Broken,
     Failed(Failure),
 }
 
-/// Bytes from which a piece is handed on, so that memory does not grow with what a batch gives.
-pub(super) const PIECE: usize = 1 << 16;
+/// The output size in bytes at which a chunk is handed on, which bounds its memory.
+pub(super) const CHUNK: usize = 1 << 16;
 
-/// The same, in messages.
-const SAID: usize = 1 << 10;
+/// The number of messages at which a chunk is handed on.
+const MAX_MESSAGES: usize = 1 << 10;
 
-/// Events that are matched at once.
-const TOGETHER: usize = 16;
+/// The number of events that are matched together.
+const GROUP: usize = 16;
 
-/// Answers events.
-pub(super) struct Answers {
+/// Matches events against the webhooks.
+pub(super) struct BatchMatcher {
     profile: Profile,
     access: AccessArgument,
     format: Format,
-    /// The tenant that all webhooks are of, once it is known.
+    /// The tenant of all webhooks, if they are of one and it is known.
     tenant: Option<String>,
-    /// The tenant of events that name none.
-    given: Option<String>,
-    /// Until the first event, from which a tenant may be learned.
+    /// The tenant of events without one.
+    default_tenant: Option<String>,
+    /// The webhooks until the first event, whose tenant they may get.
     webhooks: Option<Webhooks>,
-    /// From then on.
+    /// The index from then on.
     index: Option<Arc<Index>>,
-    /// Whether the head of the table is still to be printed.
+    /// Whether the table's head must still be printed.
     head: bool,
     scratch: Scratch,
     shapes: ShapeCache,
@@ -71,23 +71,23 @@ struct Index {
     columns: Columns,
 }
 
-/// What is printed of each webhook, by its slot's index.
+/// The printed names of the webhooks, by the index of their slot.
 #[derive(Default)]
 struct Names {
     text: Vec<u8>,
     ends: Vec<usize>,
 }
 
-impl Answers {
-    /// `given` is the tenant of events that name none.
+impl BatchMatcher {
+    /// Returns a matcher; `default_tenant` is the tenant of events without one.
     pub(super) fn new(
         webhooks: Webhooks,
         access: AccessArgument,
         format: Format,
-        given: Option<String>,
+        default_tenant: Option<String>,
     ) -> Self {
         Self {
-            given,
+            default_tenant,
             profile: webhooks.rules.profile().clone(),
             access,
             format,
@@ -103,17 +103,17 @@ impl Answers {
         }
     }
 
-    /// Whether an event was answered, and with it all is known that twins need.
-    pub(super) fn are_ready(&self) -> bool {
+    /// Returns whether an event was matched, after which the matcher can be forked.
+    pub(super) fn is_ready(&self) -> bool {
         self.index.is_some() && !self.head
     }
 
-    /// Others that answer the same.
-    pub(super) fn twin(&self) -> Self {
+    /// Returns a matcher that shares the index and renders the same output.
+    pub(super) fn fork(&self) -> Self {
         Self {
             profile: self.profile.clone(),
             tenant: self.tenant.clone(),
-            given: self.given.clone(),
+            default_tenant: self.default_tenant.clone(),
             webhooks: None,
             index: self.index.clone(),
             scratch: Scratch::default(),
@@ -122,43 +122,43 @@ impl Answers {
         }
     }
 
-    /// Hands on what is printed of a batch, piece by piece; the last one has an end.
-    pub(super) fn answer<E>(
+    /// Renders the output for a batch, and passes it to `print` in chunks. The last one has an end.
+    pub(super) fn process<E>(
         &mut self,
         mut batch: Batch,
-        mut print: impl FnMut(Piece) -> Result<(), E>,
+        mut print: impl FnMut(Chunk) -> Result<(), E>,
     ) -> Result<(), E> {
-        let trouble = batch.trouble.take();
+        let read_error = batch.error.take();
         let profile = self.profile.clone();
-        let mut piece = Piece::default();
+        let mut chunk = Chunk::default();
         let mut shapes = std::mem::take(&mut self.shapes);
-        let given = self.given.clone();
-        let reader = Reader { profile: &profile, tenant: given.as_deref() };
+        let default_tenant = self.default_tenant.clone();
+        let reader = EventReader { profile: &profile, tenant: default_tenant.as_deref() };
         let mut documents = reader.read(batch.documents(), &mut shapes);
         let end = loop {
-            let together: Vec<_> = documents.by_ref().take(TOGETHER).collect();
+            let together: Vec<_> = documents.by_ref().take(GROUP).collect();
             if together.is_empty() {
-                break trouble.map_or(End::GoesOn, |trouble| {
-                    piece.trouble(self.format, &batch.name, trouble)
+                break read_error.map_or(End::Continues, |error| {
+                    chunk.read_error(self.format, &batch.name, error)
                 });
             }
             let name = &*batch.name;
-            match self.together((name, reader), &together, &mut piece, &mut print)? {
-                End::GoesOn => {}
+            match self.together((name, reader), &together, &mut chunk, &mut print)? {
+                End::Continues => {}
                 end => break end,
             }
         };
         drop(documents);
         self.shapes = shapes;
-        print(Piece { taken: batch.taken, end: Some(end), ..piece })
+        print(Chunk { taken: batch.taken, end: Some(end), ..chunk })
     }
 
     fn together<E>(
         &mut self,
-        (name, reader): (&str, Reader<'_>),
+        (name, reader): (&str, EventReader<'_>),
         documents: &[(Document<'_>, Result<Event<'_>, Error>)],
-        piece: &mut Piece,
-        print: &mut impl FnMut(Piece) -> Result<(), E>,
+        chunk: &mut Chunk,
+        print: &mut impl FnMut(Chunk) -> Result<(), E>,
     ) -> Result<End, E> {
         let events = || documents.iter().filter_map(|(_, event)| event.as_ref().ok());
         if let Err(failure) = self.prepare(events()) {
@@ -172,36 +172,37 @@ impl Answers {
                 Ok(event) => {
                     let hits = hits.as_mut().and_then(Iterator::next);
                     if let Some(tenant) = tenant.as_deref().filter(|own| *own != event.tenant()) {
-                        piece.bad(*format, &of_other_tenant(name, document, event, tenant));
+                        chunk.bad(*format, &of_other_tenant(name, document, event, tenant));
                     } else if let (Some(index), Some(hits)) = (index.as_ref(), hits) {
                         if std::mem::take(head) {
-                            index.columns.head(&mut piece.out);
+                            index.columns.head(&mut chunk.out);
                         }
-                        piece.events += 1;
-                        piece.matches += hits.len() as u64;
-                        index.row(&mut piece.out, *format, event, hits);
+                        chunk.events += 1;
+                        chunk.matches += hits.len() as u64;
+                        index.row(&mut chunk.out, *format, event, hits);
                     }
                 }
                 Err(error) => {
-                    // Others are well-formed JSON, so that where the next event begins is known.
+                    // Other errors are in well-formed JSON, so the start of the next event is
+                    // known.
                     let broken = matches!(error.kind(), ErrorKind::Syntax | ErrorKind::Utf8);
-                    if broken && !document.alone {
+                    if broken && !document.recoverable {
                         let line = document.line + line_of(document.bytes, error) - 1;
                         let place = (line, document.item);
-                        return Ok(piece.broken(*format, name, place, within_event(error)));
+                        return Ok(chunk.broken(*format, name, place, within_event(error)));
                     }
                     let error = (error, within_event(error));
-                    piece.bad(*format, &Refusal::of(name, document, error, reader));
+                    chunk.bad(*format, &BadEvent::of(name, document, error, reader));
                 }
             }
-            if piece.out.len() >= PIECE || piece.said.len() >= SAID {
-                print(std::mem::take(piece))?;
+            if chunk.out.len() >= CHUNK || chunk.messages.len() >= MAX_MESSAGES {
+                print(std::mem::take(chunk))?;
             }
         }
-        Ok(End::GoesOn)
+        Ok(End::Continues)
     }
 
-    /// Makes the index as soon as there is an event that it can answer.
+    /// Builds the index at the first event of the webhooks' tenant.
     fn prepare<'a, 'e: 'a>(
         &mut self,
         mut events: impl Iterator<Item = &'a Event<'e>>,
@@ -219,15 +220,15 @@ impl Answers {
     }
 }
 
-impl Piece {
-    fn bad(&mut self, format: Format, bad: &Refusal<'_>) {
+impl Chunk {
+    fn bad(&mut self, format: Format, bad: &BadEvent<'_>) {
         self.bad += 1;
         match format {
             Format::Json => {
                 json(&mut self.out, &bad.record());
                 self.out.push(b'\n');
             }
-            Format::Text => self.said.push((self.out.len(), bad.text())),
+            Format::Text => self.messages.push((self.out.len(), bad.text())),
         }
     }
 
@@ -238,25 +239,25 @@ impl Piece {
         (line, item): (usize, Option<usize>),
         title: String,
     ) -> End {
-        let detail = "the rest is not read".to_owned();
-        self.bad(format, &Refusal { file, line, item, code: "event-syntax", title, detail });
+        let detail = "fix this; the rest of the input was not read".to_owned();
+        self.bad(format, &BadEvent { file, line, item, code: "event-syntax", title, detail });
         End::Broken
     }
 
-    fn trouble(&mut self, format: Format, name: &str, trouble: Trouble) -> End {
-        match trouble {
-            Trouble::Io(error) => return End::Failed(Failure::Input(name.to_owned(), error)),
-            Trouble::Broken { line, message } => {
+    fn read_error(&mut self, format: Format, name: &str, error: ReadError) -> End {
+        match error {
+            ReadError::Io(error) => return End::Failed(Failure::Input(name.to_owned(), error)),
+            ReadError::Broken { line, message } => {
                 return self.broken(format, name, (line, None), message);
             }
-            Trouble::Line { line, message } => {
+            ReadError::Line { line, message } => {
                 let title = format!("line {message}");
-                let detail = "send smaller events, one per line".to_owned();
+                let detail = "split it into smaller events, one per line".to_owned();
                 let code = "event-too-long";
-                self.bad(format, &Refusal { file: name, line, item: None, code, title, detail });
+                self.bad(format, &BadEvent { file: name, line, item: None, code, title, detail });
             }
         }
-        End::GoesOn
+        End::Continues
     }
 }
 
@@ -265,18 +266,18 @@ fn of_other_tenant<'a>(
     document: &Document<'_>,
     event: &Event<'_>,
     tenant: &str,
-) -> Refusal<'a> {
+) -> BadEvent<'a> {
     let Document { line, item, .. } = *document;
     let title = format!(
-        "event is of tenant `{}`, the webhooks are taken to be of `{}`",
+        "event is of tenant `{}`, but the webhooks are assumed to be of tenant `{}`",
         quote(event.tenant()),
         quote(tenant)
     );
-    let detail = "give --tenant, or a `tenantId` in each webhook".to_owned();
-    Refusal { file, line, item, code: "event-second-tenant", title, detail }
+    let detail = "give --tenant, or add `tenantId` to each webhook".to_owned();
+    BadEvent { file, line, item, code: "event-second-tenant", title, detail }
 }
 
-/// The message of an error, whose place counts from the event's first byte.
+/// Returns the message of an error, whose position counts from the event's first byte.
 fn within_event(error: &Error) -> String {
     match error.kind() {
         ErrorKind::MissingType | ErrorKind::MissingTenant => error.to_string(),
@@ -285,12 +286,13 @@ fn within_event(error: &Error) -> String {
 }
 
 impl Index {
-    /// Webhooks without a tenant are of that of the first event.
+    /// Builds the index. Webhooks without a tenant get that of the first event.
     fn new(webhooks: &Webhooks, first: &Event<'_>, format: Format) -> Result<Self, Failure> {
         let mut matcher = Matcher::new(webhooks.rules.profile());
         let mut names = Names::default();
         let mut columns = Columns::new(first, webhooks.tenants() > 1);
-        // Slots are given out in the file's order.
+        // A new matcher assigns slots in ascending order, so a slot's index is the webhook's
+        // position.
         for listed in &webhooks.list {
             let subscription = listed.subscription(first.tenant());
             columns.widen(&subscription);
@@ -345,7 +347,7 @@ impl Names {
     }
 }
 
-/// Writing to memory does not fail.
+/// Appends a value as JSON; writing to memory cannot fail.
 fn json(out: &mut Vec<u8>, value: &impl Serialize) {
     let _ = super::json::write(out, value);
 }

@@ -1,10 +1,10 @@
-use super::history::{Place, called, each_event};
+use super::event_reader::EventReader;
+use super::history::{EventOrigin, each_event, event_label};
 use super::items::{Items, Malformed};
-use super::patch::Refusal;
-use super::reading::Reader;
+use super::patch::InvalidInput;
 use super::report;
-use super::webhooks::{CatalogueArgument, finding, origin, warn_unowned};
-use super::why::{BOLD, DIM, GOOD, MAX_HINTS, POOR};
+use super::webhooks::{CatalogueArgument, finding, warn_unowned, webhook_origin};
+use super::why::{BAD, BOLD, DIM, GOOD, MAX_HINTS, other_value};
 use super::{AccessArgument, Failure, Format, Out, Outcome, counted, plain, quote};
 use hooksieve::event::Event;
 use hooksieve::filter::{Explanation, Filter, StepKind};
@@ -15,71 +15,74 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Try a webhook on events that have been: which it would want, and why
+/// Match past events against one webhook, before it is created or changed
 ///
-/// It is taken as enabled, and its event types are held against each event as they are.
+/// Shows which events it would get, and why it would not get others. The webhook counts as enabled,
+/// and its event types must equal those of the events: renamed types do not match.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The webhook: a draft, a response of the API, or as it is stored
+    /// A file with one webhook: a request body, a response of the API, or the stored form
     #[arg(long, value_name = "DRAFT")]
     webhook: PathBuf,
-    /// The tenant of the webhook and of events that name none; that of the first event without it
+    /// The tenant of the webhook, and of events without one [default: the first event's]
     #[arg(long, value_name = "ID", value_parser = super::tenant)]
     tenant: Option<String>,
     /// Who may access an event's resource, for webhooks of level `user`
     #[arg(long, value_enum, default_value = "owner")]
     access: AccessArgument,
-    /// Of how many events that match, and that the filter misses, to say why
+    /// Number of matching events, and of events that the filter rejects, to explain
     #[arg(long, value_name = "N", default_value_t = 3)]
     reasons: usize,
     #[command(flatten)]
     catalogue: CatalogueArgument,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
-    /// Files of events: one a line, an array, or one object; standard input without any
+    /// Files of events: one per line, an array, or one object [default: standard input]
     #[arg(value_name = "EVENTS")]
     events: Vec<PathBuf>,
 }
 
 pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
-    super::once_on_stdin(&arguments.events, [&arguments.webhook])?;
+    super::check_stdin_once(&arguments.events, [&arguments.webhook])?;
     let rules = arguments.catalogue.rules()?;
     let mut print = Print {
         out,
         format: arguments.format,
-        most: arguments.reasons,
-        why: [0; 2],
-        guessed: None,
+        max_explained: arguments.reasons,
+        explained: [0; 2],
+        assumed_tenant: None,
     };
     let Some(webhook) = webhook(&arguments, &rules, &mut print)? else {
         return Ok(Outcome::BadInput);
     };
     let own = webhook.tenant().map(|tenant| tenant.as_str().to_owned());
     let mut tenant = own.or_else(|| arguments.tenant.clone());
-    let mut trial = None;
+    let mut dry_run = None;
     let (rules, access) = (&rules, arguments.access.access());
-    let reader = Reader { profile: rules.profile(), tenant: arguments.tenant.as_deref() };
+    let reader = EventReader { profile: rules.profile(), tenant: arguments.tenant.as_deref() };
     let bad = each_event(arguments.events, reader, |found| {
-        let (place, event) = match found {
+        let (origin, event) = match found {
             Ok(found) => found,
-            Err(refusal) => return Ok(refusal.print(print.format, print.out)?),
+            Err(bad_event) => return Ok(bad_event.print(print.format, print.out)?),
         };
-        let trial = trial.get_or_insert_with(|| {
+        let dry_run = dry_run.get_or_insert_with(|| {
             let tenant = tenant.take().unwrap_or_else(|| {
-                print.guessed = Some(event.tenant().to_owned());
+                print.assumed_tenant = Some(event.tenant().to_owned());
                 event.tenant().to_owned()
             });
             DryRun::new(&webhook, tenant, rules)
         });
-        let verdict = trial.event(event, access);
-        print.event(place, event, verdict, trial.subscription().filter())
+        let verdict = dry_run.event(event, access);
+        print.event(origin, event, verdict, dry_run.subscription().filter())
     })?;
-    print.end(trial.as_ref(), bad)?;
-    Ok(if bad == 0 { Outcome::Well } else { Outcome::BadInput })
+    print.end(dry_run.as_ref(), bad)?;
+    Ok(if bad == 0 { Outcome::Ok } else { Outcome::BadInput })
 }
 
-/// The one webhook of a file, with its warnings on standard error; or what is wrong with it.
+/// Reads the one webhook of a file.
+///
+/// Prints its warnings on standard error. Returns `None` after its errors were printed.
 fn webhook(
     arguments: &Arguments,
     rules: &Rules,
@@ -87,52 +90,52 @@ fn webhook(
 ) -> Result<Option<Webhook>, Failure> {
     let Items { name, mut list, .. } = Items::read(&arguments.webhook)?;
     let (Some(item), 0) = (list.pop(), list.len()) else {
-        let message = "the file does not hold one webhook alone";
-        let error = Malformed::new("webhook-not-one", message, "give a file of one webhook");
-        print.malformed(1, &origin(&name, 1, ""), &error)?;
+        let message = "the file does not have exactly one webhook";
+        let error = Malformed::new("webhook-not-one", message, "give a file with one webhook");
+        print.malformed(1, &webhook_origin(&name, 1, ""), &error)?;
         return Ok(None);
     };
-    let place = origin(&name, item.line, "");
-    let mut draft = match item.draft {
-        Ok(draft) => draft,
+    let origin = webhook_origin(&name, item.line, "");
+    let mut document = match item.document {
+        Ok(document) => document,
         Err(malformed) => {
-            print.malformed(item.line, &place, &malformed)?;
+            print.malformed(item.line, &origin, &malformed)?;
             return Ok(None);
         }
     };
-    if !draft.has("id") {
-        draft.set("id", "draft");
+    if !document.has("id") {
+        document.set("id", "draft");
     }
-    let (problems, webhook) = match Webhook::read(&draft, rules) {
+    let (problems, webhook) = match Webhook::read(&document, rules) {
         Ok(Checked { webhook, warnings }) => (warnings, Some(webhook)),
         Err(problems) => {
             if print.format == Format::Json {
                 let errors = problems.iter().collect();
                 let line = Some(item.line);
-                print.out.json(&Refusal { line, valid: false, errors })?;
+                print.out.json(&InvalidInput { line, valid: false, errors })?;
                 return Ok(None);
             }
             (problems.into_iter().collect(), None)
         }
     };
-    let findings = problems.iter().map(|problem| finding(problem, &draft, &place));
+    let findings = problems.iter().map(|problem| finding(problem, &document, &origin));
     let _ = write!(anstream::stderr(), "{}", report::draw(findings));
-    webhook.iter().for_each(|webhook| warn_unowned(&place, webhook));
+    webhook.iter().for_each(|webhook| warn_unowned(&origin, webhook));
     Ok(webhook)
 }
 
 struct Print<'o> {
     out: &'o mut Out,
     format: Format,
-    most: usize,
-    /// Of how many events it was said why: of those that match, and of those that do not.
-    why: [usize; 2],
-    /// The tenant of the first event, where it was taken for the webhook's.
-    guessed: Option<String>,
+    /// The maximum number of events that are explained, for each of both kinds.
+    max_explained: usize,
+    /// The numbers of explained events: those that match, and those that the filter rejects.
+    explained: [usize; 2],
+    /// The tenant of the first event, if it was assumed for the webhook.
+    assumed_tenant: Option<String>,
 }
 
-/// What is printed of an event for programs: of each that matches, and of the first that the filter
-/// misses.
+/// The JSON output for an event: each that matches, and the first ones that the filter rejects.
 #[derive(Serialize)]
 struct Line<'a> {
     file: &'a str,
@@ -141,16 +144,16 @@ struct Line<'a> {
     item: Option<usize>,
     event: Option<&'a str>,
     matched: bool,
-    /// Of the first ones.
+    /// The explanation, for the first events.
     #[serde(skip_serializing_if = "Option::is_none")]
     filter: Option<&'a Explanation<'a>>,
 }
 
-/// The last line for programs.
+/// The last line of the JSON output.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Sum<'a> {
-    /// Whose the webhook was taken for; none where there was no event.
+struct Summary<'a> {
+    /// The tenant of the webhook, as given or assumed; `None` if there was no event.
     tenant: Option<&'a str>,
     events: u64,
     matched: u64,
@@ -158,7 +161,7 @@ struct Sum<'a> {
     event_type: u64,
     access: u64,
     filter: u64,
-    /// Not events.
+    /// The number of events with errors.
     bad: u64,
 }
 
@@ -166,14 +169,14 @@ impl Print<'_> {
     fn malformed(
         &mut self,
         line: usize,
-        place: &str,
+        origin: &str,
         malformed: &Malformed,
     ) -> Result<(), Failure> {
         if self.format == Format::Json {
             let errors = vec![malformed.diagnostic()];
-            self.out.json(&Refusal { line: Some(line), valid: false, errors })?;
+            self.out.json(&InvalidInput { line: Some(line), valid: false, errors })?;
         } else {
-            let drawn = report::draw(std::iter::once(malformed.finding(place)));
+            let drawn = report::draw(std::iter::once(malformed.finding(origin)));
             let _ = write!(anstream::stderr(), "{drawn}");
         }
         Ok(())
@@ -181,7 +184,7 @@ impl Print<'_> {
 
     fn event(
         &mut self,
-        place: &Place<'_>,
+        origin: &EventOrigin<'_>,
         event: &Event<'_>,
         verdict: Verdict,
         filter: &Filter,
@@ -190,23 +193,23 @@ impl Print<'_> {
         if !matched && verdict != Verdict::FilterFalse {
             return Ok(());
         }
-        let [hit, missed] = &mut self.why;
-        let said = if matched { hit } else { missed };
-        let explains = *said < self.most;
-        *said += 1;
-        if !matched && !explains {
+        let [hits, misses] = &mut self.explained;
+        let count = if matched { hits } else { misses };
+        let is_explained = *count < self.max_explained;
+        *count += 1;
+        if !matched && !is_explained {
             return Ok(());
         }
-        let explanation = explains.then(|| filter.explain(event));
+        let explanation = is_explained.then(|| filter.explain(event));
         match self.format {
             Format::Json => {
-                let Place { file, line, item, .. } = *place;
+                let EventOrigin { file, line, item, .. } = *origin;
                 let filter = explanation.as_ref();
                 self.out.json(&Line { file, line, item, event: event.id(), matched, filter })?;
             }
             Format::Text => {
-                let (style, mark) = if matched { (GOOD, "✓") } else { (POOR, "✗") };
-                let name = called(place, event);
+                let (style, mark) = if matched { (GOOD, "✓") } else { (BAD, "✗") };
+                let name = event_label(origin, event);
                 let why = explanation.map(|filter| why(&filter, matched)).unwrap_or_default();
                 writeln!(self.out, "{style}{mark}{style:#} {name}{DIM}{why}{DIM:#}")?;
             }
@@ -214,11 +217,11 @@ impl Print<'_> {
         Ok(())
     }
 
-    fn end(&mut self, trial: Option<&DryRun>, bad: u64) -> io::Result<()> {
-        let count = |verdict| trial.map_or(0, |trial| trial.count(verdict));
-        let sum = Sum {
-            tenant: trial.map(|trial| trial.subscription().tenant().as_str()),
-            events: trial.map_or(0, DryRun::events),
+    fn end(&mut self, dry_run: Option<&DryRun>, bad: u64) -> io::Result<()> {
+        let count = |verdict| dry_run.map_or(0, |dry_run| dry_run.count(verdict));
+        let summary = Summary {
+            tenant: dry_run.map(|dry_run| dry_run.subscription().tenant().as_str()),
+            events: dry_run.map_or(0, DryRun::events),
             matched: count(Verdict::Matched),
             other_tenant: count(Verdict::OtherTenant),
             event_type: count(Verdict::OtherEventType),
@@ -227,34 +230,34 @@ impl Print<'_> {
             bad,
         };
         if self.format == Format::Json {
-            return self.out.json(&sum);
+            return self.out.json(&summary);
         }
-        let events = counted(sum.events, "event", "events");
-        writeln!(self.out, "{BOLD}{} of {events} would be delivered{BOLD:#}", sum.matched)?;
+        let events = counted(summary.events, "event", "events");
+        writeln!(self.out, "{BOLD}{} of {events} would be delivered{BOLD:#}", summary.matched)?;
         for (count, what) in [
-            (sum.other_tenant, "of another tenant"),
-            (sum.event_type, "of a type that it does not name"),
-            (sum.access, "on resources that its owner may not access"),
-            (sum.filter, "that its filter does not match"),
-            (sum.bad, "not counted, since they are bad"),
+            (summary.other_tenant, "of another tenant"),
+            (summary.event_type, "of event types that it does not subscribe to"),
+            (summary.access, "on resources that its owner may not access"),
+            (summary.filter, "that its filter does not match"),
+            (summary.bad, "with errors, not counted"),
         ] {
             if count > 0 {
                 writeln!(self.out, "{count:6}  {what}")?;
             }
         }
-        if let Some(tenant) = &self.guessed {
+        if let Some(tenant) = &self.assumed_tenant {
             let tenant = quote(tenant);
             writeln!(
                 self.out,
-                "taken for a webhook of tenant `{tenant}`, that of the first event"
+                "assumed that the webhook is of tenant `{tenant}`, as the first event"
             )?;
         }
         Ok(())
     }
 }
 
-/// The smallest reason of a match, or the smallest change that would make one, and what else the event
-/// holds that explains it.
+/// Formats the smallest reason of a match or the smallest change that would make one, and the
+/// hints.
 fn why(explanation: &Explanation<'_>, matched: bool) -> String {
     let hints = explanation.hints().iter().take(MAX_HINTS);
     let notes: String = hints.map(|hint| format!("; {}", plain(&hint.message))).collect();
@@ -263,24 +266,23 @@ fn why(explanation: &Explanation<'_>, matched: bool) -> String {
 
 fn decided(explanation: &Explanation<'_>, matched: bool) -> String {
     let why = explanation.why();
-    let value = |value: Option<&str>| match value {
-        Some(value) => quote(&serde_json::to_string(value).unwrap_or_default()),
-        None => "another one, or absent".to_owned(),
-    };
+    let value = |value: &str| quote(&serde_json::to_string(value).unwrap_or_default());
     if !matched {
         let Some(change) = why.change else { return String::new() };
         let changes: Vec<_> = change
             .iter()
             .map(|change| {
-                let found = change.found.map_or("absent".to_owned(), |found| value(Some(found)));
-                format!("{} is {found}, not {}", change.attribute, value(change.to))
+                let found = change.found.map_or("absent".to_owned(), value);
+                let other = || other_value(explanation, change.attribute).to_owned();
+                let wanted = change.to.map_or_else(other, value);
+                format!("`{}` were {wanted} instead of {found}", change.attribute)
             })
             .collect();
-        return format!("  {}", changes.join(", and "));
+        return format!("  would match if {}", changes.join(" and "));
     }
     let term = |at: &usize| match explanation.steps().get(*at).map(|step| &step.kind) {
         Some(StepKind::Term { attribute, operator, value: wanted, .. }) => {
-            Some(format!("{attribute} {operator} {}", value(Some(wanted))))
+            Some(format!("{attribute} {operator} {}", value(wanted)))
         }
         _ => None,
     };

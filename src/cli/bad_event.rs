@@ -1,16 +1,16 @@
-//! The message about input that is not an event.
+//! The error message for an event that cannot be used.
 
+use super::event_reader::{EventReader, Trailing};
 use super::events::Document;
 use super::items::error_response;
-use super::reading::{Follows, Reader};
 use super::webhooks::line_of;
 use super::{Format, Out, plain};
 use hooksieve::event::{Error, ErrorKind};
 use serde::Serialize;
 use std::io::{self, Write};
 
-/// Something wrong with one event, or with what is in its place.
-pub(super) struct Refusal<'a> {
+/// An error in one event, or in the text in its place.
+pub(super) struct BadEvent<'a> {
     pub(super) file: &'a str,
     pub(super) line: usize,
     /// Its number in an array or a page, counted from 1.
@@ -20,7 +20,7 @@ pub(super) struct Refusal<'a> {
     pub(super) detail: String,
 }
 
-/// The same for programs.
+/// The JSON form of a [`BadEvent`].
 #[derive(Serialize)]
 struct Record<'a> {
     file: &'a str,
@@ -37,13 +37,13 @@ struct Reason<'a> {
     detail: &'a str,
 }
 
-impl<'a> Refusal<'a> {
-    /// Why a document of a stream is not an event; `message` is that of the error.
+impl<'a> BadEvent<'a> {
+    /// Describes why a document is not an event; `message` is the text of the error.
     pub(super) fn of(
         file: &'a str,
         document: &Document<'_>,
         (error, message): (&Error, String),
-        reader: Reader<'_>,
+        reader: EventReader<'_>,
     ) -> Self {
         let line = document.line + line_of(document.bytes, error) - 1;
         let response = || match error.kind() {
@@ -51,14 +51,14 @@ impl<'a> Refusal<'a> {
                 .map(|(title, help)| (title, help.to_owned())),
             _ => None,
         };
-        let (title, detail) = match Follows::find(document.bytes, error) {
-            Some(follows) => follows.on_a_line(),
+        let (title, detail) = match Trailing::find(document.bytes, error) {
+            Some(trailing) => trailing.line_error(),
             None => response().unwrap_or_else(|| (message, reader.help(error))),
         };
         Self { file, line, item: document.item, code: error.kind().code(), title, detail }
     }
 
-    /// For people: a line for standard error.
+    /// Returns the text form, one line without its line break.
     pub(super) fn text(&self) -> String {
         let Self { file, line, item, code, title, detail } = self;
         let (file, title, detail) = (plain(file), plain(title), plain(detail));
@@ -66,12 +66,13 @@ impl<'a> Refusal<'a> {
         format!("{file}:{line}{item}: error[{code}]: {title}; {detail}")
     }
 
-    /// For programs: a line for standard output, without its end.
+    /// Returns the JSON form.
     pub(super) fn record(&self) -> impl Serialize + '_ {
         let Self { file, line, item, code, title, detail } = self;
         Record { file, line: *line, item: *item, error: Reason { code, title, detail } }
     }
 
+    /// Prints JSON on standard output, or text on standard error.
     pub(super) fn print(&self, format: Format, out: &mut Out) -> io::Result<()> {
         match format {
             Format::Json => out.json(&self.record()),
