@@ -43,9 +43,9 @@ pub(super) struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum ProfileArgument {
-    /// Those of webhooks
+    /// The attributes and operators of webhook filters
     Webhook,
-    /// All that the grammar of RFC 7644 allows
+    /// Everything in the grammar of RFC 7644
     Scim,
 }
 

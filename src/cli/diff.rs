@@ -267,8 +267,12 @@ impl<'t> EventComparison<'t> {
 fn text(out: &mut Out, diff: &Diff) -> io::Result<()> {
     let (word, meaning) = match diff.relation {
         Relation::Equivalent => ("equivalent", "both filters match the same events"),
-        Relation::Narrower => ("narrower", "the new filter matches only a part of the events"),
-        Relation::Wider => ("wider", "the new filter matches all events of the old one, and more"),
+        Relation::Narrower => {
+            ("narrower", "the new filter matches only some of the old filter's events")
+        }
+        Relation::Wider => {
+            ("wider", "the new filter matches all of the old filter's events, and more")
+        }
         Relation::Overlapping => {
             ("overlapping", "each filter matches events that the other does not")
         }

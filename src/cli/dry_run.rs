@@ -249,7 +249,7 @@ impl Print<'_> {
             let tenant = quote(tenant);
             writeln!(
                 self.out,
-                "assumed that the webhook is of tenant `{tenant}`, as the first event"
+                "no tenant given: assumed `{tenant}`, the tenant of the first event"
             )?;
         }
         Ok(())

@@ -93,8 +93,8 @@ fn explain_event(
         match arguments.format {
             Format::Json => {
                 let event = item.map(|_| event.id());
-                let answer = Answer::new(id, verdict, explanation.as_ref());
-                out.json(&Answer { event, item, ..answer })?;
+                let line = Line::new(id, verdict, explanation.as_ref());
+                out.json(&Line { event, item, ..line })?;
             }
             Format::Text => text(out, id, &subscription, verdict, event, explanation.as_ref())?,
         }
@@ -104,7 +104,7 @@ fn explain_event(
 
 /// The JSON output for a webhook. The filter's members are null if it was not evaluated.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct Line<'a> {
     /// The id of the event, if it is an item of a page.
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Option<&'a str>>,
@@ -122,7 +122,7 @@ struct Answer<'a> {
     hints: &'a [Hint<'a>],
 }
 
-impl<'a> Answer<'a> {
+impl<'a> Line<'a> {
     fn new(webhook: &'a str, verdict: Verdict, explanation: Option<&'a Explanation<'a>>) -> Self {
         let (because, change, exact) = match explanation.map(Explanation::why) {
             Some(Justification { reason, change, exact, .. }) => {

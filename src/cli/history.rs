@@ -10,13 +10,17 @@ use hooksieve::event::{Error, Event, ShapeCache};
 use std::io::Write;
 use std::path::PathBuf;
 
+/// An event and its origin, or the error in its place.
+pub(super) type EventResult<'a, 'e> =
+    Result<(&'a EventOrigin<'a>, &'a Event<'e>), &'a BadEvent<'a>>;
+
 /// Calls `take` with every event and its origin, or with the error in its place.
 ///
 /// Returns the number of errors.
 pub(super) fn each_event(
     files: Vec<PathBuf>,
     reader: EventReader<'_>,
-    mut take: impl FnMut(Result<(&EventOrigin<'_>, &Event<'_>), &BadEvent<'_>>) -> Result<(), Failure>,
+    mut take: impl FnMut(EventResult<'_, '_>) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
     let several = files.len() > 1;
     let (mut batches, mut shapes, mut bad) = (Batches::new(files), ShapeCache::default(), 0);

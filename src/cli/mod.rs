@@ -152,7 +152,7 @@ fn stdin() -> Result<io::StdinLock<'static>, Failure> {
             usage::announce_stdin();
             Ok(io::stdin().lock())
         }
-        true => Err(Failure::stdin_given_twice()),
+        true => Err(Failure::duplicate_stdin()),
     }
 }
 
@@ -168,11 +168,11 @@ fn check_stdin_once<'p>(
 ) -> Result<(), Failure> {
     let is = |path: &&PathBuf| path.as_os_str() == STDIN_ARGUMENT;
     let count = files.iter().chain(others).filter(is).count() + usize::from(files.is_empty());
-    if count > 1 { Err(Failure::stdin_given_twice()) } else { Ok(()) }
+    if count > 1 { Err(Failure::duplicate_stdin()) } else { Ok(()) }
 }
 
 impl Failure {
-    fn stdin_given_twice() -> Self {
+    fn duplicate_stdin() -> Self {
         Self::Usage("standard input is given more than once".into())
     }
 }

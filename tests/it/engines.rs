@@ -1,6 +1,8 @@
-//! Each file of `tests/data/matching` runs through three engines: the reference one by one, a
-//! matcher built in bulk, and one that got there by inserts and removes in shuffled order with
-//! decoys. All must say what the file says.
+//! Runs the cases of `tests/data/matching` through three engines.
+//!
+//! They are the specification (each subscription's own `matches`), a matcher built by inserts only,
+//! and a matcher built by inserts and removes in another order, with decoys. All must give the
+//! expected hits.
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Slot, Subscription};
 use serde::Deserialize;
@@ -27,7 +29,7 @@ struct Webhook {
 #[serde(deny_unknown_fields)]
 struct Expectation {
     event: serde_json::Value,
-    /// The event's owner where left out.
+    /// Whether every user has access; without it, only the event's owner.
     everyone: Option<bool>,
     hits: Vec<String>,
 }
@@ -45,7 +47,7 @@ fn subscription(profile: &Profile, name: &str, webhook: &Webhook) -> Subscriptio
     subscription.with_enabled(!webhook.disabled.unwrap_or(false))
 }
 
-/// `tenantid` and `type` where the file leaves them out.
+/// Serializes an event, and adds `tenantid` and `type` if it has none.
 fn bytes(event: &serde_json::Value) -> Vec<u8> {
     let mut event = event.clone();
     let object = event.as_object_mut().unwrap();
@@ -59,7 +61,7 @@ fn bytes(event: &serde_json::Value) -> Vec<u8> {
 }
 
 #[test]
-fn cases() {
+fn agrees_with_every_matching_case() {
     let profile = Profile::webhook();
     let mut files = 0;
     for entry in std::fs::read_dir("tests/data/matching").unwrap() {
@@ -84,23 +86,23 @@ fn run(profile: &Profile, name: &str, case: &Case) {
     let in_bulk: Vec<(Slot, &str)> =
         all.iter().map(|(id, subscription)| (bulk.insert(subscription).unwrap(), *id)).collect();
 
-    // Decoys want all that the case is about; each is gone before an event comes.
-    let mut lived = Matcher::new(profile);
+    // Decoys are copies of the case's subscriptions. All are removed before the first event.
+    let mut changed = Matcher::new(profile);
     let mut decoys = Vec::new();
-    let mut in_life: Vec<(Slot, &str)> = Vec::new();
+    let mut in_changed: Vec<(Slot, &str)> = Vec::new();
     for (at, (id, subscription)) in all.iter().rev().enumerate() {
         for (_, other) in all.iter().skip(at % 3) {
-            decoys.push(lived.insert(other).unwrap());
+            decoys.push(changed.insert(other).unwrap());
         }
-        in_life.push((lived.insert(subscription).unwrap(), id));
+        in_changed.push((changed.insert(subscription).unwrap(), id));
         for decoy in decoys.drain(decoys.len() / 2..) {
-            assert!(lived.remove(decoy));
+            assert!(changed.remove(decoy));
         }
     }
     for decoy in decoys {
-        assert!(lived.remove(decoy));
+        assert!(changed.remove(decoy));
     }
-    assert_eq!(lived.len(), all.len(), "{name}");
+    assert_eq!(changed.len(), all.len(), "{name}");
 
     let mut scratch = Scratch::default();
     for (number, Expectation { event, everyone, hits }) in case.events.iter().enumerate() {
@@ -108,15 +110,16 @@ fn run(profile: &Profile, name: &str, case: &Case) {
         let event = profile.read_event(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         let access = if everyone.unwrap_or(false) { Access::Everyone } else { Access::EventOwner };
 
-        let wants = |(id, subscription): &(&str, Subscription)| {
+        let hit = |(id, subscription): &(&str, Subscription)| {
             subscription.matches(&event, access).then(|| (*id).to_owned())
         };
-        let reference: Vec<String> = all.iter().filter_map(wants).collect();
-        assert_eq!(reference, *hits, "{name}, event {number}: the reference");
+        let expected: Vec<String> = all.iter().filter_map(hit).collect();
+        assert_eq!(expected, *hits, "{name}, event {number}: the specification");
 
-        for (engine, matcher, slots) in [("bulk", &bulk, &in_bulk), ("lived", &lived, &in_life)] {
+        let engines = [("bulk", &bulk, &in_bulk), ("changed", &changed, &in_changed)];
+        for (engine, matcher, slots) in engines {
             let found: Vec<Slot> = matcher.matches(&event, access, &mut scratch).collect();
-            assert!(found.is_sorted(), "{name}, event {number}: {engine} is ascending");
+            assert!(found.is_sorted(), "{name}, event {number}: {engine} is sorted");
             let id = |slot: &Slot| slots.iter().find(|(other, _)| other == slot).unwrap().1;
             let mut ids: Vec<&str> = found.iter().map(id).collect();
             ids.sort_unstable();

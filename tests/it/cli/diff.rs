@@ -1,4 +1,4 @@
-//! `hooksieve diff` and `hooksieve try`, as their users see them.
+//! The verbs `diff` and `try`.
 use crate::program;
 
 use program::{EVENTS, Temporary, WEBHOOKS, run, sample, shown};
@@ -13,7 +13,7 @@ fn diff(arguments: &[&str]) -> Value {
 }
 
 #[test]
-fn every_relation() {
+fn finds_every_relation() {
     for (old, new, expected) in [
         (
             r#"id eq "a" or id eq "b""#,
@@ -42,7 +42,7 @@ fn every_relation() {
 }
 
 #[test]
-fn over_events() {
+fn compares_filters_over_events() {
     let (old, new) = (r#"spaceId eq "64db65d5970c28d340790f5c""#, r#"data.status eq "error""#);
     insta::assert_snapshot!("diff_text", shown(&["diff", old, new, "--events", EVENTS], ""));
     let counted = diff(&[old, new, "--events", EVENTS]);
@@ -59,7 +59,7 @@ fn over_events() {
 }
 
 #[test]
-fn diff_of_what_is_no_filter() {
+fn reports_errors_of_both_filters() {
     insta::assert_snapshot!("diff_wrong", shown(&["diff", "id eq a", r#"x eq "b""#], ""));
     let output = run(&["diff", "--format", "json", "id eq a", r#"id eq "a""#], b"");
     assert_eq!(output.status.code(), Some(1));
@@ -69,11 +69,11 @@ fn diff_of_what_is_no_filter() {
     assert_eq!(line["new"], json!([]));
     let status = r#"data.status eq "ok""#;
     let output = run(&["diff", status, status, "--event-type", "com.qlik.v1.app.created"], b"");
-    assert_eq!(output.status.code(), Some(1), "the rules about event types are asked");
+    assert_eq!(output.status.code(), Some(1), "the rules about event types apply");
 }
 
 #[test]
-fn trials() {
+fn tries_a_webhook_on_events() {
     let text = ["try", "--webhook", DRAFT, EVENTS];
     insta::assert_snapshot!("try_text", shown(&text, ""));
     let json = ["try", "--webhook", DRAFT, "--format", "json", "--reasons", "1", EVENTS];
@@ -82,9 +82,9 @@ fn trials() {
     assert!(none.starts_with("exit 0\n--- stdout\n0 of 0 events would be delivered\n"), "{none}");
 }
 
-/// A trial says what `match` says of the webhook once it is enabled.
+/// `try` gives the same result as `match` for the enabled webhook.
 #[test]
-fn a_trial_is_what_match_says() {
+fn tries_with_the_same_result_as_match() {
     let draft = std::fs::read_to_string(DRAFT).unwrap();
     let tenant: Value = serde_json::from_str(&sample(0)).unwrap();
     let tenant = tenant["tenantid"].as_str().unwrap().to_owned();
@@ -112,14 +112,14 @@ fn a_trial_is_what_match_says() {
 }
 
 #[test]
-fn trials_of_what_is_no_webhook() {
+fn reports_errors_of_the_tried_webhook() {
     let wrong = Temporary::new("draft.json", r#"{"name": "", "url": "https://a.example/"}"#);
     let output = run(&["try", "--webhook", wrong.path(), EVENTS], b"");
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("error[member-too-short]: `name` is empty"), "{text}");
     let output = run(&["try", "--webhook", program::WEBHOOKS, EVENTS], b"");
-    assert_eq!(output.status.code(), Some(1), "one webhook alone");
+    assert_eq!(output.status.code(), Some(1), "several webhooks");
     for (draft, code) in [(wrong.path(), "member-too-short"), (EVENTS, "webhook-not-one")] {
         let output = run(&["try", "--format", "json", "--webhook", draft, EVENTS], b"");
         let line: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -130,7 +130,7 @@ fn trials_of_what_is_no_webhook() {
 }
 
 #[test]
-fn standard_input_is_there_once() {
+fn refuses_duplicate_standard_input() {
     for arguments in [
         &["try", "--webhook", "-"][..],
         &["try", "--webhook", "-", "-"],
@@ -143,7 +143,7 @@ fn standard_input_is_there_once() {
 }
 
 #[test]
-fn a_trial_says_what_it_takes_for_granted() {
+fn shows_the_assumptions_of_try() {
     let draft = std::fs::read_to_string(DRAFT)
         .unwrap()
         .replace("\"name\"", "\"level\": \"user\", \"name\"");
@@ -151,16 +151,16 @@ fn a_trial_says_what_it_takes_for_granted() {
     let output = run(&["try", "--webhook", draft.path(), EVENTS, EVENTS], b"");
     let (out, err) =
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    assert!(out.contains("taken for a webhook of tenant `Acme-7pQzL2vK9xWc4RtYbN1mHs`"), "{out}");
+    assert!(out.contains("no tenant given: assumed `Acme-7pQzL2vK9xWc4RtYbN1mHs`"), "{out}");
     assert!(err.contains("warning[owner-unknown]"), "{err}");
     let all = run(&["try", "--webhook", draft.path(), "--access", "all", EVENTS, EVENTS], b"");
     let all = String::from_utf8(all.stdout).unwrap();
     assert!(all.contains("evt-0003 (tests/data/events.ndjson:3)"), "{all}");
 }
 
-/// Events that are none are records among the others.
+/// In JSON, an event with errors is a line among the others.
 #[test]
-fn bad_events_are_records_in_every_verb() {
+fn prints_events_with_errors_as_json_in_every_verb() {
     let filters = ["id eq \"a\"", "id eq \"b\""];
     for (verb, last) in [
         (&["match", "--webhooks", WEBHOOKS][..], "-"),
@@ -182,9 +182,8 @@ fn bad_events_are_records_in_every_verb() {
     }
 }
 
-/// The first events whose deliveries change are named for programs, too.
 #[test]
-fn changed_deliveries_are_listed() {
+fn lists_the_first_events_whose_delivery_changes() {
     let arguments = ["", "data.status eq \"error\"", "--events", EVENTS, "--format", "json"];
     let output = run(&[&["diff"][..], &arguments].concat(), b"");
     let line: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -1,49 +1,47 @@
-//! The program where somebody gives it what nobody means.
+//! The program with unusual, malformed and oversized input.
 use crate::program;
 
 use program::{Temporary, WEBHOOKS, run, sample, shown};
 
-/// What a verb says of itself at length.
 #[test]
-fn help_says_all() {
-    let said = [
+fn describes_each_verb_in_its_help() {
+    let cases = [
         (
             "check",
-            "each line a JSON string, an object `{\"filter\": …, \"eventTypes\": […]}`, or a filter",
+            "Each line is a JSON string, an object `{\"filter\": …, \"eventTypes\": […]}`, or plain",
         ),
-        ("validate", "Takes drafts, as POST and PUT do, and responses of the API"),
-        ("patch", "without anything secret"),
+        ("validate", "Reads request bodies of POST and PUT, and responses of the API"),
+        ("patch", "without secrets"),
         ("generate", "Equal arguments give equal lines"),
     ];
-    for (verb, said) in said {
+    for (verb, expected) in cases {
         let output = run(&[verb, "--help"], b"");
         let words = String::from_utf8(output.stdout).unwrap();
         let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(words.contains(said), "{verb}: {words}");
+        assert!(words.contains(expected), "{verb}: {words}");
     }
     let all = String::from_utf8(run(&["--help"], b"").stdout).unwrap();
-    for line in ["check        Check filters: print", "match        Say for each event which"] {
+    for line in ["check        Check filters: print", "match        Show which webhooks match"] {
         assert!(all.contains(line), "{all}");
     }
     assert!(all.starts_with("A SCIM filter engine"), "{all}");
 }
 
 #[test]
-fn a_dash_is_standard_input_to_check() {
+fn checks_standard_input_for_a_dash() {
     let input = "\"id eq \\\"a\\\"\"\n{\"b\"\nid eq \"c\"\n";
     assert_eq!(shown(&["check", "-"], input), shown(&["check"], input));
     assert_eq!(
         shown(&["check", "-"], input),
         "exit 1\n--- stdout\nid eq \"a\"\n\
-         <stdin>:2: error[input-line]: not JSON, EOF while parsing an object; write each line as a JSON string, \
+         <stdin>:2: error[input-line]: not JSON: the text ends inside an object, at column 4; write each line as a JSON string, \
          or as {\"filter\": …, \"eventTypes\": […]}\nid eq \"c\"\n--- stderr\n"
     );
 }
 
-/// `--fix` prints only the filter, corrected or in its canonical form; what has no certain correction is
-/// described as without it.
+/// A filter without a certain correction is reported on standard error instead.
 #[test]
-fn check_fix_prints_corrected_filters() {
+fn prints_only_corrected_filters_with_fix() {
     let fix = |filters: &[&str]| shown(&[&["check", "--fix"], filters].concat(), "");
     assert_eq!(
         fix(&["id eq a1 or spaceId eq s1", r#"(ID eq "x")"#]),
@@ -67,37 +65,46 @@ fn check_fix_prints_corrected_filters() {
     );
 }
 
-/// Each line that is not JSON is a filter as it is, unless it looks like an object.
+/// A line that is not JSON is a filter, unless it begins as an object does.
 #[test]
-fn check_takes_lines_that_only_begin_as_json_does() {
+fn checks_lines_that_are_not_json_as_filters() {
     let line = |line: &str| shown(&["check"], line);
     for text in ["\"id eq \"a1\"\"", "\"id eq \"\"a1\"\"\"", "\"id eq a1"] {
-        let said = line(text);
-        assert!(said.contains("write `id eq \"a1\"`"), "{said}");
+        let printed = line(text);
+        assert!(printed.contains("write `id eq \"a1\"`"), "{printed}");
         assert!(shown(&["check", "--fix"], text).contains("stdout\nid eq \"a1\"\n"), "{text}");
     }
     assert!(line("[id] eq 1").contains("error[filter-invalid-path]"));
     for text in ["{\"filter\": ", "[\"id eq 1\"]", "5", " {id: 1}"] {
-        let said = line(text);
-        assert!(said.contains("error[input-line]"), "{said}");
+        let printed = line(text);
+        assert!(printed.contains("error[input-line]"), "{printed}");
+    }
+    for (text, message) in [
+        (r#"{"filter":["a"]}"#, "`filter` is not a string"),
+        (r#"{"filter":"","eventTypes":"a"}"#, "`eventTypes` is not an array of strings"),
+        (r#"{"filter":"","eventTypes":[5]}"#, "`eventTypes` is not an array of strings"),
+        (r#"{"filter":"","filter":"id pr"}"#, "duplicate member `filter` or `eventTypes`"),
+    ] {
+        let printed = line(text);
+        assert!(printed.contains(&format!("error[input-line]: {message}; ")), "{printed}");
     }
     let output = run(&["check"], b"id eq \"\xff\"\n");
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("error[input-line]: not UTF-8, at byte 8 of the line"), "{said}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("error[input-line]: not UTF-8, at byte 8 of the line"), "{printed}");
 }
 
 #[test]
-fn event_types_say_nothing_of_the_grammar() {
+fn refuses_event_types_with_the_scim_profile() {
     let shown = shown(&["check", "--profile", "scim", "--event-type", "a", "id pr"], "");
     assert_eq!(
         shown,
         "exit 2\n--- stdout\n--- stderr\n\
-         error: --profile scim has no rules about event types: leave --event-type out\n"
+         error: --profile scim has no rules about event types: remove --event-type\n"
     );
 }
 
 #[test]
-fn a_patch_that_is_no_json_says_where() {
+fn shows_where_a_patch_is_not_json() {
     let webhook = Temporary::new("w.json", r#"{"name": "n", "url": "https://hooks.example.com/"}"#);
     let patch = |format: &str, patch: &str| {
         let file = webhook.path();
@@ -105,35 +112,34 @@ fn a_patch_that_is_no_json_says_where() {
     };
     assert_eq!(
         patch("text", "\n[] []"),
-        "exit 1\n--- stdout\nerror[patch-syntax]: trailing characters, at column 4\n\
-         --> <stdin>:2\n = help: remove what follows the patch\n--- stderr\n"
+        "exit 1\n--- stdout\nerror[patch-syntax]: expected the end of the text, found `[`, \
+         at column 4\n--> <stdin>:2\n = help: remove the text after the patch\n--- stderr\n"
     );
     assert_eq!(
         patch("json", "\n[] []"),
         "exit 1\n--- stdout\n{\"line\":2,\"valid\":false,\"errors\":[{\"code\":\"patch-syntax\",\
-         \"title\":\"trailing characters, at column 4\",\
-         \"detail\":\"remove what follows the patch\",\"pointer\":\"\"}]}\n--- stderr\n"
+         \"title\":\"expected the end of the text, found `[`, at column 4\",\
+         \"detail\":\"remove the text after the patch\",\"pointer\":\"\"}]}\n--- stderr\n"
     );
 }
 
-/// Input without an end is not kept without an end.
 #[test]
-fn what_holds_one_thing_has_a_limit() {
+fn limits_the_size_of_files_with_one_item() {
     let event = sample(0);
     let spaces = |count: usize| " ".repeat(count - event.len());
-    let most = 16 << 20;
+    let max = 16 << 20;
     let explain = |input: &str| run(&["explain", "--webhooks", WEBHOOKS, "-"], input.as_bytes());
-    assert_eq!(explain(&format!("{event}{}", spaces(most))).status.code(), Some(0));
-    let output = explain(&format!("{event}{}", spaces(most + 1)));
+    assert_eq!(explain(&format!("{event}{}", spaces(max))).status.code(), Some(0));
+    let output = explain(&format!("{event}{}", spaces(max + 1)));
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(output.stderr, b"error: <stdin> is longer than 16777216 bytes\n");
     let output =
-        run(&["event-types", "--catalogue", "-"], spaces(most + 1 + event.len()).as_bytes());
+        run(&["event-types", "--catalogue", "-"], spaces(max + 1 + event.len()).as_bytes());
     assert_eq!(output.stderr, b"error: <stdin> is longer than 16777216 bytes\n");
 }
 
 #[test]
-fn a_catalogue_of_another_shape_is_told_the_shape() {
+fn shows_the_expected_shape_for_another_catalogue() {
     assert_eq!(
         shown(&["event-types", "--catalogue", "-"], "[]"),
         "exit 2\n--- stdout\n--- stderr\nerror: <stdin>: not a list of event types: a member is \
@@ -142,9 +148,9 @@ fn a_catalogue_of_another_shape_is_told_the_shape() {
     );
 }
 
-/// Warnings stand beside the canonical form, and count as mistakes where they are denied alone.
+/// Warnings are printed after the canonical form, and change the exit code only if they are denied.
 #[test]
-fn check_warns() {
+fn warns_of_probably_unintended_filters() {
     let reload = "--event-type=com.qlik.v1.app.reload.finished";
     let filters = [
         r#"spaceId eq "a" and spaceId eq "b""#,
@@ -168,14 +174,14 @@ fn check_warns() {
     insta::assert_snapshot!("warnings_lines", shown(&["check"], lines));
 
     let code = |arguments: &[&str]| run(arguments, b"").status.code();
-    let (warned, fine) = (filters[0], filters[4]);
+    let (warned, clean) = (filters[0], filters[4]);
     assert_eq!(code(&["check", warned]), Some(0));
-    assert_eq!(code(&["check", "--deny-warnings", warned, fine]), Some(1));
-    assert_eq!(code(&["check", "--deny-warnings", "--format", "json", fine, warned]), Some(1));
-    assert_eq!(code(&["check", "--deny-warnings", fine, ""]), Some(0));
-    let twice = r#"a eq 1 or a eq 1"#;
-    assert_eq!(code(&["check", "--deny-warnings", "--profile", "scim", twice]), Some(0));
-    // What events carry is said by the catalogue.
+    assert_eq!(code(&["check", "--deny-warnings", warned, clean]), Some(1));
+    assert_eq!(code(&["check", "--deny-warnings", "--format", "json", clean, warned]), Some(1));
+    assert_eq!(code(&["check", "--deny-warnings", clean, ""]), Some(0));
+    let redundant = r#"a eq 1 or a eq 1"#;
+    assert_eq!(code(&["check", "--deny-warnings", "--profile", "scim", redundant]), Some(0));
+    // The catalogue decides which attributes events have.
     let id = r#"id eq "a""#;
     assert_eq!(code(&["check", "--deny-warnings", reload, id]), Some(1));
     let catalogue = Temporary::new(
@@ -188,9 +194,8 @@ fn check_warns() {
     assert_eq!(code(&catalogue), Some(0));
 }
 
-/// Reasons and changes of every shape, drawn.
 #[test]
-fn explain_says_what_decides() {
+fn explains_which_terms_decide() {
     let filters = [
         r#"id ne "a" and spaceId ne "s""#,
         r#"id ne "a" and id ne "b" and spaceId eq "t" and topLevelResourceId ne "r""#,
@@ -215,9 +220,9 @@ fn explain_says_what_decides() {
     insta::assert_snapshot!("reasons_json", shown(&arguments, event));
 }
 
-/// Where the smallest reason takes too much work, one is given all the same, and said to be so.
+/// If the smallest reason is beyond the work limit, a larger one is shown and marked as inexact.
 #[test]
-fn explain_says_what_it_did_not_decide() {
+fn marks_a_reason_that_may_not_be_the_smallest() {
     let mut state = 1u32;
     let mut number = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -239,8 +244,7 @@ fn explain_says_what_it_did_not_decide() {
     let output = run(&["explain", "--webhooks", webhook.path(), "-"], event);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(text.matches("\n▸ ").count(), because + 1, "{text}");
-    let said = format!(
-        "\n▸ these {because} decide, whatever the other terms say; whether fewer do was not decided\n"
-    );
-    assert!(text.contains(&said), "{text}");
+    let expected =
+        format!("\n▸ these {because} decide, regardless of the other terms; fewer may suffice\n");
+    assert!(text.contains(&expected), "{text}");
 }

@@ -1,11 +1,12 @@
-//! What the guide shows of the program is what it prints.
+//! The output shown in the guide equals the program's output.
 #![cfg(unix)]
 
 use std::path::Path;
 use std::process::Command;
 
-/// The commands of a page with what it shows of each: in blocks of text, lines behind `$ `,
-/// continued behind `\`, and all lines from there to the next command.
+/// Returns the commands in a page's text blocks, each with the output that the page shows.
+///
+/// A command begins with `$ ` and continues after `\`; its output ends at the next command.
 fn commands(page: &str) -> Vec<(String, String)> {
     let mut commands: Vec<(String, String)> = Vec::new();
     for block in page.split("```text\n").skip(1) {
@@ -29,7 +30,7 @@ fn commands(page: &str) -> Vec<(String, String)> {
     commands
 }
 
-/// Both streams of a command, as a shell runs it where the page is read.
+/// Runs a command in a shell, and returns both its streams.
 fn printed(command: &str) -> String {
     let program = Path::new(env!("CARGO_BIN_EXE_hooksieve")).parent().unwrap();
     let paths = std::env::var_os("PATH").unwrap_or_default();
@@ -43,11 +44,11 @@ fn printed(command: &str) -> String {
 }
 
 #[test]
-fn why_shows_the_output() {
+fn shows_the_output_of_every_command_in_the_guide() {
     let page = std::fs::read_to_string("src/guide/why.md").unwrap();
     let commands = commands(&page);
     assert_eq!(commands.len(), page.lines().filter(|line| line.starts_with("$ ")).count());
-    assert!(commands.len() >= 8, "the page shows the program");
+    assert!(commands.len() >= 8, "the page has commands");
     for (command, shown) in commands {
         assert!(command.contains("hooksieve "), "{command}");
         assert_eq!(shown.trim_end(), printed(&command).trim_end(), "{command}");

@@ -1,4 +1,4 @@
-//! Listings of past events, and what else is given in place of events and webhooks.
+//! Listings of past events, and error responses in place of events and webhooks.
 use crate::program;
 
 use program::{Temporary, run};
@@ -13,7 +13,7 @@ fn text(arguments: &[&str], input: &str) -> (i32, String, String) {
     (output.status.code().unwrap(), out, err)
 }
 
-/// The items of a listing on one line are told apart by their numbers, in every verb.
+/// Items of a listing on one line have unique names in every verb.
 #[test]
 fn names_the_items_of_a_listing() {
     let webhooks = webhooks_file();
@@ -63,7 +63,7 @@ fn names_the_items_of_a_listing() {
     assert!(printed.contains("event e3 (item 3)\n"), "{printed}");
 }
 
-/// One webhook, which wants events of the app `a1`.
+/// Returns a file with one webhook, which matches events of the app `a1`.
 fn webhooks_file() -> Temporary {
     let webhook = json!({
         "id": "w1", "tenantId": "t1", "name": "n", "url": "https://hooks.example.com/",
@@ -73,7 +73,7 @@ fn webhooks_file() -> Temporary {
 }
 
 #[test]
-fn recognises_an_error_response_of_the_api() {
+fn recognizes_an_error_response_of_the_api() {
     let webhooks = webhooks_file();
     let response = json!({"errors": [{"code": "AUTH-1", "title": "Unauthorized"}], "traceId": "x"});
     for input in [response.to_string(), serde_json::to_string_pretty(&response).unwrap()] {
@@ -94,7 +94,7 @@ fn recognises_an_error_response_of_the_api() {
         let (_, out, _) = text(&["validate", file.path()], "");
         assert!(out.contains("an error response of the API, not webhooks"), "{out}");
     }
-    // An event may have such a member, too.
+    // An event may also have such a member.
     let event =
         json!({"type": TYPE, "tenantid": "t1", "errors": [{"code": "x"}], "data": {"id": "a1"}});
     let (code, out, _) = text(&["match", "--webhooks", webhooks.path(), "-"], &event.to_string());
@@ -102,7 +102,7 @@ fn recognises_an_error_response_of_the_api() {
 }
 
 #[test]
-fn takes_webhooks_with_commas() {
+fn splits_webhook_ids_at_commas() {
     let webhook = |id: &str| {
         json!({
             "id": id, "tenantId": "t1", "name": "n", "url": "https://hooks.example.com/",

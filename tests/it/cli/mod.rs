@@ -1,4 +1,4 @@
-//! The program, tested from outside by what it reads and writes.
+//! The program, tested by its arguments, input, output and exit codes.
 
 mod diff;
 mod edges;

@@ -1,4 +1,4 @@
-//! The program's output misleads neither people nor programs, and its input is what people have.
+//! Output without misleading characters, and input in the forms that users have.
 use crate::program;
 
 use hooksieve::diagnostic::is_misleading;
@@ -19,7 +19,7 @@ fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A file of one webhook, of tenant `t1` if it names one.
+/// Returns a file with one webhook.
 fn webhook(filter: &str, tenant: Option<&str>) -> Temporary {
     let webhook = json!({
         "id": "w", "name": "n", "url": "https://hooks.example.com/", "enabled": true,
@@ -28,7 +28,7 @@ fn webhook(filter: &str, tenant: Option<&str>) -> Temporary {
     Temporary::new("webhook.json", &webhook.to_string())
 }
 
-/// A page of the vendor's listing of past events, one of which names no tenant.
+/// Returns a page of the vendor's listing of past events, one of which has no tenant.
 fn page() -> Value {
     json!({
         "data": [
@@ -64,7 +64,7 @@ fn reads_pages_of_past_events() {
         let (code, out, err) = text(&arguments, &input);
         assert_eq!((code, out), (0, expected.repeat(times)), "{input}: {err}");
     }
-    // Without --tenant the event that names none is bad, and its line is that of the event.
+    // Without --tenant, the event without a tenant is an error, reported at the event's line.
     let plain = ["match", "--webhooks", webhooks.path(), "--format", "json"];
     let (code, out, err) = text(&plain, &pretty);
     let bad = &lines(&out)[2];
@@ -76,7 +76,7 @@ fn reads_pages_of_past_events() {
         (1, &json!(line), &json!("event-missing-tenant"))
     );
     assert!(bad["error"]["detail"].as_str().unwrap().ends_with("or give --tenant"), "{bad}");
-    assert_eq!(err, "3 events (1 bad), 1 match\n");
+    assert_eq!(err, "3 events (1 with errors), 1 match\n");
 }
 
 #[test]
@@ -96,11 +96,11 @@ fn reads_pages_in_verbs_about_past_events() {
     let explain =
         ["explain", "--webhooks", file, "--tenant", "t1", "--format", "json", pages.path()];
     let (code, out, _) = text(&explain, "");
-    let said: Vec<_> =
+    let reasons: Vec<_> =
         lines(&out).iter().map(|line| (line["event"].clone(), line["reason"].clone())).collect();
     let expected = [("au1", "matched"), ("au2", "event-type"), ("au3", "filter")];
     assert_eq!(
-        (code, said),
+        (code, reasons),
         (0, expected.map(|(event, reason)| (json!(event), json!(reason))).to_vec())
     );
     let (_, out, _) = text(&["explain", "--webhooks", file, "--tenant", "t1", pages.path()], "");
@@ -126,7 +126,7 @@ fn reads_pages_in_verbs_about_past_events() {
     let (code, out, _) = text(&requests, "");
     assert_eq!((code, lines(&out).len()), (0, 1), "{out}");
 
-    // A verb that is not given the tenant refuses the event, and goes on.
+    // Without --tenant, a verb reports the event without one, and continues.
     let (code, out, err) = text(&["explain", "--webhooks", file, pages.path()], "");
     assert_eq!((code, out.matches("event au").count()), (1, 2), "{out}");
     assert!(
@@ -135,9 +135,9 @@ fn reads_pages_in_verbs_about_past_events() {
     );
 }
 
-/// An event whose data is an array is no page, and a page keeps no envelope.
+/// An event whose data is an array is not a page: a page has no member of an envelope.
 #[test]
-fn takes_no_event_for_a_page() {
+fn distinguishes_events_from_pages() {
     let arguments = ["match", "--webhooks", WEBHOOKS, "--format", "json"];
     for event in [
         r#"{"data":[{"id":"a"}],"specversion":"1.0"}"#,
@@ -154,7 +154,7 @@ fn takes_no_event_for_a_page() {
             "{event}"
         );
     }
-    // Each member of an envelope makes it an event, whatever its value is.
+    // Each member of an envelope makes it an event, regardless of its value.
     for name in "id time subject datacontenttype dataschema data_base64 type specversion source \
         tenantid userid ownerid spaceid toplevelresourceid host authtype traceparent \
         cloudEventsVersion eventId eventID eventType eventTime eventTypeVersion contentType schemaURL \
@@ -173,14 +173,14 @@ fn takes_no_event_for_a_page() {
     assert_eq!(lines(&text(&arguments, event).1).len(), 1, "one event, not two");
     let (code, out, _) = text(&arguments, r#"{"data":[1],"type":"x","tenantid":"t"}"#);
     assert_eq!((code, &lines(&out)[0]["type"]), (0, &json!("x")));
-    // Pages hold events, not pages.
+    // Pages have events, not pages.
     let (_, out, _) = text(&arguments, r#"{"data":[{"data":[]}, 5]}"#);
     let codes: Vec<_> = lines(&out).iter().map(|line| line["error"]["code"].clone()).collect();
     assert_eq!(codes, [json!("event-missing-type"), json!("event-not-an-object")]);
 }
 
 #[test]
-fn keeps_the_tenant_that_an_event_names() {
+fn keeps_the_tenant_of_an_event() {
     let webhooks = webhook("", None);
     let event = |tenant: &str| format!("{{\"type\":\"{TYPE}\"{tenant}}}\n");
     let input = [event(""), event(",\"tenantid\":\"t2\""), event(",\"tenantid\":\"\"")].concat();
@@ -193,9 +193,9 @@ fn keeps_the_tenant_that_an_event_names() {
 }
 
 #[test]
-fn names_several_events_on_a_line() {
+fn reports_several_events_on_a_line() {
     let (one, two) = (sample(1), sample(2));
-    let second = "more than one event on a line: the second one begins at byte";
+    let second = "more than one event on a line: the second begins at byte";
     for (input, title, line) in [
         (format!("{one}{two}\n{two}\n"), second, 1),
         (format!("{two}\n{one} {two}"), second, 2),
@@ -229,11 +229,11 @@ fn names_several_events_on_a_line() {
             let error = &lines(&out)[0];
             assert_eq!((code, &error["line"]), (1, &json!(line)));
             let title = error["error"]["title"].as_str().unwrap();
-            assert!(title.starts_with("more than one event: the second one begins"), "{title}");
+            assert!(title.starts_with("more than one event: the second begins"), "{title}");
             assert_eq!(error["error"]["detail"], format!("{verb} takes one event, a JSON object"));
         }
     }
-    // What follows is no event, or the first one is malformed itself: that is another mistake.
+    // If the rest is not an event, or the first event is malformed, that is another error.
     for input in
         [format!("{one}]"), format!("{one}x"), "{\"type\":tru}{}".to_owned(), "{]}{}".to_owned()]
     {
@@ -246,22 +246,22 @@ fn names_several_events_on_a_line() {
 }
 
 #[test]
-fn counts_bad_events_in_the_last_line() {
+fn counts_events_with_errors_in_the_last_line() {
     let input = format!("{}\n{{\n{}\nnull\n", sample(1), sample(2));
     let (code, _, err) = text(&["match", "--webhooks", WEBHOOKS], &input);
-    assert_eq!((code, err.lines().last().unwrap()), (1, "4 events (2 bad), 7 matches"));
+    assert_eq!((code, err.lines().last().unwrap()), (1, "4 events (2 with errors), 7 matches"));
     let (_, out, _) = text(&["try", "--webhook", DRAFT, "--reasons", "0"], &input);
     assert!(out.contains(" of 2 events would be delivered\n"), "{out}");
-    assert!(out.contains("\n     2  not counted, since they are bad\n"), "{out}");
+    assert!(out.contains("\n     2  with errors, not counted\n"), "{out}");
     let (_, out, _) = text(&["diff", "", r#"id eq "a""#, "--events", "-"], &input);
     assert!(
-        out.contains("\nof 2 events: ") && out.contains("\n  not counted: 2 bad events\n"),
+        out.contains("\n2 events: ") && out.contains("\n  not counted: 2 events with errors\n"),
         "{out}"
     );
 }
 
 #[test]
-fn diff_counts_events_of_the_types_alone() {
+fn compares_only_events_of_the_given_types() {
     let (old, new) = (r#"spaceId eq "64db65d5970c28d340790f5c""#, r#"data.status eq "error""#);
     let types = ["com.qlik.v1.app.reload.finished", "com.qlik.v1.reload.finished"];
     let counts = |types: &[&str]| {
@@ -277,13 +277,13 @@ fn diff_counts_events_of_the_types_alone() {
     assert_eq!(counts(&types), [3, 2, 8]);
     let arguments = ["diff", old, new, "--event-type", types[0], "--events", EVENTS];
     let (_, out, _) = text(&arguments, "");
-    let expected = "\nof 4 events of these types: 1 kept, 1 gained, 1 lost, 1 neither\n  not counted: 9 events of other types\n  gained  evt-0003 (line 3)\n  lost    evt-0002 (line 2)\n";
+    let expected = "\n4 events of these types: 1 kept, 1 gained, 1 lost, 1 matched by neither\n  not counted: 9 events of other types\n  gained  evt-0003 (line 3)\n  lost    evt-0002 (line 2)\n";
     assert!(out.ends_with(expected), "{out}");
 }
 
-/// Two values that differ look different.
+/// Different values look different.
 #[test]
-fn explain_prints_values_as_json_strings() {
+fn prints_values_as_json_strings_in_explain() {
     let values = [
         "a",
         "a\"",
@@ -316,15 +316,14 @@ fn explain_prints_values_as_json_strings() {
         if !value.is_empty() {
             shown("owner  ");
         }
-        shown("it would match if `id` were not");
+        assert!(out.contains("\n  would match if `id` were absent or any other value\n"), "{out}");
         assert!(!out.chars().any(|c| c != '\n' && is_misleading(c)), "{out:?}");
     }
     assert_eq!(seen.len(), values.len());
 }
 
-/// What is printed for programs is the same JSON, and shows no character that misleads.
 #[test]
-fn json_escapes_characters_that_mislead() {
+fn escapes_misleading_characters_in_json() {
     let odd = "x\u{7f}\u{85}\u{9b}31m\u{ad}\u{200b}\u{202e}\u{2066}\u{feff}\u{e0041}é𝌆";
     let value = serde_json::to_string(odd).unwrap();
     let webhooks = webhook(&format!("id eq {value}"), Some(odd));
@@ -370,7 +369,7 @@ fn json_escapes_characters_that_mislead() {
 }
 
 #[test]
-fn messages_about_arguments_show_no_character_that_misleads() {
+fn escapes_misleading_characters_in_messages_about_arguments() {
     let odd = "\u{1b}[31m\u{9b}\u{7f}\u{202e}\u{200b}\nerror: forged";
     let argument = format!("--{odd}");
     let value = format!("--format={odd}");
@@ -391,7 +390,7 @@ fn messages_about_arguments_show_no_character_that_misleads() {
         assert!(!err.chars().any(|c| c != '\n' && is_misleading(c)), "{arguments:?}: {err:?}");
         assert!(err.contains("\\u202e") && !err.contains("\nerror: forged"), "{err}");
     }
-    // Help is not an error, and an argument that misleads nobody is repeated as it is.
+    // Help is not an error, and an argument without misleading characters is repeated verbatim.
     let (code, out, _) = text(&["--help"], "");
     assert!(code == 0 && out.contains("Usage: hooksieve"), "{out}");
     let (code, _, err) = text(&["match", "--é"], "");
@@ -399,7 +398,7 @@ fn messages_about_arguments_show_no_character_that_misleads() {
 }
 
 #[test]
-fn explain_and_try_say_why_a_value_is_missing() {
+fn hints_why_a_value_is_missing() {
     let webhooks = webhook(r#"id eq "a1""#, None);
     for (members, note) in [
         (json!({"data": "{\"id\":\"a1\"}"}), "`data` is a string that holds JSON"),
@@ -425,9 +424,9 @@ fn explain_and_try_say_why_a_value_is_missing() {
     }
 }
 
-/// A file that is no catalogue may hold a secret.
+/// A file that is given as a catalogue by mistake may contain a secret.
 #[test]
-fn errors_never_repeat_what_a_catalogue_holds() {
+fn repeats_no_content_of_a_catalogue_in_errors() {
     for content in [
         "s3cret",
         r#"["s3cret"]"#,
@@ -439,10 +438,10 @@ fn errors_never_repeat_what_a_catalogue_holds() {
     }
 }
 
-/// Output that goes nowhere is an error, and a reader that has seen enough is none.
+/// A closed standard output is an error; a pipe that its reader closes early is not.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_closed_standard_output_is_an_error() {
+fn reports_a_closed_standard_output() {
     use std::process::Command;
     let program = env!("CARGO_BIN_EXE_hooksieve");
     let shell = |command: &str| {
@@ -454,8 +453,8 @@ fn a_closed_standard_output_is_an_error() {
         or is /dev/null opened for reading and writing\n";
     for verb in ["event-types", "event-types --format json", "generate events --count 1"] {
         assert_eq!(shell(&format!("{verb} >&-")), (2, closed.to_owned()), "{verb}");
-        for there in [">/dev/null", ">>/dev/null", "<&- >/dev/null", "2>&- >/dev/null"] {
-            assert_eq!(shell(&format!("{verb} {there}")), (0, String::new()), "{verb} {there}");
+        for open in [">/dev/null", ">>/dev/null", "<&- >/dev/null", "2>&- >/dev/null"] {
+            assert_eq!(shell(&format!("{verb} {open}")), (0, String::new()), "{verb} {open}");
         }
         let (code, err) = shell(&format!("{verb} >/dev/full"));
         assert!(code == 2 && err.starts_with("error: cannot write the output: "), "{verb}: {err}");
@@ -465,12 +464,12 @@ fn a_closed_standard_output_is_an_error() {
         assert!(code != 0, "{verb}: {err}");
     }
     let (code, err) = shell("generate webhooks --count 100000 | head -1 >/dev/null; exit 0");
-    assert_eq!((code, err.as_str()), (0, ""), "a closed pipe ends quietly");
+    assert_eq!((code, err.as_str()), (0, ""), "a closed pipe is not an error");
 }
 
-/// The columns are as wide as the webhooks and the first event need.
+/// The columns fit the webhooks and the first event.
 #[test]
-fn match_sizes_its_columns_by_content() {
+fn sizes_the_columns_of_match_by_their_content() {
     let webhooks = webhook("", Some("t1"));
     let event = |id: &str, name: &str| {
         format!("{{\"id\":\"{id}\",\"type\":\"{name}\",\"tenantid\":\"t1\"}}\n")

@@ -1,4 +1,4 @@
-//! `hooksieve requests`, as its users see it.
+//! The verb `requests`: its formats, its secrets, and its errors.
 use crate::program;
 
 use hooksieve::delivery::verify;
@@ -10,7 +10,7 @@ const DELETED: &str = "tests/data/events/com.qlik.v1.app.deleted.legacy01.json";
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 #[test]
-fn formats() {
+fn prints_requests_in_every_format() {
     for format in ["text", "json", "curl"] {
         let arguments = ["requests", "--webhooks", STORED, "--format", format, DELETED];
         insta::assert_snapshot!(format!("requests_{format}"), shown(&arguments, ""));
@@ -20,7 +20,7 @@ fn formats() {
     insta::assert_snapshot!("requests_curl_whole", shown(&arguments, ""));
 }
 
-/// A webhook and an event with all that a shell or a terminal could take for something else.
+/// Returns a webhook and an event with every character that is special in a shell or a terminal.
 fn awkward() -> (Temporary, Temporary) {
     let webhook = json!({
         "id": "w'1\u{202e}", "name": "n", "url": "https://hooks.example.com/a?b={1}&c=[2]$HOME`",
@@ -32,9 +32,9 @@ fn awkward() -> (Temporary, Temporary) {
     (Temporary::new("webhook.json", &webhook.to_string()), Temporary::new("event.json", event))
 }
 
-/// The body is the exact text that is signed.
+/// The body in JSON is the exact text that is signed.
 #[test]
-fn json_is_exact() {
+fn prints_the_exact_request_as_json() {
     let (webhook, event) = awkward();
     let bytes = std::fs::read(event.path()).unwrap();
     let output =
@@ -55,10 +55,10 @@ fn json_is_exact() {
     assert!(shown.contains(r#"["Authorization","s3cr3t"]"#), "{shown}");
 }
 
-/// What a shell gives to curl is what the request is made of.
+/// A shell passes the exact parts of the request to curl.
 #[test]
 #[cfg(unix)]
-fn curl_is_quoted() {
+fn quotes_the_curl_command() {
     let (webhook, event) = awkward();
     let arguments = [
         "requests",
@@ -92,10 +92,10 @@ fn curl_is_quoted() {
     assert_eq!(words[words.len() - 1].as_bytes(), std::fs::read(event.path()).unwrap());
 }
 
-/// A word of a command has a limit; what is longer goes through a pipe.
+/// A body longer than the limit of an argument goes through a pipe.
 #[test]
 #[cfg(unix)]
-fn curl_of_a_long_body() {
+fn pipes_a_long_body_to_curl() {
     let (webhook, _) = awkward();
     let body = format!(
         r#"{{"type":"com.qlik.v1.app.created","tenantid":"t","data":"it's {}"}}"#,
@@ -110,7 +110,7 @@ fn curl_of_a_long_body() {
 }
 
 #[test]
-fn text_does_not_mislead() {
+fn escapes_misleading_characters_in_text() {
     let (webhook, event) = awkward();
     let shown = shown(&["requests", "--webhooks", webhook.path(), event.path()], "");
     assert!(!shown.contains(['\u{202e}', '\u{7f}']), "{shown}");
@@ -118,8 +118,8 @@ fn text_does_not_mislead() {
 }
 
 #[test]
-fn who_gets_one() {
-    // As `match` says of the same event.
+fn prints_requests_for_the_webhooks_that_match() {
+    // `match` shows the same webhooks for this event.
     let event = program::sample(2);
     let webhooks = |access| -> Vec<String> {
         let arguments =
@@ -145,18 +145,18 @@ fn who_gets_one() {
         assert_eq!(webhooks(access), matched(access), "{access}");
         assert!(webhooks(access).len() > 3);
     }
-    let nobody = shown(&["requests", "--webhooks", WEBHOOKS, "-"], &program::sample(7));
-    let said = "no requests: no webhook matches this event; `hooksieve explain` shows why\n";
-    assert_eq!(nobody, format!("exit 0\n--- stdout\n{said}--- stderr\n"));
+    let printed = shown(&["requests", "--webhooks", WEBHOOKS, "-"], &program::sample(7));
+    let expected = "no requests: no webhook matches this event; `hooksieve explain` shows why\n";
+    assert_eq!(printed, format!("exit 0\n--- stdout\n{expected}--- stderr\n"));
 }
 
 #[test]
-fn what_is_wrong() {
+fn reports_events_with_errors_and_missing_secrets() {
     for (event, message) in [
         ("{\n\"type\": tru}", "<stdin>:2: error[event-syntax]: expected `true` at byte 10; "),
         (
             "{}\n{}",
-            "<stdin>:2: error[event-syntax]: more than one event: the second one begins at byte 3; ",
+            "<stdin>:2: error[event-syntax]: more than one event: the second begins at byte 3; ",
         ),
         ("{}", "<stdin>:1: error[event-missing-type]: event has no type; "),
     ] {
@@ -175,9 +175,8 @@ fn what_is_wrong() {
     assert!(!shown.contains("Qlik-Signature"), "{shown}");
 }
 
-/// What must not be sent says so in every format.
 #[test]
-fn withheld_secrets_are_marked() {
+fn marks_incomplete_requests_in_every_format() {
     let (webhook, event) = awkward();
     let text = std::fs::read_to_string(webhook.path()).unwrap();
     let mut answer: Value = serde_json::from_str(&text).unwrap();
@@ -188,7 +187,7 @@ fn withheld_secrets_are_marked() {
     let answer = Temporary::new("answer.json", &answer.to_string());
     let stored = Temporary::new("stored.json", &whole);
     for (format, mark) in
-        [("json", "\"withholds\":true"), ("curl", "# not to be sent"), ("text", "# not to be sent")]
+        [("json", "\"withholds\":true"), ("curl", "# incomplete"), ("text", "# incomplete")]
     {
         let of = |webhook: &Temporary| {
             let path = webhook.path();

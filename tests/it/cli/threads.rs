@@ -1,11 +1,11 @@
-//! `match` prints the same on any number of threads.
+//! `match` on several threads: the output is the same, and a live stream is answered at once.
 use crate::program;
 
 use program::{Temporary, WEBHOOKS, run, sample, shown};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
-/// Enough for many batches.
+/// The number of events, enough for many batches.
 const EVENTS: usize = 1000;
 
 fn generated(what: &str, count: usize, more: &[&str]) -> String {
@@ -14,8 +14,8 @@ fn generated(what: &str, count: usize, more: &[&str]) -> String {
     String::from_utf8(run(&arguments, b"").stdout).unwrap()
 }
 
-/// Asserts it of text and JSON, and gives what is printed as JSON.
-fn same_on_any_number(webhooks: &str, input: &str) -> String {
+/// Asserts that text and JSON are the same on 1, 2 and 7 threads, and returns the JSON.
+fn assert_same_on_threads(webhooks: &str, input: &str) -> String {
     let [text, json] = ["text", "json"].map(|format| {
         let [one, two, seven] = ["1", "2", "7"].map(|threads| {
             let arguments =
@@ -34,7 +34,7 @@ fn lines(output: &str, with: &str) -> usize {
 }
 
 #[test]
-fn the_same_is_printed_of_good_and_bad_lines() {
+fn prints_the_same_for_lines_with_and_without_errors() {
     let webhooks =
         Temporary::new("webhooks.ndjson", &generated("webhooks", 30, &["--tenants", "2"]));
     let long = format!("{{\"a\":\"{}", "x".repeat(300_000));
@@ -60,14 +60,14 @@ fn the_same_is_printed_of_good_and_bad_lines() {
         }
     }
     input.push_str("{\"type\":");
-    let output = same_on_any_number(webhooks.path(), &input);
-    // Twice are blank lines, and twice an event of a type nobody subscribed to.
+    let output = assert_same_on_threads(webhooks.path(), &input);
+    // Of the inserted lines, two are blank, and two are valid events without a match.
     assert_eq!(lines(&output, "\"error\":"), 2 + 22 - 4);
     assert_eq!(lines(&output, "\"webhooks\":["), EVENTS + 2);
 }
 
 #[test]
-fn the_same_is_printed_of_arrays_and_objects_and_up_to_where_they_break() {
+fn prints_the_same_for_arrays_and_objects_even_if_they_are_broken() {
     let webhooks = Temporary::new("webhooks.ndjson", &generated("webhooks", 30, &[]));
     let events = generated("events", EVENTS, &["--seed", "2"]);
     let pretty: Vec<String> = events
@@ -79,32 +79,32 @@ fn the_same_is_printed_of_arrays_and_objects_and_up_to_where_they_break() {
     let objects = pretty.join("\n");
     let bad_item = format!("[{}, 5, {}]", pretty.join(",\n"), pretty[0]);
     for whole in [&array, &objects, &bad_item] {
-        let output = same_on_any_number(webhooks.path(), whole);
+        let output = assert_same_on_threads(webhooks.path(), whole);
         assert!(lines(&output, "\"webhooks\":[") >= EVENTS);
         let (begin, rest) = whole.split_at(whole.len() / 3 * 2);
         let malformed = format!("{begin}{}", rest.replacen("\"status\"", "status", 1));
         for broken in [begin, &malformed] {
-            let output = same_on_any_number(webhooks.path(), broken);
-            assert_eq!(lines(&output, "the rest is not read"), 1, "{output}");
+            let output = assert_same_on_threads(webhooks.path(), broken);
+            assert_eq!(lines(&output, "the rest of the input was not read"), 1, "{output}");
             assert!(lines(&output, "\"webhooks\":[") > EVENTS / 2);
         }
     }
 }
 
-/// The first event comes late, and from it the tenant is learned.
+/// The first event comes late, and its tenant is assumed for the webhooks.
 #[test]
-fn the_same_is_printed_where_the_tenant_is_learned() {
+fn prints_the_same_if_the_tenant_comes_from_an_event() {
     let webhook = r#"{"id":"a","name":"n","url":"https://hooks.example.com","enabled":true,"eventTypes":["com.qlik.v1.app.reload.finished"]}"#;
     let webhooks = Temporary::new("unnamed.ndjson", webhook);
     let bad = "{\"type\": 5, \"tenantid\": \"none\"}\n".repeat(20_000);
     let events = generated("events", EVENTS, &["--tenants", "2"]);
-    let output = same_on_any_number(webhooks.path(), &format!("{bad}{events}{bad}"));
+    let output = assert_same_on_threads(webhooks.path(), &format!("{bad}{events}{bad}"));
     assert_eq!(lines(&output, "\"webhooks\":[\"a\"]"), EVENTS / 2);
     assert_eq!(lines(&output, "event-second-tenant"), EVENTS / 2);
 }
 
 #[test]
-fn a_number_of_threads_is_one_or_more() {
+fn refuses_a_number_of_threads_below_one() {
     for number in ["0", "-1", "many"] {
         let output = run(&["match", "--webhooks", WEBHOOKS, &format!("--threads={number}")], b"");
         assert_eq!(output.status.code(), Some(2));
@@ -123,9 +123,9 @@ fn live() -> Child {
         .unwrap()
 }
 
-/// Each part is of one event, and is answered before the next part comes.
+/// Each part completes one event, whose output comes before the next part is written.
 #[test]
-fn a_live_stream_is_answered_event_by_event() {
+fn answers_a_live_stream_event_by_event() {
     let event = sample(1);
     let line = format!("{event}\n");
     let blank = format!("{event}\n\n \n{{\"ty");
@@ -148,7 +148,7 @@ fn a_live_stream_is_answered_event_by_event() {
         });
         for (at, part) in parts.iter().enumerate() {
             write!(stdin, "{part}").unwrap();
-            // Without a deadline: an answer that only comes with more input never comes.
+            // No timeout: a program that waits for more input blocks this test forever.
             let answer = answers.recv();
             assert!(answer.is_ok_and(|line| line.contains("wh-all-reloads")), "{at}: {part}");
         }
@@ -157,9 +157,9 @@ fn a_live_stream_is_answered_event_by_event() {
     }
 }
 
-/// Though a thread waits for more input, which does not come.
+/// The program ends although a thread waits for more input.
 #[test]
-fn a_closed_pipe_ends_a_live_stream() {
+fn ends_a_live_stream_at_a_closed_pipe() {
     let mut child = live();
     let mut stdin = child.stdin.take().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -168,8 +168,8 @@ fn a_closed_pipe_ends_a_live_stream() {
         stdout.read_line(&mut String::new()).unwrap();
     }
     drop(stdout);
-    // A program that another test is starting may hold the pipe open for a moment, so that it takes
-    // more than one event; input that is not read any more blocks or fails.
+    // A process that another test starts may inherit the pipe for a moment, so more than one event
+    // may be needed. Writing to the ended program blocks or fails.
     let feeder = std::thread::spawn(move || {
         while writeln!(stdin, "{}", sample(1)).is_ok() {
             std::thread::yield_now();

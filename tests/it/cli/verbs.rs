@@ -1,4 +1,4 @@
-//! The program, as its users see it.
+//! The verbs `check`, `match`, `explain` and `generate`, and errors common to all verbs.
 use crate::program;
 
 use program::{EVENTS, Temporary, WEBHOOKS, run, sample, shown};
@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 const TYPE: &str = "com.qlik.v1.app.created";
 
-/// Webhooks of which only what matters is written: the others get a name and a URL.
+/// Adds a name and a URL to webhooks without them.
 fn complete(webhooks: &str) -> String {
     let mut webhooks: serde_json::Value = serde_json::from_str(webhooks).unwrap();
     for webhook in webhooks.as_array_mut().unwrap() {
@@ -19,7 +19,7 @@ fn complete(webhooks: &str) -> String {
 }
 
 #[test]
-fn check_text() {
+fn checks_filters_as_text() {
     let filters = [
         r#"ID eq "a" or (spaceId NE "b")"#,
         "id eq id123",
@@ -28,11 +28,11 @@ fn check_text() {
         "id eq \"a\" or\n  id eq b",
         "id eq x\u{1b}[31m\u{9b}31m",
     ];
-    insta::assert_snapshot!(shown(&[&["check"][..], &filters].concat(), ""));
+    insta::assert_snapshot!("check_text", shown(&[&["check"][..], &filters].concat(), ""));
 }
 
 #[test]
-fn check_json() {
+fn checks_filters_as_json() {
     let reload = "--event-type=com.qlik.v1.app.reload.finished";
     let filters = [
         r#"data.status eq "OK" and id eq 5"#,
@@ -42,29 +42,29 @@ fn check_json() {
         "(id eq \"a\"",
     ];
     let arguments = [&["check", "--format", "json", reload][..], &filters].concat();
-    insta::assert_snapshot!(shown(&arguments, ""));
+    insta::assert_snapshot!("check_json", shown(&arguments, ""));
 }
 
-/// A typo in an event type or in a member of a line is told, since it turns checks off.
+/// A misspelled event type or member is reported, since it turns checks off.
 #[test]
-fn event_types_that_nobody_knows() {
+fn warns_of_unknown_event_types_and_members() {
     let types = ["--event-type=com.qlik.v1.app.reload.finishd", "--event-type="];
     let line = r#"{"filter":"id eq \"a\"","evntTypes":["x"],"eventTypes":["nope"]}"#;
     let filter = r#"id eq "a""#;
     let status = r#"data.status eq "ok""#;
     for (name, format) in [("text", "--format=text"), ("json", "--format=json")] {
-        let asked = [
+        let outputs = [
             shown(&[&["check", format, filter, status][..], &types].concat(), ""),
             shown(&["check", "--deny-warnings", format], line),
             shown(&[&["diff", format, filter, filter][..], &types].concat(), ""),
             shown(&[&["diff", format, filter, status][..], &types].concat(), ""),
         ];
-        insta::assert_snapshot!(format!("unknown_event_types_{name}"), asked.join("\n"));
+        insta::assert_snapshot!(format!("unknown_event_types_{name}"), outputs.join("\n"));
     }
 }
 
 #[test]
-fn check_lines() {
+fn checks_lines_of_standard_input() {
     let input = concat!(
         "\"id eq \\\"x\\\"\"\n",
         "{\"filter\":\"data.status eq \\\"ok\\\"\",\"eventTypes\":[]}\n",
@@ -83,26 +83,27 @@ fn check_lines() {
 }
 
 #[test]
-fn check_scim() {
+fn checks_filters_with_the_scim_profile() {
     let filters = [r#"emails[type eq "work"] and not (a pr)"#, "", "a.b.c pr", "userName co 5"];
-    insta::assert_snapshot!(shown(&[&["check", "--profile", "scim"][..], &filters].concat(), ""));
+    let arguments = [&["check", "--profile", "scim"][..], &filters].concat();
+    insta::assert_snapshot!("check_scim", shown(&arguments, ""));
 }
 
 #[test]
-fn match_text() {
-    insta::assert_snapshot!(shown(&["match", "--webhooks", WEBHOOKS, EVENTS], ""));
+fn matches_events_as_text() {
+    insta::assert_snapshot!("match_text", shown(&["match", "--webhooks", WEBHOOKS, EVENTS], ""));
 }
 
 #[test]
-fn match_json_of_everyone() {
+fn matches_events_as_json_with_access_for_all() {
     let arguments =
         ["match", "--webhooks", WEBHOOKS, "--access", "all", "--format", "json", EVENTS];
-    insta::assert_snapshot!(shown(&arguments, ""));
+    insta::assert_snapshot!("match_json_of_everyone", shown(&arguments, ""));
 }
 
-/// One object over many lines, an array and lines of the same events give the same.
+/// Pretty-printed objects, an array, and lines with the same events give the same output.
 #[test]
-fn match_takes_three_shapes() {
+fn matches_events_in_every_form() {
     let lines = format!("{}\n\n{}\n", sample(1), sample(2));
     let pretty = |line: usize| {
         let event: serde_json::Value = serde_json::from_str(&sample(line)).unwrap();
@@ -128,7 +129,7 @@ fn match_takes_three_shapes() {
 }
 
 #[test]
-fn match_goes_on_behind_bad_lines() {
+fn continues_after_lines_with_errors() {
     let cut = &sample(0)[..100];
     let input = format!(
         "{cut}\n{}\n\n{{\"type\":\"a\",\"type\":\"b\",\"tenantid\":\"x\"}}\n[1]\n{{\"type\":\"x\",\n{}\nnull\n{{\"type\":\"x\"}}\n",
@@ -141,7 +142,7 @@ fn match_goes_on_behind_bad_lines() {
 }
 
 #[test]
-fn match_ends_at_a_broken_array() {
+fn stops_at_a_broken_array() {
     let arguments = ["match", "--webhooks", WEBHOOKS, "--format", "json"];
     let mut report = String::new();
     for input in [
@@ -158,11 +159,11 @@ fn match_ends_at_a_broken_array() {
         report.push_str(&shown(&arguments, &input));
         report.push('\n');
     }
-    insta::assert_snapshot!(report);
+    insta::assert_snapshot!("match_ends_at_a_broken_array", report);
 }
 
 #[test]
-fn webhooks_that_are_not_valid() {
+fn reports_invalid_webhooks() {
     let file = Temporary::new(
         "invalid.json",
         r#"[
@@ -187,7 +188,7 @@ fn webhooks_that_are_not_valid() {
 }
 
 #[test]
-fn webhooks_in_every_shape() {
+fn loads_webhooks_in_every_form() {
     let one = r#"{"id":"a","name":"n","url":"https://hooks.example.com","tenantId":null,"enabled":true,"eventTypes":["com.qlik.v1.app.reload.finished"],"encryptedHeaders":["x"],"unknown":{}}"#;
     let pretty =
         serde_json::to_string_pretty(&serde_json::from_str::<serde_json::Value>(one).unwrap())
@@ -215,7 +216,7 @@ fn webhooks_in_every_shape() {
 }
 
 #[test]
-fn a_file_of_one_unnamed_tenant_refuses_a_second() {
+fn refuses_events_of_a_second_tenant_for_webhooks_without_one() {
     let file = Temporary::new(
         "unnamed.ndjson",
         &complete(&format!(r#"[{{"id":"a","enabled":true,"eventTypes":["{TYPE}"]}}]"#)),
@@ -229,7 +230,7 @@ fn a_file_of_one_unnamed_tenant_refuses_a_second() {
 }
 
 #[test]
-fn explain() {
+fn explains_verdicts() {
     let event = Temporary::new("event.json", &sample(2));
     let arguments = ["explain", "--webhooks", WEBHOOKS, event.path()];
     insta::assert_snapshot!("explain_text", shown(&arguments, ""));
@@ -254,7 +255,7 @@ fn explain() {
 }
 
 #[test]
-fn usage_and_io_exit_with_2() {
+fn exits_with_2_for_usage_and_io_errors() {
     for arguments in [
         &["match"][..],
         &["match", "--webhooks", "no/such/file"],
@@ -270,13 +271,15 @@ fn usage_and_io_exit_with_2() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{arguments:?}");
     }
-    let output =
-        run(&["explain", "--webhooks", WEBHOOKS, "--webhook", "nobody", "-"], sample(1).as_bytes());
+    let output = run(
+        &["explain", "--webhooks", WEBHOOKS, "--webhook", "unknown", "-"],
+        sample(1).as_bytes(),
+    );
     assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]
-fn a_closed_pipe_ends_quietly() {
+fn ends_without_an_error_at_a_closed_pipe() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_hooksieve"))
         .args(["check"])
         .stdin(Stdio::piped())
@@ -297,15 +300,14 @@ fn a_closed_pipe_ends_quietly() {
     assert!(output.stderr.is_empty());
 }
 
-/// The event that the README gives to `requests`.
+/// Returns the event that the README gives to `requests`.
 fn json_in(readme: &str) -> String {
     let (_, text) = readme.split_once("$ echo '").unwrap();
     text.split_once('\'').unwrap().0.to_owned()
 }
 
-/// What the README shows is what the program prints.
 #[test]
-fn the_readme_shows_the_output() {
+fn shows_the_output_of_every_command_in_the_readme() {
     let readme = std::fs::read_to_string("README.md").unwrap();
     let mistakes = std::fs::read_to_string("tests/data/webhooks-with-mistakes.ndjson").unwrap();
     for (arguments, input) in [
@@ -352,9 +354,9 @@ fn match_json(webhooks: &str, more: &[&str], events: &str) -> Output {
     )
 }
 
-/// What programs read keeps every character, escaped; what people read keeps none that misleads.
+/// JSON keeps every character, escaped if it is misleading. Text has no misleading character.
 #[test]
-fn misleading_characters() {
+fn escapes_misleading_characters() {
     let webhooks = &complete(&format!(
         "[{{\"id\":\"w\u{7f}\u{9b}\u{202e}\",\"enabled\":true,\"eventTypes\":[\"{TYPE}\"],\"filter\":\"id ne \\\"\u{202e}\\\"\"}}]"
     ));
@@ -382,9 +384,9 @@ fn misleading_characters() {
     assert!(String::from_utf8(checked.stdout).unwrap().contains(r"id eq \u007fx"));
 }
 
-/// Time linear in the file: a quadratic reader would take minutes here.
+/// Loading takes time linear in the file: a quadratic reader would need minutes.
 #[test]
-fn many_webhooks_load_from_an_array() {
+fn loads_many_webhooks_from_an_array() {
     let webhook = |n: usize| {
         format!(
             "{{\"id\":\"w{n}\",\"tenantId\":\"t\",\n\"enabled\":true,\"eventTypes\":[\"{TYPE}\"],\"name\":\"n\",\"url\":\"https://hooks.example.com\",\"filter\":\"id eq \\\"{n}\\\"\"}}"
@@ -398,7 +400,7 @@ fn many_webhooks_load_from_an_array() {
 }
 
 #[test]
-fn a_tenant_is_known_from_webhooks_that_are_skipped() {
+fn counts_tenants_of_invalid_webhooks() {
     let webhooks = r#"[
         {"id": "a", "tenantId": "t1", "enabled": true, "eventTypes": ["TYPE"]},
         {"id": "b", "tenantId": "t2", "filter": "id eq x"},
@@ -413,7 +415,7 @@ fn a_tenant_is_known_from_webhooks_that_are_skipped() {
 }
 
 #[test]
-fn webhooks_that_are_no_objects_or_have_no_owner() {
+fn reports_webhooks_that_are_not_objects_or_have_wrong_members() {
     for (webhook, code) in [
         (r#"["w",null,null,null,null,["x"],null,true]"#, "webhook-not-an-object"),
         (r#"{"id":"w","level":"user","ownerId":"","createdByUserId":"u"}"#, "/ownerId"),
@@ -431,7 +433,7 @@ fn webhooks_that_are_no_objects_or_have_no_owner() {
 }
 
 #[test]
-fn a_broken_array_ends_the_run_with_all_its_files() {
+fn stops_at_a_broken_array_without_the_other_files() {
     let broken = Temporary::new("first.json", "[{]");
     let good = Temporary::new("second.json", &sample(1));
     let arguments =
@@ -441,8 +443,8 @@ fn a_broken_array_ends_the_run_with_all_its_files() {
     assert_eq!((output.status.code(), lines.lines().count()), (Some(1), 1), "{lines}");
     let record: serde_json::Value = serde_json::from_str(&lines).unwrap();
     assert_eq!(record["file"], broken.path());
-    assert_eq!(record["error"]["detail"], "the rest is not read");
-    // What JSON allows but events may not have ends nothing.
+    assert_eq!(record["error"]["detail"], "fix this; the rest of the input was not read");
+    // Errors in well-formed JSON do not stop the run.
     let odd = format!("[{{\"n\": 1e999}}, {}1{}, {}]", "[".repeat(200), "]".repeat(200), sample(1));
     let output = run(&["match", "--webhooks", WEBHOOKS, "--format", "json"], odd.as_bytes());
     let lines = String::from_utf8(output.stdout).unwrap();
@@ -451,7 +453,7 @@ fn a_broken_array_ends_the_run_with_all_its_files() {
 }
 
 #[test]
-fn objects_in_arrays_may_begin_lines() {
+fn reads_lines_that_begin_with_objects_in_arrays() {
     let event = "{\"type\":\"x\",\"tenantid\":\"t\",\"data\":{\"l\":[{\"a\":1},\n{\"b\":2}]}}\n";
     let output = run(&["match", "--webhooks", WEBHOOKS, "--format", "json"], event.as_bytes());
     assert_eq!(output.status.code(), Some(0));
@@ -463,7 +465,7 @@ fn objects_in_arrays_may_begin_lines() {
 }
 
 #[test]
-fn errors_name_the_line() {
+fn shows_the_line_of_errors() {
     let file = Temporary::new(
         "webhooks.ndjson",
         "\n{\"id\":\"a\",\"name\":\"n\",\"url\":\"https://hooks.example.com\"}\n\n{\"id\":\"b\",\"filter\":\"x\"}\n{]\n",
@@ -484,7 +486,7 @@ fn errors_name_the_line() {
 }
 
 #[test]
-fn lines_at_the_limit() {
+fn limits_the_length_of_lines() {
     let padding =
         |bytes: usize| format!("{{\"type\":\"x\",\"tenantid\":\"t\"{}}}", " ".repeat(bytes - 27));
     let input = format!("{}\n{}\n{}\n", padding(16 << 20), padding((16 << 20) + 1), padding(100));
@@ -499,9 +501,9 @@ fn lines_at_the_limit() {
     assert!(lines[1].contains("\"line\":2,\"error\":{\"code\":\"event-too-long\""), "{lines:?}");
 }
 
-/// Drawing stays bounded, while programs get every problem.
+/// Text shows a bounded number of errors; JSON has more of them.
 #[test]
-fn many_problems() {
+fn limits_the_errors_shown_as_text() {
     let filter = vec!["x co 5"; 500].join(" or ");
     let text = String::from_utf8(run(&["check", &filter], b"").stdout).unwrap();
     assert!(text.ends_with("and 1480 more\n"), "{}", &text[text.len() - 200..]);
@@ -514,13 +516,13 @@ fn many_problems() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn reports_missing_commas_and_values() {
     let missing_comma = format!("[{} {}]", sample(1), sample(2));
     let output =
         run(&["match", "--webhooks", WEBHOOKS, "--format", "json"], missing_comma.as_bytes());
     let lines = String::from_utf8(output.stdout).unwrap();
     assert_eq!(lines.lines().count(), 2, "{lines}");
-    assert!(lines.contains("expected `,` or `]` behind an item"), "{lines}");
+    assert!(lines.contains("expected `,` or `]` after an item"), "{lines}");
 
     let marked = format!("\u{feff}{}", sample(1));
     let output = run(&["match", "--webhooks", WEBHOOKS, "--format", "json"], marked.as_bytes());
@@ -541,9 +543,9 @@ fn what_is_missing_is_named() {
     assert_eq!(match_json("[]", &["--tenant", ""], "").status.code(), Some(2));
 }
 
-/// Where one webhook names the tenant and another none, the file is that tenant's.
+/// If only some webhooks have a tenant, and it is the same, it is the tenant of all.
 #[test]
-fn a_file_with_some_tenants_is_one_tenants() {
+fn uses_the_only_tenant_for_webhooks_without_one() {
     let webhooks = r#"[
         {"id": "a", "tenantId": "t1", "enabled": true, "eventTypes": ["TYPE"]},
         {"id": "b", "enabled": true, "eventTypes": ["TYPE"]}
@@ -557,9 +559,9 @@ fn a_file_with_some_tenants_is_one_tenants() {
     assert!(lines.contains(r#""webhooks":["a","b"]"#), "{lines}");
 }
 
-/// What is generated validates, matches, and is the same each time.
+/// Generated webhooks are valid and match generated events, and the output is reproducible.
 #[test]
-fn generated_webhooks_and_events() {
+fn generates_webhooks_and_events() {
     for mix in ["selective", "full", "growing"] {
         for tenants in ["1", "3"] {
             let generate = |what: &str, seed: &str| {
@@ -576,7 +578,7 @@ fn generated_webhooks_and_events() {
             let output = match_json(&webhooks, &[], &events);
             assert_eq!(output.status.code(), Some(0));
             let lines = String::from_utf8(output.stdout).unwrap();
-            assert!(lines.contains("\"webhooks\":[\"wh-"), "{mix} of {tenants} matches something");
+            assert!(lines.contains("\"webhooks\":[\"wh-"), "{mix}, {tenants} tenants: no match");
         }
     }
     for count in ["0", "1", "2"] {
@@ -596,9 +598,9 @@ fn generated_webhooks_and_events() {
     }
 }
 
-/// An event is answered as soon as its line is there, not when the next one is.
+/// The output for an event comes as soon as its line is complete, not with the next line.
 #[test]
-fn a_live_stream_is_answered_line_by_line() {
+fn answers_a_live_stream_line_by_line() {
     use std::io::{BufRead, BufReader};
     let mut child = Command::new(env!("CARGO_BIN_EXE_hooksieve"))
         .args(["match", "--webhooks", WEBHOOKS, "--format", "json"])
@@ -620,10 +622,10 @@ fn a_live_stream_is_answered_line_by_line() {
         let answer = lines.recv();
         assert!(answer.is_ok_and(|line| line.contains("wh-all-reloads")), "event {number}");
     }
-    // The rest of a line may take its time.
+    // An incomplete line after an event must not delay the output for it.
     write!(stdin, "{}\n{{\"ty", sample(2)).unwrap();
     let answer = lines.recv();
-    assert!(answer.is_ok(), "the event before a line that is not complete");
+    assert!(answer.is_ok(), "the event before an incomplete line");
     drop(stdin);
     child.wait().unwrap();
     reader.join().unwrap();

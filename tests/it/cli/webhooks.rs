@@ -1,4 +1,4 @@
-//! The verbs about webhooks, as their users see them.
+//! The verbs about webhooks: `validate`, `patch` and `event-types`.
 use crate::program;
 
 use hooksieve::webhook::{NewWebhook, Patch, Rules, Webhook, WebhookDocument};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const MISTAKES: &str = "tests/data/webhooks-with-mistakes.ndjson";
 
 #[test]
-fn validate() {
+fn validates_webhooks() {
     insta::assert_snapshot!("validate_text", shown(&["validate", MISTAKES], ""));
     insta::assert_snapshot!(
         "validate_json",
@@ -20,7 +20,7 @@ fn validate() {
     assert!(text.ends_with("\n10 valid, 0 invalid: 0 errors, 0 warnings\n"), "{text}");
 }
 
-/// What the server sets is in one note a webhook, so that warnings that matter are seen.
+/// The members that the server sets are in one note per webhook, and are not warnings.
 #[test]
 fn validates_responses_without_warnings() {
     let denied = run(&["validate", "--deny-warnings", WEBHOOKS], b"");
@@ -38,22 +38,22 @@ fn validates_responses_without_warnings() {
         assert_eq!(output.status.code(), Some(code), "{document}");
         serde_json::from_slice::<Value>(&output.stdout).unwrap()
     };
-    let fine = report(&response, 0);
-    assert_eq!(fine["warnings"], json!([]));
-    assert_eq!(fine["serverMembers"], json!(["createdAt", "id", "secretKeyAdded"]));
-    let mut strange = response.clone();
-    strange["enabeld"] = json!(true);
-    assert_eq!(report(&strange, 1)["warnings"][0]["code"], "member-unknown");
-    let mut draft = response;
+    let clean = report(&response, 0);
+    assert_eq!(clean["warnings"], json!([]));
+    assert_eq!(clean["serverMembers"], json!(["createdAt", "id", "secretKeyAdded"]));
+    let mut misspelled = response.clone();
+    misspelled["enabeld"] = json!(true);
+    assert_eq!(report(&misspelled, 1)["warnings"][0]["code"], "member-unknown");
+    let mut request = response;
     for member in ["id", "createdAt", "secretKeyAdded", "encryptedHeaders"] {
-        draft.as_object_mut().unwrap().remove(member);
+        request.as_object_mut().unwrap().remove(member);
     }
-    assert!(report(&draft, 0).get("serverMembers").is_none());
+    assert!(report(&request, 0).get("serverMembers").is_none());
 }
 
-/// The suggestion of `patch`, pasted into a file, does what the merge patch was meant to do.
+/// The suggested patch has the effect that the merge patch was meant to have.
 #[test]
-fn patch_suggests_operations_for_members() {
+fn suggests_operations_for_a_merge_patch() {
     let document = json!({
         "name": "n", "url": "https://a.b/", "enabled": true, "secret": "s".repeat(32),
         "eventTypes": ["com.qlik.v1.app.created"],
@@ -77,7 +77,7 @@ fn patch_suggests_operations_for_members() {
 
 /// Commas separate event types, as in the vendor's program.
 #[test]
-fn takes_event_types_with_commas() {
+fn splits_event_types_at_commas() {
     let filter = r#"data.status eq "ok""#;
     let reloaded = "com.qlik.v1.app.reload.finished";
     for (types, code) in [
@@ -94,7 +94,7 @@ fn takes_event_types_with_commas() {
         let codes = report["errors"].as_array().unwrap().iter().map(|error| &error["code"]);
         let expected = vec!["filter-attribute-not-allowed"; usize::from(code == 1)];
         assert_eq!(codes.collect::<Vec<_>>(), expected);
-        // Each is known by itself.
+        // Each is a known event type, so the list was split.
         assert_eq!(report["warnings"], json!([]), "{types:?}");
         let mut arguments = vec!["diff", "--format", "json", filter, filter];
         arguments.extend(types.iter().flat_map(|name| ["--event-type", *name]));
@@ -103,9 +103,10 @@ fn takes_event_types_with_commas() {
     }
 }
 
-/// One line a draft, whatever the shape of the file; lines count in the file.
+/// Each webhook gives one line of output for every form of the file; line numbers count in the
+/// file.
 #[test]
-fn validate_takes_every_shape() {
+fn validates_files_in_every_form() {
     let good = r#"{"name":"n","url":"https://a.b/","enabled":true,"eventTypes":["com.qlik.v1.app.created"]}"#;
     let bad = r#"{"name":"","url":"https://a.b/","enabled":true,"eventTypes":["com.qlik.v1.app.created"]}"#;
     let place =
@@ -156,7 +157,7 @@ fn validate_takes_every_shape() {
         assert_eq!(report["errors"][0]["code"], code, "{input}");
         assert_eq!(output.status.code(), Some(1));
     }
-    // A line that is not UTF-8 leaves the others be; a whole that is not cannot be read.
+    // A line that is not UTF-8 does not affect the others; an array that is not cannot be read.
     let lines = [good.as_bytes(), b"\n{\"name\": \"\xff\"}\n", good.as_bytes()].concat();
     let output = run(&["validate", "--format", "json"], &lines);
     let text = String::from_utf8(output.stdout).unwrap();
@@ -172,9 +173,9 @@ fn validate_takes_every_shape() {
     }
 }
 
-/// What validates also matches, and what does not does not.
+/// `match` accepts exactly the webhooks that `validate` accepts.
 #[test]
-fn one_check_serves_both() {
+fn validates_and_matches_the_same_webhooks() {
     let lines = std::fs::read_to_string(MISTAKES).unwrap();
     for line in lines.lines().chain([r#"{"name":"n","url":"https://a.b/","level":"user"}"#]) {
         let file = Temporary::new("one.ndjson", &format!("{line}\n"));
@@ -186,9 +187,9 @@ fn one_check_serves_both() {
     }
 }
 
-/// Warnings count as mistakes where they are denied alone, and what is printed stays the same.
+/// Denied warnings change only the exit code, not the output.
 #[test]
-fn denied_warnings() {
+fn exits_with_1_for_denied_warnings() {
     let webhook = |filter: &str| {
         json!({
             "name": "n", "url": "https://a.b/", "enabled": true,
@@ -217,16 +218,16 @@ fn denied_warnings() {
     }
 }
 
-/// Ids stand once in a file, and a webhook without one is called by a number that is no id.
+/// The name of a webhook without an id is a number that no webhook has as its id.
 #[test]
-fn doubled_ids() {
+fn reports_duplicate_ids() {
     let webhook = |id: &str| {
         format!(
             "{{{id}\"name\":\"n\",\"url\":\"https://a.b/\",\"enabled\":true,\"eventTypes\":[\"com.qlik.v1.app.reload.finished\"]}}\n"
         )
     };
-    let twice = [webhook("\"id\":\"a\","), webhook("\"id\":\"a\",")].concat();
-    let output = run(&["validate", "--format", "json"], twice.as_bytes());
+    let duplicates = [webhook("\"id\":\"a\","), webhook("\"id\":\"a\",")].concat();
+    let output = run(&["validate", "--format", "json"], duplicates.as_bytes());
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.lines().nth(1).unwrap().contains("webhook-doubled-id"), "{text}");
     assert_eq!(output.status.code(), Some(1));
@@ -238,9 +239,9 @@ fn doubled_ids() {
     assert!(text.contains(r###""webhooks":["##1","#1"]"###), "{text}");
 }
 
-/// What people read steers no terminal, and is the webhook all the same.
+/// The text has no control characters, and is still JSON of the webhook.
 #[test]
-fn a_patched_webhook_is_readable() {
+fn escapes_misleading_characters_in_a_patched_webhook() {
     let name = "A\u{202e}B\u{9b}31mC\u{7f}D\u{e0041}\u{1f600}";
     let webhook = Temporary::new(
         "odd.json",
@@ -254,12 +255,12 @@ fn a_patched_webhook_is_readable() {
     );
     let shown: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(shown["name"], name);
-    // What is hardly meant is said beside it.
+    // Warnings are on standard error.
     assert!(String::from_utf8(output.stderr).unwrap().contains("event-types-none"));
 }
 
 #[test]
-fn patch() {
+fn patches_a_webhook() {
     let webhook = Temporary::new(
         "webhook.json",
         r#"{"id": "w1", "name": "n", "url": "https://Hooks.example.com", "enabled": true,
@@ -285,7 +286,7 @@ fn patch() {
     let output = run(&["patch", "--webhook", wrong.path(), "-"], b"[]");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stdout).unwrap().contains("member-missing"));
-    // A draft has no id, and gets none.
+    // A webhook that was not created yet has no id, and gets none.
     let draft = Temporary::new("draft.json", r#"{"name": "n", "url": "https://a.b/"}"#);
     let arguments = ["patch", "--webhook", draft.path(), "--format", "json", "-"];
     let output = run(&arguments, br#"[{"op": "add", "path": "/enabled", "value": true}]"#);
@@ -294,7 +295,7 @@ fn patch() {
         text.starts_with(r#"{"url":"https://a.b/","name":"n","level":"tenant","enabled":true"#),
         "{text}"
     );
-    // Warnings are beside it.
+    // JSON has the warnings as a member.
     let line: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(line["warnings"][0]["code"], "event-types-none", "{text}");
     assert!(output.stderr.is_empty());
@@ -309,8 +310,8 @@ fn patch() {
 }
 
 #[test]
-fn event_types() {
-    insta::assert_snapshot!(shown(&["event-types"], ""));
+fn lists_event_types() {
+    insta::assert_snapshot!("event_types", shown(&["event-types"], ""));
     let output = run(&["event-types", "--format", "json"], b"");
     let listing: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
@@ -321,14 +322,14 @@ fn event_types() {
             "carries": {"id": true},
         })
     );
-    // What it prints is what --catalogue reads.
+    // --catalogue reads what it prints.
     let file = Temporary::new("catalogue.json", &String::from_utf8(output.stdout.clone()).unwrap());
     let again = run(&["event-types", "--format", "json", "--catalogue", file.path()], b"");
     assert_eq!(again.stdout, output.stdout);
 }
 
 #[test]
-fn a_catalogue_of_ones_own() {
+fn reads_another_catalogue() {
     let catalogue = Temporary::new(
         "own.json",
         r#"{"data": [{"name": "order.paid", "newerName": "v2.order.paid"}]}"#,
@@ -349,7 +350,7 @@ fn a_catalogue_of_ones_own() {
         String::from_utf8(output.stdout).unwrap().matches(r#"["w"]"#).count()
     };
     assert_eq!((matches(&[]), matches(&["--renames"])), (1, 2));
-    // A byte order mark is skipped; standard input is there once.
+    // A byte order mark is skipped; standard input can be given only once.
     let marked = Temporary::new("marked.json", "\u{feff}{\"data\":[]}");
     let output = run(&["event-types", "--format", "json", "--catalogue", marked.path()], b"");
     assert_eq!(output.stdout, b"{\"data\":[]}\n");
@@ -366,9 +367,9 @@ fn a_catalogue_of_ones_own() {
 const SECRETS: [&str; 3] =
     ["s3cr3tKEY-0123456789-abcdefghijklmn", "h1ddenVALUE", "p4tchedKEY-0123456789-abcdefghijk"];
 
-/// A secret and an encrypted value stand in the form for stores, and nowhere else.
+/// Secrets and encrypted values occur only in the stored form.
 #[test]
-fn secrets_are_never_shown() {
+fn shows_secrets_only_in_the_stored_form() {
     let [secret, hidden, patched] = SECRETS;
     let shows = |text: &str| SECRETS.iter().any(|secret| text.contains(secret));
     let whole = json!({
@@ -386,17 +387,17 @@ fn secrets_are_never_shown() {
     ]);
     let new =
         webhook.patched(&patch.clone().into(), &rules, webhook.updated().clone()).unwrap().webhook;
-    let creation = NewWebhook::new("w1", "u", std::time::UNIX_EPOCH.into());
+    let new_webhook = NewWebhook::new("w1", "u", std::time::UNIX_EPOCH.into());
     let mut outputs = vec![
         serde_json::to_string(&webhook).unwrap(),
         format!("{webhook:?} {webhook:#?} {draft:?} {draft:#?}"),
         format!("{:?} {:?}", webhook.secret(), webhook.encrypted_headers()),
         format!("{new:?} {}", serde_json::to_string(&new).unwrap()),
         format!("{:?}", Patch::from(patch.clone())),
-        format!("{creation:?}"),
+        format!("{new_webhook:?}"),
     ];
 
-    // Every mistake that a secret can be part of.
+    // Every error that can involve a secret.
     let wrong = [
         ("secret", json!(format!("{secret}{secret}"))),
         ("secret", json!([secret])),
