@@ -1,4 +1,9 @@
 //! Matches batches of events, and renders the output for them.
+//!
+//! The index is built at the first event: its tenant may be that of webhooks without one, and its
+//! values size the columns of the table. From then on [`BatchMatcher::fork`] gives each thread a
+//! matcher that shares the index. The output leaves in chunks, so that its memory does not grow with
+//! the number of matches in a batch.
 
 use super::bad_event::BadEvent;
 use super::batches::Batch;

@@ -38,7 +38,8 @@ pub(super) struct Arguments {
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
-    /// Files of events: one per line, an array, or one object [default: standard input]
+    /// Files of events: one per line, an array, objects, or pages of past events [default: standard
+    /// input]
     #[arg(value_name = "EVENTS")]
     events: Vec<PathBuf>,
 }

@@ -11,7 +11,10 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Explain for each webhook why it matches an event or not, and which change would make it match
+/// Explain why each webhook matches an event or not
+///
+/// For a filter that does not match, also shows the smallest change of the event that would make it
+/// match.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]

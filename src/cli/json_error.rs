@@ -47,10 +47,9 @@ impl JsonError {
         if std::str::from_utf8(read).is_err_and(|error| error.error_len().is_some()) {
             return Self::because("the text is not UTF-8", "save the file as UTF-8");
         }
-        let state = State::at(text, offset);
         match error.classify() {
-            Category::Eof => state.at_end(),
-            Category::Syntax => state.at_byte(text, offset),
+            Category::Eof => State::at(text, text.len()).at_end(),
+            Category::Syntax => State::at(text, offset).at_byte(text, offset),
             Category::Data | Category::Io => Self::other("the JSON value has another form"),
         }
     }
@@ -150,10 +149,13 @@ impl State {
                 "write a line break inside a string as `\\n`",
             ),
             Token::Open(b',') if matches!(byte, b'}' | b']') => {
-                let item = if is_object { "member" } else { "item" };
+                let (item, end) = if is_object { ("member", b'}') } else { ("item", b']') };
                 JsonError::because(
                     format!("expected another {item} after `,`, found {found}"),
-                    "remove the comma after the last one",
+                    match byte == end {
+                        true => "remove the comma after the last one",
+                        false => "remove the comma, and close every open bracket",
+                    },
                 )
             }
             Token::Open(_) if self.expects_name() => JsonError::because(
@@ -243,6 +245,9 @@ mod tests {
         for (text, expected) in [
             ("", "the text ends before a complete value"),
             ("tru", "the text ends before a complete value"),
+            ("{", "the text ends inside an object"),
+            ("{\"a\"", "the text ends inside an object"),
+            ("[{}, ", "the text ends inside an array"),
             ("[1", "the text ends inside an array"),
             ("{\"a\":[],", "the text ends inside an object"),
             ("{\"a", "the text ends inside a string"),

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 /// Apply a JSON Patch to a webhook, and print the result
 ///
-/// Prints the webhook as a response of the API, without secrets, or every error.
+/// Prints the webhook as in a response of the API, without secrets. If the patch or its result is
+/// invalid, prints every error instead.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// A file with one webhook, as in responses of the API
