@@ -193,8 +193,8 @@ impl BatchMatcher {
                     let broken = matches!(error.kind(), ErrorKind::Syntax | ErrorKind::Utf8);
                     if broken && !document.recoverable {
                         let line = document.line + line_of(document.bytes, error) - 1;
-                        let place = (line, document.item);
-                        return Ok(chunk.broken(*format, name, place, within_event(error)));
+                        let position = (line, document.item);
+                        return Ok(chunk.broken(*format, name, position, within_event(error)));
                     }
                     let error = (error, within_event(error));
                     chunk.bad(*format, &BadEvent::of(name, document, error, reader));

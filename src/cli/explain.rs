@@ -50,14 +50,14 @@ pub(super) fn run(mut arguments: Arguments, out: &mut Out) -> Result<Outcome, Fa
     let reader = EventReader { profile, tenant: arguments.webhooks.tenant.as_deref() };
     let format = arguments.format;
     let single = Single { verb: "explain", format, reader, file: &name, bytes: &bytes };
-    let good = single.each(out, |out, event, _, item| {
+    let all_valid = single.each(out, |out, event, _, item| {
         if item.is_some_and(|item| item > 1) && format == Format::Text {
             writeln!(out)?;
         }
         Ok(explain_event(out, &arguments, &webhooks, event, item)?)
     })?;
     let outcome = webhooks.outcome(out)?;
-    Ok(if good { outcome } else { Outcome::BadInput })
+    Ok(if all_valid { outcome } else { Outcome::BadInput })
 }
 
 /// Splits arguments into ids at commas. An argument that is an id of a webhook is not split.

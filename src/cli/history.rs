@@ -86,14 +86,14 @@ impl<'a> Single<'a> {
         let mut shapes = ShapeCache::default();
         let document = Document { line: 1, item: None, bytes: self.bytes, recoverable: true };
         let mut events = self.reader.read(std::iter::once(document), &mut shapes);
-        let (mut count, mut good) = (0, true);
+        let (mut count, mut all_valid) = (0, true);
         while let Some((document, event)) = events.next() {
             let in_page = events.is_paged();
             count += 1;
             match event {
                 Ok(event) => take(out, &event, document.bytes, document.item)?,
                 Err(error) => {
-                    good = false;
+                    all_valid = false;
                     self.print_error(out, &document, &error, in_page)?;
                 }
             }
@@ -102,7 +102,7 @@ impl<'a> Single<'a> {
             let file = plain(self.file);
             let _ = writeln!(std::io::stderr(), "{file}: the listing has no events");
         }
-        Ok(good)
+        Ok(all_valid)
     }
 
     /// Prints why a document is not an event.

@@ -150,15 +150,15 @@ impl Run<'_> {
 }
 
 /// Formats the last line: the counts, and the rate if the run took at least a second.
-fn summary(good: u64, bad: u64, matches: u64, elapsed: Duration) -> String {
-    let events = counted(good + bad, "event", "events");
-    let bad = if bad > 0 { format!(" ({bad} with errors)") } else { String::new() };
+fn summary(valid: u64, errors: u64, matches: u64, elapsed: Duration) -> String {
+    let events = counted(valid + errors, "event", "events");
+    let errors = if errors > 0 { format!(" ({errors} with errors)") } else { String::new() };
     let matches = counted(matches, "match", "matches");
     let rate = match elapsed >= Duration::from_secs(1) {
-        true => format!(", {:.0} events/s", good as f64 / elapsed.as_secs_f64()),
+        true => format!(", {:.0} events/s", valid as f64 / elapsed.as_secs_f64()),
         false => String::new(),
     };
-    format!("{events}{bad}, {matches}{rate}")
+    format!("{events}{errors}, {matches}{rate}")
 }
 
 #[cfg(test)]

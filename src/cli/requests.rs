@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
     let reader = EventReader { profile, tenant: arguments.webhooks.tenant.as_deref() };
     let single = Single { verb: "requests", format, reader, file: &name, bytes: &bytes };
     let mut requests = 0;
-    let good = single.each(out, |out, event, bytes, item| {
+    let all_valid = single.each(out, |out, event, bytes, item| {
         let before = requests;
         let input = InputEvent { event, bytes, item };
         requests = print_event(out, arguments, &webhooks, &input, requests)?;
@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
         Ok(())
     })?;
     let outcome = webhooks.outcome(out)?;
-    Ok(if good { outcome } else { Outcome::BadInput })
+    Ok(if all_valid { outcome } else { Outcome::BadInput })
 }
 
 /// An event of the input.

@@ -378,8 +378,8 @@ fn shows_secrets_only_in_the_stored_form() {
         "secret": secret, "encryptedHeaders": {"X-Key": hidden},
     });
     let rules = Rules::default();
-    let draft = WebhookDocument::from(whole.clone());
-    let webhook = Webhook::read(&draft, &rules).unwrap().webhook;
+    let document = WebhookDocument::from(whole.clone());
+    let webhook = Webhook::read(&document, &rules).unwrap().webhook;
     assert!(shows(&serde_json::to_string(&webhook.stored()).unwrap()));
     let patch = json!([
         {"op": "replace", "path": "/secret", "value": patched},
