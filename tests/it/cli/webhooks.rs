@@ -390,7 +390,7 @@ fn shows_secrets_only_in_the_stored_form() {
     let new_webhook = NewWebhook::new("w1", "u", std::time::UNIX_EPOCH.into());
     let mut outputs = vec![
         serde_json::to_string(&webhook).unwrap(),
-        format!("{webhook:?} {webhook:#?} {draft:?} {draft:#?}"),
+        format!("{webhook:?} {webhook:#?} {document:?} {document:#?}"),
         format!("{:?} {:?}", webhook.secret(), webhook.encrypted_headers()),
         format!("{new:?} {}", serde_json::to_string(&new).unwrap()),
         format!("{:?}", Patch::from(patch.clone())),
