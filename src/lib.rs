@@ -1,8 +1,8 @@
 //! A SCIM filter engine and delivery-matching core for webhook dispatch servers.
 //!
-//! A tenant's users register webhooks: "when events of these types happen and this filter holds,
-//! POST them to my URL". This crate refuses a bad filter or webhook with errors its author can act
-//! on, and finds, for every event, exactly the webhooks that want it.
+//! Users of a tenant register webhooks: "when an event of these types occurs and this filter
+//! matches it, POST it to my URL". This crate refuses an invalid filter or webhook with errors that
+//! say how to fix each, and finds for every event exactly the webhooks that match it.
 //!
 //! ```text
 //! text ──parse──▶ Expr ──check(Profile)──▶ Filter ──insert──▶ Matcher ──matches(Event)──▶ slots ──▶ Requests
@@ -25,14 +25,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Data runs left to right: an [`Expr`](syntax::Expr) is well formed, a [`Filter`](filter::Filter)
-//! is meaningful for its [`Profile`](filter::Profile), and the [`Matcher`](matcher::Matcher)
-//! answers what [`Filter::matches`](filter::Filter::matches) would; a
-//! [`Webhook`](webhook::Webhook) is deliverable, and each change of it checked as a whole; so making
-//! a [`Request`](delivery::Request) cannot fail. A dispatch server embeds a
-//! [`Registry`](registry::Registry), which keeps the webhooks and matchers of many tenants in step
-//! for many threads, and goes from an event's bytes to signed requests. Nothing here has a clock, opens a file or a connection,
-//! or starts a thread; no input makes it panic. The long form is in the [`guide`].
+//! Data flows from left to right, and each value is valid by construction:
+//!
+//! - An [`Expr`](syntax::Expr) is well formed.
+//! - A [`Filter`](filter::Filter) is allowed by its [`Profile`](filter::Profile).
+//! - A [`Matcher`](matcher::Matcher) gives the verdicts of
+//!   [`Filter::matches`](filter::Filter::matches).
+//! - A [`Webhook`](webhook::Webhook) is deliverable, and each change of it is checked as a whole, so
+//!   building a [`Request`](delivery::Request) cannot fail.
+//!
+//! A dispatch server embeds a [`Registry`](registry::Registry), which holds the webhooks and matchers
+//! of many tenants for many threads and leads from the bytes of an event to signed requests.
+//!
+//! The crate has no clock, opens no file or connection and starts no thread. No input makes it
+//! panic. The [`guide`] explains the language, the costs, and how a server embeds the crate.
 
 pub mod delivery;
 pub mod diagnostic;
@@ -43,33 +49,70 @@ pub mod registry;
 pub mod syntax;
 pub mod webhook;
 
-pub mod guide {
-    //! The language, how matching works and what it costs, and why things are as they are.
+/// Declares a page of the guide as a module.
+///
+/// A page links to another one by a label, such as `[how matching works][matching]`, and defines the
+/// label as a file, which is what a reader of the file needs. Of several definitions Markdown uses
+/// the first, so those before the text of the page make the same links lead to modules here.
+macro_rules! page {
+    ($(#[$after:meta])* $name:ident, $file:literal) => {
+        #[doc = "[analysis]: crate::guide::analysis"]
+        #[doc = "[conformance]: crate::guide::conformance"]
+        #[doc = "[decisions]: crate::guide::decisions"]
+        #[doc = "[delivery]: crate::guide::delivery"]
+        #[doc = "[embedding]: crate::guide::embedding"]
+        #[doc = "[hardening]: crate::guide::hardening"]
+        #[doc = "[json]: crate::guide::program#json-output"]
+        #[doc = "[language]: crate::guide::language"]
+        #[doc = "[matching]: crate::guide::matching"]
+        #[doc = "[program]: crate::guide::program"]
+        #[doc = "[registry]: crate::guide::registry"]
+        #[doc = "[server]: #the-whole-server"]
+        #[doc = "[warnings]: crate::guide::analysis#warnings"]
+        #[doc = "[webhooks]: crate::guide::webhooks"]
+        #[doc = "[why]: crate::guide::why"]
+        #[doc = ""]
+        #[doc = include_str!($file)]
+        $(#[$after])*
+        pub mod $name {}
+    };
+}
 
-    #[doc = include_str!("guide/language.md")]
-    pub mod language {}
-    #[doc = include_str!("guide/conformance.md")]
-    pub mod conformance {}
-    #[doc = include_str!("guide/analysis.md")]
-    pub mod analysis {}
-    #[doc = include_str!("guide/why.md")]
-    pub mod why {}
-    #[doc = include_str!("guide/matching.md")]
-    pub mod matching {}
-    #[doc = include_str!("guide/registry.md")]
-    pub mod registry {}
-    #[doc = include_str!("guide/webhooks.md")]
-    pub mod webhooks {}
-    #[doc = include_str!("guide/delivery.md")]
-    ///
-    /// ```text
-    #[doc = include_str!("../tests/server/dispatch.rs")]
-    /// ```
-    pub mod delivery {}
-    #[doc = include_str!("guide/hardening.md")]
-    pub mod hardening {}
-    #[doc = include_str!("guide/decisions.md")]
-    pub mod decisions {}
+/// The guide: the filter language, matching and its cost, and how a server embeds the crate.
+///
+#[doc = "[analysis]: crate::guide::analysis"]
+#[doc = "[conformance]: crate::guide::conformance"]
+#[doc = "[decisions]: crate::guide::decisions"]
+#[doc = "[delivery]: crate::guide::delivery"]
+#[doc = "[embedding]: crate::guide::embedding"]
+#[doc = "[hardening]: crate::guide::hardening"]
+#[doc = "[language]: crate::guide::language"]
+#[doc = "[matching]: crate::guide::matching"]
+#[doc = "[program]: crate::guide::program"]
+#[doc = "[registry]: crate::guide::registry"]
+#[doc = "[webhooks]: crate::guide::webhooks"]
+#[doc = "[why]: crate::guide::why"]
+#[doc = ""]
+#[doc = include_str!("guide/README.md")]
+pub mod guide {
+    page!(
+        /// ```text
+        #[doc = include_str!("../tests/server/dispatch.rs")]
+        /// ```
+        embedding,
+        "guide/embedding.md"
+    );
+    page!(language, "guide/language.md");
+    page!(webhooks, "guide/webhooks.md");
+    page!(delivery, "guide/delivery.md");
+    page!(registry, "guide/registry.md");
+    page!(program, "guide/program.md");
+    page!(why, "guide/why.md");
+    page!(analysis, "guide/analysis.md");
+    page!(matching, "guide/matching.md");
+    page!(hardening, "guide/hardening.md");
+    page!(conformance, "guide/conformance.md");
+    page!(decisions, "guide/decisions.md");
 }
 
 #[cfg(doctest)]

@@ -27,6 +27,7 @@ mod errors;
 mod event;
 mod filter;
 mod floors;
+mod guide;
 mod hints;
 mod hostile;
 mod index;
