@@ -89,3 +89,29 @@ fn excerpts_are_from_the_server_of_the_tests() {
         }
     }
 }
+
+/// Pages name items as code, which rustdoc does not check: on a code forge a link to an item would
+/// lead nowhere.
+#[test]
+fn pages_name_items_that_exist() {
+    let api = fs::read_to_string("tests/data/public-api.txt").unwrap();
+    let api = api.replace("<'a>", "").replace("<'_>", "");
+    let others = ["serde_json::Value", "Arc::make_mut", "u64::MAX"];
+    let mut checked = 0;
+    for page in pages() {
+        let text = prose(&page);
+        let spans = text.split('`').skip(1).step_by(2);
+        let is_path = |span: &&str| {
+            let mut words = span.split("::");
+            span.contains("::")
+                && words.all(|word| {
+                    !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || c == '_')
+                })
+        };
+        for path in spans.filter(is_path).filter(|path| !others.contains(path)) {
+            assert!(api.contains(&format!("::{path}")), "{}: {path}", page.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 30, "names were found: {checked}");
+}
