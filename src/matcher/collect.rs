@@ -1,167 +1,141 @@
-//! What a match does: channel, look-ups, postings, hits.
+//! Matches events: topic, look-ups, posting lists, residuals, hits.
 //!
-//! Each step is done for several events before the next one begins, so that they wait for memory at
-//! the same time.
+//! # Steps
+//!
+//! ```text
+//! event ─► topic ─► look up values ─► posting lists ─► residuals ─► sort ─► merge ─► hits
+//!          of its    of attributes     of each value,   flipped      once,   with the
+//!          tenant    with access       per bucket       or not       unique  default
+//!          and type  keys                                                    slots
+//! ```
+//!
+//! 1. Find the topic. Without one, no webhook of the tenant has the event's type.
+//! 2. Look up the event's values of those attributes that have access keys in this topic.
+//! 3. For each bucket that the event reaches: visit the posting list of each value. Slots
+//!    with a sufficient key are flipped; for the others, the residual decides.
+//! 4. The hits are the default slots with the flipped ones exchanged: a flipped slot that matches
+//!    by default does not match, and one that does not, does.
+//!
+//! # Example
+//!
+//! ```text
+//! slot  filter                                      default   access key   residual
+//! 0     id ne "a"                                   true      id a         -
+//! 1     spaceId eq "s" and data.status eq "ok"      false     spaceId s    eq ok
+//! 2     spaceId eq "s"                              false     spaceId s    -
+//! 3     spaceId eq "t"                              false     spaceId t    -
+//!
+//! event: id "a", spaceId "s", data.status "ok"
+//! look up id, spaceId    known: a, s     data.status has no access key: not yet
+//! visit a, s             flipped 0 and 2; to be tested 1
+//! test 1                 look up data.status: ok is known, so slot 1 is flipped
+//! sort                   0, 1, 2
+//! merge with default 0   hits 1, 2       slot 3 was never visited
+//! ```
+//!
+//! # Batches
+//!
+//! [`Scratch::run`] does each step for up to [`TOGETHER`] events before the next step, and
+//! prefetches what that one reads, so that the cache misses of several events overlap.
+//! [`Scratch::run_one`] takes the same steps for a single event without the intermediate lists.
+//!
+//! # Invariants
+//!
+//! - The verdict of a slot is the same by whichever access key it is reached, so flipped slots can
+//!   be sorted and deduplicated before they are merged.
+//! - An event that flips a slot has one of its access keys (see [`plan`](super::plan)), so a slot
+//!   that no posting list names keeps its default verdict.
+//! - Counters follow from the index and the event only, never from earlier matches.
+//!
+//! # Rejected
+//!
+//! - Looking up all values at once: `data.status` is rarely an access key, and its look-up was a
+//!   third of all work. If most events test a filter, looking it up late costs a few nanoseconds
+//!   more.
+//! - Remembering whether the last event tested a filter: work would depend on history.
 
-use super::blocks::look;
-use super::hash::Half;
-use super::keys::{Found, NONE, Number, Wanted};
-use super::order::sort_from;
-use super::plan::Test;
-use super::postings::Posting;
-use super::shelves::{Channel, Used};
+use super::arena::prefetch;
+use super::dictionary::{AttributeValue, NO_VALUE, ValueId};
+use super::hash::Hash32;
+use super::order::sort_unique_from;
+use super::plan::Residual;
+use super::postings::PostingList;
+use super::scratch::{Buffers, Query, Scratch};
+use super::topics::{AttributeUse, Topic};
 use super::{Access, Matcher};
 use crate::event::{AttributePaths, Event};
 use smallvec::SmallVec;
 
-/// Memory that matching needs, kept by the caller from one match to the next.
-///
-/// One for each thread; any matcher may use it. Once it has grown to its use, a match allocates
-/// nothing.
-#[derive(Clone, Debug, Default)]
-pub struct Scratch {
-    queries: Vec<Query>,
-    found: Vec<Found>,
-    out: Out,
-    /// Where the hits of each event end.
-    ends: Vec<usize>,
-    /// The channel of the last event.
-    last: usize,
-}
-
-/// What comes out of postings.
-#[derive(Clone, Debug, Default)]
-struct Out {
-    /// The values found of the event at hand: those watched, and from its first test on all.
-    found: Vec<Found>,
-    found_all: bool,
-    /// The numbers of all of them, four by four, once they are found.
-    held: Vec<Number>,
-    tests: Vec<[u32; 2]>,
-    turned: Vec<u32>,
-    /// The owner buckets of a list of users, each once.
-    named: Vec<u32>,
-    /// Of all events, one behind the other.
-    hits: Vec<u32>,
-    work: Work,
-}
-
-/// Counts what one match did, to show what makes it expensive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Work {
-    /// Attribute values looked up: those that filters are found by, and where one of those filters
-    /// is tested, all that filters mention.
-    pub probes: usize,
-    /// Postings of those values visited.
-    pub postings: usize,
-    /// Filters tested, where the value alone did not decide.
-    pub tests: usize,
-    /// Owner buckets visited: the subscriptions of one owner to the event's type. Each is visited
-    /// once per event, however often the caller lists its owner.
-    pub buckets: usize,
-}
-
-/// An event on its way.
-#[derive(Clone, Copy, Debug)]
-struct Query {
-    channel: Option<usize>,
-    /// How many of its values filters mention.
-    found: usize,
-}
-
-/// Values of events on their way at once: more than a core waits for at once.
+/// The number of values looked up together: more than a core has outstanding loads.
 const PROBES: usize = 64;
 
-/// A value on its way.
+/// The number of events matched together.
+const TOGETHER: usize = 16;
+
+/// A value of an event that is being looked up.
 struct Probe<'e> {
-    wanted: Wanted<'e>,
-    hash: Half,
-    candidate: Number,
-    /// Which event has it.
+    value: AttributeValue<'e>,
+    hash: Hash32,
+    candidate: ValueId,
+    /// The index of its event in the batch.
     query: usize,
 }
 
-/// Events on their way at once.
-const TOGETHER: usize = 16;
-
 impl Scratch {
-    /// What the last match did, all its events taken together.
-    #[must_use]
-    pub fn work(&self) -> Work {
-        self.out.work
-    }
-
-    /// The [indices](super::Slot::index) of the slots that the last match hit; those of all its
-    /// events, one behind the other.
-    #[must_use]
-    pub fn indices(&self) -> &[u32] {
-        &self.out.hits
-    }
-
-    /// The hits of the event at this place.
-    pub(super) fn hits(&self, at: usize) -> &[u32] {
-        let begin = at.checked_sub(1).and_then(|before| self.ends.get(before));
-        let (begin, end) = (begin.copied().unwrap_or(0), self.ends.get(at).copied());
-        self.out.hits.get(begin..end.unwrap_or(begin)).unwrap_or_default()
-    }
-
-    fn begin(&mut self) {
-        self.out.hits.clear();
-        self.out.work = Work::default();
-        self.ends.clear();
-    }
-
+    /// Matches many events.
     pub(super) fn run(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
         self.begin();
         let mut rest = queries;
         while !rest.is_empty() {
-            let (together, behind) = rest.split_at_checked(TOGETHER).unwrap_or((rest, &[]));
+            let (together, after) = rest.split_at_checked(TOGETHER).unwrap_or((rest, &[]));
             self.look_up(matcher, together);
             self.collect(matcher, together);
-            rest = behind;
+            rest = after;
         }
     }
 
-    /// As [`run`](Self::run) for one event: its values are looked up one by one, which for so few
-    /// costs less than taking the steps apart.
+    /// Matches one event.
+    ///
+    /// Its few values are looked up one after another, which costs less than separating the steps.
     pub(super) fn run_one(&mut self, matcher: &Matcher, event: &Event<'_>, access: Access<'_>) {
         self.begin();
-        let Self { out, ends, last, .. } = self;
-        let Matcher { profile, shelves, keys, postings, .. } = matcher;
-        let at = shelves.find_from(*last, event.tenant(), event.event_type());
+        let Self { buffers, ends, last, .. } = self;
+        let Matcher { profile, topics, dictionary, postings, .. } = matcher;
+        let at = topics.find_from(*last, event.tenant(), event.event_type());
         if let Some(at) = at
-            && let Some(channel) = shelves.channel(at)
+            && let Some(topic) = topics.topic(at)
         {
             *last = at;
-            out.found.clear();
-            each_value(channel, event, profile.attribute_paths(), Used::is_watched, |wanted| {
-                out.work.probes += 1;
-                if let Some(value) = keys.find(wanted) {
-                    out.found.push(value);
+            buffers.values.clear();
+            let paths = profile.attribute_paths();
+            each_value(topic, event, paths, AttributeUse::has_access_keys, |value| {
+                buffers.work.probes += 1;
+                if let Some(value) = dictionary.find(value) {
+                    buffers.values.push(value);
                 }
             });
-            look(out.found.iter().map(|found| postings.word(found.lists.first())));
-            matcher.collect_all(channel, event, access, out);
+            prefetch(buffers.values.iter().map(|value| postings.word(value.lists.first())));
+            matcher.collect_all(topic, event, access, buffers);
         }
-        ends.push(out.hits.len());
+        ends.push(buffers.hits.len());
     }
 
-    /// Finds the values that the events have.
+    /// Finds the topic of each event, and the values that are access keys or may be.
     #[inline]
     fn look_up(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
         self.queries.clear();
         self.found.clear();
         let mut probes: SmallVec<[Probe<'_>; PROBES]> = SmallVec::new();
-        let Matcher { profile, shelves, keys, postings, .. } = matcher;
+        let Matcher { profile, topics, dictionary, postings, .. } = matcher;
+        let paths = profile.attribute_paths();
         for (query, (event, _)) in queries.iter().enumerate() {
-            let at = shelves.find_from(self.last, event.tenant(), event.event_type());
+            let at = topics.find_from(self.last, event.tenant(), event.event_type());
             self.last = at.unwrap_or(self.last);
-            self.queries.push(Query { channel: at, found: 0 });
-            if let Some(channel) = at.and_then(|at| shelves.channel(at)) {
-                each_value(channel, event, profile.attribute_paths(), Used::is_watched, |wanted| {
-                    let hash = keys.hash(wanted);
-                    probes.push(Probe { wanted, hash, candidate: NONE, query });
+            self.queries.push(Query { topic: at, found: 0 });
+            if let Some(topic) = at.and_then(|at| topics.topic(at)) {
+                each_value(topic, event, paths, AttributeUse::has_access_keys, |value| {
+                    let hash = dictionary.hash(value);
+                    probes.push(Probe { value, hash, candidate: NO_VALUE, query });
                     if probes.len() == PROBES {
                         self.confirm(matcher, &mut probes);
                     }
@@ -169,22 +143,24 @@ impl Scratch {
             }
         }
         self.confirm(matcher, &mut probes);
-        look(self.found.iter().map(|found| postings.word(found.lists.first())));
+        prefetch(self.found.iter().map(|found| postings.word(found.lists.first())));
     }
 
-    /// Finds those of the values that filters mention.
+    /// Keeps those of the values that filters mention: first all tables, then all entries.
     #[inline]
     fn confirm(&mut self, matcher: &Matcher, probes: &mut SmallVec<[Probe<'_>; PROBES]>) {
-        let keys = &matcher.keys;
-        self.out.work.probes += probes.len();
+        let dictionary = &matcher.dictionary;
+        self.buffers.work.probes += probes.len();
         for probe in &mut *probes {
-            probe.candidate = keys.candidate(probe.hash);
+            probe.candidate = dictionary.candidate(probe.hash);
         }
-        look(probes.iter().map(|probe| keys.touch(probe.candidate)));
-        for Probe { wanted, hash, candidate, query } in &*probes {
-            if *candidate != NONE
-                && let Some(found) = keys.confirm(*candidate, *hash, *wanted)
+        prefetch(probes.iter().map(|probe| dictionary.prefetch_word(probe.candidate)));
+        for Probe { value, hash, candidate, query } in &*probes {
+            if *candidate != NO_VALUE
+                && let Some(found) = dictionary.confirm(*candidate, *hash, *value)
             {
+                // Probes are in the order of the events, and so are the values found: a count per
+                // event is enough to divide them again.
                 self.found.push(found);
                 if let Some(query) = self.queries.get_mut(*query) {
                     query.found += 1;
@@ -194,37 +170,39 @@ impl Scratch {
         probes.clear();
     }
 
-    /// Finds who is hit.
+    /// Collects the hits of each event of a batch.
     #[inline]
     fn collect(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
-        let Self { queries: pending, found, out, ends, .. } = self;
+        let Self { queries: pending, found, buffers, ends, .. } = self;
         let mut rest = found.as_slice();
         for (query, (event, access)) in pending.iter().zip(queries) {
-            let (found, behind) = rest.split_at_checked(query.found).unwrap_or_default();
-            rest = behind;
-            if let Some(channel) = query.channel.and_then(|at| matcher.shelves.channel(at)) {
-                out.found.clear();
-                out.found.extend_from_slice(found);
-                matcher.collect_all(channel, event, *access, out);
+            let (found, after) = rest.split_at_checked(query.found).unwrap_or_default();
+            rest = after;
+            if let Some(topic) = query.topic.and_then(|at| matcher.topics.topic(at)) {
+                buffers.values.clear();
+                buffers.values.extend_from_slice(found);
+                matcher.collect_all(topic, event, *access, buffers);
             }
-            ends.push(out.hits.len());
+            ends.push(buffers.hits.len());
         }
     }
 }
 
-/// Calls `each` with the values of an event whose attributes are wanted.
+/// Calls `each` with the event's value of each attribute for which `is_needed` returns true.
 #[inline]
 fn each_value<'e>(
-    channel: &Channel,
+    topic: &Topic,
     event: &'e Event<'_>,
     paths: &AttributePaths,
-    is_wanted: impl Fn(Used) -> bool,
-    mut each: impl FnMut(Wanted<'e>),
+    is_needed: impl Fn(AttributeUse) -> bool,
+    mut each: impl FnMut(AttributeValue<'e>),
 ) {
-    let number = channel.number;
+    let tenant = topic.tenant_id;
+    // An event that was read with the same paths has its values by attribute; any other event is
+    // asked by name, which gives the same values.
     let values = event.values(paths);
-    for (attribute, used) in channel.used.iter().enumerate() {
-        if !is_wanted(*used) {
+    for (attribute, attribute_use) in topic.attributes.iter().enumerate() {
+        if !is_needed(*attribute_use) {
             continue;
         }
         let value = match values {
@@ -232,7 +210,7 @@ fn each_value<'e>(
             None => event.value(paths, attribute),
         };
         if let Some(text) = value {
-            each(Wanted::new(number, attribute, text));
+            each(AttributeValue::new(tenant, attribute, text));
         }
     }
 }
@@ -240,160 +218,185 @@ fn each_value<'e>(
 impl Matcher {
     /// Appends the hits of an event, ascending.
     #[inline]
-    fn collect_all(&self, channel: &Channel, event: &Event<'_>, access: Access<'_>, out: &mut Out) {
-        let begin = out.hits.len();
-        out.found_all = false;
-        let all = channel.all();
-        if let Some(shelf) = all {
-            self.collect(shelf, channel, event, out);
+    fn collect_all(
+        &self,
+        topic: &Topic,
+        event: &Event<'_>,
+        access: Access<'_>,
+        buffers: &mut Buffers,
+    ) {
+        let begin = buffers.hits.len();
+        buffers.has_all_values = false;
+        let tenant_bucket = topic.tenant_bucket();
+        if let Some(bucket) = tenant_bucket {
+            self.collect(bucket, topic, event, buffers);
         }
-        if channel.has_owners() {
-            let buckets = self.collect_owned(channel, event, access, out);
-            if buckets + usize::from(all.is_some()) > 1 {
-                // Each shelf's hits are ascending; those of several are not.
-                sort_from(&mut out.hits, begin);
+        if topic.has_owners() {
+            let owned = self.collect_owned(topic, event, access, buffers);
+            // The hits of each bucket are ascending; those of several together are not. A slot is
+            // in one bucket of a topic, so there are no duplicates.
+            if owned + usize::from(tenant_bucket.is_some()) > 1 {
+                sort_unique_from(&mut buffers.hits, begin);
             }
         }
     }
 
-    /// Appends the hits of owners; returns how many buckets they have. Those of several are unsorted.
+    /// Appends the hits in owner buckets and returns the number of buckets. The hits are not
+    /// sorted.
     ///
-    /// Apart from [`collect_all`](Self::collect_all), so that an event of a type without owners pays
-    /// for one shelf only (the bench `matches selective_1_000`).
+    /// Separate from [`collect_all`](Self::collect_all), so that an event of a topic without owners
+    /// pays for one bucket only (the bench `matches selective_1_000`).
     #[inline(never)]
     fn collect_owned(
         &self,
-        channel: &Channel,
+        topic: &Topic,
         event: &Event<'_>,
         access: Access<'_>,
-        out: &mut Out,
+        buffers: &mut Buffers,
     ) -> usize {
         let mut buckets = 0;
+        // A list of one user, or any other access, names no bucket more than once.
         if let Access::Users([_, _, ..]) = access {
-            let mut named = std::mem::take(&mut out.named);
-            channel.of_users(event, access, &mut named);
-            buckets = named.len();
-            named.iter().for_each(|shelf| self.collect(*shelf, channel, event, out));
-            out.named = named;
+            let mut listed = std::mem::take(&mut buffers.listed);
+            topic.listed_buckets(event, access, &mut listed);
+            buckets = listed.len();
+            listed.iter().for_each(|bucket| self.collect(*bucket, topic, event, buffers));
+            buffers.listed = listed;
         } else {
-            channel.owned(event, access, |shelf| {
+            topic.each_owner_bucket(event, access, |bucket| {
                 buckets += 1;
-                self.collect(shelf, channel, event, out);
+                self.collect(bucket, topic, event, buffers);
             });
         }
-        out.work.buckets += buckets;
+        buffers.work.buckets += buckets;
         buckets
     }
 
-    /// Appends the hits on a shelf, ascending.
+    /// Appends the hits in a bucket, ascending.
     ///
-    /// A posting tells whether its slot's verdict is turned from the default one, the same by
-    /// whichever value the slot is reached. The hits are the defaults, but for the turned slots, of
-    /// which those that were in are out and those that were out are in.
+    /// They are the default slots with the flipped ones exchanged, see [`Defaults::merge`].
+    ///
+    /// [`Defaults::merge`]: super::defaults::Defaults::merge
     #[inline]
-    fn collect(&self, at: u32, channel: &Channel, event: &Event<'_>, out: &mut Out) {
-        let Some(shelf) = self.shelves.shelf(at) else { return };
-        if out.found.is_empty() {
-            // No filter mentions a value of the event: all verdicts are the default ones.
-            if !shelf.defaults.is_empty() {
-                shelf.defaults.merge(&[], &mut out.hits);
+    fn collect(&self, at: u32, topic: &Topic, event: &Event<'_>, buffers: &mut Buffers) {
+        let Some(bucket) = self.topics.bucket(at) else { return };
+        if buffers.values.is_empty() {
+            // The event has no access key, so all verdicts are the default ones.
+            if !bucket.defaults.is_empty() {
+                bucket.defaults.merge(&[], &mut buffers.hits);
             }
-        } else if shelf.defaults.is_empty() {
-            let mut hits = std::mem::take(&mut out.hits);
-            self.turned(at, channel, event, &mut hits, out);
-            out.hits = hits;
+        } else if bucket.defaults.is_empty() {
+            // Every flipped slot is a hit, so it is appended to the hits directly.
+            let mut hits = std::mem::take(&mut buffers.hits);
+            self.flipped(at, topic, event, &mut hits, buffers);
+            buffers.hits = hits;
         } else {
-            let mut turned = std::mem::take(&mut out.turned);
-            turned.clear();
-            self.turned(at, channel, event, &mut turned, out);
-            shelf.defaults.merge(&turned, &mut out.hits);
-            out.turned = turned;
+            let mut flipped = std::mem::take(&mut buffers.flipped);
+            flipped.clear();
+            self.flipped(at, topic, event, &mut flipped, buffers);
+            bucket.defaults.merge(&flipped, &mut buffers.hits);
+            buffers.flipped = flipped;
         }
     }
 
-    /// Appends the slots on a shelf whose verdict is not the default one, ascending.
-    fn turned(
+    /// Appends the slots in a bucket whose verdict is flipped, ascending and unique.
+    fn flipped(
         &self,
         at: u32,
-        channel: &Channel,
+        topic: &Topic,
         event: &Event<'_>,
-        turned: &mut Vec<u32>,
-        out: &mut Out,
+        flipped: &mut Vec<u32>,
+        buffers: &mut Buffers,
     ) {
-        let Out { tests, found, found_all, held, work, .. } = out;
-        tests.clear();
-        let begin = turned.len();
+        let Buffers { residuals, values, has_all_values, held, work, .. } = buffers;
+        residuals.clear();
+        let begin = flipped.len();
+        // The number of ascending lists in `flipped`, or a greater one. A single list is sorted.
         let mut lists = 0;
-        for value in &*found {
-            let Some(place) = value.lists.find(&self.postings, at) else { continue };
-            let posting = Posting::at(&self.postings, place);
-            if posting.is_in_pieces() {
-                lists += self.gather(place, turned, tests);
+        // Gather: a value that is no access key has no posting list in any bucket.
+        for value in &*values {
+            let Some(list) = value.lists.find(&self.postings, at) else { continue };
+            let postings = PostingList::at(&self.postings, list);
+            if postings.is_in_pieces() {
+                lists += self.gather_pieces(list, flipped, residuals);
                 continue;
             }
-            lists += usize::from(posting.has_turns());
-            posting.append_turns(turned);
-            tests.extend_from_slice(posting.tests());
+            lists += usize::from(postings.has_sufficient());
+            postings.append_sufficient(flipped);
+            residuals.extend_from_slice(postings.residuals());
         }
-        work.postings += turned.len() - begin + tests.len();
-        if !tests.is_empty() {
-            work.tests += tests.len();
-            if !std::mem::replace(found_all, true) {
+        work.postings += flipped.len() - begin + residuals.len();
+        if !residuals.is_empty() {
+            work.tests += residuals.len();
+            // Look up late: residuals may depend on attributes without access keys. Once per event,
+            // however many buckets it reaches.
+            if !std::mem::replace(has_all_values, true) {
                 let paths = self.profile.attribute_paths();
-                each_value(channel, event, paths, Used::is_only_tested, |wanted| {
+                each_value(topic, event, paths, AttributeUse::is_residual_only, |value| {
                     work.probes += 1;
-                    found.extend(self.keys.find(wanted));
+                    values.extend(self.dictionary.find(value));
                 });
                 held.clear();
-                held.extend(found.iter().map(|found| found.number));
-                held.resize(found.len().next_multiple_of(4), NONE);
+                held.extend(values.iter().map(|value| value.id));
+                held.resize(values.len().next_multiple_of(4), NO_VALUE);
             }
-            let before = turned.len();
-            for [slot, test] in tests {
-                let test = Test(*test);
-                let holds = holds(held, test.number());
-                let mut turns = test.turns(holds);
-                if test.is_open(holds) {
-                    turns = self.turns(*slot, held);
+            // Test: every residual counts as a list of its own, since they come from several lists.
+            let before = flipped.len();
+            for [slot, residual] in residuals {
+                let residual = Residual(*residual);
+                let holds = holds(held, residual.value());
+                let mut is_flipped = residual.is_flipped(holds);
+                if residual.needs_evaluation(holds) {
+                    is_flipped = self.evaluate(*slot, held);
                 }
-                turned.push(*slot);
-                keep_last_if(turned, turns);
+                flipped.push(*slot);
+                keep_last_if(flipped, is_flipped);
             }
-            lists += turned.len() - before;
+            lists += flipped.len() - before;
         }
         if lists > 1 {
-            sort_from(turned, begin);
+            sort_unique_from(flipped, begin);
         }
     }
 
-    /// Appends the slots of a posting in pieces; returns how many ascending lists of `turned` they make.
+    /// Gathers the slots of a posting list in pieces; returns 1 if it has slots without a residual.
+    ///
+    /// Pieces are ascending, so together they are one list.
     #[cold]
     #[inline(never)]
-    fn gather(&self, place: u32, turned: &mut Vec<u32>, tests: &mut Vec<[u32; 2]>) -> usize {
-        let before = turned.len();
-        Posting::each_piece(&self.postings, place, |posting| {
-            posting.append_turns(turned);
-            tests.extend_from_slice(posting.tests());
+    fn gather_pieces(
+        &self,
+        list: u32,
+        flipped: &mut Vec<u32>,
+        residuals: &mut Vec<[u32; 2]>,
+    ) -> usize {
+        let before = flipped.len();
+        PostingList::each_piece(&self.postings, list, |piece| {
+            piece.append_sufficient(flipped);
+            residuals.extend_from_slice(piece.residuals());
         });
-        usize::from(turned.len() > before)
+        usize::from(flipped.len() > before)
     }
 
-    /// Whether a filter's verdict is not the default one.
+    /// Returns whether a filter's verdict is flipped, by evaluating its code.
     #[cold]
-    fn turns(&self, slot: u32, held: &[Number]) -> bool {
-        let place = self.slots.get(slot as usize);
-        place.is_some_and(|place| self.plans.turns(place.plan, |number| holds(held, number)))
+    fn evaluate(&self, slot: u32, held: &[ValueId]) -> bool {
+        let entry = self.slots.get(slot as usize);
+        entry.is_some_and(|entry| self.plans.is_flipped(entry.plan, |id| holds(held, id)))
     }
 }
 
-/// Whether a value is among those of an event; they come four by four.
+/// Returns whether a value is among those of the event.
+///
+/// `held` has a multiple of four ids, so each step compares four without a branch between them. The
+/// padding, `NO_VALUE`, has more bits than an id, so it equals none.
 #[inline]
-fn holds(held: &[Number], number: Number) -> bool {
-    let any = |four: &[Number; 4]| four.iter().fold(false, |any, held| any | (*held == number));
+fn holds(held: &[ValueId], id: ValueId) -> bool {
+    let any = |four: &[ValueId; 4]| four.iter().fold(false, |any, held| any | (*held == id));
     held.as_chunks().0.iter().any(any)
 }
 
-/// Without a branch, since nobody could foresee it.
+/// Removes the last slot unless `keep`, without a branch, since the processor could not predict it.
 #[inline(always)]
 fn keep_last_if(slots: &mut Vec<u32>, keep: bool) {
     slots.truncate(slots.len() - usize::from(!keep));

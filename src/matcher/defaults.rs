@@ -1,13 +1,40 @@
-//! Slots that an event hits unless one of its values says otherwise.
+//! The slots of a bucket that match by default: unless a value of the event flips them.
+//!
+//! A filter such as `id ne "a"` matches every event that has none of its values. Such slots have no
+//! posting that an event would have to visit; a match copies them, except for the flipped ones.
+//!
+//! # Data structure
+//!
+//! A sorted list of slots in *pieces* of at most [`MAX`], each a `Vec`. Inserting or removing a
+//! slot moves the slots of one piece, however many slots there are.
+//!
+//! ```text
+//! pieces    [0, 1, 4, 5]   [9, 10]   [17, 20, 21]
+//! flipped    4, 7, 20
+//! hits       0, 1, 5, 7, 9, 10, 17, 21            4 and 20 are out, 7 is in
+//! ```
+//!
+//! [`merge`](Defaults::merge) copies the runs between flipped slots in one step each, so its cost
+//! is the output, and one binary search for each flipped slot.
+//!
+//! # Invariants
+//!
+//! - No piece is empty, and the slots of a piece are below those of the next one.
+//! - The capacity of a piece is at most [`MAX`]: it is divided instead of growing.
+//!
+//! # Rejected
+//!
+//! A bitmap of default slots. A match with 15,000 hits takes 0.31 to 0.35 µs with bits, 2.3 µs with
+//! this list. But [`Matches`](super::Matches) returns slots: with its hits walked to the end the
+//! match takes 16 µs with bits read one by one, 4.05 µs with this list.
 
-/// Slots in ascending order, in pieces, so that taking one out of very many moves few.
+/// The slots that match by default, ascending; see the [module](self).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Defaults {
-    /// None is empty.
     pieces: Vec<Vec<u32>>,
 }
 
-/// Most slots of a piece.
+/// The maximum number of slots in a piece.
 const MAX: usize = 1 << 11;
 
 impl Defaults {
@@ -24,13 +51,14 @@ impl Defaults {
         self.pieces.capacity() * size_of::<Vec<u32>>() + slots * size_of::<u32>()
     }
 
-    /// The first piece that may hold the slot.
+    /// Returns the first piece whose greatest slot is at least `slot`: the only one that can have
+    /// it.
     fn piece(&self, slot: u32) -> usize {
         self.pieces.partition_point(|piece| piece.last().is_some_and(|last| *last < slot))
     }
 
     pub(super) fn insert(&mut self, slot: u32) {
-        // Behind all others, it goes to the end of the last piece.
+        // A slot above all others goes to the end of the last piece.
         let at = self.piece(slot).min(self.pieces.len().saturating_sub(1));
         let Some(piece) = self.pieces.get_mut(at) else {
             self.pieces.push(vec![slot]);
@@ -41,7 +69,8 @@ impl Defaults {
             piece.insert(position, slot);
             return;
         }
-        // In a bulk load the piece before stays full. None ever has room for more than it may hold.
+        // In a bulk load, which inserts in order, the full piece stays full. Dividing before the
+        // insertion keeps every capacity at or below `MAX`.
         let half = if position == MAX { MAX } else { MAX / 2 };
         let mut rest = piece.split_off(half);
         match position.checked_sub(half) {
@@ -56,13 +85,14 @@ impl Defaults {
         let Some(piece) = self.pieces.get_mut(at) else { return };
         if let Ok(position) = piece.binary_search(&slot) {
             piece.remove(position);
-            self.settle(at);
+            self.shrink(at);
         }
     }
 
-    /// Joins a small piece to the next one, if that is not large, and gives memory back.
-    fn settle(&mut self, at: usize) {
-        let small = |at, most| self.pieces.get(at).is_some_and(|piece: &Vec<_>| piece.len() < most);
+    /// Joins a small piece to the next one if that is not large, and gives memory back.
+    fn shrink(&mut self, at: usize) {
+        let small =
+            |at, limit| self.pieces.get(at).is_some_and(|piece: &Vec<_>| piece.len() < limit);
         let join = small(at, MAX / 8) && small(at + 1, MAX / 2);
         let next = if join { self.pieces.remove(at + 1) } else { Vec::new() };
         let Some(piece) = self.pieces.get_mut(at) else { return };
@@ -70,32 +100,36 @@ impl Defaults {
         if piece.is_empty() {
             self.pieces.remove(at);
         } else if piece.capacity() > 4 * piece.len() {
+            // Only at a quarter, so that inserts and removals in turn do not reallocate each time.
             piece.shrink_to_fit();
         }
     }
 
-    /// Appends the slots to `hits`, less those of `turned` that are among them, and with those that
-    /// are not. Both in ascending order, without doubles.
-    pub(super) fn merge(&self, mut turned: &[u32], hits: &mut Vec<u32>) {
+    /// Appends the symmetric difference of the default slots and `flipped` to `hits`, ascending.
+    ///
+    /// A flipped slot that matches by default is left out; one that does not is a hit. `flipped`
+    /// must be ascending and unique.
+    pub(super) fn merge(&self, mut flipped: &[u32], hits: &mut Vec<u32>) {
         for piece in &self.pieces {
             let mut rest = piece.as_slice();
-            while let Some((slot, others)) = turned.split_first()
+            // Flipped slots above the greatest slot of this piece belong to a later one.
+            while let Some((slot, others)) = flipped.split_first()
                 && piece.last().is_some_and(|last| slot <= last)
             {
                 let (before, from) = rest.split_at(rest.partition_point(|other| other < slot));
                 hits.extend_from_slice(before);
                 rest = match from.split_first() {
-                    Some((first, behind)) if first == slot => behind,
+                    Some((first, after)) if first == slot => after,
                     _ => {
                         hits.push(*slot);
                         from
                     }
                 };
-                turned = others;
+                flipped = others;
             }
             hits.extend_from_slice(rest);
         }
-        hits.extend_from_slice(turned);
+        hits.extend_from_slice(flipped);
     }
 }
 
@@ -112,7 +146,7 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (state >> 33) as u32 % below
         };
-        // Growing in order, then at random, then shrinking to nothing.
+        // Grows in order, then at random, then shrinks to nothing.
         for (step, add) in [(0, 100), (1, 60), (2, 20), (3, 0)] {
             for n in 0..12_000 {
                 let slot = if step == 0 { n } else { random(20_000) };
@@ -123,10 +157,10 @@ mod tests {
                     defaults.remove(slot);
                 }
             }
-            let turned: BTreeSet<u32> = (0..random(3000)).map(|_| random(25_000)).collect();
-            let expected: Vec<u32> = plain.symmetric_difference(&turned).copied().collect();
+            let flipped: BTreeSet<u32> = (0..random(3000)).map(|_| random(25_000)).collect();
+            let expected: Vec<u32> = plain.symmetric_difference(&flipped).copied().collect();
             let mut hits = Vec::new();
-            defaults.merge(&Vec::from_iter(turned), &mut hits);
+            defaults.merge(&Vec::from_iter(flipped), &mut hits);
             assert_eq!(hits, expected);
             assert_eq!(defaults.len(), plain.len());
             assert!(defaults.pieces.iter().all(|piece| !piece.is_empty()));
@@ -139,7 +173,7 @@ mod tests {
         assert!(defaults.is_empty());
     }
 
-    /// Of every piece: it holds something, not too much, and not much memory beside that.
+    /// Each piece has at least one slot, at most `MAX`, and little spare capacity.
     fn check(defaults: &Defaults) {
         for piece in &defaults.pieces {
             let (len, capacity) = (piece.len(), piece.capacity());
@@ -149,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_stay_full_in_a_bulk_load_and_are_halved_otherwise() {
+    fn fills_pieces_in_a_bulk_load_and_halves_them_otherwise() {
         let mut defaults = Defaults::default();
         for slot in 0..6 * MAX as u32 {
             defaults.insert(2 * slot);
@@ -163,12 +197,12 @@ mod tests {
         assert_eq!(lens, [MAX, MAX / 2 + 1, MAX / 2, MAX, MAX, MAX, MAX]);
     }
 
-    /// Small pieces are joined and memory is given back, now and then and not each time.
+    /// Memory is given back occasionally, not on each removal.
     #[test]
-    fn what_is_left_of_many_pieces_is_joined() {
+    fn joins_small_pieces() {
         let slots = 20 * MAX as u32;
         let mut full = Defaults::default();
-        // Every second one first, so that pieces are divided in the middle.
+        // Every other slot first, so that pieces are divided in the middle.
         (0..slots).step_by(2).chain((1..slots).step_by(2)).for_each(|slot| full.insert(slot));
         let before = full.pieces.len();
         let empty = |order: &mut dyn Iterator<Item = u32>| {
@@ -184,7 +218,7 @@ mod tests {
             defaults.pieces.len()
         };
         assert_eq!(empty(&mut (0..slots).rev()), 1);
-        // The next piece is full, each time.
+        // Ascending, the next piece is always full, so nothing is joined.
         assert!(empty(&mut (0..slots)) <= before);
     }
 }

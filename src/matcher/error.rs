@@ -1,13 +1,20 @@
+//! The error of inserting a subscription.
+
 use crate::diagnostic::{Diagnostic, kinds};
 use http::StatusCode;
 use std::fmt;
 
 kinds! {
-    /// Why a subscription cannot be inserted.
+    /// An error from inserting a subscription.
     pub InsertError {
         /// The filter was checked by another profile than the matcher's.
+        ///
+        /// The index stores attributes by number, which only have a meaning within one profile.
         OtherProfile = "matcher-other-profile",
-        /// There is no room: 2³² slots are in use or worn out, or 2²⁸ values, or 2³² words of lists.
+        /// There is no room left.
+        ///
+        /// The limits are 2³² slots, where one is used up after 2³² removals, 2²⁸ attribute values,
+        /// and 2³² words of posting lists.
         Full = "matcher-full",
     }
 }

@@ -1,28 +1,65 @@
-//! Hashes of what is looked up, each with secrets of its own matcher, so that nobody can choose
-//! values that collide.
+//! Keyed 32-bit hashes for the tables of a matcher.
+//!
+//! # Two hash functions
+//!
+//! - [`Hashes::text`] hashes the texts of events: attribute values, tenants, event types. It runs
+//!   several times per match, before anything is known about the text.
+//! - [`Hashes::of`] hashes everything that is looked up only when subscriptions change: filters in
+//!   code, subscription groups. It is hashbrown's default hasher with a random state.
+//!
+//! Text of 16 to 48 bytes, the length of ids, is hashed in place. Up to three pieces of 16 bytes,
+//! which may overlap, are each combined with two secrets, multiplied and folded, as in wyhash:
+//!
+//! ```text
+//! text (36 bytes)   0123456789abcdef0123456789abcdef0123
+//! first             ├──────────────┤                        xor a, b; multiply; fold ─┐
+//! middle                            ├──────────────┤        xor e, f; multiply; fold ─┼─ sum
+//! last                                  ├──────────────┤    xor c, d; multiply; fold ─┘
+//!
+//! hash = fold to 32 bits (sum + odd * (place, length))
+//! ```
+//!
+//! Shorter and longer texts go through `rapidhash`.
+//!
+//! # Invariants
+//!
+//! - A hash never decides equality: every table compares the value itself before it reports a hit.
+//! - Secrets are drawn for each matcher, so a caller cannot choose values that collide. A clone of
+//!   a matcher keeps them, since its tables hold the hashes.
+//! - `odd` is odd, so multiplying by it is a bijection: two places or lengths with the same sum
+//!   never get the same 64-bit hash.
+//!
+//! # Rejected
+//!
+//! hashbrown's hasher for everything: hashing was two fifths of a match that hits no webhook.
 
 pub(super) use crate::event::same;
 use hashbrown::DefaultHashBuilder;
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_nano_inline};
 use std::hash::{BuildHasher, Hash, RandomState};
 
-/// Half of a hash: tables keep it beside what it is of, so that they grow without a look at that,
-/// and compare it before they do.
-pub(super) type Half = u32;
+/// A 64-bit hash folded to 32 bits.
+///
+/// Tables store it beside each id: they grow without reading the hashed value, and compare the hash
+/// before they read the value.
+pub(super) type Hash32 = u32;
 
+/// The hash functions of one matcher, with its secrets.
 #[derive(Clone, Debug)]
 pub(super) struct Hashes {
-    /// For texts of the length that ids have, which are looked up for every event.
+    /// The secrets for texts of 16 to 48 bytes, two for each piece.
     lanes: [u64; 6],
+    /// The factor for the place and the length of a text.
     odd: u64,
-    /// For other texts.
+    /// The secrets for texts of other lengths.
     secrets: RapidSecrets,
-    /// For what is looked up when subscriptions change.
+    /// For values that are looked up only when subscriptions change.
     builder: DefaultHashBuilder,
 }
 
 impl Default for Hashes {
     fn default() -> Self {
+        // `RandomState` is seeded by the operating system, so its hashes of 0, 1, … are secret.
         let state = RandomState::new();
         let mut secrets = 0u64..;
         let mut secret = || state.hash_one(secrets.next());
@@ -35,7 +72,10 @@ impl Default for Hashes {
     }
 }
 
-/// Halves of a piece of text, each under a secret, multiplied and folded, as in wyhash.
+/// Combines both halves of a piece with secrets, multiplies them, and folds the product.
+///
+/// Without the secrets, a half of zero bytes would make the product zero whatever the other half
+/// is.
 #[inline]
 fn fold(piece: &[u8; 16], low: u64, high: u64) -> u64 {
     let piece = u128::from_le_bytes(*piece) ^ (u128::from(high) << 64 | u128::from(low));
@@ -43,6 +83,7 @@ fn fold(piece: &[u8; 16], low: u64, high: u64) -> u64 {
     halves_of(product)
 }
 
+/// Folds a product to 64 bits. The upper bits of a factor reach only its upper half.
 fn halves_of(product: u128) -> u64 {
     low_of(product) ^ low_of(product >> 64)
 }
@@ -54,9 +95,11 @@ fn low_of(word: u128) -> u64 {
 }
 
 impl Hashes {
-    /// The hash of a text in a place, such as an attribute of a tenant; places are below 2⁴⁰.
+    /// Returns the hash of a text in a place, such as an attribute of a tenant.
+    ///
+    /// Equal texts in different places have different hashes. Places are below 2⁴⁰.
     #[inline]
-    pub(super) fn text(&self, place: u64, text: &str) -> Half {
+    pub(super) fn text(&self, place: u64, text: &str) -> Hash32 {
         let text = text.as_bytes();
         let [a, b, c, d, e, f] = self.lanes;
         let hash = match (text.first_chunk(), text.last_chunk()) {
@@ -69,36 +112,39 @@ impl Hashes {
             }
             _ => rapidhash_v3_nano_inline::<false, true>(text, &self.secrets),
         };
-        // Pieces lie over each other, so that their hashes do not tell how long the text is.
+        // The pieces overlap, so their sum does not depend on the length: add it explicitly.
         let place = place << 8 | (text.len() as u64 & 0xff);
-        half(hash.wrapping_add(place.wrapping_mul(self.odd)))
+        to_hash32(hash.wrapping_add(place.wrapping_mul(self.odd)))
     }
 
-    pub(super) fn of(&self, value: impl Hash) -> Half {
-        half(self.builder.hash_one(value))
+    /// Returns the hash of a value that is not looked up for each event.
+    pub(super) fn of(&self, value: impl Hash) -> Hash32 {
+        to_hash32(self.builder.hash_one(value))
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "half of a hash is a hash")]
-fn half(hash: u64) -> Half {
+#[expect(clippy::cast_possible_truncation, reason = "folding both halves keeps all bits relevant")]
+fn to_hash32(hash: u64) -> Hash32 {
     (hash >> 32) as u32 ^ hash as u32
 }
 
-/// The half twice, since a table takes its place from the lower bits and its tag from the upper ones.
+/// Returns the 64-bit hash that a hashbrown table expects: the 32 bits in both halves.
+///
+/// The table takes the position from the lower bits and the tag from the upper bits.
 #[inline]
-pub(super) fn spread(hash: Half) -> u64 {
+pub(super) fn table_hash(hash: Hash32) -> u64 {
     u64::from(hash) << 32 | u64::from(hash)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Half, Hashes, same, spread};
+    use super::{Hash32, Hashes, same, table_hash};
     use hashbrown::HashTable;
     use std::collections::{HashMap, HashSet};
 
-    /// Texts of every length that differ in one byte, wherever it stands, or in length alone.
+    /// Texts of every length that differ in one byte, at any position, or only in length.
     #[test]
-    fn each_byte_counts() {
+    fn depends_on_each_byte() {
         let hashes = Hashes::default();
         let mut seen = HashSet::new();
         let mut texts = vec![];
@@ -118,20 +164,20 @@ mod tests {
                 assert_eq!(same(text.as_bytes(), other.as_bytes()), text == other);
             }
         }
-        // Of some 7,000 hashes of 32 bits, two are the same by chance once in 170 times.
+        // Some 7,000 random 32-bit hashes have a collision in one run of 170.
         assert!(seen.len() + 2 >= 3 * texts.len(), "{} of {}", seen.len(), 3 * texts.len());
     }
 
     #[test]
-    fn secrets_are_those_of_one_matcher() {
+    fn draws_secrets_for_each_matcher() {
         let text = "0123456789abcdef0123456789abcdef";
         let hashes: HashSet<_> = (0..20).map(|_| Hashes::default().text(0, text)).collect();
         assert!(hashes.len() > 15);
     }
 
-    /// Texts that were chosen since they have one hash in one matcher have several in the next one.
+    /// Texts that collide in one matcher do not collide in another.
     #[test]
-    fn collisions_are_those_of_one_matcher() {
+    fn collides_for_other_texts_in_each_matcher() {
         let count = if cfg!(miri) { 200 } else { 300_000 };
         for pad in ["", "0123456789", "0123456789abcdef0123456789abcdef0123456789abcdef"] {
             let text = |n: u32| format!("{pad}{n:06}");
@@ -143,20 +189,20 @@ mod tests {
                     same += usize::from(others.text(0, &text(other)) == others.text(0, &text(n)));
                 }
             }
-            // Ten by chance, of so many.
+            // Ten collisions are expected by chance.
             assert!(chosen < 40 && same <= 1, "{same} of {chosen}");
         }
     }
 
     #[test]
-    fn each_table_has_a_hasher_of_its_own() {
+    fn seeds_each_table_hasher() {
         let of = |_| Hashes::default().of("0123456789abcdef");
         assert!((0..20).map(of).collect::<HashSet<_>>().len() > 15);
     }
 
-    /// A factor without a secret would be zero, and the product with it.
+    /// A factor without a secret would be zero, and so would the product.
     #[test]
-    fn halves_of_zeros_hide_nothing() {
+    fn depends_on_both_halves_if_one_is_zero() {
         let hashes = Hashes::default();
         let zeros = "\0".repeat(8);
         for texts in [
@@ -168,9 +214,9 @@ mod tests {
         }
     }
 
-    /// The upper bits of a factor reach no other than the upper ones of the product's lower half.
+    /// The upper bits of a factor reach only the upper bits of the product's lower half.
     #[test]
-    fn upper_bits_count_whatever_the_secrets() {
+    fn depends_on_upper_bits_for_all_secrets() {
         let plain = "aaaaaaaaaaaaaaaa";
         for at in [7, 15] {
             let mut other = plain.to_owned();
@@ -182,24 +228,24 @@ mod tests {
         }
     }
 
-    /// Both the place in a table and the tag there tell values apart.
+    /// Both the position in a table and the tag distinguish values.
     #[test]
-    fn a_table_looks_at_few_others() {
+    fn compares_few_other_entries_in_a_table() {
         let hashes = Hashes::default();
-        let all: HashSet<Half> =
+        let all: HashSet<Hash32> =
             (0..if cfg!(miri) { 400 } else { 4000 }).map(|n| hashes.of(n)).collect();
         let mut table = HashTable::new();
         for hash in &all {
-            table.insert_unique(spread(*hash), *hash, |hash| spread(*hash));
+            table.insert_unique(table_hash(*hash), *hash, |hash| table_hash(*hash));
         }
-        let mut looks = 0;
+        let mut comparisons = 0;
         for hash in &all {
-            let is = |other: &Half| {
-                looks += 1;
+            let is = |other: &Hash32| {
+                comparisons += 1;
                 other == hash
             };
-            assert_eq!(table.find(spread(*hash), is), Some(hash));
+            assert_eq!(table.find(table_hash(*hash), is), Some(hash));
         }
-        assert!(looks < all.len() / 8 * 9, "{looks} for {}", all.len());
+        assert!(comparisons < all.len() / 8 * 9, "{comparisons} for {}", all.len());
     }
 }

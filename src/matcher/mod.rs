@@ -1,9 +1,12 @@
-//! Many subscriptions, one event: who is hit.
+//! Matches an event against many subscriptions at once.
 //!
-//! A [`Matcher`] holds [`Subscription`]s and answers, for an event, which of them want it. Only the
-//! attribute values that the event has are looked up, so the work follows what the event touches
-//! and who wants it, never how many subscriptions exist (guide, [matching](crate::guide::matching)).
-//! It is a cache of [`Subscription::matches`], and tests hold it to that after every step.
+//! A [`Matcher`] holds [`Subscription`]s and returns, for an event, those that match. It looks up
+//! only the attribute values that the event has, so the work follows from what the event touches
+//! and from the number of hits, not from the number of subscriptions (guide,
+//! [matching](crate::guide::matching)). The result is always that of [`Subscription::matches`] for
+//! each subscription; tests compare the two after every step.
+//!
+//! # Example
 //!
 //! ```
 //! use hooksieve::filter::Profile;
@@ -26,129 +29,106 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod blocks;
+// How the parts fit together; each file has a header with its data structure and invariants.
+//
+//     insert                                    match
+//       │                                         │
+//     topics      group and buckets             collect      steps of a match, with buffers from
+//       │                                         │          scratch
+//     dictionary  value ids                     topics       topic and buckets of the event
+//       │                                         │
+//     plan        default verdict, access       dictionary   ids and posting lists of its values
+//       │         keys, residuals                 │
+//     postings    slots by value and bucket     postings     slots to flip or to test
+//       │                                         │
+//     defaults    slots that match by default   plan, order, defaults
+//
+//     arena, directory and hash are the ground on which the others are built.
+//
+// A slot is the index of a `SlotEntry`, and all other parts store that index only. Sequences of
+// changes and what they must preserve:
+//
+// - `insert` acquires the group, then the values and the plan, then adds postings. `remove` undoes
+//   it in the order postings, plan with its values, group. So a value with postings has a
+//   reference, and a tenant id outlives all values of its tenant.
+// - Postings are a function of plan and bucket: `remove_postings` walks over the same terms with
+//   the same marks as `add_postings` did.
+
+mod arena;
 mod collect;
 mod defaults;
+mod dictionary;
 mod directory;
 mod error;
 mod hash;
-mod keys;
-#[cfg(test)]
-mod moves;
+mod matches;
 mod order;
 mod plan;
 mod postings;
-mod shelves;
+mod scratch;
 mod subscription;
+mod topics;
 
-pub use collect::{Scratch, Work};
 pub use error::InsertError;
+pub use matches::{Matches, Slot};
+pub use scratch::{Scratch, Work};
 pub use subscription::{Access, Audience, Subscription, Verdict};
 
 use crate::event::Event;
 use crate::filter::{Node, Profile};
-use blocks::{Blocks, look};
-use keys::{Keys, Wanted};
-use plan::{Plan, Plans, Watch};
-use shelves::{Channel, Shelves, Used};
+use arena::{Arena, prefetch};
+use dictionary::{AttributeValue, Dictionary};
+use plan::{AccessKey, Plan, Plans};
+use topics::{AttributeUse, Topic, Topics};
 
-/// Names a subscription in a [`Matcher`].
+/// An index of subscriptions; see the [module](self).
 ///
-/// Slots are ordered by index. An index is used again after a removal, with another generation, so
-/// a slot that was removed stays without effect for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Slot {
-    index: u32,
-    generation: u32,
-}
-
-impl Slot {
-    /// A small number that no other subscription has at the same time: below the most
-    /// subscriptions the matcher ever held at once.
-    #[must_use]
-    pub fn index(self) -> usize {
-        self.index as usize
-    }
-}
-
-/// Subscriptions, indexed; see the [module](self).
-///
-/// Of a subscription it keeps what matching and removal need, in a few arrays: a clone costs little
-/// more than copying their bytes, and a webhook of a handful of terms takes some sixty bytes where
-/// values are shared (guide, [matching](crate::guide::matching)).
+/// It keeps what matching and removal need, in a few arrays: a clone costs little more than copying
+/// their bytes. A webhook of a few terms takes some sixty bytes if its values are shared (guide,
+/// [matching](crate::guide::matching)).
 #[derive(Clone, Debug)]
 pub struct Matcher {
     profile: Profile,
-    slots: Vec<Place>,
+    slots: Vec<SlotEntry>,
     free: Vec<u32>,
     len: usize,
-    shelves: Shelves,
-    keys: Keys,
+    topics: Topics,
+    dictionary: Dictionary,
     plans: Plans,
-    postings: Blocks,
+    /// All posting lists and their directories.
+    postings: Arena,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct SlotEntry {
     generation: u32,
-    /// `VACANT` where no subscription is held.
-    scope: u32,
+    /// The subscription group; `VACANT` if the slot is free.
+    group: u32,
     plan: Plan,
 }
 
 const VACANT: u32 = u32::MAX;
 
-/// What a matcher holds.
+/// Counts what a matcher holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Subscriptions, disabled ones included.
+    /// Subscriptions, including disabled ones.
     pub subscriptions: usize,
     /// Tenants with a subscription.
     pub tenants: usize,
-    /// Distinct filters of two terms or more.
+    /// Distinct filters of two or more terms.
     pub plans: usize,
     /// Distinct attribute values that filters mention.
     pub values: usize,
-    /// Entries under those values.
+    /// Entries under those values: one for each access key of a filter and each event type.
     pub postings: usize,
-    /// Entries of subscriptions that match unless a value says otherwise.
+    /// Entries of subscriptions that match unless a value of the event flips them.
     pub defaults: usize,
 }
 
-/// The slots that an event hits, ascending and without doubles.
-#[derive(Clone, Debug)]
-pub struct Matches<'m> {
-    matcher: &'m Matcher,
-    hits: std::slice::Iter<'m, u32>,
-}
-
-impl<'m> Matches<'m> {
-    /// The [indices](Slot::index) of the slots that are left, as a slice.
-    #[must_use]
-    pub fn indices(&self) -> &'m [u32] {
-        self.hits.as_slice()
-    }
-}
-
-impl Iterator for Matches<'_> {
-    type Item = Slot;
-
-    fn next(&mut self) -> Option<Slot> {
-        let index = *self.hits.next()?;
-        let generation = self.matcher.slots.get(index as usize)?.generation;
-        Some(Slot { index, generation })
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.hits.size_hint()
-    }
-}
-
-impl ExactSizeIterator for Matches<'_> {}
-
 impl Matcher {
-    /// An empty matcher for filters of this profile.
+    /// Creates an empty matcher for filters of a profile.
     #[must_use]
     pub fn new(profile: &Profile) -> Self {
         Self {
@@ -156,155 +136,178 @@ impl Matcher {
             slots: Vec::new(),
             free: Vec::new(),
             len: 0,
-            shelves: Shelves::default(),
-            keys: Keys::new(plan::ranks(profile)),
+            topics: Topics::default(),
+            dictionary: Dictionary::new(plan::selectivity(profile)),
             plans: Plans::default(),
-            postings: Blocks::default(),
+            postings: Arena::default(),
         }
     }
 
-    /// The profile of the filters.
+    /// Returns the profile of the filters.
     #[must_use]
     pub fn profile(&self) -> &Profile {
         &self.profile
     }
 
-    /// Adds a subscription; every later match sees it.
+    /// Inserts a subscription and returns its slot.
     ///
-    /// Costs time linear in the terms of its filter, for each of its event types. However many
-    /// subscriptions share a value, at most 8 KB of its postings move for each of them.
+    /// Every later match sees it.
+    ///
+    /// # Cost
+    ///
+    /// Linear in the terms of its filter, for each of its event types. At most 8 KB of postings
+    /// move for each of them, however many subscriptions share a value.
     ///
     /// # Errors
     ///
-    /// A filter of another profile, or no room left.
+    /// [`InsertError::OtherProfile`] if the filter was checked by another profile than the
+    /// matcher's, and [`InsertError::Full`] if there is no room. The matcher is unchanged then.
     pub fn insert(&mut self, subscription: &Subscription) -> Result<Slot, InsertError> {
         let filter = subscription.filter();
         if filter.profile() != &self.profile {
             return Err(InsertError::OtherProfile);
         }
+        // All sizes are checked here, so nothing below can fail half-way.
         let (terms, types) = (filter.nodes().len(), subscription.event_types().len());
-        self.have_room(terms, types).ok_or(InsertError::Full)?;
+        self.has_room(terms, types).ok_or(InsertError::Full)?;
 
-        let scope = self.shelves.hold(subscription);
-        let (tenant, shelves) = self.shelves.of_scope(scope);
-        look(filter.nodes().map(|node| match node {
+        let group = self.topics.acquire(subscription);
+        let (tenant, buckets) = self.topics.group(group);
+        // An insert reads a dozen places far apart. Reading them here makes their misses overlap.
+        prefetch(filter.nodes().map(|node| match node {
             Node::Term(term) => {
-                let wanted = Wanted::new(tenant, term.attribute, term.value);
-                self.keys.touch(self.keys.candidate(self.keys.hash(wanted)))
+                let value = AttributeValue::new(tenant, term.attribute, term.value);
+                self.dictionary
+                    .prefetch_word(self.dictionary.candidate(self.dictionary.hash(value)))
             }
             _ => 0,
         }));
         let code = plan::encode(filter, |term| {
-            self.keys.number(Wanted::new(tenant, term.attribute, term.value))
+            self.dictionary.intern(AttributeValue::new(tenant, term.attribute, term.value))
         });
-        let plan = self.plans.hold(code, &mut self.keys);
-        self.look_at_postings(plan);
-        let scope = u32::try_from(scope).unwrap_or(VACANT);
+        // The ids are new and have no reference until the plan is acquired; nothing is released
+        // between.
+        let plan = self.plans.acquire(code, &mut self.dictionary);
+        self.prefetch_postings(plan);
+        let group = u32::try_from(group).unwrap_or(VACANT);
         let index = match self.free.pop() {
             Some(index) => index,
             None => {
-                self.slots.push(Place { generation: 0, scope: VACANT, plan });
+                self.slots.push(SlotEntry { generation: 0, group: VACANT, plan });
                 u32::try_from(self.slots.len() - 1).unwrap_or(VACANT)
             }
         };
-        let Some(place) = self.slots.get_mut(index as usize) else {
+        let Some(entry) = self.slots.get_mut(index as usize) else {
             return Err(InsertError::Full);
         };
-        (place.scope, place.plan) = (scope, plan);
-        let generation = place.generation;
+        (entry.group, entry.plan) = (group, plan);
+        let generation = entry.generation;
         self.len += 1;
-        for shelf in &shelves {
-            self.post(index, plan, *shelf);
+        for bucket in &buckets {
+            self.add_postings(index, plan, *bucket);
         }
         Ok(Slot { index, generation })
     }
 
-    /// Reads what a change of the postings of a plan's values is going to read.
-    fn look_at_postings(&self, plan: Plan) {
-        let numbers = self.plans.mentioned(&plan);
-        look(numbers.map(|number| self.keys.touch_postings(number, &self.postings)));
+    /// Reads what a change of the postings of a plan's values needs.
+    fn prefetch_postings(&self, plan: Plan) {
+        let values = self.plans.values(&plan);
+        prefetch(values.map(|id| self.dictionary.prefetch_postings(id, &self.postings)));
     }
 
-    /// Whether one more filter fits, of at most `terms`, to be posted for each of `types`.
-    fn have_room(&self, terms: usize, types: usize) -> Option<()> {
-        // At the worst all lists are copied to grow, those of each value's shelves too.
+    /// Returns whether a filter of at most `terms` terms fits, with postings for each of `types`
+    /// types.
+    fn has_room(&self, terms: usize, types: usize) -> Option<()> {
+        // Worst case: every list is copied to a larger block, and so are the directories of each
+        // value.
         let copies = self.postings.len().checked_mul(3)?;
         let new = terms.checked_mul(types)?.checked_mul(16)?;
         let fits = self.slots.len() < VACANT as usize
-            && self.keys.len() + terms < Keys::MAX
-            && self.plans.have_room(terms)
-            && copies.checked_add(new)? < Blocks::MAX;
+            && self.dictionary.len() + terms < Dictionary::MAX
+            && self.plans.has_room(terms)
+            && copies.checked_add(new)? < Arena::MAX;
         fits.then_some(())
     }
 
-    fn post(&mut self, slot: u32, plan: Plan, at: u32) {
-        let Self { shelves, keys, plans, postings, .. } = self;
-        let Some(shelf) = shelves.shelf_mut(at) else { return };
+    /// Adds a slot to a bucket: to its default slots and to the posting lists of its access keys.
+    fn add_postings(&mut self, slot: u32, plan: Plan, at: u32) {
+        let Self { topics, dictionary, plans, postings, .. } = self;
+        let Some(bucket) = topics.bucket_mut(at) else { return };
         if plan.default() {
-            shelf.defaults.insert(slot);
+            bucket.defaults.insert(slot);
         }
-        let channel = shelf.channel;
-        let Some(Channel { used, .. }) = shelves.channel_mut(channel) else { return };
-        for (number, watch) in plans.terms(&plan) {
-            let test = (watch == Watch::Test).then(|| plans.test(plan, number, keys).0);
-            let Some((attribute, lists, count)) = keys.posted(number) else { continue };
-            if used.len() <= attribute {
-                used.resize(attribute + 1, Used::default());
+        let topic = bucket.topic;
+        let Some(Topic { attributes, .. }) = topics.topic_mut(topic) else { return };
+        for (id, key) in plans.terms(&plan) {
+            let residual =
+                (key == AccessKey::WithResidual).then(|| plans.residual(plan, id, dictionary).0);
+            let Some((attribute, lists, count)) = dictionary.postings_mut(id) else { continue };
+            if attributes.len() <= attribute {
+                attributes.resize(attribute + 1, AttributeUse::default());
             }
-            let Some(used) = used.get_mut(attribute) else { continue };
-            used.all += 1;
-            if watch != Watch::Not {
-                lists.put(postings, at, slot, test);
-                used.watched += 1;
+            let Some(attribute_use) = attributes.get_mut(attribute) else { continue };
+            attribute_use.terms += 1;
+            if key != AccessKey::No {
+                lists.insert(postings, at, slot, residual);
+                attribute_use.access_keys += 1;
                 *count += 1;
             }
         }
     }
 
-    fn unpost(&mut self, slot: u32, plan: Plan, at: u32) {
-        let Self { shelves, keys, plans, postings, .. } = self;
-        let Some(shelf) = shelves.shelf_mut(at) else { return };
+    /// Undoes [`add_postings`](Self::add_postings).
+    fn remove_postings(&mut self, slot: u32, plan: Plan, at: u32) {
+        let Self { topics, dictionary, plans, postings, .. } = self;
+        let Some(bucket) = topics.bucket_mut(at) else { return };
         if plan.default() {
-            shelf.defaults.remove(slot);
+            bucket.defaults.remove(slot);
         }
-        let channel = shelf.channel;
-        let Some(Channel { used, .. }) = shelves.channel_mut(channel) else { return };
-        for (number, watch) in plans.terms(&plan) {
-            let Some((attribute, lists, count)) = keys.posted(number) else { continue };
-            let Some(used) = used.get_mut(attribute) else { continue };
-            used.all -= 1;
-            if watch != Watch::Not {
-                lists.take(postings, at, slot, watch != Watch::Enough);
-                used.watched -= 1;
+        let topic = bucket.topic;
+        let Some(Topic { attributes, .. }) = topics.topic_mut(topic) else { return };
+        // The marks in the code are those of the insertion, so each posting is found where it was
+        // put.
+        for (id, key) in plans.terms(&plan) {
+            let Some((attribute, lists, count)) = dictionary.postings_mut(id) else { continue };
+            let Some(attribute_use) = attributes.get_mut(attribute) else { continue };
+            attribute_use.terms -= 1;
+            if key != AccessKey::No {
+                lists.remove(postings, at, slot, key != AccessKey::Sufficient);
+                attribute_use.access_keys -= 1;
                 *count -= 1;
             }
         }
     }
 
-    /// Removes a subscription; no later match sees it. Returns whether it was there: a slot that was
-    /// removed removes nothing.
+    /// Removes a subscription and returns whether it was present.
     ///
-    /// Costs as [`insert`](Self::insert): time linear in the terms of the filter, for each event type,
-    /// and at most 8 KB moved for each, however many subscriptions, event types or owners share a
-    /// value. Now and then, when most of the memory is free, all lists move to less of it, which costs
-    /// no more than the removals before. Nothing is left but room for later inserts.
+    /// No later match returns the slot. A slot that was already removed has an old generation:
+    /// removing it again changes nothing and returns `false`.
+    ///
+    /// # Cost
+    ///
+    /// As for [`insert`](Self::insert): linear in the terms of the filter, for each event type,
+    /// with at most 8 KB moved for each, however many subscriptions, event types or owners share a
+    /// value. When most of the memory is free, all lists move to a smaller allocation, which costs
+    /// no more than the removals before. Otherwise freed memory is kept for later inserts.
     pub fn remove(&mut self, slot: Slot) -> bool {
-        let Some(Place { scope, plan, .. }) = self.place(slot) else { return false };
-        look(self.plans.mentioned(&plan).map(|number| self.keys.touch(number)));
-        look(std::iter::once(self.plans.touch_entry(plan, &self.keys)));
-        self.look_at_postings(plan);
-        let (_, shelves) = self.shelves.of_scope(scope as usize);
-        for shelf in &shelves {
-            self.unpost(slot.index, plan, *shelf);
+        let Some(SlotEntry { group, plan, .. }) = self.entry(slot) else { return false };
+        // As in `insert`: read the places first, so that their misses overlap.
+        prefetch(self.plans.values(&plan).map(|id| self.dictionary.prefetch_word(id)));
+        prefetch(std::iter::once(self.plans.prefetch_entry(plan, &self.dictionary)));
+        self.prefetch_postings(plan);
+        let (_, buckets) = self.topics.group(group as usize);
+        for bucket in &buckets {
+            self.remove_postings(slot.index, plan, *bucket);
         }
-        self.plans.release(plan, &mut self.keys);
-        self.shelves.release(scope as usize);
+        self.plans.release(plan, &mut self.dictionary);
+        self.topics.release(group as usize);
         self.len -= 1;
-        if let Some(place) = self.slots.get_mut(slot.index()) {
-            place.scope = VACANT;
-            // A slot whose generations are used up is never given out again.
-            if let Some(next) = place.generation.checked_add(1) {
-                place.generation = next;
+        if let Some(entry) = self.slots.get_mut(slot.index()) {
+            entry.group = VACANT;
+            // A slot whose generations are used up is never reused, or an old `Slot` would be valid
+            // again.
+            if let Some(next) = entry.generation.checked_add(1) {
+                entry.generation = next;
                 self.free.push(slot.index);
             }
         }
@@ -312,54 +315,62 @@ impl Matcher {
         true
     }
 
-    /// Gives memory back where most of it is free.
+    /// Gives memory back if most of it is free.
     fn compact(&mut self) {
-        let Self { slots, keys, plans, postings, .. } = self;
-        if let Some(moved) = plans.compact(slots.len() + keys.places()) {
-            for place in slots.iter_mut().filter(|place| place.scope != VACANT) {
-                place.plan = moved.plan(place.plan);
+        let Self { slots, dictionary, plans, postings, .. } = self;
+        if let Some(relocations) = plans.compact(slots.len() + dictionary.entries()) {
+            // The plan of a vacant slot was released; its offset is stale and must not be looked
+            // up.
+            for entry in slots.iter_mut().filter(|entry| entry.group != VACANT) {
+                entry.plan = relocations.plan(entry.plan);
             }
         }
-        if postings.is_sparse(keys.places()) {
-            self.move_postings();
+        if postings.is_sparse(dictionary.entries()) {
+            self.relocate_postings();
         }
     }
 
-    fn move_postings(&mut self) {
-        let Self { keys, postings, .. } = self;
-        let mut dense = postings.moved();
-        for lists in keys.all_posted() {
-            *lists = lists.moved(postings, &mut dense);
+    /// Moves all posting lists to a new arena without free blocks.
+    fn relocate_postings(&mut self) {
+        let Self { dictionary, postings, .. } = self;
+        let mut dense = postings.relocation_target();
+        for lists in dictionary.all_postings() {
+            *lists = lists.relocated(postings, &mut dense);
         }
         *postings = dense;
     }
 
-    /// Gives back the memory that lists left behind while they grew together, as in a bulk load.
+    /// Gives back the blocks that lists left while they grew, as in a bulk load.
     pub(crate) fn settle(&mut self) {
-        if self.postings.idle() > self.postings.len() / 8 {
-            self.move_postings();
+        if self.postings.free_words() > self.postings.len() / 8 {
+            self.relocate_postings();
         }
     }
 
-    fn place(&self, slot: Slot) -> Option<Place> {
-        let place = self.slots.get(slot.index())?;
-        (place.generation == slot.generation && place.scope != VACANT).then_some(*place)
+    /// Returns the entry of a slot that was not removed.
+    fn entry(&self, slot: Slot) -> Option<SlotEntry> {
+        let entry = self.slots.get(slot.index())?;
+        (entry.generation == slot.generation && entry.group != VACANT).then_some(*entry)
     }
 
-    /// The subscription in a slot, made anew from what the matcher holds of it; `None` for one that
-    /// was removed.
+    /// Returns the subscription in a slot, or `None` if it was removed.
+    ///
+    /// The matcher keeps no copy of it: it is assembled from the index.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<Subscription> {
-        let Place { scope, plan, .. } = self.place(slot)?;
-        let filter = self.plans.filter(plan, &self.profile, &self.keys);
-        self.shelves.subscription(scope as usize, filter)
+        let SlotEntry { group, plan, .. } = self.entry(slot)?;
+        let filter = self.plans.filter(plan, &self.profile, &self.dictionary);
+        self.topics.subscription(group as usize, filter)
     }
 
-    /// The slots of all subscriptions that want the event, ascending.
+    /// Returns the slots of all subscriptions that match an event, ascending.
     ///
-    /// Work is counted in [`Scratch::work`]: a look-up for each attribute of the event, a visit
-    /// for each posting under its values, and the output. `access` says who may access the
-    /// event's resource; see [`Access`] for what it costs.
+    /// `access` says which users may access the event's resource; see [`Access`] for what it costs.
+    ///
+    /// # Cost
+    ///
+    /// A look-up for each attribute of the event that filters use, a visit for each posting under
+    /// its values, and the output. [`Scratch::work`] counts them.
     pub fn matches<'m>(
         &'m self,
         event: &Event<'_>,
@@ -367,13 +378,14 @@ impl Matcher {
         scratch: &'m mut Scratch,
     ) -> Matches<'m> {
         scratch.run_one(self, event, access);
-        Matches { matcher: self, hits: scratch.hits(0).iter() }
+        Matches::new(self, scratch.hits(0))
     }
 
-    /// As [`matches`](Self::matches) for each of many events, in their order.
+    /// Returns the [matches](Self::matches) of each of many events, in their order.
     ///
-    /// Faster than one by one where the index is larger than the processor's caches: the look-ups
-    /// of several events wait for memory at the same time.
+    /// The look-ups of several events wait for memory at the same time. With few hits per event in
+    /// a large index this is faster than one event at a time; in a small index, or with many hits,
+    /// it can be slower (guide, [matching](crate::guide::matching)).
     ///
     /// ```
     /// use hooksieve::event::{Event, EventType, TenantId};
@@ -386,14 +398,16 @@ impl Matcher {
     /// let slot = matcher.insert(&Subscription::new("t1", ["x"], filter))?;
     ///
     /// let event = |space| {
-    ///     let event = Event::new(profile.attribute_paths(), TenantId::from("t1"), EventType::from("x"));
+    ///     let (tenant, event_type) = (TenantId::from("t1"), EventType::from("x"));
+    ///     let event = Event::new(profile.attribute_paths(), tenant, event_type);
     ///     event.with_attribute("spaceId", space)
     /// };
     /// let events = [event("s1").ok_or("known")?, event("s2").ok_or("known")?];
     /// let queries = events.each_ref().map(|event| (event, Access::EventOwner));
     /// let mut scratch = Scratch::default();
-    /// let hits: Vec<Vec<_>> = matcher.matches_all(&queries, &mut scratch).map(Iterator::collect).collect();
-    /// assert_eq!(hits, [vec![slot], vec![]]);
+    /// let mut hits = matcher.matches_all(&queries, &mut scratch);
+    /// assert_eq!(hits.next().map(Iterator::collect), Some(vec![slot]));
+    /// assert_eq!(hits.next().map(|hits| hits.len()), Some(0));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn matches_all<'m>(
@@ -403,101 +417,51 @@ impl Matcher {
     ) -> impl ExactSizeIterator<Item = Matches<'m>> {
         scratch.run(self, queries);
         let scratch = &*scratch;
-        (0..queries.len()).map(move |at| Matches { matcher: self, hits: scratch.hits(at).iter() })
+        (0..queries.len()).map(move |at| Matches::new(self, scratch.hits(at)))
     }
 
-    /// How many subscriptions it holds, disabled ones included.
+    /// Returns the number of subscriptions, including disabled ones.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether it holds no subscription.
+    /// Returns whether the matcher holds no subscription.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// What it holds; takes time linear in that.
+    /// Counts what the matcher holds.
+    ///
+    /// Takes time linear in what it counts.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut stats = Stats {
             subscriptions: self.len(),
             plans: self.plans.len(),
-            values: self.keys.len(),
-            postings: self.keys.postings(),
+            values: self.dictionary.len(),
+            postings: self.dictionary.postings(),
             ..Stats::default()
         };
-        self.shelves.count(&mut stats);
+        self.topics.count(&mut stats);
         stats
     }
 
-    /// The bytes of memory it has taken, those that it keeps for later inserts included; what an
-    /// allocator adds to each allocation is not. Takes time linear in values and event types.
+    /// Returns the bytes of memory that the matcher has allocated.
+    ///
+    /// This includes memory kept for later inserts, but not the overhead of the allocator. Takes
+    /// time linear in values and event types.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Place>()
+        self.slots.capacity() * size_of::<SlotEntry>()
             + self.free.capacity() * size_of::<u32>()
-            + self.shelves.bytes()
-            + self.keys.bytes()
+            + self.topics.bytes()
+            + self.dictionary.bytes()
             + self.plans.bytes()
             + self.postings.bytes()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::event::{Event, EventType, TenantId};
-    use crate::filter::Profile;
-    use crate::matcher::blocks::Blocks;
-    use crate::matcher::keys::Keys;
-    use crate::matcher::{Access, Matcher, Scratch, Slot, Subscription};
-
-    fn insert(matcher: &mut Matcher, filter: &str) -> Slot {
-        let filter = matcher.profile().filter(filter).unwrap();
-        matcher.insert(&Subscription::new("t", ["x"], filter)).unwrap()
-    }
-
-    /// None of these could be held, so that nobody can see it from outside.
-    #[test]
-    fn there_is_room_for_so_much_and_no_more() {
-        let matcher = Matcher::new(&Profile::webhook());
-        let room = |terms, types| matcher.have_room(terms, types).is_some();
-        assert!(room(0, 0) && room(1 << 16, 1 << 8));
-        assert!(room(Keys::MAX - 1, 0) && !room(Keys::MAX, 0), "values");
-        assert!(!room(1 << 20, Blocks::MAX >> 20), "words of lists");
-        assert!(!room(usize::MAX, 2) && !room(usize::MAX / 2, 2));
-    }
-
-    #[test]
-    fn lists_that_grew_together_leave_nothing_once_they_are_settled() {
-        let profile = Profile::webhook();
-        let mut matcher = Matcher::new(&profile);
-        let count = if cfg!(miri) { 1000 } else { 5000 };
-        for n in 0..count {
-            insert(&mut matcher, &format!(r#"spaceId eq "s{}""#, n % 50));
-        }
-        let event =
-            Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"));
-        let event = event.with_attribute("spaceId", "s7").unwrap();
-        let hits = |matcher: &Matcher| {
-            let mut scratch = Scratch::default();
-            matcher.matches(&event, Access::EventOwner, &mut scratch).collect::<Vec<_>>()
-        };
-        let (before, grown) = (hits(&matcher), matcher.postings.bytes());
-        assert_eq!(before.len(), count / 50);
-        matcher.settle();
-        let (settled, len) = (matcher.postings.bytes(), matcher.postings.len());
-        assert!(settled < grown / 4 * 3, "{settled} of {grown}");
-        assert_eq!((matcher.postings.idle(), hits(&matcher)), (0, before));
-
-        // A little that is free is kept for what comes next: moving all would cost more.
-        let few: Vec<Slot> =
-            (0..20).map(|n| insert(&mut matcher, &format!(r#"id eq "i{n}""#))).collect();
-        few.into_iter().for_each(|slot| assert!(matcher.remove(slot)));
-        let idle = matcher.postings.idle();
-        assert!((8..len / 8).contains(&idle), "{idle} of {len}");
-        matcher.settle();
-        assert_eq!(matcher.postings.idle(), idle);
-    }
-}
+mod tests;

@@ -1,32 +1,75 @@
-//! Slots out of several lists, in ascending order and without doubles.
+//! Sorts the slots of several posting lists and removes duplicates.
+//!
+//! Each posting list is ascending, but a match collects slots from several of them, and a slot
+//! may be in two. The verdict is the same by whichever value a slot is reached, so duplicates are
+//! simply dropped.
+//!
+//! # Algorithms
+//!
+//! | slots | algorithm | reason |
+//! | --- | --- | --- |
+//! | 0, 1 | nothing | |
+//! | up to 32 | [`rank_sort`] over 8, 16, 24 or 32 lanes | no branch depends on a comparison |
+//! | up to 1,024 | [`scatter_sort`]: 32 parts of the range, then each part as above | |
+//! | more | the standard library's sort | |
+//!
+//! A rank sort counts for each slot how many others are less: that count is its position. It does
+//! more comparisons than a merge, but the number of steps depends only on how many groups of eight
+//! there are, so the processor predicts every branch.
+//!
+//! ```text
+//! slots             7   3   9   3   MAX MAX MAX MAX     4 slots, padded to 8
+//! less than each    2   0   3   0   4   4   4   4       sum 21
+//! without duplicates the sum is 0 + 1 + 2 + 3 + 4 * 4 = 22: there is a duplicate
+//! ```
+//!
+//! Two equal slots have the same rank and leave a position free, so any duplicate lowers the sum
+//! of the ranks. If the sum is what unique slots have, the ranks are a permutation and each slot is
+//! written to its position. Otherwise, which is rare, the standard sort and a pass over neighbors
+//! do the work.
+//!
+//! # Invariants
+//!
+//! - `u32::MAX` is not a slot: it pads the list to a multiple of eight, and sorts last.
+//! - The vectors compare signed numbers. Flipping the sign bit of every slot makes the signed order
+//!   that of the slots.
+//!
+//! # Rejected
+//!
+//! - The standard library's sort for few slots: at 21 hits per event the whole match took 362 ns,
+//!   with ranking 303 ns.
+//! - Merging the lists element by element, and sort networks: 21 dependent steps that the processor
+//!   cannot predict.
+//! - Leaving slots unsorted: 8 to 10 % of a warm match, but `Matches` promises ascending slots.
 
 use wide::i32x8;
 
-/// Most slots that are ranked.
+/// The maximum number of slots for `rank_sort`.
 const RANKED: usize = 32;
-/// Most slots that are spread; beyond, sorting in general is as fast.
-const SPREAD: usize = 1 << 10;
+/// The maximum number of slots for `scatter_sort`; beyond it the standard sort is as fast.
+const SCATTERED: usize = 1 << 10;
 
-/// Sorts the slots from `begin` on and drops doubles.
+/// Sorts the slots from `begin` on and removes duplicates among them.
 #[inline]
-pub(super) fn sort_from(slots: &mut Vec<u32>, begin: usize) {
+pub(super) fn sort_unique_from(slots: &mut Vec<u32>, begin: usize) {
     let count = slots.len() - begin;
-    // Slots are taken eight by eight, which may reach behind the last.
+    // `rank_sort` reads groups of eight, so the last group may extend past the last slot.
     slots.extend_from_slice(&[u32::MAX; 8]);
     let kept = slots.get_mut(begin..).map_or(0, |part| sort(part, count));
     slots.truncate(begin + kept);
 }
 
-/// Sorts the first `count`, behind which is the greatest number up to a multiple of eight; how many are
-/// kept.
+/// Sorts the first `count` slots and returns how many unique ones there are.
+///
+/// After them, `slots` must have `u32::MAX` up to a multiple of eight.
 fn sort(slots: &mut [u32], count: usize) -> usize {
     match count {
         0..2 => count,
-        2..=8 => rank::<1>(slots, count),
-        9..=16 => rank::<2>(slots, count),
-        17..=24 => rank::<3>(slots, count),
-        25..=RANKED => rank::<4>(slots, count),
-        33..=SPREAD => spread(slots, count),
+        2..=8 => rank_sort::<1>(slots, count),
+        9..=16 => rank_sort::<2>(slots, count),
+        17..=24 => rank_sort::<3>(slots, count),
+        25..=RANKED => rank_sort::<4>(slots, count),
+        33..=SCATTERED => scatter_sort(slots, count),
         _ => sort_plainly(slots, count),
     }
 }
@@ -38,12 +81,9 @@ fn sort_plainly(slots: &mut [u32], count: usize) -> usize {
     unique(slots)
 }
 
-/// Sorts at most eight times `N` slots by counting for each how many are less: many steps, and none
-/// that depends on how a comparison came out, nor on how many there are, which no processor could
-/// foresee. Those behind the last are greater than all others.
+/// Sorts at most `8 * N` slots by their ranks; see the [module](self).
 #[inline]
-fn rank<const N: usize>(slots: &mut [u32], count: usize) -> usize {
-    // Signed numbers compare as the slots do.
+fn rank_sort<const N: usize>(slots: &mut [u32], count: usize) -> usize {
     const SIGN: i32x8 = i32x8::new([i32::MIN; 8]);
     let Some(slots) = slots.as_chunks_mut().0.first_chunk_mut::<N>() else { return 0 };
     let copy = *slots;
@@ -52,16 +92,17 @@ fn rank<const N: usize>(slots: &mut [u32], count: usize) -> usize {
     for slot in copy.as_flattened() {
         let other = i32x8::splat(slot.cast_signed()) ^ SIGN;
         for (rank, value) in ranks.iter_mut().zip(&values) {
-            // A comparison that holds gives -1.
+            // A comparison that holds has all bits set, which is -1.
             *rank -= other.simd_lt(*value);
         }
     }
     let sum = ranks.iter().fold(i32x8::new([0; 8]), |sum, rank| sum + *rank).reduce_add() as usize;
     let slots = slots.as_flattened_mut();
-    if sum != sum_without_doubles(count, slots.len()) {
+    if sum != sum_of_unique_ranks(count, slots.len()) {
         return sort_plainly(slots, count);
     }
     let ranks = ranks.map(i32x8::to_array);
+    // The padding has rank `count`, so it overwrites nothing that is kept.
     for (slot, rank) in copy.as_flattened().iter().zip(ranks.as_flattened()) {
         if let Some(place) = slots.get_mut(*rank as usize) {
             *place = *slot;
@@ -70,20 +111,24 @@ fn rank<const N: usize>(slots: &mut [u32], count: usize) -> usize {
     count
 }
 
-/// Without doubles the ranks are 0, 1, 2, …, and for those behind the last the number of all others.
-fn sum_without_doubles(count: usize, len: usize) -> usize {
+/// Returns the sum of the ranks of `count` unique slots, padded to `len`.
+///
+/// The slots have the ranks 0, 1, 2, …; each padding lane has the rank `count`.
+fn sum_of_unique_ranks(count: usize, len: usize) -> usize {
     count * (count - 1) / 2 + (len - count) * count
 }
 
-/// Sorts slots by parts of the range they lie in, each of which has few of them.
-fn spread(slots: &mut [u32], count: usize) -> usize {
+/// Sorts at most [`SCATTERED`] slots: distributes them over parts of their range, then sorts each
+/// part.
+fn scatter_sort(slots: &mut [u32], count: usize) -> usize {
     const PARTS: usize = 32;
-    let mut copy = [0; SPREAD];
+    let mut copy = [0; SCATTERED];
     let (Some(copy), Some(part)) = (copy.get_mut(..count), slots.get(..count)) else { return 0 };
     copy.copy_from_slice(part);
     let least = copy.iter().copied().min().unwrap_or_default();
     let range = copy.iter().copied().max().unwrap_or_default() - least;
-    // So many bits less that the parts suffice.
+    // The part of a slot is its distance from the least one, without so many low bits that the
+    // greatest distance is below `PARTS`.
     let shift = (u32::BITS - range.leading_zeros()).saturating_sub(PARTS.trailing_zeros());
     let part_of = |slot: u32| ((slot - least) >> shift) as usize % PARTS;
     let mut ends = [0; PARTS];
@@ -106,6 +151,8 @@ fn spread(slots: &mut [u32], count: usize) -> usize {
             *end += 1;
         }
     }
+    // Parts are in ascending order, so equal slots are in the same part, and each part can be
+    // moved to the end of what is kept.
     let mut kept = 0;
     for (begin, end) in begins.into_iter().zip(ends) {
         let Some(part) = slots.get_mut(begin..end) else { break };
@@ -117,6 +164,7 @@ fn spread(slots: &mut [u32], count: usize) -> usize {
                 part.copy_from_slice(few.get(..part.len()).unwrap_or_default());
                 count
             }
+            // Slots are unevenly distributed: this part has more than `RANKED`.
             None => sort_plainly(part, part.len()),
         };
         slots.copy_within(begin..begin + count, kept);
@@ -125,7 +173,7 @@ fn spread(slots: &mut [u32], count: usize) -> usize {
     kept
 }
 
-/// Moves the first of equal neighbours to the front; how many there are.
+/// Moves the first of equal neighbors to the front and returns how many there are.
 fn unique(sorted: &mut [u32]) -> usize {
     let (mut kept, mut last) = (0, None);
     for at in 0..sorted.len() {
@@ -141,27 +189,27 @@ fn unique(sorted: &mut [u32]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{sort_from, sum_without_doubles};
+    use super::{sort_unique_from, sum_of_unique_ranks};
 
     #[test]
-    fn doubles_make_another_sum() {
+    fn detects_duplicates_by_the_sum_of_ranks() {
         for (count, len, sum) in [(2, 8, 13), (5, 8, 25), (8, 8, 28), (9, 16, 99), (31, 32, 496)] {
-            assert_eq!(sum_without_doubles(count, len), sum);
+            assert_eq!(sum_of_unique_ranks(count, len), sum);
         }
         for count in 2..200 {
             let mut slots = vec![7; count];
-            sort_from(&mut slots, 0);
+            sort_unique_from(&mut slots, 0);
             assert_eq!(slots, [7], "of {count}");
         }
     }
 
-    /// Slots with the highest bit are behind those without.
+    /// Slots with the highest bit come after those without.
     #[test]
-    fn slots_are_numbers_without_a_sign() {
+    fn compares_slots_as_unsigned() {
         let mut slots = [1, 1 << 31, 2, 3 + (1 << 31), u32::MAX - 1, 0, 2 + (1 << 31), 3].to_vec();
         let mut expected = slots.clone();
         expected.sort_unstable();
-        sort_from(&mut slots, 0);
+        sort_unique_from(&mut slots, 0);
         assert_eq!(slots, expected);
     }
 
@@ -173,16 +221,16 @@ mod tests {
             (state >> 32) % below
         };
         for round in 0..if cfg!(miri) { 60 } else { 20_000 } {
-            let most = [4, 40, 1000, 1 << 32][round % 4];
+            let limit = [4, 40, 1000, 1 << 32][round % 4];
             let count = if round % 50 == 0 { 1500 } else { 70 };
             let slots: Vec<u32> =
-                (0..random(count)).map(|_| (random(most) as u32).min(u32::MAX - 1)).collect();
+                (0..random(count)).map(|_| (random(limit) as u32).min(u32::MAX - 1)).collect();
             let begin = random(slots.len() as u64 + 1) as usize;
             let mut expected = slots[begin..].to_vec();
             expected.sort_unstable();
             expected.dedup();
             let mut sorted = slots.clone();
-            sort_from(&mut sorted, begin);
+            sort_unique_from(&mut sorted, begin);
             assert_eq!(sorted, [&slots[..begin], &expected].concat());
         }
     }

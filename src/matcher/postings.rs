@@ -1,374 +1,462 @@
-//! Which subscriptions are found under an attribute value.
+//! Posting lists: the subscriptions that have an attribute value as an access key.
 //!
-//! A posting lies in one block: how many slots the value alone turns, how many are to be tested, the
-//! slots, and for each slot to be tested the [plan](super::plan) of what is left to test; both parts
-//! ascending by slot. A value has a posting for each shelf; where they are several, a
-//! [directory](super::directory) lists them.
+//! # Data structure
 //!
-//! A long posting lies in *pieces*, each of which is as above and has the slots of a range; a directory
-//! lists them by their least slots. So a change moves at most [`PIECE`] words, however many slots are
-//! under the value: without pieces, removing n subscriptions of one value moved n² / 2 words.
+//! A *posting* is a slot under a value in one bucket (a topic's subscriptions for one audience, see
+//! [`topics`](super::topics)). A *posting list* holds the postings of a value in a bucket, in two
+//! parts: slots for which the value is a *sufficient* key, so it flips their verdict, and
+//! slots with a *residual* predicate, which decides whether it does. Both are ascending by slot.
+//!
+//! ```text
+//! posting list     [2, 1,  4, 9,   6, R]
+//!                   │  │  └─┬─┘   └─┬─┘
+//!    sufficient: 2 ─┘  │    │       └─ slot 6, and its residual in one word
+//!    with residual: 1 ─┘    └─ slots 4 and 9
+//!
+//! Postings         { bucket: NONE }                          no posting
+//! (8 bytes, in     { bucket: 5,       at ──► posting list }  one bucket: no directory
+//!  the entry of    { bucket: SEVERAL, at ──► directory of (bucket, posting list) }
+//!  the value)
+//!
+//! long list        [PIECES, ●]
+//!                           └──► directory of (least slot, piece), each piece as a posting list
+//! ```
+//!
+//! The ordinary case costs a match one dependent cache line after the value's entry: most values
+//! have postings in one bucket, and most lists are short.
+//!
+//! # Example
+//!
+//! Slot 4 has the filter `spaceId eq "s"`, slot 6 `spaceId eq "s" and data.status eq "ok"`. Under
+//! the value `s` the list is `[1, 1, 4, 6, R]`: having `s` flips the verdict of slot 4, and that of
+//! slot 6 only if the event also has `ok`, which is what `R` says. If slot 9 with `spaceId eq "s"`
+//! is inserted, 9 goes after 4, and the first word becomes 2.
+//!
+//! # Invariants
+//!
+//! - A slot occurs in a list at most once. A filter that mentions a value in several terms has
+//!   one access key for it, which is sufficient if any of them is.
+//! - `remove` gets the same "has a residual" as `insert`: access keys are marked in the
+//!   filter's code and do not change while it is in use.
+//! - A piece has at most [`PIECE`] words, and all of its slots are at least its key in the
+//!   directory and below the next key.
+//! - A long list keeps its two header words at the same offset as long as it is in pieces, so the
+//!   directory of buckets need not change with it.
+//!
+//! # Rejected
+//!
+//! - One list however long: n removals under one value moved n² / 2 words. With pieces of 2,048
+//!   words a change moves at most one piece; lists up to that length are as before.
+//! - Compressed lists (roaring, delta-coded): a list has 3 to 14 slots on average, so headers eat
+//!   the gain, and decoding costs what sorting does.
+//! - Merging lists element by element during a match: each step waits for the last one.
 
-use super::blocks::{Blocks, Place};
+use super::arena::{Arena, Offset};
 use super::directory::{Directory, word};
 
-/// The postings of a value.
+/// The posting lists of a value, over all buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lists {
-    /// The shelf of the only posting; or `NONE`, or `SEVERAL`.
-    shelf: u32,
-    at: Place,
+pub(super) struct Postings {
+    /// The only bucket with postings, `NONE`, or `SEVERAL`.
+    bucket: u32,
+    /// The posting list, or the directory of posting lists by bucket.
+    at: Offset,
 }
 
+/// No bucket. Bucket ids are slab indices of things far larger than a byte, so they stay below.
 const NONE: u32 = u32::MAX;
 const SEVERAL: u32 = u32::MAX - 1;
 
-/// In the first word of a posting: it lies in pieces, whose directory the second word names.
+/// In the first word of a posting list: it is in pieces, and the second word is their directory.
+///
+/// A count of slots is never this large: it is bounded by the words of a piece.
 const PIECES: u32 = u32::MAX;
-/// The limit of words in a piece.
+/// The maximum number of words in a piece.
 const PIECE: usize = 1 << 11;
 
-impl Default for Lists {
+impl Default for Postings {
     fn default() -> Self {
-        Self { shelf: NONE, at: 0 }
+        Self { bucket: NONE, at: 0 }
     }
 }
 
+/// A posting list, or a piece of one, in the arena.
 #[derive(Clone, Copy)]
-pub(super) struct Posting<'b> {
-    /// From its slots on, and behind it those of other lists.
+pub(super) struct PostingList<'b> {
+    /// The words after the counts, to the end of the arena: other lists may follow.
     words: &'b [u32],
-    turns: usize,
-    tests: usize,
+    /// The number of slots without a residual.
+    sufficient: usize,
+    /// The number of slots with a residual.
+    residuals: usize,
 }
 
-impl<'b> Posting<'b> {
+impl<'b> PostingList<'b> {
     #[inline]
-    pub(super) fn at(blocks: &'b Blocks, at: Place) -> Self {
-        match blocks.from(at) {
-            [turns, tests, words @ ..] => {
-                Self { words, turns: *turns as usize, tests: *tests as usize }
+    pub(super) fn at(arena: &'b Arena, at: Offset) -> Self {
+        match arena.tail(at) {
+            [sufficient, residuals, words @ ..] => {
+                Self { words, sufficient: *sufficient as usize, residuals: *residuals as usize }
             }
-            _ => Self { words: &[], turns: 0, tests: 0 },
+            _ => Self { words: &[], sufficient: 0, residuals: 0 },
         }
     }
 
-    /// Whether it lies in pieces, which [`each_piece`](Self::each_piece) reads.
+    /// Returns whether the list is in pieces, which [`each_piece`](Self::each_piece) reads.
     #[inline]
     pub(super) fn is_in_pieces(self) -> bool {
-        self.turns == PIECES as usize
+        self.sufficient == PIECES as usize
     }
 
-    /// Calls `each` with the pieces of the posting at a place, ascending by slot.
-    pub(super) fn each_piece(blocks: &'b Blocks, at: Place, each: impl FnMut(Self)) {
-        let pieces = pieces(blocks, at);
-        debug_assert!(pieces.is_some(), "the posting at {at} is not in pieces");
-        let places = pieces.into_iter().flat_map(|pieces| pieces.all(blocks));
-        places.map(|[_, piece]| Self::at(blocks, piece)).for_each(each);
+    /// Calls `each` with each piece of the list at an offset, ascending by slot.
+    pub(super) fn each_piece(arena: &'b Arena, at: Offset, each: impl FnMut(Self)) {
+        let pieces = pieces(arena, at);
+        debug_assert!(pieces.is_some(), "the posting list at {at} is not in pieces");
+        let offsets = pieces.into_iter().flat_map(|pieces| pieces.all(arena));
+        offsets.map(|[_, piece]| Self::at(arena, piece)).for_each(each);
     }
 
-    /// Whether the value alone turns the verdict of some slots.
+    /// Returns whether the value is a sufficient key of some slot.
     #[inline]
-    pub(super) fn has_turns(self) -> bool {
-        self.turns > 0
+    pub(super) fn has_sufficient(self) -> bool {
+        self.sufficient > 0
     }
 
-    /// Slots whose verdict the value alone turns.
+    /// Returns the slots whose verdict the value flips.
     #[inline]
-    pub(super) fn turns(self) -> &'b [u32] {
-        self.words.get(..self.turns).unwrap_or_default()
+    pub(super) fn sufficient(self) -> &'b [u32] {
+        self.words.get(..self.sufficient).unwrap_or_default()
     }
 
-    /// Slots and what is left to test of each.
+    /// Returns the slots with a residual, each with it.
     #[inline]
-    pub(super) fn tests(self) -> &'b [[u32; 2]] {
-        let tests = self.words.get(self.turns..self.turns + 2 * self.tests);
-        tests.unwrap_or_default().as_chunks().0
+    pub(super) fn residuals(self) -> &'b [[u32; 2]] {
+        let pairs = self.words.get(self.sufficient..self.sufficient + 2 * self.residuals);
+        pairs.unwrap_or_default().as_chunks().0
     }
 
-    /// Appends the slots whose verdict the value alone turns: few of them with all that stands
-    /// behind, since a copy of a fixed length is a step or two.
+    /// Appends the slots whose verdict the value flips.
+    ///
+    /// Up to eight slots are copied as eight words, whatever follows the list, and the excess is
+    /// dropped: a copy of fixed length is one or two instructions and no branch on the length.
     #[inline]
-    pub(super) fn append_turns(self, to: &mut Vec<u32>) {
+    pub(super) fn append_sufficient(self, to: &mut Vec<u32>) {
         match self.words.first_chunk::<8>() {
-            Some(words) if self.turns <= 8 => {
+            Some(words) if self.sufficient <= 8 => {
                 to.extend_from_slice(words);
-                to.truncate(to.len() - (8 - self.turns));
+                to.truncate(to.len() - (8 - self.sufficient));
             }
-            _ => to.extend_from_slice(self.turns()),
+            // The list is longer, or the arena ends less than eight words after its start.
+            _ => to.extend_from_slice(self.sufficient()),
         }
     }
 
+    /// Returns the number of words, counts included.
     fn len(&self) -> usize {
-        2 + self.turns + 2 * self.tests
+        2 + self.sufficient + 2 * self.residuals
     }
 }
 
-impl Lists {
+impl Postings {
+    /// Returns the posting list in a bucket.
     #[inline]
-    pub(super) fn find(self, blocks: &Blocks, shelf: u32) -> Option<Place> {
-        // No shelf has the number `NONE` or `SEVERAL`.
-        if self.shelf == shelf {
+    pub(super) fn find(self, arena: &Arena, bucket: u32) -> Option<Offset> {
+        // No bucket has the id `NONE` or `SEVERAL`, so this comparison is false for both.
+        if self.bucket == bucket {
             return Some(self.at);
         }
-        match self.shelf {
-            SEVERAL => Directory(self.at).find(blocks, shelf),
+        match self.bucket {
+            SEVERAL => Directory(self.at).find(arena, bucket),
             _ => None,
         }
     }
 
-    /// Where the postings of a value that has them on one shelf alone are read first.
+    /// Returns the offset that a match reads first, for prefetching.
     #[inline]
-    pub(super) fn first(self) -> Place {
+    pub(super) fn first(self) -> Offset {
         self.at
     }
 
-    /// Reads what a change of the only posting, of so many slots, is going to read: up to eight
-    /// lines of cache, since nobody knows yet where in them the slot is.
-    pub(super) fn touch(self, blocks: &Blocks, slots: u32) -> u32 {
+    /// Reads the words that a change of the list needs, if all `slots` postings are in one bucket.
+    ///
+    /// Reads one word in each of up to nine cache lines spread over the list, since the position of
+    /// the slot is not known yet.
+    pub(super) fn prefetch_words(self, arena: &Arena, slots: u32) -> u32 {
         let slots = slots.min(PIECE as u32);
-        let word = |part| blocks.word(self.at.wrapping_add(slots / 8 * part));
+        // Any offset is safe to read: beyond the arena `word` returns 0.
+        let word = |part| arena.word(self.at.wrapping_add(slots / 8 * part));
         (0..=8).map(word).fold(0, u32::wrapping_add)
     }
 
-    /// Adds a slot: to be tested where something is left to test.
-    pub(super) fn put(&mut self, blocks: &mut Blocks, shelf: u32, slot: u32, test: Option<u32>) {
-        let new = |blocks: &mut Blocks| match test {
-            None => blocks.put(&[1, 0, slot]),
-            Some(test) => blocks.put(&[0, 1, slot, test]),
+    /// Inserts a slot, with its residual if the value is not sufficient.
+    pub(super) fn insert(
+        &mut self,
+        arena: &mut Arena,
+        bucket: u32,
+        slot: u32,
+        residual: Option<u32>,
+    ) {
+        let new = |arena: &mut Arena| match residual {
+            None => arena.store(&[1, 0, slot]),
+            Some(residual) => arena.store(&[0, 1, slot, residual]),
         };
-        match self.shelf {
-            NONE => *self = Self { shelf, at: new(blocks) },
-            only if only == shelf => self.at = add(blocks, self.at, slot, test),
+        match self.bucket {
+            NONE => *self = Self { bucket, at: new(arena) },
+            only if only == bucket => self.at = insert(arena, self.at, slot, residual),
             SEVERAL => {
-                let mut shelves = Directory(self.at);
-                match shelves.find(blocks, shelf) {
-                    Some(place) => {
-                        let moved = add(blocks, place, slot, test);
-                        shelves.set(blocks, shelf, [shelf, moved]);
+                let mut buckets = Directory(self.at);
+                match buckets.find(arena, bucket) {
+                    Some(list) => {
+                        let list = insert(arena, list, slot, residual);
+                        buckets.set(arena, bucket, [bucket, list]);
                     }
                     None => {
-                        let place = new(blocks);
-                        shelves.insert(blocks, [shelf, place]);
+                        let list = new(arena);
+                        buckets.insert(arena, [bucket, list]);
                     }
                 }
-                self.at = shelves.0;
+                self.at = buckets.0;
             }
+            // The second bucket: a directory replaces the only list.
             only => {
-                let place = new(blocks);
-                let (first, second) = ([only, self.at], [shelf, place]);
-                let shelves = [first.min(second), first.max(second)];
-                *self = Self { shelf: SEVERAL, at: Directory::new(blocks, &shelves).0 };
+                let list = new(arena);
+                let (first, second) = ([only, self.at], [bucket, list]);
+                let buckets = [first.min(second), first.max(second)];
+                *self = Self { bucket: SEVERAL, at: Directory::new(arena, &buckets).0 };
             }
         }
     }
 
-    /// Takes a slot out that was put with a test or without one.
-    pub(super) fn take(&mut self, blocks: &mut Blocks, shelf: u32, slot: u32, test: bool) {
-        match self.shelf {
-            only if only == shelf => match lessen(blocks, self.at, slot, test) {
-                Some(place) => self.at = place,
+    /// Removes a slot that was inserted with or without a residual.
+    pub(super) fn remove(&mut self, arena: &mut Arena, bucket: u32, slot: u32, has_residual: bool) {
+        match self.bucket {
+            only if only == bucket => match remove(arena, self.at, slot, has_residual) {
+                Some(list) => self.at = list,
                 None => *self = Self::default(),
             },
             SEVERAL => {
-                let mut shelves = Directory(self.at);
-                let found = shelves.find(blocks, shelf);
-                debug_assert!(found.is_some(), "the value has no posting on shelf {shelf}");
-                let Some(place) = found else { return };
-                match lessen(blocks, place, slot, test) {
-                    Some(place) => shelves.set(blocks, shelf, [shelf, place]),
-                    None => shelves.remove(blocks, shelf),
+                let mut buckets = Directory(self.at);
+                let found = buckets.find(arena, bucket);
+                debug_assert!(found.is_some(), "the value has no posting in bucket {bucket}");
+                let Some(list) = found else { return };
+                match remove(arena, list, slot, has_residual) {
+                    Some(list) => buckets.set(arena, bucket, [bucket, list]),
+                    None => buckets.remove(arena, bucket),
                 }
-                self.at = shelves.0;
-                if let Some([shelf, at]) = shelves.only(blocks) {
-                    shelves.free(blocks);
-                    *self = Self { shelf, at };
+                self.at = buckets.0;
+                // A single bucket is stored without a directory.
+                if let Some([bucket, at]) = buckets.only(arena) {
+                    buckets.free(arena);
+                    *self = Self { bucket, at };
                 }
             }
-            other => debug_assert!(false, "the value has postings on {other}, not on {shelf}"),
+            other => debug_assert!(false, "the value has postings in {other}, not in {bucket}"),
         }
     }
 
-    /// The same postings in other memory.
-    pub(super) fn moved(self, from: &Blocks, to: &mut Blocks) -> Self {
-        let piece = |to: &mut Blocks, at| to.put(from.list(at, Posting::at(from, at).len()));
-        let posting = |to: &mut Blocks, at| match pieces(from, at) {
+    /// Copies all posting lists to another arena.
+    pub(super) fn relocated(self, from: &Arena, to: &mut Arena) -> Self {
+        let piece = |to: &mut Arena, at| to.store(from.list(at, PostingList::at(from, at).len()));
+        let list = |to: &mut Arena, at| match pieces(from, at) {
             None => piece(to, at),
             Some(pieces) => {
-                let pieces = pieces.moved(from, to, piece);
-                to.put(&[PIECES, pieces.0])
+                let pieces = pieces.relocated(from, to, piece);
+                to.store(&[PIECES, pieces.0])
             }
         };
-        match self.shelf {
+        match self.bucket {
             NONE => self,
             SEVERAL => {
-                let shelves = Directory(self.at).moved(from, to, posting);
-                Self { shelf: SEVERAL, at: shelves.0 }
+                let buckets = Directory(self.at).relocated(from, to, list);
+                Self { bucket: SEVERAL, at: buckets.0 }
             }
-            shelf => Self { shelf, at: posting(to, self.at) },
+            bucket => Self { bucket, at: list(to, self.at) },
         }
     }
 }
 
-/// The pieces of a posting that lies in some.
+/// Returns the directory of pieces of a list that is in pieces.
 #[inline]
-fn pieces(blocks: &Blocks, at: Place) -> Option<Directory> {
-    match blocks.from(at) {
+fn pieces(arena: &Arena, at: Offset) -> Option<Directory> {
+    match arena.tail(at) {
         [PIECES, pieces, ..] => Some(Directory(*pieces)),
         _ => None,
     }
 }
 
-/// Whether a slot comes after all others, as in a bulk load, so that no search is needed.
+/// Returns whether a slot comes after all others of its part, as in a bulk load.
+///
+/// Then its position is known without a search.
 #[inline]
-fn is_behind(posting: &Posting<'_>, slot: u32, tested: bool) -> bool {
-    match tested {
-        false => posting.turns().last().is_none_or(|last| *last < slot),
-        true => posting.tests().last().is_none_or(|[last, _]| *last < slot),
+fn is_last(list: &PostingList<'_>, slot: u32, has_residual: bool) -> bool {
+    match has_residual {
+        false => list.sufficient().last().is_none_or(|last| *last < slot),
+        true => list.residuals().last().is_none_or(|[last, _]| *last < slot),
     }
 }
 
-/// The place of the posting with one more slot.
-fn add(blocks: &mut Blocks, at: Place, slot: u32, test: Option<u32>) -> Place {
-    let Some(mut pieces) = pieces(blocks, at) else {
-        let piece = add_to_piece(blocks, at, slot, test);
-        return match divide(blocks, piece, slot) {
+/// Inserts a slot into a posting list and returns its new offset.
+fn insert(arena: &mut Arena, at: Offset, slot: u32, residual: Option<u32>) -> Offset {
+    let Some(mut pieces) = pieces(arena, at) else {
+        let piece = insert_into_piece(arena, at, slot, residual);
+        return match divide(arena, piece, slot) {
             None => piece,
             Some((left, right)) => {
-                let pieces = Directory::new(blocks, &[[0, left], right]);
-                blocks.put(&[PIECES, pieces.0])
+                // 0 is at or below every slot, so it serves as the key of the first piece.
+                let pieces = Directory::new(arena, &[[0, left], right]);
+                arena.store(&[PIECES, pieces.0])
             }
         };
     };
-    let [least, piece] = pieces.floor(blocks, slot);
-    let piece = add_to_piece(blocks, piece, slot, test);
-    // The least slot of a piece is at or below all of its slots, and above those of the piece before.
-    let now = least.min(slot);
-    match divide(blocks, piece, slot) {
-        None => pieces.set(blocks, least, [now, piece]),
+    let [least, piece] = pieces.floor(arena, slot);
+    let piece = insert_into_piece(arena, piece, slot, residual);
+    // A piece's key is at or below all of its slots and above those of the piece before. A smaller
+    // slot lowers it; `floor` chose this piece, so the new key is still above the previous one.
+    let lowered = least.min(slot);
+    match divide(arena, piece, slot) {
+        None => pieces.set(arena, least, [lowered, piece]),
         Some((left, right)) => {
-            pieces.set(blocks, least, [now, left]);
-            pieces.insert(blocks, right);
-            blocks.set(at + 1, pieces.0);
+            pieces.set(arena, least, [lowered, left]);
+            pieces.insert(arena, right);
+            arena.set(at + 1, pieces.0);
         }
     }
     at
 }
 
-/// Divides a piece that is too long: the left one, and the right one after its least slot. After a slot
-/// that was put at the end, as in a bulk load, the left one stays full.
-fn divide(blocks: &mut Blocks, at: Place, slot: u32) -> Option<(Place, [u32; 2])> {
-    let posting = Posting::at(blocks, at);
-    if posting.len() <= PIECE {
+/// Divides a piece that is too long: returns the left piece, and the least slot and offset of the
+/// right.
+///
+/// If `slot`, the last one inserted, is the greatest, only that slot goes to the right: in a bulk
+/// load, which inserts in order, the left pieces stay full.
+fn divide(arena: &mut Arena, at: Offset, slot: u32) -> Option<(Offset, [u32; 2])> {
+    let list = PostingList::at(arena, at);
+    if list.len() <= PIECE {
         return None;
     }
-    let (turns, tests) = (posting.turns(), posting.tests());
-    let last = turns.last().copied().max(tests.last().map(|[slot, _]| *slot));
+    let (sufficient, residuals) = (list.sufficient(), list.residuals());
+    let last = sufficient.last().copied().max(residuals.last().map(|[slot, _]| *slot));
+    // Dividing the larger part in its middle leaves each side a fair share of the words.
     let middle = match last == Some(slot) {
         true => last,
-        false if turns.len() >= tests.len() => turns.get(turns.len() / 2).copied(),
-        false => tests.get(tests.len() / 2).map(|[slot, _]| *slot),
+        false if sufficient.len() >= residuals.len() => {
+            sufficient.get(sufficient.len() / 2).copied()
+        }
+        false => residuals.get(residuals.len() / 2).map(|[slot, _]| *slot),
     }?;
-    let (turns, right_turns) = turns.split_at(turns.partition_point(|slot| *slot < middle));
-    let (tests, right_tests) = tests.split_at(tests.partition_point(|[slot, _]| *slot < middle));
-    let (left, right) = (list(turns, tests), list(right_turns, right_tests));
-    let len = posting.len();
-    let right = blocks.put(&right);
-    blocks.free(at, len);
-    Some((blocks.put(&left), [middle, right]))
+    let (sufficient, right_sufficient) =
+        sufficient.split_at(sufficient.partition_point(|slot| *slot < middle));
+    let (residuals, right_residuals) =
+        residuals.split_at(residuals.partition_point(|[slot, _]| *slot < middle));
+    let (left, right) = (words(sufficient, residuals), words(right_sufficient, right_residuals));
+    let len = list.len();
+    // Store the right piece before the old one is freed and the left one takes its block again.
+    let right = arena.store(&right);
+    arena.free(at, len);
+    Some((arena.store(&left), [middle, right]))
 }
 
-/// The words of a piece.
-fn list(turns: &[u32], tests: &[[u32; 2]]) -> Vec<u32> {
-    let mut words = Vec::with_capacity(2 + turns.len() + 2 * tests.len());
-    words.extend([turns.len(), tests.len()].map(word));
-    words.extend_from_slice(turns);
-    words.extend_from_slice(tests.as_flattened());
+/// Returns the words of a posting list with these slots.
+fn words(sufficient: &[u32], residuals: &[[u32; 2]]) -> Vec<u32> {
+    let mut words = Vec::with_capacity(2 + sufficient.len() + 2 * residuals.len());
+    words.extend([sufficient.len(), residuals.len()].map(word));
+    words.extend_from_slice(sufficient);
+    words.extend_from_slice(residuals.as_flattened());
     words
 }
 
-fn add_to_piece(blocks: &mut Blocks, at: Place, slot: u32, test: Option<u32>) -> Place {
-    let posting = Posting::at(blocks, at);
-    let (turns, tests, len) = (posting.turns, posting.tests, posting.len());
-    let (position, counter) = match (test, is_behind(&posting, slot, test.is_some())) {
-        (None, true) => (turns, at),
-        (None, false) => (posting.turns().partition_point(|other| *other < slot), at),
-        (Some(_), true) => (turns + 2 * tests, at + 1),
+/// Inserts a slot into a list that is not in pieces and returns its new offset.
+fn insert_into_piece(arena: &mut Arena, at: Offset, slot: u32, residual: Option<u32>) -> Offset {
+    let list = PostingList::at(arena, at);
+    let (sufficient, residuals, len) = (list.sufficient, list.residuals, list.len());
+    let (position, counter) = match (residual, is_last(&list, slot, residual.is_some())) {
+        (None, true) => (sufficient, at),
+        (None, false) => (list.sufficient().partition_point(|other| *other < slot), at),
+        (Some(_), true) => (sufficient + 2 * residuals, at + 1),
         (Some(_), false) => {
-            let before = posting.tests().partition_point(|[other, _]| *other < slot);
-            (turns + 2 * before, at + 1)
+            let before = list.residuals().partition_point(|[other, _]| *other < slot);
+            (sufficient + 2 * before, at + 1)
         }
     };
-    blocks.set(counter, blocks.word(counter) + 1);
-    match test {
-        None => blocks.insert(at, len, 2 + position, &[slot]),
-        Some(test) => blocks.insert(at, len, 2 + position, &[slot, test]),
+    // The count is changed in place, before the insertion that may copy the list.
+    arena.set(counter, arena.word(counter) + 1);
+    match residual {
+        None => arena.insert(at, len, 2 + position, &[slot]),
+        Some(residual) => arena.insert(at, len, 2 + position, &[slot, residual]),
     }
 }
 
-/// The place of the posting with one slot less; `None` where that was the last one.
-fn lessen(blocks: &mut Blocks, at: Place, slot: u32, test: bool) -> Option<Place> {
-    let Some(mut pieces) = pieces(blocks, at) else {
-        return lessen_piece(blocks, at, slot, test);
+/// Removes a slot from a posting list; returns its new offset, or `None` if it was the last slot.
+fn remove(arena: &mut Arena, at: Offset, slot: u32, has_residual: bool) -> Option<Offset> {
+    let Some(mut pieces) = pieces(arena, at) else {
+        return remove_from_piece(arena, at, slot, has_residual);
     };
-    let [least, piece] = pieces.floor(blocks, slot);
-    match lessen_piece(blocks, piece, slot, test) {
-        None => pieces.remove(blocks, least),
+    let [least, piece] = pieces.floor(arena, slot);
+    match remove_from_piece(arena, piece, slot, has_residual) {
+        None => pieces.remove(arena, least),
         Some(piece) => {
-            pieces.set(blocks, least, [least, piece]);
-            join(blocks, &mut pieces, [least, piece]);
+            pieces.set(arena, least, [least, piece]);
+            join(arena, &mut pieces, [least, piece]);
         }
     }
-    if let Some([_, only]) = pieces.only(blocks) {
-        pieces.free(blocks);
-        blocks.free(at, 2);
+    // A single piece is a posting list itself, without a directory.
+    if let Some([_, only]) = pieces.only(arena) {
+        pieces.free(arena);
+        arena.free(at, 2);
         return Some(only);
     }
-    blocks.set(at + 1, pieces.0);
+    arena.set(at + 1, pieces.0);
     Some(at)
 }
 
-/// Joins a short piece to the next one or the one before, where that is not long.
-fn join(blocks: &mut Blocks, pieces: &mut Directory, [least, piece]: [u32; 2]) {
-    let len = |at: Place| Posting::at(blocks, at).len();
+/// Joins a short piece to the next one, or else the previous one, if that is not long.
+fn join(arena: &mut Arena, pieces: &mut Directory, [least, piece]: [u32; 2]) {
+    let len = |at: Offset| PostingList::at(arena, at).len();
     if len(piece) >= PIECE / 8 {
         return;
     }
     let short = |pair: &[u32; 2]| len(pair[1]) < PIECE / 2;
-    let [before, after] = pieces.neighbours(blocks, least).map(|pair| pair.filter(short));
+    let [before, after] = pieces.neighbors(arena, least).map(|pair| pair.filter(short));
     let (left, right) = match (before, after) {
         (_, Some(after)) => ([least, piece], after),
         (Some(before), None) => (before, [least, piece]),
         (None, None) => return,
     };
-    let [first, second] = [left, right].map(|[_, at]| Posting::at(blocks, at));
-    let turns = [first.turns(), second.turns()].concat();
-    let tests = [first.tests(), second.tests()].concat();
+    // All slots on the left are below those on the right, so concatenation keeps the order.
+    let [first, second] = [left, right].map(|[_, at]| PostingList::at(arena, at));
+    let sufficient = [first.sufficient(), second.sufficient()].concat();
+    let residuals = [first.residuals(), second.residuals()].concat();
     let lens = [first.len(), second.len()];
-    blocks.free(left[1], lens[0]);
-    blocks.free(right[1], lens[1]);
-    let joined = blocks.put(&list(&turns, &tests));
-    pieces.set(blocks, left[0], [left[0], joined]);
-    pieces.remove(blocks, right[0]);
+    arena.free(left[1], lens[0]);
+    arena.free(right[1], lens[1]);
+    let joined = arena.store(&words(&sufficient, &residuals));
+    pieces.set(arena, left[0], [left[0], joined]);
+    pieces.remove(arena, right[0]);
 }
 
-fn lessen_piece(blocks: &mut Blocks, at: Place, slot: u32, test: bool) -> Option<Place> {
-    let posting = Posting::at(blocks, at);
-    let (turns, len) = (posting.turns, posting.len());
-    let found = match test {
-        false => posting.turns().binary_search(&slot).ok(),
+/// Removes a slot from a list that is not in pieces; see [`remove`].
+fn remove_from_piece(
+    arena: &mut Arena,
+    at: Offset,
+    slot: u32,
+    has_residual: bool,
+) -> Option<Offset> {
+    let list = PostingList::at(arena, at);
+    let (sufficient, len) = (list.sufficient, list.len());
+    let found = match has_residual {
+        false => list.sufficient().binary_search(&slot).ok(),
         true => {
-            let found = posting.tests().binary_search_by_key(&slot, |[slot, _]| *slot);
-            found.ok().map(|at| turns + 2 * at)
+            let found = list.residuals().binary_search_by_key(&slot, |[slot, _]| *slot);
+            found.ok().map(|at| sufficient + 2 * at)
         }
     };
-    debug_assert!(found.is_some(), "slot {slot} is not in the posting");
+    debug_assert!(found.is_some(), "slot {slot} is not in the posting list");
     let Some(position) = found else { return Some(at) };
-    let (counter, count) = if test { (at + 1, 2) } else { (at, 1) };
+    let (counter, count) = if has_residual { (at + 1, 2) } else { (at, 1) };
     if len == 2 + count {
-        blocks.free(at, len);
+        arena.free(at, len);
         return None;
     }
-    blocks.set(counter, blocks.word(counter) - 1);
-    Some(blocks.remove(at, len, 2 + position, count))
+    arena.set(counter, arena.word(counter) - 1);
+    Some(arena.remove(at, len, 2 + position, count))
 }

@@ -1,8 +1,14 @@
+//! The specification of matching: whether one subscription matches one event.
+//!
+//! [`Subscription::verdict`] checks one condition after another and needs no index. A
+//! [`Matcher`](super::Matcher) must return exactly the subscriptions for which it is
+//! [`Verdict::Matched`]; property tests compare the two after every change.
+
 use crate::event::{Event, EventType, TenantId, UserId};
 use crate::filter::Filter;
 use std::fmt;
 
-/// Which events a webhook wants: all that matching needs to know of it.
+/// The events that a webhook subscribes to: all that matching needs to know about a webhook.
 ///
 /// ```
 /// use hooksieve::event::{Event, EventType, TenantId};
@@ -25,38 +31,47 @@ pub struct Subscription {
     filter: Filter,
 }
 
-/// On whose resources events are wanted.
+/// The resources whose events a subscription matches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Audience {
     /// All resources of the tenant.
     Tenant,
-    /// Those that this user may access. The empty id is nobody's: its events are wanted where
-    /// everyone may access everything.
+    /// The resources that this user may access.
+    ///
+    /// The empty id belongs to no user: such a subscription matches only under
+    /// [`Access::Everyone`].
     Owner(UserId),
 }
 
-/// Who may access the resource that an event is about: asked of the caller at match time.
+/// The users who may access the resource that an event is about.
+///
+/// The caller passes it to each match. It decides which subscriptions of an [`Audience::Owner`]
+/// match.
 #[derive(Clone, Copy, Default)]
 pub enum Access<'a> {
-    /// The event's owner alone: the safe answer where nothing else is known.
+    /// Only the event's owner. This is the safe choice if nothing else is known.
     #[default]
     EventOwner,
-    /// These users. Costs a look-up for each entry; a user who is listed several times is visited
-    /// once.
+    /// These users.
+    ///
+    /// Costs a look-up for each entry. A user who is listed several times is visited once.
     Users(&'a [UserId]),
-    /// The users for whom this returns true. Called at most once per event and user subscribed to
-    /// the event's type, in no particular order; prefer [`Users`](Self::Users) where they are many.
+    /// The users for whom this returns true.
+    ///
+    /// Called at most once per event and user subscribed to the event's type, in no particular
+    /// order. Prefer [`Users`](Self::Users) if many users subscribe.
     Predicate(&'a dyn Fn(&UserId) -> bool),
     /// Every user of the tenant.
     Everyone,
 }
 
 impl Access<'_> {
-    /// Whether a user may access the resource of the event.
+    /// Returns whether a user may access the resource of the event.
     #[must_use]
     pub(crate) fn allows(&self, user: &UserId, event: &Event<'_>) -> bool {
         match self {
             Self::Everyone => true,
+            // The empty id belongs to no user, whatever the caller lists or allows.
             _ if user.as_str().is_empty() => false,
             Self::EventOwner => event.owner() == Some(user.as_str()),
             Self::Users(users) => users.contains(user),
@@ -68,25 +83,27 @@ impl Access<'_> {
 impl fmt::Debug for Access<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::EventOwner => f.write_str("Owner"),
+            Self::EventOwner => f.write_str("EventOwner"),
             Self::Users(users) => f.debug_tuple("Users").field(users).finish(),
-            Self::Predicate(_) => f.write_str("Asked(..)"),
+            Self::Predicate(_) => f.write_str("Predicate(..)"),
             Self::Everyone => f.write_str("Everyone"),
         }
     }
 }
 
-/// Whether a subscription wants an event, and if not, the first reason why.
+/// Whether a subscription matches an event; if not, the first reason.
+///
+/// The reasons are in the order in which they are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It wants the event.
+    /// The subscription matches the event.
     Matched,
-    /// It is disabled.
+    /// The subscription is disabled.
     Disabled,
     /// The event happened in another tenant.
     OtherTenant,
-    /// It does not name the event's type.
+    /// The subscription does not include the event's type.
     OtherEventType,
     /// Its owner may not access the event's resource.
     NoAccess,
@@ -95,7 +112,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// A stable word for programs, such as `event-type`.
+    /// Returns a stable identifier for programs, such as `event-type`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -115,7 +132,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Writes the word of [`as_str`](Self::as_str).
+/// Serializes the identifier of [`as_str`](Self::as_str).
 impl serde::Serialize for Verdict {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
@@ -123,7 +140,9 @@ impl serde::Serialize for Verdict {
 }
 
 impl Subscription {
-    /// An enabled subscription to all resources of a tenant. Doubled event types are dropped.
+    /// Creates an enabled subscription to all resources of a tenant.
+    ///
+    /// Event types are sorted, and duplicates are dropped.
     pub fn new<T: Into<EventType>>(
         tenant: impl Into<TenantId>,
         event_types: impl IntoIterator<Item = T>,
@@ -141,68 +160,71 @@ impl Subscription {
         }
     }
 
-    /// The same subscription, of another tenant.
+    /// Replaces the tenant.
     #[must_use]
     pub fn with_tenant(self, tenant: impl Into<TenantId>) -> Self {
         Self { tenant: tenant.into(), ..self }
     }
 
-    /// The same subscription for another audience.
+    /// Replaces the audience.
     #[must_use]
     pub fn with_audience(self, audience: Audience) -> Self {
         Self { audience, ..self }
     }
 
-    /// The same subscription, enabled or disabled.
+    /// Enables or disables the subscription.
     #[must_use]
     pub fn with_enabled(self, enabled: bool) -> Self {
         Self { enabled, ..self }
     }
 
-    /// The tenant whose events it wants.
+    /// Returns the tenant whose events it matches.
     #[must_use]
     pub fn tenant(&self) -> &TenantId {
         &self.tenant
     }
 
-    /// The event types it wants, sorted, each once.
+    /// Returns the event types, sorted and unique.
     #[must_use]
     pub fn event_types(&self) -> &[EventType] {
         &self.event_types
     }
 
-    /// Whether it wants anything at all.
+    /// Returns whether it is enabled. A disabled subscription matches no event.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         self.enabled
     }
 
-    /// On whose resources it wants events.
+    /// Returns the resources whose events it matches.
     #[must_use]
     pub fn audience(&self) -> &Audience {
         &self.audience
     }
 
-    /// What an event must fulfil.
+    /// Returns the filter that an event must match.
     #[must_use]
     pub fn filter(&self) -> &Filter {
         &self.filter
     }
 
-    /// Whether it wants the event: the specification that a [`Matcher`](super::Matcher) is held to.
+    /// Returns whether it matches an event.
+    ///
+    /// This is the specification of a [`Matcher`](super::Matcher), which gives the same result.
     #[must_use]
     pub fn matches(&self, event: &Event<'_>, access: Access<'_>) -> bool {
         self.verdict(event, access) == Verdict::Matched
     }
 
-    /// Whether it wants the event, and if not, the first reason in the order of [`Verdict`].
+    /// Returns whether it matches an event and if not, the first reason in the order of
+    /// [`Verdict`].
     #[must_use]
     pub fn verdict(&self, event: &Event<'_>, access: Access<'_>) -> Verdict {
         if !self.enabled {
             Verdict::Disabled
         } else if self.tenant.as_str() != event.tenant() {
             Verdict::OtherTenant
-        } else if !self.event_types.iter().any(|wanted| wanted.as_str() == event.event_type()) {
+        } else if !self.event_types.iter().any(|name| name.as_str() == event.event_type()) {
             Verdict::OtherEventType
         } else if !self.audience.includes(event, access) {
             Verdict::NoAccess
@@ -215,6 +237,7 @@ impl Subscription {
 }
 
 impl Audience {
+    /// Returns whether the event's resource belongs to the audience.
     fn includes(&self, event: &Event<'_>, access: Access<'_>) -> bool {
         match self {
             Self::Tenant => true,

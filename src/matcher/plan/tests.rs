@@ -1,46 +1,47 @@
-use super::{Code, END, Plan, Plans, Watch, encode, ranks, spread};
+use super::{AccessKey, Code, END, Plan, Plans, encode, selectivity, table_hash};
 use crate::filter::Profile;
-use crate::matcher::keys::{Keys, Wanted};
+use crate::matcher::dictionary::{AttributeValue, Dictionary};
 
-fn code(filter: &str, keys: &mut Keys) -> Code {
+fn code(filter: &str, dictionary: &mut Dictionary) -> Code {
     let filter = Profile::webhook().filter(filter).unwrap();
-    encode(&filter, |term| keys.number(Wanted::new(0, term.attribute, term.value)))
+    encode(&filter, |term| dictionary.intern(AttributeValue::new(0, term.attribute, term.value)))
 }
 
-fn text(plans: &Plans, plan: Plan, keys: &Keys) -> String {
-    plans.filter(plan, &Profile::webhook(), keys).to_string()
+fn text(plans: &Plans, plan: Plan, dictionary: &Dictionary) -> String {
+    plans.filter(plan, &Profile::webhook(), dictionary).to_string()
 }
 
-/// As if other filters had the hash of one that is held.
+/// As if other filters had the hash of a stored one.
 #[test]
-fn a_plan_is_shared_by_equal_filters_alone() {
+fn shares_a_plan_only_among_equal_filters() {
     let profile = Profile::webhook();
-    let (mut plans, mut keys) = (Plans::default(), Keys::new(ranks(&profile)));
+    let (mut plans, mut dictionary) = (Plans::default(), Dictionary::new(selectivity(&profile)));
     let held = r#"id eq "a" and spaceId eq "s""#;
-    let first = code(held, &mut keys);
-    let first = plans.hold(first, &mut keys);
+    let first = code(held, &mut dictionary);
+    let first = plans.acquire(first, &mut dictionary);
     for other in [
         r#"id eq "a" and spaceId eq "r""#,
         r#"id eq "a" or spaceId eq "s""#,
         r#"id eq "a" and spaceId eq "s" and spaceId eq "r""#,
     ] {
-        let other_code = code(other, &mut keys);
-        let hash = keys.hashes().of(other_code.get(1..).unwrap());
+        let other_code = code(other, &mut dictionary);
+        let hash = dictionary.hashes().of(other_code.get(1..).unwrap());
         let entry = (hash, first.code().unwrap());
-        plans.table.insert_unique(spread(hash), entry, |(hash, _)| spread(*hash));
-        let plan = plans.hold(other_code.clone(), &mut keys);
+        plans.table.insert_unique(table_hash(hash), entry, |(hash, _)| table_hash(*hash));
+        let plan = plans.acquire(other_code.clone(), &mut dictionary);
         assert_ne!(plan, first, "{other}");
-        assert_eq!(text(&plans, plan, &keys), other);
-        assert_eq!(plans.hold(other_code, &mut keys), plan, "{other}");
+        assert_eq!(text(&plans, plan, &dictionary), other);
+        assert_eq!(plans.acquire(other_code, &mut dictionary), plan, "{other}");
     }
-    assert_eq!(text(&plans, first, &keys), held);
+    assert_eq!(text(&plans, first, &dictionary), held);
 }
 
-/// Whether the code is read where the one value holds that is looked for, and where it does not.
+/// For each filter: whether the code is evaluated if the residual's value holds, and if it does
+/// not.
 #[test]
-fn code_is_read_where_one_term_does_not_decide() {
+fn evaluates_code_only_if_one_term_does_not_decide() {
     let profile = Profile::webhook();
-    // One group and so many terms.
+    // One group and `terms` terms.
     let all = |terms: usize| {
         let spaces = (1..terms).map(|n| format!(r#" and spaceId eq "{n}""#));
         format!(r#"id eq "a"{}"#, spaces.collect::<String>())
@@ -55,24 +56,27 @@ fn code_is_read_where_one_term_does_not_decide() {
         (&all(127), true, false),
         (&all(128), true, true),
     ] {
-        let (mut plans, mut keys) = (Plans::default(), Keys::new(ranks(&profile)));
-        let code = code(filter, &mut keys);
-        let plan = plans.hold(code, &mut keys);
-        let tested = plans.terms(&plan).filter(|(_, watch)| *watch == Watch::Test);
-        let tests: Vec<_> = tested.map(|(value, _)| plans.test(plan, value, &keys)).collect();
-        assert!(!tests.is_empty(), "{filter}");
-        for test in tests {
-            let found = [true, false].map(|holds| test.is_open(holds));
+        let (mut plans, mut dictionary) =
+            (Plans::default(), Dictionary::new(selectivity(&profile)));
+        let code = code(filter, &mut dictionary);
+        let plan = plans.acquire(code, &mut dictionary);
+        let keys = plans.terms(&plan).filter(|(_, key)| *key == AccessKey::WithResidual);
+        let residuals: Vec<_> =
+            keys.map(|(value, _)| plans.residual(plan, value, &dictionary)).collect();
+        assert!(!residuals.is_empty(), "{filter}");
+        for residual in residuals {
+            let found = [true, false].map(|holds| residual.needs_evaluation(holds));
             assert_eq!(found, [held, not_held], "{filter}");
         }
     }
 }
 
 #[test]
-fn there_is_room_for_codes_whose_place_fits_into_a_plan() {
+fn has_room_for_codes_whose_offset_fits_in_a_plan() {
     let plans = Plans::default();
-    // The largest block that ends below the last place has so many words; the next one a third more.
-    let most = 3 << 28;
-    assert!(plans.have_room(1) && plans.have_room(most - 1));
-    assert!(!plans.have_room(most) && !plans.have_room(END as usize));
+    // The capacity of the largest block that ends below the greatest offset; the next is a third
+    // more.
+    let limit = 3 << 28;
+    assert!(plans.has_room(1) && plans.has_room(limit - 1));
+    assert!(!plans.has_room(limit) && !plans.has_room(END as usize));
 }

@@ -1,0 +1,65 @@
+//! The result of a match: slots in ascending order.
+
+use super::Matcher;
+
+/// Identifies a subscription in a [`Matcher`].
+///
+/// Slots are ordered by index. After a removal the index is reused with another generation, so a
+/// removed slot never refers to a later subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot {
+    pub(super) index: u32,
+    /// How many subscriptions had the index before.
+    pub(super) generation: u32,
+}
+
+impl Slot {
+    /// Returns a small number that no other current subscription has.
+    ///
+    /// It is below the maximum number of subscriptions that the matcher has held at once, so it can
+    /// index a table beside the matcher.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
+/// The slots that an event hits, ascending and unique.
+///
+/// Returned by [`Matcher::matches`] and [`Matcher::matches_all`].
+#[derive(Clone, Debug)]
+pub struct Matches<'m> {
+    matcher: &'m Matcher,
+    hits: std::slice::Iter<'m, u32>,
+}
+
+impl<'m> Matches<'m> {
+    #[inline]
+    pub(super) fn new(matcher: &'m Matcher, hits: &'m [u32]) -> Self {
+        Self { matcher, hits: hits.iter() }
+    }
+
+    /// Returns the [indices](Slot::index) of the remaining slots as a slice.
+    #[must_use]
+    pub fn indices(&self) -> &'m [u32] {
+        self.hits.as_slice()
+    }
+}
+
+impl Iterator for Matches<'_> {
+    type Item = Slot;
+
+    fn next(&mut self) -> Option<Slot> {
+        let index = *self.hits.next()?;
+        // The matcher is borrowed since the match, so the slot still has the subscription that
+        // matched.
+        let generation = self.matcher.slots.get(index as usize)?.generation;
+        Some(Slot { index, generation })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.hits.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Matches<'_> {}

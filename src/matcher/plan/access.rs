@@ -1,0 +1,172 @@
+//! Chooses the access keys of a filter.
+//!
+//! # Rule
+//!
+//! An `and` is decided by any false operand, an `or` by any true one. Look at a group with its
+//! default verdict:
+//!
+//! - *Decided*: some operands decide the group by default, such as the false operands of an `and`.
+//!   The group flips only if all of these flip, so the keys of any one of them are necessary. The
+//!   cheapest one is chosen. Its keys are not sufficient: the others must flip, too.
+//! - *Undecided*: no operand decides the group by default, such as an `and` whose operands are all
+//!   true. Any operand that flips decides it, so the keys of all operands are needed. A key
+//!   that flips an operand flips the group.
+//!
+//! A term has one key, its value, which flips it.
+//!
+//! # Example
+//!
+//! ```text
+//! bottom up: default, cost                  top down: access, sufficient
+//!
+//! and          false   3  (the cheaper)     access, sufficient
+//! ├─ eq s      false   3                    access                       decided: s is chosen
+//! └─ or        false   5  (the sum)         -
+//!    ├─ eq a   false   1                    -
+//!    └─ eq b   false   4                    -
+//! ```
+//!
+//! Costs are numbers of postings here. If `s` had 6 postings, the `or` would be chosen with `a` and
+//! `b`, neither sufficient. For `id eq "a" or id eq "b"` the root is undecided: both are sufficient
+//! keys.
+//!
+//! # Invariants
+//!
+//! - Each value that is an access key is marked in exactly one of its terms, so a subscription has
+//!   one posting for it in each bucket.
+//! - The choice depends on the order of operands and on the postings at the time, so it is made
+//!   once and kept; see [`plan`](super).
+//!
+//! # Rejected
+//!
+//! All values of a filter as keys: a conjunction would have a posting under each of its values, and
+//! a match would test it for each of them.
+
+use super::super::dictionary::{Dictionary, ValueId};
+use super::{ACCESS, AND, KIND, NE, SUFFICIENT, VALUE, is_group, operands};
+use crate::filter::Profile;
+use smallvec::SmallVec;
+
+/// What a term says about its value as an access key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::matcher) enum AccessKey {
+    /// The value is not an access key, or another term says that it is.
+    No,
+    /// The value flips the verdict.
+    Sufficient,
+    /// The residual predicate decides whether the verdict is flipped.
+    WithResidual,
+}
+
+/// What is known about a node.
+#[derive(Clone, Copy, Default)]
+struct NodeInfo {
+    /// The default verdict.
+    default: bool,
+    /// The cost of its cheapest access keys.
+    cost: u64,
+    /// Whether its access keys are access keys of the filter.
+    access: bool,
+    /// Whether the filter flips if this node does.
+    sufficient: bool,
+}
+
+type Infos = SmallVec<[NodeInfo; 16]>;
+
+/// Chooses and marks the access keys of a code; returns its default verdict.
+pub(super) fn mark(code: &mut [u32], dictionary: &Dictionary) -> bool {
+    let mut infos = defaults_and_costs(code, dictionary);
+    let root = infos.first().copied().unwrap_or_default();
+    if let Some(place) = infos.first_mut() {
+        *place = NodeInfo { access: true, sufficient: true, ..root };
+    }
+    choose(code, &mut infos);
+    mark_terms(code, &infos);
+    root.default
+}
+
+/// Computes the default verdict and the cost of each node, operands before their groups.
+fn defaults_and_costs(code: &[u32], dictionary: &Dictionary) -> Infos {
+    let mut infos: Infos = smallvec::smallvec![NodeInfo::default(); code.len()];
+    // In prefix order, the nodes from the last to the first have operands before their groups.
+    for at in (0..code.len()).rev() {
+        let word = code.get(at).copied().unwrap_or_default();
+        let info = if is_group(word) {
+            let and = word & KIND == AND;
+            let (mut sum, mut least) = (0u64, None);
+            for operand in operands(code, at) {
+                let NodeInfo { default, cost, .. } =
+                    infos.get(operand).copied().unwrap_or_default();
+                sum = sum.saturating_add(cost);
+                if default != and {
+                    least = Some(least.map_or(cost, |least: u64| least.min(cost)));
+                }
+            }
+            // Decided by some operand: one of those is enough. Undecided: all are needed.
+            let (default, cost) = (and != least.is_some(), least.unwrap_or(sum));
+            NodeInfo { default, cost, ..NodeInfo::default() }
+        } else {
+            let (default, cost) = (word & KIND == NE, dictionary.cost(word & VALUE));
+            NodeInfo { default, cost, ..NodeInfo::default() }
+        };
+        if let Some(place) = infos.get_mut(at) {
+            *place = info;
+        }
+    }
+    infos
+}
+
+/// Passes `access` and `sufficient` from the root to the terms, groups before their operands.
+fn choose(code: &[u32], infos: &mut Infos) {
+    for at in 0..code.len() {
+        let (word, info) = (code.get(at).copied(), infos.get(at).copied());
+        let (Some(word), Some(info)) = (word, info) else { break };
+        if !is_group(word) || !info.access {
+            continue;
+        }
+        let and = word & KIND == AND;
+        let decided = info.default != and;
+        let mut open = true;
+        for operand in operands(code, at) {
+            let Some(inner) = infos.get_mut(operand) else { break };
+            if !decided {
+                (inner.access, inner.sufficient) = (true, info.sufficient);
+            } else if open && inner.default != and && inner.cost == info.cost {
+                // The first of equally cheap operands; the group's cost is the least of them.
+                (inner.access, open) = (true, false);
+            }
+        }
+    }
+}
+
+/// Marks each access key in one term, as sufficient if any of its terms is.
+fn mark_terms(code: &mut [u32], infos: &[NodeInfo]) {
+    let words = code.iter().zip(infos).enumerate();
+    let keys = words.filter(|(_, (word, info))| !is_group(**word) && info.access);
+    let mut keys: SmallVec<[(ValueId, bool, usize); 16]> =
+        keys.map(|(at, (word, info))| (word & VALUE, !info.sufficient, at)).collect();
+    // Sufficient terms come first among those of a value, so deduplication keeps one of them.
+    keys.sort_unstable();
+    keys.dedup_by_key(|(value, ..)| *value);
+    for (_, has_residual, at) in keys {
+        if let Some(word) = code.get_mut(at) {
+            *word |= ACCESS | if has_residual { 0 } else { SUFFICIENT };
+        }
+    }
+}
+
+/// Returns the static selectivity of each attribute; lower is more selective.
+///
+/// Attributes come in the profile's order, the most selective first. An attribute with a declared
+/// set of values comes after all others, the fewer values the later: many events share each of
+/// them.
+pub(in crate::matcher) fn selectivity(profile: &Profile) -> Box<[u64]> {
+    /// Above the cost of any number of postings, which has 8 bits more than a count of 32 bits.
+    const FEW_VALUES: u64 = 1 << 48;
+    let of = |(at, values): (usize, Option<usize>)| match values {
+        Some(count) => FEW_VALUES / count.max(1) as u64,
+        None => at as u64,
+    };
+    let attributes = profile.attributes().iter();
+    attributes.map(|attribute| attribute.values().map(<[_]>::len)).enumerate().map(of).collect()
+}

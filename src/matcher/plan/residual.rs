@@ -1,0 +1,170 @@
+//! Finds the residual predicate of a filter at an access key: what remains to be tested.
+//!
+//! # Idea
+//!
+//! Suppose that the event has the access key and no other value of the filter. That gives a
+//! verdict, and the question which other value must hold before the verdict changes:
+//!
+//! - none can change it: the verdict is final;
+//! - one value is necessary: the residual is that value. If having it changes the verdict for good,
+//!   it is the whole residual; otherwise it guards the code;
+//! - one of several: the code is evaluated.
+//!
+//! ```text
+//! filter, at the access key spaceId "s"          verdict   needs                residual
+//! spaceId eq "s" and data.status eq "ok"         false     ok: true for good    eq ok
+//! spaceId eq "s" and data.status ne "ok"         true      ok: false for good   ne ok
+//! spaceId eq "s" and id eq "a" and id ne "b"     false     a: b may matter      guarded by a
+//! spaceId eq "s" and (id eq "a" or id eq "b")    false     a or b               evaluate
+//! ```
+//!
+//! Most filters have a single term as their residual, so a match compares one value id, which is
+//! in the posting list next to the slot, and does not read the code.
+//!
+//! # Representation
+//!
+//! ```text
+//! bit       31 30     29      28     27 … 0
+//!           0  flips  guard   0      value id       a value that may hold
+//!           1  0      0       0      0              EVALUATE
+//! ```
+//!
+//! *flips* says whether the verdict is flipped without the value. The value that never holds, all
+//! ones, makes this final. With *guard*, having the value means that the code is evaluated;
+//! without it, having the value inverts *flips*.
+//!
+//! # Invariants
+//!
+//! - The residual is exact: together with the code, if that is evaluated, it gives the verdict of
+//!   [`Filter::matches`](crate::filter::Filter::matches) for every event that has the key.
+//! - It is computed when a posting is inserted and never updated. The value it waits for is chosen
+//!   by the costs at that time, and any necessary value is correct.
+
+use super::super::dictionary::{Dictionary, ValueId};
+use super::{ACCESS, AND, EQ, KIND, NE, Plan, Plans, VALUE, is_group, operands};
+use smallvec::SmallVec;
+
+/// What remains to be tested of a filter at an access key, in one word; see the [module](self).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::matcher) struct Residual(pub(in crate::matcher) u32);
+
+/// If the value holds, the code is evaluated.
+const GUARD: u32 = ACCESS;
+/// The code is evaluated in any case.
+const EVALUATE: Residual = Residual(AND);
+/// A value that never holds: ids are below [`Dictionary::MAX`], and the greatest is never assigned.
+const NEVER_HOLDS: ValueId = VALUE;
+/// The maximum number of nodes of a code for which the residual is computed.
+///
+/// It takes one or two walks over the code for each access key, and a code has up to as many keys
+/// as nodes.
+const MAX_NODES: usize = 128;
+
+impl Residual {
+    /// Returns the value that the residual depends on.
+    #[inline]
+    pub(in crate::matcher) fn value(self) -> ValueId {
+        self.0 & VALUE
+    }
+
+    /// Returns whether the verdict is flipped, unless the code must be evaluated.
+    #[inline]
+    pub(in crate::matcher) fn is_flipped(self, holds: bool) -> bool {
+        holds != (self.0 & NE != 0)
+    }
+
+    /// Returns whether the code must be evaluated.
+    #[inline]
+    pub(in crate::matcher) fn needs_evaluation(self, holds: bool) -> bool {
+        // `|` and `&` on purpose: both sides are a register operation, cheaper than a branch.
+        (self == EVALUATE) | (holds & (self.0 & GUARD != 0))
+    }
+}
+
+impl Plans {
+    /// Returns the residual of a plan at a value.
+    pub(in crate::matcher) fn residual(
+        &self,
+        plan: Plan,
+        value: ValueId,
+        dictionary: &Dictionary,
+    ) -> Residual {
+        let code = self.words(&plan);
+        if code.len() > MAX_NODES {
+            return EVALUATE;
+        }
+        let Outcome { verdict, need } = suppose(code, &[value], dictionary);
+        let flips = if verdict == plan.default() { EQ } else { NE };
+        match need {
+            Need::Nothing => Residual(flips | NEVER_HOLDS),
+            Need::AnyOfSeveral => EVALUATE,
+            Need::Value(other) => match suppose(code, &[value, other], dictionary) {
+                // With both values the verdict is the opposite one for good.
+                Outcome { verdict: now, need: Need::Nothing } if now != verdict => {
+                    Residual(flips | other)
+                }
+                _ => Residual(flips | GUARD | other),
+            },
+        }
+    }
+}
+
+/// Which further value must hold before a verdict changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// No value changes the verdict.
+    Nothing,
+    /// The verdict changes only if this value holds. Other values may have to hold, too.
+    Value(ValueId),
+    /// The verdict may change by any of several values.
+    AnyOfSeveral,
+}
+
+/// The verdict of a node under a supposition, and what it takes to change it.
+#[derive(Clone, Copy)]
+struct Outcome {
+    verdict: bool,
+    need: Need,
+}
+
+/// Returns the outcome for an event that has the values in `held` and no other.
+///
+/// A group that some operands decide keeps its verdict until all of these change, so the need of
+/// any of them is a need of the group: nothing if one is final, otherwise the cheapest single
+/// value. A group that no operand decides changes with any operand, so it needs one value only if
+/// all operands that can change need the same one.
+fn suppose(code: &[u32], held: &[ValueId], dictionary: &Dictionary) -> Outcome {
+    const UNKNOWN: Outcome = Outcome { verdict: false, need: Need::Nothing };
+    let mut outcomes: SmallVec<[Outcome; 16]> = smallvec::smallvec![UNKNOWN; code.len()];
+    // From the last node to the first: operands come before their groups.
+    for at in (0..code.len()).rev() {
+        let word = code.get(at).copied().unwrap_or_default();
+        let value = word & VALUE;
+        let outcome = if is_group(word) {
+            let and = word & KIND == AND;
+            let operands = || operands(code, at).filter_map(|operand| outcomes.get(operand));
+            let deciding = || operands().filter(|outcome| outcome.verdict != and);
+            let decided = deciding().map(|outcome| outcome.need).min_by_key(|need| match need {
+                Need::Nothing => (0, 0),
+                Need::Value(value) => (1, dictionary.cost(*value)),
+                Need::AnyOfSeveral => (2, 0),
+            });
+            let need = decided.unwrap_or_else(|| {
+                let needs = operands().map(|outcome| outcome.need);
+                let needs = needs.filter(|need| *need != Need::Nothing);
+                let same = |a, b| if a == b { a } else { Need::AnyOfSeveral };
+                needs.reduce(same).unwrap_or(Need::Nothing)
+            });
+            Outcome { verdict: and != decided.is_some(), need }
+        } else {
+            // A value that holds cannot cease to, so the term's verdict is final.
+            let holds = held.contains(&value);
+            let need = if holds { Need::Nothing } else { Need::Value(value) };
+            Outcome { verdict: holds == (word & KIND == EQ), need }
+        };
+        if let Some(place) = outcomes.get_mut(at) {
+            *place = outcome;
+        }
+    }
+    outcomes.first().copied().unwrap_or(UNKNOWN)
+}

@@ -1,0 +1,97 @@
+//! The buffers that a match needs, kept by the caller, and its counters.
+
+use super::dictionary::{KnownValue, ValueId};
+
+/// Reusable memory for matching.
+///
+/// Keep one per thread. It works with any matcher, and its state never changes a result. Once its
+/// buffers have grown to the size they need, a match allocates nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    /// The events of the current batch.
+    pub(super) queries: Vec<Query>,
+    /// The known values of all events of the batch, in the order of the events.
+    pub(super) found: Vec<KnownValue>,
+    pub(super) buffers: Buffers,
+    /// Where the hits of each event end in `buffers.hits`.
+    pub(super) ends: Vec<usize>,
+    /// The topic of the last event, which the next one often has, too.
+    pub(super) last: usize,
+}
+
+/// The buffers for the event at hand; `hits` and `work` are those of all events.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Buffers {
+    /// The event's values that filters mention: first the possible access keys, later all.
+    pub(super) values: Vec<KnownValue>,
+    /// Whether `values` is complete and `held` is filled.
+    pub(super) has_all_values: bool,
+    /// The ids of all values, padded with `NO_VALUE` to a multiple of four.
+    pub(super) held: Vec<ValueId>,
+    /// Slots with their residuals.
+    pub(super) residuals: Vec<[u32; 2]>,
+    /// The slots of a bucket whose verdict is flipped.
+    pub(super) flipped: Vec<u32>,
+    /// The owner buckets of a list of users, each once.
+    pub(super) listed: Vec<u32>,
+    /// The hits of all events, one event after another.
+    pub(super) hits: Vec<u32>,
+    pub(super) work: Work,
+}
+
+/// Counts what a match did, to show what makes it expensive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Work {
+    /// Attribute values looked up.
+    ///
+    /// These are the values of attributes with access keys and, as soon as a filter of the event's
+    /// type is tested, those of all attributes that filters mention.
+    pub probes: usize,
+    /// Postings visited under those values.
+    pub postings: usize,
+    /// Filters tested because the access key is not sufficient.
+    pub tests: usize,
+    /// Owner buckets visited: the subscriptions of one owner to the event's type.
+    ///
+    /// Each is visited once per event, however often the caller lists its owner.
+    pub buckets: usize,
+}
+
+/// An event of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Query {
+    pub(super) topic: Option<usize>,
+    /// How many of the values in [`Scratch::found`] are its own.
+    pub(super) found: usize,
+}
+
+impl Scratch {
+    /// Returns what the last match did, over all its events.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        self.buffers.work
+    }
+
+    /// Returns the [indices](super::Slot::index) of the slots that the last match hit.
+    ///
+    /// After a match of several events, their hits follow one another in the order of the events.
+    #[must_use]
+    pub fn indices(&self) -> &[u32] {
+        &self.buffers.hits
+    }
+
+    /// Returns the hits of the event at `at`.
+    pub(super) fn hits(&self, at: usize) -> &[u32] {
+        let begin = at.checked_sub(1).and_then(|before| self.ends.get(before));
+        let (begin, end) = (begin.copied().unwrap_or(0), self.ends.get(at).copied());
+        self.buffers.hits.get(begin..end.unwrap_or(begin)).unwrap_or_default()
+    }
+
+    /// Clears what the last match left. The buffers keep their capacity.
+    pub(super) fn begin(&mut self) {
+        self.buffers.hits.clear();
+        self.buffers.work = Work::default();
+        self.ends.clear();
+    }
+}

@@ -1,0 +1,477 @@
+//! Groups subscriptions by tenant, event type and owner.
+//!
+//! # Data structure
+//!
+//! A *topic* is an event type of a tenant. Its subscriptions are in *buckets*: the tenant bucket
+//! for those to all resources, and an *owner bucket* for each user with subscriptions to the
+//! resources that this user may access. Postings and default slots are kept per bucket, so an event
+//! never visits the subscriptions of users without access.
+//!
+//! Subscriptions with the same tenant, event types, audience and state share a *subscription
+//! group*, which lists its buckets, one per event type. A slot stores its group in one word instead
+//! of all of that.
+//!
+//! ```text
+//! slot ──► group                          topics               buckets
+//!          (t1, [x, y], user u1) ───┬───► (t1, x)  tenant ───► 0  defaults
+//!                                   │              owners u1 ► 1  defaults
+//!                                   └───► (t1, y)  owners u1 ► 2  defaults
+//!
+//! event (t1, x), owner u1, access of the event's owner:  buckets 0 and 1
+//! event (t1, x), owner u2, access of the event's owner:  bucket 0
+//! ```
+//!
+//! Topics, buckets, groups and tenants are in slabs and have small ids. Two hash tables find a
+//! topic by its name and a group by its contents; both store hashes and ids only.
+//!
+//! # Example
+//!
+//! The first subscription of user u1 to x and y creates the group, the topics (t1, x) and (t1, y),
+//! and one bucket in each. The next one of the same kind finds the group by its hash and adds a
+//! reference. When the last one is removed, the group releases its buckets, a bucket without groups
+//! leaves its topic, and a topic without buckets is removed.
+//!
+//! # Invariants
+//!
+//! - A group references its buckets once each, however many subscriptions it has.
+//! - A group of disabled subscriptions has no bucket, so they have no posting and no match finds
+//!   them.
+//! - A topic exists exactly while it has a bucket, and a tenant id while its tenant has a group.
+//! - `AttributeUse` counts the terms of all buckets of a topic, so it says whether a match needs to
+//!   look up an attribute at all.
+//! - The empty user id belongs to no user: only [`Access::Everyone`] reaches its bucket.
+//!
+//! # Rejected
+//!
+//! Indexing subscriptions of users like all others and checking access for each hit: the cost is
+//! the number of such webhooks that match. By default only the event's owner can be hit, which is
+//! one look-up here.
+
+use super::defaults::Defaults;
+use super::hash::{Hash32, Hashes, same, table_hash};
+use super::order::sort_unique_from;
+use super::{Access, Audience, Stats, Subscription};
+use crate::event::{Event, EventType, TenantId, UserId};
+use hashbrown::{HashMap, HashTable};
+use slab::Slab;
+use smallvec::SmallVec;
+
+/// All topics, buckets and subscription groups; see the [module](self).
+#[derive(Clone, Debug, Default)]
+pub(super) struct Topics {
+    topics: Slab<Topic>,
+    buckets: Slab<Bucket>,
+    groups: Slab<SubscriptionGroup>,
+    /// Topics by tenant and event type.
+    by_name: HashTable<(Hash32, usize)>,
+    /// Groups by tenant, event types and audience.
+    by_contents: HashTable<(Hash32, usize)>,
+    tenants: Slab<()>,
+    /// The id of each tenant, and how many groups it has.
+    by_tenant: HashMap<TenantId, (usize, usize)>,
+    hashes: Hashes,
+}
+
+/// An event type of a tenant.
+#[derive(Clone, Debug)]
+pub(super) struct Topic {
+    tenant: TenantId,
+    event_type: EventType,
+    pub(super) tenant_id: u32,
+    /// For each attribute up to the last one that a filter of the topic mentions.
+    pub(super) attributes: SmallVec<[AttributeUse; 4]>,
+    /// The bucket of subscriptions to all resources.
+    tenant_bucket: Option<u32>,
+    owner_buckets: HashMap<UserId, u32>,
+}
+
+/// Counts the terms that mention an attribute, so that a match looks up only values that matter.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AttributeUse {
+    pub(super) terms: u64,
+    /// The terms whose value is an access key.
+    pub(super) access_keys: u64,
+}
+
+impl AttributeUse {
+    /// Returns whether a value of the attribute can be an access key.
+    pub(super) fn has_access_keys(self) -> bool {
+        self.access_keys > 0
+    }
+
+    /// Returns whether values of the attribute occur only in residual predicates.
+    pub(super) fn is_residual_only(self) -> bool {
+        self.terms > 0 && self.access_keys == 0
+    }
+}
+
+/// The subscriptions to a topic for one audience.
+#[derive(Clone, Debug)]
+pub(super) struct Bucket {
+    pub(super) topic: usize,
+    /// The user of an owner bucket; `None` for the tenant bucket.
+    owner: Option<UserId>,
+    pub(super) defaults: Defaults,
+    /// How many groups have this bucket.
+    references: usize,
+}
+
+/// What subscriptions have in common, apart from their filters.
+#[derive(Clone, Debug)]
+struct SubscriptionGroup {
+    tenant: TenantId,
+    event_types: Box<[EventType]>,
+    enabled: bool,
+    audience: Audience,
+    tenant_id: u32,
+    /// The bucket for each event type; none if the subscriptions are disabled.
+    buckets: SmallVec<[u32; 2]>,
+    /// How many subscriptions are in the group.
+    references: usize,
+}
+
+/// Converts a slab index to an id.
+///
+/// It always fits: the indices count things of far more than one byte each.
+fn narrow(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+/// Returns the bytes that a list has allocated.
+fn spilled<T, const N: usize>(list: &SmallVec<[T; N]>) -> usize {
+    if list.spilled() { list.capacity() * size_of::<T>() } else { 0 }
+}
+
+impl SubscriptionGroup {
+    /// Returns whether a subscription belongs to the group.
+    fn includes(&self, subscription: &Subscription) -> bool {
+        self.enabled == subscription.is_enabled()
+            && self.tenant == *subscription.tenant()
+            && *self.event_types == *subscription.event_types()
+            && self.audience == *subscription.audience()
+    }
+}
+
+impl Topics {
+    #[inline]
+    fn name_hash(&self, tenant: &str, event_type: &str) -> Hash32 {
+        let tenant = self.hashes.text(0, tenant);
+        self.hashes.text(tenant.into(), event_type)
+    }
+
+    fn contents_hash(
+        &self,
+        tenant: &TenantId,
+        event_types: &[EventType],
+        audience: &Audience,
+    ) -> Hash32 {
+        self.hashes.of((tenant, event_types, audience))
+    }
+
+    /// Returns the group of a subscription, and adds a reference to it.
+    pub(super) fn acquire(&mut self, subscription: &Subscription) -> usize {
+        let (tenant, types) = (subscription.tenant(), subscription.event_types());
+        let hash = self.contents_hash(tenant, types, subscription.audience());
+        // `enabled` is not hashed: it distinguishes at most two groups of the same hash.
+        let same = |(other, at): &(Hash32, usize)| {
+            *other == hash && self.groups.get(*at).is_some_and(|group| group.includes(subscription))
+        };
+        if let Some((_, at)) = self.by_contents.find(table_hash(hash), same) {
+            let at = *at;
+            if let Some(group) = self.groups.get_mut(at) {
+                group.references += 1;
+            }
+            return at;
+        }
+        let tenants = &mut self.tenants;
+        let known = self.by_tenant.entry_ref(tenant);
+        let (tenant_id, references) = known.or_insert_with(|| (tenants.insert(()), 0));
+        *references += 1;
+        let tenant_id = narrow(*tenant_id);
+        let mut group = SubscriptionGroup {
+            tenant: tenant.clone(),
+            event_types: types.into(),
+            enabled: subscription.is_enabled(),
+            audience: subscription.audience().clone(),
+            tenant_id,
+            buckets: SmallVec::new(),
+            references: 1,
+        };
+        if group.enabled {
+            let bucket = |event_type| {
+                self.acquire_bucket(tenant, tenant_id, event_type, subscription.audience())
+            };
+            group.buckets = types.iter().map(bucket).collect();
+        }
+        let at = self.groups.insert(group);
+        let rehash = |(hash, _): &(Hash32, usize)| table_hash(*hash);
+        self.by_contents.insert_unique(table_hash(hash), (hash, at), rehash);
+        at
+    }
+
+    /// Returns the bucket of an audience in a topic, and adds a reference to it.
+    fn acquire_bucket(
+        &mut self,
+        tenant: &TenantId,
+        tenant_id: u32,
+        event_type: &EventType,
+        audience: &Audience,
+    ) -> u32 {
+        let at = self.find(tenant.as_str(), event_type.as_str()).unwrap_or_else(|| {
+            let topic = Topic {
+                tenant: tenant.clone(),
+                event_type: event_type.clone(),
+                tenant_id,
+                attributes: SmallVec::new(),
+                tenant_bucket: None,
+                owner_buckets: HashMap::new(),
+            };
+            let at = self.topics.insert(topic);
+            let hash = self.name_hash(tenant.as_str(), event_type.as_str());
+            let rehash = |(hash, _): &(Hash32, usize)| table_hash(*hash);
+            self.by_name.insert_unique(table_hash(hash), (hash, at), rehash);
+            at
+        });
+        let Self { topics, buckets, .. } = self;
+        let Some(topic) = topics.get_mut(at) else { return u32::MAX };
+        let owner = match audience {
+            Audience::Tenant => None,
+            Audience::Owner(owner) => Some(owner),
+        };
+        let new = || {
+            let owner = owner.cloned();
+            let defaults = Defaults::default();
+            narrow(buckets.insert(Bucket { topic: at, owner, defaults, references: 0 }))
+        };
+        let bucket = match owner {
+            None => *topic.tenant_bucket.get_or_insert_with(new),
+            Some(owner) => *topic.owner_buckets.entry_ref(owner).or_insert_with(new),
+        };
+        if let Some(bucket) = buckets.get_mut(bucket as usize) {
+            bucket.references += 1;
+        }
+        bucket
+    }
+
+    /// Drops a reference to a group, and removes what only this group needs with the last one.
+    pub(super) fn release(&mut self, at: usize) {
+        let Some(group) = self.groups.get_mut(at) else { return };
+        group.references -= 1;
+        if group.references > 0 {
+            return;
+        }
+        let SubscriptionGroup { tenant, event_types, audience, buckets, .. } =
+            self.groups.remove(at);
+        let hash = self.contents_hash(&tenant, &event_types, &audience);
+        // By id: a group that differs only in `enabled` has the same hash.
+        if let Ok(entry) = self.by_contents.find_entry(table_hash(hash), |(_, other)| *other == at)
+        {
+            entry.remove();
+        }
+        for bucket in &buckets {
+            self.release_bucket(*bucket as usize);
+        }
+        if let Some((tenant_id, references)) = self.by_tenant.get_mut(&tenant) {
+            *references -= 1;
+            if *references == 0 {
+                // The id may be reused: no value of the tenant is left in the dictionary, since
+                // its subscriptions released their plans before their groups.
+                self.tenants.remove(*tenant_id);
+                self.by_tenant.remove(&tenant);
+            }
+        }
+    }
+
+    fn release_bucket(&mut self, at: usize) {
+        let Some(bucket) = self.buckets.get_mut(at) else { return };
+        bucket.references -= 1;
+        if bucket.references > 0 {
+            return;
+        }
+        let Bucket { topic: at, owner, .. } = self.buckets.remove(at);
+        let Some(topic) = self.topics.get_mut(at) else { return };
+        match owner {
+            None => topic.tenant_bucket = None,
+            Some(owner) => {
+                topic.owner_buckets.remove(&owner);
+                // `Access::Everyone` and `Access::Predicate` walk the whole table, so it must not
+                // stay large. Room for twice as many owners keeps reallocations rare.
+                topic.owner_buckets.shrink_to(2 * topic.owner_buckets.len());
+            }
+        }
+        if topic.tenant_bucket.is_none() && topic.owner_buckets.is_empty() {
+            let Topic { tenant, event_type, .. } = self.topics.remove(at);
+            let hash = self.name_hash(tenant.as_str(), event_type.as_str());
+            if let Ok(entry) = self.by_name.find_entry(table_hash(hash), |(_, other)| *other == at)
+            {
+                entry.remove();
+            }
+        }
+    }
+
+    /// Returns the tenant id and the buckets of a group.
+    pub(super) fn group(&self, at: usize) -> (u32, SmallVec<[u32; 2]>) {
+        let group = self.groups.get(at);
+        group.map(|group| (group.tenant_id, group.buckets.clone())).unwrap_or_default()
+    }
+
+    /// Returns a subscription of a group with a filter.
+    pub(super) fn subscription(
+        &self,
+        at: usize,
+        filter: crate::filter::Filter,
+    ) -> Option<Subscription> {
+        let group = self.groups.get(at)?;
+        let types = group.event_types.iter().cloned();
+        let subscription = Subscription::new(group.tenant.clone(), types, filter);
+        Some(subscription.with_audience(group.audience.clone()).with_enabled(group.enabled))
+    }
+
+    pub(super) fn bucket(&self, at: u32) -> Option<&Bucket> {
+        self.buckets.get(at as usize)
+    }
+
+    pub(super) fn bucket_mut(&mut self, at: u32) -> Option<&mut Bucket> {
+        self.buckets.get_mut(at as usize)
+    }
+
+    pub(super) fn topic(&self, at: usize) -> Option<&Topic> {
+        self.topics.get(at)
+    }
+
+    pub(super) fn topic_mut(&mut self, at: usize) -> Option<&mut Topic> {
+        self.topics.get_mut(at)
+    }
+
+    /// Returns the id of the topic of a tenant and an event type.
+    pub(super) fn find(&self, tenant: &str, event_type: &str) -> Option<usize> {
+        let hash = self.name_hash(tenant, event_type);
+        let is = |(other, at): &(Hash32, usize)| {
+            *other == hash && self.topic(*at).is_some_and(|found| found.is(tenant, event_type))
+        };
+        self.by_name.find(table_hash(hash), is).map(|(_, at)| *at)
+    }
+
+    /// As [`find`](Self::find), but tries the topic `last` first, without hashing.
+    ///
+    /// Events of one topic often arrive one after another. A stale `last` is harmless, since the
+    /// name is compared.
+    #[inline]
+    pub(super) fn find_from(&self, last: usize, tenant: &str, event_type: &str) -> Option<usize> {
+        match self.topics.get(last) {
+            Some(topic) if topic.is(tenant, event_type) => Some(last),
+            _ => self.find(tenant, event_type),
+        }
+    }
+
+    /// Adds the counts of tenants and default slots to `stats`.
+    pub(super) fn count(&self, stats: &mut Stats) {
+        stats.tenants = self.by_tenant.len();
+        stats.defaults = self.buckets.iter().map(|(_, bucket)| bucket.defaults.len()).sum();
+    }
+
+    /// Returns the allocated bytes, without the overhead of an allocator.
+    pub(super) fn bytes(&self) -> usize {
+        // A slab entry is the value or the index of the next free entry, and a tag: two words for
+        // `()`.
+        const TENANT: usize = size_of::<[usize; 2]>();
+        let text = |text: &str| text.len();
+        let topics = self.topics.iter().map(|(_, topic)| {
+            let owners = topic.owner_buckets.keys();
+            let owners = owners.map(|owner| text(owner.as_str())).sum::<usize>();
+            text(topic.tenant.as_str())
+                + text(topic.event_type.as_str())
+                + owners
+                + topic.owner_buckets.allocation_size()
+                + spilled(&topic.attributes)
+        });
+        let buckets = self.buckets.iter().map(|(_, bucket)| {
+            bucket.defaults.bytes() + bucket.owner.as_ref().map_or(0, |owner| text(owner.as_str()))
+        });
+        let groups = self.groups.iter().map(|(_, group)| {
+            let owner = match &group.audience {
+                Audience::Tenant => 0,
+                Audience::Owner(owner) => text(owner.as_str()),
+            };
+            let types =
+                group.event_types.iter().map(|name| size_of::<EventType>() + text(name.as_str()));
+            text(group.tenant.as_str()) + owner + types.sum::<usize>() + spilled(&group.buckets)
+        });
+        let tenants = self.by_tenant.keys().map(|tenant| text(tenant.as_str()));
+        self.topics.capacity() * size_of::<Topic>()
+            + self.buckets.capacity() * size_of::<Bucket>()
+            + self.groups.capacity() * size_of::<SubscriptionGroup>()
+            + self.tenants.capacity() * TENANT
+            + self.by_name.allocation_size()
+            + self.by_contents.allocation_size()
+            + self.by_tenant.allocation_size()
+            + topics.chain(buckets).chain(groups).chain(tenants).sum::<usize>()
+    }
+}
+
+impl Topic {
+    #[inline]
+    fn is(&self, tenant: &str, event_type: &str) -> bool {
+        same(self.tenant.as_str().as_bytes(), tenant.as_bytes())
+            && same(self.event_type.as_str().as_bytes(), event_type.as_bytes())
+    }
+
+    /// Returns the bucket of subscriptions to all resources.
+    #[inline]
+    pub(super) fn tenant_bucket(&self) -> Option<u32> {
+        self.tenant_bucket
+    }
+
+    #[inline]
+    pub(super) fn has_owners(&self) -> bool {
+        !self.owner_buckets.is_empty()
+    }
+
+    /// Calls `each` with each owner bucket that an event reaches under `access`.
+    ///
+    /// Each bucket is passed once, except that a list of users that repeats some repeats their
+    /// buckets: use [`listed_buckets`](Self::listed_buckets) for lists.
+    pub(super) fn each_owner_bucket(
+        &self,
+        event: &Event<'_>,
+        access: Access<'_>,
+        mut each: impl FnMut(u32),
+    ) {
+        // The empty id belongs to no user.
+        let is_user = |owner: &&str| !owner.is_empty();
+        let of = |owner: &str| {
+            Some(owner).filter(is_user).and_then(|owner| self.owner_buckets.get(owner)).copied()
+        };
+        match access {
+            Access::EventOwner => event.owner().and_then(of).into_iter().for_each(each),
+            Access::Users(users) => {
+                users.iter().filter_map(|user| of(user.as_str())).for_each(each);
+            }
+            Access::Everyone => self.owner_buckets.values().copied().for_each(each),
+            Access::Predicate(may_access) => {
+                let owners = self.owner_buckets.iter();
+                let owners = owners.filter(|(owner, _)| is_user(&owner.as_str()));
+                let owners = owners.filter(|(owner, _)| may_access(owner));
+                owners.for_each(|(_, bucket)| each(*bucket));
+            }
+        }
+    }
+
+    /// Puts the buckets of a list of users into `listed`, each once.
+    ///
+    /// The buckets found are sorted and deduplicated, so the cost is a look-up for each entry of
+    /// the list and a visit for each bucket, never their product.
+    pub(super) fn listed_buckets(
+        &self,
+        event: &Event<'_>,
+        access: Access<'_>,
+        listed: &mut Vec<u32>,
+    ) {
+        listed.clear();
+        self.each_owner_bucket(event, access, |bucket| listed.push(bucket));
+        sort_unique_from(listed, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests;
