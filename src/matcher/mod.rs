@@ -406,7 +406,7 @@ impl Matcher {
     /// let queries = events.each_ref().map(|event| (event, Access::EventOwner));
     /// let mut scratch = Scratch::default();
     /// let mut hits = matcher.matches_all(&queries, &mut scratch);
-    /// assert_eq!(hits.next().map(Iterator::collect), Some(vec![slot]));
+    /// assert_eq!(hits.next().map(|hits| hits.collect::<Vec<_>>()), Some(vec![slot]));
     /// assert_eq!(hits.next().map(|hits| hits.len()), Some(0));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

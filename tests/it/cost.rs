@@ -1,4 +1,4 @@
-//! What things cost, in counters: allocations, look-ups, evaluations, memory, stack.
+//! Costs, measured by counters: allocations, look-ups, evaluations, memory, stack.
 use allocation_counter::measure;
 use bytes::Bytes;
 use hooksieve::delivery::RequestBuilder;
@@ -16,8 +16,8 @@ fn insert(matcher: &mut Matcher, profile: &Profile, filter: &str) {
     matcher.insert(&Subscription::new("t", ["x"], filter)).unwrap();
 }
 
-/// 2,000 webhooks of every shape.
-fn crowd(profile: &Profile) -> Matcher {
+/// Returns a matcher with 2,000 subscriptions of different shapes.
+fn large_matcher(profile: &Profile) -> Matcher {
     let mut matcher = Matcher::new(profile);
     for n in 0..500 {
         insert(&mut matcher, profile, &format!(r#"id eq "i{n}" or spaceId eq "s{}""#, n % 50));
@@ -37,9 +37,9 @@ fn crowd(profile: &Profile) -> Matcher {
 const EVENT: &[u8] = br#"{"type":"x","tenantid":"t","ownerid":"u3","spaceid":"s7","data":{"id":"i7","status":"ok"}}"#;
 
 #[test]
-fn a_warm_match_allocates_nothing() {
+fn allocates_nothing_in_a_warm_match() {
     let profile = Profile::webhook();
-    let matcher = crowd(&profile);
+    let matcher = large_matcher(&profile);
     let mut scratch = Scratch::default();
     let event = profile.read_event(EVENT).unwrap();
     let users = ["u3".into(), "u4".into(), "u3".into()];
@@ -57,16 +57,16 @@ fn a_warm_match_allocates_nothing() {
 }
 
 #[test]
-fn a_warm_reader_allocates_nothing() {
+fn allocates_nothing_in_a_warm_session() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     let webhook = |n: usize| {
-        let draft = json!({
+        let document = json!({
             "name": "n", "url": "https://a.example/", "enabled": true, "filter": format!("spaceId eq \"s{}\"", n % 9),
             "eventTypes": ["com.qlik.v1.app.created"],
         });
-        let creation = NewWebhook::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
-        Webhook::create(&draft.into(), &rules, creation).unwrap().webhook
+        let new = NewWebhook::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
+        Webhook::create(&document.into(), &rules, new).unwrap().webhook
     };
     let _ = registry.load("t", (0..900).map(webhook)).unwrap();
     let event = Event::new(
@@ -77,43 +77,43 @@ fn a_warm_reader_allocates_nothing() {
     let event = event.with_attribute("spaceId", "s7").unwrap();
     let mut session = registry.session();
     for round in 1..4 {
-        let ask = |session: &mut hooksieve::registry::Session| {
+        let count = |session: &mut hooksieve::registry::Session| {
             session.matches(&event, Access::EventOwner).unwrap().webhooks().count()
         };
-        assert_eq!(ask(&mut session), 100);
+        assert_eq!(count(&mut session), 100);
         let mut hits = 0;
-        let used = measure(|| hits = ask(&mut session));
+        let used = measure(|| hits = count(&mut session));
         assert_eq!((used.count_total, hits), (0, 100));
-        // After a change, too.
+        // The next round matches after this change.
         let _ = registry.put(&"t".into(), webhook(7)).unwrap();
         assert_eq!(registry.stats(&"t".into()).unwrap().revision, round);
     }
 }
 
-/// What the matcher says that it holds is what the allocator gave it.
+/// `bytes` is what the allocator returned.
 #[test]
-fn bytes_are_counted() {
+fn counts_the_bytes_of_a_matcher() {
     let profile = Profile::webhook();
     let mut matcher = None;
-    let used = measure(|| matcher = Some(crowd(&profile)));
+    let used = measure(|| matcher = Some(large_matcher(&profile)));
     assert_eq!(matcher.unwrap().bytes() as i64, used.bytes_current);
 }
 
 #[test]
-fn reading_allocates_only_for_escapes() {
+fn allocates_only_for_escapes_when_reading() {
     let profile = Profile::webhook();
     let mut hits = 0;
     let plain = measure(|| hits += usize::from(profile.read_event(EVENT).unwrap().id().is_none()));
-    assert_eq!(plain.count_total, 0, "nothing is copied");
+    assert_eq!(plain.count_total, 0, "an event without escapes borrows its values");
     let escaped = br#"{"type":"x","tenantid":"t","data":{"id":"\u0069","other":"\u0069"}}"#;
     let once =
         measure(|| hits += profile.read_event(escaped).unwrap().attribute("id").unwrap().len());
-    assert!(once.count_total <= 2, "one string: {once:?}");
+    assert!(once.count_total <= 2, "expected one string: {once:?}");
 }
 
-/// ShapeCache are learned once; whatever comes then, they hold no more than they say.
+/// A shape is learned once, and a `ShapeCache` stays within its limit for any documents.
 #[test]
-fn known_shapes_allocate_nothing_and_new_ones_little() {
+fn allocates_nothing_for_known_shapes_and_little_for_new_ones() {
     let profile = Profile::webhook();
     let (mut shapes, mut hits) = (ShapeCache::default(), 0);
     let mut read = |bytes: &[u8]| {
@@ -121,7 +121,7 @@ fn known_shapes_allocate_nothing_and_new_ones_little() {
     };
     (0..50).for_each(|_| read(EVENT));
     let warm = measure(|| (0..50).for_each(|_| read(EVENT)));
-    assert_eq!(warm.count_total, 0, "nothing is learned twice");
+    assert_eq!(warm.count_total, 0, "a known shape is learned again");
     let long = "[0],".repeat(100_000);
     let documents: Vec<_> = (0..20_000)
         .map(|n| match n % 2000 {
@@ -133,9 +133,9 @@ fn known_shapes_allocate_nothing_and_new_ones_little() {
     assert!(new.bytes_max <= 50_000, "{new:?}");
 }
 
-/// The work for an event follows what it touches, not how many webhooks there are.
+/// The work depends on what the event touches, not on the number of webhooks.
 #[test]
-fn work_does_not_grow_with_webhooks_that_are_not_touched() {
+fn does_no_work_for_untouched_webhooks() {
     let profile = Profile::webhook();
     let mut work = Vec::new();
     for count in [100, 10_000] {
@@ -158,14 +158,14 @@ fn work_does_not_grow_with_webhooks_that_are_not_touched() {
         work.push(scratch.work());
     }
     assert_eq!(work[0], work[1]);
-    // `data.status` is posted nowhere, since a conjunction is found by its most selective key.
+    // `data.status` has no posting: a conjunction is indexed by its most selective value.
     assert_eq!((work[0].postings, work[0].tests), (2, 1));
     assert!(work[0].probes <= 4);
 }
 
-/// A value under which no filter is found is looked up where a test needs it, and once at most.
+/// A value that is no access key is looked up at most once, when a test needs it.
 #[test]
-fn an_attribute_that_is_only_tested_costs_no_lookup_without_a_test() {
+fn looks_up_residual_attributes_only_for_a_test() {
     let profile = Profile::webhook();
     let mut matcher = Matcher::new(&profile);
     let owners = [Audience::Tenant, Audience::Owner("u1".into()), Audience::Owner("u2".into())];
@@ -190,7 +190,7 @@ fn an_attribute_that_is_only_tested_costs_no_lookup_without_a_test() {
     };
     assert_eq!(work(&matcher, "s2"), (0, 1, 0));
     assert_eq!(work(&matcher, "s1"), (3, 2, 3));
-    // Now one filter is found by it, so that it is looked up for each event.
+    // Now it is an access key of one filter, so it is looked up for each event.
     let filter = profile.filter(r#"data.status eq "error""#).unwrap();
     let slot = matcher.insert(&Subscription::new("t1", ["x"], filter)).unwrap();
     assert_eq!(work(&matcher, "s2"), (0, 2, 0));
@@ -202,9 +202,9 @@ fn an_attribute_that_is_only_tested_costs_no_lookup_without_a_test() {
 }
 
 #[test]
-fn an_event_nobody_wants_costs_no_lookup() {
+fn looks_up_nothing_without_a_subscription() {
     let profile = Profile::webhook();
-    let matcher = crowd(&profile);
+    let matcher = large_matcher(&profile);
     let mut scratch = Scratch::default();
     for (tenant, event_type) in [("t", "other"), ("other", "x")] {
         let event = Event::new(
@@ -218,9 +218,9 @@ fn an_event_nobody_wants_costs_no_lookup() {
     }
 }
 
-/// A key that alone turns the verdict does so wherever else it stands in the filter.
+/// A key that is sufficient in one term is sufficient, even if it occurs in other terms.
 #[test]
-fn a_key_that_is_enough_needs_no_evaluation() {
+fn evaluates_nothing_for_a_sufficient_key() {
     let profile = Profile::webhook();
     for filter in [
         r#"id eq "i7" and spaceId eq "s7" or id eq "i7""#,
@@ -235,14 +235,14 @@ fn a_key_that_is_enough_needs_no_evaluation() {
     }
 }
 
-/// A number that stood for a value is given to another one only once nothing is known by it.
+/// A value id is reused only after its last reference is released.
 #[test]
-fn a_forgotten_value_is_not_taken_for_another() {
+fn does_not_confuse_a_released_value_with_another() {
     let profile = Profile::webhook();
     let mut matcher = Matcher::new(&profile);
     let filter = |text: &str| Subscription::new("t", ["x"], profile.filter(text).unwrap());
     let first = matcher.insert(&filter(r#"id eq "a" and spaceId eq "s""#)).unwrap();
-    let keeps_the_key = matcher.insert(&filter(r#"id eq "a""#)).unwrap();
+    let keeps_the_value = matcher.insert(&filter(r#"id eq "a""#)).unwrap();
     assert!(matcher.remove(first));
     let text = r#"topLevelResourceId eq "r" and (id eq "b" or spaceId eq "s")"#;
     matcher.insert(&filter(text)).unwrap();
@@ -251,12 +251,12 @@ fn a_forgotten_value_is_not_taken_for_another() {
     let event = event.with_attribute("topLevelResourceId", "r").unwrap();
     let mut scratch = Scratch::default();
     let hits = matcher.matches(&event, Access::EventOwner, &mut scratch);
-    assert!(hits.eq([keeps_the_key]));
+    assert!(hits.eq([keeps_the_value]));
 }
 
-/// Shared between threads, and moved into them.
+/// The types can be shared between threads and sent to them.
 #[test]
-fn everything_is_send_and_sync() {
+fn has_send_and_sync_types() {
     fn check<T: Send + Sync>() {}
     check::<Profile>();
     check::<hooksieve::filter::Filter>();
@@ -271,7 +271,7 @@ fn everything_is_send_and_sync() {
 }
 
 #[test]
-fn equal_filters_share_one_plan() {
+fn shares_one_plan_among_equal_filters() {
     let profile = Profile::webhook();
     let mut matcher = Matcher::new(&profile);
     insert(&mut matcher, &profile, r#"id eq "a" and spaceId ne "s""#);
@@ -280,15 +280,16 @@ fn equal_filters_share_one_plan() {
     assert_eq!(matcher.stats().plans, 2);
 }
 
-/// A result or an error, with memory and allocations within a small multiple of the input. Steps of
-/// the parser are counted where it is, in `src/syntax/steps.rs`.
+/// Parses a text, and checks that memory and allocations are within a small multiple of its length.
+///
+/// `src/syntax/steps.rs` counts the steps of the parser.
 fn bounded(text: &str, limits: Limits) -> Result<Expr, Diagnostic> {
     let mut result = None;
     let used = measure(|| result = Some(Expr::parse_within(text, limits)));
-    let most = 50 * text.len() as u64 + 4096;
-    assert!(used.bytes_max <= most, "{} bytes for {}", used.bytes_max, text.len());
-    // What grows is copied, each time to memory of twice the size.
-    assert!(used.bytes_total <= 2 * most, "{} bytes in all for {}", used.bytes_total, text.len());
+    let limit = 50 * text.len() as u64 + 4096;
+    assert!(used.bytes_max <= limit, "{} bytes for {}", used.bytes_max, text.len());
+    // A growing buffer is copied to one of double the size each time.
+    assert!(used.bytes_total <= 2 * limit, "{} bytes in all for {}", used.bytes_total, text.len());
     assert!(used.count_total <= 200 + text.len() as u64 / 2, "{used:?} for {}", text.len());
     result.unwrap()
 }
@@ -330,9 +331,10 @@ fn hostile_sizes_are_bounded() {
     );
 }
 
-/// A group's node is put before operands that are read already, and taken away from between others.
+/// The node of a group is inserted before operands that are already parsed, and removed from
+/// between others.
 #[test]
-fn deep_brackets_round_many_terms_are_bounded() {
+fn bounds_memory_for_deep_brackets_around_many_terms() {
     let many = vec!["a pr"; 100_000].join(" or ");
     for (opening, closing) in [("(", ") or b pr and c pr"), ("b pr and c pr or (", ")")] {
         for other in [(opening, closing), ("(", ") and d pr"), ("d pr or (", ")")] {
@@ -346,7 +348,7 @@ fn deep_brackets_round_many_terms_are_bounded() {
     }
 }
 
-/// As deep as a filter can get: brackets at the ceiling, `and` and `or` in turn.
+/// Returns the deepest possible filter: brackets up to the limit, alternating `and` and `or`.
 fn deepest() -> String {
     let mut text = r#"id eq "x""#.to_owned();
     for depth in 0..Limits::MAX_DEPTH {
@@ -356,9 +358,9 @@ fn deepest() -> String {
     text
 }
 
-/// The whole way of a filter, through every stage, on a stack of 128 KiB.
+/// Takes a filter through every stage on a stack of 128 KiB.
 #[test]
-fn the_deepest_filter_survives_a_small_stack() {
+fn handles_the_deepest_filter_on_a_small_stack() {
     let work = || {
         let text = deepest();
         let profile = Profile::webhook().with_limits(wide());
@@ -401,74 +403,74 @@ fn the_deepest_filter_survives_a_small_stack() {
     assert!(thread.join().is_ok());
 }
 
-/// Allocates in proportion to the body, whatever is wrong with it.
+/// Allocations are proportional to the body, for any errors in it.
 #[test]
-fn hostile_drafts_allocate_in_proportion() {
-    let [few, many] = [5_000, 50_000].map(|many| measure(|| hostile_drafts(many)));
+fn allocates_in_proportion_to_hostile_documents() {
+    let [few, many] = [5_000, 50_000].map(|many| measure(|| check_hostile_documents(many)));
     assert!(many.count_total <= 11 * few.count_total, "{few:?} {many:?}");
     assert!(many.bytes_total <= 11 * few.bytes_total, "{few:?} {many:?}");
 }
 
-fn hostile_drafts(many: usize) {
+fn check_hostile_documents(many: usize) {
     let rules = Rules::default();
     let headers: serde_json::Map<_, _> =
         (0..many).map(|n| (format!("x-{n}"), "v".into())).collect();
     let types: Vec<_> = (0..many).map(|n| format!("{n}{}", "x".repeat(100))).collect();
-    let doubled = format!("{{{}}}", vec!["\"x-a\":\"\""; many].join(","));
-    let doubled =
-        serde_json::from_str::<WebhookDocument>(&format!("{{\"headers\":{doubled}}}")).unwrap();
+    let duplicates = format!("{{{}}}", vec!["\"x-a\":\"\""; many].join(","));
+    let duplicates =
+        serde_json::from_str::<WebhookDocument>(&format!("{{\"headers\":{duplicates}}}")).unwrap();
     let url = format!("https://{}/", "ü".repeat(20 * many));
-    for draft in [
+    for document in [
         WebhookDocument::from(json!({"headers": headers, "encryptedHeaders": headers})),
         WebhookDocument::from(json!({"eventTypes": types})),
         WebhookDocument::from(serde_json::Value::Object(headers)),
         WebhookDocument::from(json!({"url": url, "name": url, "filter": url, "secret": url})),
         WebhookDocument::from(json!({"url": format!("https://a.b/?{}", "|".repeat(20 * many))})),
-        doubled,
+        duplicates,
     ] {
-        assert!(!rules.check(&draft).errors().is_empty());
+        assert!(!rules.check(&document).errors().is_empty());
     }
     let operations = vec![json!({"op": "add", "path": "/nmae", "value": ""}); many];
-    let draft = json!({"name": "n", "url": "https://a.b/"});
-    let creation = NewWebhook::new("w", "u", std::time::UNIX_EPOCH.into());
-    let webhook = Webhook::create(&draft.into(), &rules, creation).unwrap().webhook;
+    let document = json!({"name": "n", "url": "https://a.b/"});
+    let new = NewWebhook::new("w", "u", std::time::UNIX_EPOCH.into());
+    let webhook = Webhook::create(&document.into(), &rules, new).unwrap().webhook;
     let patch = serde_json::Value::Array(operations).into();
     assert!(webhook.patched(&patch, &rules, webhook.updated().clone()).is_err());
     let query = format!("{}{}", "eventTypes=a&".repeat(many), "limit=1&".repeat(many));
     assert!(ListQuery::read(&query).is_err());
 }
 
-/// A request allocates for its signature, and an event once for all its requests: that, and what
-/// its conversion takes.
+/// A request allocates only its signature, and an event its payload, plus its conversion if one is
+/// needed.
 #[test]
-fn requests_allocate_for_signatures_alone() {
+fn allocates_only_signatures_for_requests() {
     let rules = Rules::default();
     let count = |secret: bool, cloud_events: bool| {
         let registry = Registry::new(&rules);
         let webhook = |number: usize| {
-            let mut draft = json!({
+            let mut document = json!({
                 "name": "n", "url": "https://hooks.example.com/", "enabled": true,
                 "eventTypes": ["com.qlik.v1.app.created"], "headers": {"X-Team": "data"},
                 "enableCloudEventDelivery": cloud_events,
             });
             if secret {
-                draft["secret"] = "0123456789abcdef0123456789abcdef".into();
+                document["secret"] = "0123456789abcdef0123456789abcdef".into();
             }
-            let creation = NewWebhook::new(number.to_string(), "u1", std::time::UNIX_EPOCH.into());
-            Webhook::create(&WebhookDocument::from(draft), &rules, creation).unwrap().webhook
+            let new = NewWebhook::new(number.to_string(), "u1", std::time::UNIX_EPOCH.into());
+            Webhook::create(&WebhookDocument::from(document), &rules, new).unwrap().webhook
         };
         let _ = registry.load("t", (0..100).map(webhook)).unwrap();
-        let (mut session, sender) = (registry.session(), RequestBuilder::default());
+        let (mut session, builder) = (registry.session(), RequestBuilder::default());
         let bytes = Bytes::from_static(br#"{"type":"com.qlik.v1.app.created","tenantid":"t"}"#);
         let mut run = || {
-            let requests = session.deliveries(&sender, bytes.clone(), Access::EventOwner).unwrap();
+            let requests = session.deliveries(&builder, bytes.clone(), Access::EventOwner).unwrap();
             requests.map(|request| request.headers().count()).sum::<usize>()
         };
         assert_eq!(run(), if secret { 400 } else { 300 });
         measure(|| assert!(run() > 0)).count_total
     };
     assert_eq!(count(false, true), 1, "the payload");
-    assert_eq!(count(true, true), 1 + 100, "a signature each");
+    assert_eq!(count(true, true), 1 + 100, "one signature per request");
     let converted = count(false, false);
-    assert!(converted <= 20, "converting once takes {converted}");
+    assert!(converted <= 20, "one conversion allocates {converted} times");
 }

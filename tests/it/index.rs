@@ -1,4 +1,5 @@
-//! What the matcher tells of itself: statistics, work, bytes; and that each is no more than it promises.
+//! What the matcher reports about itself: statistics, work, bytes; and that each stays within its
+//! limit.
 use allocation_counter::measure;
 use hooksieve::event::{Event, EventType, JsonPath, TenantId};
 use hooksieve::filter::{Attribute, Profile};
@@ -13,7 +14,7 @@ fn insert(matcher: &mut Matcher, filter: &str) -> Slot {
     matcher.insert(&subscription("t", &["x"], filter)).unwrap()
 }
 
-/// The work for an event of these values, and its hits.
+/// Returns the work for an event with these values, and the number of hits.
 fn work(matcher: &Matcher, values: &[(&str, &str)]) -> (Work, usize) {
     let mut event =
         Event::new(matcher.profile().attribute_paths(), TenantId::from("t"), EventType::from("x"));
@@ -26,22 +27,22 @@ fn work(matcher: &Matcher, values: &[(&str, &str)]) -> (Work, usize) {
 }
 
 #[test]
-fn all_that_is_held_is_counted() {
+fn counts_all_that_it_holds() {
     let mut matcher = Matcher::new(&Profile::webhook());
     assert!(matcher.is_empty());
     for new in [
-        // Entries for each event type.
+        // Entries for each of two event types.
         subscription("t1", &["x", "y"], r#"id eq "a""#),
-        // Two of one plan.
+        // Two subscriptions with one plan.
         subscription("t1", &["x"], r#"id eq "a" and spaceId eq "s""#),
         subscription("t1", &["x"], r#"id eq "a" and spaceId eq "s""#),
         subscription("t1", &["x"], r#"id eq "a" or spaceId eq "s""#),
-        // A tenant's values are its own.
+        // Another tenant's values are distinct.
         subscription("t2", &["x"], r#"id eq "a""#),
-        // Hits by default, of which one has no other entry.
+        // Matches by default; the second has no other entry.
         subscription("t1", &["x", "y"], r#"id ne "a""#),
         subscription("t1", &["x"], ""),
-        // Held, with what its filter mentions, and entered nowhere.
+        // Held with the values of its filter, but without entries.
         subscription("t3", &["x"], r#"id ne "b""#).with_enabled(false),
     ] {
         matcher.insert(&new).unwrap();
@@ -54,7 +55,7 @@ fn all_that_is_held_is_counted() {
 }
 
 #[test]
-fn each_posting_and_each_test_is_counted() {
+fn counts_each_posting_and_each_test() {
     let mut matcher = Matcher::new(&Profile::webhook());
     for n in 0..15 {
         let filter = if n < 10 { r#"id eq "a""# } else { r#"id eq "a" and id ne "b""# };
@@ -64,9 +65,9 @@ fn each_posting_and_each_test_is_counted() {
     assert_eq!((work.probes, work.postings, work.tests, hits), (1, 15, 5, 15));
 }
 
-/// `spaceId` has a place behind attributes that nothing is said of.
+/// `spaceId` comes after attributes that no filter mentions.
 #[test]
-fn an_attribute_that_no_filter_mentions_is_never_looked_up() {
+fn never_looks_up_an_attribute_that_no_filter_mentions() {
     let mut matcher = Matcher::new(&Profile::webhook());
     insert(&mut matcher, r#"spaceId eq "s" and data.status eq "ok""#);
     let others = [("id", "a"), ("topLevelResourceId", "r"), ("data.status", "ok")];
@@ -75,20 +76,20 @@ fn an_attribute_that_no_filter_mentions_is_never_looked_up() {
 }
 
 #[test]
-fn a_filter_is_found_by_as_few_values_as_suffice() {
+fn indexes_a_filter_by_the_fewest_sufficient_values() {
     for (filter, postings) in [
-        // The first operand is true by default, so that it decides nothing.
+        // The first operand is true by default, so it decides nothing.
         (r#"id ne "a" and spaceId eq "s""#, 1),
         (r#"id eq "a" or spaceId ne "s""#, 1),
-        // Nor is what stands in an operand that need not be watched.
+        // No key is taken from an operand that is not chosen.
         (r#"id eq "a" and (spaceId eq "r" or spaceId eq "s")"#, 1),
         (r#"id ne "a" or spaceId ne "r" and spaceId ne "s""#, 1),
-        // Any of them turns the verdict.
+        // Each of them flips the verdict.
         (r#"id eq "a" or spaceId eq "s""#, 2),
         (r#"id ne "a" and spaceId ne "s""#, 2),
-        // Of equally dear ones the first.
+        // The first of equally expensive operands.
         (r#"id eq "a" and id eq "b""#, 1),
-        // The same value again.
+        // The same value in two terms has one posting.
         (r#"id eq "a" or id eq "a" and spaceId eq "s""#, 1),
     ] {
         let mut matcher = Matcher::new(&Profile::webhook());
@@ -97,9 +98,9 @@ fn a_filter_is_found_by_as_few_values_as_suffice() {
     }
 }
 
-/// Few postings are less than a few more, not only than very many.
+/// A value with few postings is preferred to one with slightly more, not only to one with many.
 #[test]
-fn of_filters_that_share_a_value_one_is_found_under_it() {
+fn indexes_shared_value_filters_by_their_rarer_value() {
     let mut matcher = Matcher::new(&Profile::webhook());
     for n in 0..100 {
         insert(&mut matcher, &format!(r#"id eq "a" and spaceId eq "s{n}""#));
@@ -108,9 +109,9 @@ fn of_filters_that_share_a_value_one_is_found_under_it() {
     assert_eq!((work.postings, work.tests, hits), (2, 2, 1));
 }
 
-/// The fewer values an attribute may take, the more events share one of them.
+/// The fewer values an attribute can have, the more events share each of them.
 #[test]
-fn an_attribute_of_few_values_is_dear() {
+fn avoids_keys_of_attributes_with_few_values() {
     let place = |name: &str| [JsonPath::new(["data", name])];
     let many: Vec<String> = (0..20).map(|n| format!("c{n}")).collect();
     let profile = Profile::new([
@@ -131,9 +132,9 @@ fn an_attribute_of_few_values_is_dear() {
     assert_eq!(postings(r#"size eq "s" and colour eq "c7" and name eq "n""#), [0, 0, 1]);
 }
 
-/// Of matchers that hold little beside one thing, what they say that they hold is what an allocator gave them.
+/// For matchers that mostly hold one thing, `bytes` is what the allocator returned.
 #[test]
-fn bytes_of_each_part_are_counted() {
+fn counts_the_bytes_of_each_part() {
     const COUNT: usize = 700;
     let profile = Profile::webhook();
     let names: Vec<String> = (0..6).map(|n| format!("a{n}")).collect();
@@ -169,16 +170,16 @@ fn bytes_of_each_part_are_counted() {
         let used = measure(|| {
             let matcher = matcher.insert(Matcher::new(profile));
             let slots = subscriptions.iter().map(|new| matcher.insert(new).unwrap());
-            // Some of all places are free.
+            // A third of the slots is free.
             let slots: Vec<_> = slots.collect();
             slots.iter().step_by(3).for_each(|slot| assert!(matcher.remove(*slot)));
         });
-        let (told, given) = (matcher.unwrap().bytes() as i64, used.bytes_current);
-        assert_eq!(told, given, "{part}");
+        let (reported, allocated) = (matcher.unwrap().bytes() as i64, used.bytes_current);
+        assert_eq!(reported, allocated, "{part}");
     }
 }
 
-/// How often bytes fall while the slots are removed in turn.
+/// Returns how often `bytes` decreases while the slots are removed one by one.
 fn falls(matcher: &mut Matcher, slots: Vec<Slot>) -> usize {
     let mut before = matcher.bytes();
     let mut fall = |slot: &Slot| {
@@ -189,14 +190,14 @@ fn falls(matcher: &mut Matcher, slots: Vec<Slot>) -> usize {
     slots.iter().filter(|slot| fall(slot)).count()
 }
 
-/// Memory is given back, and not for each filter.
+/// Memory is given back, but not on each removal.
 #[test]
-fn plans_move_once_most_of_their_memory_is_free() {
+fn relocates_plans_when_most_of_their_memory_is_free() {
     const TERMS: usize = 61;
     let mut matcher = Matcher::new(&Profile::webhook());
     let mut slots = Vec::new();
     for n in 0..500 {
-        // Each another order of the same values.
+        // Each filter has the same values in another order.
         let term = |at| format!(r#"spaceId eq "s{}""#, (at * (1 + n / TERMS) + n) % TERMS);
         let terms: Vec<_> = (1..TERMS).map(term).collect();
         slots.push(insert(&mut matcher, &format!(r#"id eq "{n}" and ({})"#, terms.join(" or "))));
@@ -208,9 +209,9 @@ fn plans_move_once_most_of_their_memory_is_free() {
     assert!((1..10).contains(&falls), "{falls} times");
 }
 
-/// All values are walked over to move their lists, those that were forgotten too, so that it has to pay.
+/// Relocating visits the entries of all values, free ones included, so it must pay off.
 #[test]
-fn lists_stay_while_fewer_words_are_free_than_there_were_values() {
+fn keeps_lists_in_place_while_fewer_words_are_free_than_entries_exist() {
     let mut matcher = Matcher::new(&Profile::webhook());
     insert(&mut matcher, "");
     let many = (0..4000).map(|n| insert(&mut matcher, &format!(r#"id eq "{n}""#))).collect();
@@ -221,9 +222,9 @@ fn lists_stay_while_fewer_words_are_free_than_there_were_values() {
     }
 }
 
-/// Values with lists for several event types and owners.
+/// The values have posting lists for several event types and owners.
 #[test]
-fn changes_on_many_shelves_leave_nothing() {
+fn leaves_nothing_after_changes_in_many_buckets() {
     let mut matcher = Matcher::new(&Profile::webhook());
     let owner = |n: usize| Audience::Owner(format!("u{}", n % 3).into());
     let new = |n: usize| {

@@ -1,4 +1,4 @@
-//! The matcher's own face: slots that it tells of, and what a removal leaves.
+//! The matcher's interface: the slots it returns, and what a removal leaves.
 
 use hooksieve::event::{Event, EventType, TenantId, UserId};
 use hooksieve::filter::Profile;
@@ -14,40 +14,40 @@ fn insert(matcher: &mut Matcher, filter: &str) -> Slot {
     matcher.insert(&subscription).unwrap()
 }
 
-/// No look-up of values that only removed subscriptions were found by or tested by, and no entry
-/// under values that others have, too.
+/// A removal leaves no look-up of values that only removed filters mention, and no posting under
+/// values that other filters mention, too.
 #[test]
-fn what_was_removed_costs_nothing() {
+fn removes_a_subscription_from_every_posting() {
     let profile = Profile::webhook();
     let event = Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"));
     let event = event.with_attribute("id", "i").unwrap().with_attribute("spaceId", "s").unwrap();
     let event = event.with_attribute("data.status", "ok").unwrap();
-    let stays = [r#"spaceId eq "s" and topLevelResourceId ne "r""#, r#"spaceId eq "s""#];
-    let goes = [
+    let remaining = [r#"spaceId eq "s" and topLevelResourceId ne "r""#, r#"spaceId eq "s""#];
+    let removed = [
         r#"id eq "j""#,
         r#"spaceId eq "o" and data.status eq "ok""#,
         r#"spaceId eq "s" and data.status eq "ok""#,
         r#"id ne "i" and data.status ne "ok""#,
     ];
     let mut matcher = Matcher::new(&profile);
-    let kept = stays.map(|filter| insert(&mut matcher, filter));
+    let kept = remaining.map(|filter| insert(&mut matcher, filter));
     let mut scratch = Scratch::default();
-    let mut ask = |matcher: &Matcher| {
+    let mut state = |matcher: &Matcher| {
         let hits: Vec<Slot> = matcher.matches(&event, Access::EventOwner, &mut scratch).collect();
         (hits, scratch.work(), matcher.stats())
     };
-    let before = ask(&matcher);
+    let before = state(&matcher);
     assert_eq!((&*before.0, before.1.probes, before.1.tests), (&kept[..], 1, 1));
     for round in 1..3 {
-        let gone = goes.map(|filter| insert(&mut matcher, filter));
-        assert_eq!(ask(&matcher).1.probes, 3, "spaceId, id and, for the tests, status");
-        gone.into_iter().for_each(|slot| assert!(matcher.remove(slot)));
-        assert_eq!(ask(&matcher), before, "in round {round}");
+        let slots = removed.map(|filter| insert(&mut matcher, filter));
+        assert_eq!(state(&matcher).1.probes, 3, "spaceId, id, and data.status for the tests");
+        slots.into_iter().for_each(|slot| assert!(matcher.remove(slot)));
+        assert_eq!(state(&matcher), before, "round {round}");
     }
 }
 
 #[test]
-fn the_indices_of_hits_are_those_left() {
+fn returns_the_indices_of_remaining_hits() {
     let mut matcher = Matcher::new(&Profile::webhook());
     let slots = ["", r#"id eq "i""#, "", ""].map(|filter| insert(&mut matcher, filter));
     let event =
@@ -62,7 +62,7 @@ fn the_indices_of_hits_are_those_left() {
 }
 
 #[test]
-fn a_subscription_moves_to_another_tenant_unchanged() {
+fn changes_only_the_tenant_of_a_subscription() {
     let profile = Profile::webhook();
     let of = |tenant| {
         let subscription = subscription(&profile, tenant, &["x", "y"], r#"id eq "i""#);
@@ -72,11 +72,11 @@ fn a_subscription_moves_to_another_tenant_unchanged() {
 }
 
 #[test]
-fn access_shows_who_it_is_for() {
+fn shows_each_access_by_its_name() {
     let users: [UserId; 1] = ["ann".into()];
     let shown = |access: Access<'_>| format!("{access:?}");
-    assert_eq!(shown(Access::default()), "Owner");
+    assert_eq!(shown(Access::default()), "EventOwner");
     assert_eq!(shown(Access::Everyone), "Everyone");
-    assert_eq!(shown(Access::Predicate(&|_| true)), "Asked(..)");
+    assert_eq!(shown(Access::Predicate(&|_| true)), "Predicate(..)");
     assert!(shown(Access::Users(&users)).contains("ann"));
 }

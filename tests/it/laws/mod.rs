@@ -1,5 +1,6 @@
-//! What must hold for every input, as functions over bytes. Property tests and fuzz targets call
-//! these; each panics with the law that broke.
+//! Laws: properties that hold for every input, as functions over bytes.
+//!
+//! Property tests and fuzz targets call them. Each panics with the law that an input violates.
 #![allow(
     dead_code,
     unreachable_pub,
