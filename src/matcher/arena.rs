@@ -246,6 +246,7 @@ impl Arena {
     /// Returns a block for a list of `len` words. Its contents are unspecified.
     fn allocate(&mut self, len: usize) -> Offset {
         let (words, class) = size(len);
+        // Reuse a block of the same capacity if there is one; blocks are never split or joined.
         let first = self.free.get(class).copied().unwrap_or(NONE);
         if first != NONE {
             let next = self.word(first);

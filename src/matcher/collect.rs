@@ -85,6 +85,7 @@ impl Scratch {
     /// Matches many events.
     pub(super) fn run(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
         self.begin();
+        // The hits of all batches follow one another in the same buffer.
         let mut rest = queries;
         while !rest.is_empty() {
             let (together, after) = rest.split_at_checked(TOGETHER).unwrap_or((rest, &[]));
@@ -136,6 +137,7 @@ impl Scratch {
                 each_value(topic, event, paths, AttributeUse::has_access_keys, |value| {
                     let hash = dictionary.hash(value);
                     probes.push(Probe { value, hash, candidate: NO_VALUE, query });
+                    // Full: confirm these first. The order of the events is kept.
                     if probes.len() == PROBES {
                         self.confirm(matcher, &mut probes);
                     }
@@ -225,6 +227,7 @@ impl Matcher {
         access: Access<'_>,
         buffers: &mut Buffers,
     ) {
+        // Hits of earlier events of the batch are before `begin`.
         let begin = buffers.hits.len();
         buffers.has_all_values = false;
         let tenant_bucket = topic.tenant_bucket();

@@ -17,6 +17,10 @@
 //! [`merge`](Defaults::merge) copies the runs between flipped slots in one step each, so its cost
 //! is the output, and one binary search for each flipped slot.
 //!
+//! In the drawing, the first flipped slot, 4, ends the run `0, 1` and is dropped. The next, 7, is
+//! above the last slot of the first piece, so the rest of that piece, `5`, is copied first. 7 is
+//! not a default slot: it is a hit.
+//!
 //! # Invariants
 //!
 //! - No piece is empty, and the slots of a piece are below those of the next one.
@@ -84,6 +88,7 @@ impl Defaults {
         let at = self.piece(slot);
         let Some(piece) = self.pieces.get_mut(at) else { return };
         if let Ok(position) = piece.binary_search(&slot) {
+            // The slot is in this piece or in none: pieces are ascending and do not overlap.
             piece.remove(position);
             self.shrink(at);
         }

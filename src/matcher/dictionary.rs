@@ -205,6 +205,7 @@ impl Dictionary {
     fn is(&self, entry: &Entry, id: ValueId, value: AttributeValue<'_>) -> bool {
         entry.tenant == value.tenant
             && entry.attribute == value.attribute
+            // Last, since it is the most expensive; tenant and attribute are in the same line.
             && same(self.bytes_of(entry, id), value.text.as_bytes())
     }
 
@@ -231,6 +232,7 @@ impl Dictionary {
             u32::try_from(self.entries.len()).unwrap_or(NO_VALUE)
         });
         let bytes = value.text.as_bytes();
+        // A text that fits is copied into the entry; a longer one goes to `long`.
         let mut text = [0; SHORT];
         let length = match text.get_mut(..bytes.len()) {
             Some(short) => {
@@ -252,6 +254,7 @@ impl Dictionary {
             postings: 0,
             lists: Postings::default(),
         };
+        // A reused id overwrites its free entry; a new id is the next index.
         match self.entries.get_mut(id as usize) {
             Some(place) => *place = entry,
             None => self.entries.push(entry),

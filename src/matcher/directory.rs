@@ -26,6 +26,11 @@
 //! it is. If the leaf then has 129 pairs, it is divided in the middle, and the root gets a fourth
 //! pair.
 //!
+//! Removing 90 empties the third leaf: its block is freed, and the root loses the pair `90, ●`.
+//! Removing 40 leaves a leaf of one pair, which is joined to the first one. The root then has one
+//! leaf, which replaces it. (The leaves are drawn small; in memory such leaves would have been
+//! joined before.)
+//!
 //! # Invariants
 //!
 //! - The keys of a leaf are at least its least key in the root and below that of the next leaf.
@@ -201,6 +206,7 @@ impl Directory {
             (None, None) => self.0 = leaf,
             // The least key of the first leaf is never read, so 0 serves.
             (None, Some(right)) => self.0 = store(arena, ROOT, &[[0, leaf], right]),
+            // The leaf may have a new offset. A divided leaf's right half follows it in the root.
             (Some(branch), right) => {
                 arena.set(self.0 + 2 + 2 * word(branch), leaf);
                 if let Some(right) = right {
@@ -221,6 +227,7 @@ impl Directory {
             self.0 = remove(arena, leaf, at);
             return;
         };
+        // A leaf is never empty: with its last pair it is freed and leaves the root.
         if pairs(arena, leaf).len() == 1 {
             free(arena, leaf);
             self.0 = remove(arena, self.0, branch);
@@ -319,6 +326,7 @@ fn divide(arena: &mut Arena, leaf: Offset, at: usize) -> Option<(Offset, [u32; 2
     if count <= MAX {
         return None;
     }
+    // `MAX + 1` pairs: both sides get at least one, and at most `MAX`.
     let half = if at + 1 == count { count - 1 } else { count / 2 };
     let right = all.get(half..).unwrap_or_default().to_vec();
     debug_assert!(!right.is_empty(), "no pair is on the right of {half}");

@@ -103,6 +103,7 @@ impl Hashes {
         let text = text.as_bytes();
         let [a, b, c, d, e, f] = self.lanes;
         let hash = match (text.first_chunk(), text.last_chunk()) {
+            // Three pieces of 16 bytes cover up to 48; first and last overlap below 32.
             (Some(first), Some(last)) if text.len() <= 48 => {
                 let ends = fold(first, a, b).wrapping_add(fold(last, c, d));
                 match text.get(16..).and_then(<[u8]>::first_chunk) {

@@ -190,6 +190,7 @@ impl Matcher {
         let plan = self.plans.acquire(code, &mut self.dictionary);
         self.prefetch_postings(plan);
         let group = u32::try_from(group).unwrap_or(VACANT);
+        // A reused index keeps the generation that its removal set.
         let index = match self.free.pop() {
             Some(index) => index,
             None => {
@@ -246,6 +247,7 @@ impl Matcher {
                 attributes.resize(attribute + 1, AttributeUse::default());
             }
             let Some(attribute_use) = attributes.get_mut(attribute) else { continue };
+            // Terms without a key count, too: a residual may need the value.
             attribute_use.terms += 1;
             if key != AccessKey::No {
                 lists.insert(postings, at, slot, residual);

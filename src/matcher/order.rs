@@ -8,10 +8,10 @@
 //!
 //! | slots | algorithm | reason |
 //! | --- | --- | --- |
-//! | 0, 1 | nothing | |
+//! | 0, 1 | nothing | already sorted |
 //! | up to 32 | [`rank_sort`] over 8, 16, 24 or 32 lanes | no branch depends on a comparison |
-//! | up to 1,024 | [`scatter_sort`]: 32 parts of the range, then each part as above | |
-//! | more | the standard library's sort | |
+//! | up to 1,024 | [`scatter_sort`]: 32 parts of the range, each as above | parts are ranked |
+//! | more | the standard library's sort | it is as fast then |
 //!
 //! A rank sort counts for each slot how many others are less: that count is its position. It does
 //! more comparisons than a merge, but the number of steps depends only on how many groups of eight
@@ -27,6 +27,10 @@
 //! of the ranks. If the sum is what unique slots have, the ranks are a permutation and each slot is
 //! written to its position. Otherwise, which is rare, the standard sort and a pass over neighbors
 //! do the work.
+//!
+//! A scatter sort divides the range from the least to the greatest slot into at most 32 parts by
+//! the upper bits of the distance from the least. With 300 slots spread evenly, a part has 10 to
+//! 20, so each is sorted by rank. If many slots fall in one part, the standard sort handles it.
 //!
 //! # Invariants
 //!
@@ -86,6 +90,7 @@ fn sort_plainly(slots: &mut [u32], count: usize) -> usize {
 fn rank_sort<const N: usize>(slots: &mut [u32], count: usize) -> usize {
     const SIGN: i32x8 = i32x8::new([i32::MIN; 8]);
     let Some(slots) = slots.as_chunks_mut().0.first_chunk_mut::<N>() else { return 0 };
+    // The ranks of the copy are computed before the slots are overwritten.
     let copy = *slots;
     let values = copy.map(|lanes| i32x8::new(lanes.map(u32::cast_signed)) ^ SIGN);
     let mut ranks = [i32x8::new([0; 8]); N];
@@ -131,6 +136,7 @@ fn scatter_sort(slots: &mut [u32], count: usize) -> usize {
     // greatest distance is below `PARTS`.
     let shift = (u32::BITS - range.leading_zeros()).saturating_sub(PARTS.trailing_zeros());
     let part_of = |slot: u32| ((slot - least) >> shift) as usize % PARTS;
+    // Count the slots of each part, then turn the counts into the positions where parts begin.
     let mut ends = [0; PARTS];
     for slot in &*copy {
         if let Some(count) = ends.get_mut(part_of(*slot)) {
@@ -158,6 +164,7 @@ fn scatter_sort(slots: &mut [u32], count: usize) -> usize {
         let Some(part) = slots.get_mut(begin..end) else { break };
         let mut few = [u32::MAX; RANKED];
         let count = match few.get_mut(..part.len()) {
+            // `sort` needs the padding after the slots, which the part does not have.
             Some(copy) => {
                 copy.copy_from_slice(part);
                 let count = sort(&mut few, part.len());

@@ -55,6 +55,15 @@
 //!
 //! The end of a group lets evaluation skip the rest of it once an operand decides.
 //!
+//! # Life of a plan
+//!
+//! [`encode`] replaces each value of the filter by its id. [`Plans::acquire`] finds an equal code
+//! and adds a reference, or chooses access keys and stores the code. Then the matcher asks for the
+//! [`terms`](Plans::terms) with their access keys, once per bucket, and for the residual at each
+//! key that is not sufficient, and adds the postings. On removal it asks for the terms again,
+//! removes the postings, and [`Plans::release`] drops the reference. [`Plans::filter`] decodes the
+//! filter, so the matcher stores no other copy of it.
+//!
 //! # Invariants
 //!
 //! - The access keys are marked in the code when it is first stored, and do not change while it is
@@ -190,7 +199,9 @@ impl Plans {
     /// by the postings that each value has at this time.
     pub(super) fn acquire(&mut self, mut code: Code, dictionary: &mut Dictionary) -> Plan {
         match *code {
+            // Only the reference count: the filter has no terms.
             [_] => return EVERYTHING,
+            // A single term is not stored: its plan is the term, and each subscription a reference.
             [_, term] => {
                 dictionary.acquire(term & VALUE);
                 return Plan(term);
@@ -218,6 +229,7 @@ impl Plans {
         if plan == EVERYTHING {
             return;
         }
+        // A single term has no code: it references its value directly.
         let Some(at) = plan.code() else {
             return dictionary.release(plan.0 & VALUE);
         };
@@ -253,6 +265,7 @@ impl Plans {
             return None;
         }
         let mut codes = self.codes.relocation_target();
+        // The table has each stored code exactly once, so each is copied once.
         for (_, at) in &mut self.table {
             let kept = self.codes.list(*at, 1 + code(&self.codes, *at).len());
             let place = codes.store(kept);

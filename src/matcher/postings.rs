@@ -32,6 +32,11 @@
 //! slot 6 only if the event also has `ok`, which is what `R` says. If slot 9 with `spaceId eq "s"`
 //! is inserted, 9 goes after 4, and the first word becomes 2.
 //!
+//! If slots with `s` go on until the list exceeds 2,048 words, it is divided at its middle slot.
+//! The two pieces are entered in a directory with the keys 0 and that slot, and two words at a
+//! stable offset lead to the directory. A match reads the pieces in ascending order as if they were
+//! one list.
+//!
 //! # Invariants
 //!
 //! - A slot occurs in a list at most once. A filter that mentions a value in several terms has
@@ -230,6 +235,7 @@ impl Postings {
     /// Removes a slot that was inserted with or without a residual.
     pub(super) fn remove(&mut self, arena: &mut Arena, bucket: u32, slot: u32, has_residual: bool) {
         match self.bucket {
+            // The ordinary case: the value has postings in one bucket.
             only if only == bucket => match remove(arena, self.at, slot, has_residual) {
                 Some(list) => self.at = list,
                 None => *self = Self::default(),
@@ -412,6 +418,7 @@ fn remove(arena: &mut Arena, at: Offset, slot: u32, has_residual: bool) -> Optio
 /// Joins a short piece to the next one, or else the previous one, if that is not long.
 fn join(arena: &mut Arena, pieces: &mut Directory, [least, piece]: [u32; 2]) {
     let len = |at: Offset| PostingList::at(arena, at).len();
+    // The limits are far apart, so a joined piece is neither divided nor joined again soon.
     if len(piece) >= PIECE / 8 {
         return;
     }

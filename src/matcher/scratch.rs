@@ -1,4 +1,19 @@
 //! The buffers that a match needs, kept by the caller, and its counters.
+//!
+//! A matcher is shared by threads and not changed by a match, so what a match writes is in a
+//! [`Scratch`] of the caller. The buffers are cleared, not freed: a warm match allocates nothing,
+//! which the cost tests check.
+//!
+//! ```text
+//! run       queries   topic, topic, …, one for each of up to 16 events
+//!           found     values of the first event, values of the second, …
+//! per event values    known values ──► held: their ids, padded for comparison
+//! per bucket          flipped, residuals
+//! result    hits      hits of the first event, hits of the second, …   ends: 3, 3, 7
+//! ```
+//!
+//! `last` is the only state that outlives a match. It is a hint, which is checked before it is
+//! used.
 
 use super::dictionary::{KnownValue, ValueId};
 

@@ -3,6 +3,25 @@
 //! [`Subscription::verdict`] checks one condition after another and needs no index. A
 //! [`Matcher`](super::Matcher) must return exactly the subscriptions for which it is
 //! [`Verdict::Matched`]; property tests compare the two after every change.
+//!
+//! # Example
+//!
+//! ```text
+//! subscription   tenant t1, types [a, b], enabled, audience: owner u1, filter spaceId eq "s"
+//! event          tenant t1, type b, owner u2, spaceId "s"
+//!
+//! disabled?      no
+//! tenant         t1 = t1
+//! event type     b is in [a, b]
+//! access         of the event's owner: u2, not u1     ► Verdict::NoAccess
+//! filter         not evaluated
+//! ```
+//!
+//! # Invariants
+//!
+//! - Event types are sorted and unique: the index has one bucket, and so one posting per access
+//!   key, for each of them.
+//! - Nothing here depends on other subscriptions, so a verdict can be explained without the index.
 
 use crate::event::{Event, EventType, TenantId, UserId};
 use crate::filter::Filter;
@@ -149,6 +168,7 @@ impl Subscription {
         filter: Filter,
     ) -> Self {
         let mut event_types: Vec<EventType> = event_types.into_iter().map(Into::into).collect();
+        // Sorted, so that equal sets of types are equal, and their subscriptions share a group.
         event_types.sort_unstable();
         event_types.dedup();
         Self {
@@ -220,6 +240,7 @@ impl Subscription {
     /// [`Verdict`].
     #[must_use]
     pub fn verdict(&self, event: &Event<'_>, access: Access<'_>) -> Verdict {
+        // The order is that of `Verdict`, which callers see: the first reason is returned.
         if !self.enabled {
             Verdict::Disabled
         } else if self.tenant.as_str() != event.tenant() {

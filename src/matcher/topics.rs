@@ -155,6 +155,7 @@ impl SubscriptionGroup {
 impl Topics {
     #[inline]
     fn name_hash(&self, tenant: &str, event_type: &str) -> Hash32 {
+        // The hash of the tenant is the place of the event type, so both parts count.
         let tenant = self.hashes.text(0, tenant);
         self.hashes.text(tenant.into(), event_type)
     }
@@ -197,6 +198,7 @@ impl Topics {
             buckets: SmallVec::new(),
             references: 1,
         };
+        // A disabled subscription is stored, but reaches no bucket.
         if group.enabled {
             let bucket = |event_type| {
                 self.acquire_bucket(tenant, tenant_id, event_type, subscription.audience())
@@ -233,6 +235,7 @@ impl Topics {
             at
         });
         let Self { topics, buckets, .. } = self;
+        // The topic was found or inserted just now, so it is there.
         let Some(topic) = topics.get_mut(at) else { return u32::MAX };
         let owner = match audience {
             Audience::Tenant => None,
@@ -301,6 +304,8 @@ impl Topics {
         }
         if topic.tenant_bucket.is_none() && topic.owner_buckets.is_empty() {
             let Topic { tenant, event_type, .. } = self.topics.remove(at);
+            // No group has a bucket in the topic, so no slot can refer to its id, which may be
+            // reused.
             let hash = self.name_hash(tenant.as_str(), event_type.as_str());
             if let Ok(entry) = self.by_name.find_entry(table_hash(hash), |(_, other)| *other == at)
             {
@@ -422,6 +427,7 @@ impl Topic {
         self.tenant_bucket
     }
 
+    /// Returns whether the topic has owner buckets.
     #[inline]
     pub(super) fn has_owners(&self) -> bool {
         !self.owner_buckets.is_empty()

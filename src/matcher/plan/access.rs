@@ -26,6 +26,10 @@
 //!    └─ eq b   false   4                    -
 //! ```
 //!
+//! Bottom up, the `and` is decided by both operands, which are false by default, and takes the cost
+//! of the cheaper one. The `or` is undecided, since no operand is true by default, and costs the
+//! sum. Top down, the root passes `access` to `eq s` only, and `sufficient` to none.
+//!
 //! Costs are numbers of postings here. If `s` had 6 postings, the `or` would be chosen with `a` and
 //! `b`, neither sufficient. For `id eq "a" or id eq "b"` the root is undecided: both are sufficient
 //! keys.
@@ -125,11 +129,13 @@ fn choose(code: &[u32], infos: &mut Infos) {
             continue;
         }
         let and = word & KIND == AND;
+        // An undecided `and` is true and an undecided `or` false; otherwise some operand decides.
         let decided = info.default != and;
         let mut open = true;
         for operand in operands(code, at) {
             let Some(inner) = infos.get_mut(operand) else { break };
             if !decided {
+                // An operand that flips decides the group, so it is as good as the group itself.
                 (inner.access, inner.sufficient) = (true, info.sufficient);
             } else if open && inner.default != and && inner.cost == info.cost {
                 // The first of equally cheap operands; the group's cost is the least of them.

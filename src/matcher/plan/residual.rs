@@ -33,6 +33,10 @@
 //! ones, makes this final. With *guard*, having the value means that the code is evaluated;
 //! without it, having the value inverts *flips*.
 //!
+//! For the filter with `ne "ok"` above, supposing `s` makes it true: it is flipped without `ok`. So
+//! *flips* is set, the value is the id of `ok`, and *guard* is not set. For an event with `s` and
+//! `ok`, *flips* is inverted, and the verdict is the default one.
+//!
 //! # Invariants
 //!
 //! - The residual is exact: together with the code, if that is evaluated, it gives the verdict of
@@ -90,6 +94,7 @@ impl Plans {
         dictionary: &Dictionary,
     ) -> Residual {
         let code = self.words(&plan);
+        // `EVALUATE` is always correct, only slower to match.
         if code.len() > MAX_NODES {
             return EVALUATE;
         }
@@ -103,6 +108,7 @@ impl Plans {
                 Outcome { verdict: now, need: Need::Nothing } if now != verdict => {
                     Residual(flips | other)
                 }
+                // Without `other` the verdict stays; with it, only the code knows.
                 _ => Residual(flips | GUARD | other),
             },
         }
@@ -144,6 +150,8 @@ fn suppose(code: &[u32], held: &[ValueId], dictionary: &Dictionary) -> Outcome {
             let and = word & KIND == AND;
             let operands = || operands(code, at).filter_map(|operand| outcomes.get(operand));
             let deciding = || operands().filter(|outcome| outcome.verdict != and);
+            // Any need of a deciding operand is correct. The least in this order helps most:
+            // nothing is final, and a value with few postings rarely holds.
             let decided = deciding().map(|outcome| outcome.need).min_by_key(|need| match need {
                 Need::Nothing => (0, 0),
                 Need::Value(value) => (1, dictionary.cost(*value)),
