@@ -140,11 +140,13 @@ impl Arena {
         }
     }
 
+    /// Returns the word at an offset; 0 beyond the arena, which only prefetching may read.
     #[inline]
     pub(super) fn word(&self, at: Offset) -> u32 {
         self.words.get(at as usize).copied().unwrap_or_default()
     }
 
+    /// Replaces the word at an offset of a list.
     #[inline]
     pub(super) fn set(&mut self, at: Offset, word: u32) {
         if let Some(place) = self.words.get_mut(at as usize) {
@@ -160,6 +162,7 @@ impl Arena {
         self.words.get(at as usize..).unwrap_or_default()
     }
 
+    /// Returns a list of `len` words.
     #[inline]
     pub(super) fn list(&self, at: Offset, len: usize) -> &[u32] {
         self.tail(at).get(..len).unwrap_or_default()
@@ -237,6 +240,7 @@ impl Arena {
     }
 
     fn write(&mut self, at: Offset, list: &[u32]) {
+        // The block was allocated for at least `list.len()` words.
         let place = self.words.get_mut(at as usize..).and_then(|rest| rest.get_mut(..list.len()));
         if let Some(place) = place {
             place.copy_from_slice(list);
@@ -276,7 +280,7 @@ fn offset(at: usize) -> Offset {
 /// Counts moved words in tests; empty otherwise.
 #[cfg(not(test))]
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct MovedWords;
+pub(super) struct MovedWords(());
 
 #[cfg(not(test))]
 impl MovedWords {

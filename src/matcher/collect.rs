@@ -201,7 +201,7 @@ fn each_value<'e>(
 ) {
     let tenant = topic.tenant_id;
     // An event that was read with the same paths has its values by attribute; any other event is
-    // asked by name, which gives the same values.
+    // read by name, which gives the same values.
     let values = event.values(paths);
     for (attribute, attribute_use) in topic.attributes.iter().enumerate() {
         if !is_needed(*attribute_use) {
@@ -282,6 +282,7 @@ impl Matcher {
     /// [`Defaults::merge`]: super::defaults::Defaults::merge
     #[inline]
     fn collect(&self, at: u32, topic: &Topic, event: &Event<'_>, buffers: &mut Buffers) {
+        // The topic has the bucket, so it exists.
         let Some(bucket) = self.topics.bucket(at) else { return };
         if buffers.values.is_empty() {
             // The event has no access key, so all verdicts are the default ones.

@@ -75,6 +75,7 @@ fn is_root(arena: &Arena, at: Offset) -> bool {
 
 /// Returns the pairs of a leaf or of a root.
 fn pairs(arena: &Arena, at: Offset) -> &[[u32; 2]] {
+    // The first word counts the pairs, so the list has `1 + 2 * count` words.
     let count = (arena.word(at) & !ROOT) as usize;
     arena.list(at, 1 + 2 * count).get(1..).unwrap_or_default().as_chunks().0
 }

@@ -7,7 +7,7 @@ use std::fmt;
 kinds! {
     /// An error from inserting a subscription.
     pub InsertError {
-        /// The filter was checked by another profile than the matcher's.
+        /// The filter was checked with another profile than the matcher's.
         ///
         /// The index stores attributes by number, which only have a meaning within one profile.
         OtherProfile = "matcher-other-profile",
@@ -22,8 +22,8 @@ kinds! {
 impl InsertError {
     fn help(self) -> &'static str {
         match self {
-            Self::OtherProfile => "check the filter by the profile that the matcher was made with",
-            Self::Full => "divide the subscriptions among several matchers, such as one a tenant",
+            Self::OtherProfile => "check the filter with the profile of the matcher",
+            Self::Full => "divide the subscriptions among several matchers, such as one per tenant",
         }
     }
 }
@@ -40,8 +40,8 @@ impl std::error::Error for InsertError {}
 impl fmt::Display for InsertError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::OtherProfile => "the filter was checked by another profile than the matcher's",
-            Self::Full => "the matcher has no room left",
+            Self::OtherProfile => "the filter was checked with another profile than the matcher's",
+            Self::Full => "the matcher is full",
         })
     }
 }

@@ -160,7 +160,7 @@ impl Matcher {
     ///
     /// # Errors
     ///
-    /// [`InsertError::OtherProfile`] if the filter was checked by another profile than the
+    /// [`InsertError::OtherProfile`] if the filter was checked with another profile than the
     /// matcher's, and [`InsertError::Full`] if there is no room. The matcher is unchanged then.
     pub fn insert(&mut self, subscription: &Subscription) -> Result<Slot, InsertError> {
         let filter = subscription.filter();
@@ -198,6 +198,7 @@ impl Matcher {
                 u32::try_from(self.slots.len() - 1).unwrap_or(VACANT)
             }
         };
+        // The index was free or pushed just now, so there is an entry.
         let Some(entry) = self.slots.get_mut(index as usize) else {
             return Err(InsertError::Full);
         };
@@ -233,6 +234,7 @@ impl Matcher {
     /// Adds a slot to a bucket: to its default slots and to the posting lists of its access keys.
     fn add_postings(&mut self, slot: u32, plan: Plan, at: u32) {
         let Self { topics, dictionary, plans, postings, .. } = self;
+        // The group of the slot references the bucket, and the bucket is in its topic: both exist.
         let Some(bucket) = topics.bucket_mut(at) else { return };
         if plan.default() {
             bucket.defaults.insert(slot);

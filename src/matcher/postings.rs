@@ -130,6 +130,7 @@ impl<'b> PostingList<'b> {
     /// Returns the slots whose verdict the value flips.
     #[inline]
     pub(super) fn sufficient(self) -> &'b [u32] {
+        // The counts are those of the list, so both parts are within the arena.
         self.words.get(..self.sufficient).unwrap_or_default()
     }
 

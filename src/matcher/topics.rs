@@ -332,6 +332,7 @@ impl Topics {
         Some(subscription.with_audience(group.audience.clone()).with_enabled(group.enabled))
     }
 
+    /// Returns a bucket. Ids of buckets come from groups and topics, which reference them.
     pub(super) fn bucket(&self, at: u32) -> Option<&Bucket> {
         self.buckets.get(at as usize)
     }
