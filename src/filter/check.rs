@@ -1,4 +1,8 @@
-//! Every rule of a profile, applied to a tree: one pass, all violations.
+//! Checks a parsed filter against a profile: one pass that collects every violation.
+//!
+//! Each violation may come with an *edit*, a replacement of its span that certainly corrects it. If
+//! every violation has one, all edits together make the [suggestion](super::suggest), which is
+//! checked again before it is shown.
 
 use super::kind::Kind;
 use super::{Attribute, Filter, Inner, Node, Operator, Predicate, Profile, suggest};
@@ -7,6 +11,7 @@ use crate::event::EventType;
 use crate::syntax::{AttrPath, CompareOp, ExprKind, ExprRef, Value};
 use std::sync::Arc;
 
+/// Returns the filter, or all violations with suggestions.
 pub(super) fn check(
     profile: &Profile,
     root: ExprRef<'_>,
@@ -20,7 +25,7 @@ pub(super) fn check(
     Err(Diagnostics::all(violations, more))
 }
 
-/// The filter, or else all violations, each with the change of the text that corrects it for sure.
+/// Checks a tree, without making suggestions.
 pub(super) fn checked(
     profile: &Profile,
     root: ExprRef<'_>,
@@ -44,6 +49,8 @@ pub(super) fn checked(
                     filter.push(Node::Term(term));
                 }
             }
+            // Attribute and operator are checked too, so that one run shows every problem of a
+            // term.
             ExprKind::Compare { path, operator, value } => {
                 check.attribute(part, path);
                 check.operator(part, Some(operator));
@@ -56,41 +63,46 @@ pub(super) fn checked(
             ExprKind::Not(_) => check.not(part),
             ExprKind::ValuePath { path, .. } => {
                 check.value_path(part, path);
-                // What stands in the brackets are sub-attributes, which the profile does not know.
+                // The names in the brackets are sub-attributes, which no profile has. Reporting
+                // each of them would only repeat the violation.
                 skipped = part.end();
             }
         }
     }
-    // Without violations every part became a node of its own, so the ends hold for the filter too.
+    // Without violations each part of the tree became one node, so the ends of groups are those of
+    // the tree. With violations the filter is incomplete, and no caller uses it.
     let Check { violations, more, edits, .. } = check;
     Checked { filter: Filter(Arc::new(filter)), violations, more, edits }
 }
 
-/// A filter, if there are no violations.
+/// The result of a check.
 pub(super) struct Checked {
+    /// The filter; meaningful only if there are no violations.
     pub(super) filter: Filter,
-    /// The first [`Diagnostics::MAX`].
+    /// The first [`Diagnostics::MAX`] violations, in the order of the text.
     pub(super) violations: Vec<Diagnostic>,
-    /// How many more there are.
+    /// How many more violations there are.
     more: usize,
-    /// For each violation the change that corrects it for sure; one without a change where there are
-    /// more.
+    /// The edit that certainly corrects each violation, if there is one. If there are more
+    /// violations, a `None` follows, so that no suggestion is made.
     pub(super) edits: Vec<Option<Edit>>,
 }
 
-/// A piece of the text, and what to write in its place.
+/// A replacement of a part of the text.
 pub(super) type Edit = (Span, String);
 
+/// A check in progress. Its fields are those of [`Checked`].
 struct Check<'a> {
     profile: &'a Profile,
+    /// The event types of the webhook; `None` if they do not count.
     event_types: Option<&'a [EventType]>,
     violations: Vec<Diagnostic>,
     more: usize,
-    /// For each violation the change that corrects it.
     edits: Vec<Option<Edit>>,
 }
 
 impl<'a> Check<'a> {
+    /// Adds a violation, without an edit.
     fn add(
         &mut self,
         kind: Kind,
@@ -98,16 +110,18 @@ impl<'a> Check<'a> {
         message: impl Into<Box<str>>,
         help: impl Into<Box<str>>,
     ) {
+        // `correct` replaces it.
         self.edits.push(None);
         if self.violations.len() < Diagnostics::MAX {
             self.violations.push(Diagnostic::error(kind.code(), message, help).with_span(span));
         } else {
             self.more += 1;
+            // Keeps one edit beyond the violations, the `None` of this one.
             self.edits.truncate(Diagnostics::MAX + 1);
         }
     }
 
-    /// Adds the text that corrects the last violation when it is written in its place.
+    /// Sets the edit of the last violation: its span is to be replaced by `written`.
     fn correct(&mut self, written: impl Into<String>) {
         if self.more > 0 {
             return;
@@ -117,6 +131,7 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// Returns the list of the profile's attributes, as messages show it.
     fn known(&self) -> String {
         list(self.profile.attributes().iter().map(Attribute::name), ", ")
     }
@@ -131,10 +146,12 @@ impl<'a> Check<'a> {
     #[cold]
     fn value_path(&mut self, part: ExprRef<'_>, path: AttrPath<'_>) {
         let message = format!("value path `{}[…]` is not supported here", quote(path.as_str()));
-        let help = format!("compare an attribute itself; known are {}", self.known());
+        let help = format!("compare an attribute instead; known attributes: {}", self.known());
         self.add(Kind::UnsupportedValuePath, part.span(), message, help);
     }
 
+    /// Checks a comparison with a string, and returns its predicate if attribute and operator are
+    /// known.
     #[inline]
     fn comparison<'v>(
         &mut self,
@@ -161,11 +178,12 @@ impl<'a> Check<'a> {
         let message = format!("value `{written}` is not a string");
         let span = part.value_span();
         if value == Value::Null {
-            let help = format!("{}: compare with a string", suggest::NO_ABSENCE);
+            let help = format!("{}; compare with a string", suggest::NO_ABSENCE);
             return self.add(Kind::ValueNotAString, span, message, help);
         }
         let help = "values are strings: put it in double quotes";
         self.add(Kind::ValueNotAString, span, message, help);
+        // The text of a number or a boolean has no character that a string would escape.
         self.correct(format!("\"{text}\""));
     }
 
@@ -196,13 +214,14 @@ impl<'a> Check<'a> {
             _ => (format!("`{name}` is never `{}`", quote(value)), format!("use {words}")),
         };
         self.add(Kind::ValueNotAllowed, part.value_span(), message, help);
+        // The value is corrected only if exactly one allowed value has its letters.
         let mut same = allowed.iter().filter(|allowed| allowed.eq_ignore_ascii_case(value.trim()));
         if let (Some(one), None) = (same.next(), same.next()) {
             self.correct(Value::String(one).to_string());
         }
     }
 
-    /// Whether the event types are such that the attribute cannot be used.
+    /// Returns whether the event types rule out the attribute.
     fn is_refused(&self, attribute: &Attribute) -> bool {
         match (attribute.sole_event_type(), self.event_types) {
             (Some(only), Some(types)) => {
@@ -212,6 +231,7 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// Finds the attribute of a path, and checks it against the event types.
     #[inline]
     fn attribute(
         &mut self,
@@ -233,30 +253,37 @@ impl<'a> Check<'a> {
     #[cold]
     fn not_with_types(&mut self, part: ExprRef<'_>, attribute: &Attribute, only: &EventType) {
         let name = attribute.name();
-        let message = format!("`{name}` does not go with the webhook's event types");
+        let message = format!("`{name}` cannot be used with the webhook's event types");
         let help = format!("make `{only}` the only event type, or remove the term");
         self.add(Kind::AttributeNotAllowed, part.path_span(), message, help);
     }
 
     #[cold]
     fn unknown(&mut self, part: ExprRef<'_>, path: AttrPath<'_>) {
-        let message = format!("attribute `{}` is unknown", quote(path.as_str()));
+        let message = format!("unknown attribute `{}`", quote(path.as_str()));
         let known = self.known();
         let profile = self.profile;
-        let spelt = match path.sub_attribute() {
+        // The path without its schema URI.
+        let spelled = match path.sub_attribute() {
             Some(sub) => format!("{}.{sub}", path.name()),
             None => path.name().to_owned(),
         };
+        // A name that surely means an attribute is corrected. A guess is only shown: it may be
+        // wrong.
         let (help, written) = match profile.meant(path.as_str()) {
             Some(meant) => {
-                let help = format!("{}; known are {known}", suggest::names(path.as_str(), &meant));
+                let help =
+                    format!("{}; known attributes: {known}", suggest::names(path.as_str(), &meant));
                 (help, profile.meant_one(path.as_str()).map(Attribute::name))
             }
             None => {
-                let written = profile.misspelt(path.as_str());
-                match written.or_else(|| profile.nearest(&spelt, path.name())) {
-                    Some(near) => (format!("did you mean `{near}`? known are {known}"), written),
-                    None => (format!("known are {known}"), None),
+                // One letter off a single known name is certain enough; anything else is a guess.
+                let written = profile.misspelled(path.as_str());
+                match written.or_else(|| profile.nearest(&spelled, path.name())) {
+                    Some(near) => {
+                        (format!("did you mean `{near}`? known attributes: {known}"), written)
+                    }
+                    None => (format!("known attributes: {known}"), None),
                 }
             }
         };
@@ -266,7 +293,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The operator of a comparison, or `pr`.
+    /// Returns the operator if the profile has it. `None` as an argument is `pr`.
     fn operator(&mut self, part: ExprRef<'_>, operator: Option<CompareOp>) -> Option<Operator> {
         let operators = self.profile.operators();
         let found = operators.iter().find(|known| Some(known.compare_op()) == operator);
@@ -288,6 +315,7 @@ impl<'a> Check<'a> {
     }
 }
 
+/// Joins items for a message.
 pub(super) fn list(items: impl Iterator<Item = impl ToString>, between: &str) -> String {
     items.map(|item| item.to_string()).collect::<Vec<_>>().join(between)
 }

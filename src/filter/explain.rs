@@ -1,10 +1,12 @@
+//! Explains a verdict: the verdict of each part, hints about the event, and the minimal reason.
+
 use super::analysis::{self, Justification};
 use super::hint::{self, Hint};
 use super::{Filter, Node, Operator};
 use crate::event::{Event, JsonPath};
 use serde::{Serialize, Serializer};
 
-/// Why a filter matches an event or does not: the verdict of each of its parts.
+/// The verdict of a filter on an event, with that of each of its parts.
 ///
 /// ```
 /// use hooksieve::filter::{Profile, StepKind};
@@ -28,11 +30,11 @@ use serde::{Serialize, Serializer};
 /// | member | what it is |
 /// | --- | --- |
 /// | `holds` | whether the filter matches |
-/// | `steps` | [`steps`](Self::steps): `depth`, `holds`, and `kind`, which is `and`, `or` or `term`; a term has `attribute`, `operator`, `value`, `found` (null where it is absent), `place` (a JSON pointer into the event, or null) |
+/// | `steps` | [`steps`](Self::steps): `depth`, `holds`, and `kind`, which is `and`, `or` or `term`; a term has `attribute`, `operator`, `value`, `found` (null if the attribute is absent), `place` (a JSON pointer into the event, or null) |
 /// | `reason` | [`Justification::reason`]: indices into `steps` |
 /// | `change` | [`Justification::change`]: null, or objects of `attribute`, `found`, `to` |
 /// | `exact` | [`Justification::exact`] |
-/// | `hints` | [`hints`](Self::hints), left out where there are none: `step`, `kind`, `message`, and where they have one `attribute` and `place` (a JSON pointer) |
+/// | `hints` | [`hints`](Self::hints), left out if there are none: `step`, `kind`, `message`, and optionally `attribute` and `place` (a JSON pointer) |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation<'a> {
     filter: &'a Filter,
@@ -41,70 +43,72 @@ pub struct Explanation<'a> {
     hints: Vec<Hint<'a>>,
 }
 
-/// A part of a filter with its verdict.
+/// A part of a filter, a group or a term, with its verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Step<'a> {
-    /// How many groups it stands in.
+    /// The number of groups around the part.
     pub depth: usize,
-    /// Its verdict.
+    /// Whether the part holds.
     pub holds: bool,
-    /// What it is.
+    /// The part itself.
     #[serde(flatten)]
     pub kind: StepKind<'a>,
 }
 
-/// What a part of a filter is.
+/// The kinds of parts of a filter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum StepKind<'a> {
-    /// All operands must hold: the steps that follow, one deeper.
+    /// A group whose operands must all hold. They are the steps that follow, one level deeper.
     And,
-    /// One operand must hold: the steps that follow, one deeper.
+    /// A group of which one operand must hold. They are the steps that follow, one level deeper.
     Or,
     /// An attribute compared with a value.
     Term {
         /// The attribute's name.
         attribute: &'a str,
-        /// How it is compared.
+        /// The operator.
         operator: Operator,
-        /// What it is compared with.
+        /// The value in the filter.
         value: &'a str,
-        /// The event's value, `None` where it is absent.
+        /// The event's value; `None` if the attribute is absent.
         found: Option<&'a str>,
-        /// Where the event holds that value; `None` also in an event that was not read from bytes.
+        /// The path of `found` in the event; `None` too if the event was not read from bytes.
         place: Option<JsonPath>,
     },
 }
 
 impl<'a> Explanation<'a> {
-    /// Whether the filter matches; the same as [`Filter::matches`].
+    /// Returns whether the filter matches, as [`Filter::matches`] does.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.holds
     }
 
-    /// All parts in the order of the text, a group before its operands; none for the filter that
-    /// matches everything.
+    /// Returns all parts in the order of the text, a group before its operands.
+    ///
+    /// The filter that matches everything has none.
     #[must_use]
     pub fn steps(&self) -> &[Step<'a>] {
         &self.steps
     }
 
-    /// Facts about the event that explain why a term does not find the value that it wants: why an
-    /// attribute is absent, and where else the event holds that value. Empty for an event that was not
-    /// read from bytes.
+    /// Returns facts about the event that explain why terms fail.
     ///
-    /// Wanted values are looked for where the verdict depends on them: of `eq` terms that do not hold,
-    /// in no group that holds. See [`HintKind`](super::HintKind) for all kinds.
+    /// A hint says why an attribute is absent, or where else the event has the value of a term.
+    /// Values are searched for only if the verdict may depend on them: those of failed `eq` terms
+    /// that are in no group that holds. [`HintKind`](super::HintKind) lists all kinds. Empty for an
+    /// event that was not read from bytes.
     #[must_use]
     pub fn hints(&self) -> &[Hint<'a>] {
         &self.hints
     }
 
-    /// The smallest reason of the verdict, and the smallest change that would turn a miss into a
-    /// match. Takes at most [`WORK`](analysis::WORK) steps, as an analysis does.
+    /// Finds the minimal reason for the verdict, and the smallest change that makes a miss match.
+    ///
+    /// Takes at most [`WORK`](analysis::WORK) steps.
     #[must_use]
     pub fn why(&self) -> Justification<'a> {
         analysis::why(self.filter, &self.steps)
@@ -128,12 +132,16 @@ impl Serialize for Explanation<'_> {
 }
 
 impl Filter {
-    /// The verdict on an event, part by part.
+    /// Evaluates the filter on an event, and returns the verdict of each part.
+    ///
+    /// Reads the event's bytes once more to find the paths of its values, so this costs far more
+    /// than [`matches`](Self::matches).
     #[must_use]
     pub fn explain<'a>(&'a self, event: &'a Event<'_>) -> Explanation<'a> {
         let places = event.places();
         let place = |attribute: &str| places.get(event.attribute_paths().find(attribute)?)?.clone();
         let mut steps = Vec::with_capacity(self.nodes().len());
+        // The ends of the groups around the current node.
         let mut open: Vec<usize> = Vec::new();
         for (at, node) in self.nodes().enumerate() {
             while open.pop_if(|end| *end <= at).is_some() {}
@@ -143,11 +151,12 @@ impl Filter {
                     let found = self.value(&term, event);
                     let attribute = self.profile().attribute_name(term.attribute);
                     let (operator, value) = (term.operator, term.value);
+                    // Paths are looked up by name: the event may be read for another profile.
                     let place = place(attribute);
                     let kind = StepKind::Term { attribute, operator, value, found, place };
                     (kind, term.holds(found))
                 }
-                // Set below, once the operands are known.
+                // The verdicts of groups are set below, when those of all terms are known.
                 Node::And { .. } => (StepKind::And, false),
                 Node::Or { .. } => (StepKind::Or, false),
             };
@@ -156,6 +165,7 @@ impl Filter {
             }
             steps.push(Step { depth, holds, kind });
         }
+        // Operands follow their group, so from the end their verdicts are known when needed.
         for at in (0..steps.len()).rev() {
             let holds = |operand: usize| steps.get(operand).is_some_and(|step| step.holds);
             let holds = match self.node(at) {
@@ -167,6 +177,7 @@ impl Filter {
                 step.holds = holds;
             }
         }
+        // The first step is the whole filter; the filter without steps matches everything.
         let holds = steps.first().is_none_or(|step| step.holds);
         let hints = hint::hints(self, &steps, event, &places);
         Explanation { filter: self, holds, steps, hints }

@@ -1,11 +1,30 @@
-//! Why a term does not find the value that it wants: what else the event holds.
+//! Hints: facts about an event that explain why a term fails.
 //!
-//! One pass over the event's values collects two things: for each attribute that is absent, the value
-//! that is in the way of its places, and for each value that a failed term wants, the places that hold
-//! it. A term failed for good if no group around it holds: of the others the verdict does not depend.
+//! One pass over the values of the event collects two things: for each absent attribute, the value
+//! that is in the way of its paths (the *obstacle*), and for each value of a failed term (a *wanted
+//! value*), the paths at which the event has it. A failed term counts only if no group around it
+//! holds, because the verdict depends on no other.
 //!
-//! The pass costs one look-up for each value of the event, and a step for each of the first
-//! [`MAX_PLACES`] places of a wanted value, however many terms want it.
+//! # Example
+//!
+//! ```text
+//! filter   id eq "a1"
+//! event    {"data": {"id": 5, "app": "a1"}}
+//!
+//! value           absent attribute `id`, read from data.id     wanted value "a1"
+//! data    object  on the way to the path, no obstacle
+//! data.id 5       at the path, and not a string: obstacle
+//! data.app "a1"                                                found at data.app
+//!
+//! hints: `data.id` is a number: only strings are compared
+//!        "a1" is at `data.app`, which no attribute reads
+//! ```
+//!
+//! # Cost
+//!
+//! One look-up for each string of the event, and one step for each of the first [`MAX_PLACES`]
+//! paths of a wanted value, regardless of how many terms have that value. A loop over values and
+//! terms would take 2,000,000 steps for 4,000 values and 500 terms.
 
 use super::{Filter, Operator, Step, StepKind};
 use crate::diagnostic::excerpt;
@@ -13,7 +32,7 @@ use crate::event::{Event, JsonPath, Leaf};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 
-/// A fact about the event that explains why a term does not find the value that it wants.
+/// A fact about the event that explains why a term fails.
 ///
 /// ```
 /// use hooksieve::filter::{HintKind, Profile};
@@ -30,17 +49,17 @@ use std::collections::{HashMap, HashSet};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Hint<'a> {
-    /// The term it is about: an index into [`Explanation::steps`](super::Explanation::steps).
+    /// The term, as an index into [`Explanation::steps`](super::Explanation::steps).
     pub step: usize,
-    /// What kind of fact it is.
+    /// The kind of fact.
     pub kind: HintKind,
-    /// The attribute that has the wanted value instead.
+    /// The attribute that has the term's value instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attribute: Option<&'a str>,
-    /// Where in the event it is.
+    /// The path in the event that the fact is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<JsonPath>,
-    /// The fact in words.
+    /// The fact as a sentence.
     pub message: String,
 }
 
@@ -49,30 +68,30 @@ pub struct Hint<'a> {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum HintKind {
-    /// What should be an object, such as `data`, is a string that holds JSON.
+    /// A string that contains JSON is in place of an object, such as `data`.
     JsonInString,
-    /// The data is in `data_base64` only.
+    /// The event has its data only in `data_base64`.
     Base64,
-    /// The attribute's place holds null, which counts as absent.
+    /// The value at the attribute's path is null, which counts as absent.
     Null,
-    /// The event has no object in which the attribute would be, such as `data`.
+    /// The event has no `data`, the only object from which the attribute is read.
     NoData,
-    /// What should be an object is an array, a number, a string or a literal.
+    /// An array, a number, a string or a literal is in place of an object.
     NotAnObject,
-    /// The attribute's place holds a value that is not a string.
+    /// The value at the attribute's path is not a string.
     NotAString,
-    /// Another attribute has the wanted value.
+    /// Another attribute has the term's value.
     OtherAttribute,
-    /// The wanted value is at a place from which the attribute is not read.
+    /// The term's value is at a path from which the attribute is not read.
     OtherPlace,
-    /// The value differs from the wanted one only in letter case.
+    /// The event's value differs from the term's only in letter case.
     LetterCase,
-    /// The value differs from the wanted one only in white space at its ends, or in that and in letter
+    /// The event's value differs from the term's only in outer white space, or in that and letter
     /// case.
     WhiteSpace,
 }
 
-/// A term of the filter.
+/// A term of the filter, by its step.
 #[derive(Clone, Copy)]
 struct Term<'a> {
     step: usize,
@@ -80,15 +99,18 @@ struct Term<'a> {
     value: &'a str,
 }
 
-/// What keeps an attribute from being read.
+/// A value that keeps an attribute from being read.
 struct Obstacle {
     kind: HintKind,
     place: JsonPath,
+    /// The value's type, for the message.
     what: &'static str,
 }
 
-/// The hints of a filter's steps on an event whose attributes have these places, in the order of the
-/// steps; no fact occurs more than once.
+/// Returns the hints of a filter's steps on an event, in the order of the steps, without
+/// duplicates.
+///
+/// `places` has the path of each attribute's value in the event.
 pub(super) fn hints<'a>(
     filter: &'a Filter,
     steps: &[Step<'a>],
@@ -99,6 +121,7 @@ pub(super) fn hints<'a>(
     let failed = failed(steps);
     let mut hints: Vec<Hint<'a>> =
         failed.iter().filter_map(|(term, found)| near(*term, *found)).collect();
+    // A nearly equal value explains the failure, so the exact value is not searched for.
     let near: Vec<usize> = hints.iter().map(|hint| hint.step).collect();
     let failed: Vec<Term<'a>> = failed
         .into_iter()
@@ -111,18 +134,20 @@ pub(super) fn hints<'a>(
         hints.extend(search.obstacles(&absent, &failed));
         hints.extend(search.elsewhere(filter, event, places, &failed));
     }
-    // Where the value is says more than that it is absent.
+    // Another hint on the same step says more than that the attribute is absent.
     let is_plain = |hint: &Hint<'_>| matches!(hint.kind, HintKind::Null | HintKind::NoData);
     let others = hints.iter().filter(|hint| !is_plain(hint));
     let others: HashSet<usize> = others.map(|hint| hint.step).collect();
     hints.retain(|hint| !is_plain(hint) || !others.contains(&hint.step));
+    // A stable sort, so the hints of one step keep their order. One fact may explain several terms,
+    // and is shown with the first of them.
     hints.sort_by_key(|hint| hint.step);
     let mut known = HashSet::new();
     hints.retain(|hint| known.insert(hint.message.clone()));
     hints
 }
 
-/// The first term of each attribute that is absent.
+/// Returns the first term of each absent attribute.
 fn absent<'a>(steps: &[Step<'a>]) -> Vec<Term<'a>> {
     let mut absent: Vec<Term<'a>> = Vec::new();
     for (step, part) in steps.iter().enumerate() {
@@ -135,10 +160,10 @@ fn absent<'a>(steps: &[Step<'a>]) -> Vec<Term<'a>> {
     absent
 }
 
-/// The `eq` terms that do not hold, in no group that does, with the event's value.
+/// Returns the failed `eq` terms that are in no group that holds, with the event's values.
 fn failed<'a>(steps: &[Step<'a>]) -> Vec<(Term<'a>, Option<&'a str>)> {
     let mut failed = Vec::new();
-    // The depth of the outermost group that holds, while the steps are inside of it.
+    // The depth of the outermost part that holds, while the steps are inside it.
     let mut inside: Option<usize> = None;
     for (step, part) in steps.iter().enumerate() {
         inside = inside.filter(|depth| part.depth > *depth);
@@ -154,16 +179,17 @@ fn failed<'a>(steps: &[Step<'a>]) -> Vec<(Term<'a>, Option<&'a str>)> {
     failed
 }
 
-/// The hint on a value that is nearly the wanted one.
+/// Returns the hint for an event's value that is nearly equal to the term's.
 fn near<'a>(term: Term<'a>, found: Option<&str>) -> Option<Hint<'a>> {
     let (found, wanted) = (found?, term.value);
     let same = |a: &str, b: &str| a.to_lowercase() == b.to_lowercase();
     let (kind, difference) = if found.trim() == wanted.trim() {
-        (HintKind::WhiteSpace, "white space at its ends")
+        (HintKind::WhiteSpace, "leading or trailing white space")
     } else if same(found, wanted) {
-        (HintKind::LetterCase, "letter case, which counts in values")
+        (HintKind::LetterCase, "letter case; values are compared case-sensitively")
     } else if same(found.trim(), wanted.trim()) {
-        (HintKind::WhiteSpace, "white space at its ends and in letter case, which counts in values")
+        let difference = "outer white space and letter case; values are compared exactly";
+        (HintKind::WhiteSpace, difference)
     } else {
         return None;
     };
@@ -172,24 +198,26 @@ fn near<'a>(term: Term<'a>, found: Option<&str>) -> Option<Hint<'a>> {
     Some(Hint { step: term.step, kind, attribute: None, place: None, message })
 }
 
-/// What one pass over an event finds.
+/// What one pass over an event collects.
 struct Search<'a> {
-    /// Places of attributes that are absent, each with the attribute's number among them.
+    /// The paths of the absent attributes, each with the number of its attribute among these.
     places: Vec<(usize, Vec<Box<str>>)>,
-    /// By the number of an absent attribute.
+    /// The obstacle of each absent attribute, by its number.
     obstacles: Vec<Option<Obstacle>>,
-    /// By the value that failed terms want, where it is.
+    /// The paths of each wanted value.
     wanted: HashMap<&'a str, Vec<JsonPath>>,
-    /// Whether the event has values to look at.
+    /// Whether any value was visited: an event that was not read from bytes has none.
     visited: bool,
+    /// Whether the event has a `data` other than null.
     data: bool,
+    /// Whether the event has a string `data_base64`.
     base64: bool,
-    /// Look-ups of values and places that were kept.
+    /// Look-ups of values, and paths that were kept.
     #[cfg(test)]
     steps: usize,
 }
 
-/// Places that are kept for a wanted value.
+/// The maximum number of paths that are kept for a wanted value.
 const MAX_PLACES: usize = 64;
 
 impl<'a> Search<'a> {
@@ -210,7 +238,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Takes a value of the event and the keys that lead to it.
+    /// Takes in a value of the event, with the keys that lead to it.
     fn value(&mut self, keys: &[Box<str>], leaf: Leaf<'_>) {
         let what = what(leaf);
         self.visited = true;
@@ -218,6 +246,7 @@ impl<'a> Search<'a> {
         self.data |= !is_null && matches!(keys, [key] if **key == *"data");
         self.base64 |= matches!((keys, leaf), ([key], Leaf::String(_)) if **key == *"data_base64");
         for (number, place) in &self.places {
+            // Only values on the way to a path, or at its end, can be in its way.
             if keys.is_empty() || !place.starts_with(keys) {
                 continue;
             }
@@ -229,7 +258,7 @@ impl<'a> Search<'a> {
                 _ if keys.len() < place.len() => HintKind::NotAnObject,
                 _ => HintKind::NotAString,
             };
-            // Another value than null says more.
+            // A null is the weakest explanation: many producers write it for an absent member.
             let is_better = |known: &Option<Obstacle>| match known {
                 Some(known) => known.kind == HintKind::Null && kind != HintKind::Null,
                 None => true,
@@ -239,6 +268,7 @@ impl<'a> Search<'a> {
                     Some(Obstacle { kind, place: JsonPath::new(keys.iter().cloned()), what });
             }
         }
+        // The map is keyed by value, so one look-up serves all terms that have this value.
         let Leaf::String(text) = leaf else { return };
         let places = self.wanted.get_mut(text).filter(|places| places.len() < MAX_PLACES);
         #[cfg(test)]
@@ -250,16 +280,16 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Whether an attribute is read from `data` and from nowhere else.
+    /// Returns whether all paths of an absent attribute begin with `data`.
     fn is_only_in_data(&self, number: usize) -> bool {
         let mut own = self.places.iter().filter(|(at, _)| *at == number).peekable();
         own.peek().is_some()
             && own.all(|(_, keys)| keys.first().is_some_and(|key| **key == *"data"))
     }
 
-    /// Why attributes are absent.
+    /// Returns the hints on absent attributes.
     ///
-    /// That it is null, or that there is no data, matters only to a term that failed for it.
+    /// A null, or the absence of all data, is a hint only for a term that failed because of it.
     fn obstacles<'h>(&mut self, absent: &[Term<'h>], failed: &[Term<'h>]) -> Vec<Hint<'h>> {
         let mut hints = Vec::new();
         for (number, term) in absent.iter().enumerate() {
@@ -268,19 +298,21 @@ impl<'a> Search<'a> {
                 *at == number && keys.first().is_some_and(|key| **key == *"data")
             };
             let is_base64 = self.base64 && !self.data && self.places.iter().any(in_data);
+            // `data` that is null beside `data_base64` is no obstacle of its own.
             let obstacle = obstacle.filter(|known| known.kind != HintKind::Null || !is_base64);
             let (kind, place, message) = match obstacle {
                 Some(Obstacle { kind, place, what }) => {
                     let at = shown(&place);
                     let message = match kind {
                         HintKind::JsonInString => format!(
-                            "`{at}` is a string that holds JSON: attributes are read from an object only"
+                            "`{at}` is a string that holds JSON: \
+                             attributes are only read from objects"
                         ),
                         HintKind::Null => format!("`{at}` is null, which counts as absent"),
                         HintKind::NotAString => {
                             format!("`{at}` is {what}: only strings are compared")
                         }
-                        _ => format!("`{at}` is {what}: attributes are read from an object only"),
+                        _ => format!("`{at}` is {what}: attributes are only read from objects"),
                     };
                     (kind, place, message)
                 }
@@ -307,7 +339,7 @@ impl<'a> Search<'a> {
         hints
     }
 
-    /// Where the wanted values are.
+    /// Returns the hints on values that the event has elsewhere.
     fn elsewhere<'h>(
         &self,
         filter: &'h Filter,
@@ -324,6 +356,8 @@ impl<'a> Search<'a> {
                 names().find(|(_, known)| known.as_ref() == Some(place)).map(|(name, _)| name)
             };
             let value = quoted(term.value);
+            // Another attribute with the value is the best explanation; else the first path is
+            // named.
             let attribute = found.iter().find_map(|place| Some((attribute_at(place)?, place)));
             let (kind, attribute, place, message) = if let Some((name, place)) = attribute {
                 let message = format!("{value} is the value of `{name}` in this event");
@@ -358,13 +392,15 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Whether the attribute has a list of values: that such a word occurs elsewhere says nothing.
+/// Returns whether a term's attribute has a list of allowed values.
+///
+/// Such words are common, so one that occurs elsewhere explains nothing.
 fn is_listed(filter: &Filter, term: &Term<'_>) -> bool {
     let mut attributes = filter.profile().attributes().iter();
     attributes.any(|attribute| attribute.name() == term.attribute && attribute.values().is_some())
 }
 
-/// What a value is, in words.
+/// Returns a value's type as messages name it.
 fn what(leaf: Leaf<'_>) -> &'static str {
     match leaf {
         Leaf::String(_) => "a string",
@@ -376,21 +412,23 @@ fn what(leaf: Leaf<'_>) -> &'static str {
     }
 }
 
-/// Whether a string is an object or array that was written as a string.
+/// Returns whether a string contains a JSON object or array.
 fn holds_json(text: &str) -> bool {
     text.trim_start().starts_with(['{', '['])
         && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
-/// Characters that are shown of a value or a place.
-const SHOWN: usize = 80;
+/// The maximum number of characters of a value or a path in a message.
+const MAX_SHOWN: usize = 80;
 
+/// Returns a value as a JSON string for a message.
 fn quoted(value: &str) -> String {
-    excerpt(&serde_json::Value::from(value).to_string(), SHOWN)
+    excerpt(&serde_json::Value::from(value).to_string(), MAX_SHOWN)
 }
 
+/// Returns a path for a message.
 fn shown(place: &JsonPath) -> String {
-    excerpt(&place.to_string(), SHOWN)
+    excerpt(&place.to_string(), MAX_SHOWN)
 }
 
 #[cfg(test)]
@@ -398,9 +436,9 @@ mod tests {
     use super::{HintKind, MAX_PLACES, Search, absent, failed};
     use crate::filter::Profile;
 
-    /// Values of the event times terms of the filter would be 2,000,000 steps.
+    /// A step for each value and term would be 2,000,000 steps.
     #[test]
-    fn looks_each_value_up_once_however_many_terms_want_it() {
+    fn looks_up_each_value_once_regardless_of_how_many_terms_have_it() {
         let profile = Profile::webhook();
         let (terms, values) = (500, 4_000);
         for other in ["a1", "b2"] {
@@ -419,7 +457,7 @@ mod tests {
             let failed: Vec<_> = failed.into_iter().map(|(term, _)| term).collect();
             let mut search = Search::new(&event, &absent, &failed);
             event.visit(|keys, leaf| search.value(keys, leaf));
-            // The type and the tenant are values, too.
+            // The type and the tenant are strings of the event as well.
             assert_eq!(search.steps, values + 2 + MAX_PLACES);
             assert_eq!(search.wanted["a1"].len(), MAX_PLACES);
             let hint = &explanation.hints()[0];

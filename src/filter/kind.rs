@@ -1,9 +1,9 @@
-//! The codes of what a profile does not allow in a filter, and of warnings about filters.
+//! The codes of diagnostics about filters: violations of a profile, and warnings.
 
 use crate::diagnostic::kinds;
 use crate::syntax::ErrorKind;
 
-/// Every code of a diagnostic about a filter, from syntax errors to warnings.
+/// Iterates over the codes of all diagnostics about filters, from syntax errors to warnings.
 ///
 /// ```
 /// assert!(hooksieve::filter::codes().any(|code| code == "filter-unknown-attribute"));
@@ -14,7 +14,7 @@ pub fn codes() -> impl Iterator<Item = &'static str> {
 }
 
 kinds! {
-    /// What a profile does not allow in a well-formed filter, and what is worth a warning.
+    /// The kinds of violations of a profile and of warnings about filters.
     pub(crate) Kind {
         /// An attribute that the profile does not have.
         UnknownAttribute = "filter-unknown-attribute",
@@ -24,21 +24,21 @@ kinds! {
         UnsupportedNot = "filter-unsupported-not",
         /// `attribute[…]`.
         UnsupportedValuePath = "filter-unsupported-value-path",
-        /// A value that is a number, a boolean or null.
+        /// A value that is a number, a boolean or null, where a string is required.
         ValueNotAString = "filter-value-not-a-string",
-        /// A value that the attribute never takes.
+        /// A value that is not among those the attribute may be compared with.
         ValueNotAllowed = "filter-value-not-allowed",
-        /// An attribute that does not go with the webhook's event types.
+        /// An attribute that cannot be used with the webhook's event types.
         AttributeNotAllowed = "filter-attribute-not-allowed",
         /// A filter that matches no event.
         NeverMatches = "never-matches",
         /// A filter that matches every event.
         AlwaysMatches = "always-matches",
-        /// A part that could be left out: a term, or a group with all its operands.
+        /// A part that can be removed: a term, or a group with all its operands.
         RedundantTerm = "redundant-term",
         /// An attribute that no event of the subscribed types has.
         AttributeNeverPresent = "attribute-never-present",
-        /// A term that compares with the empty string, which no absent attribute equals.
+        /// A term that compares with the empty string, which an absent attribute does not equal.
         EmptyValue = "value-empty",
         /// A value with `*` in it, or with `%` at an end: values are compared exactly.
         WildcardValue = "value-wildcard",
@@ -46,7 +46,7 @@ kinds! {
         BlankAroundValue = "value-outer-blank",
         /// A value with a placeholder, such as `{{ID}}`.
         PlaceholderValue = "value-placeholder",
-        /// A value with a character that is not visible, such as U+200B, or a no-break space.
+        /// A value with an invisible character, such as U+200B, or a no-break space.
         InvisibleInValue = "value-invisible-character",
     }
 }

@@ -1,9 +1,9 @@
-//! Tree → filter: what an embedding server allows in a filter, the checks, and the meaning.
+//! Checks parsed filters against a profile, and evaluates them.
 //!
-//! A [`Profile`] is data: attributes, where an event keeps them, the values they may take, the
-//! event types they may stand with, and the operators. [`Profile::webhook`] is the subset that
-//! webhooks use. A [`Filter`] exists only if its profile found nothing wrong with it, and
-//! [`Filter::matches`] is the meaning that everything else in this crate is held against.
+//! A [`Profile`] is data: the attributes that filters may use, their paths in an event, the values
+//! and event types they are restricted to, and the operators. [`Profile::webhook`] is the profile
+//! of webhooks. A [`Filter`] exists only if its profile accepts it. [`Filter::matches`] defines its
+//! meaning; the matcher and the analysis are tested against it.
 //!
 //! ```
 //! use hooksieve::filter::Profile;
@@ -18,7 +18,7 @@
 //! let error = profile.filter(r#"spaceIdd eq "a" and id co "b""#).unwrap_err();
 //! let problems: Vec<_> = error.iter().map(|problem| (problem.code(), problem.help())).collect();
 //! assert_eq!(problems, [
-//!     ("filter-unknown-attribute", "did you mean `spaceId`? known are id, topLevelResourceId, spaceId, data.status"),
+//!     ("filter-unknown-attribute", "did you mean `spaceId`? known attributes: id, topLevelResourceId, spaceId, data.status"),
 //!     ("filter-unsupported-operator", "use eq or ne"),
 //! ]);
 //!
@@ -54,24 +54,26 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// What a filter means: a condition on the attributes of an event, checked by a [`Profile`].
+/// A condition on the attributes of an event, accepted by a [`Profile`].
 ///
-/// Cheap to clone. Two filters are equal where they say the same in the same order: spelling,
-/// spacing and redundant brackets do not count. `Display` prints the canonical form, which parses
-/// and checks to an equal filter; the filter that matches everything prints as nothing.
+/// Cloning copies no data. Two filters are equal if they have the same terms and groups in the same
+/// order; letter case of names, white space and redundant parentheses do not count. `Display`
+/// prints the canonical form, from which an equal filter is parsed. The filter that matches
+/// everything prints as the empty string.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Filter(Arc<Inner>);
 
 #[derive(PartialEq, Eq)]
 struct Inner {
-    /// Prefix order, as in [`Expr`](crate::syntax::Expr); empty for "everything".
+    /// The nodes in prefix order, as in [`Expr`](crate::syntax::Expr); empty for the filter that
+    /// matches everything.
     nodes: Vec<Packed>,
-    /// Those of all terms, one behind the other.
+    /// The values of all terms, concatenated.
     values: String,
     profile: Profile,
 }
 
-/// A [`Node`] whose value stands elsewhere.
+/// A [`Node`] as it is stored: its value is a range of [`Inner::values`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Packed {
     And { end: u32 },
@@ -79,7 +81,7 @@ enum Packed {
     Term { attribute: u16, operator: Operator, value: Span },
 }
 
-/// `end` is the index behind the last node of the subtree.
+/// A node of a filter. The `end` of a group is the index after the last node of its subtree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Node<'f> {
     And { end: usize },
@@ -87,7 +89,7 @@ pub(crate) enum Node<'f> {
     Term(Predicate<'f>),
 }
 
-/// An attribute, by its index in the profile, compared with a value.
+/// A term as it is evaluated: an attribute, by its index in the profile, compared with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Predicate<'f> {
     pub(crate) attribute: usize,
@@ -96,8 +98,9 @@ pub(crate) struct Predicate<'f> {
 }
 
 impl Predicate<'_> {
-    /// Whether it holds of an attribute's value, `None` where the event has none: `eq` of an
-    /// absent attribute is false, and `ne` is always the negation of `eq`.
+    /// Returns whether the predicate holds for a value, `None` if the attribute is absent.
+    ///
+    /// On an absent attribute `eq` is false. `ne` is always the negation of `eq`.
     fn holds(&self, found: Option<&str>) -> bool {
         let equal = found == Some(self.value);
         match self.operator {
@@ -108,49 +111,55 @@ impl Predicate<'_> {
 }
 
 impl Filter {
-    /// The filter that matches every event: what a webhook without a filter has.
+    /// Returns the filter that matches every event, as a webhook without a filter does.
     #[must_use]
     pub fn everything(profile: &Profile) -> Self {
         Self::from_nodes(profile, [])
     }
 
-    /// Whether this is the filter that was left out.
+    /// Returns whether this is the filter without terms.
+    ///
+    /// A tautology with terms matches every event too; [`analyze`](Self::analyze) finds it.
     #[must_use]
     pub fn is_everything(&self) -> bool {
         self.0.nodes.is_empty()
     }
 
-    /// The profile that checked it.
+    /// Returns the profile that accepted the filter.
     #[must_use]
     pub fn profile(&self) -> &Profile {
         &self.0.profile
     }
 
-    /// Whether an event fulfils the filter.
+    /// Returns whether an event matches the filter.
     ///
-    /// This is the specification: values compare exactly, letter case included; on an attribute
-    /// that the event lacks, `eq` is false and `ne` is true. Takes time linear in the terms.
+    /// Values are compared exactly and case-sensitively. On an absent attribute `eq` is false and
+    /// `ne` is true. Takes time linear in the number of terms.
     #[must_use]
     pub fn matches(&self, event: &Event<'_>) -> bool {
         self.is_everything() || self.holds(0, event)
     }
 
-    /// Recursion is bounded: [`Limits::MAX_DEPTH`](crate::syntax::Limits::MAX_DEPTH) brackets
-    /// make at most twice as many groups inside each other.
+    /// Returns whether the part at `at` holds.
+    ///
+    /// Recursion is bounded: [`Limits::MAX_DEPTH`](crate::syntax::Limits::MAX_DEPTH) parentheses
+    /// nest at most twice as many groups.
     fn holds(&self, at: usize, event: &Event<'_>) -> bool {
         match self.node(at) {
             Some(Node::Term(term)) => term.holds(self.value(&term, event)),
             Some(Node::And { .. }) => self.operands(at).all(|operand| self.holds(operand, event)),
             Some(Node::Or { .. }) => self.operands(at).any(|operand| self.holds(operand, event)),
+            // Only the filter without nodes has none at 0, and it matches everything.
             None => true,
         }
     }
 
+    /// Returns the event's value of a term's attribute.
     fn value<'e>(&self, term: &Predicate<'_>, event: &'e Event<'_>) -> Option<&'e str> {
         event.value(self.0.profile.attribute_paths(), term.attribute)
     }
 
-    /// The filter of these nodes, which the profile must allow.
+    /// Builds a filter from nodes in prefix order, which the profile must allow.
     pub(crate) fn from_nodes<'n>(
         profile: &Profile,
         nodes: impl IntoIterator<Item = Node<'n>>,
@@ -160,7 +169,7 @@ impl Filter {
         Self(Arc::new(inner))
     }
 
-    /// All nodes, in prefix order.
+    /// Iterates over all nodes in prefix order.
     pub(crate) fn nodes(&self) -> impl ExactSizeIterator<Item = Node<'_>> + DoubleEndedIterator {
         self.0.nodes.iter().map(|node| self.0.unpacked(*node))
     }
@@ -169,8 +178,9 @@ impl Filter {
         self.0.nodes.get(at).map(|node| self.0.unpacked(*node))
     }
 
-    /// Where the operands of the group at `at` begin.
+    /// Iterates over the indices of the operands of the group at `at`.
     pub(crate) fn operands(&self, at: usize) -> impl Iterator<Item = usize> {
+        // In prefix order an operand follows the subtree of the operand before it.
         let end = self.end(at);
         let mut next = at + 1;
         std::iter::from_fn(move || {
@@ -180,6 +190,7 @@ impl Filter {
         })
     }
 
+    /// Returns the index after the last node of the subtree at `at`.
     fn end(&self, at: usize) -> usize {
         match self.node(at) {
             Some(Node::And { end } | Node::Or { end }) => end,
@@ -189,7 +200,7 @@ impl Filter {
 }
 
 impl Inner {
-    /// No nodes as yet; how many are expected, and the bytes of their values.
+    /// Returns an empty filter with room for so many nodes and bytes of values.
     fn with_capacity(profile: &Profile, nodes: usize, bytes: usize) -> Self {
         let (nodes, values) = (Vec::with_capacity(nodes), String::with_capacity(bytes));
         Self { nodes, values, profile: profile.clone() }
@@ -197,13 +208,14 @@ impl Inner {
 
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "limits of layouts and texts are far below"
+        reason = "limits of attribute paths and texts are far below"
     )]
     fn push(&mut self, node: Node<'_>) {
         self.nodes.push(match node {
             Node::And { end } => Packed::And { end: end as u32 },
             Node::Or { end } => Packed::Or { end: end as u32 },
             Node::Term(Predicate { attribute, operator, value }) => {
+                // Nodes have a fixed size, so their values are kept apart.
                 let start = self.values.len();
                 self.values.push_str(value);
                 let value = Span::new(start, self.values.len());
@@ -219,13 +231,14 @@ impl Inner {
             Packed::Term { attribute, operator, value } => Node::Term(Predicate {
                 attribute: attribute.into(),
                 operator,
+                // `push` made the range from this very string.
                 value: self.values.get(value.range()).unwrap_or_default(),
             }),
         }
     }
 }
 
-/// Without the profile, which nearly all filters share.
+/// Hashes the terms and groups, but not the profile, which nearly all filters share.
 impl Hash for Filter {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.nodes.hash(state);
@@ -244,7 +257,7 @@ impl fmt::Display for Filter {
     }
 }
 
-/// A term as it is written.
+/// Prints a term in canonical form.
 struct Text<'f>(&'f Profile, Predicate<'f>);
 
 impl fmt::Display for Text<'_> {

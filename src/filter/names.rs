@@ -1,27 +1,31 @@
-//! What authors write for an attribute: its places in an event, its aliases, other spellings.
+//! Recognizes what authors write for an attribute: a path in the event, an alias, another spelling.
 
 use super::{Attribute, Profile};
 use crate::diagnostic::nearest::distance;
 
-/// What is meant by a name that is not an attribute's.
+/// Why a name that is no attribute's means one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
-    /// It is a place in the event.
+    /// It is a path at which events have the attribute.
     Place,
-    /// It is a word for the attribute elsewhere.
+    /// It is an alias of the attribute.
     Alias,
-    /// It is the name with other separators, or in the plural.
+    /// It is the attribute's name with other separators, or in the plural.
     Spelling,
 }
 
-/// Limit of the length of a name that is compared with others; a filter has many, and each takes time.
+/// The maximum length of a name that is compared with known ones.
+///
+/// An edit distance takes the product of both lengths, and a filter may have many names.
 const MAX_NAME: usize = 64;
 
-/// The attributes that a name means, at least one.
+/// The attributes that a name means, at least one, and why.
 pub(super) type Meant<'p> = (Why, Vec<&'p Attribute>);
 
 impl Profile {
-    /// The attributes that a name surely means, which is not the name of one.
+    /// Returns the attributes that an unknown name certainly means.
+    ///
+    /// Paths come before spellings, and those before aliases.
     pub(super) fn meant(&self, written: &str) -> Option<Meant<'_>> {
         // A sign at the end belongs to an operator: `id /= "a1"`.
         if written.len() > MAX_NAME || !written.ends_with(|c: char| c.is_alphanumeric() || c == ']')
@@ -29,7 +33,7 @@ impl Profile {
             return None;
         }
         let (rooted, path) = json_path(written);
-        // A sign before a name is an operator elsewhere: `-id:a` negates.
+        // A sign before a name is an operator in other languages: `-id:a` negates.
         if !path.chars().all(|c| c.is_alphanumeric() || "_-. ".contains(c))
             || !path.starts_with(char::is_alphanumeric)
         {
@@ -46,22 +50,23 @@ impl Profile {
             let name = squeeze(name);
             squeezed == name || squeezed.strip_suffix('s') == Some(&name)
         };
-        // What begins at the root of an event is a place in it, and no name: `$.id` is the event's id.
+        // A path from the root of the event is no name: `$.id` is the event's own id.
         let spelling = |attribute: &Attribute| !rooted && same(attribute.name());
         let alias = |attribute: &Attribute| attribute.aliases().iter().any(|alias| same(alias));
+        // A path or an exact spelling is stronger evidence than an alias.
         let found = |why, attributes: Vec<_>| (!attributes.is_empty()).then_some((why, attributes));
         found(Why::Place, all(&place))
             .or_else(|| found(Why::Spelling, all(&spelling)))
             .or_else(|| found(Why::Alias, all(&alias)))
     }
 
-    /// Whether a word is the name of an attribute, or means one or more.
+    /// Returns whether a word is the name of an attribute, or means one or more.
     pub(super) fn is_name(&self, written: &str) -> bool {
         let is = |attribute: &Attribute| attribute.name().eq_ignore_ascii_case(written);
         self.attributes().iter().any(is) || self.meant(written).is_some()
     }
 
-    /// The one attribute that a name surely means.
+    /// Returns the attribute that an unknown name certainly means, if it is only one.
     pub(super) fn meant_one(&self, written: &str) -> Option<&Attribute> {
         match self.meant(written)?.1.as_slice() {
             [one] => Some(one),
@@ -69,8 +74,9 @@ impl Profile {
         }
     }
 
-    /// The known attribute that an unknown one was likely meant to be: near in spelling, with or
-    /// without what is before its last dot.
+    /// Returns the attribute whose name is nearest in spelling, as a guess.
+    ///
+    /// Names are compared with and without the part before their last dot.
     pub(super) fn nearest(&self, written: &str, name: &str) -> Option<&str> {
         if written.len() > MAX_NAME {
             return None;
@@ -91,13 +97,16 @@ impl Profile {
             .map(|near| near.1)
     }
 
-    /// The attribute that a name of some length misses by one letter, and no other by two.
-    pub(super) fn misspelt(&self, written: &str) -> Option<&str> {
-        const SHORTEST: usize = 5;
-        if !(SHORTEST..=MAX_NAME).contains(&written.len()) {
+    /// Returns the attribute that a name misses by one letter, if no other is within two.
+    ///
+    /// Short names are never corrected, because one letter may make another name of them.
+    pub(super) fn misspelled(&self, written: &str) -> Option<&str> {
+        const MIN_NAME: usize = 5;
+        if !(MIN_NAME..=MAX_NAME).contains(&written.len()) {
             return None;
         }
         let known = self.attributes().iter().map(Attribute::name);
+        // If two names are one letter off, the second test fails for both.
         let mut near = known.filter_map(|known| Some((distance(written, known)?, known)));
         let found = near.find(|(distance, _)| *distance == 1)?;
         let mut others = self.attributes().iter().map(Attribute::name);
@@ -108,7 +117,7 @@ impl Profile {
     }
 }
 
-/// A JSON path or pointer with dots between its keys, and whether it says that it begins at the root.
+/// Reads a JSON path or pointer: whether it begins at the root, and its keys joined by dots.
 fn json_path(written: &str) -> (bool, String) {
     let plain = written.replace("['", ".").replace("[\"", ".").replace("']", "").replace("\"]", "");
     let rest = match plain.get(..6) {
@@ -119,7 +128,7 @@ fn json_path(written: &str) -> (bool, String) {
     (rest.is_some(), path)
 }
 
-/// A name as it is compared with others: letters and digits in lower case.
+/// Returns a name's letters and digits in lower case, the form in which names are compared.
 fn squeeze(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
 }

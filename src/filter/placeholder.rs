@@ -1,34 +1,35 @@
-//! Placeholders that were left in a text, such as `{{TOKEN}}` or `YOUR_SECRET`.
+//! Finds placeholders that were left in a text, such as `{{TOKEN}}` or `YOUR_SECRET`.
 //!
-//! A template or a page of documentation has them where a value belongs. A text that holds one is
-//! valid, and almost never what its author wanted to send. Each form needs a name inside that looks
-//! like one, so that random secrets, percent-encoded URLs, UUIDs in braces and JSON are left alone.
+//! Templates and documentation have them where a value belongs. A text with one is valid, but its
+//! author probably forgot to insert the value. Each form must contain something that looks like a
+//! name, so that random secrets, percent-encoded URLs, UUIDs in braces and JSON are not reported.
 
-/// The first placeholder of a text, with its marks.
+/// Returns the first placeholder of a text, with its delimiters.
 pub(crate) fn placeholder(text: &str) -> Option<&str> {
     let marked = MARKS.iter().filter_map(|(open, close, is_name)| {
         text.match_indices(open).find_map(|(at, _)| {
             let rest = text.get(at + open.len()..)?;
-            // No name is longer, and the search stays linear.
+            // A limited window keeps the search linear; longer names are not placeholders.
             let window = rest
                 .char_indices()
-                .nth(LONGEST + 2)
+                .nth(MAX_NAME + 2)
                 .map_or(rest, |(end, _)| rest.get(..end).unwrap_or_default());
             let name = window.get(..window.find(close)?)?;
             let before = text.get(..at)?;
-            (is_name(name) && !(*open == "%" && ends_in_a_code(before)))
+            (is_name(name) && !(*open == "%" && ends_in_percent_code(before)))
                 .then(|| (at, open.len() + name.len() + close.len()))
         })
     });
     let words = word(text).into_iter().chain(variable(text));
-    // The first one; of several that begin there, the longest.
+    // The leftmost one; of several that begin there, the longest.
     let found = marked.chain(words).min_by_key(|(at, length)| (*at, usize::MAX - length));
     found.and_then(|(at, length)| text.get(at..at + length))
 }
 
+/// An opening delimiter, a closing one, and a test of the name between them.
 type Mark = (&'static str, &'static str, fn(&str) -> bool);
 
-/// How a placeholder begins and ends, and what its name looks like.
+/// The forms of placeholders with delimiters.
 const MARKS: [Mark; 11] = [
     ("${{", "}}", is_expression),
     ("{{", "}}", is_expression),
@@ -43,18 +44,20 @@ const MARKS: [Mark; 11] = [
     ("%", "%", is_constant),
 ];
 
-const LONGEST: usize = 64;
+/// The maximum length of a name, in bytes.
+const MAX_NAME: usize = 64;
 
-/// What a template engine evaluates.
+/// Returns whether a text looks like what a template engine evaluates.
 fn is_expression(text: &str) -> bool {
     let name = text.trim_matches(|c: char| c == ' ' || c == '=' || c == '-');
-    name.len() <= LONGEST
+    name.len() <= MAX_NAME
         && name.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '.' | '$'))
         && !name.contains(['{', '}', '"', '<', '>'])
 }
 
-/// A name or a few words, such as `tenant-id` or `your token`; a UUID is none.
+/// Returns whether a text is a name or a few words, such as `tenant-id` or `your token`.
 fn is_name(text: &str) -> bool {
+    // More letters than other characters: a UUID is no name.
     let text = text.trim_matches(' ');
     let letters = text.bytes().filter(u8::is_ascii_alphabetic).count();
     (2..=32).contains(&text.len())
@@ -63,49 +66,52 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b' '))
 }
 
-/// An upper-case name that is not the rest of a percent code.
+/// Returns whether a text is an upper-case name, and not hexadecimal digits after a percent sign.
 fn is_constant(text: &str) -> bool {
-    (3..=LONGEST).contains(&text.len())
+    (3..=MAX_NAME).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
         && text.bytes().take(2).all(|b| !b.is_ascii_digit())
 }
 
-/// Whether a text ends in a percent code, such as `%C3`.
-fn ends_in_a_code(text: &str) -> bool {
+/// Returns whether a text ends in a percent-encoded byte, such as `%C3`.
+fn ends_in_percent_code(text: &str) -> bool {
     let code = text.len().checked_sub(3).and_then(|at| text.get(at..));
     let code = code.and_then(|code| code.strip_prefix('%'));
     code.is_some_and(|code| code.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// `YOUR_SECRET`, `your-tenant`, `CHANGE_ME`, `replace-me`, with their place and length.
+/// Returns the position and length of a word such as `YOUR_SECRET`, `your-tenant` or `CHANGE_ME`.
 fn word(text: &str) -> Option<(usize, usize)> {
     let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
     let mut at = 0;
     for part in text.split(|c: char| !c.is_ascii() || !is_part(&(c as u8))) {
         let lower = part.to_ascii_lowercase().replace('-', "_");
         let is_yours = lower.starts_with("your_") || lower.contains("_your_");
-        let is_ordered = ["changeme", "change_me", "replaceme", "replace_me", "replace_with_"]
+        let is_instruction = ["changeme", "change_me", "replaceme", "replace_me", "replace_with_"]
             .iter()
-            .any(|order| lower.starts_with(order));
-        let is_inserted = lower.starts_with("insert_") && lower.ends_with("_here");
-        if is_yours || is_ordered || is_inserted {
+            .any(|words| lower.starts_with(words));
+        // `insert_` begins the names of many columns and methods, so both ends count.
+        let is_insertion = lower.starts_with("insert_") && lower.ends_with("_here");
+        if is_yours || is_instruction || is_insertion {
             return Some((at, part.len()));
         }
         at += part.len();
+        // The character that `split` took as a separator.
         at += text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
     }
     None
 }
 
-/// `$TOKEN`, which a shell did not expand, with its place and length.
+/// Returns the position and length of a variable such as `$TOKEN`, which no shell expanded.
 fn variable(text: &str) -> Option<(usize, usize)> {
+    // A dollar sign inside a word, or an amount such as `$5`, is no variable.
     let ends = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '$');
     text.match_indices('$').find_map(|(at, _)| {
         let rest = text.get(at + 1..)?;
         let end = rest.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'));
         let (name, after) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
         let before = text.get(..at)?.chars().next_back();
-        let is_variable = (3..=LONGEST).contains(&name.len())
+        let is_variable = (3..=MAX_NAME).contains(&name.len())
             && name.starts_with(|c: char| !c.is_ascii_digit())
             && ends(before)
             && ends(after.chars().next());
@@ -147,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_values_alone_that_only_resemble_one() {
+    fn ignores_values_that_resemble_placeholders() {
         for text in [
             "",
             "a1",

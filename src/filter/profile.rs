@@ -1,3 +1,5 @@
+//! Profiles: the attributes, values, event types and operators that filters may use.
+
 use super::{Filter, check, suggest};
 use crate::diagnostic::{Diagnostic, Diagnostics, quote};
 use crate::event::{self, AttributePaths, Event, EventType, JsonPath, ShapeCache};
@@ -6,9 +8,10 @@ use http::StatusCode;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-/// What filters may say, as data. Cheap to clone; compares by content.
+/// The attributes and operators that filters may use.
 ///
-/// An embedding server with other attributes builds its own:
+/// Cloning copies no data. Profiles are equal if their contents are. A server with other attributes
+/// builds its own profile:
 ///
 /// ```
 /// use hooksieve::event::JsonPath;
@@ -30,24 +33,30 @@ struct Inner {
     attributes: Box<[Attribute]>,
     operators: Box<[Operator]>,
     limits: Limits,
-    /// Shared by the profiles made from this one, whose events are the same.
+    /// Shared with the profiles derived from this one, so that they read the same events.
     paths: Arc<AttributePaths>,
 }
 
-/// An attribute that filters may speak of.
+/// An attribute that filters may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attribute {
     name: Box<str>,
+    /// The paths at which events may have it, the preferred one first.
     places: Vec<JsonPath>,
+    /// The values that filters may compare it with; `None` for any.
     values: Option<Box<[Box<str>]>>,
+    /// The only event type that a webhook with this attribute may have; `None` for any.
     only_with: Option<EventType>,
+    /// Other event types whose events have it, for messages.
     also_in: Box<[EventType]>,
+    /// Names for it that only serve suggestions.
     aliases: Box<[Box<str>]>,
 }
 
 impl Attribute {
-    /// An attribute that may take any string and be used with any event types; in an event the
-    /// first of its places that holds a non-empty string gives its value.
+    /// Creates an attribute that allows any string and any event types.
+    ///
+    /// Its value in an event is the first non-empty string at one of `places`, in their order.
     pub fn new(name: impl Into<Box<str>>, places: impl IntoIterator<Item = JsonPath>) -> Self {
         let places = places.into_iter().collect();
         Self {
@@ -60,11 +69,11 @@ impl Attribute {
         }
     }
 
-    /// The same attribute with names that authors may know it by elsewhere, such as in a console.
+    /// Sets other names by which authors may know the attribute, for example from a console.
     ///
-    /// Filters cannot use an alias: it only serves suggestions. Separators, letter case and an `s` at
-    /// the end do not count. Where attributes share an alias, an error names them all and suggests
-    /// none.
+    /// Filters cannot use an alias; it only serves suggestions. An alias is found regardless of
+    /// separators, letter case and a final `s`. If attributes share an alias, an error names all of
+    /// them and makes no suggestion.
     ///
     /// ```
     /// use hooksieve::event::JsonPath;
@@ -80,65 +89,66 @@ impl Attribute {
         Self { aliases: aliases.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// The same attribute, compared with these values alone.
+    /// Restricts the values that filters may compare the attribute with.
     #[must_use]
     pub fn one_of<V: Into<Box<str>>>(self, values: impl IntoIterator<Item = V>) -> Self {
         Self { values: Some(values.into_iter().map(Into::into).collect()), ..self }
     }
 
-    /// The same attribute, for webhooks whose one and only event type is this.
+    /// Restricts the attribute to webhooks that have this event type and no other.
     #[must_use]
     pub fn only_with(self, event_type: impl Into<EventType>) -> Self {
         Self { only_with: Some(event_type.into()), ..self }
     }
 
-    /// Its name, as the canonical form prints it.
+    /// Returns the name as the canonical form of filters prints it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The names that it is known by elsewhere.
+    /// Returns the names that only serve suggestions.
     pub(super) fn aliases(&self) -> &[Box<str>] {
         &self.aliases
     }
 
-    /// The same attribute, with event types whose events have it too, though filters cannot use it
-    /// with them, see [`only_with`](Self::only_with). It only serves explanations.
+    /// Sets event types whose events have the attribute though filters cannot use it with them.
+    ///
+    /// They only serve messages about an attribute restricted by [`only_with`](Self::only_with).
     #[must_use]
     pub fn also_in<T: Into<EventType>>(self, event_types: impl IntoIterator<Item = T>) -> Self {
         Self { also_in: event_types.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// The event types whose events have it, though filters cannot use it with them.
+    /// Returns the event types of [`also_in`](Self::also_in).
     pub(super) fn other_event_types(&self) -> &[EventType] {
         &self.also_in
     }
 
-    /// Where events keep it.
+    /// Returns the paths at which events may have it.
     pub(super) fn places(&self) -> &[JsonPath] {
         &self.places
     }
 
-    /// The values it may be compared with; `None` for any.
+    /// Returns the values it may be compared with; `None` for any.
     pub fn values(&self) -> Option<&[Box<str>]> {
         self.values.as_deref()
     }
 
-    /// The event type that must be the webhook's only one; `None` for any.
+    /// Returns the event type that must be the webhook's only one; `None` for any.
     #[must_use]
     pub(crate) fn sole_event_type(&self) -> Option<&EventType> {
         self.only_with.as_ref()
     }
 }
 
-/// A comparison that this crate can evaluate.
+/// An operator that filters can be evaluated with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Operator {
     /// `eq`: the attribute has exactly this value.
     Eq,
-    /// `ne`: the attribute has another value or none.
+    /// `ne`: the attribute has another value or is absent.
     Ne,
 }
 
@@ -146,7 +156,7 @@ impl Operator {
     /// All operators.
     pub const ALL: [Self; 2] = [Self::Eq, Self::Ne];
 
-    /// The operator as the grammar knows it.
+    /// Returns the operator of the grammar.
     #[must_use]
     pub fn compare_op(self) -> CompareOp {
         match self {
@@ -156,7 +166,7 @@ impl Operator {
     }
 }
 
-/// As it is written.
+/// Serializes an operator as it is written in filters.
 impl serde::Serialize for Operator {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -170,18 +180,20 @@ impl fmt::Display for Operator {
 }
 
 impl Profile {
-    /// A profile of these attributes with all operators and the default [`Limits`].
+    /// Creates a profile of these attributes with all operators and the default [`Limits`].
     ///
-    /// Name the most selective attributes first: where a filter demands several at once, the
-    /// matcher finds it by the first of them.
+    /// Put the most selective attributes first, those whose values select the fewest filters: the
+    /// order decides which of several required values a filter is indexed by.
     ///
     /// # Errors
     ///
-    /// A name that the grammar has no attribute path for, one with a schema URI, or what
-    /// [`AttributePaths::new`] refuses.
+    /// If a name is not an attribute path of the grammar or has a schema URI, and the errors of
+    /// [`AttributePaths::new`].
     pub fn new(attributes: impl IntoIterator<Item = Attribute>) -> Result<Self, Diagnostic> {
         let attributes: Box<[Attribute]> = attributes.into_iter().collect();
         for attribute in &attributes {
+            // The grammar itself decides what a name is: only a name parses back as the path before
+            // `pr`.
             let written = Expr::parse(&format!("{} pr", attribute.name));
             let same = written.is_ok_and(|expr| match expr.root().kind() {
                 ExprKind::Present { path } => {
@@ -205,14 +217,16 @@ impl Profile {
         Ok(Self(Arc::new(Inner { attributes, operators, limits: Limits::default(), paths })))
     }
 
-    /// The profile of webhooks: `id`, `topLevelResourceId`, `spaceId`, and `data.status` for
-    /// reload events; `eq` and `ne`; `and` and `or`.
+    /// Returns the profile of webhooks.
+    ///
+    /// Its attributes are `id`, `topLevelResourceId`, `spaceId` and, for reload events,
+    /// `data.status`; its operators are `eq` and `ne`.
     #[must_use]
     pub fn webhook() -> Self {
         WEBHOOK.clone()
     }
 
-    /// The same profile with fewer operators.
+    /// Returns the same profile with only these operators.
     #[must_use]
     pub fn with_operators(&self, operators: impl IntoIterator<Item = Operator>) -> Self {
         let attributes = self.0.attributes.clone();
@@ -220,7 +234,7 @@ impl Profile {
         self.rebuilt(attributes, operators, self.0.limits)
     }
 
-    /// The same profile with other limits for [`filter`](Self::filter).
+    /// Returns the same profile with other limits for [`filter`](Self::filter).
     #[must_use]
     pub fn with_limits(&self, limits: Limits) -> Self {
         self.rebuilt(self.0.attributes.clone(), self.0.operators.clone(), limits)
@@ -235,25 +249,28 @@ impl Profile {
         Self(Arc::new(Inner { attributes, operators, limits, paths: self.0.paths.clone() }))
     }
 
-    /// Parses and checks a filter, regardless of event types. A text without terms matches every
-    /// event.
+    /// Parses and checks a filter, regardless of event types.
+    ///
+    /// An empty text, or one of white space only, is the filter that matches everything.
     ///
     /// # Errors
     ///
-    /// The first syntax error, or else everything that the profile does not allow.
+    /// The first syntax error, or else everything that the profile does not allow, in the order of
+    /// the text.
     pub fn filter(&self, text: &str) -> Result<Filter, Diagnostics> {
         self.parse(text, None)
     }
 
-    /// Parses and checks a filter of a webhook with these event types, by the rules about them too.
+    /// Parses and checks a filter of a webhook with these event types.
     ///
     /// # Errors
     ///
-    /// As [`filter`](Self::filter), and an attribute that the event types do not have.
+    /// Those of [`filter`](Self::filter), and attributes that cannot be used with the event types.
     pub fn filter_for(&self, text: &str, event_types: &[EventType]) -> Result<Filter, Diagnostics> {
         self.parse(text, Some(event_types))
     }
 
+    /// Parses and checks a filter, with event types if they are known.
     pub(crate) fn parse(
         &self,
         text: &str,
@@ -262,6 +279,7 @@ impl Profile {
         if text.chars().all(is_space) {
             return Ok(Filter::everything(self));
         }
+        // A syntax error is reported without violations: the tree after it is unknown.
         match syntax::parse(text, self.0.limits) {
             Ok(tree) => check::check(self, tree.root(), event_types),
             Err(error) => {
@@ -280,20 +298,20 @@ impl Profile {
         check::check(self, expr.root(), None)
     }
 
-    /// Reads an event by the places of this profile's attributes.
+    /// Reads an event and the values of this profile's attributes.
     ///
     /// # Errors
     ///
-    /// As [`Event::read`].
+    /// Those of [`Event::read`].
     pub fn read_event<'a>(&'a self, bytes: &'a [u8]) -> Result<Event<'a>, event::Error> {
         Event::read(&self.0.paths, bytes)
     }
 
-    /// The same, faster where events have [shapes](ShapeCache) of those that were read before.
+    /// Reads an event, faster if its [shape](ShapeCache) is that of an earlier event.
     ///
     /// # Errors
     ///
-    /// As [`Event::read`].
+    /// Those of [`Event::read`].
     pub fn read_event_with<'a>(
         &'a self,
         bytes: &'a [u8],
@@ -302,19 +320,19 @@ impl Profile {
         Event::read_with(&self.0.paths, bytes, shapes)
     }
 
-    /// The attributes, the most selective first.
+    /// Returns the attributes, in the order in which they were given.
     #[must_use]
     pub fn attributes(&self) -> &[Attribute] {
         &self.0.attributes
     }
 
-    /// The operators.
+    /// Returns the operators.
     #[must_use]
     pub(crate) fn operators(&self) -> &[Operator] {
         &self.0.operators
     }
 
-    /// Where events keep the attributes.
+    /// Returns the paths at which events have the attributes.
     #[must_use]
     pub fn attribute_paths(&self) -> &AttributePaths {
         &self.0.paths
@@ -324,12 +342,14 @@ impl Profile {
         self.0.limits
     }
 
+    /// Returns the name of the attribute with this index.
     pub(crate) fn attribute_name(&self, index: usize) -> &str {
         self.0.attributes.get(index).map_or("", |attribute| &attribute.name)
     }
 
-    /// The attribute that a path names, letter case aside.
+    /// Returns the attribute that a path names, case-insensitively, with its index.
     pub(super) fn find(&self, path: AttrPath<'_>) -> Option<(usize, &Attribute)> {
+        // The attributes and their paths have the same order, so they share indices.
         let index = self.0.paths.find(path.as_str())?;
         Some((index, self.0.attributes.get(index)?))
     }
@@ -337,6 +357,7 @@ impl Profile {
 
 impl PartialEq for Profile {
     fn eq(&self, other: &Self) -> bool {
+        // Nearly all profiles that are compared are clones of one.
         Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
     }
 }
@@ -350,8 +371,8 @@ impl fmt::Debug for Profile {
     }
 }
 
-/// The rows of the webhook profile: the table of filter attributes in the webhooks API reference
-/// and the places of each in the three envelopes.
+/// The webhook profile: the filter attributes of the webhooks API reference, with the paths of each
+/// in the three envelopes.
 static WEBHOOK: LazyLock<Profile> = LazyLock::new(|| {
     let places = |keys: &[&[&str]]| -> Vec<JsonPath> {
         keys.iter().map(|keys| JsonPath::new(keys.iter().copied())).collect()

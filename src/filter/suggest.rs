@@ -1,5 +1,8 @@
-//! Suggestions and help that a profile's rules decide: for texts outside the grammar, and for filters
-//! that the profile refuses.
+//! Suggestions and help that depend on the profile, for syntax errors and for violations.
+//!
+//! A suggestion is a whole filter that can be pasted in place of the wrong one. It is made only if
+//! every error has a correction that is certain, and it is parsed and checked again in the form in
+//! which it is shown, so the profile accepts every suggestion.
 
 use super::check::{Checked, Edit, checked, list};
 use super::names::{Meant, Why};
@@ -8,14 +11,13 @@ use crate::diagnostic::{Diagnostic, quote};
 use crate::event::EventType;
 use crate::syntax::{self, CompareOp, Error, ErrorKind, Expected, ExprRef, Rules, is_space, shown};
 
-/// Why a null has no suggestion.
-pub(super) const NO_ABSENCE: &str = "absence cannot be asked for with this profile";
+/// The help for a comparison with null, which has no suggestion.
+pub(super) const NO_ABSENCE: &str = "filters cannot test whether an attribute is absent";
 
-/// Limit of the bytes of suggestions that violations hold besides the first one's.
+/// The limit of bytes of all suggestions; above it only the first violation has one.
 const MAX_SHARED: usize = 65_536;
 
-/// The filter that a tree means to a profile, printed, where all that is wrong has a certain
-/// correction.
+/// Returns the canonical text of a tree, or its correction if every violation has an edit.
 fn accepted(profile: &Profile, root: ExprRef<'_>, types: Option<&[EventType]>) -> Option<String> {
     let Checked { filter, violations, edits, .. } = checked(profile, root, types);
     if violations.is_empty() {
@@ -24,7 +26,7 @@ fn accepted(profile: &Profile, root: ExprRef<'_>, types: Option<&[EventType]>) -
     corrected(profile, root, types, &edits)
 }
 
-/// The filter with an edit for each violation, where the profile accepts it.
+/// Applies the edits of all violations, and returns the result if the profile accepts it.
 fn corrected(
     profile: &Profile,
     root: ExprRef<'_>,
@@ -32,6 +34,7 @@ fn corrected(
     edits: &[Option<Edit>],
 ) -> Option<String> {
     let mut edits = edits.iter().map(Option::as_ref).collect::<Option<Vec<_>>>()?;
+    // Edits replace paths and values, which do not overlap, so they are applied from left to right.
     edits.sort_by_key(|(span, _)| span.start);
     let (text, mut at) = (root.text(), 0);
     let mut written = String::with_capacity(text.len());
@@ -45,16 +48,17 @@ fn corrected(
     let Checked { filter, violations, .. } = checked(profile, tree.root(), types);
     let doubtful =
         |node: Node<'_>| matches!(node, Node::Term(term) if warning::is_doubtful(term.value));
+    // A placeholder or a wildcard as a value is probably not what the author means.
     if !violations.is_empty() || filter.nodes().any(doubtful) {
         return None;
     }
-    // As it is shown, and accepted once more in that form.
+    // Escapes misleading characters, as messages do, and checks that the filter is still accepted.
     let shown = crate::diagnostic::excerpt(&filter.to_string(), usize::MAX);
     let tree = syntax::parse(&shown, profile.limits()).ok()?;
     checked(profile, tree.root(), types).violations.is_empty().then_some(shown)
 }
 
-/// Gives violations the whole filter, corrected, if there is one.
+/// Adds the corrected filter to violations, if there is one.
 #[cold]
 pub(super) fn attach(
     profile: &Profile,
@@ -64,6 +68,7 @@ pub(super) fn attach(
     edits: &[Option<Edit>],
 ) {
     let Some(text) = corrected(profile, root, types, edits) else { return };
+    // Every violation carries a copy, which would be quadratic for a long filter full of mistakes.
     let count = if violations.len() * text.len() > MAX_SHARED { 1 } else { violations.len() };
     for violation in violations.iter_mut().take(count) {
         violation.set_suggestion(text.as_str());
@@ -74,7 +79,7 @@ pub(super) fn attach(
     }
 }
 
-/// A syntax error with the suggestion and the help that suit a profile.
+/// Adds a suggestion and help that fit the profile to a syntax error.
 #[cold]
 pub(super) fn explained(
     profile: &Profile,
@@ -86,6 +91,7 @@ pub(super) fn explained(
     let accepted = |root: ExprRef<'_>| accepted(profile, root, types);
     let is_name = |name: &str| profile.is_name(name);
     let is_doubtful = |value: &str| warning::is_doubtful(value);
+    // The syntax module knows no profiles; it asks for names and acceptance through these rules.
     let rules = Rules {
         strings: true,
         attribute: &attribute,
@@ -108,6 +114,7 @@ pub(super) fn explained(
     }
 }
 
+/// Returns help about operators and grouping that fits the profile.
 fn operator_help(profile: &Profile, text: &str, error: &Error) -> Option<String> {
     let has = |operator: CompareOp| {
         profile.operators().iter().any(|known| known.compare_op() == operator)
@@ -119,7 +126,7 @@ fn operator_help(profile: &Profile, text: &str, error: &Error) -> Option<String>
         (ErrorKind::UnknownOperator | ErrorKind::SymbolicOperator, _) => match error.meant() {
             Some(meant) if has(meant) => None,
             Some(meant) => {
-                Some(format!("`{meant}` is not supported here, {}", one_of_operators(profile)))
+                Some(format!("`{meant}` is not supported here; {}", one_of_operators(profile)))
             }
             None if error.expected() == Expected::Operator => Some(one_of_operators(profile)),
             None => None,
@@ -129,17 +136,21 @@ fn operator_help(profile: &Profile, text: &str, error: &Error) -> Option<String>
     }
 }
 
-/// An error about a name of other places, which names the attribute that it means.
+/// Adds the attribute that a name means to an error about the name.
+///
+/// Such names are outside the grammar, for example `$.data.id` or `app id`, so the error is one of
+/// syntax.
 fn by_name(profile: &Profile, text: &str, error: Error) -> Error {
     let stops = |c: char| is_space(c) || "()=!<>:,".contains(c);
     let (start, end) = (error.span().range().start, error.span().range().end);
     let before = text.get(..start).unwrap_or_default();
     let from = match error.kind() {
         ErrorKind::InvalidPath => before.rfind(stops),
-        // A name of two words, whose second one was read as an operator.
+        // The second word of a name of two words was read as an operator.
         ErrorKind::UnknownOperator => before.trim_end_matches(is_space).rfind(stops),
         _ => return error,
     };
+    // All characters of `stops` are one byte long.
     let from = from.map_or(0, |at| at + 1);
     let rest = text.get(end..).unwrap_or_default();
     let to = end + rest.find(stops).unwrap_or(rest.len());
@@ -157,23 +168,25 @@ fn by_name(profile: &Profile, text: &str, error: Error) -> Error {
     }
 }
 
-/// What a name means in this profile.
+/// Returns the help that shows which attributes a name means.
 pub(super) fn names(written: &str, (why, attributes): &Meant<'_>) -> String {
     let known = list(attributes.iter().map(|attribute| format!("`{}`", attribute.name())), " or ");
     let written = quote(written);
     match why {
-        Why::Place => format!("`{written}` is a place in the event: its attribute is {known}"),
-        Why::Alias | Why::Spelling => format!("`{written}` is written {known} here"),
+        Why::Place => format!("`{written}` is a path in the event; use the attribute {known}"),
+        Why::Alias | Why::Spelling => format!("use {known} instead of `{written}`"),
     }
 }
 
+/// Returns the help for `not`, which depends on whether the profile has `ne`.
 pub(super) fn without_not(profile: &Profile) -> &'static str {
     match profile.operators().contains(&Operator::Ne) {
-        true => "write `ne` for `not(… eq …)`, and exchange `and` and `or` inside",
+        true => "write `ne` instead of `not(… eq …)`, and swap `and` and `or` inside it",
         false => "write the filter without `not`",
     }
 }
 
+/// Returns the help that lists the profile's operators.
 pub(super) fn one_of_operators(profile: &Profile) -> String {
     format!("use {}", list(profile.operators().iter(), " or "))
 }

@@ -1,3 +1,5 @@
+//! Warnings: what is valid in a filter and probably unintended.
+
 use super::analysis::{Redundancy, Redundant, Satisfiability};
 use super::kind::Kind;
 use super::{Filter, Node, Operator, Predicate, check, code_point, invisible, placeholder};
@@ -6,13 +8,15 @@ use crate::syntax;
 use hashbrown::HashSet;
 
 impl Filter {
-    /// Returns what is valid and probably unintended, in the order of `text`, from which the filter
-    /// was made; with another text there are no warnings.
+    /// Returns what is valid and probably unintended, in the order of the text.
     ///
-    /// `never_present` says of an attribute's name whether no event of the subscribed types has it;
-    /// each such attribute has one warning.
+    /// `text` must be the text that the filter was parsed from. With another text the result is
+    /// empty.
     ///
-    /// Takes the work of [`analyze`](Self::analyze); what that leaves undecided gives no warning.
+    /// `never_present` returns whether no event of the subscribed types has the attribute of this
+    /// name; each such attribute has one warning.
+    ///
+    /// Takes the work of [`analyze`](Self::analyze). What that leaves undecided gives no warning.
     ///
     /// ```
     /// use hooksieve::filter::Profile;
@@ -24,13 +28,15 @@ impl Filter {
     /// assert_eq!(warnings[0].span().map(|span| &text[span.range()]), Some(r#"id eq "a" and spaceId eq "s""#));
     /// assert_eq!(
     ///     warnings[0].message(),
-    ///     r#"`id eq "a" and spaceId eq "s"` adds nothing: the rest matches all that it matches"#,
+    ///     r#"`id eq "a" and spaceId eq "s"` is redundant: the filter matches the same events without it"#,
     /// );
     /// assert_eq!(warnings[0].help(), "remove it");
     /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
     /// ```
     #[must_use]
     pub fn warnings(&self, text: &str, never_present: impl Fn(&str) -> bool) -> Vec<Diagnostic> {
+        // The parts of the text and the nodes of the filter correspond one to one, which gives each
+        // warning its span. So a text that does not give this very filter has no warnings.
         let Ok(tree) = syntax::parse(text, self.profile().limits()) else { return Vec::new() };
         let parts: Vec<_> = tree.root().iter().collect();
         if !check::check(self.profile(), tree.root(), None).is_ok_and(|filter| filter == *self) {
@@ -44,12 +50,12 @@ impl Filter {
         match analysis.satisfiability {
             Satisfiability::Never => {
                 let help =
-                    "an attribute has one value or none: join values of one attribute by `or`";
+                    "an attribute has at most one value: join values of one attribute with `or`";
                 let message = "filter never matches".to_owned();
                 warn(Kind::NeverMatches, tree.root().span(), message, help);
             }
             Satisfiability::Always => {
-                let help = "remove it, or join `ne` terms of one attribute by `and`";
+                let help = "remove it, or join `ne` terms of one attribute with `and`";
                 let message = "filter matches every event".to_owned();
                 warn(Kind::AlwaysMatches, tree.root().span(), message, help);
             }
@@ -71,7 +77,7 @@ impl Filter {
             if seen.insert(term.attribute) && never_present(name) {
                 let message = format!("no event of these types has `{name}`");
                 let help =
-                    "use another attribute: `eq` with this one is always false, `ne` always true";
+                    "use another attribute: `eq` is always false with this one, `ne` always true";
                 warn(Kind::AttributeNeverPresent, part.path_span(), message, help);
             }
         }
@@ -80,8 +86,10 @@ impl Filter {
     }
 }
 
-/// Whether a value is probably not one that is compared exactly: a placeholder, a wildcard, or outer
-/// white space.
+/// Returns whether a value probably means something else than itself.
+///
+/// That is a placeholder, a wildcard, or a value with outer white space. A suggestion with such a
+/// value is not made.
 pub(super) fn is_doubtful(value: &str) -> bool {
     let term = Predicate { attribute: 0, operator: Operator::Eq, value };
     let kind = value_warning("", term).map(|(kind, ..)| kind);
@@ -91,7 +99,7 @@ pub(super) fn is_doubtful(value: &str) -> bool {
     })
 }
 
-/// What is probably unintended about a term's value: the first that applies.
+/// Returns the first reason why a term's value is probably unintended.
 fn value_warning(name: &str, term: Predicate<'_>) -> Option<(Kind, String, &'static str)> {
     let value = term.value;
     let is_outer =
@@ -100,10 +108,10 @@ fn value_warning(name: &str, term: Predicate<'_>) -> Option<(Kind, String, &'sta
         let message = format!("`{name}` is compared with an empty value");
         let help = match term.operator {
             Operator::Eq => {
-                "give a value, or remove the term: `eq \"\"` is false where the attribute is absent"
+                "give a value, or remove the term: `eq \"\"` is false if the attribute is absent"
             }
             Operator::Ne => {
-                "give a value, or remove the term: `ne \"\"` is true where the attribute is absent"
+                "give a value, or remove the term: `ne \"\"` is true if the attribute is absent"
             }
         };
         return Some((Kind::EmptyValue, message, help));
@@ -120,7 +128,7 @@ fn value_warning(name: &str, term: Predicate<'_>) -> Option<(Kind, String, &'sta
     if let Some(found) = invisible(value) {
         let code = code_point(found);
         let message = format!("value of `{name}` has the invisible character {code}");
-        let help = "remove it, unless the value has it, too: values are compared exactly";
+        let help = "remove it, unless events have it too: values are compared exactly";
         return Some((Kind::InvisibleInValue, message, help));
     }
     if value.contains('*') || is_outer(|c| c == '%') {
@@ -132,23 +140,26 @@ fn value_warning(name: &str, term: Predicate<'_>) -> Option<(Kind, String, &'sta
     None
 }
 
+/// Returns the message and the help for a redundant part.
 fn redundant(written: &str, kind: Redundancy) -> (String, &'static str) {
     match kind {
-        Redundancy::Repeated => (format!("`{written}` says what stands before it"), "remove it"),
+        Redundancy::Repeated => (format!("`{written}` repeats an earlier term"), "remove it"),
         Redundancy::Absorbed => {
-            let why = "adds nothing: the rest matches all that it matches";
+            let why = "is redundant: the filter matches the same events without it";
             (format!("`{written}` {why}"), "remove it")
         }
         Redundancy::Implied => {
-            (format!("`{written}` always holds where the rest does"), "remove it")
+            let why = "is redundant: the other conditions imply it";
+            (format!("`{written}` {why}"), "remove it")
         }
         Redundancy::NeverHolds => {
-            let help = "remove it; were values of one attribute meant to be joined by `or`?";
-            (format!("`{written}` never holds here"), help)
+            let help = "remove it, or join values of one attribute with `or` if you meant that";
+            (format!("`{written}` is never true here"), help)
         }
         Redundancy::AlwaysHolds => {
-            let help = "remove it; were `ne` terms of one attribute meant to be joined by `and`?";
-            (format!("`{written}` always holds here"), help)
+            let help =
+                "remove it, or join `ne` terms of one attribute with `and` if you meant that";
+            (format!("`{written}` is always true here"), help)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The analysis of filters against brute force, and its bounds.
+//! The analysis of filters, compared with brute force, and its limits.
 use crate::laws;
 
 use hooksieve::event::{Event, EventType, JsonPath, TenantId};
@@ -11,8 +11,10 @@ use serde_json::json;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-/// Two attributes, each with one of two values that filters mention, another value, or none: the
-/// verdicts on all sixteen assignments are the bits of a mask.
+/// The attributes of the small filters.
+///
+/// Each has one of two values that filters mention, another value, or none. So there are sixteen
+/// assignments, and the verdicts on them are the bits of a mask.
 const ATTRIBUTES: [&str; 2] = ["id", "spaceId"];
 const HELD: [Option<&str>; 4] = [Some("a"), Some("b"), Some("other"), None];
 const ALL: u16 = u16::MAX;
@@ -29,7 +31,10 @@ fn term_mask(attribute: &str, operator: CompareOp, value: &str) -> u16 {
     })
 }
 
-/// The mask of an expression in which one part, counted in `next`, is forced to a verdict.
+/// Returns the mask of an expression, in which the part with the index `forced` has a fixed
+/// verdict.
+///
+/// `next` counts the parts.
 fn mask(part: ExprRef<'_>, next: &mut usize, forced: Option<(usize, u16)>) -> u16 {
     let own = *next;
     *next += 1;
@@ -43,7 +48,7 @@ fn mask(part: ExprRef<'_>, next: &mut usize, forced: Option<(usize, u16)>) -> u1
         ExprKind::Compare { path, operator, value: Value::String(value) } => {
             term_mask(path.as_str(), operator, value)
         }
-        _ => panic!("a webhook's filter"),
+        _ => panic!("webhook filters have only these parts"),
     };
     forced.filter(|(part, _)| *part == own).map_or(mask, |(_, verdict)| verdict)
 }
@@ -55,7 +60,7 @@ fn mask_of(filter: &Filter) -> u16 {
     mask(Expr::parse(&filter.to_string()).unwrap().root(), &mut 0, None)
 }
 
-/// The parts without which, or with which, the mask would be the same.
+/// Returns the parts that do not change the mask if they always hold, or if they never do.
 fn removable(filter: &Filter) -> Vec<usize> {
     let expr = Expr::parse(&filter.to_string()).unwrap();
     let whole = mask_of(filter);
@@ -63,7 +68,7 @@ fn removable(filter: &Filter) -> Vec<usize> {
     (0..expr.iter().count()).filter(|part| same(*part, ALL) || same(*part, 0)).collect()
 }
 
-/// All filters of so many terms: groups in groups of the other kind.
+/// Returns all filters of so many terms: groups in groups of the other kind.
 fn filters(terms: usize) -> Vec<String> {
     if terms == 1 {
         let term = |n: usize| {
@@ -75,7 +80,8 @@ fn filters(terms: usize) -> Vec<String> {
     [true, false].into_iter().flat_map(|and| lists(and, terms, false)).collect()
 }
 
-/// All lists of operands with so many terms: of two operands or more, or with `rest` of one.
+/// Returns all lists of operands with so many terms, of two operands or more, or with `rest` of
+/// one.
 fn lists(and: bool, terms: usize, rest: bool) -> Vec<String> {
     let joint = if and { " and " } else { " or " };
     let operands = |terms| match terms {
@@ -92,34 +98,36 @@ fn lists(and: bool, terms: usize, rest: bool) -> Vec<String> {
     all
 }
 
-/// The mask's bit that a witness stands for.
+/// Returns the bit of a witness in a mask.
 fn bit(witness: &Witness) -> u16 {
     let held = ATTRIBUTES.map(|name| witness.get(name));
     assert_eq!(held.iter().flatten().count(), witness.iter().len());
     1 << assignments().position(|assignment| assignment == held).unwrap()
 }
 
-/// How few attributes an assignment of a mask has.
+/// Returns the fewest attributes that an assignment of a mask has.
 fn fewest(mask: u16) -> Option<usize> {
     let counts = assignments().enumerate().filter(|(at, _)| mask & (1 << at) != 0);
     counts.map(|(_, held)| held.iter().flatten().count()).min()
 }
 
+/// Checks that a witness is in a mask and has the fewest attributes.
 fn check_witness(witness: Option<&Witness>, mask: u16) {
     assert_eq!(witness.map(|witness| witness.iter().len()), fewest(mask));
     assert!(witness.is_none_or(|witness| bit(witness) & mask != 0));
 }
 
+/// Compares the analysis of a filter with its mask.
 fn check(profile: &Profile, text: &str) {
     let filter = profile.filter(text).unwrap();
     let analysis = filter.analyze();
     let mask = mask_of(&filter);
-    let reach = match mask {
+    let satisfiability = match mask {
         0 => Satisfiability::Never,
         ALL => Satisfiability::Always,
         _ => Satisfiability::Sometimes,
     };
-    assert_eq!(analysis.satisfiability, reach, "{text}");
+    assert_eq!(analysis.satisfiability, satisfiability, "{text}");
     assert!(analysis.complete);
     check_witness(analysis.matching.as_ref(), mask);
     check_witness(analysis.missing.as_ref(), !mask);
@@ -128,7 +136,7 @@ fn check(profile: &Profile, text: &str) {
     let (long, short) = (filter.to_string(), simplified.to_string());
     assert!(short == long || short.len() < long.len(), "{long} is simplified to {short}");
     assert_eq!(&profile.filter(&short).unwrap(), simplified, "{short} is canonical");
-    if reach == Satisfiability::Sometimes {
+    if satisfiability == Satisfiability::Sometimes {
         assert_eq!(removable(simplified), [0usize; 0], "{text} is simplified to {simplified}");
         assert_eq!(analysis.redundant.is_empty(), removable(&filter).is_empty(), "{text}");
         assert_eq!(analysis.redundant.is_empty(), analysis.simplified.as_ref().is_none());
@@ -149,11 +157,11 @@ fn check(profile: &Profile, text: &str) {
 }
 
 #[test]
-fn analysis_of_all_small_filters() {
+fn analyzes_all_small_filters() {
     let profile = Profile::webhook();
     let all: Vec<String> = (1..=4).flat_map(filters).collect();
     assert_eq!(all.len(), 8 + 2 * 64 + 6 * 512 + 22 * 4096);
-    // Of those of four terms, the others are these with other names.
+    // Of the filters of four terms, the others are these with attributes and values exchanged.
     let first = |text: &&String| {
         let term = text.trim_start_matches('(');
         text.len() < 50 || term.starts_with("id eq \"a\"") || term.starts_with("id ne \"a\"")
@@ -163,7 +171,7 @@ fn analysis_of_all_small_filters() {
 }
 
 #[test]
-fn masks_are_what_filters_match() {
+fn evaluates_filters_as_their_masks() {
     let profile = Profile::webhook();
     for text in (1..=3).flat_map(filters) {
         let filter = profile.filter(&text).unwrap();
@@ -183,12 +191,12 @@ fn event<'p>(profile: &'p Profile, held: [Option<&'static str>; 2]) -> Event<'p>
 }
 
 #[test]
-fn diff_of_all_small_filters() {
+fn compares_all_small_filters() {
     let profile = Profile::webhook();
     let small: Vec<Filter> = [String::new()]
         .into_iter()
         .chain((1..=2).flat_map(filters))
-        // One of each condition, and others that say the same.
+        // Conditions that shorter filters do not express, and some that they do.
         .chain(filters(3).into_iter().step_by(23))
         .map(|text| profile.filter(&text).unwrap())
         .collect();
@@ -214,7 +222,7 @@ fn diff_of_all_small_filters() {
     assert!(relations.values().all(|count| *count > 1000), "{relations:?}");
 }
 
-/// The size of the smallest set of terms whose verdicts on `at` decide the mask.
+/// Returns the size of the smallest set of terms whose verdicts on `at` decide the mask.
 fn smallest_reason(terms: &[u16], mask: u16, at: usize) -> usize {
     let decides = |chosen: &usize| {
         let alike = terms.iter().enumerate().filter(|(term, _)| chosen & (1 << term) != 0).fold(
@@ -230,7 +238,7 @@ fn smallest_reason(terms: &[u16], mask: u16, at: usize) -> usize {
 }
 
 #[test]
-fn reasons_and_changes_of_small_filters() {
+fn finds_the_smallest_reasons_and_changes() {
     let profile = Profile::webhook();
     let some = filters(4).into_iter().step_by(37);
     for text in [String::new()].into_iter().chain((1..=3).flat_map(filters)).chain(some) {
@@ -256,7 +264,7 @@ fn reasons_and_changes_of_small_filters() {
             for part in &why.reason {
                 let step = &explanation.steps()[*part];
                 let StepKind::Term { attribute, operator, value, .. } = &step.kind else {
-                    panic!("a reason is of terms")
+                    panic!("a reason has only terms")
                 };
                 let verdicts = term_mask(attribute, operator.compare_op(), value);
                 alike &= if step.holds { verdicts } else { !verdicts };
@@ -292,12 +300,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
     #[test]
-    fn analysis_of_larger_filters(choices in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn keeps_the_laws_for_larger_filters(choices in prop::collection::vec(any::<u8>(), 0..400)) {
         laws::analysis::analysis(&choices);
     }
 }
 
-/// Attributes `a0` and on.
+/// Returns a profile of the attributes `a0`, `a1` and so on.
 fn profile(attributes: usize) -> Profile {
     let attribute = |n| Attribute::new(format!("a{n}"), [JsonPath::new([format!("k{n}")])]);
     Profile::new((0..attributes).map(attribute))
@@ -305,7 +313,7 @@ fn profile(attributes: usize) -> Profile {
         .with_limits(Limits::default().with_depth(Limits::MAX_DEPTH))
 }
 
-/// A tree of so many terms in groups of at most `operands`, from a seed.
+/// A generator of random trees, in groups of at most `operands`.
 struct Tree<'r> {
     random: &'r mut u64,
     attributes: usize,
@@ -334,8 +342,8 @@ impl Tree<'_> {
     }
 }
 
-/// Filters built to explode: random trees, lists of clauses over permuted values, chains nested to
-/// the limit.
+/// Returns filters with large diagrams: random trees, lists of clauses over permuted values, and
+/// chains nested to the limit.
 fn hostile(terms: usize, attributes: usize) -> Vec<String> {
     let mut random = terms as u64;
     let mut texts = Vec::new();
@@ -369,7 +377,7 @@ fn hostile(terms: usize, attributes: usize) -> Vec<String> {
 }
 
 #[test]
-fn filters_of_64_terms_are_decided() {
+fn decides_filters_of_64_terms() {
     let profile = profile(4);
     let filters: Vec<Filter> =
         hostile(64, 4).iter().map(|text| profile.filter(text).unwrap()).collect();
@@ -386,9 +394,9 @@ fn filters_of_64_terms_are_decided() {
     assert!(analyzed < WORK / 2 && compared < WORK / 2, "{analyzed} and {compared} steps");
 }
 
-/// What is not decided within the work is said to be so, and what is said all the same is right.
+/// What takes too much work is reported as undecided, and every other result is right.
 #[test]
-fn hostile_filters_are_answered() {
+fn stays_within_limits_for_hostile_filters() {
     let mut undecided = 0;
     for attributes in [4, 16, 64] {
         let profile = profile(attributes);
@@ -437,12 +445,11 @@ fn hostile_filters_are_answered() {
             }
         }
     }
-    assert!(undecided > 20, "the filters are hostile: {undecided}");
+    assert!(undecided > 20, "only {undecided} hostile filters were undecided");
 }
 
-/// Lists of any length are no trouble.
 #[test]
-fn long_lists_are_decided() {
+fn decides_long_lists() {
     let list = |name: &str, count: usize| {
         let terms: Vec<String> = (0..count).map(|n| format!("{name} eq \"{n}\"")).collect();
         format!("({})", terms.join(" or "))
@@ -471,13 +478,13 @@ fn long_lists_are_decided() {
             assert_ne!(filter.diff(other).relation, Relation::Undecided);
         }
     }
-    let twice = filters[2].analyze();
-    assert_eq!(twice.redundant.len(), 256);
-    assert_eq!(twice.simplified.as_ref().unwrap().to_string().matches(" or ").count(), 255);
+    let duplicate = filters[2].analyze();
+    assert_eq!(duplicate.redundant.len(), 256);
+    assert_eq!(duplicate.simplified.as_ref().unwrap().to_string().matches(" or ").count(), 255);
 }
 
 #[test]
-fn warnings_of_filters() {
+fn warns_of_unintended_filters() {
     let reload = ["com.qlik.v1.app.reload.finished"];
     let cases: &[(&str, &[&str])] = &[
         (r#"id eq "a""#, &[]),
@@ -513,14 +520,17 @@ fn warnings_of_filters() {
                 .unwrap();
         }
     }
-    insta::assert_snapshot!(report);
+    insta::assert_snapshot!("warnings_of_filters", report);
     let filter = profile.filter(r#"id eq "a" and id eq "b""#).unwrap();
-    assert!(filter.warnings(r#"id eq "a" and id eq "c""#, |_| true).is_empty(), "another text");
+    assert!(
+        filter.warnings(r#"id eq "a" and id eq "c""#, |_| true).is_empty(),
+        "the text is not that of the filter"
+    );
 }
 
-/// Reasons that a walk over the tree does not find: of what decides, and of what can be chosen.
+/// Each of these reasons is smaller than the one found by a walk over the tree.
 #[test]
-fn reasons_are_the_smallest() {
+fn finds_smaller_reasons_than_the_structure_shows() {
     let profile = Profile::webhook();
     let filter = |text: &str| profile.filter(text).unwrap();
     let event = ATTRIBUTES.iter().chain(&["topLevelResourceId"]);
@@ -529,9 +539,9 @@ fn reasons_are_the_smallest() {
         |event, name| event.with_attribute(name, "v").unwrap(),
     );
     let cases: [(&str, &[usize]); 5] = [
-        // `spaceId` and `topLevelResourceId` are named first, `id` alone is enough.
+        // `spaceId` and `topLevelResourceId` come first, but `id` is enough.
         (r#"(spaceId eq "v" or id eq "v") and (topLevelResourceId eq "v" or id eq "v")"#, &[3]),
-        // That `id` is "v" says that it is not "w".
+        // That `id` is "v" implies that it is not "w".
         (r#"id eq "w" or id eq "x" or id eq "v" and spaceId eq "w""#, &[4, 5]),
         (r#"id ne "v" and spaceId ne "v" and topLevelResourceId ne "v""#, &[1]),
         (r#"id ne "w" and id ne "x" and id ne "y""#, &[1, 2, 3]),
@@ -544,9 +554,9 @@ fn reasons_are_the_smallest() {
     }
 }
 
-/// The forms that programs read.
+/// Programs rely on these forms.
 #[test]
-fn forms_are_stable() {
+fn serializes_explanations_and_differences() {
     let profile = Profile::webhook();
     let filter =
         profile.filter(r#"(id eq "a" or spaceId ne "s") and data.status eq "ok""#).unwrap();
@@ -592,7 +602,7 @@ fn forms_are_stable() {
     );
 }
 
-/// Two filters that no order of attributes keeps small.
+/// Returns two filters with large diagrams for every order of attributes.
 fn dense() -> [Filter; 2] {
     let profile = profile(64);
     let mut random = 1;
@@ -603,7 +613,7 @@ fn dense() -> [Filter; 2] {
 }
 
 #[test]
-fn places_are_those_that_gave_the_value() {
+fn returns_the_paths_of_the_values() {
     let profile = Profile::webhook();
     let bytes = br#"{"type": "x", "tenantid": "t", "spaceid": "", "data": {"id": 5, "spaceId": "s",
         "attributes": {"id": "a~b"}, "status": ""}}"#;
@@ -619,7 +629,7 @@ fn places_are_those_that_gave_the_value() {
 }
 
 #[test]
-fn filters_that_match_always_or_never_are_simplified() {
+fn simplifies_filters_that_match_always_or_never() {
     let profile = Profile::webhook();
     let cases = [
         ("", Satisfiability::Always, None),
@@ -643,14 +653,14 @@ fn filters_that_match_always_or_never_are_simplified() {
             Some(r#"id ne "b" and id eq "b""#),
         ),
     ];
-    for (text, reach, simplified) in cases {
+    for (text, satisfiability, simplified) in cases {
         let analysis = profile.filter(text).unwrap().analyze();
-        assert_eq!(analysis.satisfiability, reach, "{text}");
+        assert_eq!(analysis.satisfiability, satisfiability, "{text}");
         assert!(analysis.complete && analysis.redundant.is_empty(), "{text}");
         let found = analysis.simplified.as_ref().map(Filter::to_string);
         assert_eq!(found.as_deref(), simplified, "{text}");
         let nothing = Witness::default();
-        let witnesses = match reach {
+        let witnesses = match satisfiability {
             Satisfiability::Always => (Some(&nothing), None),
             _ => (None, Some(&nothing)),
         };
@@ -659,7 +669,7 @@ fn filters_that_match_always_or_never_are_simplified() {
 }
 
 #[test]
-fn what_is_not_decided_is_said_to_be_so() {
+fn reports_what_is_undecided() {
     let [dense, _] = dense();
     let analysis = dense.analyze();
     assert!(!analysis.complete);
@@ -670,7 +680,7 @@ fn what_is_not_decided_is_said_to_be_so() {
 }
 
 #[test]
-fn witnesses_are_read_by_name() {
+fn reads_witnesses_by_name() {
     let text = r#"id eq "a\"" and spaceId eq "s" and topLevelResourceId ne "r""#;
     let analysis = Profile::webhook().filter(text).unwrap().analyze();
     let witness = analysis.matching.as_ref().unwrap();
@@ -679,9 +689,9 @@ fn witnesses_are_read_by_name() {
     assert_eq!(witness.to_string(), r#"{"id":"a\"","spaceId":"s"}"#);
 }
 
-/// Terms that alone turn the outcome are in every reason: there is nothing to search.
+/// A term that flips the verdict by itself is in every reason, so nothing is left to search.
 #[test]
-fn reasons_of_long_lists_are_exact() {
+fn finds_exact_reasons_for_long_lists() {
     let limits = Limits::default().with_bytes(Limits::MAX_BYTES).with_terms(Limits::MAX_TERMS);
     let profile = Profile::webhook().with_limits(limits);
     let terms: Vec<String> = (0..2000).map(|n| format!("id ne \"{n}\"")).collect();
@@ -692,10 +702,10 @@ fn reasons_of_long_lists_are_exact() {
     assert_eq!(why.reason, (1..=2000).collect::<Vec<_>>());
 }
 
-/// `id eq "b"` goes, since then the second group fails; so that group goes, one of whose operands
-/// went before.
+/// `id eq "b"` is removed because the second group does not hold with it. Then that whole group is
+/// redundant, after one of its operands was removed.
 #[test]
-fn redundant_parts_are_inside_no_other() {
+fn reports_no_redundant_part_inside_another() {
     let text = r#"(id eq "a" or id eq "b") and (id ne "b" or id ne "b")"#;
     let analysis = Profile::webhook().filter(text).unwrap().analyze();
     let parts: Vec<usize> = analysis.redundant.iter().map(|redundant| redundant.part).collect();
@@ -703,9 +713,9 @@ fn redundant_parts_are_inside_no_other() {
     assert_eq!(analysis.simplified.as_ref().unwrap().to_string(), r#"id eq "a""#);
 }
 
-/// Where there is a bit for every assignment, the time does not depend on how a filter is built.
+/// With one bit for each assignment, the time does not depend on the structure of the filter.
 #[test]
-fn parts_of_a_small_world_are_found_in_little_work() {
+fn finds_redundant_parts_of_a_small_domain_in_little_work() {
     let mut random = 24_799;
     let mut tree = Tree { random: &mut random, attributes: 4, values: 16, operands: 2 };
     let analysis = profile(4).filter(&tree.text(64, true)).unwrap().analyze();

@@ -1,4 +1,4 @@
-//! The rules of profiles, each with what it refuses and what it says.
+//! The rules of profiles: what each refuses, and with which message.
 use hooksieve::diagnostic::Diagnostic;
 use hooksieve::event::{AttributePaths, Event, EventType, JsonPath, TenantId};
 use hooksieve::filter::{Attribute, Filter, Operator, Profile};
@@ -40,7 +40,7 @@ fn report(text: &str, types: Option<&[&str]>) -> String {
 }
 
 #[test]
-fn rules_of_the_webhook_profile() {
+fn checks_the_rules_of_the_webhook_profile() {
     let cases: &[(&str, Option<&[&str]>)] = &[
         (r#"ID eq "x" AND (spaceid NE "y" or toplevelresourceid EQ "z")"#, Some(&["a", "b"])),
         ("", None),
@@ -64,11 +64,11 @@ fn rules_of_the_webhook_profile() {
         (r#"data.status eq "OK" and idd eq 5"#, Some(&["a"])),
     ];
     let reports: Vec<String> = cases.iter().map(|(text, types)| report(text, *types)).collect();
-    insta::assert_snapshot!(reports.join("\n"));
+    insta::assert_snapshot!("rules_of_the_webhook_profile", reports.join("\n"));
 }
 
 #[test]
-fn another_profile_changes_no_code() {
+fn reports_the_same_codes_for_another_profile() {
     let profile = Profile::new([
         Attribute::new("region", [JsonPath::new(["data", "region"]), JsonPath::new(["region"])]),
         Attribute::new("level", [JsonPath::new(["data", "level"])])
@@ -93,9 +93,8 @@ fn another_profile_changes_no_code() {
     assert!(filter.matches(&event));
 }
 
-/// An event read for another profile is resolved by name.
 #[test]
-fn events_of_another_profile_are_resolved_by_name() {
+fn resolves_events_of_another_profile_by_name() {
     let other = Profile::new([
         Attribute::new("spaceId", [JsonPath::new(["room"])]),
         Attribute::new("ID", [JsonPath::new(["thing"])]),
@@ -121,7 +120,7 @@ fn events_of_another_profile_are_resolved_by_name() {
 }
 
 #[test]
-fn a_matcher_takes_filters_of_its_own_profile_alone() {
+fn refuses_filters_of_another_profile_in_a_matcher() {
     let other = Profile::new([Attribute::new("id", [JsonPath::new(["x"])])]).unwrap();
     let mut matcher = Matcher::new(&Profile::webhook());
     let foreign = Subscription::new("t", ["x"], Filter::everything(&other));
@@ -131,7 +130,7 @@ fn a_matcher_takes_filters_of_its_own_profile_alone() {
 }
 
 #[test]
-fn profiles_that_cannot_be() {
+fn refuses_invalid_profiles() {
     let one = |name: &str, places: Vec<JsonPath>| {
         Profile::new([Attribute::new(name, places)]).unwrap_err()
     };
@@ -148,9 +147,9 @@ fn profiles_that_cannot_be() {
     assert_eq!(AttributePaths::new(many).unwrap_err().code(), "profile-too-many-keys");
 }
 
-/// More attributes than any fixed table would hold, all of them in one event.
+/// All attributes are present in one event.
 #[test]
-fn a_profile_of_many_attributes() {
+fn supports_a_profile_of_200_attributes() {
     let attributes =
         (0..200).map(|n| Attribute::new(format!("a{n}"), [JsonPath::new([format!("k{n}")])]));
     let profile = Profile::new(attributes).unwrap();
@@ -175,7 +174,7 @@ fn a_profile_of_many_attributes() {
 }
 
 #[test]
-fn equality_and_hash_ignore_spelling_alone() {
+fn compares_and_hashes_filters_regardless_of_spelling() {
     use std::collections::HashSet;
     use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
     let profile = Profile::webhook();
@@ -204,7 +203,7 @@ fn equality_and_hash_ignore_spelling_alone() {
 }
 
 #[test]
-fn attributes_that_share_a_place_are_counted() {
+fn counts_attributes_that_share_a_path() {
     let many = |count: usize| (0..count).map(|n| (format!("a{n}"), vec![JsonPath::new(["x"])]));
     assert!(AttributePaths::new(many(AttributePaths::MAX_KEYS)).is_ok());
     let error = AttributePaths::new(many(AttributePaths::MAX_KEYS + 1)).unwrap_err();
@@ -212,7 +211,7 @@ fn attributes_that_share_a_place_are_counted() {
 }
 
 #[test]
-fn violations_are_all_told_of_and_counted() {
+fn reports_and_counts_all_violations() {
     let profile = Profile::webhook();
     let check = |text: &str| profile.check(&Expr::parse(text).unwrap()).unwrap_err();
     let violations = check(r#"idd eq "x" and (id co "y" or id eq 5)"#);
@@ -220,11 +219,11 @@ fn violations_are_all_told_of_and_counted() {
     let expected =
         ["filter-unknown-attribute", "filter-unsupported-operator", "filter-value-not-a-string"];
     assert_eq!(codes, expected);
-    assert_eq!(violations.to_string(), "attribute `idd` is unknown, and 2 more");
-    assert_eq!(check("idd eq \"x\"").to_string(), "attribute `idd` is unknown");
+    assert_eq!(violations.to_string(), "unknown attribute `idd`, and 2 more");
+    assert_eq!(check("idd eq \"x\"").to_string(), "unknown attribute `idd`");
 }
 
-/// A guess takes the time of one name by the other, and a filter has many.
+/// A guess takes the product of the lengths of two names, and a filter may have many names.
 #[test]
 fn gives_no_guess_for_names_above_64_bytes() {
     let help = |length: usize| {
@@ -232,12 +231,12 @@ fn gives_no_guess_for_names_above_64_bytes() {
         let error = Profile::webhook().filter(&text).unwrap_err();
         error.iter().next().unwrap().help().to_owned()
     };
-    assert!(help(64).starts_with("did you mean `spaceId`? known are "));
-    assert!(help(65).starts_with("known are "));
+    assert!(help(64).starts_with("did you mean `spaceId`? known attributes: "));
+    assert!(help(65).starts_with("known attributes: "));
 }
 
 #[test]
-fn profiles_compare_by_content() {
+fn compares_profiles_by_content() {
     let webhook = Profile::webhook();
     let limits = Limits::default();
     assert_eq!(webhook.with_operators(Operator::ALL), webhook);
@@ -248,9 +247,9 @@ fn profiles_compare_by_content() {
     assert_ne!(other, webhook);
 }
 
-/// What a profile with wider limits lets through is warned of like anything else.
+/// A filter that only wider limits accept has warnings too.
 #[test]
-fn warnings_keep_to_the_limits_of_the_profile() {
+fn applies_the_limits_of_the_profile_to_warnings() {
     let depth = Limits::default().depth() + 1;
     let text = format!("{}id eq \"a\" and id eq \"b\"{}", "(".repeat(depth), ")".repeat(depth));
     assert!(Profile::webhook().filter(&text).is_err());
@@ -261,7 +260,7 @@ fn warnings_keep_to_the_limits_of_the_profile() {
 }
 
 #[test]
-fn debug_says_which_filter_and_profile() {
+fn shows_the_filter_and_the_profile_in_debug_output() {
     let profile = Profile::webhook();
     let filter = profile.filter(r#"(ID eq "a")"#).unwrap();
     assert_eq!(format!("{filter:?}"), r#"Filter(id eq "a")"#);
@@ -269,17 +268,17 @@ fn debug_says_which_filter_and_profile() {
     assert_eq!(format!("{profile:?}"), names);
 }
 
-/// A fix of syntax that the profile would refuse is not given.
+/// The help never suggests an operator that the profile does not have.
 #[test]
 fn fits_the_help_for_syntax_to_the_profile() {
     let profile = Profile::webhook();
-    let without_not = "write `ne` for `not(… eq …)`, and exchange `and` and `or` inside";
+    let without_not = "write `ne` instead of `not(… eq …)`, and swap `and` and `or` inside it";
     for (text, help) in [
         (r#"id like "a""#, "use eq or ne"),
         (r#"id in ("a", "b")"#, r#"write `id eq "a" or id eq "b"`"#),
-        (r#"id contains "a""#, "`co` is not supported here, use eq or ne"),
-        (r#"contains(id, "a")"#, "`co` is not supported here, use eq or ne"),
-        (r#"id > "a""#, "`gt` is not supported here, use eq or ne"),
+        (r#"id contains "a""#, "`co` is not supported here; use eq or ne"),
+        (r#"contains(id, "a")"#, "`co` is not supported here; use eq or ne"),
+        (r#"id > "a""#, "`gt` is not supported here; use eq or ne"),
         (r#"id = "a""#, r#"write `id eq "a"`"#),
         (r#"not id eq "a""#, without_not),
         (r#"!(id eq "a")"#, without_not),

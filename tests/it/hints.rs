@@ -1,9 +1,9 @@
-//! What an explanation says of an event in which a term does not find the value that it wants.
+//! Hints: facts about an event that explain why a term of a filter fails.
 use hooksieve::event::{Event, EventType, JsonPath, TenantId};
 use hooksieve::filter::{HintKind, Profile};
 use serde_json::json;
 
-/// The hints of a filter on an event with these members: step, kind, pointer and message.
+/// Returns the hints of a filter on an event with these members: step, kind, pointer and message.
 fn hints(filter: &str, members: &str) -> Vec<(usize, HintKind, Option<String>, String)> {
     let profile = Profile::webhook();
     let filter = profile.filter(filter).unwrap();
@@ -20,7 +20,7 @@ fn hints(filter: &str, members: &str) -> Vec<(usize, HintKind, Option<String>, S
     explanation.hints().iter().map(part).collect()
 }
 
-/// The only hint.
+/// Returns kind, pointer and message of the only hint.
 fn hint(filter: &str, members: &str) -> (HintKind, Option<String>, String) {
     let hints = hints(filter, members);
     let [(_, kind, place, message)] = &hints[..] else {
@@ -30,7 +30,7 @@ fn hint(filter: &str, members: &str) -> (HintKind, Option<String>, String) {
 }
 
 #[test]
-fn says_why_an_attribute_is_absent() {
+fn explains_why_an_attribute_is_absent() {
     for (members, kind, place, message) in [
         (
             r#""data":"{\"id\":\"a1\"}""#,
@@ -86,7 +86,7 @@ fn says_why_an_attribute_is_absent() {
             "/data/attributes",
             "`data.attributes` is null",
         ),
-        // Another value says more than null.
+        // A number is a better explanation than null.
         (
             r#""data":{"id":null,"attributes":{"id":5}}"#,
             HintKind::NotAString,
@@ -94,7 +94,7 @@ fn says_why_an_attribute_is_absent() {
             "`data.attributes.id` is a number",
         ),
     ] {
-        // `ne` wants no value.
+        // A null explains no `ne` term, since `ne` holds on an absent attribute.
         let is_plain = matches!(kind, HintKind::Null | HintKind::NoData);
         let filters = [r#"id eq "a1""#, r#"id ne "a1""#];
         for filter in &filters[..if is_plain { 1 } else { 2 }] {
@@ -106,17 +106,17 @@ fn says_why_an_attribute_is_absent() {
     for members in [r#""data":{}"#, r#""data":{},"data_base64":"e30=""#] {
         assert_eq!(hints(r#"id eq "a1""#, members), [], "{members}");
     }
-    // An attribute with a place outside of `data` may be absent for other reasons.
+    // An attribute with a path outside of `data` may be absent for other reasons.
     assert_eq!(hints(r#"topLevelResourceId eq "a1""#, ""), []);
     assert_eq!(hints(r#"spaceId eq "a1""#, ""), []);
     assert_eq!(hint(r#"spaceId eq "a1""#, r#""spaceid":null"#).0, HintKind::Null);
-    // The term that failed has the hint.
+    // The hint is on the failed term.
     let [(step, kind, ..)] = &hints(r#"id ne "x" and id eq "a1""#, "")[..] else { panic!() };
     assert_eq!((*step, *kind), (2, HintKind::NoData));
-    // An attribute that is read from another place is not absent.
+    // An attribute that is read from another path is not absent.
     let both = r#""data":{"id":null,"attributes":{"id":"a1"}}"#;
     assert_eq!(hints(r#"id eq "a1""#, both), []);
-    // The space has places outside of `data`, but was not found in any.
+    // `spaceId` has paths outside of `data` too, but is absent from all of them.
     let (kind, ..) = hint(r#"spaceId eq "s""#, r#""data":"{\"spaceId\":\"s\"}""#);
     assert_eq!(kind, HintKind::JsonInString);
     // One fact is one hint, however many attributes it explains.
@@ -125,7 +125,7 @@ fn says_why_an_attribute_is_absent() {
 }
 
 #[test]
-fn says_where_else_the_wanted_value_is() {
+fn finds_the_value_of_a_term_elsewhere() {
     for (filter, members, kind, place, message) in [
         (
             r#"id eq "a1""#,
@@ -169,18 +169,18 @@ fn says_where_else_the_wanted_value_is() {
 }
 
 #[test]
-fn says_that_a_value_is_nearly_the_wanted_one() {
+fn reports_a_value_that_is_nearly_equal() {
     for (found, kind, message) in [
         ("AB-c", HintKind::LetterCase, "`id` differs from \"ab-C\" only in letter case"),
         (
             " ab-C\\t",
             HintKind::WhiteSpace,
-            "`id` differs from \"ab-C\" only in white space at its ends",
+            "`id` differs from \"ab-C\" only in leading or trailing white space",
         ),
         (
             "ab-c ",
             HintKind::WhiteSpace,
-            "`id` differs from \"ab-C\" only in white space at its ends and in letter",
+            "`id` differs from \"ab-C\" only in outer white space and letter case",
         ),
     ] {
         let (hinted, place, text) =
@@ -191,18 +191,18 @@ fn says_that_a_value_is_nearly_the_wanted_one() {
     assert_eq!(hints(r#"id eq "ab-C""#, r#""data":{"id":"ab-D"}"#), []);
 }
 
-/// Values are looked for where the verdict depends on them.
+/// Values are searched for only if the verdict may depend on them.
 #[test]
-fn says_nothing_of_terms_that_do_not_matter() {
+fn gives_no_hints_for_terms_that_do_not_matter() {
     let top = r#""toplevelresourceid":"a1","spaceid":"s""#;
-    assert_eq!(hints(r#"id eq "a1" or topLevelResourceId eq "a1""#, top), [], "it matches");
+    assert_eq!(hints(r#"id eq "a1" or topLevelResourceId eq "a1""#, top), [], "the filter matches");
     let inner = r#"(id eq "a1" or topLevelResourceId eq "a1") and spaceId eq "q""#;
     assert_eq!(hints(inner, top), [], "the group holds");
     let both = r#"(id eq "a1" or topLevelResourceId eq "b") and spaceId eq "a1""#;
     let steps: Vec<_> = hints(both, top).into_iter().map(|(step, ..)| step).collect();
     assert_eq!(steps, [2], "one fact is one hint");
-    assert_eq!(hints(r#"id ne "a1" and spaceId ne "s""#, top), [], "`ne` wants no value");
-    // A word out of a list says nothing where it is another member's.
+    assert_eq!(hints(r#"id ne "a1" and spaceId ne "s""#, top), [], "`ne` requires no value");
+    // An allowed value of a list is a common word: another member with it explains nothing.
     let status = Profile::webhook();
     let types = ["com.qlik.v1.app.reload.finished".into()];
     let filter = status.filter_for(r#"data.status eq "error""#, &types).unwrap();
@@ -212,7 +212,7 @@ fn says_nothing_of_terms_that_do_not_matter() {
 }
 
 #[test]
-fn an_event_made_from_parts_gives_no_hints() {
+fn gives_no_hints_for_an_event_made_from_parts() {
     let profile = Profile::webhook();
     let filter = profile.filter(r#"id eq "a1""#).unwrap();
     let event = Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"));
@@ -221,7 +221,7 @@ fn an_event_made_from_parts_gives_no_hints() {
 }
 
 #[test]
-fn hints_are_part_of_the_json() {
+fn serializes_hints_with_the_explanation() {
     let profile = Profile::webhook();
     let filter = profile.filter(r#"id eq "a1""#).unwrap();
     let event = br#"{"type":"x","tenantid":"t","toplevelresourceid":"a1"}"#;

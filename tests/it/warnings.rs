@@ -1,24 +1,26 @@
-//! What is valid and probably unintended: in filters, URLs, secrets, headers and drafts.
+//! Warnings: what is valid and probably unintended in filters, URLs, secrets, headers and
+//! documents.
 use hooksieve::diagnostic::Diagnostic;
 use hooksieve::filter::Profile;
 use hooksieve::webhook::{Catalogue, Checked, Edit, NewWebhook, Rules, Webhook, WebhookDocument};
 use serde_json::{Value, json};
 use std::time::UNIX_EPOCH;
 
-fn draft(members: &Value) -> WebhookDocument {
-    let mut draft = json!({
+/// Returns a webhook document with these members besides the required ones.
+fn document(members: &Value) -> WebhookDocument {
+    let mut document = json!({
         "name": "n", "url": "https://hooks.example.com/", "enabled": true,
         "eventTypes": ["com.qlik.v1.app.created"],
     });
     for (name, value) in members.as_object().unwrap() {
-        draft[name] = value.clone();
+        document[name] = value.clone();
     }
-    draft.into()
+    document.into()
 }
 
 fn create(members: &Value) -> Checked {
-    let creation = NewWebhook::new("w1", "u1", UNIX_EPOCH.into());
-    Webhook::create(&draft(members), &Rules::default(), creation).unwrap()
+    let new = NewWebhook::new("w1", "u1", UNIX_EPOCH.into());
+    Webhook::create(&document(members), &Rules::default(), new).unwrap()
 }
 
 fn found(warnings: &[Diagnostic]) -> Vec<(&str, &str)> {
@@ -26,7 +28,7 @@ fn found(warnings: &[Diagnostic]) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn warns_of_values_that_match_nothing_they_seem_to() {
+fn warns_of_values_that_look_like_something_else() {
     for (filter, code, at) in [
         (r#"spaceId eq """#, "value-empty", r#""""#),
         (r#"id eq "a" and spaceId ne """#, "value-empty", r#""""#),
@@ -70,7 +72,7 @@ fn warns_of_values_that_match_nothing_they_seem_to() {
         r#"id eq "5% of all""#,
         r#"id eq "{3f2504e0-4f89-11d3-9a0c-0305e82c3301}""#,
         r#"id ne "a?""#,
-        // They join what is around them.
+        // These characters join the ones around them.
         "id eq \"👨\u{200d}👩\"",
         "id eq \"می\u{200c}خواهم\"",
         "id eq \"東京\u{3000}支店\"",
@@ -92,7 +94,7 @@ fn warns_of_urls_that_end_like_a_sentence() {
     for sign in [".", ",", ";", "!", ":", ")", "]", "'", ".,", "')"] {
         let url = format!("{URL}{sign}");
         let Checked { webhook, warnings } = create(&json!({"url": url}));
-        assert_eq!(webhook.url(), url, "it is valid all the same");
+        assert_eq!(webhook.url(), url, "the URL is kept as it is");
         assert_eq!(found(&warnings), [("/url", "url-trailing-punctuation")], "{url}");
         assert_eq!(warnings[0].suggestion(), Some(URL), "{url}");
         assert_eq!(warnings[0].message(), format!("`url` ends with `{sign}`"));
@@ -108,7 +110,7 @@ fn warns_of_urls_that_end_like_a_sentence() {
     }
 }
 
-/// Placeholders are found wherever values are sent, and secret ones are not quoted.
+/// Placeholders are found in every value that is sent, and those in secret values are not quoted.
 #[test]
 fn warns_of_placeholders() {
     for placeholder in ["{{TOKEN}}", "${TOKEN}", "<token>", "%TOKEN%", "YOUR_TOKEN", "$TOKEN"] {
@@ -121,8 +123,8 @@ fn warns_of_placeholders() {
         ] {
             let Checked { webhook, warnings } = create(&members);
             assert_eq!(found(&warnings), [(pointer, "placeholder")], "{members}");
-            let told = serde_json::to_string(&warnings).unwrap();
-            assert_eq!(told.contains(placeholder), is_shown, "{told}");
+            let written = serde_json::to_string(&warnings).unwrap();
+            assert_eq!(written.contains(placeholder), is_shown, "{written}");
             assert_eq!(webhook.warnings(&Rules::default()), warnings);
         }
     }
@@ -159,7 +161,7 @@ fn warns_of_secrets_with_outer_white_space_without_quoting_them() {
         assert_eq!(
             webhook.secret().unwrap().expose(),
             Some(&*secret),
-            "it is the key all the same"
+            "the secret is kept as it is"
         );
         assert!(!serde_json::to_string(&warnings).unwrap().contains(key));
     }
@@ -168,7 +170,7 @@ fn warns_of_secrets_with_outer_white_space_without_quoting_them() {
 }
 
 #[test]
-fn warns_of_a_draft_that_does_not_say_whether_it_is_on() {
+fn warns_of_a_document_without_enabled() {
     let Checked { webhook, warnings } = create(&json!({"enabled": null}));
     assert_eq!(found(&warnings), [("/enabled", "enabled-missing")]);
     assert!(!webhook.is_enabled());
@@ -179,7 +181,7 @@ fn warns_of_a_draft_that_does_not_say_whether_it_is_on() {
     // A replacement clears what it omits.
     let on = create(&json!({})).webhook;
     let replaced =
-        on.replaced(&draft(&json!({"enabled": null})), &Rules::default(), Edit::default());
+        on.replaced(&document(&json!({"enabled": null})), &Rules::default(), Edit::default());
     assert_eq!(found(&replaced.unwrap().warnings), [("/enabled", "enabled-missing")]);
 }
 
@@ -206,9 +208,9 @@ fn names_a_member_only_if_another_is_a_misspelling_of_it() {
     }
 }
 
-/// A request has one warning for all members that are the server's; a document has none.
+/// A request has one warning for all members that the server sets; a stored webhook has none.
 #[test]
-fn warns_of_read_only_members_in_one_line() {
+fn warns_of_all_read_only_members_at_once() {
     let one = create(&json!({"createdAt": "2026-01-31T09:00:00Z"})).warnings;
     assert_eq!(found(&one), [("/createdAt", "member-read-only")]);
     let old = create(&json!({})).webhook;
@@ -226,19 +228,19 @@ fn warns_of_read_only_members_in_one_line() {
     let report = Rules::default().check(&WebhookDocument::from(response.clone()));
     assert_eq!(found(report.warnings()), [("/enabeld", "member-unknown")]);
     assert_eq!(report.server_members().len(), 6);
-    // A store is read as it is.
+    // A stored webhook is read as it is.
     let restored = Webhook::restore(&WebhookDocument::from(response), &Rules::default()).unwrap();
     assert_eq!(restored, read.webhook);
 }
 
-/// Every way to a webhook returns what is unintended about it.
+/// Creating, replacing, patching and reading a webhook all return its warnings.
 #[test]
 fn returns_warnings_with_every_change() {
     let rules = Rules::default();
     let on = create(&json!({})).webhook;
     let never = json!({"filter": r#"id eq "a" and id eq "b""#});
     assert_eq!(found(&create(&never).warnings), [("/filter", "never-matches")]);
-    let replaced = on.replaced(&draft(&never), &rules, Edit::default()).unwrap();
+    let replaced = on.replaced(&document(&never), &rules, Edit::default()).unwrap();
     assert_eq!(found(&replaced.warnings), [("/filter", "never-matches")]);
     let patch = json!([
         {"op": "replace", "path": "/eventTypes", "value": []},
@@ -255,7 +257,7 @@ fn returns_warnings_with_every_change() {
     assert_eq!(read, patched);
 }
 
-/// Rules are values: a catalogue is replaced, and a webhook's warnings are those of the new one.
+/// Rules are values: with another catalogue, a webhook has the warnings of that catalogue.
 #[test]
 fn replaces_the_catalogue_of_rules() {
     let rules = Rules::default();
@@ -270,6 +272,6 @@ fn replaces_the_catalogue_of_rules() {
     let webhook = create(&json!({"filter": r#"spaceId eq "s""#})).webhook;
     assert_eq!(found(&webhook.warnings(&rules)), []);
     assert_eq!(found(&webhook.warnings(&other)), [("/filter", "attribute-never-present")]);
-    assert_eq!(rules.check(&draft(&json!({"eventTypes": ["new"]}))).error_count(), 1);
-    assert_eq!(other.check(&draft(&json!({"eventTypes": ["new"]}))).error_count(), 0);
+    assert_eq!(rules.check(&document(&json!({"eventTypes": ["new"]}))).error_count(), 1);
+    assert_eq!(other.check(&document(&json!({"eventTypes": ["new"]}))).error_count(), 0);
 }

@@ -1,19 +1,54 @@
-//! A filter as gates of two operands, over numbered attributes and values.
+//! A filter as a circuit of gates with two operands, over a numbered domain.
+//!
+//! # Domain
+//!
+//! A filter distinguishes only the values it mentions. So the domain of an attribute is finite:
+//! these values, numbered in the order of mention, and [`NONE`] for everything else. The attributes
+//! are numbered in the same order, and their numbers are the levels of the
+//! [diagrams](super::diagram). Filters that are compared share a domain.
+//!
+//! # Circuit
+//!
+//! A group of many operands becomes a balanced tree of gates with two operands. A gate that
+//! represents a part of the filter (a group or a term) names it; the gates in between name none.
+//!
+//! ```text
+//! id eq "a" or id eq "b" or id eq "c"
+//!
+//! parts of the filter          gates
+//! 0  or                        0  or  (part 0)
+//! 1  ├─ id eq "a"              ├─ 1  id eq "a"  (part 1)
+//! 2  ├─ id eq "b"              └─ 2  or  (no part)
+//! 3  └─ id eq "c"                 ├─ 3  id eq "b"  (part 2)
+//!                                 └─ 4  id eq "c"  (part 3)
+//! ```
+//!
+//! A balanced tree merges a list of `n` values in about `n log n` branches. A chain would merge
+//! each value into the list of all before it, in `n²`.
+//!
+//! # Invariants
+//!
+//! - A gate comes before its operands. So one pass from the end sees the operands first, without
+//!   recursion, and gate 0 is the filter.
+//! - Every part of the filter has exactly one gate.
 
 use super::conditions::{Conditions, Exhausted, Op};
-use super::diagram::{Cell, NONE};
+use super::diagram::{NONE, ValueId};
 use crate::filter::{Filter, Node, Operator, Predicate};
 use hashbrown::HashMap;
 
-/// The attributes and the values that filters speak of, numbered as they are first mentioned.
+/// The attributes and values that filters mention, numbered in the order of first mention.
 #[derive(Default)]
-pub(super) struct World<'f> {
+pub(super) struct Domain<'f> {
+    /// Each attribute with its values; an index is a level, and an index into the values a value
+    /// id.
     attributes: Vec<(&'f str, Vec<&'f str>)>,
-    numbers: HashMap<(u32, &'f str), Cell>,
+    /// The value id of each value of each level.
+    numbers: HashMap<(u32, &'f str), ValueId>,
 }
 
-impl<'f> World<'f> {
-    /// Names are those of profiles, equal letter case aside.
+impl<'f> Domain<'f> {
+    /// Returns an attribute's level. Names are compared case-insensitively, as profiles do.
     fn attribute(&mut self, name: &'f str) -> u32 {
         let known = self.attributes.iter().position(|known| known.0.eq_ignore_ascii_case(name));
         number(known.unwrap_or_else(|| {
@@ -22,7 +57,8 @@ impl<'f> World<'f> {
         }))
     }
 
-    fn value(&mut self, level: u32, value: &'f str) -> Cell {
+    /// Returns a value's id, a new one if it was not mentioned before.
+    fn value(&mut self, level: u32, value: &'f str) -> ValueId {
         let Some((_, values)) = self.attributes.get_mut(level as usize) else { return NONE };
         *self.numbers.entry((level, value)).or_insert_with(|| {
             values.push(value);
@@ -30,25 +66,27 @@ impl<'f> World<'f> {
         })
     }
 
-    /// What an attribute that holds this holds in this world.
-    pub(super) fn cell(&self, level: u32, value: Option<&str>) -> Cell {
+    /// Returns the id of an event's value: [`NONE`] if it is absent or not mentioned.
+    pub(super) fn value_id(&self, level: u32, value: Option<&str>) -> ValueId {
         value.and_then(|value| self.numbers.get(&(level, value)).copied()).unwrap_or(NONE)
     }
 
+    /// Returns an attribute's name.
     pub(super) fn name(&self, level: u32) -> &'f str {
         self.attributes.get(level as usize).map_or("", |attribute| attribute.0)
     }
 
-    /// `None` for [`NONE`].
-    pub(super) fn text(&self, level: u32, cell: Cell) -> Option<&'f str> {
-        self.attributes.get(level as usize)?.1.get(cell as usize).copied()
+    /// Returns a value's text; `None` for [`NONE`].
+    pub(super) fn text(&self, level: u32, value: ValueId) -> Option<&'f str> {
+        self.attributes.get(level as usize)?.1.get(value as usize).copied()
     }
 
-    /// How many values of an attribute are mentioned.
+    /// Returns how many values of an attribute are mentioned.
     pub(super) fn values(&self, level: usize) -> usize {
         self.attributes.get(level).map_or(0, |attribute| attribute.1.len())
     }
 
+    /// Returns how many attributes are mentioned.
     pub(super) fn levels(&self) -> usize {
         self.attributes.len()
     }
@@ -59,47 +97,45 @@ fn number(count: usize) -> u32 {
     count as u32
 }
 
+/// A filter as gates with two operands.
 pub(super) struct Circuit {
-    /// A gate before its operands; the first is the whole.
+    /// The gates, each before its operands. The first is the whole filter.
     pub(super) gates: Vec<Gate>,
 }
 
 #[derive(Clone, Copy)]
 pub(super) struct Gate {
     pub(super) kind: Kind,
-    /// The part of the filter that it stands for; `None` for some operands of a group.
+    /// The part of the filter that it represents; `None` for a gate inside the tree of a group.
     pub(super) part: Option<usize>,
-    /// The group whose operand it is; of the whole, itself.
+    /// The part that is the group around it; for the first gate its own part.
     pub(super) group: usize,
-    /// What the group makes of its operands.
-    pub(super) within: Op,
+    /// The operation of that group.
+    pub(super) group_op: Op,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
-    /// The filter that matches everything.
+    /// The filter that matches everything; the only gate of its circuit.
     True,
-    Term {
-        level: u32,
-        value: Cell,
-        equal: bool,
-    },
-    Pair {
-        op: Op,
-        left: usize,
-        right: usize,
-    },
+    /// A comparison of an attribute with a value.
+    Term { level: u32, value: ValueId, equal: bool },
+    /// An operation on two gates.
+    Pair { op: Op, left: usize, right: usize },
 }
 
 impl Circuit {
-    /// Groups become balanced trees of pairs, so that a list of any length is taken in few steps
-    /// an operand. Keeps its own stack.
-    pub(super) fn new<'f>(filter: &'f Filter, world: &mut World<'f>) -> Self {
-        let blank = Gate { kind: Kind::True, part: None, group: 0, within: Op::And };
+    /// Builds the circuit of a filter, and adds what it mentions to `domain`.
+    ///
+    /// Keeps its own stack, so that the depth of the filter needs none.
+    pub(super) fn new<'f>(filter: &'f Filter, domain: &mut Domain<'f>) -> Self {
+        let blank = Gate { kind: Kind::True, part: None, group: 0, group_op: Op::And };
         let mut gates = vec![blank];
         let mut operands = Vec::new();
+        // The levels of the profile's attributes, looked up by name once each.
         let mut levels = vec![None; filter.profile().attributes().len()];
-        // What is to be made at a gate: some operands of a group.
+        // Gates to build: the gate, its range of `operands`, and the operation and part of its
+        // group.
         let mut open = Vec::new();
         if !filter.is_everything() {
             operands.push(0);
@@ -107,7 +143,8 @@ impl Circuit {
         }
         while let Some((at, range, op, group)) = open.pop() {
             let (mut range, mut op, mut group) = (range, op, group);
-            let mut gate = Gate { group, within: op, ..blank };
+            // A range of one is a part of the filter; a longer one is an inner gate of its group.
+            let mut gate = Gate { group, group_op: op, ..blank };
             if range.len() == 1 {
                 let Some(part) = operands.get(range.start).copied() else { continue };
                 gate.part = Some(part);
@@ -116,12 +153,12 @@ impl Circuit {
                     Some(Node::Or { .. }) => Op::Or,
                     Some(Node::Term(Predicate { attribute, operator, value })) => {
                         let mut level =
-                            || world.attribute(filter.profile().attribute_name(attribute));
+                            || domain.attribute(filter.profile().attribute_name(attribute));
                         let level = match levels.get_mut(attribute) {
                             Some(known) => *known.get_or_insert_with(level),
                             None => level(),
                         };
-                        let (value, equal) = (world.value(level, value), operator == Operator::Eq);
+                        let (value, equal) = (domain.value(level, value), operator == Operator::Eq);
                         gate.kind = Kind::Term { level, value, equal };
                         put(&mut gates, at, gate);
                         continue;
@@ -133,26 +170,33 @@ impl Circuit {
                 operands.extend(filter.operands(part));
                 range = start..operands.len();
             }
+            // Groups have two operands or more, so both halves have at least one.
             let middle = range.start + range.len() / 2;
             let (left, right) = (gates.len(), gates.len() + 1);
             gates.extend([blank, blank]);
             gate.kind = Kind::Pair { op, left, right };
             put(&mut gates, at, gate);
+            // The left half is built first, so that attributes are numbered in the order of the
+            // text.
             open.push((right, middle..range.end, op, group));
             open.push((left, range.start..middle, op, group));
         }
         Self { gates }
     }
 
-    /// The condition of every gate.
-    pub(super) fn conditions<C: Conditions>(&self, made: &mut C) -> Result<Vec<C::Id>, Exhausted> {
-        let mut ids = vec![made.constant(true); self.gates.len()];
+    /// Returns the condition of every gate.
+    pub(super) fn conditions<C: Conditions>(
+        &self,
+        conditions: &mut C,
+    ) -> Result<Vec<C::Id>, Exhausted> {
+        let mut ids = vec![conditions.constant(true); self.gates.len()];
+        // Operands follow their gate, so from the end their conditions are known when needed.
         for (at, gate) in self.gates.iter().enumerate().rev() {
             let id = match gate.kind {
                 Kind::True => continue,
-                Kind::Term { level, value, equal } => made.term(level, value, equal)?,
+                Kind::Term { level, value, equal } => conditions.term(level, value, equal)?,
                 Kind::Pair { op, left, right } => match (ids.get(left), ids.get(right)) {
-                    (Some(left), Some(right)) => made.apply(op, left, right)?,
+                    (Some(left), Some(right)) => conditions.apply(op, left, right)?,
                     _ => continue,
                 },
             };

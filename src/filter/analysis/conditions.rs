@@ -1,32 +1,42 @@
-//! What the analysis asks of conditions on attributes, however they are kept.
+//! The operations that the analysis needs from a representation of conditions.
+//!
+//! Two representations implement [`Conditions`]: [decision diagrams](super::diagram), whose size
+//! depends on the filter, and [truth tables](super::table), whose size depends only on the number
+//! of assignments. [Pruning](super::prune) is written once over both, and a test holds them to the
+//! same result.
 
-use super::diagram::Cell;
+use super::diagram::ValueId;
 
-/// The work was more than allowed.
+/// The error for a question that needs more work than allowed.
 #[derive(Debug)]
 pub(super) struct Exhausted;
 
-/// How much work may yet be done.
+/// The work that a question may still spend, in steps.
+///
+/// Every loop of the analysis spends steps in proportion to its time, so the limit bounds time and,
+/// since what is built is paid for, memory.
 pub(super) struct Work {
     left: usize,
 }
 
 impl Work {
-    pub(super) fn new(most: usize) -> Self {
-        Self { left: most }
+    pub(super) fn new(limit: usize) -> Self {
+        Self { left: limit }
     }
 
     pub(super) fn left(&self) -> usize {
         self.left
     }
 
-    pub(super) fn steps(&mut self, count: usize) -> Result<(), Exhausted> {
-        let left = self.left.checked_sub(count);
+    /// Spends steps, or fails if fewer are left; none are left then.
+    pub(super) fn spend(&mut self, steps: usize) -> Result<(), Exhausted> {
+        let left = self.left.checked_sub(steps);
         self.left = left.unwrap_or(0);
         left.map(|_| ()).ok_or(Exhausted)
     }
 }
 
+/// An operation on two conditions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Op {
     And,
@@ -35,19 +45,22 @@ pub(super) enum Op {
     Minus,
 }
 
-/// Conditions on the attributes of a [`World`](super::circuit::World).
+/// Conditions on the attributes of a [`Domain`](super::circuit::Domain).
 pub(super) trait Conditions {
+    /// A condition.
     type Id: Clone;
 
-    /// What always holds, or never.
+    /// Returns the condition that always holds, or never.
     fn constant(&self, verdict: bool) -> Self::Id;
 
-    /// "The attribute at `level` holds `value`", which is never [`NONE`](super::diagram::NONE), or
-    /// that it does not.
-    fn term(&mut self, level: u32, value: Cell, equal: bool) -> Result<Self::Id, Exhausted>;
+    /// Returns the condition that an attribute has a value or, unless `equal`, that it does not.
+    ///
+    /// `value` must not be [`NONE`](super::diagram::NONE).
+    fn term(&mut self, level: u32, value: ValueId, equal: bool) -> Result<Self::Id, Exhausted>;
 
+    /// Combines two conditions.
     fn apply(&mut self, op: Op, one: &Self::Id, other: &Self::Id) -> Result<Self::Id, Exhausted>;
 
-    /// Whether what [`apply`](Self::apply) would give never holds.
+    /// Returns whether the result of [`apply`](Self::apply) would never hold, without building it.
     fn is_empty(&mut self, op: Op, one: &Self::Id, other: &Self::Id) -> Result<bool, Exhausted>;
 }

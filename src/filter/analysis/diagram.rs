@@ -1,27 +1,89 @@
-//! Decision diagrams over attributes: a question about a filter becomes one about a shape.
+//! Reduced ordered multi-valued decision diagrams: a condition as a graph, and equality as
+//! identity.
 //!
-//! A node asks for one attribute's value. It has a branch for each value on which the answer
-//! differs from that on all other values and on none. Nodes that are equal are one, so two
-//! conditions say the same exactly if their diagrams are the same.
+//! # The algorithm
+//!
+//! The diagrams are those of [Bryant (1986)][bryant], with nodes that branch over the values of an
+//! attribute instead of over one bit ("multi-valued", Srinivasan, Ham, Malik and Brayton, ICCAD
+//! 1990). A node tests one attribute. It has a branch for each value whose child differs from the
+//! default child, which is taken for every other value and for an absent attribute.
+//!
+//! # Example
+//!
+//! `id eq "a" or id eq "b" and spaceId ne "s"`. Attributes get levels and values get ids as the
+//! filter mentions them: `id` is level 0 with `"a"` = 0 and `"b"` = 1, `spaceId` is level 1 with
+//! `"s"` = 0.
+//!
+//! ```text
+//!                id               6: level 0, branches [(0, TRUE), (1, 2)], default FALSE
+//!       "a"  ╱   │ "b"  ╲ default
+//!           ▼    ▼       ▼
+//!         TRUE  spaceId  FALSE    2: level 1, branches [(0, FALSE)], default TRUE
+//!          "s" ╱     ╲ default
+//!             ▼       ▼
+//!           FALSE    TRUE
+//! ```
+//!
+//! [`apply`](Conditions::apply) builds node 6 from the diagrams of `id eq "a"` and of
+//! `id eq "b" and spaceId ne "s"`. Both test `id`, so it combines child with child:
+//!
+//! ```text
+//! default   FALSE or FALSE   FALSE
+//! "a"       TRUE  or FALSE   TRUE      differs from the default: a branch
+//! "b"       FALSE or node 2  node 2    differs from the default: a branch
+//! ```
+//!
+//! Each pair of operands is combined once and remembered, so an operation takes at most the product
+//! of the two sizes.
+//!
+//! # Representation
+//!
+//! Nodes are numbered; [`FALSE`] and [`TRUE`] are the first two. The branches of all nodes share
+//! one vector, in which a node has a range. New branches are collected in `pending`, a stack shared
+//! by the levels of the recursion, and are moved only if no equal node exists.
+//!
+//! # Invariants
+//!
+//! - *Ordered*: a child has a greater level than its parent; the constants have the greatest.
+//! - *Reduced*: no branch leads to the default child, a node has at least one branch, and no two
+//!   nodes are equal. So equivalent conditions have the same id, a condition that is not
+//!   satisfiable is [`FALSE`], and a tautology is [`TRUE`].
+//! - The branches of a node are sorted by value, without duplicates.
+//! - [`NONE`] never labels a branch. It always exists, so the default child is always reachable.
+//!
+//! # Rejected
+//!
+//! - Trying all assignments: three lists of a hundred values have a million. In a small domain
+//!   [tables](super::table) do it.
+//! - A solver of propositional formulas: it answers one question at a time, gives no smallest
+//!   example, and is a dependency many times this size.
+//! - Branching over "is it this value": "an attribute has one value" would need clauses of its own.
+//!
+//! [bryant]: https://doi.org/10.1109/TC.1986.1676819
 
 use super::conditions::{Conditions, Exhausted, Op, Work};
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
 use std::hash::BuildHasher;
 
-/// A diagram, by the number of its first node.
+/// A diagram, by the number of its root node.
 pub(super) type Id = u32;
 
+/// The condition that never holds.
 pub(super) const FALSE: Id = 0;
+
+/// The condition that always holds.
 pub(super) const TRUE: Id = 1;
 
-/// What an attribute holds: a value by its number, or [`NONE`].
-pub(super) type Cell = u32;
+/// A value of an attribute by its number in the domain, or [`NONE`].
+pub(super) type ValueId = u32;
 
-/// No value that a filter mentions: another one, or none at all, which no filter tells apart.
-pub(super) const NONE: Cell = Cell::MAX;
+/// No value that a filter mentions: any other value, or an absent attribute.
+///
+/// `eq` is false and `ne` is true on both, so no filter tells them apart.
+pub(super) const NONE: ValueId = ValueId::MAX;
 
 impl Op {
-    /// The answer where one operand alone gives it.
+    /// Returns the outcome where it follows without looking into both operands.
     fn shortcut(self, one: Id, other: Id) -> Option<Id> {
         match (self, one, other) {
             (Self::And, TRUE, id) | (Self::And, id, TRUE) => Some(id),
@@ -30,12 +92,15 @@ impl Op {
             (Self::Or, TRUE, _) | (Self::Or, _, TRUE) => Some(TRUE),
             (Self::Minus, id, FALSE) => Some(id),
             (Self::Minus, FALSE, _) | (Self::Minus, _, TRUE) => Some(FALSE),
+            // Equal ids are equal conditions, because diagrams are reduced.
             (Self::Minus, one, other) if one == other => Some(FALSE),
             (Self::And | Self::Or, one, other) if one == other => Some(one),
             _ => None,
         }
     }
 
+    /// Returns the key under which an outcome is remembered, one for both orders of a commutative
+    /// operation.
     fn key(self, one: Id, other: Id) -> (Self, Id, Id) {
         match self {
             Self::And | Self::Or => (self, one.min(other), one.max(other)),
@@ -44,324 +109,239 @@ impl Op {
     }
 }
 
-/// Steps that a node takes beside its branches, by the time it takes.
-const NODE: usize = 32;
+/// Steps of a node besides those of its branches, in proportion to the time it takes.
+pub(super) const NODE: usize = 32;
 
-/// Two nodes of one attribute, less the branches that were seen.
-struct Both {
+/// Two operands, expanded at the same level, while their branches are merged.
+///
+/// The ranges of the nodes shrink from the front: what is left are the branches not yet merged.
+struct Cofactors {
     one: Node,
     other: Node,
-    /// Only on branches of the first can the outcome be anything but false.
+    /// Whether the outcome is false on every value without a branch in `one`.
     sparse: bool,
 }
 
 #[derive(Clone, Copy)]
-struct Node {
-    /// The attribute, by its place in the order of all diagrams.
-    level: u32,
-    /// Where its branches begin and end.
-    from: u32,
-    to: u32,
-    /// The diagram behind every value without a branch of its own.
-    other: Id,
+pub(super) struct Node {
+    /// The number of the attribute that the node tests.
+    pub(super) level: u32,
+    /// The range of its branches.
+    start: u32,
+    end: u32,
+    /// The child for every value without a branch.
+    pub(super) default: Id,
 }
 
-/// The level of answers, below all attributes.
-const ANSWER: u32 = u32::MAX;
+impl Node {
+    /// Removes the first branch from this copy of the node.
+    pub(super) fn skip_branch(&mut self) {
+        self.start += 1;
+    }
+}
 
-/// Some diagrams, and how much work may yet be done.
+/// The level of the constants, below all attributes.
+const CONSTANT: u32 = u32::MAX;
+
+/// A set of diagrams that share nodes, and the work that is left.
 pub(super) struct Diagrams {
     pub(super) work: Work,
     nodes: Vec<Node>,
-    /// Those of all nodes, each by rising value.
-    branches: Vec<(Cell, Id)>,
+    /// The branches of all nodes.
+    branches: Vec<(ValueId, Id)>,
+    /// All nodes but the constants, hashed by [`content`](Self::content).
     unique: HashTable<Id>,
-    done: HashMap<(Op, Id, Id), Id>,
-    /// What is known to be false throughout, though it was never made.
-    empty: HashSet<(Op, Id, Id)>,
+    /// The outcomes of earlier operations.
+    combined: HashMap<(Op, Id, Id), Id>,
+    /// Operations known to give [`FALSE`], whose diagram was never built.
+    known_false: HashSet<(Op, Id, Id)>,
     hasher: DefaultHashBuilder,
-    /// Branches of nodes that are being made.
-    pending: Vec<(Cell, Id)>,
-}
-
-/// What the search for a [nearest](Diagrams::nearest) assignment begins with and must leave alone.
-pub(super) struct Start<'s> {
-    /// For each level what the attribute holds.
-    pub(super) cells: &'s [Cell],
-    /// Terms whose verdict must stay.
-    pub(super) kept: &'s HashSet<(u32, Cell)>,
+    /// A stack of the branches of unfinished nodes, the innermost last.
+    pending: Vec<(ValueId, Id)>,
 }
 
 impl Diagrams {
     pub(super) fn new(work: usize) -> Self {
-        let answer = Node { level: ANSWER, from: 0, to: 0, other: FALSE };
+        // Two nodes without branches take the numbers of `FALSE` and `TRUE`.
+        let constant = Node { level: CONSTANT, start: 0, end: 0, default: FALSE };
         Self {
             work: Work::new(work),
-            nodes: vec![answer; 2],
+            nodes: vec![constant; 2],
             branches: Vec::new(),
             unique: HashTable::new(),
-            done: HashMap::new(),
-            empty: HashSet::new(),
+            combined: HashMap::new(),
+            known_false: HashSet::new(),
             hasher: DefaultHashBuilder::default(),
             pending: Vec::new(),
         }
     }
 
-    /// Recursion goes down one attribute a step.
-    fn combined(&mut self, op: Op, one: Id, other: Id) -> Result<Id, Exhausted> {
+    /// Combines two diagrams.
+    ///
+    /// Recursion is as deep as there are attributes: each call goes down at least one level.
+    fn combine(&mut self, op: Op, one: Id, other: Id) -> Result<Id, Exhausted> {
         if let Some(id) = op.shortcut(one, other) {
             return Ok(id);
         }
         let key = op.key(one, other);
-        if let Some(id) = self.done.get(&key) {
+        if let Some(id) = self.combined.get(&key) {
             return Ok(*id);
         }
-        self.work.steps(NODE)?;
-        let mut both = self.both(op, one, other);
-        let rest = self.combined(op, both.one.other, both.other.other)?;
+        self.work.spend(NODE)?;
+        let mut pair = self.cofactors(op, one, other);
+        // The default child comes first: it decides which branches are kept.
+        let default = self.combine(op, pair.one.default, pair.other.default)?;
         let start = self.pending.len();
-        while let Some((value, one, other)) = self.next(&mut both)? {
-            let id = self.combined(op, one, other)?;
-            if id != rest {
+        while let Some((value, one, other)) = self.next_branch(&mut pair)? {
+            // The call leaves `pending` as long as it was: `make_node` drains what it pushed.
+            let id = self.combine(op, one, other)?;
+            if id != default {
                 self.pending.push((value, id));
             }
         }
-        let id = self.node(both.one.level, start, rest);
-        self.done.insert(key, id);
+        let id = self.make_node(pair.one.level, start, default);
+        self.combined.insert(key, id);
         Ok(id)
     }
 
-    /// Whether [`combined`](Self::combined) would give [`FALSE`]: it is not made, and the first
-    /// thing found in it ends the search.
+    /// Returns whether [`combine`](Self::combine) would give [`FALSE`].
+    ///
+    /// Builds no nodes, and stops at the first assignment that satisfies the outcome.
     fn is_false(&mut self, op: Op, one: Id, other: Id) -> Result<bool, Exhausted> {
         if let Some(id) = op.shortcut(one, other) {
             return Ok(id == FALSE);
         }
         let key = op.key(one, other);
-        if let Some(id) = self.done.get(&key) {
+        if let Some(id) = self.combined.get(&key) {
             return Ok(*id == FALSE);
         }
-        if self.empty.contains(&key) {
+        if self.known_false.contains(&key) {
             return Ok(true);
         }
-        self.work.steps(NODE)?;
-        let mut both = self.both(op, one, other);
-        if !self.is_false(op, both.one.other, both.other.other)? {
+        self.work.spend(NODE)?;
+        let mut pair = self.cofactors(op, one, other);
+        if !self.is_false(op, pair.one.default, pair.other.default)? {
             return Ok(false);
         }
-        while let Some((_, one, other)) = self.next(&mut both)? {
+        while let Some((_, one, other)) = self.next_branch(&mut pair)? {
             if !self.is_false(op, one, other)? {
                 return Ok(false);
             }
         }
-        self.empty.insert(key);
+        // Only "false" is remembered: the first "not false" ends the whole search.
+        self.known_false.insert(key);
         Ok(true)
     }
 
-    /// Two diagrams seen from the first attribute that either asks for.
-    fn both(&self, op: Op, one: Id, other: Id) -> Both {
+    /// Expands two diagrams at the first attribute that either tests.
+    fn cofactors(&self, op: Op, one: Id, other: Id) -> Cofactors {
+        // Constants have the greatest level, so they are expanded only beside a node.
         let level = self.get(one).level.min(self.get(other).level);
         let (mut one, mut other) = (self.at(one, level), self.at(other, level));
-        let rank = |node: &Node| (node.other != FALSE, node.to - node.from);
+        // For `and`, the operand that is false by default comes first, and of two the one with
+        // fewer branches: only its branches are visited.
+        let rank = |node: &Node| (node.default != FALSE, node.end - node.start);
         if op == Op::And && rank(&other) < rank(&one) {
             std::mem::swap(&mut one, &mut other);
         }
-        Both { one, other, sparse: op != Op::Or && one.other == FALSE }
+        Cofactors { one, other, sparse: op != Op::Or && one.default == FALSE }
     }
 
-    /// The next value on which either has a branch, and what both say behind it.
-    fn next(&mut self, both: &mut Both) -> Result<Option<(Cell, Id, Id)>, Exhausted> {
-        let Both { one, other, sparse } = both;
+    /// Returns the next value that has a branch in either operand, with the child of each.
+    ///
+    /// This is a merge of two sorted lists. A sparse pair visits only the branches of the first
+    /// operand and looks up each value in the second.
+    fn next_branch(
+        &mut self,
+        pair: &mut Cofactors,
+    ) -> Result<Option<(ValueId, Id, Id)>, Exhausted> {
+        let Cofactors { one, other, sparse } = pair;
         let (x, y) = (self.branch(*one), self.branch(*other).filter(|_| !*sparse));
         let value = match (x, y) {
             (None, None) => return Ok(None),
             (Some((x, _)), Some((y, _))) => x.min(y),
             (Some((value, _)), None) | (None, Some((value, _))) => value,
         };
-        self.work.steps(1)?;
-        let behind = |node: &mut Node, branch: Option<(Cell, Id)>| match branch {
+        self.work.spend(1)?;
+        let child = |node: &mut Node, branch: Option<(ValueId, Id)>| match branch {
             Some((own, id)) if own == value => {
-                node.from += 1;
+                node.skip_branch();
                 id
             }
-            _ => node.other,
+            _ => node.default,
         };
-        let one = behind(one, x);
+        let one = child(one, x);
         let other = match sparse {
-            true => self.branch_on(*other, value).unwrap_or(other.other),
-            false => behind(other, y),
+            true => self.branch_on(*other, value).unwrap_or(other.default),
+            false => child(other, y),
         };
         Ok(Some((value, one, other)))
     }
 
-    fn get(&self, id: Id) -> Node {
-        let outside = Node { level: ANSWER, from: 0, to: 0, other: FALSE };
-        self.nodes.get(id as usize).copied().unwrap_or(outside)
+    pub(super) fn get(&self, id: Id) -> Node {
+        let constant = Node { level: CONSTANT, start: 0, end: 0, default: FALSE };
+        self.nodes.get(id as usize).copied().unwrap_or(constant)
     }
 
-    /// A diagram seen from `level`, which it may not ask for.
+    /// Returns a diagram's node at `level`: its root, or else a node whose only child is the
+    /// diagram.
     fn at(&self, id: Id, level: u32) -> Node {
         let node = self.get(id);
-        if node.level == level { node } else { Node { level, from: 0, to: 0, other: id } }
+        if node.level == level { node } else { Node { level, start: 0, end: 0, default: id } }
     }
 
-    fn branch(&self, node: Node) -> Option<(Cell, Id)> {
-        if node.from < node.to { self.branches.get(node.from as usize).copied() } else { None }
+    /// Returns the first branch.
+    pub(super) fn branch(&self, node: Node) -> Option<(ValueId, Id)> {
+        if node.start < node.end { self.branches.get(node.start as usize).copied() } else { None }
     }
 
-    fn branches(&self, node: Node) -> &[(Cell, Id)] {
-        self.branches.get(node.from as usize..node.to as usize).unwrap_or_default()
+    fn branches(&self, node: Node) -> &[(ValueId, Id)] {
+        self.branches.get(node.start as usize..node.end as usize).unwrap_or_default()
     }
 
-    /// The node whose branches are the pending ones from `start` on.
+    /// Returns the node with the pending branches from `start` on, which it removes.
+    ///
+    /// This is the only place that makes nodes, and keeps the diagrams reduced: without branches
+    /// the node is its default child, and an equal node is used again.
     #[expect(clippy::cast_possible_truncation, reason = "work is bounded, and so are nodes")]
-    fn node(&mut self, level: u32, start: usize, other: Id) -> Id {
+    fn make_node(&mut self, level: u32, start: usize, default: Id) -> Id {
         let pending = self.pending.get(start..).unwrap_or_default();
         if pending.is_empty() {
-            return other;
+            return default;
         }
-        let hash = self.hasher.hash_one((level, other, pending));
-        let same = |id: &Id| self.says(*id) == (level, other, pending);
+        // Children were made before, so equal nodes have equal numbers for them: comparing one
+        // level compares whole diagrams.
+        let hash = self.hasher.hash_one((level, default, pending));
+        let same = |id: &Id| self.content(*id) == (level, default, pending);
         if let Some(id) = self.unique.find(hash, same).copied() {
             self.pending.truncate(start);
             return id;
         }
-        let (id, from) = (self.nodes.len() as Id, self.branches.len() as u32);
+        let (id, start_of_branches) = (self.nodes.len() as Id, self.branches.len() as u32);
         self.branches.extend(self.pending.drain(start..));
-        self.nodes.push(Node { level, from, to: self.branches.len() as u32, other });
+        let end = self.branches.len() as u32;
+        self.nodes.push(Node { level, start: start_of_branches, end, default });
+        // The table is taken out because hashing its entries again borrows the nodes.
         let mut unique = std::mem::take(&mut self.unique);
-        unique.insert_unique(hash, id, |id| self.hasher.hash_one(self.says(*id)));
+        unique.insert_unique(hash, id, |id| self.hasher.hash_one(self.content(*id)));
         self.unique = unique;
         id
     }
 
-    /// What makes a node one of its own.
-    fn says(&self, id: Id) -> (u32, Id, &[(Cell, Id)]) {
+    /// Returns what two equal nodes have in common: level, default child and branches.
+    fn content(&self, id: Id) -> (u32, Id, &[(ValueId, Id)]) {
         let node = self.get(id);
-        (node.level, node.other, self.branches(node))
+        (node.level, node.default, self.branches(node))
     }
 
-    /// The fewest attributes to change, and to what, until a diagram gives `answer`; `None` where
-    /// no change does. Of several such ways the one that keeps the earlier attributes, and then
-    /// takes the earlier values.
-    pub(super) fn nearest(
-        &mut self,
-        root: Id,
-        answer: Id,
-        start: &Start<'_>,
-    ) -> Result<Option<Vec<(u32, Cell)>>, Exhausted> {
-        let mut costs = HashMap::new();
-        if self.cost(root, answer, start, &mut costs)? == FAR {
-            return Ok(None);
-        }
-        let (mut changes, mut at) = (Vec::new(), root);
-        while at != TRUE && at != FALSE {
-            let level = self.get(at).level;
-            let mut best = (FAR, None, answer);
-            self.ways(at, start, |diagrams, change, id| {
-                let cost = diagrams.cost(id, answer, start, &mut costs)?;
-                let cost = cost.saturating_add(u32::from(change.is_some()));
-                if cost < best.0 {
-                    best = (cost, change, id);
-                }
-                Ok(())
-            })?;
-            changes.extend(best.1.map(|cell| (level, cell)));
-            at = best.2;
-        }
-        Ok(Some(changes))
-    }
-
-    /// Every change of one attribute that makes a diagram give `answer`, where none is kept.
-    pub(super) fn neighbours(
-        &mut self,
-        root: Id,
-        answer: Id,
-        cells: &[Cell],
-    ) -> Result<Vec<(u32, Cell)>, Exhausted> {
-        let none = HashSet::new();
-        let start = Start { cells, kept: &none };
-        let (mut changes, mut at) = (Vec::new(), root);
-        while at != TRUE && at != FALSE {
-            let (level, mut own) = (self.get(at).level, at);
-            self.ways(at, &start, |diagrams, change, mut id| {
-                let Some(cell) = change else {
-                    own = id;
-                    return Ok(());
-                };
-                while id != TRUE && id != FALSE {
-                    diagrams.work.steps(1)?;
-                    let node = diagrams.get(id);
-                    let held = cells.get(node.level as usize).copied().unwrap_or(NONE);
-                    id = diagrams.branch_on(node, held).unwrap_or(node.other);
-                }
-                if id == answer {
-                    changes.push((level, cell));
-                }
-                Ok(())
-            })?;
-            at = own;
-        }
-        Ok(changes)
-    }
-
-    /// The branch of a node for a value, if it has one.
-    fn branch_on(&self, node: Node, value: Cell) -> Option<Id> {
+    /// Returns the child of a node's branch for `value`, if there is such a branch.
+    ///
+    /// [`NONE`] has none.
+    pub(super) fn branch_on(&self, node: Node, value: ValueId) -> Option<Id> {
+        // Branches are pushed in the order of `next_branch`, which is ascending.
         let branches = self.branches(node);
         let at = branches.binary_search_by_key(&value, |branch| branch.0).ok()?;
         branches.get(at).map(|branch| branch.1)
-    }
-
-    /// How many attributes must change; [`FAR`] where that is of no use.
-    fn cost(
-        &mut self,
-        id: Id,
-        answer: Id,
-        start: &Start<'_>,
-        costs: &mut HashMap<Id, u32>,
-    ) -> Result<u32, Exhausted> {
-        if id == TRUE || id == FALSE {
-            return Ok(if id == answer { 0 } else { FAR });
-        }
-        if let Some(cost) = costs.get(&id) {
-            return Ok(*cost);
-        }
-        let mut least = FAR;
-        self.ways(id, start, |diagrams, change, id| {
-            let cost = diagrams.cost(id, answer, start, costs)?;
-            least = least.min(cost.saturating_add(u32::from(change.is_some())));
-            Ok(())
-        })?;
-        costs.insert(id, least);
-        Ok(least)
-    }
-
-    /// The diagrams behind a node, each with what the attribute must become, if it must change:
-    /// first the one where it need not, last the one for no value that is mentioned.
-    fn ways(
-        &mut self,
-        id: Id,
-        start: &Start<'_>,
-        mut way: impl FnMut(&mut Self, Option<Cell>, Id) -> Result<(), Exhausted>,
-    ) -> Result<(), Exhausted> {
-        self.work.steps(NODE)?;
-        let mut node = self.get(id);
-        let held = start.cells.get(node.level as usize).copied().unwrap_or(NONE);
-        let own = self.branch_on(node, held);
-        way(self, None, own.unwrap_or(node.other))?;
-        let keeps = |value: Cell| start.kept.contains(&(node.level, value));
-        if keeps(held) {
-            return Ok(());
-        }
-        while let Some((value, id)) = self.branch(node) {
-            self.work.steps(1)?;
-            node.from += 1;
-            if value != held && !keeps(value) {
-                way(self, Some(value), id)?;
-            }
-        }
-        // Where the value held has no branch of its own, this way is the first one.
-        if own.is_some() { way(self, Some(NONE), node.other) } else { Ok(()) }
     }
 }
 
@@ -369,18 +349,19 @@ impl Conditions for Diagrams {
     type Id = Id;
 
     fn constant(&self, verdict: bool) -> Id {
+        // `FALSE` is 0 and `TRUE` is 1, as numbers made of `bool` are.
         Id::from(verdict)
     }
 
-    fn term(&mut self, level: u32, value: Cell, equal: bool) -> Result<Id, Exhausted> {
-        self.work.steps(NODE)?;
+    fn term(&mut self, level: u32, value: ValueId, equal: bool) -> Result<Id, Exhausted> {
+        self.work.spend(NODE)?;
         let start = self.pending.len();
         self.pending.push((value, Id::from(equal)));
-        Ok(self.node(level, start, Id::from(!equal)))
+        Ok(self.make_node(level, start, Id::from(!equal)))
     }
 
     fn apply(&mut self, op: Op, one: &Id, other: &Id) -> Result<Id, Exhausted> {
-        self.combined(op, *one, *other)
+        self.combine(op, *one, *other)
     }
 
     fn is_empty(&mut self, op: Op, one: &Id, other: &Id) -> Result<bool, Exhausted> {
@@ -388,18 +369,15 @@ impl Conditions for Diagrams {
     }
 }
 
-/// More attributes than there are.
-const FAR: u32 = u32::MAX;
-
 #[cfg(test)]
 mod tests {
     use super::{Diagrams, FALSE, Id, NODE, TRUE};
     use crate::filter::analysis::WORK;
     use crate::filter::analysis::conditions::{Conditions, Op};
 
-    /// What says the same is the same, however many nodes were made in between.
+    /// Holds however many nodes are made in between.
     #[test]
-    fn equal_conditions_are_one() {
+    fn gives_equal_conditions_one_id() {
         let mut diagrams = Diagrams::new(WORK);
         let mut list = |values: &mut dyn Iterator<Item = u32>| {
             values.fold(0, |list: Id, value| {
@@ -414,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_operand_decides_takes_no_work() {
+    fn spends_no_work_where_one_operand_decides() {
         let mut diagrams = Diagrams::new(WORK);
         let some = diagrams.term(0, 0, true).unwrap();
         let left = diagrams.work.left();
@@ -440,9 +418,9 @@ mod tests {
         assert_eq!(diagrams.work.left(), left);
     }
 
-    /// A step for each of its values, whichever comes first.
+    /// One step for each of its values, in either order of the operands.
     #[test]
-    fn conjunctions_take_the_work_of_their_shorter_list() {
+    fn spends_work_for_the_shorter_list_of_a_conjunction() {
         let mut diagrams = Diagrams::new(WORK);
         let mut list = |values: std::ops::Range<u32>, equal: bool| {
             let (op, none) = if equal { (Op::Or, FALSE) } else { (Op::And, TRUE) };
@@ -453,7 +431,7 @@ mod tests {
         };
         let (long, others, short) = (list(0..300, true), list(0..300, false), list(296..300, true));
         for (one, other) in [(long, short), (short, long), (others, short), (short, others)] {
-            diagrams.done.clear();
+            diagrams.combined.clear();
             let left = diagrams.work.left();
             diagrams.apply(Op::And, &one, &other).unwrap();
             let steps = left - diagrams.work.left();

@@ -1,9 +1,8 @@
-//! What a filter says, decided exactly: whether it can match at all, which of its parts never
-//! matter, how it differs from another, and a shorter one that says the same.
+//! Exact analysis of filters: satisfiability, redundant parts, differences and minimal reasons.
 //!
-//! A filter compares attributes with values, and an attribute has one value or none. So of each
-//! attribute only the values that the filter mentions tell events apart; all others, and none, are
-//! alike to it. Over that small world every question is decided by [decision diagrams][bryant].
+//! A filter compares attributes with values, and an attribute has at most one value. So a filter
+//! distinguishes only the values it mentions: every other value, and an absent attribute, give the
+//! same verdicts. Over this finite domain every question is decided by [decision diagrams][bryant].
 //!
 //! ```
 //! use hooksieve::filter::Profile;
@@ -27,26 +26,37 @@
 //! # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
 //! ```
 //!
-//! # What is taken for granted
+//! # Assumptions
 //!
-//! The filter alone, and that any attribute may be absent. What an event type carries is not asked,
-//! since producers add fields. Nor does it matter which values a profile allows: the allowed values
-//! bound what a filter may say, and on one that it does not mention an event is like one without
-//! the attribute.
+//! Only the filter counts, and any attribute may be absent. The fields of event types are not used
+//! as proof, because producers add fields. The values that a profile allows do not count either:
+//! they restrict filters and not events, and an event may have a value that no filter can mention.
 //!
 //! # Cost
 //!
-//! Work is counted in steps: one for a branch of a diagram that is made or looked at, more for a
-//! node. What needs more than [`WORK`] steps is not decided, and said to be so; what is decided is
-//! right. Filters of up to 64 terms over the four attributes of
-//! [`Profile::webhook`](super::Profile::webhook) are always decided. The [guide](crate::guide::analysis)
-//! has the figures.
+//! Work is counted in steps: one for each branch of a diagram that is built or visited, more for a
+//! node. A question that needs more than [`WORK`] steps is reported as undecided; every other
+//! result is exact. Filters of up to 64 terms over the four attributes of
+//! [`Profile::webhook`](super::Profile::webhook) are always decided. The
+//! [guide](crate::guide::analysis) has the figures.
 //!
 //! [bryant]: https://doi.org/10.1109/TC.1986.1676819
 
+// How the parts fit together:
+//
+//   filter ──circuit──▶ gates over a domain ──diagram──▶ one diagram for the filter
+//                                                          │
+//            satisfiable, tautology, relation ◀── compare ─┤
+//            witness, smallest change         ◀── nearest ─┤
+//            minimal reason                   ◀── reason ──┘
+//
+//   gates ──prune, over tables or diagrams──▶ redundant parts, simplified filter
+//
+// `conditions` is what `prune` needs from tables and diagrams.
 mod circuit;
 mod conditions;
 mod diagram;
+mod nearest;
 mod prune;
 mod reason;
 mod table;
@@ -55,57 +65,59 @@ pub(super) use reason::why;
 pub use reason::{Change, Justification};
 
 use crate::filter::{Filter, Node, Operator};
-use circuit::{Circuit, World};
+use circuit::{Circuit, Domain};
 use conditions::{Conditions, Exhausted, Op};
-use diagram::{Diagrams, FALSE, Id, NONE, Start, TRUE};
+use diagram::{Diagrams, FALSE, Id, NONE, TRUE};
 use hashbrown::{HashMap, HashSet};
+use nearest::Start;
 use prune::Pruning;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use table::Tables;
 
-/// Most steps that one question takes: some 4 ms.
+/// The limit of steps that one question may take, about 4 ms.
 pub const WORK: usize = 1 << 20;
 
-/// Which events a filter reaches.
+/// Whether a filter matches all events, some or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Satisfiability {
-    /// None that could ever come.
+    /// No event matches: the filter is not satisfiable.
     Never,
-    /// Some and not others.
+    /// Some events match, others do not.
     Sometimes,
-    /// All.
+    /// Every event matches: the filter is a tautology.
     Always,
-    /// That takes more than [`WORK`] to decide.
+    /// The decision takes more than [`WORK`] steps.
     Undecided,
 }
 
-/// A part of a filter that never matters.
+/// A part of a filter that can be removed without a change of meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Redundant {
-    /// The part, by its place in [`Explanation::steps`](super::Explanation::steps), which is that in
-    /// [`Expr::iter`](crate::syntax::Expr::iter) of the text.
+    /// The part, as an index into [`Explanation::steps`](super::Explanation::steps).
+    ///
+    /// It is also the index in [`Expr::iter`](crate::syntax::Expr::iter) of the text.
     pub part: usize,
-    /// Why it does not matter.
+    /// Why it can be removed.
     pub kind: Redundancy,
 }
 
-/// Why a part of a filter never matters.
+/// Why a part of a filter can be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Redundancy {
-    /// An operand before it says the same.
+    /// It is a term that is equal to an earlier one of its group.
     Repeated,
-    /// An operand of `or`: the others match all that it matches.
+    /// It is an operand of `or`, and the other operands match everything that it matches.
     Absorbed,
-    /// An operand of `and`: it holds wherever the others do.
+    /// It is an operand of `and`, and holds whenever the other operands do.
     Implied,
-    /// An operand that never holds where its group is asked.
+    /// It is an operand of `or` that never holds where its group matters.
     NeverHolds,
-    /// An operand that always holds where its group is asked.
+    /// It is an operand of `and` that always holds where its group matters.
     AlwaysHolds,
 }
 
@@ -115,73 +127,80 @@ pub enum Redundancy {
 pub struct Analysis {
     /// Whether the filter matches all events, some or none.
     pub satisfiability: Satisfiability,
-    /// The fewest attribute values that the filter matches; `None` if there are none, or if that
-    /// is undecided.
+    /// A witness that matches, with the fewest attributes.
+    ///
+    /// `None` if no event matches, or if that is undecided.
     pub matching: Option<Witness>,
-    /// The fewest attribute values that the filter does not match; `None` as for `matching`.
+    /// A witness that does not match, with the fewest attributes.
+    ///
+    /// `None` if every event matches, or if that is undecided.
     pub missing: Option<Witness>,
-    /// Parts that can be removed, all of them at once, in the order of the text; none is inside
-    /// another. Empty for a filter that always or never matches, in which no part matters.
+    /// The parts that can be removed, all at once, in the order of the text; none is inside
+    /// another.
+    ///
+    /// Empty for a filter that always or never matches.
     pub redundant: Vec<Redundant>,
-    /// A filter that matches the same events in fewer terms and bytes: without the redundant
-    /// parts, or two contradicting terms if it never matches. `None` if none was found.
+    /// A filter that matches the same events with fewer terms and bytes; `None` if none was found.
+    ///
+    /// It is the filter without the redundant parts. A filter that always matches is simplified to
+    /// the one that matches everything, and a filter that never matches to two contradicting terms.
     pub simplified: Option<Filter>,
-    /// Whether everything was decided: if so, only the redundant parts can be removed.
+    /// Whether everything was decided. If so, no part besides the redundant ones can be removed.
     pub complete: bool,
-    /// The steps it took, at most [`WORK`].
+    /// The steps taken, at most [`WORK`].
     pub work: usize,
 }
 
-/// How a new filter stands to an old one.
+/// How the events of a new filter relate to those of an old one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Relation {
-    /// Both match the same.
+    /// Both match the same events.
     Equivalent,
-    /// All that the new one matches is matched by the old one.
+    /// The new filter matches only events that the old one matches, but not all of them.
     Narrower,
-    /// All that the old one matches is matched by the new one.
+    /// The new filter matches all events that the old one matches, and others.
     Wider,
-    /// Some is matched by both, and some by either alone.
+    /// Some events match both filters, and each filter matches events that the other does not.
     Overlapping,
-    /// Nothing is matched by both.
+    /// No event matches both filters.
     Disjoint,
-    /// That takes more than [`WORK`] to decide.
+    /// The decision takes more than [`WORK`] steps.
     Undecided,
 }
 
-/// What a change of filter changes, by [`Filter::diff`].
+/// The difference between two filters, the result of [`Filter::diff`].
 ///
-/// `Serialize` writes `{"relation","gained","lost"}`: the relation as a word in lower case, the others
-/// an object of attributes or null.
+/// `Serialize` writes `{"relation","gained","lost"}`: `relation` is a word in lower case, the
+/// others are an object of attributes or null.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Diff {
-    /// The first of the relations, in their order, that holds.
+    /// The first relation that holds, in the order of [`Relation`].
     pub relation: Relation,
-    /// Attributes that the new filter matches and the old one does not.
+    /// A witness that only the new filter matches; `None` if there is none, or if undecided.
     pub gained: Option<Witness>,
-    /// Attributes that the old filter matches and the new one does not.
+    /// A witness that only the old filter matches; `None` if there is none, or if undecided.
     pub lost: Option<Witness>,
-    /// The steps it took, at most [`WORK`].
+    /// The steps taken, at most [`WORK`].
     #[serde(skip)]
     pub work: usize,
 }
 
-/// An example: the attributes of an event, each with its value; all others are absent.
+/// An example event: the attributes it has, each with its value. All others are absent.
 ///
-/// `Serialize` and `Display` write an object.
+/// `Serialize` and `Display` write a JSON object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Witness(Vec<(Box<str>, Box<str>)>);
 
 impl Witness {
-    /// The attributes that are present.
+    /// Iterates over the attributes that are present, as pairs of name and value.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// An attribute's value, by its name, letter case aside.
+    /// Returns the value of an attribute, whose name is compared case-insensitively.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|known| known.0.eq_ignore_ascii_case(name)).map(|known| known.1)
@@ -201,7 +220,9 @@ impl fmt::Display for Witness {
 }
 
 impl Filter {
-    /// What the filter can match, and which of its parts never matter.
+    /// Decides what the filter can match and which of its parts are redundant.
+    ///
+    /// Takes at most [`WORK`] steps.
     ///
     /// ```
     /// use hooksieve::filter::Profile;
@@ -215,6 +236,7 @@ impl Filter {
     /// ```
     #[must_use]
     pub fn analyze(&self) -> Analysis {
+        // Undecided until proved otherwise.
         let mut diagrams = Diagrams::new(WORK);
         let mut analysis = Analysis {
             satisfiability: Satisfiability::Undecided,
@@ -230,53 +252,58 @@ impl Filter {
         analysis
     }
 
-    /// Keeps what was found, should the work run out.
+    /// Fills in the analysis. If the work runs out, the fields that were decided keep their
+    /// results.
     fn analyze_within(
         &self,
         diagrams: &mut Diagrams,
         analysis: &mut Analysis,
     ) -> Result<(), Exhausted> {
-        let mut world = World::default();
-        let circuit = Circuit::new(self, &mut world);
+        let mut domain = Domain::default();
+        let circuit = Circuit::new(self, &mut domain);
         let root = root(&circuit, diagrams)?;
         analysis.satisfiability = match root {
             TRUE => Satisfiability::Always,
             FALSE => Satisfiability::Never,
             _ => Satisfiability::Sometimes,
         };
-        analysis.matching = witness(diagrams, &world, root, TRUE)?;
-        analysis.missing = witness(diagrams, &world, root, FALSE)?;
+        analysis.matching = witness(diagrams, &domain, root, TRUE)?;
+        analysis.missing = witness(diagrams, &domain, root, FALSE)?;
         match analysis.satisfiability {
+            // It has no terms that could be removed.
             Satisfiability::Always if self.is_everything() => {}
             Satisfiability::Always => analysis.simplified = Some(Self::everything(self.profile())),
             Satisfiability::Never => analysis.simplified = self.contradiction(),
             _ => {
-                // All tables together hold as many words as there are steps.
+                // One table for each gate: together they have at most as many words as there are
+                // steps.
                 let words = WORK / circuit.gates.len();
                 let mut found = Vec::new();
-                let done = match Tables::new(&world, words, &mut diagrams.work) {
+                let done = match Tables::new(&domain, words, &mut diagrams.work) {
                     Some(mut tables) => Pruning::run(&circuit, &mut tables, &mut found),
                     None => Pruning::run(&circuit, diagrams, &mut found),
                 };
-                let mut gone = vec![false; self.nodes().len()];
+                let mut removed = vec![false; self.nodes().len()];
                 for redundant in &found {
-                    if let Some(gone) = gone.get_mut(redundant.part) {
-                        *gone = true;
+                    if let Some(removed) = removed.get_mut(redundant.part) {
+                        *removed = true;
                     }
                 }
                 analysis.redundant = self.outermost(found);
                 if !analysis.redundant.is_empty() {
-                    analysis.simplified = Some(prune::without(self, &gone));
+                    analysis.simplified = Some(prune::without(self, &removed));
                 }
+                // Only now: parts found before the work ran out are redundant all the same.
                 done?;
             }
         }
         Ok(())
     }
 
-    /// Those inside no other, in the order of the text.
+    /// Sorts redundant parts by the text, and drops those that are inside another one.
     fn outermost(&self, mut redundant: Vec<Redundant>) -> Vec<Redundant> {
         redundant.sort_unstable_by_key(|redundant| redundant.part);
+        // Parts are numbered in prefix order, so a part's inner parts follow it directly.
         let mut end = 0;
         redundant.retain(|redundant| {
             let outside = redundant.part >= end;
@@ -288,9 +315,13 @@ impl Filter {
         redundant
     }
 
-    /// The first two terms that no event fulfils both, joined by `and`. A filter without such two
-    /// matches the event that fulfils all its terms.
+    /// Returns the first two contradicting terms, joined by `and`, if that is shorter than the
+    /// filter.
+    ///
+    /// A filter that never matches has such a pair: otherwise one event could fulfill all its
+    /// terms.
     fn contradiction(&self) -> Option<Self> {
+        // The first `eq` of each attribute, and the first `ne` of each attribute and value.
         let mut equal = HashMap::new();
         let mut unequal = HashMap::new();
         let terms = self.nodes().filter_map(|node| match node {
@@ -301,6 +332,7 @@ impl Filter {
             let key = (term.attribute, term.value);
             let other = match term.operator {
                 Operator::Eq => {
+                    // Contradicts `ne` with the same value, and `eq` with another one.
                     let first = *equal.entry(term.attribute).or_insert(term);
                     unequal.get(&key).copied().or((first.value != term.value).then_some(first))
                 }
@@ -318,9 +350,10 @@ impl Filter {
         None
     }
 
-    /// What changes where this filter is replaced by `new`.
+    /// Compares this filter with the one that replaces it.
     ///
-    /// Filters of different profiles are compared by the names of their attributes.
+    /// Filters of different profiles are compared by the names of their attributes. Takes at most
+    /// [`WORK`] steps.
     ///
     /// ```
     /// use hooksieve::filter::Profile;
@@ -352,12 +385,14 @@ impl Filter {
         if self == new {
             return Ok((Relation::Equivalent, None, None));
         }
-        let mut world = World::default();
-        let circuits = [self, new].map(|filter| Circuit::new(filter, &mut world));
+        // One domain for both, so that levels and value ids mean the same in both diagrams.
+        let mut domain = Domain::default();
+        let circuits = [self, new].map(|filter| Circuit::new(filter, &mut domain));
         let [old, new] = circuits.each_ref().map(|circuit| root(circuit, diagrams));
         let (old, new) = (old?, new?);
         let gained = diagrams.apply(Op::Minus, &new, &old)?;
         let lost = diagrams.apply(Op::Minus, &old, &new)?;
+        // Diagrams are reduced, so an empty difference is exactly the id `FALSE`.
         let relation = match (gained, lost) {
             (FALSE, FALSE) => Relation::Equivalent,
             (FALSE, _) => Relation::Narrower,
@@ -365,26 +400,27 @@ impl Filter {
             _ if diagrams.is_empty(Op::And, &old, &new)? => Relation::Disjoint,
             _ => Relation::Overlapping,
         };
-        let gained = witness(diagrams, &world, gained, TRUE)?;
-        Ok((relation, gained, witness(diagrams, &world, lost, TRUE)?))
+        let gained = witness(diagrams, &domain, gained, TRUE)?;
+        Ok((relation, gained, witness(diagrams, &domain, lost, TRUE)?))
     }
 }
 
-/// The diagram of a whole filter.
+/// Returns the diagram of a whole filter.
 fn root(circuit: &Circuit, diagrams: &mut Diagrams) -> Result<Id, Exhausted> {
     Ok(circuit.conditions(diagrams)?.first().copied().unwrap_or(TRUE))
 }
 
-/// The fewest attributes that make a diagram give `answer`.
+/// Returns the witness with the fewest attributes on which a diagram gives `answer`.
 fn witness(
     diagrams: &mut Diagrams,
-    world: &World<'_>,
+    domain: &Domain<'_>,
     root: Id,
     answer: Id,
 ) -> Result<Option<Witness>, Exhausted> {
-    let cells = vec![NONE; world.levels()];
-    let start = Start { cells: &cells, kept: &HashSet::new() };
+    // The nearest assignment to "every attribute is absent" has the fewest attributes.
+    let values = vec![NONE; domain.levels()];
+    let start = Start { values: &values, kept: &HashSet::new() };
     let changes = diagrams.nearest(root, answer, &start)?;
-    let present = |(level, cell)| Some((world.name(level).into(), world.text(level, cell)?.into()));
+    let present = |(level, id)| Some((domain.name(level).into(), domain.text(level, id)?.into()));
     Ok(changes.map(|changes| Witness(changes.into_iter().filter_map(present).collect())))
 }

@@ -1,15 +1,68 @@
-//! Why a filter matches an event or does not, in the fewest terms, and the least that would have
-//! to be otherwise.
+//! Reasons: the fewest terms that explain a verdict, and the fewest changes that flip a miss.
+//!
+//! # The problem
+//!
+//! A *fact* says whether an attribute of the event has a certain value. A set of facts is a
+//! **reason** if the filter gives the same verdict on every event for which they hold. A reason
+//! without a superfluous fact is a prime implicant of the verdict ("PI-explanation", Shih, Choi and
+//! Darwiche, 2018); here the reason with the fewest facts is wanted. A **change** is an assignment
+//! that flips the verdict.
+//!
+//! # The algorithm
+//!
+//! Reasons and changes are dual (Reiter, "A theory of diagnosis from first principles", 1987):
+//!
+//! > A set of facts is a reason if and only if it contains a fact that each change violates.
+//!
+//! So the smallest reason is a *minimum hitting set* of all changes. It is found by branch and
+//! bound. The changes are not enumerated: the [nearest](super::nearest) change that violates none
+//! of the facts chosen so far is searched for when it is needed.
+//!
+//! 1. A change of a single attribute violates one fact, which is in every reason. The search starts
+//!    with all of these.
+//! 2. Branch: if some change violates none of the chosen facts, each of the facts that it violates
+//!    is tried as the next choice. If there is none, the chosen facts are a reason.
+//! 3. Bound: changes that have no fact in common need one fact each. If so many are found that the
+//!    chosen facts cannot lead to a smaller reason than the best known, the branch is cut.
+//!
+//! # Example
+//!
+//! `spaceId eq "s" and (id eq "a" or id eq "b")` on an event with `spaceId` = `"r"` and `id` =
+//! `"b"`, a miss.
+//!
+//! ```text
+//! known at the start, by structure    { spaceId is not "s" }                 1 fact
+//! changes of a single attribute       spaceId becomes "s"   violates  spaceId is not "s"
+//! chosen                              { spaceId is not "s" }
+//! a change that violates none of it   there is none: this is a reason, of 1 fact
+//!
+//! reason: the term `spaceId eq "s"`      change: spaceId from "r" to "s"
+//! ```
+//!
+//! # Invariants
+//!
+//! - Facts are as strong as the event permits: if an attribute has a mentioned value, its only fact
+//!   is that it has this value, which implies all others. So `id eq "b"` is never needed beside `id
+//!   eq "a"`.
+//! - The best known set is a reason at any time, so the result is right if the work runs out,
+//!   though perhaps not the smallest.
+//!
+//! # Rejected
+//!
+//! - Only the walk over the tree, [`by_structure`]: it takes terms whose verdicts decide the
+//!   outcome regardless of what the other terms say, and names more of them. It is the first bound
+//!   of the search, and the result if the work runs out.
 
 use super::WORK;
-use super::circuit::{Circuit, Kind, World};
+use super::circuit::{Circuit, Domain, Kind};
 use super::conditions::Exhausted;
-use super::diagram::{Cell, Diagrams, FALSE, Id, NONE, Start, TRUE};
+use super::diagram::{Diagrams, FALSE, Id, NONE, TRUE, ValueId};
+use super::nearest::Start;
 use crate::filter::{Filter, Node, Step, StepKind};
 use hashbrown::{HashMap, HashSet};
 use serde::Serialize;
 
-/// The smallest reason of a verdict, and the smallest change that turns a miss into a match.
+/// The smallest reason for a verdict, and the smallest change that makes a miss match.
 ///
 /// ```
 /// use hooksieve::filter::Profile;
@@ -20,7 +73,7 @@ use serde::Serialize;
 /// let event = profile.read_event(event).unwrap();
 /// let explanation = filter.explain(&event);
 /// let why = explanation.why();
-/// // Of the steps `and`, `spaceId`, `or`, `id`, `id` the second decides.
+/// // The steps are `and`, `spaceId`, `or`, `id`, `id`. The second one decides.
 /// assert_eq!(why.reason, [1]);
 /// let change = &why.change.unwrap()[0];
 /// assert_eq!((change.attribute, change.found, change.to), ("spaceId", Some("r"), Some("s")));
@@ -29,41 +82,46 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Justification<'a> {
-    /// The fewest terms whose verdicts decide the outcome: the filter's verdict is the same on
-    /// every event that gives these terms the same verdicts. None for a filter that matches always
-    /// or never. By their places in
-    /// [`Explanation::steps`](crate::filter::Explanation::steps), in the order of the text.
+    /// The fewest terms whose verdicts decide the filter's verdict (a minimal reason).
+    ///
+    /// The filter has the same verdict on every event that gives these terms the same verdicts. The
+    /// terms are indices into [`Explanation::steps`](crate::filter::Explanation::steps), in
+    /// ascending order. Empty for a filter that matches every event or no event.
     pub reason: Vec<usize>,
-    /// The fewest attributes that would have to be otherwise for the filter to match; `None` where
-    /// it matches, where nothing would make it, and where that was not decided.
+    /// The fewest attributes that would have to change for the filter to match.
+    ///
+    /// `None` if it matches, if no change would make it match, or if that is undecided.
     pub change: Option<Vec<Change<'a>>>,
-    /// Whether there is no smaller reason, and a change wherever one helps. Else that took more work
-    /// than [`WORK`]; the reason decides the outcome all the same, and a change that is given is the
-    /// smallest.
+    /// Whether `reason` is proved to be the smallest, and `change` is given if there is one.
+    ///
+    /// `false` if that took more work than [`WORK`]. Even then the reason decides the verdict, and
+    /// a change, if given, is the smallest.
     pub exact: bool,
 }
 
-/// An attribute that would have to be otherwise.
+/// An attribute that would have to change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Change<'a> {
-    /// Its name.
+    /// The attribute's name.
     pub attribute: &'a str,
-    /// The event's value, `None` where it is absent.
+    /// The event's value; `None` if the attribute is absent.
     pub found: Option<&'a str>,
-    /// The value it would need; `None` for any that the filter does not mention, or none at all.
+    /// The value it would need; `None` for an absent attribute or any value that the filter does
+    /// not mention.
     pub to: Option<&'a str>,
 }
 
-/// What a term says, whichever way: that an attribute holds a value.
-type Fact = (u32, Cell);
+/// The statement that an attribute has a value. Whether it is true is seen from the event.
+type Fact = (u32, ValueId);
 
-/// `steps` are those of the filter, one for each node.
+/// Explains the verdict in `steps`, which has one step for each node of the filter.
 pub(in crate::filter) fn why<'a>(filter: &'a Filter, steps: &[Step<'a>]) -> Justification<'a> {
     let holds = steps.first().is_none_or(|step| step.holds);
-    let mut world = World::default();
-    let circuit = Circuit::new(filter, &mut world);
-    let mut found = vec![None; world.levels()];
+    let mut domain = Domain::default();
+    let circuit = Circuit::new(filter, &mut domain);
+    // The event's values, by level: every attribute of the domain has a term that found its value.
+    let mut found = vec![None; domain.levels()];
     let mut terms = Vec::new();
     for gate in &circuit.gates {
         let (Some(part), Kind::Term { level, value, .. }) = (gate.part, gate.kind) else {
@@ -77,28 +135,32 @@ pub(in crate::filter) fn why<'a>(filter: &'a Filter, steps: &[Step<'a>]) -> Just
         }
     }
     terms.sort_unstable();
-    let cell = |(level, found): (u32, &Option<&str>)| world.cell(level, *found);
-    let cells = (0..).zip(&found).map(cell).collect();
-    let mut search = Search { diagrams: Diagrams::new(WORK), cells, root: TRUE, holds };
+    let value_id = |(level, found): (u32, &Option<&str>)| domain.value_id(level, *found);
+    let values = (0..).zip(&found).map(value_id).collect();
+    let mut search = Search { diagrams: Diagrams::new(WORK), values, root: TRUE, holds };
+    // The reason by structure is right without any work, so there is always one to return.
     let (mut reason, mut changes) = (by_structure(filter, steps), None);
     let exact = search.run(&circuit, &terms, &mut reason, &mut changes).is_ok();
-    let change = |(level, cell): Fact| Change {
-        attribute: world.name(level),
+    let change = |(level, value): Fact| Change {
+        attribute: domain.name(level),
         found: found.get(level as usize).copied().flatten(),
-        to: world.text(level, cell),
+        to: domain.text(level, value),
     };
     let change = changes.map(|changes| changes.into_iter().map(change).collect());
     Justification { reason, change, exact }
 }
 
-/// Terms that decide the outcome whatever the others say: all operands of an `and` that holds and
-/// of an `or` that does not, else the operand with the fewest.
+/// Returns terms that decide the verdict regardless of the others, found by the tree's structure.
+///
+/// An `and` that holds and an `or` that does not need the terms of all operands; of any other group
+/// the one deciding operand with the fewest terms is enough.
 fn by_structure(filter: &Filter, steps: &[Step<'_>]) -> Vec<usize> {
     let holds = |at: usize| steps.get(at).is_some_and(|step| step.holds);
     let needs_all = |at: usize| match filter.node(at) {
         Some(Node::And { .. }) => holds(at),
         _ => !holds(at),
     };
+    // How many terms each part needs. Operands follow their group, so the loop runs from the end.
     let mut counts = vec![1usize; steps.len()];
     let deciding = |counts: &[usize], at: usize| {
         let operands = filter.operands(at).filter(|operand| holds(*operand) == holds(at));
@@ -131,20 +193,22 @@ fn by_structure(filter: &Filter, steps: &[Step<'_>]) -> Vec<usize> {
     reason
 }
 
-/// Reasons and changes are two sides of one thing: a set of facts is a reason if and only if no
-/// change that keeps all of them turns the outcome. So the smallest reason is the smallest set that
-/// keeps something of each change.
+/// The search for the smallest reason and the smallest change.
 struct Search {
     diagrams: Diagrams,
-    /// What each attribute holds in the event.
-    cells: Vec<Cell>,
+    /// The event's value of each attribute, by level.
+    values: Vec<ValueId>,
+    /// The diagram of the filter.
     root: Id,
+    /// The filter's verdict on the event.
     holds: bool,
 }
 
 impl Search {
-    /// Finds the smallest change that turns a miss, and makes the reason the smallest. `terms` are
-    /// all terms in the order of the text. Keeps what was found, should the work run out.
+    /// Finds the smallest change of a miss, and replaces `reason` by the smallest one.
+    ///
+    /// `terms` holds all terms in the order of the text. If the work runs out, `reason` is still a
+    /// reason, the smallest that was found.
     fn run(
         &mut self,
         circuit: &Circuit,
@@ -154,7 +218,7 @@ impl Search {
     ) -> Result<(), Exhausted> {
         self.root = super::root(circuit, &mut self.diagrams)?;
         if !self.holds {
-            *change = self.turn(&HashSet::new())?;
+            *change = self.flip(&HashSet::new())?;
         }
         let fact = |part: &usize| {
             let at = terms.binary_search_by_key(part, |term| term.0).ok()?;
@@ -162,6 +226,8 @@ impl Search {
         };
         let mut best: HashSet<Fact> = reason.iter().filter_map(fact).collect();
         let done = self.smallest(&mut best);
+        // A fact is named by its first term. Every fact comes from a term: a change to a value, or
+        // away from one, is possible only if a term mentions the value.
         let firsts: HashMap<Fact, usize> =
             terms.iter().rev().map(|(part, fact)| (*fact, *part)).collect();
         *reason = best.iter().filter_map(|fact| firsts.get(fact).copied()).collect();
@@ -169,49 +235,57 @@ impl Search {
         done
     }
 
-    /// The strongest fact about an attribute that a term of it leads to: which of the mentioned
-    /// values it holds, and where it holds none of them, that it does not hold this one.
-    fn fact(&self, (level, cell): Fact) -> Fact {
-        match self.cells.get(level as usize) {
+    /// Returns the strongest fact of the event that a change of an attribute to `value` violates.
+    ///
+    /// If the attribute has a mentioned value, that is the fact; else it is that the attribute does
+    /// not have `value`.
+    fn fact(&self, (level, value): Fact) -> Fact {
+        match self.values.get(level as usize) {
             Some(held) if *held != NONE => (level, *held),
-            _ => (level, cell),
+            _ => (level, value),
         }
     }
 
-    /// The smallest change that turns the outcome and keeps these facts.
-    fn turn(&mut self, kept: &HashSet<Fact>) -> Result<Option<Vec<Fact>>, Exhausted> {
-        let start = Start { cells: &self.cells, kept };
-        self.diagrams.nearest(self.root, self.other(), &start)
+    /// Returns the smallest change that flips the verdict and violates none of the kept facts.
+    fn flip(&mut self, kept: &HashSet<Fact>) -> Result<Option<Vec<Fact>>, Exhausted> {
+        let start = Start { values: &self.values, kept };
+        self.diagrams.nearest(self.root, self.flipped(), &start)
     }
 
-    /// The other outcome.
-    fn other(&self) -> Id {
+    /// Returns the verdict that a change must lead to.
+    fn flipped(&self) -> Id {
         if self.holds { FALSE } else { TRUE }
     }
 
-    /// Makes a reason the smallest there is; if the work runs out, the smallest that was found.
+    /// Replaces a reason by the smallest one or, if the work runs out, by the smallest found.
     fn smallest(&mut self, best: &mut HashSet<Fact>) -> Result<(), Exhausted> {
-        // What a change of one attribute touches is in every reason.
-        let needed = self.diagrams.neighbours(self.root, self.other(), &self.cells)?;
+        // The fact that a change of a single attribute violates is in every reason.
+        let needed = self.diagrams.neighbours(self.root, self.flipped(), &self.values)?;
         let needed = needed.into_iter().map(|fact| self.fact(fact)).collect();
+        // Sets of chosen facts to extend, searched depth first.
         let mut open: Vec<HashSet<Fact>> = vec![needed];
         while let Some(known) = open.pop() {
-            let Some(change) = self.turn(&known)? else {
+            let Some(change) = self.flip(&known)? else {
+                // No change keeps these facts: they are a reason.
                 if known.len() < best.len() {
                     *best = known;
                 }
                 continue;
             };
-            // Changes without a common fact: each asks for a fact of its own.
+            // The lower bound: each change found here violates none of the facts of those before
+            // it, so each needs one more fact.
             let (mut kept, mut least) = (known.clone(), known.len());
             let mut next = Some(change.clone());
             while let Some(change) = next.filter(|_| least < best.len()) {
                 least += 1;
                 kept.extend(change.iter().map(|fact| self.fact(*fact)));
-                next = self.turn(&kept)?;
+                next = self.flip(&kept)?;
             }
+            // Else every reason with the chosen facts is at least as large as the best one.
             if least < best.len() {
-                self.diagrams.work.steps(known.len() * change.len())?;
+                // Pays for the copies below.
+                self.diagrams.work.spend(known.len() * change.len())?;
+                // Reversed, so that the fact of the first attribute is tried first.
                 open.extend(change.iter().rev().map(|fact| {
                     let mut more = known.clone();
                     more.insert(self.fact(*fact));

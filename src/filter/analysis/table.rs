@@ -1,36 +1,71 @@
-//! Verdicts on every assignment there is, a bit for each: for worlds that are small.
+//! Truth tables: a condition as one bit for each assignment, for small domains.
+//!
+//! # The algorithm
+//!
+//! The assignments of a domain are numbered by mixed radix: an attribute with `n` mentioned values
+//! is a digit with `n + 1` states, the last of which is "none of them". A condition is a set of
+//! bits, and an operation is one instruction for each 64 assignments.
+//!
+//! # Example
+//!
+//! `id eq "a" or id eq "b" and spaceId ne "s"` has 3 × 2 assignments. `id` is the digit of weight 1
+//! with three states, `spaceId` that of weight 3 with two.
+//!
+//! ```text
+//! bit                                         0    1    2    3    4    5
+//! id                                         "a"  "b"   -   "a"  "b"   -
+//! spaceId                                    "s"  "s"  "s"   -    -    -
+//!
+//! id eq "a"                                   1    0    0    1    0    0
+//! id eq "b"                                   0    1    0    0    1    0
+//! spaceId ne "s"                              0    0    0    1    1    1
+//! id eq "b" and spaceId ne "s"                0    0    0    0    1    0
+//! the filter                                  1    0    0    1    1    0
+//! ```
+//!
+//! # Why beside the diagrams
+//!
+//! [Pruning](super::prune) combines the context of every part with the part. In diagrams, hostile
+//! filters of 64 terms made that take a million steps. A table takes the same time for every filter
+//! of a domain: 64 terms over four attributes have at most 17⁴ assignments, which is 1,306 words.
+//!
+//! # Invariants
+//!
+//! - All tables have the same length, and no bit is set from the number of assignments on. So a
+//!   condition that is not satisfiable has only zero words.
 
-use super::circuit::World;
+use super::circuit::Domain;
 use super::conditions::{Conditions, Exhausted, Op, Work};
-use super::diagram::Cell;
+use super::diagram::ValueId;
 use std::rc::Rc;
 
-/// The tables of a world. An assignment's number is made of what each attribute holds, one of its
-/// values or none of them, by mixed radix.
+/// The truth tables of a domain.
 pub(super) struct Tables<'w> {
-    /// For each attribute how far apart its values are, and how many they are, none included.
-    levels: Vec<(usize, usize)>,
+    /// The digit of each attribute: its weight and its number of states, "none" included.
+    digits: Vec<(usize, usize)>,
+    /// The table in which every assignment is set.
     all: Table,
     work: &'w mut Work,
 }
 
+/// One bit for each assignment, the lowest bit first. Shared: cloning copies no words.
 type Table = Rc<[u64]>;
 
-/// Words that take the time of a step.
+/// Words that an operation takes in the time of one step.
 const WORDS: usize = 16;
 
 impl<'w> Tables<'w> {
-    /// None where there are too many assignments to have a table of at most `words` words.
-    pub(super) fn new(world: &World<'_>, words: usize, work: &'w mut Work) -> Option<Self> {
-        let (mut levels, mut size) = (Vec::new(), 1usize);
-        for level in 0..world.levels() {
-            let cells = world.values(level) + 1;
-            levels.push((size, cells));
-            size = size.checked_mul(cells).filter(|size| size.div_ceil(64) <= words)?;
+    /// Returns `None` if a table would need more than `words` words.
+    pub(super) fn new(domain: &Domain<'_>, words: usize, work: &'w mut Work) -> Option<Self> {
+        let (mut digits, mut size) = (Vec::new(), 1usize);
+        for level in 0..domain.levels() {
+            let states = domain.values(level) + 1;
+            digits.push((size, states));
+            size = size.checked_mul(states).filter(|size| size.div_ceil(64) <= words)?;
         }
         let mut all = vec![0; size.div_ceil(64)];
         fill(&mut all, 0, size);
-        Some(Self { levels, all: all.into(), work })
+        Some(Self { digits, all: all.into(), work })
     }
 }
 
@@ -41,19 +76,21 @@ impl Conditions for Tables<'_> {
         if verdict { self.all.clone() } else { vec![0; self.all.len()].into() }
     }
 
-    fn term(&mut self, level: u32, value: Cell, equal: bool) -> Result<Table, Exhausted> {
-        let (apart, cells) = self.levels.get(level as usize).copied().unwrap_or((1, 1));
+    fn term(&mut self, level: u32, value: ValueId, equal: bool) -> Result<Table, Exhausted> {
+        let (weight, states) = self.digits.get(level as usize).copied().unwrap_or((1, 1));
         let mut table = vec![0; self.all.len()];
         let size = 64 * table.len();
-        let starts = (value as usize * apart..size).step_by(apart * cells);
-        self.work.steps(1 + (size / (apart * cells) + table.len()) / WORDS)?;
-        starts.for_each(|start| fill(&mut table, start, start + apart));
+        // A digit has a state in runs as long as its weight, once in each period of all its states.
+        let starts = (value as usize * weight..size).step_by(weight * states);
+        self.work.spend(1 + (size / (weight * states) + table.len()) / WORDS)?;
+        starts.for_each(|start| fill(&mut table, start, start + weight));
+        // The last run may reach beyond the assignments; `all` cuts it, and complements `ne`.
         let op = if equal { Op::And } else { Op::Minus };
         self.apply(op, &self.all.clone(), &table.into())
     }
 
     fn apply(&mut self, op: Op, one: &Table, other: &Table) -> Result<Table, Exhausted> {
-        self.work.steps(1 + one.len() / WORDS)?;
+        self.work.spend(1 + one.len() / WORDS)?;
         let words = one.iter().zip(&**other);
         Ok(match op {
             Op::And => words.map(|(one, other)| one & other).collect(),
@@ -63,7 +100,7 @@ impl Conditions for Tables<'_> {
     }
 
     fn is_empty(&mut self, op: Op, one: &Table, other: &Table) -> Result<bool, Exhausted> {
-        self.work.steps(1 + one.len() / WORDS)?;
+        self.work.spend(1 + one.len() / WORDS)?;
         let mut words = one.iter().zip(&**other);
         Ok(match op {
             Op::And => words.all(|(one, other)| one & other == 0),
@@ -73,9 +110,10 @@ impl Conditions for Tables<'_> {
     }
 }
 
-/// Sets the bits from `start` to `end`.
+/// Sets the bits from `start` up to `end`, cut at the end of the table.
 fn fill(table: &mut [u64], start: usize, end: usize) {
     for at in start / 64..end.div_ceil(64) {
+        // The part of the run in this word. It is never empty, so the shift is below 64.
         let (from, to) = (start.max(64 * at) - 64 * at, end.min(64 * at + 64) - 64 * at);
         let ones = u64::MAX >> (64 - (to - from));
         if let Some(word) = table.get_mut(at) {
@@ -88,11 +126,11 @@ fn fill(table: &mut [u64], start: usize, end: usize) {
 mod tests {
     use super::Tables;
     use crate::filter::analysis::WORK;
-    use crate::filter::analysis::circuit::{Circuit, World};
+    use crate::filter::analysis::circuit::{Circuit, Domain};
     use crate::filter::analysis::conditions::{Conditions, Op, Work};
     use crate::filter::{Filter, Profile};
 
-    /// Two attributes with so many values each.
+    /// A filter of two attributes with `values` values each.
     fn filter(values: usize) -> Filter {
         let terms: Vec<String> =
             (0..values).map(|n| format!("id eq \"{n}\" or spaceId eq \"{n}\"")).collect();
@@ -101,27 +139,27 @@ mod tests {
 
     fn with_tables(values: usize, test: impl FnOnce(&mut Tables<'_>)) {
         let filter = filter(values);
-        let (mut world, mut work) = (World::default(), Work::new(WORK));
-        Circuit::new(&filter, &mut world);
-        test(&mut Tables::new(&world, WORK, &mut work).unwrap());
+        let (mut domain, mut work) = (Domain::default(), Work::new(WORK));
+        Circuit::new(&filter, &mut domain);
+        test(&mut Tables::new(&domain, WORK, &mut work).unwrap());
     }
 
-    /// A step, and one more for 16 words that are written or begun.
+    /// One step, and one more for each 16 words that are written.
     #[test]
-    fn steps_are_counted_by_words() {
-        // Four cells take one word, 64 by 64 cells take 64.
+    fn spends_work_in_proportion_to_words() {
+        // Four assignments take one word, 64 by 64 assignments take 64.
         for (values, apply, terms) in [(1, 1, [4, 3]), (63, 5, [14, 10])] {
             with_tables(values, |tables| {
-                let steps = |tables: &mut Tables<'_>, asks: &dyn Fn(&mut Tables<'_>)| {
+                let steps = |tables: &mut Tables<'_>, run: &dyn Fn(&mut Tables<'_>)| {
                     let left = tables.work.left();
-                    asks(tables);
+                    run(tables);
                     left - tables.work.left()
                 };
                 let all = tables.constant(true);
                 for op in [Op::And, Op::Or, Op::Minus] {
                     let made = steps(tables, &|tables| drop(tables.apply(op, &all, &all)));
-                    let asked = steps(tables, &|tables| drop(tables.is_empty(op, &all, &all)));
-                    assert_eq!((made, asked), (apply, apply));
+                    let tested = steps(tables, &|tables| drop(tables.is_empty(op, &all, &all)));
+                    assert_eq!((made, tested), (apply, apply));
                 }
                 let made =
                     [0, 1].map(|level| steps(tables, &|tables| drop(tables.term(level, 0, true))));
@@ -131,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_is_what_never_holds() {
+    fn reports_as_empty_what_never_holds() {
         with_tables(2, |tables| {
             let mut all = vec![tables.constant(true), tables.constant(false)];
             for (level, equal) in [(0, true), (0, false), (1, true), (1, false)] {

@@ -1,11 +1,11 @@
-//! Laws of the analysis: what it says holds of every event of a small world.
+//! Laws of the analysis: its results hold for every event of a small domain.
 
 use super::history::{Choices, filter_text};
 use hooksieve::event::{Event, EventType, TenantId};
 use hooksieve::filter::analysis::{Relation, Satisfiability, Witness};
 use hooksieve::filter::{Filter, Profile};
 
-/// What generated filters mention, one value more, and none.
+/// The values that generated filters mention, another one, and an absent attribute.
 const HELD: [(&str, &[Option<&str>]); 4] = [
     ("id", &[Some("a"), Some("b"), Some("A"), Some(""), Some("other"), None]),
     ("spaceId", &[Some("a"), Some("b"), Some("A"), Some(""), Some("other"), None]),
@@ -13,7 +13,7 @@ const HELD: [(&str, &[Option<&str>]); 4] = [
     ("data.status", &[Some("ok"), Some("error"), Some("other"), None]),
 ];
 
-/// Every event that generated filters can tell from others.
+/// Returns one event of each kind that generated filters distinguish.
 pub fn events(profile: &Profile) -> Vec<Event<'_>> {
     let mut events =
         vec![Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"))];
@@ -22,7 +22,10 @@ pub fn events(profile: &Profile) -> Vec<Event<'_>> {
             .into_iter()
             .flat_map(|event| {
                 held.iter().map(move |value| match value {
-                    Some(value) => event.clone().with_attribute(name, *value).expect("it is known"),
+                    Some(value) => event
+                        .clone()
+                        .with_attribute(name, *value)
+                        .expect("the profile has the attribute"),
                     None => event.clone(),
                 })
             })
@@ -31,14 +34,17 @@ pub fn events(profile: &Profile) -> Vec<Event<'_>> {
     events
 }
 
+/// Returns the event that a witness describes.
 fn event<'p>(profile: &'p Profile, witness: &Witness) -> Event<'p> {
     witness.iter().fold(
         Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x")),
-        |event, (name, value)| event.with_attribute(name, value.to_owned()).expect("it is known"),
+        |event, (name, value)| {
+            event.with_attribute(name, value.to_owned()).expect("the profile has the attribute")
+        },
     )
 }
 
-/// Two filters made from bytes: what is said of each, and of one in place of the other.
+/// Checks the analysis of two filters made from bytes, and their difference.
 pub fn analysis(bytes: &[u8]) {
     let profile = Profile::webhook();
     let mut choices = Choices(bytes);
@@ -69,27 +75,28 @@ pub fn analysis(bytes: &[u8]) {
     for (witness, [no, yes]) in [(&diff.gained, [old, new]), (&diff.lost, [new, old])] {
         let event = witness.as_ref().map(|witness| event(&profile, witness));
         let right = event.is_none_or(|event| yes.matches(&event) && !no.matches(&event));
-        assert!(right, "a witness of a difference differs: {witness:?} from {old} to {new}");
+        assert!(right, "only one filter matches the witness {witness:?}: {old} to {new}");
     }
 }
 
+/// Checks the analysis, the warnings and the explanations of one filter.
 fn one(profile: &Profile, filter: &Filter, verdicts: &[bool], events: &[Event<'_>]) {
     let analysis = filter.analyze();
-    assert!(analysis.complete, "small filters are decided: {filter}");
-    let reach = match (verdicts.contains(&true), verdicts.contains(&false)) {
+    assert!(analysis.complete, "a small filter is always decided: {filter}");
+    let satisfiability = match (verdicts.contains(&true), verdicts.contains(&false)) {
         (true, true) => Satisfiability::Sometimes,
         (true, false) => Satisfiability::Always,
         _ => Satisfiability::Never,
     };
-    assert_eq!(analysis.satisfiability, reach, "{filter}");
+    assert_eq!(analysis.satisfiability, satisfiability, "{filter}");
     let holds = |witness: &Witness| filter.matches(&event(profile, witness));
     assert_eq!(
         analysis.matching.as_ref().map(holds),
-        (reach != Satisfiability::Never).then_some(true)
+        (satisfiability != Satisfiability::Never).then_some(true)
     );
     assert_eq!(
         analysis.missing.as_ref().map(holds),
-        (reach != Satisfiability::Always).then_some(false)
+        (satisfiability != Satisfiability::Always).then_some(false)
     );
     let text = filter.to_string();
     if let Some(simplified) = analysis.simplified.as_ref() {
@@ -101,22 +108,26 @@ fn one(profile: &Profile, filter: &Filter, verdicts: &[bool], events: &[Event<'_
             "{filter} is simplified to {simplified}"
         );
         let again = simplified.analyze();
-        assert!(again.redundant.is_empty(), "{simplified} of {filter} is irredundant");
+        assert!(
+            again.redundant.is_empty(),
+            "{simplified}, simplified from {filter}, has no redundant parts"
+        );
     }
     for warning in filter.warnings(&text, |_| true) {
         assert!(
-            text.get(warning.span().expect("a place").range()).is_some_and(|part| !part.is_empty())
+            text.get(warning.span().expect("every warning has a span").range())
+                .is_some_and(|part| !part.is_empty())
         );
     }
-    // One event in some.
+    // A sample of the events, since each explanation is compared with all events.
     for (event, held) in events.iter().zip(verdicts).step_by(97) {
         let explanation = filter.explain(event);
         assert_eq!(explanation.holds(), *held);
         let why = explanation.why();
-        assert!(why.exact, "small filters are decided: {filter}");
+        assert!(why.exact, "a small filter is always decided: {filter}");
         for change in why.change.iter().flatten() {
             assert_eq!(event.attribute(change.attribute), change.found);
-            assert_ne!(change.found, change.to, "a change changes");
+            assert_ne!(change.found, change.to, "a change has another value");
         }
         let alike = |other: &Event<'_>| {
             let other = filter.explain(other);
@@ -128,6 +139,6 @@ fn one(profile: &Profile, filter: &Filter, verdicts: &[bool], events: &[Event<'_
             .iter()
             .zip(verdicts)
             .all(|(other, held)| *held == explanation.holds() || !alike(other));
-        assert!(decided, "{filter}: {why:?} decides");
+        assert!(decided, "{filter}: the reason decides the verdict: {why:?}");
     }
 }
