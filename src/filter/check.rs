@@ -49,8 +49,7 @@ pub(super) fn checked(
                     filter.push(Node::Term(term));
                 }
             }
-            // Attribute and operator are checked too, so that one run shows every problem of a
-            // term.
+            // Attribute and operator are checked too, so that one run shows every problem.
             ExprKind::Compare { path, operator, value } => {
                 check.attribute(part, path);
                 check.operator(part, Some(operator));
@@ -150,8 +149,7 @@ impl<'a> Check<'a> {
         self.add(Kind::UnsupportedValuePath, part.span(), message, help);
     }
 
-    /// Checks a comparison with a string, and returns its predicate if attribute and operator are
-    /// known.
+    /// Checks a comparison with a string. Returns a predicate if attribute and operator are known.
     #[inline]
     fn comparison<'v>(
         &mut self,
@@ -268,8 +266,7 @@ impl<'a> Check<'a> {
             Some(sub) => format!("{}.{sub}", path.name()),
             None => path.name().to_owned(),
         };
-        // A name that surely means an attribute is corrected. A guess is only shown: it may be
-        // wrong.
+        // A name that certainly means an attribute is corrected. A guess is only shown.
         let (help, written) = match profile.meant(path.as_str()) {
             Some(meant) => {
                 let help =

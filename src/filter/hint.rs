@@ -86,8 +86,7 @@ pub enum HintKind {
     OtherPlace,
     /// The event's value differs from the term's only in letter case.
     LetterCase,
-    /// The event's value differs from the term's only in outer white space, or in that and letter
-    /// case.
+    /// The event's value differs from the term's only in outer white space, or also in letter case.
     WhiteSpace,
 }
 
@@ -107,10 +106,10 @@ struct Obstacle {
     what: &'static str,
 }
 
-/// Returns the hints of a filter's steps on an event, in the order of the steps, without
-/// duplicates.
+/// Returns the hints of a filter's steps on an event.
 ///
-/// `places` has the path of each attribute's value in the event.
+/// They are in the order of the steps, without duplicates. `places` has the path of each
+/// attribute's value in the event.
 pub(super) fn hints<'a>(
     filter: &'a Filter,
     steps: &[Step<'a>],
@@ -258,7 +257,7 @@ impl<'a> Search<'a> {
                 _ if keys.len() < place.len() => HintKind::NotAnObject,
                 _ => HintKind::NotAString,
             };
-            // A null is the weakest explanation: many producers write it for an absent member.
+            // A null is the weakest explanation, since it counts as an absent member.
             let is_better = |known: &Option<Obstacle>| match known {
                 Some(known) => known.kind == HintKind::Null && kind != HintKind::Null,
                 None => true,
@@ -356,8 +355,7 @@ impl<'a> Search<'a> {
                 names().find(|(_, known)| known.as_ref() == Some(place)).map(|(name, _)| name)
             };
             let value = quoted(term.value);
-            // Another attribute with the value is the best explanation; else the first path is
-            // named.
+            // Another attribute with the value is the best explanation, then the first path.
             let attribute = found.iter().find_map(|place| Some((attribute_at(place)?, place)));
             let (kind, attribute, place, message) = if let Some((name, place)) = attribute {
                 let message = format!("{value} is the value of `{name}` in this event");

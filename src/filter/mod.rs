@@ -63,6 +63,22 @@ use std::sync::Arc;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Filter(Arc<Inner>);
 
+/// The nodes of a filter in one array, and their values in one string.
+///
+/// ```text
+/// id eq "a" or (spaceId ne "s" and id eq "b")
+///
+/// nodes     0 or, end 5
+///           1 ├─ id eq 0..1
+///           2 └─ and, end 5
+///           3    ├─ spaceId ne 1..2
+///           4    └─ id eq 2..3
+/// values    asb
+/// ```
+///
+/// The operands of a group follow it, and `end` skips a subtree. Dropping, cloning, comparing and
+/// hashing need no recursion. Rejected: a tree of boxes, whose derived `Drop`, `Clone` and `Eq`
+/// recurse, so that safety would depend on a limit of the depth.
 #[derive(PartialEq, Eq)]
 struct Inner {
     /// The nodes in prefix order, as in [`Expr`](crate::syntax::Expr); empty for the filter that

@@ -3,7 +3,7 @@
 use super::{Attribute, Profile};
 use crate::diagnostic::nearest::distance;
 
-/// Why a name that is no attribute's means one.
+/// Why a name that no attribute has means an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
     /// It is a path at which events have the attribute.

@@ -182,8 +182,9 @@ impl fmt::Display for Operator {
 impl Profile {
     /// Creates a profile of these attributes with all operators and the default [`Limits`].
     ///
-    /// Put the most selective attributes first, those whose values select the fewest filters: the
-    /// order decides which of several required values a filter is indexed by.
+    /// Put the most selective attributes first, those whose values the fewest events share. A filter
+    /// that requires several values is indexed by the one that the fewest filters share, and the
+    /// order of the attributes breaks ties. Attributes with a list of allowed values come last.
     ///
     /// # Errors
     ///
@@ -192,8 +193,7 @@ impl Profile {
     pub fn new(attributes: impl IntoIterator<Item = Attribute>) -> Result<Self, Diagnostic> {
         let attributes: Box<[Attribute]> = attributes.into_iter().collect();
         for attribute in &attributes {
-            // The grammar itself decides what a name is: only a name parses back as the path before
-            // `pr`.
+            // The grammar decides what a name is: only a name parses back as the path before `pr`.
             let written = Expr::parse(&format!("{} pr", attribute.name));
             let same = written.is_ok_and(|expr| match expr.root().kind() {
                 ExprKind::Present { path } => {

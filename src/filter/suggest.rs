@@ -138,8 +138,7 @@ fn operator_help(profile: &Profile, text: &str, error: &Error) -> Option<String>
 
 /// Adds the attribute that a name means to an error about the name.
 ///
-/// Such names are outside the grammar, for example `$.data.id` or `app id`, so the error is one of
-/// syntax.
+/// Such names, for example `$.data.id` or `app id`, are outside the grammar.
 fn by_name(profile: &Profile, text: &str, error: Error) -> Error {
     let stops = |c: char| is_space(c) || "()=!<>:,".contains(c);
     let (start, end) = (error.span().range().start, error.span().range().end);

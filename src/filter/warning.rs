@@ -10,8 +10,7 @@ use hashbrown::HashSet;
 impl Filter {
     /// Returns what is valid and probably unintended, in the order of the text.
     ///
-    /// `text` must be the text that the filter was parsed from. With another text the result is
-    /// empty.
+    /// `text` must be the text that the filter was parsed from, or else the result is empty.
     ///
     /// `never_present` returns whether no event of the subscribed types has the attribute of this
     /// name; each such attribute has one warning.

@@ -31,8 +31,7 @@ fn term_mask(attribute: &str, operator: CompareOp, value: &str) -> u16 {
     })
 }
 
-/// Returns the mask of an expression, in which the part with the index `forced` has a fixed
-/// verdict.
+/// Returns the mask of an expression. The part with the index in `forced` has the verdict there.
 ///
 /// `next` counts the parts.
 fn mask(part: ExprRef<'_>, next: &mut usize, forced: Option<(usize, u16)>) -> u16 {
@@ -80,8 +79,7 @@ fn filters(terms: usize) -> Vec<String> {
     [true, false].into_iter().flat_map(|and| lists(and, terms, false)).collect()
 }
 
-/// Returns all lists of operands with so many terms, of two operands or more, or with `rest` of
-/// one.
+/// Returns all lists of operands with so many terms: two or more operands, with `rest` one or more.
 fn lists(and: bool, terms: usize, rest: bool) -> Vec<String> {
     let joint = if and { " and " } else { " or " };
     let operands = |terms| match terms {

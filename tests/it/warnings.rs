@@ -1,5 +1,4 @@
-//! Warnings: what is valid and probably unintended in filters, URLs, secrets, headers and
-//! documents.
+//! Warnings: what is valid and probably unintended in filters and webhooks.
 use hooksieve::diagnostic::Diagnostic;
 use hooksieve::filter::Profile;
 use hooksieve::webhook::{Catalogue, Checked, Edit, NewWebhook, Rules, Webhook, WebhookDocument};

@@ -40,8 +40,7 @@ use hashbrown::HashMap;
 /// The attributes and values that filters mention, numbered in the order of first mention.
 #[derive(Default)]
 pub(super) struct Domain<'f> {
-    /// Each attribute with its values; an index is a level, and an index into the values a value
-    /// id.
+    /// The attributes by level, each with its values by value id.
     attributes: Vec<(&'f str, Vec<&'f str>)>,
     /// The value id of each value of each level.
     numbers: HashMap<(u32, &'f str), ValueId>,
@@ -134,8 +133,7 @@ impl Circuit {
         let mut operands = Vec::new();
         // The levels of the profile's attributes, looked up by name once each.
         let mut levels = vec![None; filter.profile().attributes().len()];
-        // Gates to build: the gate, its range of `operands`, and the operation and part of its
-        // group.
+        // Gates to build, each with its range of `operands` and its group's operation and part.
         let mut open = Vec::new();
         if !filter.is_everything() {
             operands.push(0);
@@ -176,8 +174,7 @@ impl Circuit {
             gates.extend([blank, blank]);
             gate.kind = Kind::Pair { op, left, right };
             put(&mut gates, at, gate);
-            // The left half is built first, so that attributes are numbered in the order of the
-            // text.
+            // The left half is built first, so that the text gives the order of the attributes.
             open.push((right, middle..range.end, op, group));
             open.push((left, range.start..middle, op, group));
         }

@@ -1,5 +1,4 @@
-//! Reduced ordered multi-valued decision diagrams: a condition as a graph, and equality as
-//! identity.
+//! Reduced ordered multi-valued decision diagrams: conditions as graphs, compared by id.
 //!
 //! # The algorithm
 //!
@@ -99,8 +98,7 @@ impl Op {
         }
     }
 
-    /// Returns the key under which an outcome is remembered, one for both orders of a commutative
-    /// operation.
+    /// Returns the key of a remembered outcome. A commutative operation has one for both orders.
     fn key(self, one: Id, other: Id) -> (Self, Id, Id) {
         match self {
             Self::And | Self::Or => (self, one.min(other), one.max(other)),
@@ -283,8 +281,7 @@ impl Diagrams {
         self.nodes.get(id as usize).copied().unwrap_or(constant)
     }
 
-    /// Returns a diagram's node at `level`: its root, or else a node whose only child is the
-    /// diagram.
+    /// Returns a diagram's node at `level`: its root, or a node whose only child is the diagram.
     fn at(&self, id: Id, level: u32) -> Node {
         let node = self.get(id);
         if node.level == level { node } else { Node { level, start: 0, end: 0, default: id } }

@@ -135,10 +135,9 @@ pub struct Analysis {
     ///
     /// `None` if every event matches, or if that is undecided.
     pub missing: Option<Witness>,
-    /// The parts that can be removed, all at once, in the order of the text; none is inside
-    /// another.
+    /// The parts that can be removed, all at once, in the order of the text.
     ///
-    /// Empty for a filter that always or never matches.
+    /// None is inside another. Empty for a filter that always or never matches.
     pub redundant: Vec<Redundant>,
     /// A filter that matches the same events with fewer terms and bytes; `None` if none was found.
     ///
@@ -252,8 +251,7 @@ impl Filter {
         analysis
     }
 
-    /// Fills in the analysis. If the work runs out, the fields that were decided keep their
-    /// results.
+    /// Fills in the analysis. If the work runs out, what was decided so far is kept.
     fn analyze_within(
         &self,
         diagrams: &mut Diagrams,
@@ -275,8 +273,7 @@ impl Filter {
             Satisfiability::Always => analysis.simplified = Some(Self::everything(self.profile())),
             Satisfiability::Never => analysis.simplified = self.contradiction(),
             _ => {
-                // One table for each gate: together they have at most as many words as there are
-                // steps.
+                // One table for each gate, which together have at most `WORK` words.
                 let words = WORK / circuit.gates.len();
                 let mut found = Vec::new();
                 let done = match Tables::new(&domain, words, &mut diagrams.work) {
@@ -315,11 +312,9 @@ impl Filter {
         redundant
     }
 
-    /// Returns the first two contradicting terms, joined by `and`, if that is shorter than the
-    /// filter.
+    /// Returns the first two contradicting terms, joined by `and`, if that is a shorter filter.
     ///
-    /// A filter that never matches has such a pair: otherwise one event could fulfill all its
-    /// terms.
+    /// A filter that never matches has such a pair: otherwise one event could match all its terms.
     fn contradiction(&self) -> Option<Self> {
         // The first `eq` of each attribute, and the first `ne` of each attribute and value.
         let mut equal = HashMap::new();

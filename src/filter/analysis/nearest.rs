@@ -68,8 +68,7 @@ impl Diagrams {
         if self.cost(root, answer, start, &mut costs)? == FAR {
             return Ok(None);
         }
-        // Walk down along edges of least cost; such an edge leads closer to the answer at each
-        // node.
+        // Walk down along edges of least cost: each leads to a node at most as far from the answer.
         let (mut changes, mut at) = (Vec::new(), root);
         while at != TRUE && at != FALSE {
             let level = self.get(at).level;
@@ -93,7 +92,7 @@ impl Diagrams {
     ///
     /// Follows the assignment from the root. At each node on this path it tries every other edge,
     /// and below that edge the assignment again.
-    pub(super) fn neighbours(
+    pub(super) fn neighbors(
         &mut self,
         root: Id,
         answer: Id,

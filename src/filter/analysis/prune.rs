@@ -40,7 +40,8 @@
 //! # Representation
 //!
 //! The conditions are [tables](super::table) if the domain is small, else
-//! [diagrams](super::diagram). With diagrams only, hostile filters of 64 terms took a million steps.
+//! [diagrams](super::diagram). With diagrams only, hostile filters of 64 terms took a million
+//! steps.
 
 use super::circuit::{Circuit, Gate, Kind};
 use super::conditions::{Conditions, Exhausted, Op};
@@ -113,6 +114,7 @@ impl<'c, C: Conditions> Pruning<'c, C> {
         // The filter's verdict matters on every event.
         let mut open = vec![(0, Visit::Enter(self.conditions.constant(true)))];
         while let Some((at, visit)) = open.pop() {
+            // Always succeeds, as below: all numbers of gates come from the circuit.
             let Some(gate) = self.circuit.gates.get(at).copied() else { continue };
             if let Visit::Enter(care) = &visit {
                 if self.removed.get(at).is_none_or(|removed| *removed) {
@@ -194,6 +196,7 @@ impl<'c, C: Conditions> Pruning<'c, C> {
         Ok(true)
     }
 
+    /// Sets the condition of a gate.
     fn set(&mut self, at: usize, id: C::Id) {
         if let Some(place) = self.ids.get_mut(at) {
             *place = id;

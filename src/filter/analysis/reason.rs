@@ -42,8 +42,8 @@
 //! # Invariants
 //!
 //! - Facts are as strong as the event permits: if an attribute has a mentioned value, its only fact
-//!   is that it has this value, which implies all others. So `id eq "b"` is never needed beside `id
-//!   eq "a"`.
+//!   is that it has this value, which implies all others. So if `id eq "a"` holds, no reason needs
+//!   `id eq "b"` too.
 //! - The best known set is a reason at any time, so the result is right if the work runs out,
 //!   though perhaps not the smallest.
 //!
@@ -82,7 +82,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Justification<'a> {
-    /// The fewest terms whose verdicts decide the filter's verdict (a minimal reason).
+    /// A minimal reason: the fewest terms whose verdicts decide the filter's verdict.
     ///
     /// The filter has the same verdict on every event that gives these terms the same verdicts. The
     /// terms are indices into [`Explanation::steps`](crate::filter::Explanation::steps), in
@@ -260,7 +260,7 @@ impl Search {
     /// Replaces a reason by the smallest one or, if the work runs out, by the smallest found.
     fn smallest(&mut self, best: &mut HashSet<Fact>) -> Result<(), Exhausted> {
         // The fact that a change of a single attribute violates is in every reason.
-        let needed = self.diagrams.neighbours(self.root, self.flipped(), &self.values)?;
+        let needed = self.diagrams.neighbors(self.root, self.flipped(), &self.values)?;
         let needed = needed.into_iter().map(|fact| self.fact(fact)).collect();
         // Sets of chosen facts to extend, searched depth first.
         let mut open: Vec<HashSet<Fact>> = vec![needed];
