@@ -197,19 +197,17 @@ impl<'a> Check<'a> {
         let words = list(allowed.iter().map(|value| format!("`\"{value}\"`")), " or ");
         let known = attribute.other_event_types();
         let other = self.event_types.unwrap_or_default().iter().find(|other| known.contains(other));
-        let (message, help) = match (attribute.sole_event_type(), other) {
-            (Some(only), Some(other)) => (
-                format!("`{name}` cannot be compared with `{}`", quote(value)),
-                format!(
-                    "events of `{}` may have that value, but only `{only}` can be filtered by `{name}`, with {words}",
-                    quote(other.as_str())
-                ),
+        let message = format!("`{name}` cannot be compared with `{}`", quote(value));
+        let help = match (attribute.sole_event_type(), other) {
+            (Some(only), Some(other)) => format!(
+                "events of `{}` may have that value, \
+                 but only `{only}` can be filtered by `{name}`, with {words}",
+                quote(other.as_str())
             ),
-            (Some(only), None) if self.is_refused(attribute) => (
-                format!("`{name}` cannot be compared with `{}`", quote(value)),
-                format!("only `{only}` can be filtered by `{name}`, with {words}"),
-            ),
-            _ => (format!("`{name}` is never `{}`", quote(value)), format!("use {words}")),
+            (Some(only), None) if self.is_refused(attribute) => {
+                format!("only `{only}` can be filtered by `{name}`, with {words}")
+            }
+            _ => format!("use {words}"),
         };
         self.add(Kind::ValueNotAllowed, part.value_span(), message, help);
         // The value is corrected only if exactly one allowed value has its letters.

@@ -91,6 +91,7 @@ impl<'f> Domain<'f> {
     }
 }
 
+/// Returns a count as a level or a value id.
 #[expect(clippy::cast_possible_truncation, reason = "filters have at most `Limits::MAX_TERMS`")]
 fn number(count: usize) -> u32 {
     count as u32
@@ -102,6 +103,7 @@ pub(super) struct Circuit {
     pub(super) gates: Vec<Gate>,
 }
 
+/// A gate, and its place in the filter.
 #[derive(Clone, Copy)]
 pub(super) struct Gate {
     pub(super) kind: Kind,
@@ -113,6 +115,7 @@ pub(super) struct Gate {
     pub(super) group_op: Op,
 }
 
+/// What a gate computes. Terms that are equal as conditions have equal kinds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     /// The filter that matches everything; the only gate of its circuit.
@@ -203,6 +206,7 @@ impl Circuit {
     }
 }
 
+/// Replaces an item, whose index comes from the circuit and is always valid.
 fn put<T>(list: &mut [T], at: usize, item: T) {
     if let Some(place) = list.get_mut(at) {
         *place = item;
