@@ -566,7 +566,7 @@ fn names_the_mistake() {
         ("id eq \"a\u{200b}1", "value has no closing double quote"),
         ("id eq \"a\u{200b}1\\q", "`\\q` is not a JSON escape"),
         (r#"id eq ""a1"""#, "every double quote is duplicated"),
-        (r#"resourceId eq "a1""#, "attribute `resourceId` is unknown"),
+        (r#"resourceId eq "a1""#, "unknown attribute `resourceId`"),
         ("id eq “a1", "expected `\"`, found `“` (U+201C left double quotation mark)"),
         (r#"urn:a:b: User:id eq "x""#, "unexpected space after `urn:a:b:` in a URN"),
         (r#"urn:a:b :id eq "x""#, "unexpected space after `urn:a:b` in a URN"),
@@ -577,10 +577,13 @@ fn names_the_mistake() {
         assert_eq!(problem(text, None).0, message, "{text}");
     }
     for (text, help) in [
-        ("spaceId eq null", "absence cannot be asked for with this profile: compare with a string"),
-        ("spaceId == null", "use `eq`; absence cannot be asked for with this profile"),
-        ("startswith(id,'A')", "`sw` is not supported here, use eq or ne"),
-        (r#"App Ids eq "x""#, "`App Ids` is written `id` or `topLevelResourceId` here"),
+        (
+            "spaceId eq null",
+            "filters cannot test whether an attribute is absent; compare with a string",
+        ),
+        ("spaceId == null", "use `eq`; filters cannot test whether an attribute is absent"),
+        ("startswith(id,'A')", "`sw` is not supported here; use eq or ne"),
+        (r#"App Ids eq "x""#, "use `id` or `topLevelResourceId` instead of `App Ids`"),
     ] {
         assert_eq!(problem(text, None).1, help, "{text}");
     }
@@ -783,8 +786,9 @@ fn withholds_suggestions_for_doubtful_values() {
 
 /// Every wording that asks for absence gets the same help, and no value in quotes does.
 #[test]
-fn explains_that_absence_cannot_be_asked_for() {
-    let says = |text: &str| problem(text, None).1.contains("absence cannot be asked for");
+fn explains_that_filters_cannot_test_absence() {
+    let says =
+        |text: &str| problem(text, None).1.contains("cannot test whether an attribute is absent");
     for text in [
         "id is empty",
         "id is not set and spaceId eq \"b\"",

@@ -46,9 +46,9 @@
 //! All values of a filter as keys: a conjunction would have a posting under each of its values, and
 //! a match would test it for each of them.
 
-use super::super::dictionary::{Dictionary, ValueId};
 use super::{ACCESS, AND, KIND, NE, SUFFICIENT, VALUE, is_group, operands};
 use crate::filter::Profile;
+use crate::matcher::dictionary::{Dictionary, ValueId};
 use smallvec::SmallVec;
 
 /// What a term says about its value as an access key.

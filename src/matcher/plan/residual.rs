@@ -44,8 +44,8 @@
 //! - It is computed when a posting is inserted and never updated. The value it waits for is chosen
 //!   by the costs at that time, and any necessary value is correct.
 
-use super::super::dictionary::{Dictionary, ValueId};
 use super::{ACCESS, AND, EQ, KIND, NE, Plan, Plans, VALUE, is_group, operands};
+use crate::matcher::dictionary::{Dictionary, ValueId};
 use smallvec::SmallVec;
 
 /// What remains to be tested of a filter at an access key, in one word; see the [module](self).
