@@ -1,7 +1,11 @@
-//! Changes of a registry: load, put, update, remove and evict.
+//! The changes of a registry: load, put, update, remove and evict.
 //!
-//! Each exists twice: at the tenant's next revision, and at a revision that the caller's store
-//! gives (`…_at`), which is ignored unless it is above the tenant's.
+//! Each exists in two variants: at the tenant's next revision (`put`), and at a revision that the
+//! caller's store gives (`put_at`), which is ignored unless it is above the tenant's.
+//!
+//! All changes of a webhook go through the same steps: find the tenant, lock it, look whether it
+//! was evicted, decide by the revision, check by the policy, apply (see `tenant`). A load is
+//! different: it builds a whole state first, without a lock, and locks only to install it.
 
 use super::error::bounded;
 use super::rules::Policy;
@@ -20,9 +24,9 @@ pub struct Change {
     pub revision: u64,
     /// Whether the change was applied; `false` if its revision was not above the tenant's.
     pub applied: bool,
-    /// The webhook that was replaced or removed.
+    /// The webhook that was replaced or removed, if there was one.
     pub before: Option<Arc<Webhook>>,
-    /// The webhook that was put.
+    /// The webhook that was put; `None` after a removal or a load.
     pub after: Option<Arc<Webhook>>,
 }
 
@@ -33,16 +37,16 @@ impl Change {
 }
 
 impl Registry {
-    /// Loads all webhooks of a tenant, which takes the next revision, the first being 0. The
-    /// webhooks of a loaded tenant are replaced.
+    /// Loads all webhooks of a tenant at its next revision, and replaces those it had.
     ///
-    /// The index is built before other changes have to wait. Of webhooks with the same id the last
-    /// one counts.
+    /// The first load of a tenant takes revision 0. If several webhooks have the same id, the last
+    /// one counts. Matches and other changes go on while the index is built.
     ///
     /// # Errors
     ///
-    /// A webhook of another tenant or that the registry's rules refuse, a webhook or an id of more
-    /// than [`MAX_BYTES`](Self::MAX_BYTES), no room, or no next revision; nothing is changed then.
+    /// A webhook belongs to another tenant, is refused by the registry's rules, or has more than
+    /// [`MAX_BYTES`](Self::MAX_BYTES) of text, as may the tenant's id; the index is full; or there
+    /// is no next revision. Nothing is changed then.
     pub fn load(
         &self,
         tenant: impl Into<TenantId>,
@@ -51,8 +55,9 @@ impl Registry {
         self.load_with(tenant.into(), webhooks, None)
     }
 
-    /// Loads a tenant at a revision of the caller's store; ignored unless the revision is above the
-    /// tenant's, and then `webhooks` is not iterated.
+    /// Loads a tenant at a revision of the caller's store.
+    ///
+    /// It is ignored unless the revision is above the tenant's; `webhooks` is not iterated then.
     ///
     /// # Errors
     ///
@@ -72,6 +77,7 @@ impl Registry {
         webhooks: impl IntoIterator<Item = Webhook>,
         revision: Option<u64>,
     ) -> Result<Change, ChangeError> {
+        // Only saves work: the revision is decided again when the state is installed.
         if let Some(found) = self.0.find(tenant.as_str())
             && let Turn::Seen(highest) = found.turn(revision)?
         {
@@ -89,6 +95,7 @@ impl Registry {
     pub fn evict(&self, tenant: &TenantId) -> bool {
         let hash = self.0.hash(tenant.as_str());
         let shard = self.0.shard(hash);
+        // Found and removed under one lock: of two evictions only one returns `true`.
         let _changing = shard.lock();
         let Some(found) = self.0.find(tenant.as_str()) else { return false };
         shard.change(|tenants| {
@@ -96,27 +103,33 @@ impl Registry {
                 entry.remove();
             }
         });
+        // A change that found the tenant before has ended by now, or sees this and changes nothing.
         found.lock().evicted = true;
         true
     }
 
-    /// Inserts a webhook, or replaces the one with its id, at the tenant's next revision. To change
-    /// a webhook that exists, [`update`](Self::update) it.
+    /// Inserts a webhook, or replaces the one with its id, at the tenant's next revision.
     ///
-    /// Costs two inserts into the index and two removals, and a copy of the whole index at the
-    /// tenant's first change and while [`Recipients`](super::Recipients) of it are kept.
+    /// To change a webhook depending on what it is now, [`update`](Self::update) it instead.
+    ///
+    /// # Cost
+    ///
+    /// Two inserts into the index and two removals, one of each for every copy. The tenant's first
+    /// change copies the whole index, and so does a change while [`Recipients`] of the copy that is
+    /// next are kept.
     ///
     /// # Errors
     ///
-    /// A tenant that is not loaded, a webhook of another tenant, that the registry's rules refuse or
-    /// of more than [`MAX_BYTES`](Self::MAX_BYTES), a limit that is reached, no room, or no next
-    /// revision.
+    /// The tenant is not loaded, or it has reached a limit; the webhook belongs to another tenant,
+    /// is refused by the registry's rules, or has more than [`MAX_BYTES`](Self::MAX_BYTES) of text;
+    /// the index is full; or there is no next revision. Nothing is changed then.
     pub fn put(&self, tenant: &TenantId, webhook: Webhook) -> Result<Change, ChangeError> {
         self.put_with(tenant, webhook, None)
     }
 
-    /// Puts a webhook at a revision of the caller's store; ignored unless the revision is above the
-    /// tenant's.
+    /// Puts a webhook at a revision of the caller's store.
+    ///
+    /// It is ignored unless the revision is above the tenant's.
     ///
     /// # Errors
     ///
@@ -137,13 +150,18 @@ impl Registry {
         revision: Option<u64>,
     ) -> Result<Change, ChangeError> {
         let found = self.0.find(tenant.as_str()).ok_or(NotLoaded)?;
+        // Without the lock, since revisions only rise: a log that is replayed waits for no other
+        // change.
         if let Turn::Seen(highest) = found.turn(revision)? {
             return Ok(Change::ignored(highest));
         }
         let mut writer = found.lock();
+        // Evicted between `find` and `lock`: a change would be lost, since no reader finds the
+        // tenant.
         if writer.evicted {
             return Err(NotLoaded.into());
         }
+        // Again, since another change may have taken the revision before the lock was free.
         match found.turn(revision)? {
             Turn::Seen(highest) => Ok(Change::ignored(highest)),
             Turn::Takes(revision) => {
@@ -154,22 +172,31 @@ impl Registry {
         }
     }
 
-    /// Changes a webhook as it is now: no other change of the tenant comes between reading it and
-    /// putting what `change` makes of it, so that two changes do not undo each other, and what was
-    /// removed does not come back. `change` keeps changes of the tenant waiting, and tenants that
-    /// are loaded and evicted beside it: it is to be quick, and of the registry to call nothing but
-    /// [`get`](Self::get), [`webhooks`](Self::webhooks) and matching, or it may wait for itself.
+    /// Changes a webhook depending on what it is now, as one change.
+    ///
+    /// `change` gets the current webhook and returns the new one. No other change of the tenant
+    /// happens in between, so two updates never undo each other, and a removed webhook does not
+    /// come back.
+    ///
+    /// `change` runs while the tenant is locked. Other changes of the tenant wait for it, and so
+    /// may loads and evictions of other tenants; matches do not. Keep it short. It may call
+    /// [`get`](Self::get), [`webhooks`](Self::webhooks), [`rules`](Self::rules) and the methods of
+    /// a [`Session`](super::Session); another method of the registry may wait for itself forever.
     ///
     /// ```
     /// # use hooksieve::registry::{Registry, UpdateError};
     /// # use hooksieve::diagnostic::Diagnostics;
-    /// # use hooksieve::webhook::{NewWebhook, WebhookDocument, Patch, Rules, Edit, Webhook};
+    /// # use hooksieve::event::TenantId;
+    /// # use hooksieve::webhook::{NewWebhook, WebhookDocument, Edit, Patch, Rules};
+    /// # use hooksieve::webhook::{Webhook, WebhookId};
     /// # let now = std::time::UNIX_EPOCH.into();
     /// # let rules = Rules::default();
     /// # let registry = Registry::new(&rules);
-    /// # let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/"}"#)?;
-    /// # let (tenant, id) = (hooksieve::event::TenantId::from("t1"), hooksieve::webhook::WebhookId::from("w1"));
-    /// # registry.load("t1", [Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook])?;
+    /// # let document =
+    /// #     WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/"}"#)?;
+    /// # let (tenant, id) = (TenantId::from("t1"), WebhookId::from("w1"));
+    /// # let new = NewWebhook::new("w1", "u1", now);
+    /// # registry.load("t1", [Webhook::create(&document, &rules, new)?.webhook])?;
     /// let patch = Patch::read(br#"[{"op": "replace", "path": "/name", "value": "Sales"}]"#)?;
     /// let patched = |webhook: &Webhook| {
     ///     Ok::<_, Diagnostics>(webhook.patched(&patch, &rules, Edit::new("u1", now))?.webhook)
@@ -183,8 +210,8 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// What [`put`](Self::put) refuses, a webhook that is not there, one of another id as its
-    /// change, and what `change` says; nothing is changed then.
+    /// The webhook does not exist, `change` returned an error or a webhook with another id, or one
+    /// of the errors of [`put`](Self::put). Nothing is changed then.
     pub fn update<E>(
         &self,
         tenant: &TenantId,
@@ -194,8 +221,9 @@ impl Registry {
         self.update_with(tenant, id, None, change)
     }
 
-    /// Updates a webhook at a revision of the caller's store; ignored unless the revision is above
-    /// the tenant's.
+    /// Updates a webhook at a revision of the caller's store.
+    ///
+    /// It is ignored unless the revision is above the tenant's; `change` is not called then.
     ///
     /// # Errors
     ///
@@ -226,8 +254,10 @@ impl Registry {
             Turn::Seen(highest) => return Ok(Change::ignored(highest)),
             Turn::Takes(revision) => revision,
         };
+        // Read under the lock, so it is still the current one when its change is put.
         let before = found.current.load().get(id.as_str()).cloned().ok_or(UpdateError::NotFound)?;
         let webhook = change(&before).map_err(UpdateError::Refused)?;
+        // With another id it would add a webhook and leave the old one in place.
         if webhook.id() != before.id() {
             return Err(UpdateError::OtherId);
         }
@@ -235,17 +265,20 @@ impl Registry {
         Ok(found.put(&mut writer, revision, Arc::new(webhook), subscription, &limits)?)
     }
 
-    /// Removes a webhook. The tenant takes its next revision, even where the webhook did not exist.
+    /// Removes a webhook at the tenant's next revision.
+    ///
+    /// The revision is taken even if the webhook does not exist; [`Change::before`] is `None` then.
     ///
     /// # Errors
     ///
-    /// A tenant that is not loaded, or no next revision.
+    /// The tenant is not loaded, or there is no next revision.
     pub fn remove(&self, tenant: &TenantId, id: &WebhookId) -> Result<Change, ChangeError> {
         self.remove_with(tenant, id, None)
     }
 
-    /// Removes a webhook at a revision of the caller's store; ignored unless the revision is above
-    /// the tenant's.
+    /// Removes a webhook at a revision of the caller's store.
+    ///
+    /// It is ignored unless the revision is above the tenant's.
     ///
     /// # Errors
     ///
@@ -278,7 +311,7 @@ impl Registry {
 }
 
 impl Inner {
-    /// What a tenant is before its webhooks are added.
+    /// Creates the state of a tenant that has no webhooks yet.
     pub(super) fn empty(
         &self,
         policy: &Policy,
@@ -289,8 +322,10 @@ impl Inner {
         Ok(State::new(&policy.rules, revision))
     }
 
-    /// Makes a state that was built by a policy the tenant's; where the policy was replaced
-    /// meanwhile, after building it again by the new one.
+    /// Installs a state that was built by a policy as the tenant's.
+    ///
+    /// If the policy was replaced since, the state is built again by the new one, until the policy
+    /// is still the current one while the shard is locked.
     pub(super) fn install(
         &self,
         id: TenantId,
@@ -302,6 +337,8 @@ impl Inner {
         let shard = self.shard(hash);
         loop {
             state.matcher.settle();
+            // A replacement locks every shard after it stored its policy. If the policy is current
+            // under this lock, the replacement comes later and sees the tenant in the table.
             let changing = shard.lock();
             let now = self.policy.load_full();
             if Arc::ptr_eq(&now, &policy) {
@@ -317,7 +354,7 @@ impl Inner {
         }
     }
 
-    /// Makes a state the tenant's, in a shard that the caller has locked.
+    /// Installs a state in a shard that the caller has locked.
     fn place(
         &self,
         shard: &Shard,
@@ -338,7 +375,9 @@ impl Inner {
                 }
             });
         }
+        // Not loaded, and nothing can load it meanwhile: the shard is locked.
         let revision = state.revision;
+        // The tenant is complete before a reader can find it.
         let tenant = Arc::new(Tenant::new(id, state));
         let hash_of = |tenant: &Arc<Tenant>| self.hash(tenant.id.as_str());
         shard.change(|tenants| {

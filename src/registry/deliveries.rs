@@ -1,4 +1,4 @@
-//! Bytes in, requests out.
+//! Reads an event, matches it, and builds the requests that deliver it.
 
 use super::session::recipients;
 use super::{NotLoaded, Recipients, Session};
@@ -15,7 +15,7 @@ pub enum DeliverError {
     /// The bytes are not an event.
     #[error(transparent)]
     Event(#[from] event::Error),
-    /// The event's tenant is not loaded: load it and try again.
+    /// The event's tenant is not loaded. Load it and try again.
     #[error(transparent)]
     NotLoaded(#[from] NotLoaded),
 }
@@ -30,12 +30,16 @@ impl From<&DeliverError> for Diagnostic {
 }
 
 impl Session {
-    /// The requests that deliver an event: reads it, matches it, and makes the requests one by one
-    /// as they are taken.
+    /// Reads an event, matches it, and returns an iterator of the requests that deliver it.
     ///
-    /// Takes [`matches`](Self::matches), an allocation for the payload, and for each request
-    /// what [`RequestBuilder::request`] takes. The bytes are shared by all requests whose webhooks take
-    /// the form that they came in.
+    /// Requests are built one by one, as they are taken. They share the event's bytes if their
+    /// webhooks take the envelope that it came in; the conversion to another one is made once and
+    /// shared, too.
+    ///
+    /// # Cost
+    ///
+    /// One read and one [match](Self::matches), an allocation for the payload, and for each request
+    /// the cost of [`RequestBuilder::request`].
     ///
     /// ```
     /// # use hooksieve::{matcher::Access, delivery::RequestBuilder, registry::Registry};
@@ -43,23 +47,26 @@ impl Session {
     /// # let now = std::time::UNIX_EPOCH.into();
     /// # let rules = Rules::default();
     /// # let registry = Registry::new(&rules);
-    /// # let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/", "enabled": true,
-    /// #     "eventTypes": ["com.qlik.v1.app.created"]}"#)?;
-    /// # let webhook = Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook;
+    /// # let document = WebhookDocument::read(br#"{"name": "n", "enabled": true,
+    /// #     "url": "https://hooks.example.com/", "eventTypes": ["com.qlik.v1.app.created"]}"#)?;
+    /// # let new = NewWebhook::new("w1", "u1", now);
+    /// # let webhook = Webhook::create(&document, &rules, new)?.webhook;
     /// registry.load("t1", [webhook])?;
     /// let mut session = registry.session();
     /// let bytes = br#"{"type": "com.qlik.v1.app.created", "tenantid": "t1"}"#;
-    /// let requests = session.deliveries(&RequestBuilder::default(), &bytes[..], Access::EventOwner)?;
-    /// assert_eq!(requests.map(|request| request.url().to_owned()).collect::<Vec<_>>(), ["https://hooks.example.com/"]);
+    /// let builder = RequestBuilder::default();
+    /// let requests = session.deliveries(&builder, &bytes[..], Access::EventOwner)?;
+    /// let urls: Vec<_> = requests.map(|request| request.url().to_owned()).collect();
+    /// assert_eq!(urls, ["https://hooks.example.com/"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// Bytes that are no event, and a tenant that is not loaded.
+    /// The bytes are not an event, or the event's tenant is not loaded.
     pub fn deliveries(
         &mut self,
-        sender: &RequestBuilder,
+        builder: &RequestBuilder,
         bytes: impl Into<Bytes>,
         access: Access<'_>,
     ) -> Result<Deliveries<'_>, DeliverError> {
@@ -68,33 +75,34 @@ impl Session {
         let event = registry.profile().read_event_with(&bytes, shapes)?;
         let recipients = recipients(registry, scratch, &event, access)?;
         let kind = Kind::of(&event);
+        // The event borrows the bytes, which the payload takes over.
         drop(event);
         let payload = Payload::of(kind, bytes);
-        Ok(Deliveries { recipients, at: 0, payload, sender: sender.clone() })
+        Ok(Deliveries { recipients, at: 0, payload, builder: builder.clone() })
     }
 }
 
 /// The requests that deliver an event, in the order of [`Recipients::webhooks`]; made by
 /// [`Session::deliveries`].
 ///
-/// Keeps the tenant's revision in memory as an [`Recipients`] does: take the requests out of it before
-/// they are sent.
+/// Keeps the tenant's revision in memory, as [`Recipients`] do. Collect the requests before you
+/// send them.
 #[derive(Debug)]
 pub struct Deliveries<'r> {
     recipients: Recipients<'r>,
     at: usize,
     payload: Payload,
-    sender: RequestBuilder,
+    builder: RequestBuilder,
 }
 
 impl Deliveries<'_> {
-    /// The tenant's revision that they were computed at.
+    /// Returns the tenant's revision that the event was matched at.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.recipients.revision()
     }
 
-    /// What is sent.
+    /// Returns the payload, which all requests share.
     #[must_use]
     pub fn payload(&self) -> &Payload {
         &self.payload
@@ -107,7 +115,7 @@ impl Iterator for Deliveries<'_> {
     fn next(&mut self) -> Option<Request> {
         let webhook = self.recipients.get(self.at)?;
         self.at += 1;
-        Some(self.sender.request(webhook, &self.payload))
+        Some(self.builder.request(webhook, &self.payload))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -1,3 +1,5 @@
+//! The errors of changes: one kind for each code, with a message that has the values.
+
 use super::Registry;
 use crate::diagnostic::{Diagnostic, Diagnostics, kinds, quote};
 use crate::event::{TenantId, UserId};
@@ -96,7 +98,7 @@ impl ChangeErrorKind {
             Self::OtherProfile => {
                 "use the registry's profile, or create a registry for the other one"
             }
-            Self::Invalid => "create the webhook by the registry's rules",
+            Self::Invalid => "create the webhook with the registry's rules",
             Self::NoRevision => "evict the tenant, and load it at a lower revision",
             Self::Full => "remove webhooks of the tenant, or load it again",
         }
@@ -110,8 +112,9 @@ impl ChangeError {
         self.kind
     }
 
-    /// The webhook that could not be loaded; `None` for errors that concern the whole tenant, and
-    /// for changes of one webhook.
+    /// The webhook that could not be loaded.
+    ///
+    /// It is `None` for an error of the whole tenant, and for the change of a single webhook.
     #[must_use]
     pub fn id(&self) -> Option<&WebhookId> {
         self.id.as_ref()
@@ -121,7 +124,7 @@ impl ChangeError {
         Self { kind, id: None, message: message.into() }
     }
 
-    /// The same error, for one of the webhooks that are loaded.
+    /// Returns the same error with the id of the webhook among those that are loaded.
     pub(super) fn of(self, id: WebhookId) -> Self {
         let message = format!("webhook `{}`: {}", quote(id.as_str()), self.message);
         Self { id: Some(id), message: message.into(), ..self }
@@ -152,6 +155,7 @@ impl ChangeError {
         Self::new(ChangeErrorKind::UserLimit, message)
     }
 
+    /// Creates an error for a sum that would exceed a limit of the tenant.
     pub(super) fn over(
         kind: ChangeErrorKind,
         who: &str,
@@ -201,6 +205,7 @@ where
 {
     fn from(error: UpdateError<E>) -> Self {
         let diagnostic = match error {
+            // The closure's errors may be many; all others are one.
             UpdateError::Refused(refused) => return refused.into(),
             UpdateError::Change(error) => Diagnostic::from(&error),
             UpdateError::NotFound => Diagnostic::error(

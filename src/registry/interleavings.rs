@@ -1,10 +1,23 @@
-//! Short programs of a few threads on one tenant, each in thousands of orders, which `shuttle`
-//! chooses. Of every order the same is asked: nobody waits for ever, each revision is of one
-//! change, what a change found and what a match answered is what a plain map says at its revision,
-//! nobody sees less than was seen before he asked, and both copies end as the map does.
+//! Programs of a few threads on one tenant, each run in thousands of orders by `shuttle`.
 //!
-//! `RUSTFLAGS='--cfg shuttle' cargo test --lib interleavings`. What fails prints its schedule, which
-//! `shuttle::replay` takes in the place of `check_random`.
+//! Every thread notes in a log what each change and each match returned. When all threads have
+//! ended, the log is compared with a reference, which is a plain map from ids to webhooks:
+//!
+//! ```text
+//! log, by revision     1: put w "a"     2: remove w     3: put v "a"
+//! reference            {w}              {}              {v}
+//! observed             event "a" at revision 1: {w} ✓   at revision 3: {v} ✓
+//! ```
+//!
+//! In every order:
+//! - No thread waits forever.
+//! - Each revision belongs to one change, and what the change replaced is what the reference had.
+//! - Each match returned what the reference matches at its revision.
+//! - A thread never sees a revision below one that was returned before it started.
+//! - In the end, both copies of the tenant equal the reference.
+//!
+//! `RUSTFLAGS='--cfg shuttle' cargo test --lib interleavings`. A failure prints its schedule. To
+//! replay it, pass the schedule to `shuttle::replay` in the place of `check_random`.
 
 mod rules;
 
@@ -17,9 +30,9 @@ use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
-/// In how many orders each program runs by either scheduler.
+/// The number of orders in which each of the two schedulers runs a program.
 const ORDERS: usize = 2_000;
-/// How often the second one goes on with another thread than it would.
+/// The number of times that the second scheduler changes the priority of a thread in an order.
 const DEPTH: usize = 3;
 
 const TYPE: &str = "com.qlik.v1.app.created";
@@ -28,20 +41,21 @@ const VALUES: [&str; 6] = ["0", "1", "2", "3", "a", "b"];
 
 static RULES: LazyLock<Rules> = LazyLock::new(Rules::default);
 
-/// Made once, since the threads are many and their stacks small.
+/// The webhook of each id and value, with its subscription. Created once, outside of the threads,
+/// whose stacks are small.
 static WEBHOOKS: LazyLock<BTreeMap<(&str, &str), (Webhook, Subscription)>> = LazyLock::new(|| {
     let all = IDS.iter().flat_map(|id| VALUES.iter().map(move |value| (*id, *value)));
-    let made = all.map(|(id, value)| {
-        let draft = serde_json::json!({
+    let created = all.map(|(id, value)| {
+        let document = serde_json::json!({
             "name": value, "url": "https://hooks.example.com/", "enabled": true,
             "eventTypes": [TYPE], "filter": format!("id eq \"{value}\""),
         });
-        let creation = NewWebhook::new(id, "u1", std::time::UNIX_EPOCH.into());
-        let webhook = Webhook::create(&draft.into(), &RULES, creation).unwrap().webhook;
-        let plain = subscription(&webhook, &"t".into(), RULES.catalogue());
-        ((id, value), (webhook, plain))
+        let new = NewWebhook::new(id, "u1", std::time::UNIX_EPOCH.into());
+        let webhook = Webhook::create(&document.into(), &RULES, new).unwrap().webhook;
+        let indexed = subscription(&webhook, &"t".into(), RULES.catalogue());
+        ((id, value), (webhook, indexed))
     });
-    made.collect()
+    created.collect()
 });
 
 fn webhook(id: &str, value: &str) -> Webhook {
@@ -54,30 +68,32 @@ fn event(value: &str) -> Event<'_> {
         .unwrap()
 }
 
-/// The reference: webhooks by their id.
-type Twin = BTreeMap<String, Arc<Webhook>>;
+/// The reference: the webhooks of the tenant by id.
+type Reference = BTreeMap<String, Arc<Webhook>>;
 
-fn wanted(twin: &Twin, value: &str) -> BTreeSet<String> {
+/// The ids of the webhooks that the reference matches against an event.
+fn expected(reference: &Reference, value: &str) -> BTreeSet<String> {
     let event = event(value);
-    let wants = |webhook: &Webhook| {
-        let (same, plain) = &WEBHOOKS[&(webhook.id().as_str(), webhook.name())];
+    let matches = |webhook: &Webhook| {
+        let (same, subscription) = &WEBHOOKS[&(webhook.id().as_str(), webhook.name())];
         assert_eq!(same, webhook);
-        plain.matches(&event, Access::EventOwner)
+        subscription.matches(&event, Access::EventOwner)
     };
-    twin.iter().filter(|(_, webhook)| wants(webhook)).map(|(id, _)| id.clone()).collect()
+    reference.iter().filter(|(_, webhook)| matches(webhook)).map(|(id, _)| id.clone()).collect()
 }
 
 fn ids<'w>(webhooks: impl Iterator<Item = &'w Arc<Webhook>>) -> BTreeSet<String> {
     webhooks.map(|webhook| webhook.id().to_string()).collect()
 }
 
-/// What a change was, for the reference.
-enum Made {
+/// A change, as the reference applies it.
+enum Applied {
     One(&'static str, Change),
     All(Vec<Webhook>),
 }
 
-struct Answered {
+/// The result of a match.
+struct Observed {
     revision: u64,
     value: &'static str,
     ids: BTreeSet<String>,
@@ -85,25 +101,25 @@ struct Answered {
 
 #[derive(Default)]
 struct Log {
-    made: BTreeMap<u64, Made>,
-    answered: Vec<Answered>,
-    /// The highest revision that anybody was told.
-    told: u64,
-    /// And not loaded again; right where one thread does both.
+    /// The changes by revision.
+    applied: BTreeMap<u64, Applied>,
+    observed: Vec<Observed>,
+    /// The highest revision that was returned to a thread.
+    highest: u64,
+    /// Whether the tenant is evicted. It is exact if one thread evicts and loads.
     evicted: bool,
 }
 
-/// A registry, and what its threads were told. The lock of the log is a plain one: nobody is
-/// stopped while he holds it.
+/// A registry, and the log of its threads.
+///
+/// The log has a lock of the standard library: no thread is preempted while it holds it.
 #[derive(Clone)]
 struct World {
     registry: Registry,
     log: Arc<Mutex<Log>>,
-    /// The webhooks that new rules refused, once they were reported.
+    /// The webhooks that new rules refused, once the replacement has returned.
     reported: Arc<Mutex<Option<BTreeSet<String>>>>,
 }
-
-type Told<E> = Result<Change, E>;
 
 impl World {
     fn new(limits: &Limits, loaded: &[(&str, &str)]) -> Self {
@@ -113,61 +129,65 @@ impl World {
         world
     }
 
-    fn told(&self) -> u64 {
-        self.log.lock().unwrap().told
+    fn highest(&self) -> u64 {
+        self.log.lock().unwrap().highest
     }
 
-    /// Notes a change that was asked for when `least` had been told.
-    fn note(&self, least: u64, given: Option<u64>, change: &Change, made: Made) {
+    /// Notes a change that started when the highest revision returned so far was `least`.
+    fn note(&self, least: u64, given: Option<u64>, change: &Change, applied: Applied) {
         let mut log = self.log.lock().unwrap();
         if change.applied {
-            assert!(change.revision > least || matches!(made, Made::All(_)), "made upon the last");
-            assert!(given.is_none_or(|given| given == change.revision), "the one given");
-            assert!(log.made.insert(change.revision, made).is_none(), "a revision of two changes");
+            let is_load = matches!(applied, Applied::All(_));
+            assert!(is_load || change.revision > least, "revisions rise");
+            assert!(given.is_none_or(|given| given == change.revision), "takes the given revision");
+            let other = log.applied.insert(change.revision, applied);
+            assert!(other.is_none(), "two changes have one revision");
         } else {
-            assert!(given.is_some_and(|given| given <= change.revision), "what is news is made");
-            assert!(change.revision >= least, "ignored for what is there");
+            let is_old = given.is_some_and(|given| given <= change.revision);
+            assert!(is_old, "ignored only at an old revision");
+            assert!(change.revision >= least, "ignored for a revision that exists");
         }
-        log.told = log.told.max(change.revision);
+        log.highest = log.highest.max(change.revision);
     }
 
+    /// Runs and notes a change of one webhook.
     fn one<E>(
         &self,
         id: &'static str,
         given: Option<u64>,
-        ask: impl FnOnce() -> Told<E>,
-    ) -> Told<E> {
-        let least = self.told();
-        let change = ask()?;
-        self.note(least, given, &change, Made::One(id, change.clone()));
+        run: impl FnOnce() -> Result<Change, E>,
+    ) -> Result<Change, E> {
+        let least = self.highest();
+        let change = run()?;
+        self.note(least, given, &change, Applied::One(id, change.clone()));
         Ok(change)
     }
 
-    fn put(&self, id: &'static str, value: &str) -> Told<ChangeError> {
+    fn put(&self, id: &'static str, value: &str) -> Result<Change, ChangeError> {
         self.one(id, None, || self.registry.put(&"t".into(), webhook(id, value)))
     }
 
-    fn put_at(&self, id: &'static str, value: &str, revision: u64) -> Told<ChangeError> {
+    fn put_at(&self, id: &'static str, value: &str, revision: u64) -> Result<Change, ChangeError> {
         let put = || self.registry.put_at(&"t".into(), webhook(id, value), revision);
         self.one(id, Some(revision), put)
     }
 
-    fn remove(&self, id: &'static str) -> Told<ChangeError> {
+    fn remove(&self, id: &'static str) -> Result<Change, ChangeError> {
         self.one(id, None, || self.registry.remove(&"t".into(), &id.into()))
     }
 
-    fn remove_at(&self, id: &'static str, revision: u64) -> Told<ChangeError> {
+    fn remove_at(&self, id: &'static str, revision: u64) -> Result<Change, ChangeError> {
         let remove = || self.registry.remove_at(&"t".into(), &id.into(), revision);
         self.one(id, Some(revision), remove)
     }
 
-    /// Counts a webhook up.
-    fn count(&self, id: &'static str) -> Told<UpdateError<Infallible>> {
+    /// Updates a webhook whose name is a number to the next number.
+    fn count(&self, id: &'static str) -> Result<Change, UpdateError<Infallible>> {
         let change = |before: &Webhook| {
             let now = self.registry.get(&"t".into(), &id.into());
-            // Nobody has it any more where it was evicted meanwhile.
-            assert!(now.is_none_or(|now| std::ptr::eq(&*now, before)), "as it is now");
-            assert!(!self.log.lock().unwrap().evicted, "an update of what is gone");
+            // It has no current value if the tenant was evicted meanwhile.
+            assert!(now.is_none_or(|now| std::ptr::eq(&*now, before)), "reads the current one");
+            assert!(!self.log.lock().unwrap().evicted, "no update of an evicted tenant");
             let count: u64 = before.name().parse().unwrap();
             Ok(webhook(id, &(count + 1).to_string()))
         };
@@ -175,11 +195,11 @@ impl World {
     }
 
     fn load(&self, all: &[(&str, &str)], revision: u64) -> Change {
-        let least = self.told();
+        let least = self.highest();
         let all: Vec<Webhook> = all.iter().map(|(id, value)| webhook(id, value)).collect();
         self.log.lock().unwrap().evicted = false;
         let change = self.registry.load_at("t", all.clone(), revision).unwrap();
-        self.note(least, Some(revision), &change, Made::All(all));
+        self.note(least, Some(revision), &change, Applied::All(all));
         change
     }
 
@@ -189,105 +209,108 @@ impl World {
         }
     }
 
-    fn answered(&self, least: u64, answered: Answered) {
-        assert!(answered.revision >= least, "what was told is seen");
+    /// Notes a match that started when the highest revision returned so far was `least`.
+    fn observe(&self, least: u64, observed: Observed) {
+        assert!(observed.revision >= least, "a change that returned is seen");
         let mut log = self.log.lock().unwrap();
-        log.told = log.told.max(answered.revision);
-        log.answered.push(answered);
+        log.highest = log.highest.max(observed.revision);
+        log.observed.push(observed);
     }
 
-    /// Asks who wants an event, and again why; whether the tenant was there.
+    /// Matches an event by the index and by the specification, and returns whether the tenant is
+    /// loaded.
     fn read(&self, value: &'static str) -> bool {
         self.hold(value, || {}) && {
-            let least = self.told();
+            let least = self.highest();
             let Ok(verdicts) = self.registry.verdicts(&event(value), Access::EventOwner) else {
                 return false;
             };
-            let hit = verdicts.webhooks.iter().filter(|(_, verdict)| *verdict == Verdict::Matched);
-            let (revision, ids) = (verdicts.revision, ids(hit.map(|(webhook, _)| webhook)));
-            self.answered(least, Answered { revision, value, ids });
+            let matched = verdicts.webhooks.iter().filter(|(_, one)| *one == Verdict::Matched);
+            let (revision, ids) = (verdicts.revision, ids(matched.map(|(webhook, _)| webhook)));
+            self.observe(least, Observed { revision, value, ids });
             true
         }
     }
 
-    /// Asks who wants an event, and keeps the recipients for as long as something else takes.
+    /// Matches an event, and keeps the recipients while `meanwhile` runs.
     fn hold(&self, value: &'static str, meanwhile: impl FnOnce()) -> bool {
         let mut session = self.registry.session();
-        let least = self.told();
+        let least = self.highest();
         let event = event(value);
         let Ok(recipients) = session.matches(&event, Access::EventOwner) else { return false };
-        let said = || (recipients.revision(), ids(recipients.webhooks()));
-        let (revision, ids) = said();
-        self.answered(least, Answered { revision, value, ids: ids.clone() });
+        let kept = || (recipients.revision(), ids(recipients.webhooks()));
+        let (revision, ids) = kept();
+        self.observe(least, Observed { revision, value, ids: ids.clone() });
         meanwhile();
-        assert_eq!(said(), (revision, ids), "an recipients that is kept stays what it is");
+        assert_eq!(kept(), (revision, ids), "recipients that are kept never change");
         true
     }
 
-    /// Holds all that was told against the reference; gives back what it has in the end.
-    fn check(&self) -> Twin {
+    /// Compares the log with the reference, and returns the reference at the last revision.
+    fn check(&self) -> Reference {
         let log = std::mem::take(&mut *self.log.lock().unwrap());
-        let (mut twin, mut twins) = (Twin::new(), BTreeMap::new());
-        for (revision, made) in log.made {
-            match made {
-                Made::All(all) => {
+        let (mut reference, mut references) = (Reference::new(), BTreeMap::new());
+        for (revision, applied) in log.applied {
+            match applied {
+                Applied::All(all) => {
                     let all = all.into_iter().map(|w| (w.id().to_string(), Arc::new(w)));
-                    twin = all.collect();
+                    reference = all.collect();
                 }
-                Made::One(id, change) => {
+                Applied::One(id, change) => {
                     let before = match change.after {
-                        Some(after) => twin.insert(id.to_owned(), after),
-                        None => twin.remove(id),
+                        Some(after) => reference.insert(id.to_owned(), after),
+                        None => reference.remove(id),
                     };
-                    assert_eq!(change.before, before, "found at {revision}, what was there");
+                    assert_eq!(change.before, before, "replaced at {revision}");
                 }
             }
-            twins.insert(revision, twin.clone());
+            references.insert(revision, reference.clone());
         }
-        for Answered { revision, value, ids } in log.answered {
-            let twin = twins.get(&revision).expect("a revision that somebody made");
-            assert_eq!(ids, wanted(twin, value), "event {value} at revision {revision}");
+        for Observed { revision, value, ids } in log.observed {
+            let reference = references.get(&revision).expect("the revision of a change");
+            assert_eq!(ids, expected(reference, value), "event {value} at revision {revision}");
         }
-        twin
+        reference
     }
 
-    /// Whether both copies are what the reference is.
-    fn check_copies(&self, twin: &Twin) {
+    /// Checks that both copies equal the reference. A removal of an unknown id swaps them.
+    fn check_copies(&self, reference: &Reference) {
         let mut session = self.registry.session();
         for _ in 0..2 {
             let held = self.registry.webhooks(&"t".into()).unwrap();
-            assert_eq!(held.len(), twin.len(), "each once");
+            assert_eq!(held.len(), reference.len(), "no webhook is missing or duplicate");
             for webhook in held {
-                assert_eq!(twin.get(webhook.id().as_str()), Some(&webhook), "as it was put");
+                assert_eq!(reference.get(webhook.id().as_str()), Some(&webhook), "as it was put");
             }
-            for value in twin.values().map(|webhook| webhook.name()).chain(["a"]) {
+            for value in reference.values().map(|webhook| webhook.name()).chain(["a"]) {
                 let event = event(value);
                 let recipients = session.matches(&event, Access::EventOwner).unwrap();
                 assert_eq!(
                     ids(recipients.webhooks()),
-                    wanted(twin, value),
+                    expected(reference, value),
                     "event {value} in the end"
                 );
             }
-            let change = self.registry.remove(&"t".into(), &"nobody".into()).unwrap();
+            let change = self.registry.remove(&"t".into(), &"unknown".into()).unwrap();
             assert_eq!((change.applied, change.before), (true, None));
         }
     }
 }
 
-/// A thread's part of a program.
+/// The part of a program that one thread runs.
 type Part = fn(&World);
 
-/// Runs the parts beside each other in thousands of orders. `end` is told what the reference has
-/// once all have ended, and how it came there is checked by then.
+/// Runs the parts concurrently, in thousands of orders.
+///
+/// After each order it checks the log and both copies, and then calls `end` with the reference.
 fn explore<const PARTS: usize>(
     limits: Limits,
     loaded: &'static [(&str, &str)],
     parts: [Part; PARTS],
-    end: fn(&World, &Twin),
+    end: fn(&World, &Reference),
 ) {
     LazyLock::force(&WEBHOOKS);
-    rules::make();
+    rules::create();
     let orders = Arc::new(AtomicUsize::new(0));
     let ran = Arc::clone(&orders);
     let program = move || {
@@ -297,30 +320,30 @@ fn explore<const PARTS: usize>(
             shuttle::thread::spawn(move || part(&world))
         });
         threads.into_iter().for_each(|thread| thread.join().unwrap());
-        let twin = world.check();
+        let reference = world.check();
         if world.registry.stats(&"t".into()).is_some() {
-            world.check_copies(&twin);
+            world.check_copies(&reference);
         }
-        end(&world, &twin);
+        end(&world, &reference);
         orders.fetch_add(1, Ordering::Relaxed);
     };
     shuttle::check_random(program.clone(), ORDERS);
     shuttle::check_pct(program, ORDERS, DEPTH);
-    assert_eq!(ran.load(Ordering::Relaxed), 2 * ORDERS, "each to its end");
+    assert_eq!(ran.load(Ordering::Relaxed), 2 * ORDERS, "every order runs to its end");
 }
 
 #[test]
-fn two_put_the_same_webhook() {
+fn puts_one_webhook_from_two_threads() {
     let parts: [Part; 3] = [
         |world| drop(world.put("w", "a").unwrap()),
         |world| drop(world.put("w", "b").unwrap()),
         |world| assert!(world.read("a") && world.read("b")),
     ];
-    explore(Limits::default(), &[], parts, |_, twin| assert_eq!(twin.len(), 1));
+    explore(Limits::default(), &[], parts, |_, reference| assert_eq!(reference.len(), 1));
 }
 
 #[test]
-fn many_are_put_and_removed() {
+fn puts_and_removes_webhooks_from_two_threads() {
     let parts: [Part; 3] = [
         |world| {
             let _ = world.put("v", "a").unwrap();
@@ -332,25 +355,25 @@ fn many_are_put_and_removed() {
         },
         |world| assert!(world.read("a") && world.read("a")),
     ];
-    explore(Limits::default(), &[("w", "a")], parts, |_, twin| {
-        assert!(twin.contains_key("v") && twin.contains_key("x"));
+    explore(Limits::default(), &[("w", "a")], parts, |_, reference| {
+        assert!(reference.contains_key("v") && reference.contains_key("x"));
     });
 }
 
-/// Two replay the same log: what it removed does not come back.
+/// What the log removed does not come back.
 #[test]
-fn a_log_is_replayed_by_two() {
+fn replays_a_log_from_two_threads() {
     const REPLAY: Part = |world| {
         let _ = world.put_at("w", "a", 1).unwrap();
         let _ = world.remove_at("w", 2).unwrap();
         let _ = world.put_at("v", "a", 3).unwrap();
     };
     let parts: [Part; 3] = [REPLAY, REPLAY, |world| assert!(world.read("a") && world.read("a"))];
-    explore(Limits::default(), &[], parts, |_, twin| assert!(twin.keys().eq(["v"])));
+    explore(Limits::default(), &[], parts, |_, reference| assert!(reference.keys().eq(["v"])));
 }
 
 #[test]
-fn a_whole_load_is_news_or_ignored() {
+fn loads_a_tenant_or_ignores_the_load_as_a_whole() {
     let parts: [Part; 3] = [
         |world| drop(world.load(&[("w", "b"), ("v", "b")], 5)),
         |world| {
@@ -359,19 +382,19 @@ fn a_whole_load_is_news_or_ignored() {
         },
         |world| assert!(world.read("b") && world.read("a")),
     ];
-    explore(Limits::default(), &[("w", "0")], parts, |_, twin| assert!(twin.contains_key("x")));
+    explore(Limits::default(), &[("w", "0")], parts, |_, end| assert!(end.contains_key("x")));
 }
 
 #[test]
-fn updates_are_not_lost() {
+fn loses_no_update() {
     const COUNT: Part = |world| drop(world.count("w").unwrap());
-    explore(Limits::default(), &[("w", "0")], [COUNT; 3], |_, twin| {
-        assert_eq!(twin["w"].name(), "3");
+    explore(Limits::default(), &[("w", "0")], [COUNT; 3], |_, reference| {
+        assert_eq!(reference["w"].name(), "3");
     });
 }
 
 #[test]
-fn an_update_brings_nothing_back() {
+fn does_not_bring_a_removed_webhook_back_by_an_update() {
     let parts: [Part; 3] = [
         |world| match world.count("w") {
             Ok(change) => assert_eq!(change.revision, 1),
@@ -380,12 +403,12 @@ fn an_update_brings_nothing_back() {
         |world| drop(world.remove("w").unwrap().before.unwrap()),
         |world| assert!(world.read("0") && world.read("1")),
     ];
-    explore(Limits::default(), &[("w", "0")], parts, |_, twin| assert!(twin.is_empty()));
+    explore(Limits::default(), &[("w", "0")], parts, |_, reference| assert!(reference.is_empty()));
 }
 
-/// While answers are kept, changes are made on copies.
+/// Changes are applied to clones while both copies are kept by readers.
 #[test]
-fn answers_are_kept_while_changes_pass() {
+fn keeps_recipients_unchanged_while_webhooks_change() {
     let parts: [Part; 3] = [
         |world| {
             let _ = world.put("v", "a").unwrap();
@@ -395,45 +418,43 @@ fn answers_are_kept_while_changes_pass() {
         |world| assert!(world.hold("a", || assert!(world.hold("a", || assert!(world.read("a")))))),
         |world| assert!(world.hold("a", || drop(world.put("y", "a").unwrap()))),
     ];
-    explore(Limits::default(), &[("w", "a")], parts, |_, twin| {
-        assert!(twin.keys().eq(["v", "x", "y"]));
+    explore(Limits::default(), &[("w", "a")], parts, |_, reference| {
+        assert!(reference.keys().eq(["v", "x", "y"]));
     });
 }
 
-/// The last place is one's alone.
 #[test]
-fn two_want_the_last_place() {
+fn gives_the_last_place_to_one_of_two() {
     let parts: [Part; 3] = [
         |world| drop(world.put("v", "a")),
         |world| drop(world.put("x", "a")),
         |world| drop(world.put("w", "b").unwrap()),
     ];
     let limits = Limits::default().webhooks(2).per_user(2);
-    explore(limits, &[("w", "a")], parts, |world, twin| {
-        assert_eq!(twin.len(), 2);
-        assert!(world.put("y", "a").is_err(), "counted as they are");
+    explore(limits, &[("w", "a")], parts, |world, reference| {
+        assert_eq!(reference.len(), 2);
+        assert!(world.put("y", "a").is_err(), "the limit counts the webhooks that exist");
         let _ = world.remove("w").unwrap();
         let _ = world.put("y", "a").unwrap();
     });
 }
 
 #[test]
-fn a_place_is_made_and_taken() {
+fn frees_a_place_and_takes_it() {
     let parts: [Part; 3] = [
         |world| drop(world.remove("w").unwrap()),
         |world| drop(world.put("v", "a")),
         |world| drop(world.put("x", "a")),
     ];
-    explore(Limits::default().webhooks(1), &[("w", "a")], parts, |world, twin| {
-        assert!(twin.len() <= 1, "no more than one");
+    explore(Limits::default().webhooks(1), &[("w", "a")], parts, |world, reference| {
+        assert!(reference.len() <= 1, "the limit holds");
         let refused = world.put("y", "a").is_err();
-        assert_eq!(refused, twin.len() == 1, "counted as they are");
+        assert_eq!(refused, reference.len() == 1, "the limit counts the webhooks that exist");
     });
 }
 
-/// No change is made of a tenant that is gone.
 #[test]
-fn a_tenant_goes_and_comes_back() {
+fn changes_no_evicted_tenant() {
     let parts: [Part; 3] = [
         |world| {
             world.evict();
@@ -445,15 +466,15 @@ fn a_tenant_goes_and_comes_back() {
             world.read("a");
         },
     ];
-    explore(Limits::default(), &[("w", "0")], parts, |world, twin| {
-        assert!(["2", "3"].contains(&twin["w"].name()), "as it was loaded again, or counted");
+    explore(Limits::default(), &[("w", "0")], parts, |world, reference| {
+        assert!(["2", "3"].contains(&reference["w"].name()), "loaded again, or updated after that");
         assert!(world.registry.stats(&"t".into()).is_some_and(|stats| stats.revision >= 10));
     });
 }
 
-/// Those who load and those who evict wait for each other, and do not undo each other.
+/// A load or eviction of one tenant does not undo that of another in the same shard.
 #[test]
-fn tenants_come_and_go() {
+fn loads_and_evicts_tenants_from_several_threads() {
     let parts: [Part; 3] = [
         |world| {
             world.registry.evict(&"t".into());
@@ -470,7 +491,7 @@ fn tenants_come_and_go() {
     ];
     explore(Limits::default(), &[("w", "0")], parts, |world, _| {
         let held = |tenant: &&str| world.registry.webhooks(&(*tenant).into()).is_some();
-        assert!(held(&"s"), "nobody was to evict it");
+        assert!(held(&"s"), "no thread evicts it");
         let mut listed = world.registry.tenants();
         listed.sort_unstable();
         assert!(listed.iter().map(|id| id.as_str()).eq(["s", "t", "u"].into_iter().filter(held)));

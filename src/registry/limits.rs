@@ -1,15 +1,18 @@
+//! Limits on what a tenant and its users may have, and the amounts that are counted for them.
+
 use super::{ChangeError, ChangeErrorKind};
 use crate::event::UserId;
 use crate::filter::Node;
 use crate::webhook::Webhook;
 use hashbrown::HashMap;
 
-/// How much a tenant and its users may have, so that none takes what others need. Without limits
-/// by default.
+/// Limits on what one tenant, or one of its users, may have. There are none by default.
 ///
-/// A change that would exceed one is refused with the number that is allowed; one that asks for no
-/// more than was there before is not, even if a tenant was loaded with more. What is loaded is not
-/// held to any.
+/// A change that would exceed a limit is refused. A change that does not increase an amount is
+/// accepted even if the tenant has more than the limit. [`Registry::load`] checks no limits, so a
+/// tenant may be loaded with more, and can still be changed.
+///
+/// [`Registry::load`]: super::Registry::load
 ///
 /// ```
 /// use hooksieve::event::TenantId;
@@ -22,12 +25,13 @@ use hashbrown::HashMap;
 /// let tenant = TenantId::from("t1");
 /// let registry = Registry::with_limits(&rules, limits);
 /// registry.load(tenant.clone(), [])?;
-/// let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/",
+/// let document = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/",
 ///     "filter": "id eq \"a\" or id eq \"b\" or id eq \"c\" or id eq \"d\""}"#)?;
-/// let webhook = Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook;
+/// let webhook = Webhook::create(&document, &rules, NewWebhook::new("w1", "u1", now))?.webhook;
 /// let error = registry.put(&tenant, webhook).unwrap_err();
 /// assert_eq!(error.kind(), ChangeErrorKind::TooManyTerms);
-/// assert_eq!(error.to_string(), "the tenant's filters would have 4 terms, more than the 3 allowed");
+/// let message = "the tenant's filters would have 4 terms, more than the 3 allowed";
+/// assert_eq!(error.to_string(), message);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,33 +43,36 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Most webhooks of a tenant that a user may have created; the API's limit is
-    /// [`MAX_PER_USER`](crate::webhook::MAX_PER_USER).
+    /// Sets the maximum number of a tenant's webhooks that one user created.
+    ///
+    /// The API's limit is [`MAX_PER_USER`](crate::webhook::MAX_PER_USER).
     #[must_use]
-    pub fn per_user(self, most: usize) -> Self {
-        Self { per_user: Some(most), ..self }
+    pub fn per_user(self, max: usize) -> Self {
+        Self { per_user: Some(max), ..self }
     }
 
-    /// Most webhooks of a tenant.
+    /// Sets the maximum number of a tenant's webhooks.
     #[must_use]
-    pub fn webhooks(self, most: usize) -> Self {
-        Self { webhooks: Some(most), ..self }
+    pub fn webhooks(self, max: usize) -> Self {
+        Self { webhooks: Some(max), ..self }
     }
 
-    /// Most bytes of the texts of all filters of a tenant.
+    /// Sets the maximum bytes of text in all filters of a tenant together.
     #[must_use]
-    pub fn filter_bytes(self, most: usize) -> Self {
-        Self { filter_bytes: Some(most), ..self }
+    pub fn filter_bytes(self, max: usize) -> Self {
+        Self { filter_bytes: Some(max), ..self }
     }
 
-    /// Most terms of all filters of a tenant: what an event may have to be compared with.
+    /// Sets the maximum number of terms in all filters of a tenant together.
+    ///
+    /// It bounds the comparisons that one event can cause.
     #[must_use]
-    pub fn terms(self, most: usize) -> Self {
-        Self { terms: Some(most), ..self }
+    pub fn terms(self, max: usize) -> Self {
+        Self { terms: Some(max), ..self }
     }
 }
 
-/// What counts towards the limits.
+/// The amounts that count towards the limits of a tenant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Amount {
     webhooks: usize,
@@ -89,11 +96,12 @@ impl Amount {
     }
 }
 
-/// What a tenant has of what is limited.
+/// The amounts that a tenant has. Kept up to date by each change, so that checking reads no
+/// webhook.
 #[derive(Default)]
 pub(super) struct Used {
     all: Amount,
-    /// How many webhooks each user created.
+    /// The number of webhooks that each user created, for users with at least one.
     users: HashMap<UserId, usize>,
 }
 
@@ -109,6 +117,7 @@ impl Used {
         self.all = self.all.with(Amount::of(webhook), usize::saturating_sub);
         let user = webhook.created().by.as_ref();
         if let Some((user, count)) = user.and_then(|user| Some((user, self.users.get_mut(user)?))) {
+            // At least 1, since only webhooks that were added are removed.
             *count -= 1;
             if *count == 0 {
                 self.users.remove(user);
@@ -116,7 +125,11 @@ impl Used {
         }
     }
 
-    /// Whether a webhook may take the place of another, or of none.
+    /// Checks that a webhook may replace another one with its id, or be added if there is none.
+    ///
+    /// # Errors
+    ///
+    /// A limit is exceeded, and the change increases the amount. The user's limit is checked first.
     pub(super) fn check(
         &self,
         limits: &Limits,
@@ -124,15 +137,17 @@ impl Used {
         webhook: &Webhook,
     ) -> Result<(), ChangeError> {
         let user = webhook.created().by.as_ref();
+        // A replacement of a webhook by another user's counts as one more for that user.
         let same = |before: &Webhook| before.created().by.as_ref() == user;
-        if let (Some(most), Some(user)) = (limits.per_user, user)
+        if let (Some(max), Some(user)) = (limits.per_user, user)
             && !before.is_some_and(same)
-            && self.users.get(user).is_some_and(|count| *count >= most)
+            && self.users.get(user).is_some_and(|count| *count >= max)
         {
-            return Err(ChangeError::user_limit(user, most));
+            return Err(ChangeError::user_limit(user, max));
         }
         let (old, new) = (before.map(Amount::of).unwrap_or_default(), Amount::of(webhook));
         let sum = self.all.with(old, usize::saturating_sub).with(new, usize::saturating_add);
+        // An amount that does not grow is never refused, even if the sum is above a lowered limit.
         let rows = [
             (limits.webhooks, old.webhooks, new.webhooks, sum.webhooks),
             (limits.filter_bytes, old.filter_bytes, new.filter_bytes, sum.filter_bytes),
@@ -144,8 +159,8 @@ impl Used {
             (ChangeErrorKind::TooManyTerms, "the tenant's filters", "terms"),
         ];
         for ((limit, old, new, sum), (kind, who, what)) in rows.into_iter().zip(words) {
-            if let Some(most) = limit.filter(|most| sum > *most && new > old) {
-                return Err(ChangeError::over(kind, who, sum, what, most));
+            if let Some(max) = limit.filter(|max| sum > *max && new > old) {
+                return Err(ChangeError::over(kind, who, sum, what, max));
             }
         }
         Ok(())

@@ -1,10 +1,9 @@
-//! Webhooks and matcher kept in step, for many threads: the front door of a dispatch server.
+//! Stores the webhooks of many tenants and matches events against them from many threads.
 //!
-//! A [`Registry`] holds the webhooks of many tenants. Any thread may [`put`](Registry::put) and
-//! [`remove`](Registry::remove) them; each thread that matches has a [`Session`]. Matching never
-//! waits, not even for a change of the same tenant, and a change is seen as a whole or not at all:
-//! by every match that begins after it returned, and by none that began before it was made. Each
-//! [`Recipients`] tells the revision of the tenant that it was computed at.
+//! A [`Registry`] keeps each tenant's webhooks and their [`Matcher`](crate::matcher::Matcher) in
+//! step. Any thread may [`put`](Registry::put) and [`remove`](Registry::remove) webhooks. Each
+//! thread that matches has its own [`Session`]. A match never waits, not even for a change of the
+//! same tenant.
 //!
 //! ```
 //! use hooksieve::event::TenantId;
@@ -18,14 +17,14 @@
 //! let tenant = TenantId::from("t1");
 //! registry.load(tenant.clone(), [])?;
 //!
-//! let draft = WebhookDocument::read(br#"{
+//! let document = WebhookDocument::read(br#"{
 //!     "name": "Sales", "url": "https://hooks.example.com/", "enabled": true,
 //!     "eventTypes": ["com.qlik.v1.app.created"], "filter": "spaceId eq \"sales\""
 //! }"#)?;
-//! let webhook = Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook;
+//! let webhook = Webhook::create(&document, &rules, NewWebhook::new("w1", "u1", now))?.webhook;
 //! let change = registry.put(&tenant, webhook)?;
 //!
-//! let mut session = registry.session(); // one a thread
+//! let mut session = registry.session(); // one per thread
 //! let event = rules.profile().read_event(
 //!     br#"{"type": "com.qlik.v1.app.created", "tenantid": "t1", "spaceid": "sales"}"#,
 //! )?;
@@ -38,27 +37,71 @@
 //! assert!(session.matches(&event, Access::EventOwner)?.is_empty());
 //!
 //! registry.evict(&tenant);
-//! assert!(session.matches(&event, Access::EventOwner).is_err(), "not known is not nobody");
+//! assert!(session.matches(&event, Access::EventOwner).is_err(), "unknown, which is not empty");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Session::deliveries`] goes all the way from an event's bytes to signed requests.
+//! [`Session::deliveries`] does all steps from an event's bytes to signed requests.
+//!
+//! # Guarantees
+//!
+//! - A match returns the recipients at exactly one revision, which [`Recipients::revision`] names.
+//!   It includes all of a change or none of it.
+//! - A match that starts after a change returned includes that change.
+//! - Tenants never meet: a match reads only the webhooks of the event's tenant.
+//! - What is put is checked by the registry's [rules](Registry::rules), so that a registry with the
+//!   same rules reads back every snapshot.
 //!
 //! # Revisions
 //!
-//! A tenant has a revision, which rises with each change. A change that comes from a log carries
-//! its own: one at or below the tenant's has been seen, and is ignored, so that a log may be
-//! replayed from anywhere before, and a webhook that was removed does not come back. A change
-//! without one takes the next; at `u64::MAX` there is none, and the change is refused. Load a tenant
-//! at the revision that its log has reached, and do not mix changes with a revision and without: the
-//! log's next one might be taken by then.
+//! Each change of a tenant takes a revision. A change without one takes the next. A change from a
+//! log carries its own (`put_at`, `remove_at`, `update_at`, `load_at`); it is ignored unless its
+//! revision is above the tenant's. A log can therefore be replayed from any earlier point, and a
+//! removed webhook does not come back.
+//!
+//! At `u64::MAX` there is no next revision, and a change without one is refused. Load a tenant at
+//! the revision that its log has reached. Do not mix changes with and without a revision: a change
+//! without one takes the number that the log's next entry has, and that entry is then ignored.
 //!
 //! # Cost
 //!
-//! A match is a match of the [`matcher`](crate::matcher), and finding the tenant. A change is
-//! made twice, once on each of two copies, the second time together with the next change; so a
-//! tenant that changes holds its index twice, and one that is only loaded, once. The webhooks
-//! themselves are held once; the last one that was replaced or removed, until the next change. [`Registry::stats`] tells the bytes.
+//! A match costs one look-up of the tenant and one [match](crate::matcher) in its index. A change
+//! is applied to each of two copies, to the second one together with the next change. A tenant that
+//! changes therefore holds two copies of its index, and one that was only loaded holds one. Both
+//! copies share the webhooks; one that was replaced or removed is freed by the next change.
+//! [`Registry::stats`] returns the bytes.
+
+// How it works
+//
+//   Registry ──▶ Inner
+//                 ├─ policy ──▶ Policy { rules, limits }         replaced as a whole, see `rules`
+//                 └─ shards[4096]
+//                      └─ tenants ──▶ HashTable<Arc<Tenant>>     copied when a tenant is loaded
+//                                       │                        or evicted
+//                                       ▼
+//                                     Tenant                     see `tenant`
+//                                      ├─ current ──▶ State ◀── read by matching threads
+//                                      └─ writer (lock)
+//                                           └─ spare ──▶ State   changed next, then swapped
+//
+// Each arrow `──▶` out of `policy`, `tenants` and `current` is an atomic pointer (`ArcSwap`).
+// Readers load the pointer and use what it points to; writers build a new value and store it. A
+// match loads two of them: the shard's table and the tenant's state. It takes no lock.
+//
+// Locks, in the order in which they are taken:
+//
+// 1. `replacing`: rules or limits are replaced, or a snapshot is read.
+// 2. `Shard::changing`: a tenant is loaded or evicted.
+// 3. `Tenant::writer`: webhooks of the tenant are changed.
+//
+// No code takes a lock while it holds a later one in this list, so no two threads wait for each
+// other. Only the closure of `update` runs while a lock (3) is held; its documentation says what it
+// may call.
+//
+// Rejected: one lock for readers and writers. It is as fast as long as no thread sleeps while it
+// holds the lock, but readers write the cache line of the lock and wait for a writer. `tenant` has
+// the figures. Also rejected: a persistent tree, which would share memory between revisions, but
+// each look-up of a match would walk down from its root.
 
 mod changes;
 mod deliveries;
@@ -96,29 +139,37 @@ use std::sync::Arc;
 use sync::{ArcSwap, Guard, Mutex, MutexGuard, PoisonError};
 use tenant::{State, Tenant};
 
-/// The webhooks of many tenants; see the [module](self). Cheap to clone: clones share state.
+/// The webhooks of many tenants, shared between threads; see the [module](self).
+///
+/// Clones share state: cloning copies one pointer.
 #[derive(Clone)]
 pub struct Registry(Arc<Inner>);
 
 struct Inner {
+    /// Equal to that of `policy` at all times, since every index is built for it.
     profile: Profile,
     policy: ArcSwap<Policy>,
-    /// Held while the policy is replaced, and before any other lock.
+    /// Held while the policy is replaced or must not change; the first lock of the lock order.
     replacing: Mutex<()>,
     shards: Box<[Shard]>,
     hasher: DefaultHashBuilder,
 }
 
-/// Some of the tenants: so many shards that making the map of one anew is a matter of a moment.
+/// One of the parts that tenants are distributed over by hash.
+///
+/// Loading or evicting a tenant copies its shard's table. There are so many shards that a table
+/// stays small: 100,000 tenants are about 24 entries per shard.
 #[derive(Default)]
 struct Shard {
     tenants: ArcSwap<HashTable<Arc<Tenant>>>,
-    /// Held while tenants come and go.
+    /// Held while `tenants` is copied, changed and stored, so that no change of it is lost.
     changing: Mutex<()>,
 }
 
-/// Few under Miri, which takes half a minute to make them, and one for all where the orders of
-/// threads are tried.
+/// The number of shards.
+///
+/// Miri gets few, since it takes half a minute to create 4,096. The model checker gets one, so that
+/// all tenants of its programs meet in it.
 const SHARDS: usize = if cfg!(shuttle) {
     1
 } else if cfg!(miri) {
@@ -128,18 +179,19 @@ const SHARDS: usize = if cfg!(shuttle) {
 };
 
 impl Registry {
-    /// Most bytes of text in a webhook, and in the id of a tenant, so that a line of a snapshot has
-    /// a limit, too: 2 MiB. Counted are the members without a smaller limit: ids, the filter, the
-    /// event types, and why a webhook was disabled.
+    /// The maximum bytes of text in a webhook, and in a tenant's id: 2 MiB.
+    ///
+    /// It counts the members that have no smaller limit: ids, the filter, the event types, and the
+    /// reason why a webhook was disabled. It keeps the lines of a snapshot bounded.
     pub const MAX_BYTES: usize = 2 << 20;
 
-    /// A registry without tenants, for webhooks of these rules.
+    /// Creates a registry without tenants that checks webhooks by `rules`.
     #[must_use]
     pub fn new(rules: &Rules) -> Self {
         Self::with_limits(rules, Limits::default())
     }
 
-    /// The same, with limits for each tenant.
+    /// Creates a registry without tenants that also limits what each tenant may have.
     #[must_use]
     pub fn with_limits(rules: &Rules, limits: Limits) -> Self {
         let shards = std::iter::repeat_with(Shard::default).take(SHARDS).collect();
@@ -149,26 +201,30 @@ impl Registry {
         Self(Arc::new(Inner { profile, policy, replacing, shards, hasher }))
     }
 
-    /// The profile of its webhooks' filters, which stays the same.
+    /// Returns the profile of its webhooks' filters, which never changes.
     #[must_use]
     pub fn profile(&self) -> &Profile {
         &self.0.profile
     }
 
-    /// A webhook by its id.
+    /// Returns a webhook of a tenant by its id; `None` also if the tenant is not loaded.
     #[must_use]
     pub fn get(&self, tenant: &TenantId, id: &WebhookId) -> Option<Arc<Webhook>> {
         self.0.state(tenant.as_str())?.get(id.as_str()).cloned()
     }
 
-    /// All webhooks of a tenant at one revision, in no particular order, for
-    /// [`ListQuery::apply`](crate::webhook::ListQuery::apply); `None` where it is not loaded.
+    /// Returns all webhooks of a tenant at one revision, or `None` if it is not loaded.
+    ///
+    /// They are in no particular order; [`ListQuery::apply`](crate::webhook::ListQuery::apply)
+    /// sorts and pages them.
     #[must_use]
     pub fn webhooks(&self, tenant: &TenantId) -> Option<Vec<Arc<Webhook>>> {
         Some(self.0.state(tenant.as_str())?.webhooks().cloned().collect())
     }
 
-    /// The tenants that are loaded, in no particular order.
+    /// Returns the tenants that are loaded, in no particular order.
+    ///
+    /// A tenant that is loaded or evicted during the call may or may not be included.
     #[must_use]
     pub fn tenants(&self) -> Vec<TenantId> {
         let ids = |shard: &Shard| -> Vec<TenantId> {
@@ -177,8 +233,10 @@ impl Registry {
         self.0.shards.iter().flat_map(ids).collect()
     }
 
-    /// A reader for one thread. Making one is cheap; one that is kept has warm memory, and
-    /// remembers the [shapes](crate::event::ShapeCache) of events.
+    /// Creates a session that matches events on one thread.
+    ///
+    /// Keep it: it reuses its memory, so that a warm match allocates nothing, and it remembers the
+    /// [shapes](crate::event::ShapeCache) of events.
     #[must_use]
     pub fn session(&self) -> Session {
         let (scratch, shapes) = (Scratch::default(), ShapeCache::default());
@@ -193,31 +251,40 @@ impl Inner {
 
     #[expect(clippy::indexing_slicing, reason = "the remainder is below the number of shards")]
     fn shard(&self, hash: u64) -> &Shard {
-        // Tables use the lowest and the uppermost bits.
+        // The table inside a shard uses the lowest and the highest bits of the same hash. The shard
+        // is chosen by others, so that the entries of one table still differ in those.
         &self.shards[(hash >> 32) as usize % SHARDS]
     }
 
+    /// Returns a loaded tenant, counted. It may be evicted before the caller locks it, so a change
+    /// must look at [`Writer::evicted`](tenant::Writer::evicted) after locking.
     fn find(&self, tenant: &str) -> Option<Arc<Tenant>> {
         let hash = self.hash(tenant);
         let tenants = self.shard(hash).tenants.load();
         tenants.find(hash, |held| held.id.as_str() == tenant).cloned()
     }
 
+    /// Returns the current state of a tenant: two pointer loads and one look-up, and no lock.
     #[inline]
     fn state(&self, tenant: &str) -> Option<Guard<Arc<State>>> {
         let hash = self.hash(tenant);
         let tenants = self.shard(hash).tenants.load();
+        // The guard of the state keeps the state alive after that of the table is dropped, even if
+        // the tenant is evicted now.
         Some(tenants.find(hash, |held| held.id.as_str() == tenant)?.current.load())
     }
 }
 
 impl Shard {
-    /// The right to change the map.
+    /// Locks the table against other changes; readers are not affected.
+    ///
+    /// A panic in another thread cannot leave it half changed, since `store` is the last step, so a
+    /// poisoned lock is taken over.
     fn lock(&self) -> MutexGuard<'_, ()> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes a copy of the map and makes it the current one.
+    /// Applies a change to a copy of the table and makes the copy current. The caller has the lock.
     fn change(&self, change: impl FnOnce(&mut HashTable<Arc<Tenant>>)) {
         let mut tenants = HashTable::clone(&self.tenants.load());
         change(&mut tenants);

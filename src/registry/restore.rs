@@ -1,4 +1,36 @@
-//! Reading a snapshot: strictly, or skipping the webhooks that the rules refuse.
+//! Reads a snapshot, strictly or skipping the webhooks that the rules refuse.
+//!
+//! # The idea
+//!
+//! Reading has two phases. The first one reads the whole stream and builds a [`State`] for each
+//! tenant that no other thread can see. The second one installs the states one after another.
+//! Everything that can be wrong with a snapshot is found in the first phase, so a snapshot is
+//! loaded whole or not at all.
+//!
+//! ```text
+//! line                                           phase 1                      phase 2
+//! {"format":"hooksieve-snapshot","version":1}    header()
+//! {"tenant":"t1","revision":7,"webhooks":2}      section(): an empty State
+//! {"id":"w1", …}                                 webhook(): parse, check, index
+//! {"id":"w2", …}                                 webhook()
+//! {"crc32":"5f1c0e92"}                           checksum() of the three lines
+//! {"end":true,"tenants":1}                       one tenant, as counted ────▶ install(t1), …
+//! ```
+//!
+//! # Damage comes before refusal
+//!
+//! A webhook that the rules refuse may be damaged instead: a changed byte can make a valid event
+//! type unknown. So an invalid webhook is only noted, and reported after the checksum of its tenant
+//! was right. With [`read_snapshot_skipping`](Registry::read_snapshot_skipping) this keeps a
+//! damaged webhook from being skipped as an outdated one.
+//!
+//! # Invariants
+//!
+//! - The lock `replacing` is held from beginning to end. The policy is therefore the same in both
+//!   phases, and installing does not check the webhooks again and refuse one.
+//! - Memory is bounded by the webhooks and one line: a line has at most [`LONGEST`] bytes.
+//! - A tenant is installed only if its revision is above that of the loaded one, so an old snapshot
+//!   never undoes newer changes.
 
 use super::rules::Policy;
 use super::snapshot::{Checksum, End, FORMAT, Header, LONGEST, Section, VERSION, checksum};
@@ -16,28 +48,32 @@ use std::io::{BufRead, Read};
 use std::sync::Arc;
 
 impl Registry {
-    /// Loads the tenants of a snapshot, up to its last line: all of them, or none where anything is wrong with it. One
-    /// that is loaded is replaced if the snapshot's revision is above its own.
+    /// Loads the tenants of a snapshot: all of them, or none if anything is wrong with it.
     ///
-    /// A registry of the same rules reads back whatever a registry accepted. Where the rules were
-    /// changed since, [`read_snapshot_skipping`](Self::read_snapshot_skipping) loads all but the
-    /// webhooks that they refuse.
+    /// Reads up to the snapshot's last line, not to the end of the stream. A tenant that is loaded
+    /// is replaced if the snapshot has a higher revision of it.
     ///
-    /// Costs what reading the webhooks and inserting them costs; memory for the webhooks and their
-    /// index, and one line. The rules stay as they are until it returns.
+    /// A registry reads back every snapshot of a registry with the same rules. If the rules have
+    /// changed since, [`read_snapshot_skipping`](Self::read_snapshot_skipping) loads all webhooks
+    /// but those that the new rules refuse.
+    ///
+    /// # Cost
+    ///
+    /// Linear in the webhooks, which are read, checked and indexed. Takes memory for them, their
+    /// index, and one line. A replacement of the rules waits until the call returns.
     ///
     /// # Errors
     ///
-    /// A [`SnapshotError`] with the line in which the first fault was found.
+    /// A [`SnapshotError`] with the line of the first fault. Nothing is loaded then.
     pub fn read_snapshot(&self, input: impl BufRead) -> Result<Loaded, SnapshotError> {
         self.read(input, None)
     }
 
-    /// As [`read_snapshot`](Self::read_snapshot), but skips webhooks that the registry's rules refuse,
-    /// and reports them.
+    /// Loads a snapshot without the webhooks that the registry's rules refuse, and reports those.
     ///
-    /// For a start after the rules were changed: one webhook with an event type that the catalogue
-    /// has no more does not keep all tenants from being loaded. Damage is an error here, too.
+    /// It is for a start after the rules were changed: a webhook with an event type that is no
+    /// longer in the catalogue does not keep all tenants from being loaded. A damaged snapshot is
+    /// still an error.
     ///
     /// ```
     /// use hooksieve::registry::{Registry, SnapshotErrorKind};
@@ -46,28 +82,30 @@ impl Registry {
     ///
     /// let old = Rules::default();
     /// let registry = Registry::new(&old);
-    /// let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/",
+    /// let document = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/",
     ///     "eventTypes": ["com.qlik.v1.app.created"]}"#)?;
-    /// let webhook = Webhook::create(&draft, &old, NewWebhook::new("w1", "u1", now))?.webhook;
+    /// let webhook = Webhook::create(&document, &old, NewWebhook::new("w1", "u1", now))?.webhook;
     /// registry.load("t1", [webhook])?;
     /// let mut snapshot = Vec::new();
     /// registry.write_snapshot(&mut snapshot)?;
     ///
     /// let catalogue = Catalogue::read(br#"{"data": [{"name": "com.example.order.paid"}]}"#)?;
     /// let registry = Registry::new(&Rules::new(old.profile().clone(), catalogue));
-    /// assert_eq!(registry.read_snapshot(&*snapshot).unwrap_err().kind(), SnapshotErrorKind::Invalid);
-    /// let restored = registry.read_snapshot_skipping(&*snapshot)?;
-    /// assert_eq!((restored.tenants, restored.webhooks), (1, 0));
-    /// let skipped = &restored.skipped[0];
+    /// let error = registry.read_snapshot(&*snapshot).unwrap_err();
+    /// assert_eq!(error.kind(), SnapshotErrorKind::Invalid);
+    /// let loaded = registry.read_snapshot_skipping(&*snapshot)?;
+    /// assert_eq!((loaded.tenants, loaded.webhooks), (1, 0));
+    /// let skipped = &loaded.skipped[0];
     /// assert_eq!(skipped.tenant.as_str(), "t1");
-    /// assert_eq!((skipped.diagnostic.line(), skipped.diagnostic.code()), (Some(3), "snapshot-invalid-webhook"));
+    /// assert_eq!(skipped.diagnostic.code(), "snapshot-invalid-webhook");
+    /// assert_eq!(skipped.diagnostic.line(), Some(3));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// As for [`read_snapshot`](Self::read_snapshot), without those of kind
-    /// [`Invalid`](SnapshotErrorKind::Invalid) that are about a webhook. Nothing is loaded then.
+    /// As [`read_snapshot`](Self::read_snapshot), but never because the rules refuse a webhook.
+    /// Nothing is loaded then.
     pub fn read_snapshot_skipping(&self, input: impl BufRead) -> Result<Loaded, SnapshotError> {
         let mut skipped = Vec::new();
         let loaded = self.read(input, Some(&mut skipped))?;
@@ -79,13 +117,14 @@ impl Registry {
         input: impl BufRead,
         skipped: Option<&mut Vec<Refused>>,
     ) -> Result<Loaded, SnapshotError> {
-        // With the policy fixed, nothing can be refused once the first tenant is loaded.
+        // Fixes the policy, so that no webhook is refused once the first tenant is installed.
         let _replacing = self.0.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let policy = self.0.policy.load_full();
         let lines = Lines { input, line: Vec::new(), number: 0, crc: None };
         let mut reading = Reading { registry: self, policy: &policy, lines, skipped };
         reading.header()?;
         let states = reading.sections()?;
+        // The snapshot is whole and valid: from here on it is loaded.
         let mut loaded = Loaded::default();
         for (tenant, state) in states {
             let (revision, webhooks) = (state.revision, state.matcher.len());
@@ -110,45 +149,48 @@ struct Reading<'r, R> {
     registry: &'r Registry,
     policy: &'r Policy,
     lines: Lines<R>,
-    /// Where invalid webhooks are put; `None` where they are an error.
+    /// Collects the refused webhooks; `None` if a refused webhook is an error.
     skipped: Option<&'r mut Vec<Refused>>,
 }
 
 impl<R: BufRead> Reading<'_, R> {
+    /// Reads the first line: the format and its version.
     fn header(&mut self) -> Result<(), SnapshotError> {
         self.lines.next()?;
         let header: Option<Header<'_>> = serde_json::from_slice(&self.lines.line).ok();
         let version = match header {
             Some(Header { format, version }) if format == FORMAT => version,
             _ => {
-                let message = "this is not the beginning of a snapshot";
+                let message = "this is not a snapshot";
                 return Err(self.lines.error(SnapshotErrorKind::NotASnapshot, message));
             }
         };
         if version.as_u64() == Some(VERSION) {
             return Ok(());
         }
-        // A number that no integer of ours holds may be a later version all the same.
+        // A number beyond `u64` is a later version, too, so it is compared as a float.
         let is_newer =
             |version: &Number| version.as_f64().is_some_and(|version| version > VERSION as f64);
         let (kind, message) = match &version {
             Value::Number(number) if is_newer(number) => (
                 SnapshotErrorKind::Newer,
-                format!("the snapshot is of version {number}, this crate reads {VERSION}"),
+                format!(
+                    "the snapshot has version {number}, but this crate reads version {VERSION}"
+                ),
             ),
             Value::Number(number) => (
                 SnapshotErrorKind::NotASnapshot,
-                format!("there is no version {number} of snapshots, this crate reads {VERSION}"),
+                format!("unknown snapshot version {number}, expected {VERSION}"),
             ),
             _ => (
                 SnapshotErrorKind::NotASnapshot,
-                format!("the version of the snapshot is not a number, this crate reads {VERSION}"),
+                format!("the snapshot's version is not a number, expected {VERSION}"),
             ),
         };
         Err(self.lines.error(kind, message))
     }
 
-    /// Reads all tenants and the last line.
+    /// Reads all tenants, up to the last line of the snapshot.
     fn sections(&mut self) -> Result<Vec<(TenantId, State)>, SnapshotError> {
         let mut states: Vec<(TenantId, State)> = Vec::new();
         let mut seen = HashSet::new();
@@ -156,8 +198,9 @@ impl<R: BufRead> Reading<'_, R> {
             self.lines.crc = None;
             self.lines.next()?;
             if let Ok(End { end: true, tenants }) = serde_json::from_slice(&self.lines.line) {
+                // Checksums do not notice a tenant whose lines are all missing; the count does.
                 if tenants != states.len() {
-                    let message = format!("{} of {tenants} tenants are there", states.len());
+                    let message = format!("expected {tenants} tenants, found {}", states.len());
                     return Err(self.lines.damaged(message));
                 }
                 return Ok(states);
@@ -170,11 +213,11 @@ impl<R: BufRead> Reading<'_, R> {
         }
     }
 
-    /// Reads a tenant, the lines being at its first one.
+    /// Reads one tenant, whose first line has been read.
     fn section(&mut self) -> Result<(TenantId, State), SnapshotError> {
         let lines = &mut self.lines;
         let Ok(Section { tenant, revision, webhooks }) = serde_json::from_slice(&lines.line) else {
-            return Err(lines.damaged("expected a tenant or the end"));
+            return Err(lines.damaged("expected a tenant or the end of the snapshot"));
         };
         let tenant = TenantId::from(&*tenant);
         let mut crc = crc32fast::Hasher::new();
@@ -183,10 +226,11 @@ impl<R: BufRead> Reading<'_, R> {
         let empty = self.registry.0.empty(self.policy, &tenant, revision);
         let mut state =
             empty.map_err(|error| lines.error(SnapshotErrorKind::Invalid, error.to_string()))?;
-        // What is wrong with a webhook is reported only once it is known to be what was written.
+        // Only noted: the checksum decides first whether the lines are those that were written.
         let (mut invalid, mut skipped) = (None, Vec::new());
         for _ in 0..webhooks {
             self.lines.next()?;
+            // The tenant is lost, but its lines still count for the checksum.
             if invalid.is_some() {
                 continue;
             }
@@ -201,6 +245,7 @@ impl<R: BufRead> Reading<'_, R> {
         if let Some(error) = invalid {
             return Err(error);
         }
+        // A webhook replaces an earlier one with the same id, so that there are fewer than lines.
         if state.matcher.len() + skipped.len() != webhooks {
             return Err(self.lines.damaged("two webhooks of the tenant have the same id"));
         }
@@ -210,33 +255,38 @@ impl<R: BufRead> Reading<'_, R> {
         Ok((tenant, state))
     }
 
-    /// Adds the webhook in the line to its tenant, or says what is wrong with it.
+    /// Adds the webhook of the current line to its tenant, or returns why the rules refuse it.
     fn webhook(&self, tenant: &TenantId, state: &mut State) -> Result<(), String> {
-        let read = WebhookDocument::read(&self.lines.line)
-            .and_then(|draft| Webhook::restore(&draft, &self.policy.rules))
+        let webhook = WebhookDocument::read(&self.lines.line)
+            .and_then(|document| Webhook::restore(&document, &self.policy.rules))
             .map_err(|problems| problems.to_string())?;
-        let added = self.policy.add(tenant, state, Arc::new(read));
+        let added = self.policy.add(tenant, state, Arc::new(webhook));
         added.map_err(|error: ChangeError| error.to_string())
     }
 
-    /// Reads the checksum of a tenant's lines and compares it with theirs.
+    /// Reads the line with a tenant's checksum, and compares it with that of the lines before.
     fn checksum(&mut self, tenant: &TenantId) -> Result<(), SnapshotError> {
+        // Taken before the next line is read, which is not part of the sum.
         let crc = self.lines.crc.take().unwrap_or_default();
         self.lines.next()?;
         let written: Option<Checksum<'_>> = serde_json::from_slice(&self.lines.line).ok();
         if written.is_none_or(|written| written.crc32 != checksum(&crc)) {
-            let message = format!("tenant `{}` is not as it was written", quote(tenant.as_str()));
+            let message =
+                format!("the checksum of tenant `{}` does not match", quote(tenant.as_str()));
             return Err(self.lines.damaged(message));
         }
         Ok(())
     }
 }
 
+/// The lines of the input, of which one is held at a time.
 struct Lines<R> {
     input: R,
+    /// The current line with its line feed.
     line: Vec<u8>,
+    /// The number of the current line, counted from 1.
     number: usize,
-    /// Of the lines read, where they are to be added up.
+    /// The checksum of the lines read since it was set; `None` between tenants.
     crc: Option<crc32fast::Hasher>,
 }
 
@@ -245,14 +295,15 @@ impl<R: BufRead> Lines<R> {
     fn next(&mut self) -> Result<(), SnapshotError> {
         self.line.clear();
         self.number += 1;
+        // `take` bounds what a damaged stream without line feeds can make this hold.
         let read = self.input.by_ref().take(LONGEST).read_until(b'\n', &mut self.line);
         if let Err(source) = read {
-            let error = self.error(SnapshotErrorKind::Io, "it could not be read");
+            let error = self.error(SnapshotErrorKind::Io, "the snapshot could not be read");
             return Err(SnapshotError { source: Some(source), ..error });
         }
         if self.line.last() != Some(&b'\n') {
             let long = self.line.len() as u64 == LONGEST;
-            let message = if long { "the line is too long" } else { "the snapshot is cut short" };
+            let message = if long { "the line is too long" } else { "the snapshot is truncated" };
             return Err(match self.number {
                 1 => self.error(SnapshotErrorKind::NotASnapshot, message),
                 _ => self.damaged(message),
@@ -264,17 +315,18 @@ impl<R: BufRead> Lines<R> {
         Ok(())
     }
 
-    /// The webhook in this line, as it is reported.
+    /// Reports the webhook of the current line as refused. Its id is read on its own, since the
+    /// rest of the line may not be a webhook.
     fn skipped(&self, tenant: &TenantId, message: String) -> Refused {
         #[derive(Deserialize)]
-        struct Named<'a> {
+        struct Identified<'a> {
             #[serde(borrow)]
             id: Cow<'a, str>,
         }
-        let named: Option<Named<'_>> = serde_json::from_slice(&self.line).ok();
+        let webhook: Option<Identified<'_>> = serde_json::from_slice(&self.line).ok();
         Refused {
             tenant: tenant.clone(),
-            id: named.map(|named| WebhookId::from(&*named.id)),
+            id: webhook.map(|webhook| WebhookId::from(&*webhook.id)),
             diagnostic: (&self.error(SnapshotErrorKind::Invalid, message)).into(),
         }
     }

@@ -1,17 +1,45 @@
-//! What a registry holds its webhooks to, and how that is replaced while it runs.
+//! The rules and limits that webhooks are checked against, and their replacement at run time.
 //!
-//! Rules and limits are one value, the *policy*, behind a pointer that is exchanged as a whole. Two
-//! promises hold for every order of threads:
+//! # The idea
 //!
-//! - *A change that begins after a replacement returned is checked by the new rules.* A change reads
-//!   the policy while it holds the tenant's lock, a load while it holds the shard's.
-//! - *The report lists every webhook that the new rules refuse, as of its return.* The pointer is
-//!   exchanged first. Then each shard and each of its tenants is locked once: what still went by the
-//!   old policy has ended by then and is seen, and what comes later goes by the new one.
+//! Rules and limits are one value, the [`Policy`], to which the registry has an atomic pointer. A
+//! change reads the pointer after it has locked its tenant (a load: its shard), and keeps what it
+//! read until it releases the lock. A replacement stores the new policy first and then takes every
+//! one of these locks once:
 //!
-//! Event types are indexed as the catalogue [receives](Catalogue::received) them. A state knows the
-//! catalogue that it was indexed by; where a new one receives otherwise, the tenant is indexed again
-//! at the same revision, by the replacement or by the first change that comes before it.
+//! ```text
+//! replace_rules         policy = new ── lock shard 0, lock its tenants ── … shard 4095 ──▶ report
+//!
+//! change A   lock ── read old ── put ── unlock           in the report
+//! change B                                  lock ── read new ── …   checked by the new rules
+//! ```
+//!
+//! A locked its tenant before the replacement did, B after it. There is no third case. A change
+//! that locks its tenant after the replacement did reads the new policy; one that locked it before
+//! has ended when the replacement gets the lock.
+//!
+//! # Guarantees
+//!
+//! - A change that begins after a replacement returned is checked by the new rules.
+//! - The report has every webhook that the new rules refuse and that is in the registry when the
+//!   replacement returns.
+//! - A match neither waits nor sees a difference, except for event types that the new catalogue
+//!   [receives](Catalogue::received) under other names.
+//!
+//! # Event types of the index
+//!
+//! Webhooks are indexed under the event types that the catalogue lets them receive. A [`State`]
+//! keeps the catalogue that it was indexed by. If a new catalogue differs for some webhooks, the
+//! tenant is indexed again at the same revision: by the replacement, or by the first change that
+//! comes before it. Both hold the tenant's lock, and both leave an evicted tenant as it is.
+//!
+//! # Rejected
+//!
+//! - *Reading the stored form of a webhook again on each change*, as the complete check: it costs
+//!   more than indexing the webhook. While the profile is equal, few rules can differ, and those
+//!   cost one look-up per event type.
+//! - *A snapshot reader that takes any webhook*, without a check on `put`: no part of the program
+//!   would then report which webhooks the rules refuse.
 
 use super::error::bounded;
 use super::sync::PoisonError;
@@ -24,7 +52,7 @@ use crate::matcher::{Audience, InsertError, Subscription};
 use crate::webhook::{Catalogue, Level, Rules, Webhook, WebhookId};
 use std::sync::Arc;
 
-/// What webhooks are held to.
+/// The rules and limits of a registry at one time. Never modified, only replaced as a whole.
 #[derive(Clone)]
 pub(super) struct Policy {
     pub(super) rules: Rules,
@@ -44,29 +72,32 @@ pub struct Refused {
 }
 
 impl Registry {
-    /// The rules of its webhooks, as they are now. Cheap: two reference counts.
+    /// Returns the current rules. Cloning them costs two reference counts.
     #[must_use]
     pub fn rules(&self) -> Rules {
         self.0.policy.load().rules.clone()
     }
 
-    /// The limits for each tenant, as they are now.
+    /// Returns the current limits for each tenant.
     #[must_use]
     pub fn limits(&self) -> Limits {
         self.0.policy.load().limits.clone()
     }
 
-    /// Replaces the rules while the registry runs; returns the webhooks that the new ones refuse.
+    /// Replaces the rules while the registry runs, and returns the webhooks that they refuse.
     ///
-    /// Readers neither wait nor notice, and every change that begins after the return is checked by
-    /// the new rules. Webhooks that they refuse stay and are matched as before, until they are
-    /// changed or removed; the list is in the order of tenants and ids. A snapshot that holds them is
-    /// read by [`read_snapshot_skipping`](Self::read_snapshot_skipping), which skips and reports them.
-    /// Where the catalogues receive [renamed](Catalogue::with_renames) types differently, tenants are
-    /// indexed again, at the same revision.
+    /// Every change that begins after the return is checked by the new rules. Webhooks that they
+    /// refuse stay and match as before, until they are changed or removed. The list is sorted by
+    /// tenant and id. To read a snapshot that has such webhooks, use
+    /// [`read_snapshot_skipping`](Self::read_snapshot_skipping).
     ///
-    /// Takes time in proportion to all webhooks. It waits for changes that are being made, for a
-    /// snapshot that is being read, and for another replacement.
+    /// Tenants for which the new catalogue receives [renamed](Catalogue::with_renames) types
+    /// differently are indexed again, at the same revision.
+    ///
+    /// # Cost
+    ///
+    /// Linear in all webhooks of the registry. Matches are not affected. The call waits for changes
+    /// that are in progress, for a snapshot that is being read, and for another replacement.
     ///
     /// ```
     /// use hooksieve::event::TenantId;
@@ -76,9 +107,9 @@ impl Registry {
     ///
     /// let rules = Rules::default();
     /// let registry = Registry::new(&rules);
-    /// let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/",
+    /// let document = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/",
     ///     "eventTypes": ["com.qlik.v1.app.created"]}"#)?;
-    /// let webhook = Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook;
+    /// let webhook = Webhook::create(&document, &rules, NewWebhook::new("w1", "u1", now))?.webhook;
     /// let tenant = TenantId::from("t1");
     /// registry.load(tenant.clone(), [webhook.clone()])?;
     ///
@@ -92,31 +123,37 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// Rules of another profile: the index is made for the registry's. Nothing is changed then.
+    /// The rules have another profile than the registry, whose indexes are built for its own.
+    /// Nothing is changed then.
     pub fn replace_rules(&self, rules: &Rules) -> Result<Vec<Refused>, ChangeError> {
         if rules.profile() != self.profile() {
             return Err(ChangeError::other_profile());
         }
+        // Held to the end, so that two replacements do not mix their reports.
         let _replacing = self.0.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let policy = Arc::new(Policy { rules: rules.clone(), limits: self.limits() });
+        // Stored before any lock is taken, so that every change that locks later reads it.
         self.0.policy.store(Arc::clone(&policy));
         let mut refused = Vec::new();
         for shard in &self.0.shards {
-            // A load by the old rules holds this lock, and has ended once it is free.
+            // A load by the old rules holds this lock, so it has ended, and its tenant is in the
+            // table.
             drop(shard.lock());
             for tenant in shard.tenants.load().iter() {
                 tenant.recheck(&policy, &mut refused);
             }
         }
+        // Shards are in the order of hashes, which differs from run to run.
         refused.sort_unstable_by(|a, b| (&a.tenant, &a.id).cmp(&(&b.tenant, &b.id)));
         Ok(refused)
     }
 
     /// Replaces the limits for each tenant while the registry runs.
     ///
-    /// Every change that begins after the return is held to the new ones. A tenant that has more
-    /// keeps it, as one that was loaded with more does.
+    /// Every change that begins after the return is held to the new limits. A tenant that has more
+    /// than they allow keeps it.
     pub fn replace_limits(&self, limits: Limits) {
+        // The lock keeps a replacement of the rules from storing the limits that it read before.
         let _replacing = self.0.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let rules = self.rules();
         self.0.policy.store(Arc::new(Policy { rules, limits }));
@@ -124,14 +161,17 @@ impl Registry {
 }
 
 impl Inner {
-    /// What a webhook is to the index of a tenant whose lock the caller holds, by the policy that
-    /// holds until that lock is free.
+    /// Checks a webhook that is about to be put, and returns its subscription and the limits.
+    ///
+    /// The caller holds the tenant's lock. The tenant is indexed by the policy's catalogue
+    /// afterwards.
     pub(super) fn admit(
         &self,
         tenant: &Tenant,
         writer: &mut Writer,
         webhook: &Webhook,
     ) -> Result<(Subscription, Limits), ChangeError> {
+        // Read under the tenant's lock: see the module's drawing.
         let policy = self.policy.load_full();
         let subscription = policy.subscription(&tenant.id, webhook)?;
         tenant.index_by(writer, policy.rules.catalogue())?;
@@ -140,11 +180,12 @@ impl Inner {
 }
 
 impl Tenant {
-    /// Indexes the tenant by the rules of a policy, and lists what they refuse; a tenant that was
-    /// evicted is left as it is.
+    /// Indexes the tenant by a policy's catalogue, and adds the webhooks that its rules refuse to a
+    /// list.
     fn recheck(&self, policy: &Policy, refused: &mut Vec<Refused>) {
         let mut writer = self.lock();
-        // The map of tenants was read before this lock was taken: the tenant may be gone by now.
+        // The table was read before this lock was taken, so the tenant may have been evicted since.
+        // Indexing it again would change a tenant that no reader can find.
         if writer.evicted {
             return;
         }
@@ -156,7 +197,7 @@ impl Tenant {
         for webhook in self.current.load().webhooks() {
             match (policy.check(&self.id, webhook), &full) {
                 (Err(error), _) => refuse(webhook, error),
-                // The whole tenant is indexed as before.
+                // The new index did not fit, so the tenant is still indexed by the old catalogue.
                 (Ok(()), Err(full)) => refuse(webhook, ChangeError::from(*full)),
                 (Ok(()), Ok(())) => {}
             }
@@ -165,7 +206,7 @@ impl Tenant {
 }
 
 impl Policy {
-    /// Adds a webhook to a state that is built by this policy.
+    /// Checks a webhook and adds it to a state that is being built.
     pub(super) fn add(
         &self,
         tenant: &TenantId,
@@ -179,7 +220,7 @@ impl Policy {
         put.map(drop).map_err(|error| error.of(id))
     }
 
-    /// What a webhook is to a tenant's index.
+    /// Checks a webhook and returns what the index needs of it.
     fn subscription(
         &self,
         tenant: &TenantId,
@@ -189,10 +230,10 @@ impl Policy {
         Ok(subscription(webhook, tenant, self.rules.catalogue()))
     }
 
-    /// Refuses a webhook that could not be read back from a snapshot by these rules.
+    /// Refuses a webhook that these rules could not read back from a snapshot.
     ///
-    /// These are all the rules that can differ while the profile is equal. They cost a look-up for
-    /// each event type; reading a webhook again would cost more than indexing it.
+    /// A [`Webhook`] is valid by the rules that created it. Checked here is all that can differ
+    /// under other rules with an equal profile.
     fn check(&self, tenant: &TenantId, webhook: &Webhook) -> Result<(), ChangeError> {
         if webhook.filter().profile() != self.rules.profile() {
             return Err(InsertError::OtherProfile.into());
@@ -227,16 +268,20 @@ impl Policy {
         self.check_filter(webhook)
     }
 
-    /// Checks a filter again where it depends on event types: catalogues may name those differently.
+    /// Checks a filter again if it depends on the event types, which catalogues may name
+    /// differently.
+    ///
+    /// Such a filter has a term on an attribute that exists for one event type only. Other filters
+    /// are valid in every catalogue.
     fn check_filter(&self, webhook: &Webhook) -> Result<(), ChangeError> {
         let attributes = self.rules.profile().attributes();
-        let depends = |node: Node<'_>| match node {
+        let depends_on_type = |node: Node<'_>| match node {
             Node::Term(predicate) => attributes
                 .get(predicate.attribute)
                 .is_some_and(|known| known.sole_event_type().is_some()),
             _ => false,
         };
-        if !webhook.filter().nodes().any(depends) {
+        if !webhook.filter().nodes().any(depends_on_type) {
             return Ok(());
         }
         let types: Vec<EventType> =
@@ -245,17 +290,18 @@ impl Policy {
         match self.rules.profile().filter_for(text, &types) {
             Ok(_) => Ok(()),
             Err(_) => {
-                Err(ChangeError::invalid("the filter does not go with the webhook's event types"))
+                Err(ChangeError::invalid("the filter is not valid for the webhook's event types"))
             }
         }
     }
 }
 
-/// What matching needs to know of a webhook of a tenant.
+/// Returns what the matcher needs of a webhook: its event types, filter, audience, and state.
 ///
-/// Its event types are those under which the catalogue lets it [receive](Catalogue::received)
-/// events. A webhook of level `user` whose owner is not known belongs to no user: it is matched where
-/// everybody may access everything.
+/// The event types are those that the catalogue lets it [receive](Catalogue::received). A webhook
+/// of level `user` without an owner belongs to no user; only [`Access::Everyone`] reaches it.
+///
+/// [`Access::Everyone`]: crate::matcher::Access::Everyone
 #[must_use]
 pub fn subscription(webhook: &Webhook, tenant: &TenantId, catalogue: &Catalogue) -> Subscription {
     let types: Vec<EventType> =

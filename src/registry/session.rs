@@ -1,3 +1,5 @@
+//! Sessions, which match events on one thread, and the recipients that a match returns.
+
 use super::sync::Guard;
 use super::tenant::State;
 use super::{NotLoaded, Registry};
@@ -7,12 +9,15 @@ use crate::webhook::Webhook;
 use std::fmt;
 use std::sync::Arc;
 
-/// Matches events in one thread; made by [`Registry::session`].
+/// Matches events on one thread; created by [`Registry::session`].
+///
+/// It holds the memory that matches reuse. A clone has its own memory, and matches in the same
+/// registry.
 #[derive(Clone)]
 pub struct Session {
     pub(super) registry: Registry,
     pub(super) scratch: Scratch,
-    /// Of the events of [`deliveries`](Self::deliveries).
+    /// The shapes of the events that [`deliveries`](Self::deliveries) read.
     pub(super) shapes: ShapeCache,
 }
 
@@ -23,14 +28,16 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// The webhooks of the event's tenant that want it.
+    /// Returns the webhooks of the event's tenant that match it.
     ///
-    /// Never waits, allocates nothing once warm, and writes no memory that other threads read
-    /// while nothing changes.
+    /// Never waits for a change, and allocates nothing once the session is warm. While nothing
+    /// changes, it writes no memory that other threads read, so threads do not slow each other
+    /// down.
     ///
     /// # Errors
     ///
-    /// A tenant that is not loaded: who wants the event is not known, which is not nobody.
+    /// The event's tenant is not loaded, so its webhooks are unknown. That is different from a
+    /// tenant without webhooks, which has no recipients.
     pub fn matches(
         &mut self,
         event: &Event<'_>,
@@ -40,6 +47,8 @@ impl Session {
     }
 }
 
+/// Matches an event. A function of its own, so that a caller may keep other parts of a session
+/// borrowed.
 #[inline]
 pub(super) fn recipients<'r>(
     registry: &Registry,
@@ -48,18 +57,23 @@ pub(super) fn recipients<'r>(
     access: Access<'_>,
 ) -> Result<Recipients<'r>, NotLoaded> {
     let state = registry.0.state(event.tenant()).ok_or(NotLoaded)?;
+    // The guard pins one state: the hits below are slot indices of exactly this matcher.
     state.matcher.matches(event, access, scratch);
     Ok(Recipients { state, hits: scratch.indices() })
 }
 
-/// Who wants an event, at one revision of its tenant.
+/// The webhooks that match an event, at one revision of its tenant.
 ///
-/// It keeps that revision in memory: while one is held, the next changes of the tenant copy its
-/// index. A thread holds eight at once for nothing; with more, of as many readers, each match
-/// counts itself in memory that other threads count themselves in, too. Take what is needed and
-/// let it go.
+/// # Cost of keeping it
+///
+/// It keeps the index of its revision in memory. A change cannot reuse a copy of the index that is
+/// kept, and clones the other one instead.
+///
+/// A thread can keep eight at once for free. Beyond that, each further match of the thread counts
+/// references in memory that all threads of the tenant write. Take what you need and drop it.
 pub struct Recipients<'r> {
     state: Guard<Arc<State>>,
+    /// Slot indices of `state`, ascending.
     hits: &'r [u32],
 }
 
@@ -71,30 +85,33 @@ impl fmt::Debug for Recipients<'_> {
 }
 
 impl Recipients<'_> {
-    /// The tenant's revision that it was computed at.
+    /// Returns the tenant's revision that the event was matched at.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.state.revision
     }
 
-    /// How many webhooks want the event.
+    /// Returns the number of webhooks that match the event.
     #[must_use]
     pub fn len(&self) -> usize {
         self.hits.len()
     }
 
-    /// Whether nobody wants the event.
+    /// Returns whether no webhook matches the event.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.hits.is_empty()
     }
 
-    /// The webhooks that want the event, in the order in which the tenant's were put, as far as
-    /// places were not used again.
+    /// Returns the webhooks that match the event, in the order of their slots.
+    ///
+    /// The slots are in the order in which the webhooks were put, except that a new webhook may
+    /// take the slot of one that was removed or replaced.
     pub fn webhooks(&self) -> impl Iterator<Item = &Arc<Webhook>> {
         self.hits.iter().filter_map(|index| self.state.at(*index))
     }
 
+    /// Returns the recipient at a position, counted from 0.
     pub(super) fn get(&self, at: usize) -> Option<&Arc<Webhook>> {
         self.state.at(*self.hits.get(at)?)
     }

@@ -1,14 +1,18 @@
-//! Snapshots: the webhooks of tenants as a stream of lines.
+//! Snapshots: writes the webhooks of tenants as a stream of lines.
 //!
 //! ```text
-//! {"format":"hooksieve-snapshot","version":1}
-//! {"tenant":"t1","revision":7,"webhooks":1}
-//! {"id":"w1", …}
-//! {"crc32":"5f1c0e92"}
-//! {"end":true,"tenants":1}
+//! {"format":"hooksieve-snapshot","version":1}     the format
+//! {"tenant":"t1","revision":7,"webhooks":1}       a tenant, and the number of its webhooks
+//! {"id":"w1", …}                                  a webhook in its stored form
+//! {"crc32":"5f1c0e92"}                            the checksum of the tenant's lines
+//! {"end":true,"tenants":1}                        the number of tenants
 //! ```
 //!
-//! A tenant's lines are followed by their checksum, and the last line says that nothing is missing.
+//! The checksum of a tenant covers its first line and its webhooks, line feeds included. The last
+//! line proves that no tenant is missing. `restore` reads this format.
+//!
+//! A webhook has one stored form, whose reader reports errors with the member's name. A second
+//! form, for snapshots only, would need a second reader.
 
 use super::tenant::State;
 use super::{Refused, Registry};
@@ -23,26 +27,29 @@ use std::sync::Arc;
 
 pub(super) const FORMAT: &str = "hooksieve-snapshot";
 pub(super) const VERSION: u64 = 1;
-/// Most bytes of a line: a webhook takes six times [`Registry::MAX_BYTES`] at most, and less than
-/// 1 MiB for what that does not count.
+/// The maximum bytes of a line.
+///
+/// A webhook takes at most six times [`Registry::MAX_BYTES`], since JSON writes a control character
+/// as six bytes, and less than 1 MiB for members that it does not count.
 pub(super) const LONGEST: u64 = 16 << 20;
 
-/// What was loaded out of a snapshot.
+/// The result of reading a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Loaded {
-    /// Tenants that were loaded.
+    /// The number of tenants that were loaded.
     pub tenants: usize,
-    /// Their webhooks.
+    /// The number of webhooks of these tenants.
     pub webhooks: usize,
-    /// Tenants that the registry held at the same or a higher revision, and kept.
+    /// The number of tenants that were ignored, since the registry had them at the same or a higher
+    /// revision.
     pub ignored: usize,
-    /// Webhooks that [`read_snapshot_skipping`](Registry::read_snapshot_skipping) skipped, in the
-    /// order of the snapshot's lines, those of ignored tenants included.
+    /// The webhooks that [`read_snapshot_skipping`](Registry::read_snapshot_skipping) skipped, in
+    /// the order of the lines, including those of ignored tenants.
     pub skipped: Vec<Refused>,
 }
 
-/// Why a snapshot was refused; nothing of it has been loaded then.
+/// An error from reading a snapshot. Nothing was loaded.
 #[derive(Debug, thiserror::Error)]
 #[error("line {line} of the snapshot: {message}")]
 pub struct SnapshotError {
@@ -54,29 +61,29 @@ pub struct SnapshotError {
 }
 
 kinds! {
-    /// The kinds of snapshot error.
+    /// The kinds of [`SnapshotError`].
     pub SnapshotErrorKind {
         /// The stream could not be read.
         Io = "snapshot-io",
-        /// It does not begin as a snapshot does, or names a version that there never was.
+        /// The first line is not that of a snapshot, or has a version that never existed.
         NotASnapshot = "snapshot-unknown-format",
-        /// A newer version of this crate wrote it.
+        /// The snapshot was written by a newer version of this crate.
         Newer = "snapshot-newer-version",
-        /// Something is missing or was changed.
+        /// Lines are missing or were changed.
         Damaged = "snapshot-damaged",
-        /// A webhook is not valid by the registry's rules.
+        /// The registry's rules refuse a webhook.
         Invalid = "snapshot-invalid-webhook",
     }
 }
 
 impl SnapshotError {
-    /// What kind of error it is.
+    /// The kind of error, to branch on.
     #[must_use]
     pub fn kind(&self) -> SnapshotErrorKind {
         self.kind
     }
 
-    /// The line, counted from 1, in which it was found.
+    /// The line of the error, counted from 1.
     #[must_use]
     pub fn line(&self) -> usize {
         self.line
@@ -84,8 +91,8 @@ impl SnapshotError {
 
     fn help(&self) -> &'static str {
         match self.kind {
-            SnapshotErrorKind::Io => "read it again",
-            SnapshotErrorKind::NotASnapshot => "give a stream that a registry wrote",
+            SnapshotErrorKind::Io => "read the snapshot again",
+            SnapshotErrorKind::NotASnapshot => "pass a stream that a registry wrote",
             SnapshotErrorKind::Newer => "read it with the version that wrote it, or a newer one",
             SnapshotErrorKind::Damaged => "take another copy, or load the webhooks from the store",
             SnapshotErrorKind::Invalid => {
@@ -130,13 +137,18 @@ pub(super) struct End {
     pub(super) tenants: usize,
 }
 
+/// Returns a checksum as a snapshot has it: eight hexadecimal digits.
 pub(super) fn checksum(crc: &crc32fast::Hasher) -> String {
     format!("{:08x}", crc.clone().finalize())
 }
 
 impl Registry {
-    /// Writes all tenants, each at one revision of its own, with their secrets: for a store that
-    /// encrypts what it is given.
+    /// Writes all tenants as a snapshot, including the secrets of their webhooks.
+    ///
+    /// Each tenant is written at one revision; tenants are not stopped for it. Encrypt the snapshot
+    /// as you encrypt your store.
+    ///
+    /// # Example
     ///
     /// ```
     /// use hooksieve::event::TenantId;
@@ -154,23 +166,25 @@ impl Registry {
     /// assert_eq!(other.stats(&tenant).map(|stats| stats.revision), Some(7));
     ///
     /// let error = other.read_snapshot(&bytes[..bytes.len() - 5]).unwrap_err();
-    /// assert_eq!(error.to_string(), "line 4 of the snapshot: the snapshot is cut short");
+    /// assert_eq!(error.to_string(), "line 4 of the snapshot: the snapshot is truncated");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// What the stream says.
+    /// An error of the stream.
     pub fn write_snapshot(&self, out: impl Write) -> io::Result<()> {
         let states = self.tenants().into_iter().filter_map(|tenant| {
-            // One that was evicted meanwhile is passed over.
+            // A tenant that was evicted since the list was made is left out.
+            // Counted rather than guarded: writing takes long, and a thread has few guards.
             let state = self.0.find(tenant.as_str())?.current.load_full();
             Some((tenant, state))
         });
         write(states, out)
     }
 
-    /// Writes one tenant as a snapshot; nothing at all where it is not loaded, and `false`.
+    /// Writes one tenant as a snapshot, and returns whether it is loaded. Writes nothing if it is
+    /// not.
     ///
     /// # Errors
     ///
@@ -182,6 +196,7 @@ impl Registry {
     }
 }
 
+/// Writes tenants with the header before and the count after them, in one buffer of a line.
 fn write(
     states: impl Iterator<Item = (TenantId, Arc<State>)>,
     mut out: impl Write,
@@ -192,6 +207,7 @@ fn write(
     let mut tenants = 0;
     for (tenant, state) in states {
         let mut crc = crc32fast::Hasher::new();
+        // Known before the webhooks are written, since the state is never modified.
         let (revision, webhooks) = (state.revision, state.matcher.len());
         line.clear();
         put(&mut line, &Section { tenant: tenant.as_str().into(), revision, webhooks })?;
@@ -214,6 +230,7 @@ fn write(
     out.flush()
 }
 
+/// Appends a value and a line feed.
 fn put(line: &mut Vec<u8>, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *line, value)?;
     line.push(b'\n');

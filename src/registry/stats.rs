@@ -1,30 +1,35 @@
-//! What a registry holds: revisions, counts, bytes.
+//! The statistics of a tenant: its revision, its webhooks, and the bytes it takes.
 
 use super::Registry;
 use crate::event::TenantId;
 use std::fmt;
 
-/// What the registry holds of a tenant.
+/// Statistics of a loaded tenant; returned by [`Registry::stats`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TenantStats {
-    /// The revision.
+    /// The tenant's revision.
     pub revision: u64,
-    /// Webhooks.
+    /// The number of webhooks.
     pub webhooks: usize,
-    /// Bytes of the index.
+    /// The bytes of the index.
     pub index_bytes: usize,
-    /// Bytes of what finds webhooks by id and by slot.
+    /// The bytes of the tables that find webhooks by id and by slot.
     pub places_bytes: usize,
-    /// Bytes of the second copy of both, which a tenant has once it has been changed.
+    /// The bytes of the second copy of both, which exists once the tenant has been changed; else 0.
     pub spare_bytes: usize,
 }
 
 impl Registry {
-    /// What it holds of a tenant; `None` where it is not loaded.
+    /// Returns statistics of a tenant, or `None` if it is not loaded.
+    ///
+    /// Waits for a change of the tenant that is in progress, so do not call it from the closure of
+    /// [`update`](Self::update). The bytes of webhooks themselves are not included.
     #[must_use]
     pub fn stats(&self, tenant: &TenantId) -> Option<TenantStats> {
         let found = self.0.find(tenant.as_str())?;
+        // First, since it waits for the tenant's lock, and a guard should not be kept while
+        // waiting.
         let spare_bytes = found.spare_bytes();
         let state = found.current.load();
         let (index_bytes, places_bytes) = state.bytes();
@@ -33,7 +38,7 @@ impl Registry {
     }
 }
 
-/// How many tenants there are, and what they hold together.
+/// Shows the number of tenants and of all their webhooks.
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (mut tenants, mut webhooks) = (0, 0);

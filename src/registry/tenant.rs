@@ -1,9 +1,68 @@
-//! The webhooks of a tenant, read by many threads while one changes them.
+//! One tenant: its webhooks and their index, read by many threads while one thread changes them.
 //!
-//! There are two copies. Readers take the current one; a change is made on the spare, which then
-//! becomes the current one, and the other one catches up before the next change. A spare that a
-//! reader still holds is left to it, and a copy made instead: nobody waits for a reader, and no
-//! reader waits at all.
+//! # The idea
+//!
+//! There are two copies of the tenant's [`State`]. Readers use the **current** one through an
+//! atomic pointer. A writer changes the other one, the **spare**, which no reader can find, and
+//! then swaps the pointer. The copy that was current becomes the spare. It lacks the change that
+//! was just made, so the writer remembers that change as the **missed step** and applies it before
+//! the next one. Each change is applied twice, and a copy is never changed while it can be read.
+//!
+//! ```text
+//!                 current (ArcSwap)            writer (Mutex)
+//!                    │                          ├─ spare    the other copy
+//!                    ▼                          ├─ missed   the step that the spare lacks
+//!   reader ──load──▶ State, revision 7          └─ used, catalogue, evicted
+//! ```
+//!
+//! # Example: a `put` at revision 8
+//!
+//! ```text
+//!                                          copy A            copy B
+//! before          current = A              revision 7        revision 6, missed: step 7
+//! 1. lock, take the spare                                    no new reader can reach B
+//! 2. apply the missed step                                   revision 7
+//! 3. apply step 8                                            revision 8: index, entry, id
+//! 4. swap         current = B              old readers only  new readers
+//! 5. spare = A, missed = step 8            revision 7        revision 8
+//! ```
+//!
+//! A matching thread that loaded the pointer before step 4 sees A, all of revision 7. A thread that
+//! loads it after step 4 sees B, all of revision 8. `put` returns after step 4, so every match that
+//! starts then sees the webhook. A thread still in A keeps it alive by its guard. If it is still
+//! there at the next change, after a short wait, the writer leaves A to it and clones B instead.
+//! So a reader never waits, and a writer waits for readers only briefly.
+//!
+//! # Invariants
+//!
+//! 1. `current` is changed only by the holder of `writer`, and its state is never modified in
+//!    place.
+//! 2. If there is a spare, applying `missed` to it makes it equal to the current state; if there is
+//!    none, the next change starts from a clone of the current state.
+//! 3. After `swap` returns an `Arc`, every reader of it is counted in it (`arc-swap` converts
+//!    guards into counted references first). So a strong count of 1 means that no reader is left.
+//! 4. A step that fails changes nothing, since an insert comes before the removal of what it
+//!    replaces and is the only operation that fails.
+//! 5. In a `State`, `entries`, `ids` and the matcher have the same webhooks: `ids` leads from an id
+//!    to the index of a slot, `entries` from that index to the webhook, and the slot is the
+//!    matcher's.
+//!
+//! # Rejected
+//!
+//! Four designs were measured with two matching threads and one that updates, on two cores
+//! (100,000 webhooks, 100 updates per second; `guide::registry` has the whole table):
+//!
+//! | design | match p99.9, no updates → updates | update p50 |
+//! | --- | --- | --- |
+//! | copy on write | 1,450 → 2,180 ns | 1,620 µs |
+//! | two copies, `arc-swap` | 1,550 → 1,780 ns | 22 µs |
+//! | one lock for readers and writers | 1,250 → 1,750 ns | 28 µs |
+//! | `left-right` | 1,260 → 2,030 ns | 42 µs |
+//!
+//! - *Copy on write* clones the whole index for each change.
+//! - *One lock* makes readers write the cache line of the lock, and wait for the writer.
+//! - *`left-right`* also has two copies, but its writer waits for readers. A thread that keeps
+//!   [`Recipients`](super::Recipients) and makes two changes would wait for itself forever.
 
 use super::limits::{Limits, Used};
 use super::sync::{ArcSwap, Mutex, MutexGuard, PoisonError, yield_now};
@@ -20,11 +79,12 @@ use std::sync::Arc;
 pub(super) struct State {
     pub(super) revision: u64,
     pub(super) matcher: Matcher,
-    /// By which the webhooks are indexed.
+    /// The catalogue whose event types the webhooks are indexed under.
     pub(super) catalogue: Catalogue,
-    /// By index of the slot.
+    /// The webhook of each slot, at the slot's index; `None` at indices that are free.
     entries: Vec<Option<Entry>>,
-    /// Hash of an id, and index of the slot.
+    /// The hash of each id with the index of its slot. The id itself is in the webhook, and the
+    /// hash is kept so that growing the table reads no webhook.
     ids: HashTable<(u64, u32)>,
     hasher: DefaultHashBuilder,
 }
@@ -35,7 +95,10 @@ struct Entry {
     webhook: Arc<Webhook>,
 }
 
-/// A change that one copy has seen and the other has not.
+/// A change, as it is applied to one copy now and to the other one later.
+///
+/// It has everything that the change depends on, so that the second copy becomes what the first is,
+/// even if the rules were replaced between the two.
 struct Step {
     revision: u64,
     catalogue: Catalogue,
@@ -44,6 +107,7 @@ struct Step {
 }
 
 impl State {
+    /// Creates a state without webhooks.
     pub(super) fn new(rules: &Rules, revision: u64) -> Self {
         Self {
             revision,
@@ -56,6 +120,7 @@ impl State {
     }
 
     fn find(&self, id: &str) -> Option<(usize, &Entry)> {
+        // The hash only narrows the search; what decides is that the ids are equal.
         let is = |index: u32| {
             let entry = self.entries.get(index as usize)?.as_ref();
             entry.filter(|entry| entry.webhook.id().as_str() == id)
@@ -70,7 +135,8 @@ impl State {
         self.find(id).map(|(_, entry)| &entry.webhook)
     }
 
-    /// The webhook in a slot of the matcher.
+    /// Returns the webhook whose slot has this index. It exists for every slot that this state's
+    /// matcher returns.
     #[inline]
     pub(super) fn at(&self, index: u32) -> Option<&Arc<Webhook>> {
         self.entries.get(index as usize)?.as_ref().map(|entry| &entry.webhook)
@@ -80,16 +146,18 @@ impl State {
         self.entries.iter().flatten().map(|entry| &entry.webhook)
     }
 
-    /// Puts a webhook in; gives back the one of the same id that it takes the place of.
+    /// Inserts a webhook, and returns the one with the same id that it replaced.
     pub(super) fn put(
         &mut self,
         webhook: Arc<Webhook>,
         subscription: &Subscription,
     ) -> Result<Option<Arc<Webhook>>, InsertError> {
+        // The insert comes first: it is all that can fail, and nothing has been changed then.
         let slot = self.matcher.insert(subscription)?;
+        // The old webhook is in another slot, since the new one has taken its own already.
         let old = self.remove(webhook.id().as_str());
         let hash = self.hasher.hash_one(webhook.id().as_str());
-        // The matcher counts its slots in 32 bits.
+        // The matcher's slot indices have 32 bits, so this never saturates.
         let index = u32::try_from(slot.index()).unwrap_or(u32::MAX);
         self.ids.insert_unique(hash, (hash, index), |(hash, _)| *hash);
         if self.entries.len() <= slot.index() {
@@ -101,6 +169,7 @@ impl State {
         Ok(old)
     }
 
+    /// Removes a webhook and returns it.
     fn remove(&mut self, id: &str) -> Option<Arc<Webhook>> {
         let (index, _) = self.find(id)?;
         let hash = self.hasher.hash_one(id);
@@ -112,7 +181,7 @@ impl State {
         Some(webhook)
     }
 
-    /// Makes a change; gives back the webhook that it replaced or removed.
+    /// Applies a change, and returns the webhook that it replaced or removed.
     fn step(&mut self, step: &Step) -> Result<Option<Arc<Webhook>>, InsertError> {
         let mut old = None;
         if let Some((webhook, subscription)) = &step.insert {
@@ -126,20 +195,23 @@ impl State {
         Ok(old)
     }
 
-    /// Bytes of the index, and of what finds webhooks by id and slot.
+    /// Returns the bytes of the index, and those of the tables that find webhooks by id and slot.
     pub(super) fn bytes(&self) -> (usize, usize) {
         let entries = self.entries.capacity() * size_of::<Option<Entry>>();
         (self.matcher.bytes(), entries + self.ids.allocation_size())
     }
 }
 
-/// Waits a little for readers that found this state while it was current: as long as the end of a
-/// match takes on another core, and then as a thread that was put to sleep in the middle of one
-/// needs to be woken. Copying is dearer than that, and waiting longer dearer than copying.
+/// Waits briefly until no reader holds this state, which is no longer current.
+///
+/// A match usually ends within a microsecond. The spins wait for one that runs on another core. The
+/// yields let a thread run that was suspended in the middle of its match. If a reader remains, it
+/// keeps its result for longer: copying the index then costs less than to wait on.
 fn wait_for_readers(state: &Arc<State>) {
     const SPINS: usize = 64;
     const YIELDS: usize = 2;
     for attempt in 0..SPINS + YIELDS {
+        // Exact by invariant 3, and it cannot rise again: no pointer leads here any more.
         if Arc::strong_count(state) == 1 {
             return;
         }
@@ -150,28 +222,35 @@ fn wait_for_readers(state: &Arc<State>) {
     }
 }
 
+/// A loaded tenant: see the [module](self).
 pub(super) struct Tenant {
     pub(super) id: TenantId,
+    /// What readers use. Stored to only by the holder of `writer`.
     pub(super) current: ArcSwap<State>,
     writer: Mutex<Writer>,
 }
 
-/// What changes need, and who holds it makes them.
+/// The side of a tenant that only changes use. Holding its lock is the right to change the tenant.
 pub(super) struct Writer {
+    /// The copy that readers do not use; `None` until the first change after loading.
     spare: Option<Arc<State>>,
-    /// What the spare has not seen.
+    /// The step that the spare lacks.
     missed: Option<Step>,
+    /// What the tenant has of everything that is limited, as of the current state.
     used: Used,
-    /// What the next change is indexed by; what is there would be indexed alike.
+    /// The catalogue that the next change is indexed by. The webhooks that exist would be indexed
+    /// by it as they are.
     catalogue: Catalogue,
+    /// Set once the tenant is no longer in its shard's table. A thread that found it before must
+    /// not change it, since no reader would see the change.
     pub(super) evicted: bool,
 }
 
-/// What becomes of a change, by its revision.
+/// What happens to a change, depending on its revision.
 pub(super) enum Turn {
-    /// It is made, and takes this revision.
+    /// It is applied, at this revision.
     Takes(u64),
-    /// Its revision is not above the tenant's, which is this: it has been seen.
+    /// It is ignored, since its revision is not above the tenant's, which this is.
     Seen(u64),
 }
 
@@ -190,22 +269,31 @@ impl Tenant {
         Self { id, current: ArcSwap::from_pointee(state), writer }
     }
 
-    /// The right to change it. A panic while somebody had it left both copies whole or the spare
-    /// taken, so that it is as good as ever.
+    /// Locks the tenant for a change.
+    ///
+    /// A poisoned lock is taken over. A thread that panicked while it held the lock had not touched
+    /// the current state (invariant 1), and had taken the spare out before it changed it, so that a
+    /// half-changed copy is gone.
     pub(super) fn lock(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces all webhooks. A tenant that is evicted stays so.
+    /// Replaces all webhooks by another state. An evicted tenant stays evicted.
     pub(super) fn replace(&self, writer: &mut Writer, state: State) {
+        // The spare and its missed step belong to the old state, and go with it.
         *writer = Writer { evicted: writer.evicted, ..Writer::new(&state) };
         self.current.store(Arc::new(state));
     }
 
-    /// Whether a change is made, and the revision it takes: its own, or else the next.
+    /// Decides whether a change is applied, and at which revision: its own, or else the next.
     ///
-    /// There is no next one after `u64::MAX`: such a change is refused, since to ignore it would lose
-    /// it, and to take the same revision again would make two states of one.
+    /// The result holds while the caller has the lock. Without it, [`Turn::Seen`] still holds,
+    /// since revisions only rise.
+    ///
+    /// # Errors
+    ///
+    /// No revision is given and the tenant is at `u64::MAX`. Ignoring the change would lose it, and
+    /// using the same revision again would give one number to two states.
     pub(super) fn turn(&self, given: Option<u64>) -> Result<Turn, ChangeError> {
         let highest = self.current.load().revision;
         match given {
@@ -215,7 +303,10 @@ impl Tenant {
         }
     }
 
-    /// Sees to it that what is there is indexed as the catalogue says, at the same revision.
+    /// Indexes the webhooks by another catalogue, at the same revision.
+    ///
+    /// Only webhooks that the catalogues let receive different event types are indexed again, in a
+    /// copy. If there are none, only the catalogue of later changes is replaced.
     pub(super) fn index_by(
         &self,
         writer: &mut Writer,
@@ -225,16 +316,16 @@ impl Tenant {
             return Ok(());
         }
         let current = self.current.load_full();
-        let under = |webhook, catalogue| subscription(webhook, &self.id, catalogue);
-        let others = current.webhooks().filter_map(|webhook| {
-            let new = under(webhook, catalogue);
-            (new != under(webhook, &current.catalogue)).then_some((webhook, new))
+        let indexed_by = |webhook, catalogue| subscription(webhook, &self.id, catalogue);
+        let outdated = current.webhooks().filter_map(|webhook| {
+            let new = indexed_by(webhook, catalogue);
+            (new != indexed_by(webhook, &current.catalogue)).then_some((webhook, new))
         });
-        let others: Vec<_> = others.collect();
-        if !others.is_empty() {
+        let outdated: Vec<_> = outdated.collect();
+        if !outdated.is_empty() {
             let mut state = State::clone(&current);
             state.catalogue.clone_from(catalogue);
-            for (webhook, subscription) in others {
+            for (webhook, subscription) in outdated {
                 state.put(Arc::clone(webhook), &subscription)?;
             }
             self.replace(writer, state);
@@ -243,6 +334,7 @@ impl Tenant {
         Ok(())
     }
 
+    /// Inserts or replaces a webhook, if the limits allow it.
     pub(super) fn put(
         &self,
         writer: &mut Writer,
@@ -259,6 +351,7 @@ impl Tenant {
         Ok(self.change(writer, step)?)
     }
 
+    /// Removes a webhook. The revision is taken even if there is no such webhook.
     pub(super) fn remove(
         &self,
         writer: &mut Writer,
@@ -270,24 +363,28 @@ impl Tenant {
         Ok(self.change(writer, step)?)
     }
 
+    /// Applies a step to the spare and makes it current: the example of the [module](self).
     fn change(&self, writer: &mut Writer, step: Step) -> Result<Change, InsertError> {
         let mut next = match writer.spare.take() {
+            // Counted by `current`, too, so that `make_mut` clones it.
             None => self.current.load_full(),
             Some(spare) => {
                 wait_for_readers(&spare);
                 spare
             }
         };
-        // A copy, where somebody else holds it.
+        // Changes the state in place if this is the only reference (invariant 3), or else a clone.
         let state = Arc::make_mut(&mut next);
         if let Some(missed) = writer.missed.take() {
-            // What one copy took, the other takes.
+            // The other copy took this step, so this one does, too. Should it fail after all, the
+            // spare is dropped, and the next change starts from a clone (invariant 2).
             state.step(&missed)?;
         }
         match state.step(&step) {
             Ok(before) => {
                 let revision = step.revision;
                 let after = step.insert.as_ref().map(|(webhook, _)| Arc::clone(webhook));
+                // Only now: what is counted is what is current.
                 before.iter().for_each(|webhook| writer.used.remove(webhook));
                 after.iter().for_each(|webhook| writer.used.add(webhook));
                 writer.spare = Some(self.current.swap(next));
@@ -295,13 +392,14 @@ impl Tenant {
                 Ok(Change { revision, applied: true, before, after })
             }
             Err(error) => {
+                // Nothing of the step was applied (invariant 4), and nothing is missed any more.
                 writer.spare = Some(next);
                 Err(error)
             }
         }
     }
 
-    /// Bytes of the spare copy, where there is one.
+    /// Returns the bytes of the spare copy; 0 if there is none.
     pub(super) fn spare_bytes(&self) -> usize {
         let bytes = |state: &Arc<State>| {
             let (index, places) = state.bytes();

@@ -1,4 +1,4 @@
-//! Programs in which the rules are replaced.
+//! Programs that replace the rules while other threads change webhooks.
 
 use super::{Limits, Part, RULES, explore, webhook};
 use crate::registry::Refused;
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::LazyLock;
 
-/// Rules without any of the webhooks' event types.
+/// Rules that have none of the webhooks' event types.
 static OTHER_RULES: LazyLock<Rules> = LazyLock::new(|| {
     let catalogue = Catalogue::read(br#"{"data": [{"name": "other"}]}"#).unwrap();
     Rules::new(RULES.profile().clone(), catalogue)
@@ -17,16 +17,16 @@ static OTHER_RULES: LazyLock<Rules> = LazyLock::new(|| {
 static RENAMING_RULES: LazyLock<Rules> =
     LazyLock::new(|| Rules::new(RULES.profile().clone(), RULES.catalogue().with_renames(true)));
 
-/// Makes the rules before the threads begin, since their stacks are small.
-pub(super) fn make() {
+/// Creates the rules before the threads start, whose stacks are small.
+pub(super) fn create() {
     LazyLock::force(&OTHER_RULES);
     LazyLock::force(&RENAMING_RULES);
 }
 
-/// Rules are replaced while others put: no webhook that the new rules refuse is missing from the
-/// report, and none is put once the report was made.
+/// The report has every webhook that the new rules refuse, and none is put after the replacement
+/// has returned.
 #[test]
-fn rules_are_replaced_while_others_put() {
+fn reports_every_webhook_that_replaced_rules_refuse() {
     const PUT: Part = |world| {
         let late = world.reported.lock().unwrap().is_some();
         for id in ["v", "x"] {
@@ -40,7 +40,7 @@ fn rules_are_replaced_while_others_put() {
         let name = |one: &Refused| format!("{}/{}", one.tenant, one.id.as_ref().unwrap());
         *world.reported.lock().unwrap() = Some(refused.iter().map(name).collect());
         assert!(world.put("y", "a").is_err());
-        assert!(world.read("a"), "readers do not notice");
+        assert!(world.read("a"), "matches are not affected");
     }];
     explore(Limits::default(), &[("w", "a")], parts, |world, _| {
         let mut held = BTreeSet::new();
@@ -49,25 +49,25 @@ fn rules_are_replaced_while_others_put() {
                 held.insert(format!("{tenant}/{}", webhook.id()));
             }
         }
-        assert_eq!(world.reported.lock().unwrap().as_ref(), Some(&held), "all are listed");
+        assert_eq!(world.reported.lock().unwrap().as_ref(), Some(&held), "the report is complete");
     });
 }
 
-/// A replacement of rules that indexes a tenant again does not revive a tenant that was evicted
-/// meanwhile: no change of it is made any more, which the counting update asserts.
+/// A replacement that indexes a tenant again does not make a tenant current that was evicted
+/// meanwhile. The counting update asserts it, since it must not run on an evicted tenant.
 ///
-/// The first part holds the tenant's lock until the others wait for it, so that every order in which
-/// they get it is frequent.
+/// The first part holds the tenant's lock until the others wait for it, so that every order in
+/// which they get the lock is frequent.
 #[test]
-fn replacing_rules_does_not_revive_an_evicted_tenant() {
+fn does_not_revive_an_evicted_tenant_by_replacing_rules() {
     let parts: [Part; 4] = [
         |world| {
             let slowly = |before: &Webhook| {
                 (0..30).for_each(|_| shuttle::thread::yield_now());
                 Ok::<_, Infallible>(before.clone())
             };
-            let ask = || world.registry.update(&"t".into(), &"w".into(), slowly);
-            drop(world.one("w", None, ask));
+            let update = || world.registry.update(&"t".into(), &"w".into(), slowly);
+            drop(world.one("w", None, update));
         },
         |world| world.evict(),
         |world| {
@@ -77,7 +77,7 @@ fn replacing_rules_does_not_revive_an_evicted_tenant() {
         |world| assert_eq!(world.registry.replace_rules(&RENAMING_RULES), Ok(Vec::new())),
     ];
     explore(Limits::default(), &[("w", "0")], parts, |world, _| {
-        assert!(world.registry.stats(&"t".into()).is_none(), "nothing loads it again");
+        assert!(world.registry.stats(&"t".into()).is_none(), "no thread loads it again");
         assert!(world.put("x", "a").is_err());
     });
 }
