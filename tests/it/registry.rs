@@ -1,4 +1,5 @@
-//! The registry against a plain twin, between threads, and through snapshots.
+//! The registry compared with a simple reference, under several threads, and through snapshots.
+
 use crate::laws;
 
 use hooksieve::delivery::RequestBuilder;
@@ -18,16 +19,16 @@ use std::sync::{Arc, Mutex};
 const TYPE: &str = "com.qlik.v1.app.created";
 
 fn webhook(rules: &Rules, id: &str, filter: &str) -> Webhook {
-    by(rules, id, filter, "u1")
+    created_by(rules, id, filter, "u1")
 }
 
-fn by(rules: &Rules, id: &str, filter: &str, user: &str) -> Webhook {
-    let draft = json!({
+fn created_by(rules: &Rules, id: &str, filter: &str, user: &str) -> Webhook {
+    let document = json!({
         "name": id, "url": "https://hooks.example.com/", "enabled": true,
         "eventTypes": [TYPE], "filter": filter,
     });
-    let creation = NewWebhook::new(id, user, std::time::UNIX_EPOCH.into());
-    Webhook::create(&draft.into(), rules, creation).unwrap().webhook
+    let new = NewWebhook::new(id, user, std::time::UNIX_EPOCH.into());
+    Webhook::create(&document.into(), rules, new).unwrap().webhook
 }
 
 fn event<'p>(rules: &'p Rules, tenant: &'p str, id: &'p str) -> Event<'p> {
@@ -44,7 +45,7 @@ fn hits(session: &mut Session, event: &Event<'_>) -> Result<Vec<String>, NotLoad
 }
 
 #[test]
-fn changes_are_seen_and_tenants_come_and_go() {
+fn shows_every_change_to_the_next_match() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     let mut session = registry.session();
@@ -71,7 +72,7 @@ fn changes_are_seen_and_tenants_come_and_go() {
     assert_eq!((change.revision, change.applied, change.before), (3, true, None));
 
     let _ = registry.load("t2", [webhook(&rules, "other", "")]).unwrap();
-    assert_eq!(hits(&mut session, &a).unwrap(), ["w2"], "tenants never meet");
+    assert_eq!(hits(&mut session, &a).unwrap(), ["w2"], "a match reads only its tenant");
     let mut tenants = registry.tenants();
     tenants.sort_unstable();
     assert_eq!(tenants, ["t1".into(), "t2".into()]);
@@ -88,7 +89,7 @@ fn changes_are_seen_and_tenants_come_and_go() {
 }
 
 #[test]
-fn a_log_may_be_replayed() {
+fn ignores_changes_of_a_replayed_log() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     let _ = registry.load_at("t", [], 10).unwrap();
@@ -104,12 +105,12 @@ fn a_log_may_be_replayed() {
     assert_eq!((old.applied, old.revision), (false, 10));
     assert!(put("w1", 12).applied && put("w2", 13).applied);
     assert!(registry.remove_at(&"t".into(), &"w1".into(), 20).unwrap().applied);
-    // Again from the beginning: what was removed does not come back.
+    // Replayed from the beginning, the log does not bring back what it removed.
     assert!(!put("w1", 12).applied && !put("w2", 13).applied);
     assert!(!registry.remove_at(&"t".into(), &"w2".into(), 20).unwrap().applied);
     assert_eq!(ids(), ["w2"]);
-    let unasked = std::iter::from_fn(|| panic!("nobody needs it"));
-    let stale = registry.load_at("t", unasked, 20).unwrap();
+    let untouched = std::iter::from_fn(|| panic!("the webhooks are not iterated"));
+    let stale = registry.load_at("t", untouched, 20).unwrap();
     assert_eq!((stale.applied, stale.revision), (false, 20));
     assert!(registry.load_at("t", [webhook(&rules, "w3", "")], 21).unwrap().applied);
     assert_eq!(ids(), ["w3"]);
@@ -117,15 +118,16 @@ fn a_log_may_be_replayed() {
 }
 
 #[test]
-fn what_is_refused_changes_nothing() {
+fn changes_nothing_when_it_refuses_a_webhook() {
     let rules = Rules::default();
     let registry = Registry::with_limits(&rules, Limits::default().per_user(2));
     let _ = registry.load("t", []).unwrap();
-    let put = |id, user| registry.put(&"t".into(), by(&rules, id, "", user)).map(|c| c.revision);
+    let put =
+        |id, user| registry.put(&"t".into(), created_by(&rules, id, "", user)).map(|c| c.revision);
     assert_eq!((put("a", "u1"), put("b", "u1"), put("c", "u2")), (Ok(1), Ok(2), Ok(3)));
     let error = put("d", "u1").unwrap_err();
     assert_eq!(error.to_string(), "user `u1` has reached the limit of webhooks per user, 2");
-    assert_eq!(put("b", "u1"), Ok(4), "a replacement is not one more");
+    assert_eq!(put("b", "u1"), Ok(4), "a replacement adds no webhook");
     let _ = registry.remove(&"t".into(), &"a".into()).unwrap();
     assert_eq!(put("d", "u1"), Ok(6));
 
@@ -137,25 +139,25 @@ fn what_is_refused_changes_nothing() {
     let error = registry.load("t", [foreign.clone()]).unwrap_err();
     assert_eq!(error.to_string(), "webhook `x`: the webhook belongs to tenant `other`");
     assert_eq!(error.kind(), refused.kind());
-    assert!(std::error::Error::source(&error).is_none(), "it is said already");
+    assert!(std::error::Error::source(&error).is_none(), "the message has it already");
     assert_eq!(registry.stats(&"t".into()).unwrap().revision, 6);
     let _ = registry.load("other", [foreign.clone()]).unwrap();
-    assert!(registry.put(&"other".into(), foreign).unwrap().applied, "where it belongs");
+    assert!(registry.put(&"other".into(), foreign).unwrap().applied, "its own tenant accepts it");
     let profile = rules.profile().with_operators([hooksieve::filter::Operator::Eq]);
     let strange = Registry::new(&Rules::new(profile, rules.catalogue().clone()));
     let _ = strange.load("t", []).unwrap();
     let error = strange.put(&"t".into(), webhook(&rules, "w", r#"id eq "a""#)).unwrap_err();
     assert_eq!(error.kind(), ChangeErrorKind::OtherProfile);
     assert_eq!(strange.stats(&"t".into()).unwrap().webhooks, 0);
-    // The copies are still in step.
+    // Both copies are still equal.
     for _ in 0..4 {
         assert!(strange.remove(&"t".into(), &"w".into()).unwrap().applied);
     }
 }
 
-/// Each limit refuses what goes beyond it, and nothing that asks for no more than was there.
+/// A limit never refuses a change that does not increase the amount.
 #[test]
-fn a_tenant_has_limits() {
+fn refuses_what_exceeds_a_limit_of_the_tenant() {
     let rules = Rules::default();
     let long = r#"id eq "a" or id eq "b""#;
     let all = || [webhook(&rules, "w1", long), webhook(&rules, "w2", r#"id eq "a""#)];
@@ -189,7 +191,7 @@ fn a_tenant_has_limits() {
         let _ = registry.remove(&"t".into(), &"w2".into()).unwrap();
         assert!(registry.put(&"t".into(), webhook(&rules, "w3", r#"id eq "a""#)).unwrap().applied);
 
-        // A tenant that was loaded with more may still be changed, and not grow.
+        // A tenant that was loaded with more can still be changed, but cannot grow.
         let small = Registry::with_limits(&rules, Limits::default().webhooks(1).terms(1));
         let _ = small.load("t", all()).unwrap();
         assert!(small.put(&"t".into(), webhook(&rules, "w1", long)).unwrap().applied);
@@ -198,18 +200,22 @@ fn a_tenant_has_limits() {
     }
 }
 
-/// Memory that is told is what tables of so many entries take: neither less than the entries, nor many times
-/// as much.
+/// The reported bytes are at least those of the entries, and not many times as much.
 #[test]
-fn what_a_tenant_holds_is_told() {
+fn reports_the_memory_of_a_tenant() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     let count = 1_000;
     let webhooks = (0..count).map(|n| webhook(&rules, &format!("w{n}"), r#"id eq "a""#));
     let _ = registry.load("t", webhooks).unwrap();
     let loaded = registry.stats(&"t".into()).unwrap();
-    assert_eq!((loaded.webhooks, loaded.spare_bytes), (count, 0), "no copy before a change");
-    // A pointer and a slot for each webhook, and a hash with the index of its slot in a table with room.
+    assert_eq!(
+        (loaded.webhooks, loaded.spare_bytes),
+        (count, 0),
+        "no second copy before the first change"
+    );
+    // For each webhook a pointer and a slot, and a hash with a slot index in a table with free
+    // room.
     assert!((count * 40..count * 120).contains(&loaded.places_bytes), "{loaded:?}");
     let _ = registry.put(&"t".into(), webhook(&rules, "w0", "")).unwrap();
     let changed = registry.stats(&"t".into()).unwrap();
@@ -218,15 +224,15 @@ fn what_a_tenant_holds_is_told() {
 }
 
 #[test]
-fn a_trial_counts_what_it_tried() {
+fn counts_the_verdicts_of_a_dry_run() {
     let rules = Rules::default();
-    let draft = json!({
+    let document = json!({
         "name": "n", "url": "https://hooks.example.com/", "enabled": false, "level": "user",
         "eventTypes": [TYPE], "filter": r#"id ne "a""#,
     });
-    let creation = NewWebhook::new("w", "u1", std::time::UNIX_EPOCH.into());
-    let webhook = Webhook::create(&draft.into(), &rules, creation).unwrap().webhook;
-    let mut trial = DryRun::new(&webhook, "t", &rules);
+    let new = NewWebhook::new("w", "u1", std::time::UNIX_EPOCH.into());
+    let webhook = Webhook::create(&document.into(), &rules, new).unwrap().webhook;
+    let mut dry_run = DryRun::new(&webhook, "t", &rules);
     let other = Event::new(
         rules.profile().attribute_paths(),
         TenantId::from("t"),
@@ -240,17 +246,17 @@ fn a_trial_counts_what_it_tried() {
         (other, Access::Everyone, Verdict::OtherEventType),
         (event(&rules, "t", "b"), Access::Users(&[]), Verdict::NoAccess),
     ];
-    assert_eq!(trial.events(), 0);
+    assert_eq!(dry_run.events(), 0);
     for (event, access, verdict) in &events {
-        assert_eq!(trial.event(event, *access), *verdict);
+        assert_eq!(dry_run.event(event, *access), *verdict);
     }
-    assert_eq!(trial.events(), 6);
-    let counts = events.each_ref().map(|(_, _, verdict)| trial.count(*verdict));
-    assert_eq!((counts, trial.count(Verdict::Disabled)), ([1, 2, 2, 1, 1, 1], 0));
+    assert_eq!(dry_run.events(), 6);
+    let counts = events.each_ref().map(|(_, _, verdict)| dry_run.count(*verdict));
+    assert_eq!((counts, dry_run.count(Verdict::Disabled)), ([1, 2, 2, 1, 1, 1], 0));
 }
 
 #[test]
-fn a_comparison_counts_each_effect() {
+fn counts_the_effects_of_a_changed_filter() {
     let rules = Rules::default();
     let [old, new] = [r#"id eq "a" or id eq "b""#, r#"id eq "b" or id eq "c""#]
         .map(|text| rules.profile().filter(text).unwrap());
@@ -270,13 +276,13 @@ fn a_comparison_counts_each_effect() {
 }
 
 #[test]
-fn deliveries_know_how_many_are_left() {
+fn counts_the_deliveries_that_are_left() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     let _ = registry.load("t", ["a", "b", "c"].map(|id| webhook(&rules, id, ""))).unwrap();
-    let (mut session, sender) = (registry.session(), RequestBuilder::default());
+    let (mut session, builder) = (registry.session(), RequestBuilder::default());
     let bytes = format!(r#"{{"type":"{TYPE}","tenantid":"t"}}"#);
-    let mut deliveries = session.deliveries(&sender, bytes, Access::Everyone).unwrap();
+    let mut deliveries = session.deliveries(&builder, bytes, Access::Everyone).unwrap();
     for left in (1..=3).rev() {
         assert_eq!((deliveries.len(), deliveries.size_hint()), (left, (left, Some(left))));
         assert!(deliveries.next().is_some());
@@ -284,23 +290,23 @@ fn deliveries_know_how_many_are_left() {
     assert_eq!((deliveries.len(), deliveries.next().is_none()), (0, true));
 }
 
-/// What is read is what is changed: of many who count up at once nobody's change is lost, and what
-/// was removed does not come back.
+/// Several threads count up in one webhook. An update does not bring back a removed webhook.
 #[test]
-fn updates_do_not_undo_each_other() {
+fn loses_no_update_of_several_threads() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     let _ = registry.load("t", [webhook(&rules, "w", r#"id eq "0""#)]).unwrap();
-    let counted = |webhook: &Webhook| {
+    let count_up = |webhook: &Webhook| {
         let filter = webhook.filter_text().unwrap();
         let count: u64 = filter[7..filter.len() - 1].parse().unwrap();
-        Ok::<_, ()>(by(&rules, "w", &format!("id eq \"{}\"", count + 1), "u1"))
+        Ok::<_, ()>(created_by(&rules, "w", &format!("id eq \"{}\"", count + 1), "u1"))
     };
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                (0..50)
-                    .for_each(|_| drop(registry.update(&"t".into(), &"w".into(), counted).unwrap()))
+                (0..50).for_each(|_| {
+                    drop(registry.update(&"t".into(), &"w".into(), count_up).unwrap())
+                })
             });
         }
     });
@@ -315,40 +321,40 @@ fn updates_do_not_undo_each_other() {
     assert_eq!(refused, UpdateError::OtherId);
     assert_eq!(registry.stats(&"t".into()).unwrap().revision, 200);
     let _ = registry.remove(&"t".into(), &"w".into()).unwrap();
-    assert_eq!(registry.update(&"t".into(), &"w".into(), counted), Err(UpdateError::NotFound));
-    assert!(!registry.update_at(&"t".into(), &"w".into(), 7, counted).unwrap().applied);
+    assert_eq!(registry.update(&"t".into(), &"w".into(), count_up), Err(UpdateError::NotFound));
+    assert!(!registry.update_at(&"t".into(), &"w".into(), 7, count_up).unwrap().applied);
     assert!(matches!(
-        registry.update(&"u".into(), &"w".into(), counted),
+        registry.update(&"u".into(), &"w".into(), count_up),
         Err(UpdateError::Change(_))
     ));
 }
 
-/// A webhook of level `user` that is nobody's is no event's without an owner, however that is said.
+/// A webhook of level `user` without an owner does not match events whose owner is empty or absent.
 #[test]
-fn nobodys_webhooks_are_not_everybodys() {
+fn matches_webhooks_without_an_owner_for_no_user() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     let document = json!({"id": "w", "name": "n", "url": "https://a.example/", "enabled": true,
         "level": "user", "eventTypes": [TYPE]});
-    let nobodys = Webhook::read(&WebhookDocument::from(document), &rules).unwrap().webhook;
-    let plain = subscription(&nobodys, &"t".into(), rules.catalogue());
-    let _ = registry.load("t", [nobodys]).unwrap();
+    let unowned = Webhook::read(&WebhookDocument::from(document), &rules).unwrap().webhook;
+    let subscription = subscription(&unowned, &"t".into(), rules.catalogue());
+    let _ = registry.load("t", [unowned]).unwrap();
     let mut session = registry.session();
     let event = event(&rules, "t", "a").with_owner("");
     let empty = ["".into()];
     for access in [Access::EventOwner, Access::Users(&empty), Access::Predicate(&|_| true)] {
         assert!(session.matches(&event, access).unwrap().is_empty(), "{access:?}");
-        assert!(!plain.matches(&event, access), "{access:?}");
+        assert!(!subscription.matches(&event, access), "{access:?}");
     }
     assert_eq!(session.matches(&event, Access::Everyone).unwrap().len(), 1);
 }
 
 #[test]
-fn revisions_end_somewhere() {
+fn refuses_changes_after_the_last_revision() {
     let rules = Rules::default();
     let registry = Registry::with_limits(&rules, Limits::default().per_user(1));
     let _ = registry.load_at("t", [], u64::MAX - 1).unwrap();
-    let put = |id, user| registry.put(&"t".into(), by(&rules, id, "", user));
+    let put = |id, user| registry.put(&"t".into(), created_by(&rules, id, "", user));
     assert!(put("a", "u1").unwrap().applied);
     assert_eq!(registry.stats(&"t".into()).unwrap().revision, u64::MAX);
     let error = put("b", "u2").unwrap_err();
@@ -359,27 +365,33 @@ fn revisions_end_somewhere() {
     assert_eq!(updated.unwrap_err(), UpdateError::Change(error.clone()));
     let load = registry.load("t", []).unwrap_err();
     assert_eq!(load, error);
-    assert_eq!(registry.get(&"t".into(), &"a".into()).unwrap().name(), "a", "nothing was lost");
-    // From a log, that has been seen.
+    assert_eq!(registry.get(&"t".into(), &"a".into()).unwrap().name(), "a", "no webhook was lost");
+    // A log entry at this revision has been seen already, and is ignored.
     assert!(!registry.remove_at(&"t".into(), &"a".into(), u64::MAX).unwrap().applied);
     assert!(!registry.load_at("t", [], u64::MAX).unwrap().applied);
-    // A snapshot holds it.
+    // A snapshot keeps the revision.
     let other = Registry::new(&rules);
     assert_eq!(other.read_snapshot(&*written(&registry)).unwrap().webhooks, 1);
-    assert_eq!(other.put(&"t".into(), by(&rules, "b", "", "u2")).unwrap_err(), error);
+    assert_eq!(other.put(&"t".into(), created_by(&rules, "b", "", "u2")).unwrap_err(), error);
     assert_eq!(other.read_snapshot(&*written(&registry)).unwrap().ignored, 1);
     assert!(other.evict(&"t".into()));
     let _ = other.load_at("t", [], 7).unwrap();
-    assert_eq!(other.put(&"t".into(), by(&rules, "b", "", "u2")).unwrap().revision, 8);
+    assert_eq!(other.put(&"t".into(), created_by(&rules, "b", "", "u2")).unwrap().revision, 8);
 
-    let _ = registry.load("t2", [by(&rules, "a", "", "u1"), by(&rules, "b", "", "u2")]).unwrap();
-    let taken_over = registry.put(&"t2".into(), by(&rules, "b", "", "u1"));
-    assert_eq!(taken_over.unwrap_err().kind(), ChangeErrorKind::UserLimit, "one more of that user");
+    let _ = registry
+        .load("t2", [created_by(&rules, "a", "", "u1"), created_by(&rules, "b", "", "u2")])
+        .unwrap();
+    let moved = registry.put(&"t2".into(), created_by(&rules, "b", "", "u1"));
+    assert_eq!(
+        moved.unwrap_err().kind(),
+        ChangeErrorKind::UserLimit,
+        "one more webhook of that user"
+    );
 }
 
-/// Whoever keeps an recipients keeps its revision, and keeps nobody from making changes.
+/// Recipients that are kept stay at their revision and do not block changes.
 #[test]
-fn an_answer_is_of_one_revision() {
+fn keeps_recipients_at_their_revision() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     let _ = registry.load("t", [webhook(&rules, "w0", "")]).unwrap();
@@ -398,15 +410,15 @@ fn an_answer_is_of_one_revision() {
     }
 }
 
-/// The twin: what the webhooks of a tenant are, after each revision.
-type Twin = BTreeMap<String, Subscription>;
+/// The reference: the subscription of each webhook of a tenant, by id.
+type Reference = BTreeMap<String, Subscription>;
 
-fn expected(twin: &Twin, event: &Event<'_>, access: Access<'_>) -> Vec<String> {
-    let hit = twin.iter().filter(|(_, subscription)| subscription.matches(event, access));
+fn expected(reference: &Reference, event: &Event<'_>, access: Access<'_>) -> Vec<String> {
+    let hit = reference.iter().filter(|(_, subscription)| subscription.matches(event, access));
     hit.map(|(id, _)| id.clone()).collect()
 }
 
-/// A webhook of a random filter and level, enabled or not.
+/// Creates a webhook with a random filter, level and state.
 fn any_webhook(rules: &Rules, choices: &mut Choices<'_>) -> Webhook {
     let id = format!("w{}", choices.below(40));
     let types: Vec<&str> = match choices.below(4) {
@@ -416,7 +428,7 @@ fn any_webhook(rules: &Rules, choices: &mut Choices<'_>) -> Webhook {
     };
     let filter = loop {
         let text = history::filter_text(choices, 2);
-        // `data.status` goes with another event type alone.
+        // `data.status` is valid only for another event type.
         if !text.contains("status") || choices.done() {
             break if text.contains("status") { String::new() } else { text };
         }
@@ -424,15 +436,15 @@ fn any_webhook(rules: &Rules, choices: &mut Choices<'_>) -> Webhook {
     let level = if choices.below(4) == 0 { "user" } else { "tenant" };
     let owner = if choices.below(2) == 0 { "u1" } else { "u2" };
     let enabled = choices.below(8) > 0;
-    let mut draft = json!({
+    let mut document = json!({
         "name": id, "url": "https://hooks.example.com/", "enabled": enabled,
         "eventTypes": types, "filter": filter, "level": level,
     });
     if level == "user" {
-        draft["ownerId"] = owner.into();
+        document["ownerId"] = owner.into();
     }
-    let creation = NewWebhook::new(id, "u1", std::time::UNIX_EPOCH.into());
-    Webhook::create(&draft.into(), rules, creation).unwrap().webhook
+    let new = NewWebhook::new(id, "u1", std::time::UNIX_EPOCH.into());
+    Webhook::create(&document.into(), rules, new).unwrap().webhook
 }
 
 fn any_event<'p>(rules: &'p Rules, tenant: &'static str, choices: &mut Choices<'_>) -> Event<'p> {
@@ -457,25 +469,25 @@ fn bytes(mut seed: u64, count: usize) -> Vec<u8> {
     (0..count).map(|_| next()).collect()
 }
 
-/// One writer and several sessions on one tenant, and others that come and go beside it: every
-/// recipients is what the reference says at its revision, and no recipients is older than what was
-/// returned before it was asked for.
+/// One writer and several sessions use one tenant, while other tenants are loaded and evicted.
+/// Every match returns what the reference matches at its revision, and no match is older than a
+/// change that had returned when it started.
 #[test]
-fn every_answer_is_the_references_at_its_revision() {
+fn matches_like_the_reference_at_every_revision() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     let _ = registry.load("t", []).unwrap();
-    let twins = Mutex::new(vec![Twin::new()]);
+    let references = Mutex::new(vec![Reference::new()]);
     let (returned, done) = (AtomicU64::new(0), AtomicBool::new(false));
     let steps = 3_000;
 
-    let answers = std::thread::scope(|scope| {
+    let matches = std::thread::scope(|scope| {
         let sessions: Vec<_> = (0..3u64)
             .map(|number| {
                 let (rules, returned, done) = (&rules, &returned, &done);
                 let mut session = registry.session();
                 scope.spawn(move || {
-                    let mut answers = Vec::new();
+                    let mut matches = Vec::new();
                     let mut seed = number;
                     let mut kept = None;
                     while !done.load(Ordering::Acquire) {
@@ -488,15 +500,15 @@ fn every_answer_is_the_references_at_its_revision() {
                         let mut ids: Vec<String> =
                             recipients.webhooks().map(|webhook| webhook.id().to_string()).collect();
                         ids.sort_unstable();
-                        answers.push((recipients.revision(), random, ids));
+                        matches.push((recipients.revision(), random, ids));
                         drop(recipients);
-                        // Now and then somebody keeps what he got.
+                        // Sometimes a webhook of the recipients is kept.
                         if seed % 50 < 10 {
                             kept = kept_webhook(&mut session.clone(), rules);
                         }
                     }
                     drop(kept);
-                    answers
+                    matches
                 })
             })
             .collect();
@@ -517,42 +529,42 @@ fn every_answer_is_the_references_at_its_revision() {
         let mut choices = Choices(&random);
         let tenant = TenantId::from("t");
         for _ in 0..steps {
-            let mut twin = twins.lock().unwrap().last().unwrap().clone();
+            let mut reference = references.lock().unwrap().last().unwrap().clone();
             let change = if choices.below(3) == 0 {
                 let id = format!("w{}", choices.below(40));
-                let gone = twin.remove(&id);
-                // The reference knows it before anybody can see it.
-                twins.lock().unwrap().push(twin);
+                let removed = reference.remove(&id);
+                // The reference has the change before a match can see it.
+                references.lock().unwrap().push(reference);
                 let change = registry.remove(&"t".into(), &id.as_str().into()).unwrap();
-                assert_eq!(change.before.is_some(), gone.is_some());
+                assert_eq!(change.before.is_some(), removed.is_some());
                 change
             } else {
                 let webhook = any_webhook(&rules, &mut choices);
                 let new = subscription(&webhook, &tenant, rules.catalogue());
-                twin.insert(webhook.id().to_string(), new);
-                twins.lock().unwrap().push(twin);
+                reference.insert(webhook.id().to_string(), new);
+                references.lock().unwrap().push(reference);
                 registry.put(&"t".into(), webhook).unwrap()
             };
             returned.store(change.revision, Ordering::Release);
         }
-        assert!(!choices.done(), "the choices sufficed");
+        assert!(!choices.done(), "there were enough choices");
         done.store(true, Ordering::Release);
         sessions.into_iter().flat_map(|session| session.join().unwrap()).collect::<Vec<_>>()
     });
 
-    let twins = twins.into_inner().unwrap();
-    assert_eq!(twins.len(), steps + 1);
+    let references = references.into_inner().unwrap();
+    assert_eq!(references.len(), steps + 1);
     let mut hit = 0;
-    for (revision, random, ids) in &answers {
+    for (revision, random, ids) in &matches {
         let event = any_event(&rules, "t", &mut Choices(random));
-        let twin = &twins[usize::try_from(*revision).unwrap()];
-        assert_eq!(*ids, expected(twin, &event, Access::EventOwner), "at revision {revision}");
+        let reference = &references[usize::try_from(*revision).unwrap()];
+        assert_eq!(*ids, expected(reference, &event, Access::EventOwner), "at revision {revision}");
         hit += usize::from(!ids.is_empty());
     }
-    assert!(answers.len() > 500 && hit > 100, "{} answers, {hit} hit", answers.len());
+    assert!(matches.len() > 500 && hit > 100, "{} matches, {hit} hit", matches.len());
 }
 
-/// A webhook out of an recipients, which keeps the webhook, not the recipients.
+/// Returns a webhook of some recipients; keeping it does not keep the recipients.
 fn kept_webhook(session: &mut Session, rules: &Rules) -> Option<Arc<Webhook>> {
     let event = event(rules, "t", "a");
     let recipients = session.matches(&event, Access::EventOwner).ok()?;
@@ -560,9 +572,8 @@ fn kept_webhook(session: &mut Session, rules: &Rules) -> Option<Arc<Webhook>> {
     recipients.webhooks().next().cloned()
 }
 
-/// Several threads change the same tenant; nothing is lost.
 #[test]
-fn many_writers() {
+fn loses_no_change_of_several_writers() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     let _ = registry.load("t", []).unwrap();
@@ -593,9 +604,9 @@ fn many_writers() {
     assert_eq!(hits(&mut session, &event(&rules, "t", "b")).unwrap().len(), 0);
 }
 
-/// Programs of operations, most of them long enough to fill tenants.
+/// Most programs are long enough to fill a tenant.
 #[test]
-fn programs_do_what_the_twin_does() {
+fn runs_random_programs_like_the_reference() {
     let mut hits = 0;
     for seed in 0..150 {
         let length = 200 + usize::try_from(seed % 10).unwrap() * 400;
@@ -604,9 +615,9 @@ fn programs_do_what_the_twin_does() {
     assert!(hits > 500, "{hits} hits");
 }
 
-/// A webhook as a snapshot holds it, damaged in every byte.
+/// The lines are a stored webhook, damaged in every byte.
 #[test]
-fn snapshots_of_any_bytes() {
+fn reads_or_refuses_snapshots_of_any_bytes() {
     let stored = laws::registry::stored(json!({
         "name": "n", "url": "https://hooks.example.com/", "enabled": true, "eventTypes": [TYPE],
         "filter": "id eq \"a\"", "secret": "0123456789abcdef0123456789abcdef",
@@ -633,7 +644,7 @@ fn written(registry: &Registry) -> Vec<u8> {
 }
 
 #[test]
-fn snapshots_read_back() {
+fn reads_snapshots_back() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     let random = bytes(5, 100_000);
@@ -661,18 +672,18 @@ fn snapshots_read_back() {
         let revision = |registry: &Registry| registry.stats(&tenant).unwrap().revision;
         assert_eq!(revision(&registry), revision(&other));
     }
-    // Again: nothing is news. After a change to one of them: neither.
+    // Read again, every tenant is at its revision already.
     assert_eq!(other.read_snapshot(&*snapshot).unwrap().ignored, 3);
     let mut one = Vec::new();
     assert!(registry.write_tenant_snapshot(&"t1".into(), &mut one).unwrap());
-    assert!(!registry.write_tenant_snapshot(&"nobody".into(), &mut one).unwrap());
+    assert!(!registry.write_tenant_snapshot(&"unknown".into(), &mut one).unwrap());
     let third = Registry::new(&rules);
     assert_eq!(third.read_snapshot(&*one).unwrap().tenants, 1);
     assert_eq!(third.tenants(), [TenantId::from("t1")]);
 }
 
 #[test]
-fn damaged_snapshots_are_refused_whole() {
+fn loads_nothing_of_a_damaged_snapshot() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     for (tenant, count) in [("t1", 2), ("t2", 1)] {
@@ -696,8 +707,7 @@ fn damaged_snapshots_are_refused_whole() {
             let mut bytes = snapshot.clone();
             bytes[at] ^= flip;
             let Ok(loaded) = other.read_snapshot(&*bytes) else { continue };
-            // What a session skips over, such as the names of the first line's members, may differ.
-            panic!("byte {at} of {} was taken: {loaded:?}", String::from_utf8_lossy(&bytes));
+            panic!("byte {at} of {} was accepted: {loaded:?}", String::from_utf8_lossy(&bytes));
         }
     }
     assert!(other.tenants().is_empty(), "nothing was loaded");
@@ -708,29 +718,21 @@ fn damaged_snapshots_are_refused_whole() {
     assert_eq!(error.kind(), SnapshotErrorKind::Newer);
     assert_eq!(
         error.to_string(),
-        "line 1 of the snapshot: the snapshot is of version 2, this crate reads 1"
+        "line 1 of the snapshot: the snapshot has version 2, but this crate reads version 1"
     );
     for (version, kind, message) in [
         ("18446744073709551616", SnapshotErrorKind::Newer, None),
-        ("0", SnapshotErrorKind::NotASnapshot, Some("there is no version 0 of snapshots")),
-        ("-1", SnapshotErrorKind::NotASnapshot, Some("there is no version -1 of snapshots")),
-        ("0.5", SnapshotErrorKind::NotASnapshot, Some("there is no version 0.5 of snapshots")),
-        (
-            "\"1\"",
-            SnapshotErrorKind::NotASnapshot,
-            Some("the version of the snapshot is not a number"),
-        ),
-        (
-            "null",
-            SnapshotErrorKind::NotASnapshot,
-            Some("the version of the snapshot is not a number"),
-        ),
+        ("0", SnapshotErrorKind::NotASnapshot, Some("unknown snapshot version 0")),
+        ("-1", SnapshotErrorKind::NotASnapshot, Some("unknown snapshot version -1")),
+        ("0.5", SnapshotErrorKind::NotASnapshot, Some("unknown snapshot version 0.5")),
+        ("\"1\"", SnapshotErrorKind::NotASnapshot, Some("the snapshot's version is not a number")),
+        ("null", SnapshotErrorKind::NotASnapshot, Some("the snapshot's version is not a number")),
     ] {
         let text = text.replacen("\"version\":1", &format!("\"version\":{version}"), 1);
         let error = other.read_snapshot(text.as_bytes()).unwrap_err();
         assert_eq!((error.kind(), error.line()), (kind, 1), "{version}");
         if let Some(message) = message {
-            let message = format!("line 1 of the snapshot: {message}, this crate reads 1");
+            let message = format!("line 1 of the snapshot: {message}, expected 1");
             assert_eq!(error.to_string(), message);
         }
         let skipping = other.read_snapshot_skipping(text.as_bytes()).unwrap_err();
@@ -738,12 +740,12 @@ fn damaged_snapshots_are_refused_whole() {
     }
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let first = lines.iter().position(|line| line.contains("crc32")).unwrap();
-    let doubled = [&lines[..=first], &lines[1..=first], &lines[first + 1..]].concat().concat();
-    assert_eq!(kind(doubled.as_bytes()), Err(SnapshotErrorKind::Damaged), "a tenant twice");
+    let duplicate = [&lines[..=first], &lines[1..=first], &lines[first + 1..]].concat().concat();
+    assert_eq!(kind(duplicate.as_bytes()), Err(SnapshotErrorKind::Damaged), "a duplicate tenant");
     for nonsense in ["", "\n", "{}\n", "[1,2]\n", "{\"format\":\"tar\",\"version\":1}\n"] {
         assert_eq!(kind(nonsense.as_bytes()), Err(SnapshotErrorKind::NotASnapshot), "{nonsense}");
     }
-    // Whole, and yet not what a registry writes.
+    // The checksum is right, but no registry writes two webhooks with one id.
     let mut lines = lines.clone();
     let at = lines.iter().position(|line| line.contains("\"t1\"")).unwrap();
     lines[at + 2] = lines[at + 1];
@@ -757,7 +759,7 @@ fn damaged_snapshots_are_refused_whole() {
         error.to_string(),
         format!("line {} of the snapshot: two webhooks of the tenant have the same id", at + 4)
     );
-    // Whole, but by other rules.
+    // The snapshot is undamaged, but was written under other rules.
     let profile = rules.profile().with_operators([hooksieve::filter::Operator::Ne]);
     let strict = Registry::new(&Rules::new(profile, rules.catalogue().clone()));
     let error = strict.read_snapshot(text.as_bytes()).unwrap_err();
@@ -766,9 +768,9 @@ fn damaged_snapshots_are_refused_whole() {
     assert!(strict.tenants().is_empty());
 }
 
-/// A stream that breaks is told by its own words once, as the source.
+/// The stream's own message is the source of the error, and not repeated in its message.
 #[test]
-fn a_stream_that_breaks_says_why() {
+fn reports_the_error_of_a_broken_stream() {
     struct Broken;
     impl std::io::Read for Broken {
         fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
@@ -778,44 +780,44 @@ fn a_stream_that_breaks_says_why() {
     let registry = Registry::new(&Rules::default());
     let error = registry.read_snapshot(std::io::BufReader::new(Broken)).unwrap_err();
     assert_eq!(error.kind(), SnapshotErrorKind::Io);
-    assert_eq!(error.to_string(), "line 1 of the snapshot: it could not be read");
+    assert_eq!(error.to_string(), "line 1 of the snapshot: the snapshot could not be read");
     let source = std::error::Error::source(&error).unwrap();
     assert_eq!(source.to_string(), "the tape is torn");
 }
 
-/// Whatever is taken can be written, and read back; what could not is refused at the door.
+/// A webhook or tenant of the maximum size can be written and read back; a larger one is refused.
 #[test]
-fn what_is_taken_fits_a_snapshot() {
+fn refuses_text_that_no_snapshot_line_can_hold() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     let document = |size: usize| {
         let filter = "id eq \"a\"";
-        // Of a byte JSON makes six.
+        // JSON writes this character as six bytes.
         let long = "\u{1}".repeat(size - "w".len() - filter.len() - (TYPE.len() + 1));
         let document = json!({"id": "w", "name": "n", "url": "https://a.example/",
             "eventTypes": [TYPE], "filter": filter, "disabledReason": long});
         Webhook::read(&WebhookDocument::from(document), &rules).unwrap().webhook
     };
-    let most = Registry::MAX_BYTES;
+    let max = Registry::MAX_BYTES;
     let _ = registry.load("t", []).unwrap();
-    let error = registry.put(&"t".into(), document(most + 1)).unwrap_err();
+    let error = registry.put(&"t".into(), document(max + 1)).unwrap_err();
     assert_eq!(error.kind(), ChangeErrorKind::TooLarge);
     assert_eq!(error.to_string(), "the webhook has 2097153 bytes of text, more than 2097152");
-    let error = registry.load("t", [document(most + 1)]).unwrap_err();
+    let error = registry.load("t", [document(max + 1)]).unwrap_err();
     assert_eq!((error.kind(), error.id().unwrap().as_str()), (ChangeErrorKind::TooLarge, "w"));
-    let error = registry.load("\u{1}".repeat(most + 1), []).unwrap_err();
+    let error = registry.load("\u{1}".repeat(max + 1), []).unwrap_err();
     assert_eq!((error.kind(), error.id()), (ChangeErrorKind::TooLarge, None));
     assert_eq!(error.to_string(), "the tenant's id has 2097153 bytes of text, more than 2097152");
 
-    let _ = registry.put(&"t".into(), document(most)).unwrap();
-    let _ = registry.load("\u{1}".repeat(most), []).unwrap();
+    let _ = registry.put(&"t".into(), document(max)).unwrap();
+    let _ = registry.load("\u{1}".repeat(max), []).unwrap();
     let snapshot = written(&registry);
-    assert!(snapshot.len() > 2 * 6 * most - 6 * 100, "two lines of the longest");
+    assert!(snapshot.len() > 2 * 6 * max - 6 * 100, "two lines of the maximum length");
     assert_eq!(Registry::new(&rules).read_snapshot(&*snapshot).unwrap().tenants, 2);
 }
 
 #[test]
-fn reads_back_whatever_was_accepted() {
+fn reads_back_every_accepted_webhook() {
     let mut total = laws::registry::Kept::default();
     for seed in 0..10_000 {
         let kept = laws::registry::accepted_is_readable(&bytes(seed, 250));
@@ -827,7 +829,7 @@ fn reads_back_whatever_was_accepted() {
     assert!(total.accepted > 10_000 && total.refused > 2_000 && total.outdated > 300);
 }
 
-/// The default rules without one event type.
+/// Returns the default rules without one event type.
 fn rules_without(event_type: &str) -> Rules {
     let rules = Rules::default();
     let mut listing = serde_json::to_value(rules.catalogue()).unwrap();
@@ -837,7 +839,7 @@ fn rules_without(event_type: &str) -> Rules {
 }
 
 #[test]
-fn refuses_what_its_rules_do_not_know() {
+fn refuses_webhooks_that_its_rules_refuse() {
     let (rules, fewer) = (Rules::default(), rules_without(TYPE));
     let registry = Registry::new(&fewer);
     let _ = registry.load("t", []).unwrap();
@@ -849,27 +851,27 @@ fn refuses_what_its_rules_do_not_know() {
     );
     let load = registry.load("t", [webhook(&rules, "w", "")]).unwrap_err();
     assert_eq!((load.id().unwrap().as_str(), load.kind()), ("w", error.kind()));
-    // One that the catalogue has, but not for this level.
+    // The catalogue has the event type, but not for this level.
     let listing = json!({"data": [{"name": TYPE, "levels": ["user"]}]}).to_string();
     let users = Catalogue::read(listing.as_bytes()).unwrap();
     let users = Registry::new(&Rules::new(rules.profile().clone(), users));
     let error = users.load("t", [webhook(&rules, "w", "")]).unwrap_err();
     let expected = format!("webhook `w`: event type `{TYPE}` does not support level `tenant`");
     assert_eq!((error.kind(), error.to_string()), (ChangeErrorKind::Invalid, expected));
-    // A filter that goes with an event type by its newer name only.
+    // The filter is valid for the event type only under its newer name.
     let reloads = "com.qlik.v1.app.reload.finished";
     let by_name = |types: serde_json::Value| {
         let text = json!({"data": types}).to_string();
         Rules::new(rules.profile().clone(), Catalogue::read(text.as_bytes()).unwrap())
     };
     let renamed = by_name(json!([{"name": "old", "newerName": reloads}]));
-    let draft = json!({"name": "n", "url": "https://a.example/", "eventTypes": ["old"],
+    let document = json!({"name": "n", "url": "https://a.example/", "eventTypes": ["old"],
         "filter": "data.status eq \"ok\""});
-    let creation = NewWebhook::new("w", "u", std::time::UNIX_EPOCH.into());
-    let webhook = Webhook::create(&draft.into(), &renamed, creation).unwrap().webhook;
+    let new = NewWebhook::new("w", "u", std::time::UNIX_EPOCH.into());
+    let webhook = Webhook::create(&document.into(), &renamed, new).unwrap().webhook;
     let unnamed = Registry::new(&by_name(json!([{"name": "old"}])));
     let error = unnamed.load("t", [webhook.clone()]).unwrap_err();
-    let expected = "webhook `w`: the filter does not go with the webhook's event types";
+    let expected = "webhook `w`: the filter is not valid for the webhook's event types";
     assert_eq!((error.kind(), error.to_string()), (ChangeErrorKind::Invalid, expected.into()));
     assert!(Registry::new(&renamed).load("t", [webhook]).is_ok());
     assert_eq!(registry.stats(&"t".into()).unwrap().webhooks, 0);
@@ -880,10 +882,10 @@ fn skips_invalid_webhooks_of_a_snapshot_and_reports_them() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     let exported = |id: &str| {
-        let draft = json!({"name": id, "url": "https://hooks.example.com/", "enabled": true,
+        let document = json!({"name": id, "url": "https://hooks.example.com/", "enabled": true,
             "eventTypes": ["com.qlik.v1.app.exported"]});
-        let creation = NewWebhook::new(id, "u1", std::time::UNIX_EPOCH.into());
-        Webhook::create(&draft.into(), &rules, creation).unwrap().webhook
+        let new = NewWebhook::new(id, "u1", std::time::UNIX_EPOCH.into());
+        Webhook::create(&document.into(), &rules, new).unwrap().webhook
     };
     let _ = registry.load_at("t1", [webhook(&rules, "a", ""), exported("b")], 3).unwrap();
     let _ = registry.load_at("t2", [webhook(&rules, "c", "")], 4).unwrap();
@@ -893,13 +895,13 @@ fn skips_invalid_webhooks_of_a_snapshot_and_reports_them() {
     let error = other.read_snapshot(&*snapshot).unwrap_err();
     assert_eq!(error.kind(), SnapshotErrorKind::Invalid);
     assert!(other.tenants().is_empty(), "all or nothing");
-    let restored = other.read_snapshot_skipping(&*snapshot).unwrap();
-    assert_eq!((restored.tenants, restored.webhooks, restored.ignored), (2, 1, 0));
+    let loaded = other.read_snapshot_skipping(&*snapshot).unwrap();
+    assert_eq!((loaded.tenants, loaded.webhooks, loaded.ignored), (2, 1, 0));
     let mut skipped: Vec<_> =
-        restored.skipped.iter().map(|one| one.id.as_ref().unwrap().as_str()).collect();
+        loaded.skipped.iter().map(|one| one.id.as_ref().unwrap().as_str()).collect();
     skipped.sort_unstable();
     assert_eq!(skipped, ["a", "c"]);
-    for one in &restored.skipped {
+    for one in &loaded.skipped {
         assert!(one.diagnostic.message().contains("is not a webhook event type"), "{one:?}");
         let line = one.diagnostic.line().unwrap();
         let line = snapshot.split(|byte| *byte == b'\n').nth(line - 1).unwrap();
@@ -913,7 +915,7 @@ fn skips_invalid_webhooks_of_a_snapshot_and_reports_them() {
         Some((4, 0))
     );
 
-    // Damage is no webhook to skip.
+    // A damaged webhook is an error, never skipped.
     let other = Registry::new(&rules_without(TYPE));
     for at in 0..snapshot.len() {
         let mut bytes = snapshot.clone();
@@ -947,8 +949,8 @@ fn replaces_rules_and_limits_in_place() {
     assert_eq!(listed, expected);
     assert!(refused.iter().all(|one| one.diagnostic.code() == "registry-invalid-webhook"));
     assert_eq!((registry.rules(), registry.profile()), (fewer, rules.profile()));
-    assert_eq!(hits(&mut session, &event).unwrap(), before, "they stay, and match as before");
-    assert_eq!(registry.stats(&"t1".into()).unwrap().revision, 8, "no change of the tenant");
+    assert_eq!(hits(&mut session, &event).unwrap(), before, "they stay and match as before");
+    assert_eq!(registry.stats(&"t1".into()).unwrap().revision, 8, "the revision is the same");
     let invalid = |error: ChangeErrorKind| error == ChangeErrorKind::Invalid;
     let put = registry.put(&"t1".into(), webhook(&rules, "d", "")).unwrap_err();
     assert!(invalid(put.kind()));
@@ -957,7 +959,10 @@ fn replaces_rules_and_limits_in_place() {
     assert!(matches!(updated, UpdateError::Change(error) if invalid(error.kind())));
     let load = registry.load("t1", all()).unwrap_err();
     assert!(invalid(load.kind()));
-    assert!(registry.remove(&"t1".into(), &"c".into()).unwrap().applied, "removing needs no rules");
+    assert!(
+        registry.remove(&"t1".into(), &"c".into()).unwrap().applied,
+        "a removal is not checked"
+    );
     assert_eq!(registry.replace_rules(&rules).unwrap(), []);
     let _ = registry.put(&"t1".into(), webhook(&rules, "d", "")).unwrap();
 
@@ -975,17 +980,17 @@ fn replaces_rules_and_limits_in_place() {
     assert_eq!(error.kind(), ChangeErrorKind::TenantLimit);
     assert!(
         registry.put(&"t2".into(), webhook(&rules, "a", "")).unwrap().applied,
-        "no more than it was"
+        "the number of webhooks is the same"
     );
     registry.replace_rules(&rules).unwrap();
-    assert_eq!(registry.limits(), limits, "each is replaced on its own");
+    assert_eq!(registry.limits(), limits, "replacing the rules keeps the limits");
     registry.replace_limits(Limits::default());
     assert!(registry.put(&"t2".into(), webhook(&rules, "c", "")).unwrap().applied);
 }
 
-/// Subscriptions to old names receive events under newer ones as soon as the rules say so.
+/// A subscription to an old name receives events under the newer one, if the rules say so.
 #[test]
-fn renames_take_effect_when_rules_are_replaced() {
+fn indexes_renamed_types_when_rules_are_replaced() {
     let rules = Rules::default();
     let renamed = Rules::new(rules.profile().clone(), rules.catalogue().with_renames(true));
     let registry = Registry::new(&rules);
@@ -1009,7 +1014,7 @@ fn renames_take_effect_when_rules_are_replaced() {
     for _ in 0..2 {
         assert_eq!(registry.replace_rules(&renamed).unwrap(), []);
         assert_eq!(count(&registry), "ab");
-        // Both copies: changes are made on either in turn.
+        // Changes use the two copies in turn, so both are indexed by the new rules.
         for id in ["c", "d", "e"] {
             let _ = registry.put(&"t".into(), webhook(&rules, id, "")).unwrap();
         }
@@ -1027,10 +1032,10 @@ fn renames_take_effect_when_rules_are_replaced() {
     }
 }
 
-/// Rules are replaced while others put, load and read: no webhook that is refused is missing from the
-/// report, and none is put once the replacement has returned.
+/// The report has every webhook that is refused, and none is put after the replacement has
+/// returned.
 #[test]
-fn replaces_rules_among_threads() {
+fn replaces_rules_while_threads_change_webhooks() {
     let (rules, fewer) = (Rules::default(), rules_without(TYPE));
     let rounds = if cfg!(miri) { 3 } else { 40 };
     for _ in 0..rounds {
@@ -1052,7 +1057,7 @@ fn replaces_rules_among_threads() {
                                 registry.load(format!("t{thread}-{n}"), all).is_ok()
                             }
                         };
-                        assert!(!(late && put), "a late change is checked by the new rules");
+                        assert!(!(late && put), "a later change is checked by the new rules");
                         if late || n > 2_000 {
                             break;
                         }
