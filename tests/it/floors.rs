@@ -1,4 +1,5 @@
-//! A module names only modules on lower floors; neighbours on one floor do not know each other.
+//! The layers of the crate: a module uses only modules on lower floors, and none on its own floor.
+
 use std::path::{Path, PathBuf};
 
 const FLOORS: &[&[&str]] = &[
@@ -26,14 +27,14 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// A file's code on one line, without comments.
+/// Returns the code of a file as one line, without comments.
 fn code(file: &Path) -> String {
     let text = std::fs::read_to_string(file).unwrap();
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("//"));
     lines.collect::<Vec<_>>().join(" ")
 }
 
-/// The modules that code names behind `crate::` or `hooksieve::`, one or a list.
+/// Returns the modules that code names after `crate::` or `hooksieve::`, one or a list.
 fn named(code: &str) -> Vec<&str> {
     let word = |text: &str| {
         text.len() - text.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_').len()
@@ -46,17 +47,17 @@ fn named(code: &str) -> Vec<&str> {
                 names.push(&rest[..word(rest)]);
                 continue;
             };
-            // The first word of each item; deeper lists are inside an item.
+            // The first word of each item of the list; a nested list belongs to its item.
             let mut depth = 1;
-            let mut fresh = true;
+            let mut at_start = true;
             for (at, c) in list.char_indices() {
                 match c {
                     '{' => depth += 1,
                     '}' => depth -= 1,
-                    ',' if depth == 1 => fresh = true,
-                    c if c.is_alphabetic() && fresh => {
+                    ',' if depth == 1 => at_start = true,
+                    c if c.is_alphabetic() && at_start => {
                         names.push(&list[at..at + word(&list[at..])]);
-                        fresh = false;
+                        at_start = false;
                     }
                     _ => {}
                 }
@@ -70,14 +71,14 @@ fn named(code: &str) -> Vec<&str> {
 }
 
 #[test]
-fn names_are_found() {
+fn finds_the_modules_that_code_names() {
     let code =
         "use crate::{a::{x, y}, b, c::z}; use crate::d::e; crate::f::g() use hooksieve::{ h::i, }";
     assert_eq!(named(code), ["a", "b", "c", "d", "f", "h"]);
 }
 
 #[test]
-fn modules_name_only_lower_floors() {
+fn uses_only_modules_on_lower_floors() {
     let mut files = Vec::new();
     sources(Path::new("src"), &mut files);
     let mut checked = 0;
@@ -87,22 +88,26 @@ fn modules_name_only_lower_floors() {
         if module == "lib" {
             continue;
         }
-        let own = floor(module).unwrap_or_else(|| panic!("{module} stands on no floor"));
+        let own = floor(module).unwrap_or_else(|| panic!("{module} is on no floor"));
         let code = code(&file);
-        // The root is named as `crate`, or this test would not see it.
+        // A path to the root by `super` would not be found above, so it is not allowed.
         let to_root = if inner.ends_with("mod.rs") { "super::" } else { "super::super" };
-        assert!(!code.contains(to_root), "{} names its neighbours by {to_root}", file.display());
+        assert!(!code.contains(to_root), "{} uses `{to_root}`; write `crate::`", file.display());
         for other in named(&code).into_iter().filter(|other| *other != module) {
             let Some(other_floor) = floor(other) else { continue };
-            assert!(other_floor < own, "{}: {module} names {other}", file.display());
+            assert!(
+                other_floor < own,
+                "{}: {module} uses {other}, which is not on a lower floor",
+                file.display()
+            );
             checked += 1;
         }
     }
-    assert!(checked > 10, "names were found: {checked}");
+    assert!(checked > 10, "only {checked} names were found");
 }
 
 #[test]
-fn files_are_short() {
+fn keeps_files_short() {
     let mut files = Vec::new();
     sources(Path::new("src"), &mut files);
     for file in files {

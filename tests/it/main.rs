@@ -1,5 +1,5 @@
-//! All tests of the crate from outside, in one binary: a module for each module of the crate, and
-//! beside them the laws, which the fuzz targets share, and the helpers.
+//! The integration tests, in one binary: tests by module, laws shared with the fuzz targets,
+//! helpers.
 #![allow(
     unreachable_pub,
     clippy::unwrap_used,

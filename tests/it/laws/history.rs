@@ -1,18 +1,19 @@
-//! Programs of operations on a matcher, held against the plain reference after every step.
+//! Laws of the matcher: random programs, compared with the specification after every step.
 
 use hooksieve::event::{Event, EventType, TenantId, UserId};
 use hooksieve::filter::{Filter, Profile};
 use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Slot, Stats, Subscription};
 
-/// What a program did.
+/// The work of a program.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
     pub steps: usize,
     pub matches: usize,
-    /// Matches that hit somebody.
+    /// The matches that found at least one subscription.
     pub hits: usize,
-    /// Subscriptions asked over all matches, and those that were hit.
+    /// The subscriptions that existed at each match, added up.
     pub asked: usize,
+    /// The subscriptions that each match found, added up.
     pub hit: usize,
 }
 
@@ -26,7 +27,7 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
-/// Choices taken from bytes; zeros once they have run out.
+/// Makes choices from bytes; all are 0 once the bytes have run out.
 pub struct Choices<'b>(pub &'b [u8]);
 
 impl Choices<'_> {
@@ -58,7 +59,8 @@ fn values(attribute: &str) -> &'static [&'static str] {
     if attribute == "data.status" { &STATUSES } else { &VALUES }
 }
 
-/// A filter's text: nested to `depth`, each operator, now and then spelt otherwise.
+/// Returns the text of a filter of at most this depth, with `and`, `or`, `eq` and `ne`, in any
+/// case.
 pub fn filter_text(choices: &mut Choices<'_>, depth: usize) -> String {
     let kind = choices.below(if depth == 0 { 5 } else { 9 });
     if kind < 5 {
@@ -105,7 +107,7 @@ pub fn event<'p>(profile: &'p Profile, choices: &mut Choices<'_>) -> Event<'p> {
         event = event.with_owner(*choices.pick(&USERS));
     }
     for attribute in ATTRIBUTES {
-        // Absent now and then.
+        // One in four is absent.
         if choices.below(4) > 0 {
             let value = *choices.pick(values(attribute));
             event = event.with_attribute(attribute, value).expect("the profile has it");
@@ -114,10 +116,10 @@ pub fn event<'p>(profile: &'p Profile, choices: &mut Choices<'_>) -> Event<'p> {
     event
 }
 
-/// Different events at once: each has the hits that it has alone.
+/// Matching many events at once gives each the hits that matching it on its own gives.
 pub fn together(matcher: &Matcher, events: &[Event<'_>]) {
     let mut scratch = Scratch::default();
-    let alone: Vec<Vec<Slot>> = events
+    let one_by_one: Vec<Vec<Slot>> = events
         .iter()
         .map(|event| matcher.matches(event, Access::Everyone, &mut scratch).collect())
         .collect();
@@ -125,13 +127,18 @@ pub fn together(matcher: &Matcher, events: &[Event<'_>]) {
     let queries: Vec<_> = events.iter().map(|event| (event, Access::Everyone)).collect();
     let at_once: Vec<Vec<Slot>> =
         matcher.matches_all(&queries, &mut scratch).map(Iterator::collect).collect();
-    assert_eq!(at_once, alone, "many at once are as one by one");
-    assert!(events.is_empty() || scratch.work().probes >= work.probes, "work is added up");
+    assert_eq!(at_once, one_by_one, "matching at once and one by one agree");
+    assert!(
+        events.is_empty() || scratch.work().probes >= work.probes,
+        "the work of all events is counted"
+    );
 }
 
-/// Runs the program in `bytes`: inserts, removals, replacements, matches under every kind of
-/// access. The matcher must say what the reference says, a removed slot must stay dead, and once
-/// all is removed nothing may be left.
+/// Runs the program that `bytes` encode: inserts, removals, replacements, and matches with every
+/// access.
+///
+/// Every match must return what the specification returns. A removed slot stays dead. Once all
+/// subscriptions are removed, the matcher is empty.
 pub fn history(bytes: &[u8]) -> Tally {
     let profile = Profile::webhook();
     let mut matcher = Matcher::new(&profile);
@@ -148,38 +155,38 @@ pub fn history(bytes: &[u8]) -> Tally {
                 let slot = matcher.insert(&new).expect("the profile is the matcher's");
                 assert!(
                     live.iter().all(|(other, _)| other.index() != slot.index()),
-                    "a slot is given out once"
+                    "no two live subscriptions share a slot"
                 );
                 live.push((slot, new));
             }
             3 if !live.is_empty() => {
                 let (slot, old) = live.swap_remove(choices.below(live.len()));
-                assert_eq!(matcher.get(slot), Some(old), "a slot names what was inserted");
-                assert!(matcher.remove(slot), "a slot is removed once");
+                assert_eq!(matcher.get(slot), Some(old), "a slot leads to what was inserted");
+                assert!(matcher.remove(slot), "a live slot can be removed");
                 dead.push(slot);
             }
             4 if !live.is_empty() => {
                 let at = choices.below(live.len());
                 let new = subscription(&profile, &mut choices);
-                assert!(matcher.remove(live[at].0), "a slot is removed once");
+                assert!(matcher.remove(live[at].0), "a live slot can be removed");
                 dead.push(live[at].0);
                 live[at] = (matcher.insert(&new).expect("the profile is the matcher's"), new);
             }
             5 if !dead.is_empty() => {
                 let slot = *choices.pick(&dead);
                 assert!(!matcher.remove(slot), "a stale slot removes nothing");
-                assert_eq!(matcher.get(slot), None, "a stale slot names nothing");
+                assert_eq!(matcher.get(slot), None, "a stale slot leads to nothing");
             }
             _ => {
                 let event = event(&profile, &mut choices);
                 let users: Vec<UserId> =
                     (0..choices.below(4)).map(|_| (*choices.pick(&USERS)).into()).collect();
-                let asked = |user: &UserId| users.contains(user);
+                let has_access = |user: &UserId| users.contains(user);
                 let access = match choices.below(4) {
                     0 => Access::EventOwner,
                     1 => Access::Everyone,
                     2 => Access::Users(&users),
-                    _ => Access::Predicate(&asked),
+                    _ => Access::Predicate(&has_access),
                 };
                 let mut expected: Vec<Slot> = live
                     .iter()
@@ -190,13 +197,16 @@ pub fn history(bytes: &[u8]) -> Tally {
                 let found: Vec<Slot> = matcher.matches(&event, access, &mut scratch).collect();
                 assert_eq!(
                     found, expected,
-                    "index and reference agree on {event:?} with {access:?} among {live:#?}"
+                    "index and specification agree on {event:?} with {access:?} among {live:#?}"
                 );
-                // The same among others, more than are looked up together.
+                // The same in a batch, which may be longer than what is looked up together.
                 let others = choices.below(12);
                 let queries = vec![(&event, access); others];
                 for hits in matcher.matches_all(&queries, &mut scratch) {
-                    assert!(hits.eq(expected.iter().copied()), "one among many is as one alone");
+                    assert!(
+                        hits.eq(expected.iter().copied()),
+                        "a batch gives each event its own hits"
+                    );
                 }
                 tally.matches += 1;
                 tally.hits += usize::from(!found.is_empty());
@@ -207,8 +217,8 @@ pub fn history(bytes: &[u8]) -> Tally {
         assert_eq!(matcher.len(), live.len(), "every subscription is counted");
     }
     for (slot, subscription) in live {
-        assert_eq!(matcher.get(slot), Some(subscription), "a slot names what was inserted");
-        assert!(matcher.remove(slot), "a slot is removed once");
+        assert_eq!(matcher.get(slot), Some(subscription), "a slot leads to what was inserted");
+        assert!(matcher.remove(slot), "a live slot can be removed");
     }
     assert_eq!(matcher.stats(), Stats::default(), "nothing is left once all is removed");
     tally

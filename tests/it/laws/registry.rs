@@ -1,4 +1,4 @@
-//! Programs of operations on a registry, held against a plain twin; and snapshots of any bytes.
+//! Laws of the registry: random programs like a simple reference, and snapshots of any bytes.
 
 use super::history::{Choices, filter_text};
 use hooksieve::delivery::RequestBuilder;
@@ -18,10 +18,10 @@ const TENANTS: [&str; 3] = ["t1", "t2", "T1"];
 const TYPES: [&str; 3] =
     ["com.qlik.v1.app.created", "com.qlik.v1.app.exported", "com.qlik.v1.app.reload.finished"];
 const USERS: [&str; 3] = ["u1", "u2", ""];
-/// Most webhooks of a user.
+/// The limit of webhooks per user.
 const MAX: usize = 6;
 
-/// A tenant as the twin has it: its revision, and each webhook with what it means.
+/// A tenant of the reference: its revision, and each webhook with its subscription.
 #[derive(Default)]
 struct Tenant {
     revision: u64,
@@ -30,9 +30,9 @@ struct Tenant {
 
 impl Tenant {
     fn put(&mut self, tenant: &str, webhook: Webhook) -> Option<Webhook> {
-        let means = subscription(&webhook, &TenantId::from(tenant), RULES.catalogue());
+        let subscription = subscription(&webhook, &TenantId::from(tenant), RULES.catalogue());
         let id = webhook.id().to_string();
-        self.webhooks.insert(id, (webhook, means)).map(|(before, _)| before)
+        self.webhooks.insert(id, (webhook, subscription)).map(|(before, _)| before)
     }
 
     fn created_by(&self, user: Option<&str>) -> usize {
@@ -51,25 +51,25 @@ fn webhook(choices: &mut Choices<'_>) -> Webhook {
         _ => TYPES[..1 + choices.below(2)].to_vec(),
     };
     let text = filter_text(choices, 2);
-    // `data.status` goes with one event type alone.
+    // `data.status` is valid only for one event type.
     let text = if kind != 0 && text.contains("status") { String::new() } else { text };
-    let mut draft = json!({
+    let mut document = json!({
         "name": id, "url": "https://hooks.example.com/", "eventTypes": types, "filter": text,
         "enabled": choices.below(6) > 0, "enableCloudEventDelivery": choices.below(2) > 0,
     });
     if choices.below(3) == 0 {
-        draft["level"] = "user".into();
-        draft["ownerId"] = USERS[choices.below(2)].into();
+        document["level"] = "user".into();
+        document["ownerId"] = USERS[choices.below(2)].into();
     }
     if choices.below(3) == 0 {
-        draft["secret"] = "0123456789abcdef0123456789abcdef".into();
+        document["secret"] = "0123456789abcdef0123456789abcdef".into();
     }
     let user = *choices.pick(&["c1", "c2"]);
-    let creation = NewWebhook::new(id, user, std::time::UNIX_EPOCH.into());
-    Webhook::create(&draft.into(), &RULES, creation).expect("a valid webhook").webhook
+    let new = NewWebhook::new(id, user, std::time::UNIX_EPOCH.into());
+    Webhook::create(&document.into(), &RULES, new).expect("a valid webhook").webhook
 }
 
-/// An event as bytes, in any envelope.
+/// Returns the bytes of an event in any envelope.
 fn event(choices: &mut Choices<'_>) -> String {
     let (tenant, event_type) = (*choices.pick(&TENANTS), *choices.pick(&TYPES));
     let owner = *choices.pick(&USERS);
@@ -88,11 +88,12 @@ fn event(choices: &mut Choices<'_>) -> String {
     event.to_string()
 }
 
-/// Runs the program in `bytes`: tenants that come and go, puts and removals with a revision and
-/// without, events. The registry must do what the twin does, and a snapshot hold all of it. Tells
-/// how many webhooks were hit.
+/// Runs the program that `bytes` encode, and returns the number of matches.
+///
+/// It loads and evicts tenants, puts and removes webhooks with and without a revision, and matches
+/// events. Every result must be that of the reference, and a snapshot must have all of it.
 pub fn program(bytes: &[u8]) -> usize {
-    // One for all programs, since making one anew is dear.
+    // One for all programs, since creating one is expensive.
     static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(|| {
         Mutex::new(Registry::with_limits(&RULES, Limits::default().per_user(MAX)))
     });
@@ -101,7 +102,7 @@ pub fn program(bytes: &[u8]) -> usize {
         registry.evict(&tenant.into());
     }
     let mut session = registry.session();
-    let mut twin: BTreeMap<&str, Tenant> = BTreeMap::new();
+    let mut reference: BTreeMap<&str, Tenant> = BTreeMap::new();
     let mut choices = Choices(bytes);
     let mut hits = 0;
     while !choices.done() {
@@ -113,17 +114,17 @@ pub fn program(bytes: &[u8]) -> usize {
             }),
             _ => None,
         };
-        let found = twin.get_mut(tenant);
-        let at_the_end =
+        let found = reference.get_mut(tenant);
+        let is_last =
             revision.is_none() && found.as_ref().is_some_and(|found| found.revision == u64::MAX);
-        if at_the_end {
-            no_revision_is_left(&registry, tenant, &mut choices);
+        if is_last {
+            refuses_without_a_revision(&registry, tenant, &mut choices);
             if choices.below(4) == 0 {
-                assert!(registry.evict(&tenant.into()) && twin.remove(tenant).is_some());
+                assert!(registry.evict(&tenant.into()) && reference.remove(tenant).is_some());
             }
             continue;
         }
-        let news = |tenant: &Tenant| match revision {
+        let next_revision = |tenant: &Tenant| match revision {
             Some(revision) => (revision > tenant.revision).then_some(revision),
             None => Some(tenant.revision + 1),
         };
@@ -137,19 +138,30 @@ pub fn program(bytes: &[u8]) -> usize {
                 };
                 let change = change.expect("there is room");
                 let next = match found {
-                    Some(found) => news(found),
+                    Some(found) => next_revision(found),
                     None => Some(revision.unwrap_or(0)),
                 };
-                assert_eq!(change.applied, next.is_some(), "only what is news is loaded");
+                assert_eq!(
+                    change.applied,
+                    next.is_some(),
+                    "a load is ignored unless its revision is above"
+                );
                 if let Some(revision) = next {
                     let mut new = Tenant { revision, ..Tenant::default() };
                     all.into_iter().for_each(|webhook| drop(new.put(tenant, webhook)));
-                    twin.insert(tenant, new);
+                    reference.insert(tenant, new);
                 }
-                assert_eq!(change.revision, twin[tenant].revision, "the revision is told");
+                assert_eq!(
+                    change.revision, reference[tenant].revision,
+                    "a change returns the tenant's revision"
+                );
             }
             1 => {
-                assert_eq!(registry.evict(&tenant.into()), twin.remove(tenant).is_some(), "evicted")
+                assert_eq!(
+                    registry.evict(&tenant.into()),
+                    reference.remove(tenant).is_some(),
+                    "evicts a loaded one"
+                )
             }
             2..6 => {
                 let webhook = webhook(&mut choices);
@@ -158,12 +170,15 @@ pub fn program(bytes: &[u8]) -> usize {
                     None => registry.put(&tenant.into(), webhook.clone()),
                 };
                 let Some(found) = found else {
-                    assert!(put.is_err(), "not loaded is not nobody");
+                    assert!(put.is_err(), "a tenant that is not loaded is an error");
                     continue;
                 };
-                let Some(revision) = news(found) else {
+                let Some(revision) = next_revision(found) else {
                     let change = put.expect("ignored");
-                    assert!(!change.applied && change.revision == found.revision, "no news");
+                    assert!(
+                        !change.applied && change.revision == found.revision,
+                        "ignored at its revision"
+                    );
                     continue;
                 };
                 let by = webhook.created().by.as_ref().map(|user| user.as_str());
@@ -172,14 +187,21 @@ pub fn program(bytes: &[u8]) -> usize {
                     before.created().by.as_ref().map(|user| user.as_str()) != by
                 });
                 if one_more && found.created_by(by) >= MAX {
-                    assert!(put.is_err(), "a user has a limit");
+                    assert!(put.is_err(), "the limit per user holds");
                     continue;
                 }
                 let change = put.expect("there is room");
                 found.revision = revision;
                 let before = found.put(tenant, webhook);
-                assert!(change.applied && change.revision == revision, "it is made");
-                assert_eq!(change.before.as_deref(), before.as_ref(), "what was there before");
+                assert!(
+                    change.applied && change.revision == revision,
+                    "a put is applied at its revision"
+                );
+                assert_eq!(
+                    change.before.as_deref(),
+                    before.as_ref(),
+                    "a put returns what it replaced"
+                );
             }
             6 | 7 => {
                 let id = format!("w{}", choices.below(12));
@@ -189,59 +211,82 @@ pub fn program(bytes: &[u8]) -> usize {
                     None => registry.remove(&tenant.into(), &id),
                 };
                 let Some(found) = found else {
-                    assert!(removed.is_err(), "not loaded is not nobody");
+                    assert!(removed.is_err(), "a tenant that is not loaded is an error");
                     continue;
                 };
                 let change = removed.expect("it is loaded");
-                let next = news(found);
-                assert_eq!(change.applied, next.is_some(), "only what is news is made");
+                let next = next_revision(found);
+                assert_eq!(
+                    change.applied,
+                    next.is_some(),
+                    "a removal is ignored unless its revision is above"
+                );
                 if let Some(revision) = next {
                     found.revision = revision;
                     let before = found.webhooks.remove(id.as_str()).map(|(webhook, _)| webhook);
-                    assert_eq!(change.before.as_deref(), before.as_ref(), "what was removed");
+                    assert_eq!(
+                        change.before.as_deref(),
+                        before.as_ref(),
+                        "a removal returns what it removed"
+                    );
                 }
-                assert_eq!(change.revision, found.revision, "the revision is told");
+                assert_eq!(
+                    change.revision, found.revision,
+                    "a change returns the tenant's revision"
+                );
             }
-            8 => snapshot_holds_all(&registry, &twin),
+            8 => snapshot_has_everything(&registry, &reference),
             _ => {
                 let bytes = event(&mut choices);
                 let event = RULES.profile().read_event(bytes.as_bytes()).expect("an event");
                 let access = *choices.pick(&[Access::EventOwner, Access::Everyone]);
                 let ids = delivered(&mut session, &bytes, access);
                 let verdicts = registry.verdicts(&event, access);
-                let Some(found) = twin.get(event.tenant()) else {
-                    assert!(ids.is_none(), "not loaded is not nobody");
+                let Some(found) = reference.get(event.tenant()) else {
+                    assert!(ids.is_none(), "a tenant that is not loaded is an error");
                     continue;
                 };
                 let (revision, mut ids) = ids.expect("it is loaded");
-                assert_eq!(revision, found.revision, "an recipients tells its revision");
+                assert_eq!(revision, found.revision, "recipients have the revision");
                 ids.sort_unstable();
-                assert_eq!(ids, wanted(found, &event, access), "the reference's answer");
+                assert_eq!(ids, expected(found, &event, access), "index and reference agree");
                 let verdicts = verdicts.expect("it is loaded");
-                assert_eq!(verdicts.webhooks.len(), found.webhooks.len(), "one for each webhook");
-                let hit = |(_, verdict): &&(_, Verdict)| *verdict == Verdict::Matched;
-                let mut hit: Vec<String> =
-                    verdicts.webhooks.iter().filter(hit).map(|(w, _)| w.id().to_string()).collect();
+                assert_eq!(
+                    verdicts.webhooks.len(),
+                    found.webhooks.len(),
+                    "every webhook has a verdict"
+                );
+                let is_match = |(_, verdict): &&(_, Verdict)| *verdict == Verdict::Matched;
+                let mut hit: Vec<String> = verdicts
+                    .webhooks
+                    .iter()
+                    .filter(is_match)
+                    .map(|(w, _)| w.id().to_string())
+                    .collect();
                 hit.sort_unstable();
-                assert_eq!((hit, verdicts.revision), (ids.clone(), revision), "verdicts agree");
+                assert_eq!(
+                    (hit, verdicts.revision),
+                    (ids.clone(), revision),
+                    "index and verdicts agree"
+                );
                 hits += ids.len();
             }
         }
-        for (tenant, found) in &twin {
+        for (tenant, found) in &reference {
             let stats = registry.stats(&(*tenant).into()).expect("it is loaded");
             assert_eq!(
                 (stats.revision, stats.webhooks),
                 (found.revision, found.webhooks.len()),
-                "counts"
+                "statistics"
             );
         }
     }
-    snapshot_holds_all(&registry, &twin);
+    snapshot_has_everything(&registry, &reference);
     hits
 }
 
-/// At the highest revision, a change without one is refused, and changes nothing.
-fn no_revision_is_left(registry: &Registry, tenant: &str, choices: &mut Choices<'_>) {
+/// Checks that a change without a revision is refused at `u64::MAX`, and changes nothing.
+fn refuses_without_a_revision(registry: &Registry, tenant: &str, choices: &mut Choices<'_>) {
     let before = registry.stats(&tenant.into());
     let error = match choices.below(3) {
         0 => registry.put(&tenant.into(), webhook(choices)).expect_err("no next revision"),
@@ -249,16 +294,16 @@ fn no_revision_is_left(registry: &Registry, tenant: &str, choices: &mut Choices<
         _ => registry.load(tenant, []).expect_err("no next revision"),
     };
     assert_eq!(error.kind(), ChangeErrorKind::NoRevision);
-    assert_eq!(registry.stats(&tenant.into()), before, "it stays as it was");
+    assert_eq!(registry.stats(&tenant.into()), before, "the tenant is unchanged");
 }
 
-fn wanted(tenant: &Tenant, event: &Event<'_>, access: Access<'_>) -> Vec<String> {
+fn expected(tenant: &Tenant, event: &Event<'_>, access: Access<'_>) -> Vec<String> {
     let all = tenant.webhooks.iter();
     let hit = all.filter(|(_, (_, subscription))| subscription.matches(event, access));
     hit.map(|(id, _)| id.clone()).collect()
 }
 
-/// Whose requests an event leads to, each with the body of the webhook's form.
+/// Returns the revision and the webhooks of the requests for an event, whose bodies it checks.
 fn delivered(
     session: &mut hooksieve::registry::Session,
     bytes: &str,
@@ -270,25 +315,25 @@ fn delivered(
     let mut ids = Vec::new();
     for request in requests {
         let webhook = request.webhook();
-        let form = match webhook.delivers_cloud_events() {
+        let body = match webhook.delivers_cloud_events() {
             true => payload.cloud_event(),
             false => payload.legacy(),
         };
-        assert_eq!(request.body(), form, "the form that the webhook takes");
+        assert_eq!(request.body(), body, "the envelope that the webhook takes");
         assert_eq!(request.header("qlik-signature").is_some(), webhook.secret().is_some());
         ids.push(webhook.id().to_string());
     }
     Some((revision, ids))
 }
 
-fn snapshot_holds_all(registry: &Registry, twin: &BTreeMap<&str, Tenant>) {
+fn snapshot_has_everything(registry: &Registry, reference: &BTreeMap<&str, Tenant>) {
     let mut bytes = Vec::new();
     registry.write_snapshot(&mut bytes).expect("a vector takes all");
     EMPTY.with(|[read, _]| {
-        let loaded = read.read_snapshot(&*bytes).expect("what was written is read");
-        assert_eq!(loaded.tenants, twin.len(), "every tenant is in a snapshot");
-        assert_eq!(registry.tenants().len(), twin.len(), "tenants are counted");
-        for (name, tenant) in twin {
+        let loaded = read.read_snapshot(&*bytes).expect("what was written can be read");
+        assert_eq!(loaded.tenants, reference.len(), "the snapshot has every tenant");
+        assert_eq!(registry.tenants().len(), reference.len(), "the registry has every tenant");
+        for (name, tenant) in reference {
             let mut webhooks = read.webhooks(&(*name).into()).expect("it is loaded");
             webhooks.sort_unstable_by(|a, b| a.id().cmp(b.id()));
             let held: Vec<&Webhook> =
@@ -296,23 +341,23 @@ fn snapshot_holds_all(registry: &Registry, twin: &BTreeMap<&str, Tenant>) {
             assert_eq!(
                 webhooks.iter().map(|webhook| &**webhook).collect::<Vec<_>>(),
                 held,
-                "whole"
+                "the snapshot has every webhook"
             );
             let revision = read.stats(&(*name).into()).expect("it is loaded").revision;
-            assert_eq!(revision, tenant.revision, "at its revision");
+            assert_eq!(revision, tenant.revision, "the snapshot has the revision");
         }
-        for name in twin.keys() {
+        for name in reference.keys() {
             read.evict(&(*name).into());
         }
     });
 }
 
 thread_local! {
-    /// Registries without tenants, since making one anew is dear.
+    /// Registries without tenants, kept since creating one is expensive.
     static EMPTY: [Registry; 2] = [Registry::new(&RULES), Registry::new(&RULES)];
 }
 
-/// Any bytes are a snapshot or refused with the line; what is one is written again as it was read.
+/// Any bytes are a snapshot, or refused with a line. A snapshot is written as it was read.
 pub fn snapshot(bytes: &[u8]) {
     EMPTY.with(|[registry, again]| {
         for bytes in [bytes, &sealed(bytes)] {
@@ -353,7 +398,7 @@ fn read(registry: &Registry, again: &Registry, bytes: &[u8]) -> Vec<TenantId> {
     tenants
 }
 
-/// Lines as the webhooks of a tenant, framed and with a checksum, which no fuzzer finds.
+/// Returns the lines as the webhooks of a tenant with a right checksum, which no fuzzer would find.
 fn sealed(bytes: &[u8]) -> Vec<u8> {
     let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
     let mut section = json!({"tenant": "t", "revision": 1, "webhooks": lines.len()}).to_string();
@@ -369,8 +414,8 @@ fn sealed(bytes: &[u8]) -> Vec<u8> {
     [head.as_bytes(), &section, sum.as_bytes(), end.as_bytes()].concat()
 }
 
-/// Rules of one profile that differ in their catalogues: types that are missing, that support one
-/// level only, or that go by other names.
+/// Rules with one profile and different catalogues: event types are missing, support only one
+/// level, or have other names.
 static CATALOGUES: LazyLock<Vec<Rules>> = LazyLock::new(|| {
     let reload = "com.qlik.v1.app.reload.finished";
     let all = [
@@ -392,7 +437,8 @@ static CATALOGUES: LazyLock<Vec<Rules>> = LazyLock::new(|| {
     catalogues.into_iter().flatten().enumerate().map(rules).collect()
 });
 
-/// A webhook as far as some rules of [`CATALOGUES`] take it, created or read, with odd ids and texts.
+/// Returns a webhook with unusual ids and texts that some rules of [`CATALOGUES`] accept, with the
+/// number of these rules. It is created or read.
 fn odd_webhook(choices: &mut Choices<'_>) -> Option<(usize, Webhook)> {
     let made_by = choices.below(CATALOGUES.len());
     let rules = &CATALOGUES[made_by];
@@ -417,9 +463,9 @@ fn odd_webhook(choices: &mut Choices<'_>) -> Option<(usize, Webhook)> {
     }
     let id = choices.pick(&["w1", "w2", "w3", "w4", "w5", "ä\n", ""]);
     if choices.below(2) == 0 {
-        let creation = NewWebhook::new(*id, text, std::time::UNIX_EPOCH.into());
-        let creation = if choices.below(2) == 0 { creation.of_tenant("t") } else { creation };
-        return Webhook::create(&document.into(), rules, creation)
+        let new = NewWebhook::new(*id, text, std::time::UNIX_EPOCH.into());
+        let new = if choices.below(2) == 0 { new.of_tenant("t") } else { new };
+        return Webhook::create(&document.into(), rules, new)
             .ok()
             .map(|made| (made_by, made.webhook));
     }
@@ -435,17 +481,19 @@ fn odd_webhook(choices: &mut Choices<'_>) -> Option<(usize, Webhook)> {
     Webhook::read(&document.into(), rules).ok().map(|made| (made_by, made.webhook))
 }
 
-/// How often the law of [`accepted_is_readable`] had something to say.
+/// The webhooks that one run of [`accepted_is_readable`] covered.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Kept {
     pub accepted: usize,
     pub refused: usize,
-    /// Webhooks that new rules refused, and that were kept or skipped.
+    /// The webhooks that other rules refused, and that were kept or skipped.
     pub outdated: usize,
 }
 
-/// What a registry accepts, a registry of the same rules reads back from its snapshot. With other
-/// rules, all is kept that they accept: a snapshot skips the rest, and replacing the rules lists it.
+/// A registry reads back every webhook that a registry with the same rules accepted.
+///
+/// With other rules it keeps every webhook that they accept. Reading the snapshot skips the others,
+/// and replacing the rules reports them.
 pub fn accepted_is_readable(bytes: &[u8]) -> Kept {
     let mut choices = Choices(bytes);
     let (first, second) = (choices.below(CATALOGUES.len()), choices.below(CATALOGUES.len()));
@@ -461,19 +509,19 @@ pub fn accepted_is_readable(bytes: &[u8]) -> Kept {
         for _ in 0..8 {
             let Some((made_by, webhook)) = odd_webhook(&mut choices) else { continue };
             let put = registry.put(&"t".into(), webhook.clone());
-            let alone = again.load("t", [webhook.clone()]);
+            let load = again.load("t", [webhook.clone()]);
             let kind =
                 |change: &Result<_, ChangeError>| change.as_ref().err().map(ChangeError::kind);
-            assert_eq!(kind(&put), kind(&alone));
+            assert_eq!(kind(&put), kind(&load), "put and load agree");
             again.evict(&"t".into());
             match put {
                 Ok(_) => drop(held.insert(webhook.id().to_string(), webhook)),
                 Err(error) if error.kind() == ChangeErrorKind::OtherTenant => {}
                 Err(error) => {
                     assert_eq!(error.kind(), ChangeErrorKind::Invalid);
-                    let unreadable = by_document(&webhook, old);
-                    assert!(unreadable, "{error}: readable, so that nothing is wrong with it");
-                    assert!(made_by != first, "{error}");
+                    let is_refused = document_is_refused(&webhook, old);
+                    assert!(is_refused, "{error}: refused, but its document is valid");
+                    assert!(made_by != first, "its own rules accept it: {error}");
                     kept.refused += 1;
                 }
             }
@@ -516,16 +564,16 @@ pub fn accepted_is_readable(bytes: &[u8]) -> Kept {
         assert_eq!((all(again), revision(again)), (held.clone(), revision(registry)));
         assert_eq!(hits(again), hits(registry), "the same events match");
 
-        // The same under other rules, now and then, since it takes a walk over all shards.
+        // The same under other rules, but only sometimes, since it visits all shards.
         if choices.below(5) > 0 {
             for registry in [registry, again] {
                 registry.evict(&"t".into());
             }
             return;
         }
-        let restored = other.read_snapshot_skipping(&*snapshot).expect("it is whole");
+        let loaded = other.read_snapshot_skipping(&*snapshot).expect("it is whole");
         let name = |one: &Refused| one.id.as_ref().expect("it has one").to_string();
-        let skipped: Vec<String> = restored.skipped.iter().map(name).collect();
+        let skipped: Vec<String> = loaded.skipped.iter().map(name).collect();
         let refused = replace(registry, new);
         let listed: Vec<String> = refused.iter().map(name).collect();
         assert_eq!(listed, {
@@ -533,14 +581,14 @@ pub fn accepted_is_readable(bytes: &[u8]) -> Kept {
             ids.sort_unstable();
             ids
         });
-        assert_eq!(all(registry), held, "what is refused stays");
-        let mut taken = held.clone();
-        taken.retain(|id, _| !skipped.contains(id));
-        assert_eq!((all(other), revision(other)), (taken, revision(registry)));
-        assert_eq!(restored.webhooks + skipped.len(), held.len());
-        for (found, kept) in hits(other).iter().zip(hits(registry)) {
-            let valid: Vec<String> = kept.into_iter().filter(|id| !skipped.contains(id)).collect();
-            assert_eq!(*found, valid, "a webhook that is valid is indexed by the new rules");
+        assert_eq!(all(registry), held, "refused webhooks stay");
+        let mut accepted = held.clone();
+        accepted.retain(|id, _| !skipped.contains(id));
+        assert_eq!((all(other), revision(other)), (accepted, revision(registry)));
+        assert_eq!(loaded.webhooks + skipped.len(), held.len());
+        for (found, all) in hits(other).iter().zip(hits(registry)) {
+            let valid: Vec<String> = all.into_iter().filter(|id| !skipped.contains(id)).collect();
+            assert_eq!(*found, valid, "valid webhooks are indexed by the new rules");
         }
         other.evict(&"t".into());
         let strict = other.read_snapshot(&*snapshot);
@@ -553,27 +601,27 @@ pub fn accepted_is_readable(bytes: &[u8]) -> Kept {
         for registry in [registry, again, other] {
             registry.evict(&"t".into());
         }
-        assert_eq!(replace(registry, old), [], "there is nothing to refuse");
+        assert_eq!(replace(registry, old), [], "an empty registry has nothing to refuse");
     });
     kept
 }
 
-/// Whether rules refuse the stored form of a webhook.
-fn by_document(webhook: &Webhook, rules: &Rules) -> bool {
+/// Returns whether rules refuse the stored form of a webhook.
+fn document_is_refused(webhook: &Webhook, rules: &Rules) -> bool {
     let text = serde_json::to_vec(&webhook.stored()).expect("JSON");
-    WebhookDocument::read(&text).and_then(|draft| Webhook::read(&draft, rules)).is_err()
+    WebhookDocument::read(&text).and_then(|document| Webhook::read(&document, rules)).is_err()
 }
 
 thread_local! {
-    /// Registries without tenants for each rules, as [`EMPTY`].
+    /// Registries without tenants for each of [`CATALOGUES`], kept as [`EMPTY`].
     static POOL: Vec<[Registry; 3]> =
         CATALOGUES.iter().map(|rules| std::array::from_fn(|_| Registry::new(rules))).collect();
 }
 
-/// A webhook as a snapshot holds it, to begin with.
-pub fn stored(draft: serde_json::Value) -> String {
-    let creation = NewWebhook::new("w1", "u1", std::time::UNIX_EPOCH.into());
-    let webhook = Webhook::create(&WebhookDocument::from(draft), &RULES, creation)
+/// Returns the stored form of a webhook, as in a snapshot.
+pub fn stored(document: serde_json::Value) -> String {
+    let new = NewWebhook::new("w1", "u1", std::time::UNIX_EPOCH.into());
+    let webhook = Webhook::create(&WebhookDocument::from(document), &RULES, new)
         .expect("a valid webhook")
         .webhook;
     serde_json::to_string(&webhook.stored()).expect("JSON")
