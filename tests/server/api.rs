@@ -1,7 +1,7 @@
-//! The API as its reference describes it: status codes, bodies, errors, pages.
+//! The webhooks API: status codes, bodies, errors and pages, as its reference describes them.
 
 use crate::events;
-use crate::net::Answered;
+use crate::net::Reply;
 use crate::receiver::{Notes, Target};
 use crate::{HOOKS, Stage, stage};
 use axum::http::{Method, StatusCode};
@@ -12,7 +12,7 @@ use std::sync::Mutex;
 
 const ROOT: &str = "north/ops/admin";
 
-fn draft(name: &str) -> Value {
+fn document(name: &str) -> Value {
     json!({
         "name": name, "url": format!("https://receiver-0.example.com/north/{name}/0/open"),
         "enabled": true, "eventTypes": ["com.qlik.v1.app.created"],
@@ -20,22 +20,22 @@ fn draft(name: &str) -> Value {
 }
 
 #[track_caller]
-fn refused(answer: &Answered, status: StatusCode, codes: &[&str]) {
+fn assert_refused(reply: &Reply, status: StatusCode, codes: &[&str]) {
     assert_eq!(
-        (answer.status, &*answer.codes()),
+        (reply.status, &*reply.codes()),
         (status, &*codes.iter().map(|code| (*code).to_owned()).collect::<Vec<_>>())
     );
 }
 
-/// The answer to a change holds what is probably unintended; the webhook itself does not.
+/// The reply to a change has the warnings; a webhook that is read has none.
 #[tokio::test]
 async fn shows_warnings_to_the_author() {
     let api = stage(Notes::default()).await.api;
-    let mut sales = draft("sales");
+    let mut sales = document("sales");
     sales["enabeld"] = true.into();
     sales.as_object_mut().unwrap().remove("enabled");
-    let codes = |answer: &Answered| -> Vec<String> {
-        let warnings = answer.json()["warnings"].as_array().cloned().unwrap_or_default();
+    let codes = |reply: &Reply| -> Vec<String> {
+        let warnings = reply.json()["warnings"].as_array().cloned().unwrap_or_default();
         assert!(warnings.iter().all(|warning| warning["title"].is_string()));
         warnings.iter().map(|warning| warning["code"].as_str().unwrap().to_owned()).collect()
     };
@@ -46,32 +46,32 @@ async fn shows_warnings_to_the_author() {
     let path = format!("{HOOKS}/{}", created.json()["id"].as_str().unwrap());
     assert_eq!(codes(&api.get(ROOT, &path).await), [] as [&str; 0]);
 
-    let replaced = api.put(ROOT, &path, &draft("sales")).await;
+    let replaced = api.put(ROOT, &path, &document("sales")).await;
     assert_eq!((replaced.status, codes(&replaced)), (StatusCode::OK, vec![]));
 
     let patch = json!([{"op": "replace", "path": "/eventTypes", "value": []}]);
     let patched = api.patch(ROOT, &path, &patch).await;
     assert_eq!(patched.status, StatusCode::NO_CONTENT);
     assert_eq!(patched.headers["x-warnings"], "event-types-none");
-    let patch = json!([{"op": "replace", "path": "/name", "value": "n"}, draft("x")]);
-    refused(
+    let patch = json!([{"op": "replace", "path": "/name", "value": "n"}, document("x")]);
+    assert_refused(
         &api.patch(ROOT, &path, &patch).await,
         StatusCode::BAD_REQUEST,
         &["patch-invalid-operation", "patch-invalid-operation"],
     );
 
     let merge = api.patch(ROOT, &path, &json!({"enabled": false})).await;
-    refused(&merge, StatusCode::BAD_REQUEST, &["patch-not-an-array"]);
+    assert_refused(&merge, StatusCode::BAD_REQUEST, &["patch-not-an-array"]);
     let operations = r#"[{"op":"replace","path":"/enabled","value":false}]"#;
     assert_eq!(merge.json()["errors"][0]["suggestion"], operations);
 }
 
 #[tokio::test]
-async fn webhooks_are_created_shown_changed_and_removed() {
+async fn creates_shows_changes_and_removes_webhooks() {
     let api = stage(Notes::default()).await.api;
     let target = Target::new(1, "/north/sales/1/signed-keyed");
     let (secret, key) = (target.secret.unwrap(), target.key.unwrap());
-    let mut sales = draft("sales");
+    let mut sales = document("sales");
     sales["secret"] = secret.clone().into();
     sales["encryptedHeaders"] = json!({"X-Key": key});
 
@@ -101,77 +101,81 @@ async fn webhooks_are_created_shown_changed_and_removed() {
     assert_eq!(replaced.json()["filter"], r#"spaceId eq "s1""#);
     assert_eq!(replaced.json()["secretKeyAdded"], false);
 
-    for answer in [&created, &got, &patched, &replaced] {
-        let text = String::from_utf8_lossy(&answer.body);
+    for reply in [&created, &got, &patched, &replaced] {
+        let text = String::from_utf8_lossy(&reply.body);
         assert!(!text.contains(&secret) && !text.contains(&key), "{text}");
     }
 
     let removed = api.delete(ROOT, &path).await;
     assert_eq!((removed.status, removed.revision()), (StatusCode::NO_CONTENT, 4));
-    refused(&api.get(ROOT, &path).await, StatusCode::NOT_FOUND, &["not-found"]);
-    refused(&api.put(ROOT, &path, &sales).await, StatusCode::NOT_FOUND, &["not-found"]);
-    refused(&api.patch(ROOT, &path, &patch).await, StatusCode::NOT_FOUND, &["not-found"]);
-    refused(&api.delete(ROOT, &path).await, StatusCode::NOT_FOUND, &["not-found"]);
+    assert_refused(&api.get(ROOT, &path).await, StatusCode::NOT_FOUND, &["not-found"]);
+    assert_refused(&api.put(ROOT, &path, &sales).await, StatusCode::NOT_FOUND, &["not-found"]);
+    assert_refused(&api.patch(ROOT, &path, &patch).await, StatusCode::NOT_FOUND, &["not-found"]);
+    assert_refused(&api.delete(ROOT, &path).await, StatusCode::NOT_FOUND, &["not-found"]);
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_told_at_once_and_changes_nothing() {
+async fn reports_all_errors_and_changes_nothing() {
     let api = stage(Notes::default()).await.api;
     let bad = json!({"name": "", "url": "http://example.com", "eventTypes": ["app.created"]});
     let codes = ["member-too-short", "url-not-https", "event-type-unknown"];
-    refused(&api.post(ROOT, HOOKS, &bad).await, StatusCode::BAD_REQUEST, &codes);
-    let cut = api.ask(ROOT, Method::POST, HOOKS, r#"{"name""#).await;
-    refused(&cut, StatusCode::BAD_REQUEST, &["webhook-syntax"]);
+    assert_refused(&api.post(ROOT, HOOKS, &bad).await, StatusCode::BAD_REQUEST, &codes);
+    let cut = api.request(ROOT, Method::POST, HOOKS, r#"{"name""#).await;
+    assert_refused(&cut, StatusCode::BAD_REQUEST, &["webhook-syntax"]);
 
-    let mut reloads = draft("reloads");
+    let mut reloads = document("reloads");
     reloads["eventTypes"] = json!([events::RELOAD]);
     reloads["filter"] = r#"data.status eq "error""#.into();
     let created = api.post(ROOT, HOOKS, &reloads).await;
     let path = format!("{HOOKS}/{}", created.json()["id"].as_str().unwrap());
     let more = json!([{"op": "replace", "path": "/eventTypes", "value": events::TYPES}]);
     let codes = ["filter-attribute-not-allowed"];
-    refused(&api.patch(ROOT, &path, &more).await, StatusCode::BAD_REQUEST, &codes);
+    assert_refused(&api.patch(ROOT, &path, &more).await, StatusCode::BAD_REQUEST, &codes);
     let unknown = json!([{"op": "replace", "path": "/filter", "value": ""}, {"op": "move"}]);
     let codes = ["patch-path", "patch-unknown-operation", "patch-invalid-operation"];
-    refused(&api.patch(ROOT, &path, &unknown).await, StatusCode::BAD_REQUEST, &codes);
+    assert_refused(&api.patch(ROOT, &path, &unknown).await, StatusCode::BAD_REQUEST, &codes);
     reloads["enableCloudEventDelivery"] = false.into();
     let codes = ["cloud-events-fixed"];
-    refused(&api.put(ROOT, &path, &reloads).await, StatusCode::BAD_REQUEST, &codes);
+    assert_refused(&api.put(ROOT, &path, &reloads).await, StatusCode::BAD_REQUEST, &codes);
     assert_eq!(api.get(ROOT, &path).await.json(), created.json());
 
     let lists = [("limit=0", "list-invalid-value"), ("nmae=x", "list-unknown-parameter")];
     for (query, code) in lists {
         let path = format!("{HOOKS}?{query}");
-        refused(&api.get(ROOT, &path).await, StatusCode::BAD_REQUEST, &[code]);
+        assert_refused(&api.get(ROOT, &path).await, StatusCode::BAD_REQUEST, &[code]);
     }
-    refused(&api.get("", HOOKS).await, StatusCode::UNAUTHORIZED, &["unauthorized"]);
-    refused(&api.get("nowhere/ann", HOOKS).await, StatusCode::NOT_FOUND, &["not-found"]);
-    refused(&api.get(ROOT, "/api/v1/hooks").await, StatusCode::NOT_FOUND, &["not-found"]);
+    assert_refused(&api.get("", HOOKS).await, StatusCode::UNAUTHORIZED, &["unauthorized"]);
+    assert_refused(&api.get("nowhere/ann", HOOKS).await, StatusCode::NOT_FOUND, &["not-found"]);
+    assert_refused(&api.get(ROOT, "/api/v1/hooks").await, StatusCode::NOT_FOUND, &["not-found"]);
 }
 
 #[tokio::test]
-async fn users_have_their_own_webhooks_and_tenants_theirs() {
+async fn hides_webhooks_of_other_users_and_tenants() {
     let api = stage(Notes::default()).await.api;
-    let (mut own, common) = (draft("own"), draft("common"));
+    let (mut own, common) = (document("own"), document("common"));
     own["level"] = "user".into();
     let created = api.post("north/ann", HOOKS, &own).await;
     assert_eq!((created.status, &created.json()["ownerId"]), (StatusCode::CREATED, &json!("ann")));
     let path = format!("{HOOKS}/{}", created.json()["id"].as_str().unwrap());
 
-    refused(&api.post("north/ann", HOOKS, &common).await, StatusCode::FORBIDDEN, &["forbidden"]);
+    assert_refused(
+        &api.post("north/ann", HOOKS, &common).await,
+        StatusCode::FORBIDDEN,
+        &["forbidden"],
+    );
     own["ownerId"] = "ben".into();
-    refused(&api.put("north/ann", &path, &own).await, StatusCode::FORBIDDEN, &["forbidden"]);
+    assert_refused(&api.put("north/ann", &path, &own).await, StatusCode::FORBIDDEN, &["forbidden"]);
     for stranger in ["north/ben", "south/ann", "south/ops/admin"] {
         let patch = json!([{"op": "replace", "path": "/enabled", "value": false}]);
         let deliveries = format!("{path}/deliveries");
-        for answer in [
+        for reply in [
             api.get(stranger, &path).await,
             api.put(stranger, &path, &own).await,
             api.patch(stranger, &path, &patch).await,
             api.delete(stranger, &path).await,
             api.get(stranger, &deliveries).await,
         ] {
-            refused(&answer, StatusCode::NOT_FOUND, &["not-found"]);
+            assert_refused(&reply, StatusCode::NOT_FOUND, &["not-found"]);
         }
         assert_eq!(api.all(stranger, HOOKS).await, [] as [Value; 0]);
     }
@@ -187,18 +191,22 @@ async fn users_have_their_own_webhooks_and_tenants_theirs() {
 }
 
 #[tokio::test]
-async fn a_user_has_at_most_so_many_webhooks_and_lists_them_page_by_page() {
+async fn limits_the_webhooks_of_a_user_and_lists_them_in_pages() {
     let api = stage(Notes::default()).await.api;
     let mut first = String::new();
     for number in 0..MAX_PER_USER {
-        let created = api.post(ROOT, HOOKS, &draft(&format!("n{number:03}"))).await;
+        let created = api.post(ROOT, HOOKS, &document(&format!("n{number:03}"))).await;
         assert_eq!(created.status, StatusCode::CREATED);
         if number == 0 {
             first = created.json()["id"].as_str().unwrap().to_owned();
         }
     }
-    let more = draft("more");
-    refused(&api.post(ROOT, HOOKS, &more).await, StatusCode::FORBIDDEN, &["registry-too-many"]);
+    let more = document("more");
+    assert_refused(
+        &api.post(ROOT, HOOKS, &more).await,
+        StatusCode::FORBIDDEN,
+        &["registry-too-many"],
+    );
     assert_eq!(api.post("north/eve/admin", HOOKS, &more).await.status, StatusCode::CREATED);
     assert_eq!(api.post("south/ops/admin", HOOKS, &more).await.status, StatusCode::CREATED);
 
@@ -211,7 +219,7 @@ async fn a_user_has_at_most_so_many_webhooks_and_lists_them_page_by_page() {
 }
 
 #[tokio::test]
-async fn deliveries_are_kept_shown_and_sent_again() {
+async fn keeps_shows_and_resends_deliveries() {
     let notes = Notes { whole: Some(Mutex::default()), ..Notes::default() };
     let Stage { server, api, intake, notes } = stage(notes).await;
     let numbers: Vec<_> =
@@ -219,7 +227,7 @@ async fn deliveries_are_kept_shown_and_sent_again() {
     let mut paths = BTreeMap::new();
     for what in ["signed-keyed", "failing", "none"] {
         let target = Target::new(2, &format!("/north/{what}/1/{what}"));
-        let mut webhook = draft(what);
+        let mut webhook = document(what);
         webhook["url"] = match what {
             "none" => "https://nowhere.example.com/".into(),
             _ => target.url.into(),
@@ -233,8 +241,8 @@ async fn deliveries_are_kept_shown_and_sent_again() {
         paths.insert(what, format!("{HOOKS}/{}/deliveries", created["id"].as_str().unwrap()));
     }
     for number in &numbers {
-        let answer = intake.ask("", Method::POST, "/events", events::event(*number).bytes).await;
-        assert_eq!((answer.status, &answer.json()["requests"]), (StatusCode::ACCEPTED, &json!(3)));
+        let reply = intake.request("", Method::POST, "/events", events::event(*number).bytes).await;
+        assert_eq!((reply.status, &reply.json()["requests"]), (StatusCode::ACCEPTED, &json!(3)));
     }
     server.drained().await;
 
@@ -281,12 +289,16 @@ async fn deliveries_are_kept_shown_and_sent_again() {
         assert_eq!(headers[name], first[name], "{name}");
     }
     let unknown = format!("{}/d0/actions/resend", paths["signed-keyed"]);
-    refused(&api.post(ROOT, &unknown, &json!({})).await, StatusCode::NOT_FOUND, &["not-found"]);
+    assert_refused(
+        &api.post(ROOT, &unknown, &json!({})).await,
+        StatusCode::NOT_FOUND,
+        &["not-found"],
+    );
     assert_eq!(*notes.faults.lock().unwrap(), [] as [String; 0]);
 
-    let broken = intake.ask("", Method::POST, "/events", r#"{"type": "x"}"#).await;
-    refused(&broken, StatusCode::BAD_REQUEST, &["event-missing-tenant"]);
+    let broken = intake.request("", Method::POST, "/events", r#"{"type": "x"}"#).await;
+    assert_refused(&broken, StatusCode::BAD_REQUEST, &["event-missing-tenant"]);
     let lost =
-        intake.ask("", Method::POST, "/events", r#"{"type": "x", "tenantid": "west"}"#).await;
-    refused(&lost, StatusCode::NOT_FOUND, &["not-found"]);
+        intake.request("", Method::POST, "/events", r#"{"type": "x", "tenantid": "west"}"#).await;
+    assert_refused(&lost, StatusCode::NOT_FOUND, &["not-found"]);
 }

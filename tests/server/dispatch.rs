@@ -1,7 +1,7 @@
 //! A dispatch server that embeds hooksieve: the webhooks API, events in, signed requests out.
 //!
-//! What a server brings itself stands here in its simplest form: who is asking, ids, the clock, the
-//! client that sends, and the store, which is memory. It does not retry.
+//! The parts that every server has its own of are as simple as possible here: authentication, ids,
+//! the clock, the client that sends, and the store, which is memory. The server does not retry.
 
 use axum::extract::{FromRequestParts, Path, RawQuery, State};
 use axum::http::{HeaderName, StatusCode, header, request::Parts};
@@ -30,34 +30,36 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 use tokio::sync::{Mutex, Semaphore};
 
-/// Sends a request and waits for the answer, or tells why there is none.
+/// Sends a request and returns the response, or why there is none.
 ///
-/// Here are TLS, limits of time and size, and the look-up of the host, which asks
-/// `hooksieve::webhook::check_address` of the address that it dials; redirects are not followed.
+/// In a real server this is the place for TLS, limits of time and size, and the look-up of the
+/// host. It calls `hooksieve::webhook::check_address` with the address that it connects to, and
+/// follows no redirects.
 pub type Client = Arc<dyn Fn(axum::http::Request<Bytes>) -> Sending + Send + Sync>;
 pub type Sending = Pin<Box<dyn Future<Output = Result<delivery::Response, String>> + Send>>;
 
 pub struct Dispatch {
     registry: Registry,
-    sender: RequestBuilder,
+    builder: RequestBuilder,
     client: Client,
-    /// Held from finding a webhook until it is removed, so that of two who delete it the second is
-    /// told that it is gone.
+    /// Held from finding a webhook until it is removed, so that of two requests that delete it the
+    /// second one gets `404`.
     deleting: Mutex<()>,
-    /// What is kept of each webhook's deliveries, the oldest first.
+    /// The latest deliveries of each webhook, oldest first.
     history: Mutex<HashMap<WebhookId, VecDeque<Delivery>>>,
-    free: Arc<Semaphore>,
+    /// The room for requests that are being sent.
+    room: Arc<Semaphore>,
     ids: AtomicU64,
 }
 
-/// Most requests on their way at a time; those who bring events wait for room.
-const ON_THEIR_WAY: u32 = 256;
-/// Most deliveries that are kept of a webhook.
-const KEPT: usize = 100;
+/// The maximum number of requests that are sent at a time. An event waits until there is room.
+const MAX_IN_FLIGHT: u32 = 256;
+/// The maximum number of deliveries that are kept of a webhook.
+const MAX_KEPT: usize = 100;
 
 type Server = State<Arc<Dispatch>>;
-type Answer = Result<Response, Refusal>;
-/// The header that tells the revision, and the webhook as it is shown.
+type Reply = Result<Response, Refusal>;
+/// A reply with the revision in a header and the webhook as the body.
 type Put = (Revision, Response);
 type Revision = [(HeaderName, String); 1];
 
@@ -65,7 +67,7 @@ fn revision(change: &Change) -> Revision {
     [(HeaderName::from_static("x-revision"), change.revision.to_string())]
 }
 
-/// A webhook as its author is shown it, with what is probably unintended.
+/// A webhook as the API shows it after a change, with the warnings about it.
 #[derive(Serialize)]
 struct Shown<'a> {
     #[serde(flatten)]
@@ -91,16 +93,16 @@ impl Dispatch {
         }
         Ok(Arc::new(Self {
             registry,
-            sender: RequestBuilder::default(),
+            builder: RequestBuilder::default(),
             client,
             deleting: Mutex::default(),
             history: Mutex::default(),
-            free: Arc::new(Semaphore::new(ON_THEIR_WAY as usize)),
+            room: Arc::new(Semaphore::new(MAX_IN_FLIGHT as usize)),
             ids: AtomicU64::new(1),
         }))
     }
 
-    /// What users ask.
+    /// Returns the routes of the webhooks API.
     pub fn api(self: &Arc<Self>) -> Router {
         let one = get(show).put(replace).patch(patch).delete(remove);
         Router::new()
@@ -114,35 +116,35 @@ impl Dispatch {
             .with_state(Arc::clone(self))
     }
 
-    /// Where events come in: not for users.
+    /// Returns the route that events come in by. It is not for users.
     pub fn intake(self: &Arc<Self>) -> Router {
         Router::new().route("/events", post(take)).with_state(Arc::clone(self))
     }
 
-    /// Waits until all that was accepted has been sent: for the end of the process.
+    /// Waits until all accepted requests have been sent, before the process ends.
     pub async fn drained(&self) {
-        let _all = self.free.acquire_many(ON_THEIR_WAY).await;
+        let _all = self.room.acquire_many(MAX_IN_FLIGHT).await;
     }
 
     fn id(&self, kind: &str) -> String {
         format!("{kind}{}", self.ids.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// A webhook that a caller may see.
+    /// Returns a webhook that the caller may see.
     fn webhook(&self, caller: &Caller, id: &WebhookId) -> Result<Arc<Webhook>, Refusal> {
         let found = self.registry.get(&caller.tenant, id);
-        let seen = found.filter(|webhook| caller.may_access(webhook));
-        seen.ok_or_else(|| Refusal::not_found("webhook"))
+        let visible = found.filter(|webhook| caller.may_access(webhook));
+        visible.ok_or_else(|| Refusal::not_found("webhook"))
     }
 
-    /// A webhook that is to be, if the caller may have it so.
+    /// Returns a new or changed webhook if the caller may have it.
     fn allowed(caller: &Caller, webhook: Webhook) -> Result<Webhook, Refusal> {
-        let what = "only administrators have webhooks of level `tenant` or of other users";
-        let refusal = || Refusal::new(StatusCode::FORBIDDEN, "forbidden", what);
+        let message = "only administrators have webhooks of level `tenant` or of other users";
+        let refusal = || Refusal::new(StatusCode::FORBIDDEN, "forbidden", message);
         if caller.may_access(&webhook) { Ok(webhook) } else { Err(refusal()) }
     }
 
-    /// Changes a webhook as a whole, whatever others do meanwhile.
+    /// Changes a webhook, as one step that no other change can come between.
     fn change(
         &self,
         caller: &Caller,
@@ -150,26 +152,27 @@ impl Dispatch {
         changed: impl FnOnce(&Webhook, &Rules, Edit) -> Result<Checked, Diagnostics>,
     ) -> Result<(Change, Vec<Diagnostic>), Refusal> {
         self.webhook(caller, id)?;
-        let stamp = Edit::new(caller.user.as_str(), now());
-        let mut told = Vec::new();
+        let edit = Edit::new(caller.user.as_str(), now());
+        let mut reported = Vec::new();
         let change = |webhook: &Webhook| {
-            let Checked { webhook, warnings } = changed(webhook, &self.registry.rules(), stamp)?;
-            told = warnings;
+            let Checked { webhook, warnings } = changed(webhook, &self.registry.rules(), edit)?;
+            reported = warnings;
             Self::allowed(caller, webhook)
         };
         let change = self.registry.update(&caller.tenant, id, change)?;
-        Ok((change, told))
+        Ok((change, reported))
     }
 
-    /// The requests for an event, and the revision of its tenant by which they were chosen.
+    /// Returns the requests for an event, and the revision of its tenant at which it was matched.
     fn requests(&self, event: Bytes) -> Result<(u64, Vec<Request>), DeliverError> {
-        // Tasks wander between threads; a reader that each thread keeps saves a fraction of this.
+        // Tasks move between threads, so each event has a session of its own. One session per
+        // thread would save a fraction of the cost.
         let mut session = self.registry.session();
-        let requests = session.deliveries(&self.sender, event, Access::EventOwner)?;
+        let requests = session.deliveries(&self.builder, event, Access::EventOwner)?;
         Ok((requests.revision(), requests.collect()))
     }
 
-    /// Sends a request, and keeps what came of it.
+    /// Sends a request, and keeps the delivery.
     async fn deliver(&self, request: Request, message: Option<MessageId>) -> Delivery {
         let (id, at) = (self.id("d"), now());
         let request = match message.or_else(|| MessageId::new(&id).ok()) {
@@ -182,12 +185,12 @@ impl Dispatch {
 
         let webhook = request.webhook();
         let mut history = self.history.lock().await;
-        // One that is gone has no history.
-        let kept = |tenant| self.registry.get(tenant, webhook.id()).is_some();
-        if webhook.tenant().is_some_and(kept) {
+        // A webhook that was removed meanwhile has no history any more.
+        let exists = |tenant| self.registry.get(tenant, webhook.id()).is_some();
+        if webhook.tenant().is_some_and(exists) {
             let kept = history.entry(webhook.id().clone()).or_default();
             kept.push_back(delivery.clone());
-            while kept.len() > KEPT || kept.front().is_some_and(|oldest| !oldest.is_kept(at)) {
+            while kept.len() > MAX_KEPT || kept.front().is_some_and(|oldest| !oldest.is_kept(at)) {
                 kept.pop_front();
             }
         }
@@ -209,26 +212,26 @@ impl Dispatch {
     }
 }
 
-async fn create(State(server): Server, caller: Caller, body: Bytes) -> Answer {
-    let draft = WebhookDocument::read(&body)?;
+async fn create(State(server): Server, caller: Caller, body: Bytes) -> Reply {
+    let document = WebhookDocument::read(&body)?;
     let new = NewWebhook::new(server.id("w"), caller.user.as_str(), now());
     let new = new.of_tenant(caller.tenant.as_str());
-    let Checked { webhook, warnings } = Webhook::create(&draft, &server.registry.rules(), new)?;
+    let Checked { webhook, warnings } = Webhook::create(&document, &server.registry.rules(), new)?;
     let webhook = Dispatch::allowed(&caller, webhook)?;
     let change = server.registry.put(&caller.tenant, webhook)?;
     let (revision, shown) = put(&change, &warnings);
     Ok((StatusCode::CREATED, revision, shown).into_response())
 }
 
-async fn list(State(server): Server, caller: Caller, RawQuery(query): RawQuery) -> Answer {
+async fn list(State(server): Server, caller: Caller, RawQuery(query): RawQuery) -> Reply {
     let list = ListQuery::read(&query.unwrap_or_default())?;
     let webhooks = server.registry.webhooks(&caller.tenant).ok_or(NotLoaded)?;
-    let seen = webhooks.iter().map(|webhook| &**webhook);
-    let page = list.apply(seen.filter(|webhook| caller.may_access(webhook)));
+    let all = webhooks.iter().map(|webhook| &**webhook);
+    let page = list.apply(all.filter(|webhook| caller.may_access(webhook)));
     Ok(Json(page.body("/api/v1/webhooks")).into_response())
 }
 
-async fn show(State(server): Server, caller: Caller, Path(id): Path<WebhookId>) -> Answer {
+async fn show(State(server): Server, caller: Caller, Path(id): Path<WebhookId>) -> Reply {
     Ok(Json(&*server.webhook(&caller, &id)?).into_response())
 }
 
@@ -237,9 +240,9 @@ async fn replace(
     caller: Caller,
     Path(id): Path<WebhookId>,
     body: Bytes,
-) -> Answer {
-    let draft = WebhookDocument::read(&body)?;
-    let replaced = |old: &Webhook, rules: &_, stamp| old.replaced(&draft, rules, stamp);
+) -> Reply {
+    let document = WebhookDocument::read(&body)?;
+    let replaced = |old: &Webhook, rules: &_, edit| old.replaced(&document, rules, edit);
     let (change, warnings) = server.change(&caller, &id, replaced)?;
     Ok(put(&change, &warnings).into_response())
 }
@@ -249,17 +252,17 @@ async fn patch(
     caller: Caller,
     Path(id): Path<WebhookId>,
     body: Bytes,
-) -> Answer {
+) -> Reply {
     let patch = Patch::read(&body)?;
-    let patched = |old: &Webhook, rules: &_, stamp| old.patched(&patch, rules, stamp);
+    let patched = |old: &Webhook, rules: &_, edit| old.patched(&patch, rules, edit);
     let (change, warnings) = server.change(&caller, &id, patched)?;
-    // The answer has no body, so the codes are in a header.
+    // The response has no body, so the codes of the warnings are in a header.
     let codes: Vec<_> = warnings.iter().map(Diagnostic::code).collect();
-    let told = [(HeaderName::from_static("x-warnings"), codes.join(", "))];
-    Ok((StatusCode::NO_CONTENT, revision(&change), told).into_response())
+    let codes = [(HeaderName::from_static("x-warnings"), codes.join(", "))];
+    Ok((StatusCode::NO_CONTENT, revision(&change), codes).into_response())
 }
 
-async fn remove(State(server): Server, caller: Caller, Path(id): Path<WebhookId>) -> Answer {
+async fn remove(State(server): Server, caller: Caller, Path(id): Path<WebhookId>) -> Reply {
     let _deleting = server.deleting.lock().await;
     let webhook = server.webhook(&caller, &id)?;
     let change = server.registry.remove(&caller.tenant, &id)?;
@@ -267,7 +270,7 @@ async fn remove(State(server): Server, caller: Caller, Path(id): Path<WebhookId>
     Ok((StatusCode::NO_CONTENT, revision(&change)).into_response())
 }
 
-async fn event_types(State(server): Server, _: Caller) -> Answer {
+async fn event_types(State(server): Server, _: Caller) -> Reply {
     Ok(Json(server.registry.rules().catalogue()).into_response())
 }
 
@@ -276,7 +279,7 @@ async fn deliveries(
     caller: Caller,
     Path(id): Path<WebhookId>,
     RawQuery(query): RawQuery,
-) -> Answer {
+) -> Reply {
     let list = delivery::ListQuery::read(&query.unwrap_or_default())?;
     server.webhook(&caller, &id)?;
     let (history, now) = (server.history.lock().await, now());
@@ -291,26 +294,26 @@ async fn show_delivery(
     State(server): Server,
     caller: Caller,
     Path((id, delivery)): OfDelivery,
-) -> Answer {
+) -> Reply {
     let (_, delivery) = server.delivery(&caller, &id, &delivery).await?;
     Ok(Json(delivery).into_response())
 }
 
-async fn resend(State(server): Server, caller: Caller, Path((id, delivery)): OfDelivery) -> Answer {
+async fn resend(State(server): Server, caller: Caller, Path((id, delivery)): OfDelivery) -> Reply {
     let (webhook, delivery) = server.delivery(&caller, &id, &delivery).await?;
-    let request = server.sender.resend(&webhook, &delivery);
+    let request = server.builder.resend(&webhook, &delivery);
     let again = server.deliver(request, delivery.message_id()).await;
     Ok((StatusCode::CREATED, Json(again)).into_response())
 }
 
-/// Takes an event. One that must not be lost is stored before this answers.
-async fn take(State(server): Server, event: Bytes) -> Answer {
+/// Accepts an event. A server that must not lose events stores them before it replies.
+async fn take(State(server): Server, event: Bytes) -> Reply {
     let (revision, requests) = server.requests(event)?;
     let accepted = Json(json!({"revision": revision, "requests": requests.len()}));
-    // As a task, so that all are sent even if whoever brought the event hangs up.
+    // A task of its own sends all requests even if the client closes the connection.
     let sending = tokio::spawn(async move {
         for request in requests {
-            let Ok(room) = Arc::clone(&server.free).acquire_owned().await else { return };
+            let Ok(room) = Arc::clone(&server.room).acquire_owned().await else { return };
             let server = Arc::clone(&server);
             tokio::spawn(async move {
                 server.deliver(request, None).await;
@@ -328,8 +331,9 @@ fn now() -> Timestamp {
     SystemTime::now().into()
 }
 
-/// Who is asking: here the words of the token, `tenant/user` or `tenant/user/admin`, of which
-/// nothing is verified.
+/// The user of a request: the words of the token, `tenant/user` or `tenant/user/admin`.
+///
+/// Nothing is verified here.
 struct Caller {
     tenant: TenantId,
     user: UserId,
@@ -353,12 +357,16 @@ impl<S: Sync> FromRequestParts<S> for Caller {
             [tenant, user, ref rest @ ..] if !user.is_empty() => {
                 Ok(Self { tenant: tenant.into(), user: user.into(), is_admin: *rest == ["admin"] })
             }
-            _ => Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", "who is asking?")),
+            _ => Err(Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "the request has no token with a tenant and a user",
+            )),
         }
     }
 }
 
-/// The answer to a request that cannot be fulfilled: what is wrong, with its status.
+/// The response to a request that is refused: the errors with their status.
 struct Refusal(Diagnostics);
 
 impl Refusal {
@@ -367,7 +375,7 @@ impl Refusal {
     }
 
     fn not_found(what: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", format!("there is no such {what}"))
+        Self::new(StatusCode::NOT_FOUND, "not-found", format!("{what} not found"))
     }
 }
 

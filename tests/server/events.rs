@@ -1,4 +1,4 @@
-//! Events, webhooks and changes of them, made at random from numbers.
+//! Random events, webhooks and patches, each determined by a seed.
 
 use crate::receiver::Target;
 use serde_json::{Value, json};
@@ -13,24 +13,24 @@ pub const TYPES: [&str; 4] = [
     "com.qlik.v1.reload.finished",
 ];
 pub const RECEIVERS: usize = 4;
-/// Ids that hardly any event has.
+/// The number of ids that few events have.
 pub const RARE: u64 = 150;
 
-/// SplitMix64.
+/// A random number generator, SplitMix64.
 #[derive(Clone)]
 pub struct Random(pub u64);
 
 impl Random {
-    pub fn below(&mut self, most: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % most
+        (z ^ (z >> 31)) % end
     }
 
-    pub fn one_in(&mut self, many: u64) -> bool {
-        self.below(many) == 0
+    pub fn one_in(&mut self, count: u64) -> bool {
+        self.below(count) == 0
     }
 
     pub fn of<T: Copy>(&mut self, some: &[T]) -> T {
@@ -38,7 +38,7 @@ impl Random {
     }
 }
 
-/// The envelopes.
+/// The envelope of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Form {
     CloudEvents,
@@ -52,7 +52,7 @@ impl Form {
             (true, false) if body["specversion"] == "1.0" => Ok(Self::CloudEvents),
             (false, true) if body["cloudEventsVersion"] == "0.1" => Ok(Self::Legacy),
             (true, true) => Ok(Self::Mixed),
-            _ => Err(format!("no envelope: {body}")),
+            _ => Err(format!("unknown envelope: {body}")),
         }
     }
 }
@@ -65,7 +65,7 @@ pub struct Event {
     data: Value,
 }
 
-/// The event of a number.
+/// Returns the event with a number, which is the seed of all its values.
 pub fn event(number: u64) -> Event {
     let mut random = Random(number);
     let tenant = random.of(&TENANTS);
@@ -114,7 +114,7 @@ pub fn event(number: u64) -> Event {
             legacy
         }
     };
-    // White space is a part of the bytes.
+    // Two layouts, since a receiver must get the bytes as they came in.
     let bytes = match random.one_in(2) {
         true => serde_json::to_vec_pretty(&body).unwrap(),
         false => serde_json::to_vec(&body).unwrap(),
@@ -122,9 +122,13 @@ pub fn event(number: u64) -> Event {
     Event { bytes, tenant, form, event_type, data }
 }
 
-/// The number of the event that a body is, and its form, if nothing has changed on its way that must
-/// not.
-pub fn checked(body: &[u8]) -> Result<(u64, Form), String> {
+/// Returns the number and envelope of the event in a request's body.
+///
+/// # Errors
+///
+/// The event was changed on its way: in another envelope than it came in a value differs, in the
+/// same one a byte.
+pub fn identify(body: &[u8]) -> Result<(u64, Form), String> {
     let json: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let form = Form::of(&json)?;
     let number = json["data"]["number"].as_u64().ok_or("no number")?;
@@ -145,7 +149,7 @@ pub fn checked(body: &[u8]) -> Result<(u64, Form), String> {
     }
 }
 
-/// A place for a webhook of this name to send to, at random.
+/// Returns a random target for a webhook with this name.
 pub fn target(random: &mut Random, tenant: &str, name: &str) -> Target {
     let what = random.of(&["open", "signed", "keyed", "signed-keyed"]);
     let generation = random.below(1 << 40);
@@ -158,8 +162,8 @@ fn types(random: &mut Random) -> Vec<&'static str> {
     (0..=random.below(3) as usize).map(|more| TYPES[(from + more) % 4]).collect()
 }
 
-/// A webhook at random; `owner` is that of one of level `user`.
-pub fn draft(random: &mut Random, tenant: &str, name: &str, owner: Option<&str>) -> Value {
+/// Returns the document of a random webhook; with an owner it has the level `user`.
+pub fn document(random: &mut Random, tenant: &str, name: &str, owner: Option<&str>) -> Value {
     let filters = [
         "",
         r#"spaceId eq "s1""#,
@@ -174,22 +178,22 @@ pub fn draft(random: &mut Random, tenant: &str, name: &str, owner: Option<&str>)
         false => types(random),
     };
     let target = target(random, tenant, name);
-    let mut draft = json!({
+    let mut document = json!({
         "name": name, "url": target.url, "enabled": !random.one_in(8), "eventTypes": types,
         "filter": filter, "headers": {"X-Level": owner.map_or("tenant", |_| "user")}, "secret": target.secret,
         "enableCloudEventDelivery": random.one_in(2),
     });
     if let Some(key) = target.key {
-        draft["encryptedHeaders"] = json!({"X-Key": key});
+        document["encryptedHeaders"] = json!({"X-Key": key});
     }
     if let Some(owner) = owner {
-        draft["level"] = "user".into();
-        draft["ownerId"] = owner.into();
+        document["level"] = "user".into();
+        document["ownerId"] = owner.into();
     }
-    draft
+    document
 }
 
-/// A patch at random, which may not fit the webhook.
+/// Returns a random patch, which may make the webhook invalid.
 pub fn patch(random: &mut Random, tenant: &str, name: &str) -> Value {
     let one = |op: &str, path: &str, value: Value| json!({"op": op, "path": path, "value": value});
     match random.below(5) {

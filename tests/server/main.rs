@@ -1,5 +1,7 @@
-//! A real dispatch server, written with the public API alone, over HTTP on loopback: its API, and
-//! the proof that every event reaches exactly the webhooks that want it while they change.
+//! A small dispatch server that uses only the public API, tested over HTTP on loopback.
+//!
+//! `api` tests the webhooks API. `proof` shows that every event reaches exactly the webhooks that
+//! match it, while webhooks change.
 #![allow(
     unreachable_pub,
     clippy::unwrap_used,
@@ -20,17 +22,17 @@ mod reference;
 mod traffic;
 
 use dispatch::Dispatch;
-use net::Asker;
+use net::HttpClient;
 use receiver::Notes;
 use std::sync::Arc;
 
 const HOOKS: &str = "/api/v1/webhooks";
 
-/// A server with its receivers.
+/// A running server with its receivers.
 struct Stage {
     server: Arc<Dispatch>,
-    api: Asker,
-    intake: Asker,
+    api: HttpClient,
+    intake: HttpClient,
     notes: Arc<Notes>,
 }
 
@@ -38,7 +40,7 @@ async fn stage(notes: Notes) -> Stage {
     let notes = Arc::new(notes);
     let receivers = receiver::receivers(events::RECEIVERS, &notes).await;
     let server = Dispatch::new(events::TENANTS, net::outgoing(receivers)).unwrap();
-    let api = Asker::new(net::serve(server.api()).await);
-    let intake = Asker::new(net::serve(server.intake()).await);
+    let api = HttpClient::new(net::serve(server.api()).await);
+    let intake = HttpClient::new(net::serve(server.intake()).await);
     Stage { server, api, intake, notes }
 }

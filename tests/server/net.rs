@@ -1,5 +1,4 @@
-//! HTTP over loopback: servers, the client that asks them, and the one that the dispatch server
-//! sends with.
+//! HTTP over loopback: a server, a client for its API, and the client that it sends requests with.
 
 use crate::dispatch;
 use axum::Router;
@@ -21,11 +20,11 @@ pub async fn serve(router: Router) -> SocketAddr {
     address
 }
 
-/// The client that the dispatch server sends with: the hosts `receiver-0.example.com`,
-/// `receiver-1.example.com` and so on lead to these addresses, and nothing else to anywhere.
+/// Creates the client that the dispatch server sends with.
 ///
-/// URLs say `https`, and plain HTTP is spoken: TLS is left out here. So is the question whether an
-/// address is `reachable`, to which loopback is none.
+/// The host `receiver-0.example.com` resolves to the first of the addresses, and so on. No other
+/// host resolves. URLs have the scheme `https`, but the client speaks plain HTTP: TLS is left out
+/// here. So is `check_address`, which would refuse loopback.
 pub fn outgoing(receivers: Vec<SocketAddr>) -> dispatch::Client {
     let resolver = tower::service_fn(move |host: Name| {
         let label = host.as_str().strip_suffix(".example.com");
@@ -47,29 +46,29 @@ pub fn outgoing(receivers: Vec<SocketAddr>) -> dispatch::Client {
             Ok(Response { status: head.status, headers: head.headers, body })
         };
         Box::pin(async move {
-            // Without a deadline, which a server would have: no test is to depend on the time.
+            // A real server has a deadline. There is none here, since no test may depend on time.
             let message = |error: Box<dyn std::error::Error + Send + Sync>| error.to_string();
             exchange.await.map_err(message)
         })
     })
 }
 
-/// An answer to a request.
+/// A response of the server.
 #[derive(Debug)]
-pub struct Answered {
+pub struct Reply {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
 
-impl Answered {
+impl Reply {
     #[track_caller]
     pub fn json(&self) -> Value {
         assert_eq!(self.headers["content-type"], "application/json");
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// The codes of an error body of the API.
+    /// Returns the codes of the errors in the body.
     #[track_caller]
     pub fn codes(&self) -> Vec<String> {
         let body = self.json();
@@ -78,71 +77,71 @@ impl Answered {
         errors.iter().map(|error| error["code"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// The revision of the tenant after a change.
+    /// Returns the tenant's revision after the change.
     #[track_caller]
     pub fn revision(&self) -> u64 {
         self.headers["x-revision"].to_str().unwrap().parse().unwrap()
     }
 }
 
-/// Asks servers.
+/// A client of one server.
 #[derive(Clone)]
-pub struct Asker {
+pub struct HttpClient {
     client: Client<HttpConnector, Full<Bytes>>,
     address: SocketAddr,
 }
 
-impl Asker {
+impl HttpClient {
     pub fn new(address: SocketAddr) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         Self { client: Client::builder(TokioExecutor::new()).build(connector), address }
     }
 
-    /// `caller` is the token, or nothing.
-    pub async fn ask(
+    /// Sends a request; `token` names the user, and may be empty.
+    pub async fn request(
         &self,
-        caller: &str,
+        token: &str,
         method: Method,
         path: &str,
         body: impl Into<Bytes>,
-    ) -> Answered {
+    ) -> Reply {
         let mut request =
             Request::builder().method(method).uri(format!("http://{}{path}", self.address));
-        if !caller.is_empty() {
-            request = request.header("authorization", format!("Bearer {caller}"));
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
         }
         let request = request.body(Full::new(body.into())).unwrap();
         let (head, body) = self.client.request(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Answered { status: head.status, headers: head.headers, body }
+        Reply { status: head.status, headers: head.headers, body }
     }
 
-    pub async fn get(&self, caller: &str, path: &str) -> Answered {
-        self.ask(caller, Method::GET, path, "").await
+    pub async fn get(&self, token: &str, path: &str) -> Reply {
+        self.request(token, Method::GET, path, "").await
     }
 
-    pub async fn post(&self, caller: &str, path: &str, body: &Value) -> Answered {
-        self.ask(caller, Method::POST, path, body.to_string()).await
+    pub async fn post(&self, token: &str, path: &str, body: &Value) -> Reply {
+        self.request(token, Method::POST, path, body.to_string()).await
     }
 
-    pub async fn put(&self, caller: &str, path: &str, body: &Value) -> Answered {
-        self.ask(caller, Method::PUT, path, body.to_string()).await
+    pub async fn put(&self, token: &str, path: &str, body: &Value) -> Reply {
+        self.request(token, Method::PUT, path, body.to_string()).await
     }
 
-    pub async fn patch(&self, caller: &str, path: &str, body: &Value) -> Answered {
-        self.ask(caller, Method::PATCH, path, body.to_string()).await
+    pub async fn patch(&self, token: &str, path: &str, body: &Value) -> Reply {
+        self.request(token, Method::PATCH, path, body.to_string()).await
     }
 
-    pub async fn delete(&self, caller: &str, path: &str) -> Answered {
-        self.ask(caller, Method::DELETE, path, "").await
+    pub async fn delete(&self, token: &str, path: &str) -> Reply {
+        self.request(token, Method::DELETE, path, "").await
     }
 
-    /// Everything that a list holds, page by page.
-    pub async fn all(&self, caller: &str, path: &str) -> Vec<Value> {
+    /// Returns all entries of a list, page by page.
+    pub async fn all(&self, token: &str, path: &str) -> Vec<Value> {
         let (mut found, mut next) = (Vec::new(), Some(path.to_owned()));
         while let Some(path) = next {
-            let page = self.get(caller, &path).await;
+            let page = self.get(token, &path).await;
             assert_eq!(page.status, StatusCode::OK);
             let page = page.json();
             found.extend(page["data"].as_array().unwrap().iter().cloned());

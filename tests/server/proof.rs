@@ -1,9 +1,9 @@
-//! The proof: every event reaches exactly the webhooks that want it, while they change.
+//! The proof: every event reaches exactly the webhooks that match it, while webhooks change.
 
 use crate::events::{self, Random, TENANTS};
-use crate::net::Asker;
+use crate::net::HttpClient;
 use crate::receiver::{Arrival, Notes};
-use crate::reference::{Reference, compared};
+use crate::reference::{Reference, set_by_users};
 use crate::traffic::{EVENTS_PER_CHANGE, Traffic, Until};
 use crate::{HOOKS, Stage, stage};
 use hooksieve::webhook::MAX_PER_USER;
@@ -11,10 +11,10 @@ use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// The events of several tenants from several tasks, while others change the webhooks: 1,200 events,
-/// or as many as `HOOKSIEVE_PROOF_EVENTS` says, and a change for each four.
+/// Several tasks send events of several tenants, while other tasks change the webhooks: 1,200
+/// events, or more by the variable `HOOKSIEVE_PROOF_EVENTS`, and one change for every four events.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_event_reaches_exactly_the_webhooks_that_want_it_at_its_revision() {
+async fn delivers_each_event_to_exactly_its_matches_at_its_revision() {
     let events = std::env::var("HOOKSIEVE_PROOF_EVENTS").map_or(0, |text| text.parse().unwrap());
     let events = events.max(1_200);
     let Stage { server, api, intake, notes } = stage(Notes::default()).await;
@@ -49,10 +49,10 @@ async fn every_event_reaches_exactly_the_webhooks_that_want_it_at_its_revision()
     let counts = verify(&api, &traffic, &notes).await;
     let changes = counts.changes - before;
     let refused = std::mem::take(&mut *traffic.done.refused.lock().unwrap());
-    println!("{counts:#?}, of which {before} changes came first; refused: {refused:?}");
+    println!("{counts:#?}, including {before} changes before the events; refused: {refused:?}");
     assert!(counts.events as u64 >= events && changes as u64 >= until.changes);
     assert!(counts.deliveries >= 3_000);
-    assert!(counts.revisions >= 50, "changes while events flow");
+    assert!(counts.revisions >= 50, "webhooks change between events");
     assert!(counts.signed >= 500 && counts.converted >= 500 && counts.of_users >= 100);
     assert!(refused.contains_key("registry-too-many") && refused.contains_key("not-found"));
 }
@@ -62,11 +62,11 @@ struct Counts {
     events: usize,
     changes: usize,
     deliveries: usize,
-    /// At which events were matched.
+    /// The revisions at which events were matched.
     revisions: usize,
     signed: usize,
     converted: usize,
-    /// To webhooks of level `user`.
+    /// The deliveries to webhooks of level `user`.
     of_users: usize,
 }
 
@@ -79,8 +79,8 @@ impl Counts {
     }
 }
 
-/// Compares what arrived with what the reference says.
-async fn verify(api: &Asker, traffic: &Traffic, notes: &Notes) -> Counts {
+/// Compares what arrived with the reference.
+async fn verify(api: &HttpClient, traffic: &Traffic, notes: &Notes) -> Counts {
     let (mut log, mut sent) = (Vec::new(), Vec::new());
     log.append(&mut traffic.done.log.lock().unwrap());
     sent.append(&mut traffic.done.sent.lock().unwrap());
@@ -100,18 +100,25 @@ async fn verify(api: &Asker, traffic: &Traffic, notes: &Notes) -> Counts {
             while let Some(change) = changes.next_if(|change| change.revision <= event.revision) {
                 reference.apply(change);
             }
-            assert_eq!(reference.revision(), event.revision, "a revision without its change");
+            assert_eq!(
+                reference.revision(),
+                event.revision,
+                "the change of each revision was acknowledged"
+            );
             counts.revisions += usize::from(last.replace(event.revision) != Some(event.revision));
 
-            let mut wanted = reference.arrivals(event.number);
+            let mut expected = reference.arrivals(event.number);
             let mut found = arrived.remove(&event.number).unwrap_or_default();
-            wanted.sort();
+            expected.sort();
             found.sort();
-            assert_eq!(found, wanted, "of {event:?}");
-            assert_eq!(found.len() as u64, event.requests, "of {event:?}");
+            assert_eq!(found, expected, "deliveries of {event:?}");
+            assert_eq!(found.len() as u64, event.requests, "requests of {event:?}");
             for arrival in &found {
-                let gone = deleted.get(arrival.name());
-                assert!(gone.is_none_or(|gone| event.at < *gone), "{arrival:?} of {event:?}");
+                let deleted = deleted.get(arrival.name());
+                assert!(
+                    deleted.is_none_or(|deleted| event.at < *deleted),
+                    "deleted before: {arrival:?}"
+                );
                 counts.add(arrival);
             }
         }
@@ -120,9 +127,9 @@ async fn verify(api: &Asker, traffic: &Traffic, notes: &Notes) -> Counts {
         let shown = api.all(&format!("{tenant}/ops/admin"), &path).await;
         let id = |webhook: &Value| webhook["id"].as_str().unwrap().to_owned();
         let listed = shown.len();
-        let shown: BTreeMap<_, _> = shown.iter().map(|one| (id(one), compared(one))).collect();
-        assert_eq!((listed, &shown), (shown.len(), &reference.shown()), "what is there in the end");
+        let shown: BTreeMap<_, _> = shown.iter().map(|one| (id(one), set_by_users(one))).collect();
+        assert_eq!((listed, &shown), (shown.len(), &reference.shown()), "the webhooks in the end");
     }
-    assert!(arrived.is_empty(), "of events that nobody sent: {arrived:?}");
+    assert!(arrived.is_empty(), "deliveries of events that were not sent: {arrived:?}");
     counts
 }

@@ -1,5 +1,7 @@
-//! What receives: it knows a webhook by the path alone, verifies what arrives with code that is not
-//! hooksieve's, and notes it.
+//! The receivers of webhooks, which verify every request without hooksieve and record it.
+//!
+//! The path of a request says everything about its webhook, so a receiver needs no state of the
+//! server.
 
 use crate::{events, net};
 use axum::Router;
@@ -12,24 +14,26 @@ use hmac_sha256::HMAC;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-/// Where a webhook sends to, and which secrets go with that: both sides compute them from the path
-/// `/tenant/name/generation/what`, in which `what` says whether there are a secret and a key.
+/// The URL of a webhook with its secrets, which both sides derive from the path.
+///
+/// The path is `/tenant/name/generation/what`; `what` says whether the webhook has a secret and a
+/// key.
 #[derive(Clone, Debug)]
 pub struct Target {
     pub url: String,
     pub secret: Option<String>,
-    /// Of an encrypted header.
+    /// The value of the encrypted header `X-Key`.
     pub key: Option<String>,
 }
 
 impl Target {
     pub fn new(receiver: usize, path: &str) -> Self {
         let what = path.rsplit('/').next().unwrap();
-        let derived = |of: &str| Some(hex(&HMAC::mac(path, of)));
+        let derive = |key: &str| Some(hex(&HMAC::mac(path, key)));
         Self {
             url: format!("https://receiver-{receiver}.example.com{path}"),
-            secret: what.contains("signed").then(|| derived("secret")).flatten(),
-            key: what.contains("keyed").then(|| derived("key")).flatten(),
+            secret: what.contains("signed").then(|| derive("secret")).flatten(),
+            key: what.contains("keyed").then(|| derive("key")).flatten(),
         }
     }
 }
@@ -38,10 +42,10 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What arrived, and was right.
+/// A request that arrived and was correct.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Arrival {
-    /// Of the event.
+    /// The number of the event.
     pub number: u64,
     pub url: Box<str>,
     pub form: Form,
@@ -50,22 +54,23 @@ pub struct Arrival {
 }
 
 impl Arrival {
-    /// The webhook's.
+    /// Returns the name of the webhook.
     pub fn name(&self) -> &str {
         self.url.split('/').nth(4).unwrap()
     }
 }
 
+/// What the receivers recorded.
 #[derive(Default)]
 pub struct Notes {
     pub arrivals: Mutex<Vec<Arrival>>,
-    /// What was wrong with what else arrived.
+    /// What was wrong with each incorrect request.
     pub faults: Mutex<Vec<String>>,
-    /// All requests whole, where somebody wants to look at them.
+    /// The headers and bodies of all requests, if a test needs them.
     pub whole: Option<Mutex<Vec<(HeaderMap, Bytes)>>>,
 }
 
-/// Some receivers.
+/// Starts receivers and returns their addresses.
 pub async fn receivers(count: usize, notes: &Arc<Notes>) -> Vec<SocketAddr> {
     let mut addresses = Vec::new();
     for number in 0..count {
@@ -89,7 +94,7 @@ async fn receive(
     if uri.path().ends_with("failing") {
         return (StatusCode::SERVICE_UNAVAILABLE, "come again").into_response();
     }
-    match checked(number, &method, uri.path(), &headers, &body) {
+    match verify(number, &method, uri.path(), &headers, &body) {
         Ok(arrival) => {
             notes.arrivals.lock().unwrap().push(arrival);
             let echo =
@@ -103,7 +108,8 @@ async fn receive(
     }
 }
 
-fn checked(
+/// Verifies a request, and returns what arrived or what is wrong with it.
+fn verify(
     receiver: usize,
     method: &Method,
     path: &str,
@@ -112,30 +118,30 @@ fn checked(
 ) -> Result<Arrival, String> {
     let target = Target::new(receiver, path);
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap());
-    let is = |name: &str, wanted: Option<&str>| match text(name) == wanted {
+    let expect = |name: &str, expected: Option<&str>| match text(name) == expected {
         true => Ok(()),
-        false => Err(format!("`{name}` is {:?} instead of {wanted:?}", text(name))),
+        false => Err(format!("`{name}` is {:?}, expected {expected:?}", text(name))),
     };
     if *method != Method::POST {
         return Err(format!("the method is {method}"));
     }
-    is("host", Some(&format!("receiver-{receiver}.example.com")))?;
-    is("content-type", Some("application/json"))?;
-    is("user-agent", Some("Qlik Webhook"))?;
-    is("x-key", target.key.as_deref())?;
+    expect("host", Some(&format!("receiver-{receiver}.example.com")))?;
+    expect("content-type", Some("application/json"))?;
+    expect("user-agent", Some("Qlik Webhook"))?;
+    expect("x-key", target.key.as_deref())?;
     match &target.secret {
         Some(secret) => {
-            is("qlik-signature", Some(&hex(&HMAC::mac(&**body, secret))))?;
+            expect("qlik-signature", Some(&hex(&HMAC::mac(&**body, secret))))?;
             let standard = standardwebhooks::Webhook::from_bytes(secret.clone().into_bytes());
             let verified = standard.and_then(|standard| standard.verify(body, headers));
             verified.map_err(|error| error.to_string())?;
         }
         None => {
-            is("qlik-signature", None)?;
-            is("webhook-signature", None)?;
+            expect("qlik-signature", None)?;
+            expect("webhook-signature", None)?;
         }
     }
-    let (number, form) = events::checked(body)?;
+    let (number, form) = events::identify(body)?;
     let tenant = path.split('/').nth(1).unwrap();
     match events::event(number).tenant == tenant {
         true => Ok(Arrival {
@@ -144,6 +150,6 @@ fn checked(
             form,
             of_user: text("x-level") == Some("user"),
         }),
-        false => Err(format!("event {number} is another tenant's")),
+        false => Err(format!("event {number} belongs to another tenant")),
     }
 }

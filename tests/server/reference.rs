@@ -1,5 +1,7 @@
-//! What must have arrived: the webhooks of a tenant at each revision, made from the changes that were
-//! acknowledged, asked one by one.
+//! The reference: the requests that must arrive for each event.
+//!
+//! It replays the acknowledged changes of a tenant, and matches an event against the webhooks of
+//! its revision one by one.
 
 use crate::events::{self, Form};
 use crate::receiver::Arrival;
@@ -14,18 +16,18 @@ pub struct Change {
     pub tenant: &'static str,
     pub revision: u64,
     pub id: String,
-    pub what: What,
+    pub kind: ChangeKind,
 }
 
 #[derive(Debug)]
-pub enum What {
-    Created { by: String, draft: Value },
+pub enum ChangeKind {
+    Created { by: String, document: Value },
     Replaced(Value),
     Patched(Value),
     Deleted,
 }
 
-/// A webhook: its document, which patches change as RFC 6902 has it, and what that means.
+/// A webhook with its document, which patches change as in RFC 6902, and its subscription.
 struct Known {
     by: String,
     document: Value,
@@ -35,8 +37,8 @@ struct Known {
 
 impl Known {
     fn new(rules: &Rules, tenant: &str, id: &str, by: String, document: Value) -> Self {
-        let creation = NewWebhook::new(id, by.as_str(), std::time::UNIX_EPOCH.into());
-        let webhook = Webhook::create(&document.clone().into(), rules, creation);
+        let new = NewWebhook::new(id, by.as_str(), std::time::UNIX_EPOCH.into());
+        let webhook = Webhook::create(&document.clone().into(), rules, new);
         let webhook = webhook.unwrap_or_else(|problems| panic!("{problems}: {document}")).webhook;
         let types = document["eventTypes"].as_array().unwrap().iter();
         let types = types.map(|name| name.as_str().unwrap());
@@ -69,34 +71,34 @@ impl Reference {
         self.revision
     }
 
-    /// Makes the next change.
+    /// Applies the next change.
     pub fn apply(&mut self, change: &Change) {
         self.revision += 1;
-        assert_eq!(change.revision, self.revision, "each revision is one acknowledged change");
+        assert_eq!(change.revision, self.revision, "each revision has one acknowledged change");
         let known = self.webhooks.remove(&change.id);
-        let (by, document) = match (&change.what, known) {
-            (What::Created { by, draft }, None) => (by.clone(), draft.clone()),
-            (What::Replaced(draft), Some(known)) => (known.by, draft.clone()),
-            (What::Patched(patch), Some(Known { by, mut document, .. })) => {
+        let (by, document) = match (&change.kind, known) {
+            (ChangeKind::Created { by, document }, None) => (by.clone(), document.clone()),
+            (ChangeKind::Replaced(document), Some(known)) => (known.by, document.clone()),
+            (ChangeKind::Patched(patch), Some(Known { by, mut document, .. })) => {
                 let patch: json_patch::Patch = serde_json::from_value(patch.clone()).unwrap();
                 json_patch::patch(&mut document, &patch).unwrap();
                 (by, document)
             }
-            (What::Deleted, Some(_)) => return,
-            (what, known) => panic!("{what:?} of a webhook that exists: {}", known.is_some()),
+            (ChangeKind::Deleted, Some(_)) => return,
+            (kind, known) => panic!("{kind:?} of a webhook (exists: {})", known.is_some()),
         };
         let known = Known::new(&self.rules, self.tenant, &change.id, by, document);
         self.webhooks.insert(change.id.clone(), known);
-        let of = |user: &str| self.webhooks.values().filter(|known| known.by == user).count();
+        let count = |user: &str| self.webhooks.values().filter(|known| known.by == user).count();
         let by = &self.webhooks[&change.id].by;
-        assert!(of(by) <= MAX_PER_USER, "user `{by}` has {} webhooks", of(by));
+        assert!(count(by) <= MAX_PER_USER, "user `{by}` has {} webhooks", count(by));
     }
 
-    /// What arrives of an event, and at which webhook.
+    /// Returns what must arrive for an event.
     pub fn arrivals(&self, number: u64) -> Vec<Arrival> {
         let event = events::event(number);
         let read = self.rules.profile().read_event(&event.bytes).unwrap();
-        let wanting = self
+        let matching = self
             .webhooks
             .values()
             .filter(|known| known.subscription.matches(&read, Access::EventOwner));
@@ -109,21 +111,21 @@ impl Reference {
             let of_user = known.webhook.level() == Level::User;
             Arrival { number, url: known.webhook.url().into(), form, of_user }
         };
-        wanting.map(arrival).collect()
+        matching.map(arrival).collect()
     }
 
-    /// The webhooks as the API shows them, without what it adds.
+    /// Returns the webhooks as the API shows them, reduced to the members that users set.
     pub fn shown(&self) -> BTreeMap<String, Value> {
         let members = |known: &Known| {
             let whole = serde_json::to_value(&known.webhook).unwrap();
-            compared(&whole)
+            set_by_users(&whole)
         };
         self.webhooks.iter().map(|(id, known)| (id.clone(), members(known))).collect()
     }
 }
 
-/// The members of a webhook that users set.
-pub fn compared(shown: &Value) -> Value {
+/// Returns the members of a webhook that users set.
+pub fn set_by_users(shown: &Value) -> Value {
     const SET: [&str; 13] = [
         "createdByUserId",
         "description",

@@ -1,17 +1,17 @@
-//! Events and changes at once, from several tasks.
+//! The traffic of the proof: events and changes at the same time, from several tasks.
 
 use crate::events::{self, Random, TENANTS, USERS};
-use crate::net::{Answered, Asker};
-use crate::reference::{Change, What};
+use crate::net::{HttpClient, Reply};
+use crate::reference::{Change, ChangeKind};
 use axum::http::StatusCode;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-/// For each change there are so many events.
+/// The number of events for each change.
 pub const EVENTS_PER_CHANGE: u64 = 4;
-/// About how many webhooks a tenant has, besides those that a user may have at most.
+/// About the number of webhooks of a tenant, besides those of the user at the limit.
 const WEBHOOKS: usize = 40;
 
 /// An event that the server accepted.
@@ -19,13 +19,13 @@ const WEBHOOKS: usize = 40;
 pub struct Sent {
     pub number: u64,
     pub tenant: &'static str,
-    /// The moment before it was sent.
+    /// The moment at which it was sent.
     pub at: u64,
     pub revision: u64,
     pub requests: u64,
 }
 
-/// When all that flows has flowed.
+/// The end of the traffic: when both numbers are reached.
 #[derive(Clone, Copy, Debug)]
 pub struct Until {
     pub events: u64,
@@ -33,20 +33,20 @@ pub struct Until {
 }
 
 pub struct Traffic {
-    api: Asker,
-    intake: Asker,
+    api: HttpClient,
+    intake: HttpClient,
     until: Until,
-    /// Counts moments: one that is read before something begins is below one that is taken after
-    /// something else ended only if they come in that order.
+    /// A logical clock. If one operation takes its moment before another takes one, the first
+    /// moment is lower.
     moments: AtomicU64,
     events: AtomicU64,
     changes: AtomicU64,
     names: AtomicU64,
-    /// By tenant: the highest revision that was acknowledged.
+    /// The highest acknowledged revision of each tenant.
     acknowledged: HashMap<&'static str, AtomicU64>,
-    /// By tenant: webhooks that there are, or just were.
+    /// The webhooks of each tenant; some of them may be deleted already.
     webhooks: HashMap<&'static str, Mutex<Vec<Named>>>,
-    /// Those of a user who has as many as a user may have.
+    /// The webhooks of each tenant's user at the limit of webhooks per user.
     collected: HashMap<&'static str, Mutex<Vec<Named>>>,
     pub done: Done,
 }
@@ -54,19 +54,19 @@ pub struct Traffic {
 /// A webhook's id and name.
 type Named = (String, String);
 
-/// What happened.
+/// The results of all operations.
 #[derive(Default)]
 pub struct Done {
     pub sent: Mutex<Vec<Sent>>,
     pub log: Mutex<Vec<Change>>,
-    /// When deletions of webhooks had returned, by their names.
+    /// The moments after the deletions of webhooks returned, by the webhooks' names.
     pub deleted: Mutex<HashMap<String, u64>>,
-    /// How often changes were refused, by code.
+    /// The number of refused changes by code.
     pub refused: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Traffic {
-    pub fn new(api: Asker, intake: Asker, until: Until) -> Self {
+    pub fn new(api: HttpClient, intake: HttpClient, until: Until) -> Self {
         Self {
             api,
             intake,
@@ -82,12 +82,12 @@ impl Traffic {
         }
     }
 
-    /// Ends the preparations, whose changes do not count.
+    /// Ends the preparation, whose changes do not count towards the end.
     pub fn begin(&self) {
         self.changes.store(0, SeqCst);
     }
 
-    fn flows(&self) -> bool {
+    fn goes_on(&self) -> bool {
         self.events.load(SeqCst) < self.until.events
             || self.changes.load(SeqCst) < self.until.changes
     }
@@ -96,30 +96,30 @@ impl Traffic {
         self.moments.fetch_add(1, SeqCst)
     }
 
-    /// Sends events one behind the other.
+    /// Sends events one after another.
     pub async fn send_events(&self) {
-        while self.flows() {
+        while self.goes_on() {
             let number = self.events.fetch_add(1, SeqCst);
             let events::Event { bytes, tenant, .. } = events::event(number);
             let acknowledged = self.acknowledged[tenant].load(SeqCst);
             let at = self.moment();
-            let answer = self.intake.ask("", axum::http::Method::POST, "/events", bytes).await;
-            assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
-            let answer = answer.json();
+            let reply = self.intake.request("", axum::http::Method::POST, "/events", bytes).await;
+            assert_eq!(reply.status, StatusCode::ACCEPTED, "{reply:?}");
+            let reply = reply.json();
             let [revision, requests] =
-                ["revision", "requests"].map(|name| answer[name].as_u64().unwrap());
-            assert!(revision >= acknowledged, "a change that had returned was not seen");
+                ["revision", "requests"].map(|name| reply[name].as_u64().unwrap());
+            assert!(revision >= acknowledged, "a change that returned is seen");
             self.done.sent.lock().unwrap().push(Sent { number, tenant, at, revision, requests });
         }
     }
 
-    /// Makes changes in step with the events, some of them two at a time of the same webhook.
+    /// Makes changes at the pace of the events, sometimes two of the same webhook at a time.
     pub async fn make_changes(&self, tenant: &'static str, seed: u64) {
         let mut random = Random(seed);
-        while self.flows() {
+        while self.goes_on() {
             let ahead = self.changes.load(SeqCst) * EVENTS_PER_CHANGE > self.events.load(SeqCst);
             if ahead {
-                // Events flow until there are enough changes, so that this ends.
+                // Events are sent until there are enough changes, so this ends.
                 tokio::task::yield_now().await;
                 continue;
             }
@@ -155,40 +155,40 @@ impl Traffic {
         }
     }
 
-    /// A name that no webhook had before.
+    /// Returns a name that no webhook had before.
     fn name(&self) -> String {
         format!("n{}", self.names.fetch_add(1, SeqCst))
     }
 
-    /// A webhook by its id and name.
+    /// Picks a webhook at random.
     fn any(of: &Mutex<Vec<Named>>, random: &mut Random) -> Option<Named> {
         let webhooks = of.lock().unwrap();
-        // Often one of the last few, so that changes meet.
-        let (count, few) = (webhooks.len() as u64, random.one_in(2));
-        let back = random.below(if few { count.min(3) } else { count }.max(1));
+        // In half of the cases one of the last three, so that changes of one webhook meet.
+        let (count, recent) = (webhooks.len() as u64, random.one_in(2));
+        let back = random.below(if recent { count.min(3) } else { count }.max(1));
         (count > 0).then(|| webhooks[(count - 1 - back) as usize].clone())
     }
 
     pub async fn create(&self, tenant: &'static str, random: &mut Random) {
         let (name, user) = (self.name(), random.of(&USERS));
         let owned = random.one_in(2);
-        // Users for themselves, and an administrator for them and for all.
+        // A user creates its own webhooks, an administrator those of users and of the tenant.
         let (by, caller) = match owned && random.one_in(2) {
             true => (user, format!("{tenant}/{user}")),
             false => ("ops", format!("{tenant}/ops/admin")),
         };
-        let draft = events::draft(random, tenant, &name, owned.then_some(user));
-        self.post(tenant, &self.webhooks[tenant], name, by, &caller, draft).await;
+        let document = events::document(random, tenant, &name, owned.then_some(user));
+        self.post(tenant, &self.webhooks[tenant], name, by, &caller, document).await;
     }
 
-    /// One more webhook that wants what hardly happens.
+    /// Creates a webhook of the user at the limit. Its filter matches few events.
     pub async fn collect(&self, tenant: &'static str, random: &mut Random) {
         let name = self.name();
-        let mut draft = events::draft(random, tenant, &name, None);
-        draft["filter"] = format!(r#"id eq "rare{}""#, random.below(events::RARE)).into();
-        draft["eventTypes"] = json!(events::TYPES);
+        let mut document = events::document(random, tenant, &name, None);
+        document["filter"] = format!(r#"id eq "rare{}""#, random.below(events::RARE)).into();
+        document["eventTypes"] = json!(events::TYPES);
         let caller = format!("{tenant}/max/admin");
-        self.post(tenant, &self.collected[tenant], name, "max", &caller, draft).await;
+        self.post(tenant, &self.collected[tenant], name, "max", &caller, document).await;
     }
 
     async fn post(
@@ -198,38 +198,43 @@ impl Traffic {
         name: String,
         by: &str,
         caller: &str,
-        draft: serde_json::Value,
+        document: serde_json::Value,
     ) {
-        let answer = self.api.post(caller, "/api/v1/webhooks", &draft).await;
-        if answer.status == StatusCode::CREATED {
-            let id = answer.json()["id"].as_str().unwrap().to_owned();
+        let reply = self.api.post(caller, "/api/v1/webhooks", &document).await;
+        if reply.status == StatusCode::CREATED {
+            let id = reply.json()["id"].as_str().unwrap().to_owned();
             into.lock().unwrap().push((id.clone(), name));
-            self.acknowledge(tenant, &id, &answer, What::Created { by: by.to_owned(), draft });
+            self.acknowledge(
+                tenant,
+                &id,
+                &reply,
+                ChangeKind::Created { by: by.to_owned(), document },
+            );
         } else {
-            self.refuse(&answer);
+            self.refuse(&reply);
         }
     }
 
     async fn replace(&self, tenant: &'static str, (id, name): &Named, random: &mut Random) {
         let owner = random.one_in(2).then(|| random.of(&USERS));
-        let draft = events::draft(random, tenant, name, owner);
+        let document = events::document(random, tenant, name, owner);
         let path = format!("/api/v1/webhooks/{id}");
-        let answer = self.api.put(&format!("{tenant}/ops/admin"), &path, &draft).await;
-        match answer.status {
-            StatusCode::OK => self.acknowledge(tenant, id, &answer, What::Replaced(draft)),
-            _ => self.refuse(&answer),
+        let reply = self.api.put(&format!("{tenant}/ops/admin"), &path, &document).await;
+        match reply.status {
+            StatusCode::OK => self.acknowledge(tenant, id, &reply, ChangeKind::Replaced(document)),
+            _ => self.refuse(&reply),
         }
     }
 
     async fn patch(&self, tenant: &'static str, (id, name): &Named, random: &mut Random) {
         let patch = events::patch(random, tenant, name);
         let path = format!("/api/v1/webhooks/{id}");
-        let answer = self.api.patch(&format!("{tenant}/ops/admin"), &path, &patch).await;
-        match answer.status {
+        let reply = self.api.patch(&format!("{tenant}/ops/admin"), &path, &patch).await;
+        match reply.status {
             StatusCode::NO_CONTENT => {
-                self.acknowledge(tenant, id, &answer, What::Patched(patch));
+                self.acknowledge(tenant, id, &reply, ChangeKind::Patched(patch));
             }
-            _ => self.refuse(&answer),
+            _ => self.refuse(&reply),
         }
     }
 
@@ -241,32 +246,32 @@ impl Traffic {
         random: &mut Random,
     ) {
         let path = format!("/api/v1/webhooks/{id}");
-        let answer = self.api.delete(&format!("{tenant}/ops/admin"), &path).await;
-        let deleted = answer.status == StatusCode::NO_CONTENT;
+        let reply = self.api.delete(&format!("{tenant}/ops/admin"), &path).await;
+        let deleted = reply.status == StatusCode::NO_CONTENT;
         if deleted {
-            self.acknowledge(tenant, id, &answer, What::Deleted);
+            self.acknowledge(tenant, id, &reply, ChangeKind::Deleted);
             self.done.deleted.lock().unwrap().insert(name.clone(), self.moment());
         } else {
-            self.refuse(&answer);
+            self.refuse(&reply);
         }
-        // Some stay for a while, so that changes come too late.
+        // Some stay in the list for a while, so that later changes of them are refused.
         if !deleted || !random.one_in(4) {
             of.lock().unwrap().retain(|(known, _)| known != id);
         }
     }
 
-    fn acknowledge(&self, tenant: &'static str, id: &str, answer: &Answered, what: What) {
-        let revision = answer.revision();
+    fn acknowledge(&self, tenant: &'static str, id: &str, reply: &Reply, kind: ChangeKind) {
+        let revision = reply.revision();
         self.acknowledged[tenant].fetch_max(revision, SeqCst);
         self.changes.fetch_add(1, SeqCst);
-        self.done.log.lock().unwrap().push(Change { tenant, revision, id: id.to_owned(), what });
+        self.done.log.lock().unwrap().push(Change { tenant, revision, id: id.to_owned(), kind });
     }
 
-    fn refuse(&self, answer: &Answered) {
+    fn refuse(&self, reply: &Reply) {
         let expected = [StatusCode::BAD_REQUEST, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND];
-        assert!(expected.contains(&answer.status), "{answer:?}");
+        assert!(expected.contains(&reply.status), "{reply:?}");
         let mut refused = self.done.refused.lock().unwrap();
-        for code in BTreeSet::from_iter(answer.codes()) {
+        for code in BTreeSet::from_iter(reply.codes()) {
             *refused.entry(code).or_default() += 1;
         }
     }
