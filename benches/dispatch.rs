@@ -1,8 +1,8 @@
-//! Bytes in, requests out, by how many webhooks want the event.
+//! From an event's bytes to signed requests, by the number of webhooks that match.
 //!
 //! `cargo bench --bench dispatch` prints a Markdown table. Each round times reading and matching,
-//! the signatures alone, and the whole, one after the other; what is left of the whole is what
-//! making a request takes.
+//! then the signatures, then all of it. The column `building` is the difference: the time to build
+//! a request.
 #![allow(missing_docs, unreachable_pub, reason = "a benchmark")]
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark")]
 
@@ -31,14 +31,14 @@ use workload::{Mix, TENANT, TYPE, Workload};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const ROUNDS: usize = 31;
-/// Requests of a round.
+/// The number of requests in a round.
 const REQUESTS: usize = 20_000;
 
 #[derive(Clone, Copy)]
 struct Case {
     webhooks: usize,
     secret: bool,
-    /// Whether the webhooks take the other form than the events come in.
+    /// Whether the webhooks take another envelope than the one the events come in.
     converted: bool,
 }
 
@@ -46,16 +46,16 @@ fn registry(case: Case) -> Registry {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     let webhook = |number: usize| {
-        let mut draft = json!({
+        let mut document = json!({
             "name": "n", "url": format!("https://hooks.example.com/{number}"), "enabled": true,
             "eventTypes": [TYPE], "enableCloudEventDelivery": !case.converted,
             "headers": {"X-Team": "data"}, "encryptedHeaders": {"Authorization": "Bearer s3cr3t"},
         });
         if case.secret {
-            draft["secret"] = SECRET.into();
+            document["secret"] = SECRET.into();
         }
-        let creation = NewWebhook::new(format!("wh-{number}"), "u1", UNIX_EPOCH.into());
-        Webhook::create(&WebhookDocument::from(draft), &rules, creation)
+        let new = NewWebhook::new(format!("wh-{number}"), "u1", UNIX_EPOCH.into());
+        Webhook::create(&WebhookDocument::from(document), &rules, new)
             .expect("a valid webhook")
             .webhook
     };
@@ -66,13 +66,13 @@ fn registry(case: Case) -> Registry {
 fn matched(session: &mut Session, shapes: &mut ShapeCache, rules: &Rules, bytes: &Bytes) -> usize {
     let event = rules.profile().read_event_with(bytes, shapes).expect("a valid event");
     let recipients = session.matches(&event, Access::EventOwner).expect("it is loaded");
-    // Finding the webhooks is matching.
+    // Looking up the webhooks of the slots counts as matching.
     recipients.webhooks().map(|webhook| black_box(webhook).event_types().len()).sum()
 }
 
-fn dispatched(session: &mut Session, sender: &RequestBuilder, bytes: &Bytes) -> usize {
+fn dispatched(session: &mut Session, builder: &RequestBuilder, bytes: &Bytes) -> usize {
     let requests =
-        session.deliveries(sender, bytes.clone(), Access::EventOwner).expect("it is loaded");
+        session.deliveries(builder, bytes.clone(), Access::EventOwner).expect("it is loaded");
     requests.map(|request| black_box(request).body().len()).sum()
 }
 
@@ -89,7 +89,7 @@ fn allocations(once: impl FnOnce()) -> u64 {
 
 fn row(case: Case) {
     let registry = registry(case);
-    let (rules, sender) = (registry.rules().clone(), RequestBuilder::default());
+    let (rules, builder) = (registry.rules().clone(), RequestBuilder::default());
     let (mut session, mut shapes) = (registry.session(), ShapeCache::default());
     let mut source = Workload::new(Mix::Selective, 1_000, 7);
     let events: Vec<Bytes> = (0..100).map(|_| source.event(TENANT).into_bytes().into()).collect();
@@ -97,7 +97,7 @@ fn row(case: Case) {
         .iter()
         .map(|bytes| {
             let mut requests = session
-                .deliveries(&sender, bytes.clone(), Access::EventOwner)
+                .deliveries(&builder, bytes.clone(), Access::EventOwner)
                 .expect("it is loaded");
             requests.next().expect("a match").body().clone()
         })
@@ -116,15 +116,15 @@ fn row(case: Case) {
             let sign = || usize::from(signed(black_box(&bodies[at]))[0]);
             if case.secret { (0..case.webhooks).map(|_| sign()).sum() } else { 0 }
         }));
-        let whole = per_request(Box::new(|at| dispatched(&mut session, &sender, &events[at])));
-        let rest = whole - matches - signatures;
-        for (column, figure) in columns.iter_mut().zip([whole, matches, signatures, rest]) {
+        let whole = per_request(Box::new(|at| dispatched(&mut session, &builder, &events[at])));
+        let building = whole - matches - signatures;
+        for (column, figure) in columns.iter_mut().zip([whole, matches, signatures, building]) {
             column.push(figure);
         }
     }
     let one = |session: &mut Session| {
         allocations(|| {
-            black_box(dispatched(session, &sender, &events[0]));
+            black_box(dispatched(session, &builder, &events[0]));
         })
     };
     let all = one(&mut session) as f64 / case.webhooks as f64;
@@ -142,7 +142,7 @@ fn row(case: Case) {
 
 fn main() {
     println!(
-        "| matches | secret | converted | whole, a request | reading and matching | signing | the rest | allocations a request |"
+        "| matches | secret | converted | per request: all | reading and matching | signing | building | allocations per request |"
     );
     println!("|{}", " --- |".repeat(8));
     for webhooks in [1, 10, 100, 1_000] {

@@ -1,7 +1,6 @@
-//! Filter texts turned into trees (`Expr`) and into checked filters, small and large: row 10 of the
-//! targets.
+//! Parsing and checking filter texts of several lengths: row 10 of the targets.
 //!
-//! `cargo bench --bench filters`; compare within one run.
+//! `cargo bench --bench filters`. Compare figures of one run only.
 #![allow(missing_docs, unreachable_pub, reason = "a benchmark")]
 #![allow(clippy::expect_used, reason = "a benchmark")]
 
@@ -17,7 +16,7 @@ fn filters(c: &mut Criterion) {
     let profile = Profile::webhook();
     let hundred = texts::hundred();
     for (name, text) in
-        [("10: four terms", FOUR), ("two UUIDs", UUIDS), ("10: hundred terms", &hundred)]
+        [("10: 4 terms", FOUR), ("2 terms with UUIDs", UUIDS), ("10: 100 terms", &hundred)]
     {
         let mut group = c.benchmark_group(name);
         group.throughput(Throughput::Bytes(text.len() as u64));

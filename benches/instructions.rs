@@ -1,9 +1,10 @@
-//! Instructions that the steps of a match take, under callgrind: figures that do not depend on what
-//! else the machine does, for comparing one version with the next.
+//! The instructions that the steps of a match take, counted by callgrind.
 //!
-//! `cargo bench --bench instructions` needs valgrind and `gungraun-runner` of the version that
-//! `Cargo.lock` has of gungraun. Counts are of `ROUNDS` calls, so that the first, cold one weighs
-//! little; set-up is not counted.
+//! Counts do not depend on the load of the machine, so they compare one version with the next.
+//!
+//! `cargo bench --bench instructions` needs valgrind and `gungraun-runner`, in the version of
+//! gungraun in `Cargo.lock`. A count is for `ROUNDS` calls, so that the first, cold one weighs
+//! little. Set-up is not counted.
 #![allow(missing_docs, unreachable_pub, reason = "a benchmark")]
 #![allow(
     clippy::expect_used,
@@ -13,7 +14,7 @@
 )]
 
 mod support;
-#[allow(dead_code, reason = "it is for all benches")]
+#[allow(dead_code, reason = "shared by all benches")]
 #[path = "../src/cli/workload.rs"]
 mod workload;
 
@@ -128,7 +129,7 @@ library_benchmark_group!(
 );
 
 main!(
-    // Misses of a simulated cache say less of a real one than they cost in time.
+    // Simulating a cache takes long, and its misses say little about those of a real one.
     config = LibraryBenchmarkConfig::default().tool(Callgrind::with_args(["--cache-sim=no"]));
     library_benchmark_groups = instructions
 );

@@ -1,7 +1,7 @@
-//! Row 8 of the targets, counted by the allocator: what an index has allocated, and what it held at
-//! most while it was filled.
+//! Row 8 of the targets: the memory of a full index, as counted by the allocator.
 //!
-//! `cargo bench --bench memory`. A bench of its own, since the allocator that counts is slower.
+//! `cargo bench --bench memory`. It is a bench of its own, since the counting allocator is slower,
+//! the yardstick's allocations most of all, which would flatter every ratio.
 #![allow(missing_docs, unreachable_pub, reason = "a benchmark")]
 #![allow(
     clippy::expect_used,
@@ -11,7 +11,7 @@
 )]
 
 mod support;
-#[allow(dead_code, reason = "it is for all benches")]
+#[allow(dead_code, reason = "shared by all benches")]
 #[path = "../src/cli/workload.rs"]
 mod workload;
 
@@ -22,7 +22,7 @@ use support::{PROFILE, filters, insert};
 use workload::{Mix, TENANT};
 
 fn main() {
-    // `cargo test --benches` shows that it runs, no more.
+    // `cargo test --benches` only checks that the bench runs, on a small load.
     let scale = if std::env::args().any(|word| word == "--bench") { 1 } else { 100 };
     let webhooks = 1_000_000 / scale;
     let texts: Vec<String> = filters(Mix::Selective, webhooks).collect();
@@ -32,12 +32,12 @@ fn main() {
             insert(&mut matcher, TENANT, text);
         }
     });
-    let [held, most] = [used.bytes_current as f64, used.bytes_max as f64];
-    let [held, most] = [held, most].map(|bytes| bytes / matcher.len() as f64);
+    let [held, max] = [used.bytes_current as f64, used.bytes_max as f64];
+    let [held, max] = [held, max].map(|bytes| bytes / matcher.len() as f64);
     table::row(
         "8",
-        &format!("memory of a webhook, of {} with shared values: allocated", commas(webhooks)),
-        &format!("{} bytes ({} at most while filled)", number(held), number(most)),
+        &format!("memory per webhook, {} webhooks with shared values: allocated", commas(webhooks)),
+        &format!("{} bytes (maximum while filling: {})", number(held), number(max)),
         "",
         &[Goal { value: held, must: 100.0, aim: 40.0, unit: |of| format!("{of} bytes") }],
     );

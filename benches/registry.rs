@@ -1,7 +1,9 @@
-//! The registry under change: what matching threads notice of updates, what updates and snapshots
-//! cost.
+//! The registry: the latency of matches while webhooks change, and the cost of changes and
+//! snapshots.
 //!
-//! `cargo bench --bench registry` prints Markdown tables.
+//! `cargo bench --bench registry` prints two Markdown tables. The first one measures two matching
+//! threads for a while without updates and for a while with them; the second one measures changes,
+//! memory and snapshots without any other thread.
 #![allow(missing_docs, unreachable_pub, reason = "a benchmark")]
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark")]
 
@@ -25,12 +27,12 @@ const ROUNDS: usize = 5;
 const PHASE: Duration = Duration::from_millis(1500);
 
 fn webhook(rules: &Rules, number: usize, workload: &mut Workload) -> Webhook {
-    let draft = WebhookDocument::from(json!({
+    let document = WebhookDocument::from(json!({
         "name": "n", "url": "https://hooks.example.com/", "enabled": true,
         "eventTypes": [TYPE], "filter": workload.filter(),
     }));
-    let creation = NewWebhook::new(format!("wh-{number}"), "u1", UNIX_EPOCH.into());
-    Webhook::create(&draft, rules, creation).expect("generated webhooks are valid").webhook
+    let new = NewWebhook::new(format!("wh-{number}"), "u1", UNIX_EPOCH.into());
+    Webhook::create(&document, rules, new).expect("generated webhooks are valid").webhook
 }
 
 fn loaded(rules: &Rules, count: usize) -> Registry {
@@ -41,12 +43,14 @@ fn loaded(rules: &Rules, count: usize) -> Registry {
     registry
 }
 
-/// The latency below which this part of all lies.
-fn part(sorted: &[u32], of: f64) -> u32 {
+/// Returns a quantile of sorted latencies, 0.5 for the median.
+fn quantile(sorted: &[u32], of: f64) -> u32 {
     sorted.get(((sorted.len().max(1) - 1) as f64 * of) as usize).copied().unwrap_or_default()
 }
 
-/// Latencies of matches and of updates, in nanoseconds, ascending.
+/// Matches on [`READERS`] threads and updates at a rate for a while, 0 for no updates.
+///
+/// Returns the latencies of matches and of updates in nanoseconds, ascending.
 fn phase(registry: &Registry, rate: u32, count: usize, seed: u64) -> (Vec<u32>, Vec<u32>) {
     let rules = registry.rules();
     let mut source = Workload::new(Mix::Selective, count, 7);
@@ -106,9 +110,9 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn under_change(rules: &Rules) {
+fn matches_under_updates(rules: &Rules) {
     println!(
-        "| webhooks | updates/s | match p50, none → with | p99 | p99.9 | p99.9 ratio | update p50 | p99 |"
+        "| webhooks | updates/s | match p50, without → with updates | match p99 | match p99.9 | p99.9 ratio | update p50 | update p99 |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     for (count, rate) in [(10_000, 1_000), (100_000, 100)] {
@@ -119,10 +123,10 @@ fn under_change(rules: &Rules) {
             let (busy, updates) = phase(&registry, rate, count, 100 + round as u64);
             let mut row: Vec<f64> = [0.5, 0.99, 0.999]
                 .iter()
-                .flat_map(|of| [part(&quiet, *of), part(&busy, *of)].map(f64::from))
+                .flat_map(|of| [quantile(&quiet, *of), quantile(&busy, *of)].map(f64::from))
                 .collect();
             row.push(row[5] / row[4]);
-            row.extend([0.5, 0.99].map(|of| f64::from(part(&updates, of)) / 1000.0));
+            row.extend([0.5, 0.99].map(|of| f64::from(quantile(&updates, of)) / 1000.0));
             columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
         }
         let row: Vec<f64> = columns.into_iter().map(median).collect();
@@ -133,10 +137,10 @@ fn under_change(rules: &Rules) {
     }
 }
 
-fn alone(rules: &Rules) {
+fn changes_and_snapshots(rules: &Rules) {
     println!();
     println!(
-        "| webhooks | put p50 | p99 | remove p50 | p99 | index, bytes a webhook | ids and places | spare | write a snapshot | read it |"
+        "| webhooks | put p50 | put p99 | remove p50 | remove p99 | index, bytes per webhook | ids and slots, bytes per webhook | second copy, bytes per webhook | write a snapshot | read a snapshot |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for count in [100_000, 1_000_000] {
@@ -156,12 +160,12 @@ fn alone(rules: &Rules) {
         }
         puts.sort_unstable();
         removes.sort_unstable();
-        let micros = |sorted: &[u32], of| f64::from(part(sorted, of)) / 1000.0;
+        let micros = |sorted: &[u32], of| f64::from(quantile(sorted, of)) / 1000.0;
         let stats = registry.stats(&TENANT.into()).expect("it is loaded");
         let each = |bytes: usize| bytes as f64 / count as f64;
         let mut snapshot = Vec::new();
         let begin = Instant::now();
-        registry.write_snapshot(&mut snapshot).expect("memory takes it");
+        registry.write_snapshot(&mut snapshot).expect("a vector takes all");
         let written = begin.elapsed();
         drop(registry);
         let other = Registry::new(rules);
@@ -184,6 +188,6 @@ fn alone(rules: &Rules) {
 
 fn main() {
     let rules = Rules::default();
-    under_change(&rules);
-    alone(&rules);
+    matches_under_updates(&rules);
+    changes_and_snapshots(&rules);
 }

@@ -1,8 +1,11 @@
-//! How fast hooksieve means to be, and is: a table to paste, and one of workloads.
+//! The performance targets of hooksieve: prints a table of them, and a table of workloads.
 //!
-//! `cargo bench --bench targets`, with `-- 1 2 9` only some of the rows. One thread; each row runs in
-//! turn with the yardstick Y, one `serde_json::Value` parse of the same event, and has the median of
-//! their ratios. What begins with bytes reads them by shapes, of which these events have one. Row 8 is counted by `--bench memory`, row 10 compared in `benches/peers`, row 11 in
+//! `cargo bench --bench targets`; add `-- 1 2 9` for some of the rows only. It uses one thread.
+//! Each row runs in turn with the yardstick Y, one `serde_json::Value` parse of the same event, and
+//! shows the median of their ratios. Rows that start from bytes remember shapes, and all events of
+//! a load have one shape.
+//!
+//! Row 8 is also counted by `--bench memory`. Row 10 is compared in `benches/peers`, and row 11 has
 //! a bench of its own.
 #![allow(missing_docs, unreachable_pub, reason = "a benchmark")]
 #![allow(
@@ -27,16 +30,16 @@ use support::{
 };
 use workload::{Mix, TENANT, Workload};
 
-/// The must and the aim are given as parts of Y.
+/// Prints a row whose targets are fractions of Y: `must` 4.0 is Y/4.
 fn part_of_yardstick(row: &str, what: &str, reading: Reading, must: f64, aim: f64) {
     let unit = |of: f64| format!("Y/{}", (1.0 / of).round());
     let goal = Goal { value: reading.ratio, must: 1.0 / must, aim: 1.0 / aim, unit };
     table::row(row, what, &micros(reading.micros), &share(reading.ratio), &[goal]);
 }
 
-/// So many events that the part of the index which they touch does not stay in the caches, nor do
-/// they: what a server sees that does more than matching.
-const COLD: &str = "the same over 30,000 different events";
+/// With so many events, neither they nor the parts of the index that they use stay in the caches.
+/// That is the situation of a server that does more than matching.
+const COLD: &str = "the same with 30,000 different events";
 
 fn no_target(row: &str, what: &str, reading: Reading) {
     table::row(row, what, &micros(reading.micros), &share(reading.ratio), &[]);
@@ -44,29 +47,29 @@ fn no_target(row: &str, what: &str, reading: Reading) {
 
 struct Run {
     only: Vec<String>,
-    /// For each reading.
+    /// The time for each reading.
     budget: Duration,
-    /// Sizes are divided by this.
+    /// The divisor of all sizes.
     scale: usize,
 }
 
-/// A load with what its events take.
+/// The figures of a load.
 struct Figures {
     mix: Mix,
     webhooks: usize,
-    /// An event.
+    /// The matches per event.
     hits: f64,
     attributes: Reading,
     bytes: Reading,
     batched: Reading,
-    /// Microseconds.
+    /// The microseconds of a plain scan.
     scan: f64,
 }
 
 fn main() {
     let (options, only): (Vec<_>, Vec<_>) =
         std::env::args().skip(1).partition(|word| word.starts_with('-'));
-    // `cargo test --benches` shows that it runs, no more.
+    // `cargo test --benches` only checks that the bench runs, on small loads.
     let run = if options.iter().any(|option| option == "--bench") {
         Run { only, budget: Duration::from_secs(2), scale: 1 }
     } else {
@@ -74,7 +77,7 @@ fn main() {
     };
     table::head();
     let figures = run.matching();
-    run.unwanted();
+    run.without_type();
     run.tenants();
     run.million();
     run.parsing();
@@ -82,7 +85,7 @@ fn main() {
 }
 
 impl Run {
-    fn wants(&self, rows: &[&str]) -> bool {
+    fn includes(&self, rows: &[&str]) -> bool {
         self.only.is_empty() || self.only.iter().any(|row| rows.contains(&row.as_str()))
     }
 
@@ -124,9 +127,9 @@ impl Run {
         let mut scratch = Scratch::default();
         let hits: usize = events.iter().map(|event| hit(&matcher, event, &mut scratch)).sum();
         let scan = |event| {
-            let wants =
+            let matching =
                 load.subscriptions.iter().filter(|one| one.matches(event, Access::EventOwner));
-            wants.count()
+            matching.count()
         };
         let some = &events[..EVENTS / 100];
         let scan = (0..5).map(|_| warm(some.len(), || some.iter().map(scan).sum::<usize>()));
@@ -141,9 +144,9 @@ impl Run {
         }
     }
 
-    /// Rows 1 to 4, and the loads behind them.
+    /// Prints rows 1 to 4, and returns the figures of all loads.
     fn matching(&self) -> Vec<Figures> {
-        if !self.wants(&["1", "2", "3", "4"]) {
+        if !self.includes(&["1", "2", "3", "4"]) {
             return Vec::new();
         }
         let sizes = [1_000, 100_000].map(|webhooks| webhooks / self.scale);
@@ -155,7 +158,7 @@ impl Run {
         };
         let [small, large] = sizes;
         let load = find(Mix::Selective, large);
-        let crowd = format!("{} webhooks, {:.1} matches an event", commas(large), load.hits);
+        let crowd = format!("{} webhooks, {:.1} matches per event", commas(large), load.hits);
         let [cold_bytes, cold_attributes] = self.cold(large);
         part_of_yardstick("1", &format!("bytes → matches, {crowd}"), load.bytes, 4.0, 8.0);
         no_target("1", COLD, cold_bytes);
@@ -174,15 +177,15 @@ impl Run {
         let crowd = format!("{} webhooks, {} matches", commas(large), commas(load.hits as usize));
         table::row(
             "4",
-            &format!("attributes → matches, full mix, {crowd} an event: a match"),
-            &format!("{} ns ({} an event)", number(nanos), micros(load.attributes.micros)),
-            &format!("{} ns where Y is 1.7 µs", number(value)),
+            &format!("attributes → matches, full mix, {crowd} per event: time per match"),
+            &format!("{} ns ({} per event)", number(nanos), micros(load.attributes.micros)),
+            &format!("{} ns if Y is 1.7 µs", number(value)),
             &[Goal { value, must: 0.2, aim: 0.1, unit }],
         );
         loads
     }
 
-    /// Bytes and attributes.
+    /// Returns the readings from bytes and from attributes.
     fn cold(&self, webhooks: usize) -> [Reading; 2] {
         let matcher = Load::new(Mix::Selective, webhooks).matcher();
         let mut workload = Workload::new(Mix::Selective, webhooks, 7);
@@ -190,27 +193,28 @@ impl Run {
         [self.bytes(&matcher, &documents), self.attributes(&matcher, &documents)]
     }
 
-    fn unwanted(&self) {
-        if self.wants(&["5"]) {
-            let load = Load::new(Mix::Selective, 100_000 / self.scale).unwanted();
+    fn without_type(&self) {
+        if self.includes(&["5"]) {
+            let load = Load::new(Mix::Selective, 100_000 / self.scale).without_type();
             let reading = self.bytes(&load.matcher(), &load.documents);
-            part_of_yardstick("5", "bytes → no webhook of that type", reading, 5.0, 9.0);
+            part_of_yardstick("5", "bytes → no webhook of the event type", reading, 5.0, 9.0);
         }
     }
 
     fn tenants(&self) {
-        if self.wants(&["6"]) {
+        if self.includes(&["6"]) {
             let tenants = 1_000 / self.scale;
             let load = Load::of_tenants(tenants, 100);
-            let what = format!("attributes → matches, {} tenants of 100 webhooks", commas(tenants));
+            let what =
+                format!("attributes → matches, {} tenants, 100 webhooks each", commas(tenants));
             let reading = self.attributes(&load.matcher(), &load.documents);
             part_of_yardstick("6", &what, reading, 10.0, 20.0);
         }
     }
 
-    /// Rows 7 to 9.
+    /// Prints rows 7 to 9.
     fn million(&self) {
-        if !self.wants(&["7", "8", "9"]) {
+        if !self.includes(&["7", "8", "9"]) {
             return;
         }
         let webhooks = 1_000_000 / self.scale;
@@ -233,20 +237,20 @@ impl Run {
             "7",
             &format!("filter text → indexed, {size} webhooks"),
             &format!("{} s", number(seconds)),
-            &format!("{each} a webhook"),
+            &format!("{each} per webhook"),
             &[Goal { value: seconds, must: 1.5, aim: 0.5, unit: |of| format!("{of} s") }],
         );
         let each = matcher.bytes() as f64 / webhooks as f64;
         table::row(
             "8",
-            &format!("memory of a webhook, of {size} with shared values: `Matcher::bytes`"),
+            &format!("memory per webhook, {size} webhooks with shared values: `Matcher::bytes`"),
             &format!("{} bytes", number(each)),
             "",
             &[Goal { value: each, must: 100.0, aim: 40.0, unit: |of| format!("{of} bytes") }],
         );
 
         let (mut inserts, mut removes) = (Vec::new(), Vec::new());
-        // Not in the order they came.
+        // In another order than the webhooks were inserted in.
         let mut at = 0;
         for text in more {
             at = (at + 618_033) % slots.len();
@@ -256,29 +260,29 @@ impl Run {
         }
         for (what, calls) in [("insert from text", inserts), ("remove by slot", removes)] {
             let calls = Calls::new(calls);
-            let [half, most, all] = [0.5, 0.99, 1.0].map(|share| calls.within(share));
+            let [half, p99, longest] = [0.5, 0.99, 1.0].map(|share| calls.within(share));
             let unit = |of| format!("{of} µs");
             table::row(
                 "9",
-                &format!("{what}, among {size}: median / p99"),
-                &format!("{} / {} (longest {})", micros(half), micros(most), micros(all)),
-                &format!("{} / {}", share(half / yard), share(most / yard)),
+                &format!("{what}, {size} webhooks: median / p99"),
+                &format!("{} / {} (longest {})", micros(half), micros(p99), micros(longest)),
+                &format!("{} / {}", share(half / yard), share(p99 / yard)),
                 &[
                     Goal { value: half, must: 1.5, aim: 0.3, unit },
-                    Goal { value: most, must: 10.0, aim: 1.0, unit },
+                    Goal { value: p99, must: 10.0, aim: 1.0, unit },
                 ],
             );
         }
     }
 
-    /// Microseconds.
+    /// Returns the microseconds of the yardstick.
     fn yardstick(&self) -> f64 {
         let load = Load::new(Mix::Selective, 0);
         self.beside(&load.documents, || ()).yardstick
     }
 
     fn parsing(&self) {
-        if !self.wants(&["10"]) {
+        if !self.includes(&["10"]) {
             return;
         }
         let documents = Load::new(Mix::Selective, 0).documents;
@@ -303,9 +307,9 @@ impl Run {
         if yards.is_empty() {
             return;
         }
-        println!("\nY took {} beside these:\n", micros(median(yards)));
+        println!("\nY took {} in the same run:\n", micros(median(yards)));
         println!(
-            "| workload | webhooks | matches an event | from attributes | in batches of 64 | from bytes | plain scan | scan / index |\n|{}",
+            "| workload | webhooks | matches per event | from attributes | in batches of 64 | from bytes | plain scan | scan / index |\n|{}",
             " --- |".repeat(8)
         );
         for load in loads {

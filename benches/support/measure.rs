@@ -1,21 +1,24 @@
-//! Times on a machine that does other things too.
+//! Measures times on a machine that also does other things.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// What a row and the yardstick beside it take for one event.
+/// The times of a row and of the yardstick for one event.
 #[derive(Clone, Copy)]
 pub struct Reading {
-    /// Medians of microseconds.
+    /// The median time of the row, in microseconds.
     pub micros: f64,
+    /// The median time of the yardstick, in microseconds.
     pub yardstick: f64,
-    /// The median of their ratio in each round.
+    /// The median over the rounds of row / yardstick.
     pub ratio: f64,
 }
 
-/// Runs both in turn over the same number of events and compares what they took in each round, so
-/// that a disturbance which outlasts a round slows both. Before each timed pass goes one that is
-/// not, to bring back the caches that the other emptied.
+/// Runs the yardstick and a row in turn, over the same number of events, and compares them per
+/// round.
+///
+/// A disturbance that lasts longer than a round slows both. Each timed pass follows an untimed one,
+/// which brings back the caches that the other side emptied.
 pub fn beside<Y, R>(
     budget: Duration,
     events: usize,
@@ -34,7 +37,7 @@ pub fn beside<Y, R>(
     Reading { micros: median(rows), yardstick: median(yards), ratio: median(ratios) }
 }
 
-/// Microseconds an event.
+/// Returns the microseconds per event of the second of two passes.
 pub fn warm<T>(events: usize, mut pass: impl FnMut() -> T) -> f64 {
     black_box(pass());
     time(pass).as_secs_f64() * 1e6 / events as f64
@@ -51,7 +54,7 @@ pub fn median(mut of: Vec<f64>) -> f64 {
     of[of.len() / 2]
 }
 
-/// Durations of single calls, without that of reading the clock, in ascending order.
+/// The durations of single calls, ascending, without the time to read the clock.
 pub struct Calls(Vec<Duration>);
 
 impl Calls {
@@ -64,7 +67,7 @@ impl Calls {
         Self(calls)
     }
 
-    /// Microseconds that this share of the calls stays within.
+    /// Returns the microseconds that this share of the calls does not exceed.
     pub fn within(&self, share: f64) -> f64 {
         let at = (self.0.len() as f64 * share) as usize;
         self.0[at.min(self.0.len() - 1)].as_secs_f64() * 1e6

@@ -1,4 +1,4 @@
-//! What the benches share: webhooks with events for them, and the yardstick.
+//! Shared by the benches: webhooks, events for them, and the yardstick.
 //!
 //! A bench that includes this has `src/cli/workload.rs` as its module `workload`.
 #![allow(dead_code, reason = "no bench uses all of it")]
@@ -16,10 +16,10 @@ use std::sync::LazyLock;
 
 pub static PROFILE: LazyLock<Profile> = LazyLock::new(Profile::webhook);
 
-/// Different events of a load; a bench goes through them in a circle.
+/// The number of different events of a load; a bench repeats them.
 pub const EVENTS: usize = 1_000;
 
-/// Y: what everything is compared with.
+/// Y, which every time is compared with: one `serde_json::Value` parse of an event.
 pub fn yardstick(document: &str) -> serde_json::Value {
     serde_json::from_str(document).expect("generated events are valid")
 }
@@ -28,18 +28,18 @@ pub fn read(document: &str) -> Event<'_> {
     PROFILE.read_event(document.as_bytes()).expect("generated events are valid")
 }
 
-/// As events are read one after another.
+/// Reads an event with the shapes of the events before it.
 pub fn read_with<'a>(document: &'a str, shapes: &mut ShapeCache) -> Event<'a> {
     let event = PROFILE.read_event_with(document.as_bytes(), shapes);
     event.expect("generated events are valid")
 }
 
-/// How many match.
+/// Returns the number of webhooks that match.
 pub fn hit(matcher: &Matcher, event: &Event<'_>, scratch: &mut Scratch) -> usize {
     matcher.matches(event, Access::EventOwner, scratch).len()
 }
 
-/// The texts of filters for the tenant and type of all loads.
+/// Returns the texts of random filters.
 pub fn filters(mix: Mix, webhooks: usize) -> impl Iterator<Item = String> {
     let mut workload = Workload::new(mix, webhooks, 42);
     (0..webhooks).map(move |_| workload.filter())
@@ -50,19 +50,19 @@ pub fn subscription(tenant: &str, filter: &str) -> Subscription {
     Subscription::new(tenant, [TYPE], filter)
 }
 
-/// From the text of a filter to its place in the index.
+/// Parses, checks and indexes the text of a filter.
 pub fn insert(matcher: &mut Matcher, tenant: &str, filter: &str) -> Slot {
     matcher.insert(&subscription(tenant, filter)).expect("there is room")
 }
 
-/// Webhooks, and events as they arrive.
+/// Webhooks with events for them.
 pub struct Load {
     pub subscriptions: Vec<Subscription>,
     pub documents: Vec<String>,
 }
 
 impl Load {
-    /// One tenant, one event type.
+    /// Creates a load of one tenant and one event type.
     pub fn new(mix: Mix, webhooks: usize) -> Self {
         let subscriptions = filters(mix, webhooks).map(|text| subscription(TENANT, &text));
         let mut workload = Workload::new(mix, webhooks, 7);
@@ -72,14 +72,14 @@ impl Load {
         }
     }
 
-    /// Many tenants, and each event another's than the one before.
+    /// Creates a load of many tenants. An event has another tenant than the one before.
     pub fn of_tenants(tenants: usize, webhooks: usize) -> Self {
         let tenant = |number: usize| format!("{number:04}{}", &TENANT[4..]);
         let texts = filters(Mix::Selective, tenants * webhooks).enumerate();
         let subscriptions =
             texts.map(|(number, text)| subscription(&tenant(number / webhooks), &text));
         let mut workload = Workload::new(Mix::Selective, webhooks, 7);
-        // 617 is prime, so that the tenants take turns.
+        // 617 has no divisor in common with the number of tenants, so each of them gets its turn.
         let turns = (0..EVENTS).map(|turn| tenant(turn * 617 % tenants));
         Self {
             subscriptions: subscriptions.collect(),
@@ -87,8 +87,8 @@ impl Load {
         }
     }
 
-    /// The same, but that the events have a type of the same length that no webhook names.
-    pub fn unwanted(self) -> Self {
+    /// Replaces the type of the events by one of the same length that no webhook has.
+    pub fn without_type(self) -> Self {
         let (from, to) = (format!(r#""type":"{TYPE}""#), TYPE.replace("finished", "rejected"));
         let to = format!(r#""type":"{to}""#);
         let documents = self.documents.iter().map(|document| document.replace(&from, &to));
@@ -103,13 +103,13 @@ impl Load {
         matcher
     }
 
-    /// The attributes of the events.
+    /// Returns the events, read.
     pub fn events(&self) -> Vec<Event<'_>> {
         self.documents.iter().map(|document| read(document)).collect()
     }
 }
 
-/// The events as the batched call takes them.
+/// Returns the events as `matches_all` takes them.
 pub fn queries<'e, 'd>(events: &'e [Event<'d>]) -> Vec<(&'e Event<'d>, Access<'e>)> {
     events.iter().map(|event| (event, Access::EventOwner)).collect()
 }

@@ -1,6 +1,6 @@
-//! Numbers as the tables have them.
+//! Formats numbers for the tables.
 
-/// Three digits, with commas between thousands.
+/// Formats a number with three significant digits and commas between thousands.
 pub fn number(of: f64) -> String {
     let magnitude = of.max(1e-4).log10().floor() as i32;
     if magnitude < 3 {

@@ -1,19 +1,20 @@
-//! The table of targets, as Markdown. Each bench that measures some of its rows prints them with
-//! this, so that they can be pasted one below the other.
+//! Prints the table of targets as Markdown.
+//!
+//! Several benches print rows of it, which can be pasted into one table.
 
 use super::number::number;
 
-/// A figure, the less the better.
+/// A figure with its targets. A lower one is better.
 pub struct Goal {
     pub value: f64,
     pub must: f64,
     pub aim: f64,
-    /// How such figures are written.
+    /// Formats such figures.
     pub unit: fn(f64) -> String,
 }
 
 pub fn head() {
-    println!("| row | what | measured | ratio | must | aim | met? |\n|{}", " --- |".repeat(7));
+    println!("| row | subject | measured | ratio | must | aim | met |\n|{}", " --- |".repeat(7));
 }
 
 pub fn row(row: &str, what: &str, measured: &str, ratio: &str, goals: &[Goal]) {
@@ -31,13 +32,13 @@ pub fn row(row: &str, what: &str, measured: &str, ratio: &str, goals: &[Goal]) {
     println!("| {row} | {what} | {measured} | {ratio} | {must} | {aim} | {met} |");
 }
 
-/// A figure that is compared with another than the yardstick, by another bench.
+/// Prints a row whose targets are not relative to the yardstick, and are checked by another bench.
 pub fn elsewhere(row: &str, what: &str, measured: &str, ratio: &str, of: [&str; 2], bench: &str) {
     let [must, aim] = of;
     println!("| {row} | {what} | {measured} | {ratio} | {must} | {aim} | see {bench} |");
 }
 
-/// A ratio to the yardstick.
+/// Formats a ratio to the yardstick.
 pub fn share(of: f64) -> String {
     if of < 1.0 { format!("Y/{:.1}", 1.0 / of) } else { format!("{of:.1} Y") }
 }

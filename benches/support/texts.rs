@@ -1,9 +1,9 @@
-//! Filter texts that are parsed, here and by the peers.
+//! The filter texts that the benches parse, also with the peers.
 
 /// The example of the webhooks API reference.
 pub const FOUR: &str = r#"id eq "id123" or spaceId eq "spaceId123" or spaceId eq "spaceId456" or topLevelResourceId eq "id789""#;
 
-/// What most filters look like: ids are UUIDs.
+/// A typical filter, whose ids are UUIDs.
 pub const UUIDS: &str = r#"spaceId eq "5f2c1a90-6d8b-4d1c-9e4b-0a1b2c3d4e5f" or id eq "7e2c1a90-6d8b-4d1c-9e4b-0a1b2c3d4e5f""#;
 
 /// A disjunction of a hundred UUIDs.
