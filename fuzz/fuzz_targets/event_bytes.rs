@@ -1,4 +1,4 @@
-//! See the laws `event_bytes` and `event_sequence`.
+//! Fuzzes the laws `event::event_bytes` and `event::event_sequence`.
 #![no_main]
 
 #[path = "../../tests/it/laws/mod.rs"]

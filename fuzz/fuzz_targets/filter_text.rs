@@ -1,4 +1,4 @@
-//! See the law of the same name.
+//! Fuzzes the law `text::filter_text`.
 #![no_main]
 
 #[path = "../../tests/it/laws/mod.rs"]

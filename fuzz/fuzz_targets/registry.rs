@@ -1,4 +1,4 @@
-//! The laws of programs on a registry, and of what it accepts.
+//! Fuzzes the laws `registry::program` and `registry::accepted_is_readable`.
 #![no_main]
 
 #[path = "../../tests/it/laws/mod.rs"]

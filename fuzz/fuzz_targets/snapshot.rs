@@ -1,4 +1,4 @@
-//! The law of snapshots.
+//! Fuzzes the law `registry::snapshot`.
 #![no_main]
 
 #[path = "../../tests/it/laws/mod.rs"]

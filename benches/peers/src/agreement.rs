@@ -1,5 +1,7 @@
-//! Whether an engine gives hooksieve's answers. The row of the plain scan, which is the meaning of
-//! a filter, holds the matcher itself to account.
+//! Checks that an engine returns what hooksieve's matcher returns.
+//!
+//! The plain scan is one of the engines. It is the specification, so its row checks the matcher
+//! itself.
 
 use crate::engines::{Engine, PEERS};
 use crate::load::{Input, Load};
@@ -12,7 +14,7 @@ pub struct Agreement {
     pub example: Option<String>,
 }
 
-/// The matcher's answers to the events and to those with gaps, by turns.
+/// Returns what the matcher finds for each event, those with gaps and those without in turn.
 pub fn expected(load: &Load) -> Vec<(&Input, Vec<u32>)> {
     let mut matcher = (PEERS[0].new)();
     for (webhook, filter) in (0u32..).zip(&load.filters) {
@@ -20,15 +22,15 @@ pub fn expected(load: &Load) -> Vec<(&Input, Vec<u32>)> {
     }
     let longest = load.events.len().max(load.gaps.len());
     let turns = (0..longest).flat_map(|at| [load.gaps.get(at), load.events.get(at)]);
-    let answer = |event| {
+    let found = |event| {
         let mut hits = Vec::new();
         matcher.matches(event, &mut hits).unwrap();
         (event, hits)
     };
-    turns.flatten().map(answer).collect()
+    turns.flatten().map(found).collect()
 }
 
-/// Compares until the time is over, on the webhooks whose filters the engine could take.
+/// Compares an engine with the matcher until the time is up, for the filters that it can express.
 pub fn check(
     engine: &mut dyn Engine,
     load: &Load,
@@ -58,13 +60,13 @@ pub fn check(
 fn describe(load: &Load, event: &Input, hits: &[u32], expected: &[u32]) -> String {
     let extra = hits.iter().find(|webhook| !expected.contains(webhook));
     let missing = expected.iter().find(|webhook| !hits.contains(webhook));
-    let said = |webhook: &u32, what| {
+    let example = |webhook: &u32, problem| {
         let filter = &load.filters[*webhook as usize].text;
-        format!("{what} `{filter}` for {:?}", event.values)
+        format!("{problem} `{filter}` for {:?}", event.values)
     };
     match (extra, missing) {
-        (Some(webhook), _) => said(webhook, "matches"),
-        (None, Some(webhook)) => said(webhook, "misses"),
-        (None, None) => "names a webhook twice".to_owned(),
+        (Some(webhook), _) => example(webhook, "matches"),
+        (None, Some(webhook)) => example(webhook, "misses"),
+        (None, None) => "returns a webhook more than once".to_owned(),
     }
 }

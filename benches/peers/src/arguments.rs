@@ -1,14 +1,16 @@
+//! The arguments of the command line.
+
 use std::time::Duration;
 
-/// What a run is told on the command line.
+/// The settings of a run.
 pub struct Arguments {
     pub sizes: Vec<usize>,
     pub events: usize,
-    /// For timing one engine at one size, and again for checking it.
+    /// The time to measure one engine at one size, and again to check it.
     pub measure: Duration,
-    /// For building one engine at one size.
+    /// The maximum time to build one engine at one size.
     pub build: Duration,
-    /// Of the whole process, where the system tells it.
+    /// The maximum bytes that the process may grow by, where the system reports them.
     pub memory: u64,
 }
 

@@ -1,4 +1,4 @@
-//! All that this program uses of hooksieve's API.
+//! The only file of this program that uses hooksieve's API.
 
 use crate::engines::Engine;
 use crate::load::Input;
@@ -21,7 +21,7 @@ pub fn attribute<'e>(event: &'e Event, name: &str) -> Option<&'e str> {
     event.attribute(name)
 }
 
-/// Parses a filter for the other engines.
+/// Parses a filter into the tree that is translated for the other engines.
 pub fn term(text: &str) -> Term {
     walk(Expr::parse(text).unwrap().root())
 }
@@ -48,7 +48,7 @@ fn subscription(text: &str) -> Result<Subscription, String> {
     Ok(Subscription::new(TENANT, [TYPE], filter))
 }
 
-/// The matcher.
+/// hooksieve's matcher.
 pub struct Index {
     matcher: Matcher,
     scratch: Scratch,
@@ -69,7 +69,7 @@ impl Engine for Index {
     fn insert(&mut self, webhook: u32, filter: &str) -> Result<(), String> {
         let slot =
             self.matcher.insert(&subscription(filter)?).map_err(|error| error.to_string())?;
-        // Nothing is removed, so slots count as webhooks do.
+        // Nothing is removed, so the slots have the numbers of the webhooks.
         assert_eq!(slot.index(), webhook as usize);
         Ok(())
     }
@@ -88,7 +88,7 @@ impl Engine for Index {
     }
 }
 
-/// `Subscription::matches` one after another: the specification of the matcher.
+/// `Subscription::matches` for each webhook: the specification of the matcher.
 #[derive(Default)]
 pub struct Scan(Vec<(u32, Subscription)>);
 
@@ -99,18 +99,19 @@ impl Engine for Scan {
     }
 
     fn matches(&mut self, event: &Input, hits: &mut Vec<u32>) -> Result<(), String> {
-        let wants = |(_, one): &&(u32, Subscription)| one.matches(&event.read, Access::EventOwner);
-        hits.extend(self.0.iter().filter(wants).map(|(webhook, _)| *webhook));
+        let matches =
+            |(_, one): &&(u32, Subscription)| one.matches(&event.read, Access::EventOwner);
+        hits.extend(self.0.iter().filter(matches).map(|(webhook, _)| *webhook));
         Ok(())
     }
 }
 
-/// The text as a tree.
+/// Parses a text into a tree.
 pub fn parse(text: &str) -> Result<Expr, String> {
     Expr::parse(text).map_err(|error| error.to_string())
 }
 
-/// The text as a filter that is valid for webhooks.
+/// Parses a text, and checks that it is valid for webhooks.
 pub fn check(text: &str) -> Result<hooksieve::filter::Filter, String> {
     PROFILE.filter(text).map_err(|error| error.to_string())
 }

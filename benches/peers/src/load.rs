@@ -1,14 +1,16 @@
+//! The load of a run: filters and events, in the forms that the engines take.
+
 use crate::hook;
 use crate::term::{ATTRIBUTES, Term};
 use crate::workload::{Mix, TENANT, Workload};
 use serde_json::Value;
 
-/// What every engine is given.
+/// The filters and events that every engine gets.
 pub struct Load {
     pub filters: Vec<Filter>,
-    /// What is timed.
+    /// The events that are timed and checked.
     pub events: Vec<Input>,
-    /// Events that lack attributes, or have null for them; they are checked, not timed.
+    /// Events in which attributes are absent or null. They are checked, but not timed.
     pub gaps: Vec<Input>,
 }
 
@@ -17,8 +19,9 @@ pub struct Filter {
     pub term: Term,
 }
 
-/// An event in all the forms that an engine may take. It is kept for the whole run: wirefilter
-/// wants values that live as long as its scheme.
+/// An event in all forms that an engine may take.
+///
+/// It is never freed, since wirefilter requires values that live as long as its scheme.
 pub struct Input {
     pub bytes: &'static [u8],
     /// By index of [`ATTRIBUTES`].
@@ -27,7 +30,7 @@ pub struct Input {
 }
 
 impl Load {
-    /// The seeds are those of `benches/matching.rs`.
+    /// Creates a load with the seeds of `benches/matching.rs`.
     pub fn new(mix: Mix, webhooks: usize, events: usize) -> Self {
         let mut workload = Workload::new(mix, webhooks, 42);
         let filters = (0..webhooks).map(|_| Filter::new(workload.filter())).collect();
@@ -48,8 +51,9 @@ impl Filter {
     }
 }
 
-/// The event without the attributes whose bits are not set in the number; its higher bits say
-/// which of them have null instead.
+/// Returns the event without the attributes whose bits are 0 in the number.
+///
+/// The higher bits decide which of them are null instead of absent.
 fn gap(text: &str, number: usize) -> String {
     let mut event: Value = serde_json::from_str(text).unwrap();
     for (bit, pointer) in ["/data/id", "/spaceid", "/toplevelresourceid", "/data/status"]

@@ -1,21 +1,23 @@
-//! Other engines on hooksieve's own workload, each checked against hooksieve's answers.
+//! Compares hooksieve with other engines on hooksieve's workload, and checks that they agree.
 //!
-//! `cargo run --release --manifest-path benches/peers/Cargo.toml`, optionally with
-//! `-- --sizes 1000,100000 --events 1000 --seconds 3 --build-seconds 60`. It prints two tables in
-//! Markdown, matching (the mix `selective`, one tenant, one event type) and parsing, and row 10 of
-//! hooksieve's own targets. Compare within one run; the yardstick, one `serde_json::Value` parse of
-//! an event, is timed beside every row.
+//! `cargo run --release --manifest-path benches/peers/Cargo.toml`, optionally with `-- --sizes
+//! 1000,100000 --events 1000 --seconds 3 --build-seconds 60`. It prints Markdown: a table of
+//! matching (the mix `selective`, one tenant, one event type), a table of parsing, and row 10 of
+//! hooksieve's targets. Compare figures of one run only. The yardstick, one `serde_json::Value`
+//! parse of an event, is timed next to every row.
 //!
-//! What is fair and what is not:
+//! # Conditions
 //!
 //! - Each engine gets the filters in its own language, translated from hooksieve's tree before the
-//!   clock starts, and answers with the numbers of the webhooks. `ne` is the negation of `eq`, on
-//!   absent attributes too, so an engine that thinks otherwise is told so in the translation.
-//! - "attributes" are the four values a filter may speak of, taken from the event beforehand; what
-//!   an engine makes of them for itself is timed. "bytes" is the whole event as JSON.
-//! - An engine without an index is run as its users would: all filters one after another.
-//! - An engine that cannot say a filter goes without it, which flatters its time; the last column
-//!   tells. One that fails, panics, builds for too long or takes too much memory is cut off.
+//!   clock starts, and returns the numbers of the webhooks. `ne` is the negation of `eq`, also for
+//!   absent attributes; where an engine differs, the translation makes up for it.
+//! - An engine that takes "attributes" gets the four values that a filter can use, extracted
+//!   before. Its own conversion of them is timed. An engine that takes "bytes" gets the whole event
+//!   as JSON.
+//! - An engine without an index runs as its users would run it: all filters, one after another.
+//! - A filter that an engine cannot express is left out, which flatters its time; the last column
+//!   shows how many are left. An engine that fails, panics, or exceeds the limit of build time or
+//!   memory is stopped.
 
 mod agreement;
 mod arguments;
@@ -54,7 +56,7 @@ fn main() {
             std::process::exit(2);
         }
     };
-    // What an engine panics with is in its row.
+    // The message of an engine's panic is shown in its row.
     std::panic::set_hook(Box::new(|_| {}));
     // By peer, then by size.
     let mut outcomes: Vec<Vec<Outcome>> = PEERS.iter().map(|_| Vec::new()).collect();
@@ -65,7 +67,7 @@ fn main() {
             let outcome = measure::run(peer, &load, &arguments);
             match &outcome.result {
                 Ok(Figures { micros, yardstick, events, .. }) => {
-                    eprintln!("{micros:.2} µs, yardstick {yardstick:.2} µs, of {events} events");
+                    eprintln!("{micros:.2} µs, yardstick {yardstick:.2} µs, {events} events");
                 }
                 Err(reason) => eprintln!("fails: {reason}"),
             }

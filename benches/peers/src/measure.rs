@@ -1,3 +1,5 @@
+//! Builds, times and checks one engine at one size.
+
 use crate::agreement::{self, Agreement};
 use crate::arguments::Arguments;
 use crate::engines::{Engine, Peer};
@@ -6,27 +8,29 @@ use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-/// What one engine did at one size.
+/// The outcome of one engine at one size.
 pub struct Outcome {
-    /// Webhooks whose filters it can express, and how many there are.
+    /// The number of webhooks whose filters the engine can express.
     pub expressed: usize,
+    /// The number of all webhooks.
     pub webhooks: usize,
     pub result: Result<Figures, String>,
 }
 
 pub struct Figures {
-    /// From texts in its language to the answer to a first event, which some put work off to.
+    /// The time from the texts in the engine's language to the result of the first event, until
+    /// which some engines delay work.
     pub build: Duration,
-    /// An event.
+    /// The microseconds per event.
     pub micros: f64,
-    /// The yardstick beside it.
+    /// The microseconds of the yardstick in the same period.
     pub yardstick: f64,
-    /// How many events were timed.
+    /// The number of events that were timed.
     pub events: usize,
     pub agreement: Agreement,
 }
 
-/// Builds, times and checks an engine; whatever goes wrong with it is its result.
+/// Builds, times and checks an engine. Its errors and panics are its result.
 pub fn run(peer: &Peer, load: &Load, arguments: &Arguments) -> Outcome {
     let texts: Vec<Option<String>> = load.filters.iter().map(peer.translate).collect();
     let expressed: Vec<bool> = texts.iter().map(Option::is_some).collect();
@@ -60,16 +64,20 @@ fn build(
         let Some(text) = text else { continue };
         engine.insert(webhook, text).map_err(|error| format!("{error} (webhook {webhook})"))?;
         if webhook % 64 == 0 {
-            let of = || format!("at {webhook} of {} webhooks", texts.len());
+            let progress = || format!("at {webhook} of {} webhooks", texts.len());
             if start.elapsed() > arguments.build {
                 return Err(format!(
-                    "still builds after {} s, {}",
+                    "not built after {} s, {}",
                     arguments.build.as_secs(),
-                    of()
+                    progress()
                 ));
             }
             if resident().saturating_sub(before) > arguments.memory {
-                return Err(format!("takes {} GiB, {}", arguments.memory >> 30, of()));
+                return Err(format!(
+                    "uses more than {} GiB, {}",
+                    arguments.memory >> 30,
+                    progress()
+                ));
             }
         }
     }
@@ -77,7 +85,7 @@ fn build(
     Ok((engine, start.elapsed()))
 }
 
-/// Bytes of memory the process holds; 0 where the system does not say.
+/// Returns the bytes of memory that the process uses; 0 if the system does not report them.
 fn resident() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").ok();
     let pages = pages.and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok());
@@ -90,7 +98,7 @@ struct Times {
     events: usize,
 }
 
-/// Medians over passes, warm. A slow engine gets fewer events.
+/// Times an engine that is warm: medians over passes. A slow engine gets fewer events.
 fn time(engine: &mut dyn Engine, events: &[Input], budget: Duration) -> Result<Times, String> {
     let mut hits = Vec::new();
     let mut pass = |events: &[Input]| {
@@ -108,7 +116,7 @@ fn time(engine: &mut dyn Engine, events: &[Input], budget: Duration) -> Result<T
         pass(&events[warm..=warm])?;
         warm += 1;
     }
-    // At least ten events, so that one pass takes about as long as the warming.
+    // At least ten events; otherwise as many as the warm-up had time for.
     let sample = &events[..warm.max(10).min(events.len())];
     let (mut passes, mut yardsticks) = (Vec::new(), Vec::new());
     let start = Instant::now();
@@ -121,8 +129,9 @@ fn time(engine: &mut dyn Engine, events: &[Input], budget: Duration) -> Result<T
     Ok(Times { micros: median(passes), yardstick: median(yardsticks), events: sample.len() })
 }
 
-/// Microseconds that `serde_json` takes to make a `Value` of an event. A first pass, untimed, brings
-/// back the caches that a slow engine emptied.
+/// Returns the microseconds that `serde_json` takes to make a `Value` of an event.
+///
+/// A first pass, which is not timed, brings back the caches that a slow engine emptied.
 fn yardstick(events: &[Input]) -> f64 {
     let pass = || {
         let start = Instant::now();

@@ -1,4 +1,4 @@
-//! Parsers of SCIM filters on two texts.
+//! Times parsers of SCIM filters on two texts.
 
 use crate::hook;
 use crate::measure::median;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 pub struct Row {
     pub name: &'static str,
     pub package: &'static str,
-    /// Microseconds for the example and for a hundred terms, or why not.
+    /// The microseconds for 4 terms and for 100 terms, or why the parser fails.
     pub micros: [Result<f64, String>; 2],
     pub yardstick: f64,
 }
@@ -46,10 +46,10 @@ fn row<'t, T: Debug>(
     let event = Workload::new(Mix::Selective, 1, 7).event(TENANT);
     let yardstick = time(|| serde_json::from_str::<serde_json::Value>(&event).unwrap());
     let micros = texts.map(|text| {
-        // A parser that stops early would be fast.
+        // A parser that stops early would be fast, so every value must be in its tree.
         let tree = format!("{:?}", parse(text)?);
         match values(text).find(|value| !tree.contains(value)) {
-            Some(value) => Err(format!("loses `{value}`")),
+            Some(value) => Err(format!("does not return `{value}`")),
             None => Ok(time(|| parse(text))),
         }
     });
@@ -60,7 +60,7 @@ fn values(text: &str) -> impl Iterator<Item = &str> {
     text.split('"').skip(1).step_by(2)
 }
 
-/// Microseconds a call, the median of passes.
+/// Returns the microseconds per call, as the median over passes.
 fn time<T>(call: impl Fn() -> T) -> f64 {
     let start = Instant::now();
     let mut warm = 0;

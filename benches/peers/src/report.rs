@@ -1,4 +1,4 @@
-//! The tables, to paste.
+//! Prints the tables as Markdown.
 
 use crate::engines::{PEERS, Takes};
 use crate::measure::{Figures, Outcome, median};
@@ -8,26 +8,26 @@ use crate::table::{self, Goal, micros};
 
 const LOCK: &str = include_str!("../Cargo.lock");
 
-/// The version of a package that this program was built with.
+/// Returns the version of a package that this program was built with.
 fn version(package: &str) -> &'static str {
     let entry = LOCK.split_once(&format!("name = \"{package}\"\nversion = \""));
     entry.and_then(|(_, rest)| rest.split_once('"')).map_or("?", |(version, _)| version)
 }
 
-/// Outcomes are by peer, then by size.
+/// Prints the table of matching. `outcomes` are by peer, then by size.
 pub fn matching(sizes: &[usize], outcomes: &[Vec<Outcome>]) {
     let figures = outcomes.iter().flatten().filter_map(|outcome| outcome.result.as_ref().ok());
     print_yardstick(figures.map(|figures| figures.yardstick).collect());
     print!("| engine | version | takes |");
     for size in sizes.iter().map(|size| commas(*size)) {
-        print!(" {size} webhooks, µs an event | × hooksieve |");
+        print!(" {size} webhooks, µs per event | × hooksieve |");
     }
     let last = sizes.iter().map(|size| commas(*size)).next_back().unwrap_or_default();
-    println!(" build {last}, s | agrees |\n|{}", " --- |".repeat(5 + 2 * sizes.len()));
+    println!(" build {last} webhooks, s | agrees |\n|{}", " --- |".repeat(5 + 2 * sizes.len()));
     for (row, (peer, of_peer)) in PEERS.iter().zip(outcomes).enumerate() {
         let takes = if peer.takes == Takes::Bytes { "bytes" } else { "attributes" };
         print!("| {} | {} | {takes} |", peer.name, version(peer.package));
-        // hooksieve's index in the form that takes the same.
+        // Compared with hooksieve's index that takes the same input.
         let ours = PEERS.iter().position(|ours| ours.takes == peer.takes).unwrap_or(0);
         for (outcome, ours) in of_peer.iter().zip(&outcomes[ours]) {
             let Ok(Figures { micros, .. }) = &outcome.result else {
@@ -39,7 +39,7 @@ pub fn matching(sizes: &[usize], outcomes: &[Vec<Outcome>]) {
         }
         let last = of_peer.last().and_then(|outcome| outcome.result.as_ref().ok());
         let build = last.map(|figures| number(figures.build.as_secs_f64())).unwrap_or_default();
-        let agrees = if row == 0 { "is the measure".to_owned() } else { verdict(of_peer) };
+        let agrees = if row == 0 { "is the reference".to_owned() } else { verdict(of_peer) };
         println!(" {build} | {agrees} |");
     }
     println!();
@@ -52,12 +52,12 @@ pub fn matching(sizes: &[usize], outcomes: &[Vec<Outcome>]) {
                     None => continue,
                 },
             };
-            println!("- {} at {} webhooks {note}", peer.name, commas(*size));
+            println!("- {} with {} webhooks {note}", peer.name, commas(*size));
         }
     }
 }
 
-/// Sizes with the same verdict share a sentence.
+/// Returns whether an engine agrees, in one phrase for all sizes with the same verdict.
 fn verdict(outcomes: &[Outcome]) -> String {
     let expressed: usize = outcomes.iter().map(|outcome| outcome.expressed).sum();
     let webhooks: usize = outcomes.iter().map(|outcome| outcome.webhooks).sum();
@@ -70,7 +70,7 @@ fn verdict(outcomes: &[Outcome]) -> String {
         };
         if expressed < webhooks {
             let percent = 100.0 * expressed as f64 / webhooks as f64;
-            verdict += &format!(", with the {percent:.0} % of the filters it takes");
+            verdict += &format!(", on the {percent:.0} % of the filters that it can express");
         }
         let checked = commas(agreement.checked);
         match verdicts.iter_mut().find(|(same, _)| *same == verdict) {
@@ -84,7 +84,7 @@ fn verdict(outcomes: &[Outcome]) -> String {
     verdicts.iter().map(sentence).collect::<Vec<_>>().join("; ")
 }
 
-/// The time of each parser for each text.
+/// Prints the table of parsing.
 pub fn parsing(rows: &[Row]) {
     print_yardstick(rows.iter().map(|row| row.yardstick).collect());
     println!("| parser | version | 4 terms, µs | × hooksieve | 100 terms, µs | × hooksieve |");
@@ -104,7 +104,7 @@ pub fn parsing(rows: &[Row]) {
     }
 }
 
-/// Row 10 of hooksieve's targets, which are in parts of what scim_proto takes.
+/// Prints row 10 of hooksieve's targets, which are fractions of the time of scim_proto.
 pub fn targets(rows: &[Row]) {
     let of = |name| rows.iter().find(|row| row.name == name).map(|row| &row.micros);
     let (Some(ours), Some(theirs)) = (of("hooksieve, parse and check"), of("scim_proto")) else {
@@ -132,7 +132,7 @@ fn print_yardstick(of_rows: Vec<f64>) {
         return;
     }
     println!(
-        "\nYardstick: one `serde_json::Value` parse of an event took {} µs, {} to {} beside the rows.\n",
+        "\nYardstick: one `serde_json::Value` parse of an event took {} µs; {} to {} µs over the rows.\n",
         number(median(of_rows)),
         number(low),
         number(high)
@@ -142,7 +142,7 @@ fn print_yardstick(of_rows: Vec<f64>) {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn numbers_have_three_digits() {
+    fn formats_numbers_with_three_digits() {
         let of = [0.000_49, 0.0804, 0.385, 2.649, 27.31, 999.4, 10_234.0, 1_234_567.0]
             .map(crate::number::number);
         let expected =

@@ -1,4 +1,4 @@
-//! A filter as the translations see it, whatever hooksieve's own tree looks like.
+//! The tree that filters are translated from. It does not depend on hooksieve's own tree.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ pub enum Term {
 }
 
 impl Term {
-    /// The filter in a language of infix operators, which writes one comparison as it pleases.
+    /// Translates the filter into a language with infix operators; `compare` writes a comparison.
     pub fn infix(
         &self,
         and: &str,
@@ -51,7 +51,7 @@ impl Term {
         }
     }
 
-    /// Whether every value is free of what would need an escape in any of the languages.
+    /// Returns whether no value needs an escape in any of the languages.
     pub fn is_plain(&self) -> bool {
         match self {
             Self::And(operands) | Self::Or(operands) => operands.iter().all(Self::is_plain),

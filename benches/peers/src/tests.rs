@@ -1,4 +1,4 @@
-//! That each engine agrees on what it can express, on a load small enough for a test.
+//! Checks that every engine agrees on the filters it can express, on a small load.
 
 use crate::agreement::{check, expected};
 use crate::engines::PEERS;
@@ -7,18 +7,18 @@ use crate::workload::Mix;
 use std::time::Duration;
 
 #[test]
-fn engines_agree() {
-    // Values that grow with the webhooks, so that there is something to match.
+fn agrees_with_every_engine() {
+    // The number of values grows with the webhooks, so that an event matches some of them.
     let mut load = Load::new(Mix::Growing, 300, 200);
     for filter in load.filters.iter_mut().step_by(3) {
         *filter = Filter::new(filter.text.replace(" eq ", " ne "));
     }
     let hits = |webhook: usize| {
-        let wants = |hits: &[u32]| hits.contains(&(webhook as u32));
-        expected(&load).iter().filter(|(_, hits)| wants(hits)).count()
+        let is_hit = |hits: &[u32]| hits.contains(&(webhook as u32));
+        expected(&load).iter().filter(|(_, hits)| is_hit(hits)).count()
     };
     let matched = (0..300).filter(|webhook| webhook % 3 != 0 && hits(*webhook) > 0).count();
-    assert!(matched > 30, "only {matched} webhooks are ever matched");
+    assert!(matched > 30, "only {matched} webhooks match an event");
     let mut problems = Vec::new();
     for peer in &PEERS {
         let mut engine = (peer.new)();

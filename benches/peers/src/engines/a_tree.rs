@@ -2,11 +2,12 @@ use super::Engine;
 use crate::load::{Filter, Input};
 use a_tree::{ATree, AttributeDefinition};
 
-/// By index of the attributes; its identifiers have no dots.
+/// The names of the attributes, by index. Its identifiers have no dots.
 const NAMES: [&str; 4] = ["id", "spaceId", "topLevelResourceId", "data_status"];
 
-/// A comparison with an undefined attribute is neither true nor false, so `ne` asks for null too.
-/// It has no escapes in strings.
+/// Translates a filter whose values need no escapes, which a-tree does not have.
+///
+/// A comparison with an undefined attribute is neither true nor false, so `ne` also tests for null.
 pub fn translate(filter: &Filter) -> Option<String> {
     filter.term.is_plain().then(|| {
         filter.term.infix("and", "or", &|attribute, equal, value| {

@@ -5,7 +5,7 @@ use cel::common::value::Val;
 use cel::{Context, Env, Program, Value};
 use std::sync::Arc;
 
-/// By index of the attributes; a name with a dot would be looked up in a map.
+/// The names of the attributes, by index. A name with a dot would be looked up in a map.
 const NAMES: [&str; 4] = ["id", "spaceId", "topLevelResourceId", "status"];
 
 pub fn translate(filter: &Filter) -> Option<String> {
@@ -48,7 +48,7 @@ impl Engine for Programs {
             match program.execute(&context) {
                 Ok(Value::Bool(true)) => hits.push(*webhook),
                 Ok(Value::Bool(false)) => {}
-                Ok(other) => return Err(format!("{other:?} is no answer")),
+                Ok(other) => return Err(format!("{other:?} is not a Boolean")),
                 Err(error) => return Err(error.to_string()),
             }
         }

@@ -4,8 +4,8 @@ use crate::term::Term;
 use datalogic_rs::{Engine as Interpreter, Logic, ParsedData, bumpalo::Bump};
 use serde_json::{Value, json};
 
-/// Where a CloudEvent has the attributes, by their index: a variable is one place.
-const PLACES: [&str; 4] = ["data.id", "spaceid", "toplevelresourceid", "data.status"];
+/// The JSON paths of the attributes in a CloudEvent, by index. A variable has only one path.
+const PATHS: [&str; 4] = ["data.id", "spaceid", "toplevelresourceid", "data.status"];
 
 pub fn translate(filter: &Filter) -> Option<String> {
     Some(rule(&filter.term).to_string())
@@ -16,7 +16,7 @@ fn rule(term: &Term) -> Value {
         Term::And(operands) => json!({"and": operands.iter().map(rule).collect::<Vec<_>>()}),
         Term::Or(operands) => json!({"or": operands.iter().map(rule).collect::<Vec<_>>()}),
         Term::Compare { attribute, equal, value } => {
-            let operands = json!([{"var": PLACES[*attribute]}, value]);
+            let operands = json!([{"var": PATHS[*attribute]}, value]);
             if *equal { json!({"===": operands}) } else { json!({"!==": operands}) }
         }
     }
@@ -46,9 +46,9 @@ impl Engine for Rules {
         let text = std::str::from_utf8(event.bytes).map_err(|error| error.to_string())?;
         let event = ParsedData::from_json(text).map_err(|error| error.to_string())?;
         for (webhook, rule) in &self.rules {
-            let answer = self.interpreter.evaluate(rule, &event, &self.arena);
-            let answer = answer.map_err(|error| error.to_string())?;
-            if answer.as_bool().ok_or("an answer is no Boolean")? {
+            let result = self.interpreter.evaluate(rule, &event, &self.arena);
+            let result = result.map_err(|error| error.to_string())?;
+            if result.as_bool().ok_or("the result is not a Boolean")? {
                 hits.push(*webhook);
             }
         }

@@ -1,4 +1,4 @@
-//! The engines behind one face: filters in, an event in, numbers of webhooks out.
+//! The engines with a common interface: they take filters and an event, and return webhooks.
 
 mod a_tree;
 mod cel;
@@ -11,10 +11,10 @@ use crate::hook;
 use crate::load::{Filter, Input};
 
 pub trait Engine {
-    /// Takes a filter in the engine's own language.
+    /// Inserts a filter in the engine's own language.
     fn insert(&mut self, webhook: u32, filter: &str) -> Result<(), String>;
 
-    /// Adds the webhooks that want the event, each once, in any order.
+    /// Appends the numbers of the webhooks that match the event, each once, in any order.
     fn matches(&mut self, event: &Input, hits: &mut Vec<u32>) -> Result<(), String>;
 }
 
@@ -29,12 +29,12 @@ pub struct Peer {
     /// The package, to look up its version.
     pub package: &'static str,
     pub takes: Takes,
-    /// The filter in the engine's language; none where that cannot say it.
+    /// Translates a filter into the engine's language; `None` if that cannot express it.
     pub translate: fn(&Filter) -> Option<String>,
     pub new: fn() -> Box<dyn Engine>,
 }
 
-/// hooksieve's three come first, the index in both forms before all.
+/// All engines. hooksieve's index comes first, with both inputs, then its plain scan.
 pub const PEERS: [Peer; 10] = [
     Peer {
         name: "hooksieve",
@@ -108,7 +108,7 @@ pub const PEERS: [Peer; 10] = [
     },
 ];
 
-/// SCIM as it is.
+/// Returns the SCIM text itself.
 fn text(filter: &Filter) -> Option<String> {
     Some(filter.text.clone())
 }

@@ -4,23 +4,25 @@ use crate::term::{ATTRIBUTES, Term};
 use quamina::{Quamina, QuaminaBuilder};
 use serde_json::{Value, json};
 
-/// Most patterns that a filter may become.
+/// The maximum number of patterns for one filter.
 const MAX: usize = 64;
 
-/// What a pattern wants of one attribute.
+/// The condition of a pattern on one attribute.
 #[derive(Clone, PartialEq, Eq)]
-enum Want {
+enum Condition {
     Anything,
     OneOf(Vec<String>),
-    /// `anything-but` wants the field to be there.
+    /// `anything-but` also requires that the field is present.
     NoneOf(Vec<String>),
-    /// It is ignored beside other wants in one array, so it stands in a pattern of its own.
+    /// Quamina ignores it next to other conditions in one array, so it has a pattern of its own.
     Absent,
 }
 
-type Pattern = [Want; ATTRIBUTES.len()];
+type Pattern = [Condition; ATTRIBUTES.len()];
 
-/// A pattern is an `and` over fields, and the patterns of one name are an `or`: one pattern a line.
+/// Translates a filter into patterns, one per line.
+///
+/// A pattern is an `and` over fields, and all patterns of a webhook are an `or`.
 pub fn translate(filter: &Filter) -> Option<String> {
     let mut patterns: Vec<Pattern> = Vec::new();
     for pattern in disjuncts(&filter.term)? {
@@ -28,14 +30,14 @@ pub fn translate(filter: &Filter) -> Option<String> {
             continue;
         }
         // `id eq "a" or id eq "b"` is one pattern with two values.
-        let alike = lone_values(&pattern).and_then(|(attribute, more)| {
+        let alike = only_condition(&pattern).and_then(|(attribute, more)| {
             let alike = |other: &&mut Pattern| {
-                lone_values(other).is_some_and(|(other, _)| other == attribute)
+                only_condition(other).is_some_and(|(other, _)| other == attribute)
             };
             Some((&mut patterns.iter_mut().find(alike)?[attribute], more))
         });
         match alike {
-            Some((Want::OneOf(values), more)) => values.extend_from_slice(more),
+            Some((Condition::OneOf(values), more)) => values.extend_from_slice(more),
             _ => patterns.push(pattern),
         }
     }
@@ -43,24 +45,26 @@ pub fn translate(filter: &Filter) -> Option<String> {
     Some(lines.join("\n"))
 }
 
-/// Only filters whose patterns want one attribute each. Where more than 255 patterns want the same
-/// value and go on to another attribute, as with `data.status`, it panics at the first event; of
-/// this load it takes some 4,000 webhooks.
+/// Translates only filters whose patterns have one condition each.
+///
+/// Quamina panics at the first event if more than 255 patterns share a value and go on to another
+/// attribute, as with `data.status`. In this load that happens at about 4,000 webhooks.
 pub fn translate_single(filter: &Filter) -> Option<String> {
-    let single = |pattern: &Pattern| lone_values(pattern).is_some();
+    let single = |pattern: &Pattern| only_condition(pattern).is_some();
     disjuncts(&filter.term)?.iter().all(single).then(|| translate(filter))?
 }
 
-/// The attribute and its values, of a pattern that wants nothing else.
-fn lone_values(pattern: &Pattern) -> Option<(usize, &[String])> {
-    let mut wants = pattern.iter().enumerate().filter(|(_, want)| **want != Want::Anything);
-    match (wants.next(), wants.next()) {
-        (Some((attribute, Want::OneOf(values))), None) => Some((attribute, values)),
+/// Returns the attribute and its values, if the pattern has no other condition.
+fn only_condition(pattern: &Pattern) -> Option<(usize, &[String])> {
+    let mut conditions =
+        pattern.iter().enumerate().filter(|(_, condition)| **condition != Condition::Anything);
+    match (conditions.next(), conditions.next()) {
+        (Some((attribute, Condition::OneOf(values))), None) => Some((attribute, values)),
         _ => None,
     }
 }
 
-/// The disjunctive normal form; none where it is too long.
+/// Returns the disjunctive normal form, or `None` if it is longer than [`MAX`].
 fn disjuncts(term: &Term) -> Option<Vec<Pattern>> {
     let patterns = match term {
         Term::Or(operands) => operands
@@ -71,7 +75,7 @@ fn disjuncts(term: &Term) -> Option<Vec<Pattern>> {
             .flatten()
             .collect(),
         Term::And(operands) => {
-            let mut all = vec![[const { Want::Anything }; ATTRIBUTES.len()]];
+            let mut all = vec![[const { Condition::Anything }; ATTRIBUTES.len()]];
             for operand in operands {
                 let more = disjuncts(operand)?;
                 all = all.iter().flat_map(|a| more.iter().filter_map(|b| both(a, b))).collect();
@@ -80,64 +84,69 @@ fn disjuncts(term: &Term) -> Option<Vec<Pattern>> {
         }
         Term::Compare { attribute, equal, value } => {
             let value = vec![value.clone()];
-            let wants = if *equal {
-                vec![Want::OneOf(value)]
+            let conditions = if *equal {
+                vec![Condition::OneOf(value)]
             } else {
-                vec![Want::NoneOf(value), Want::Absent]
+                vec![Condition::NoneOf(value), Condition::Absent]
             };
-            let pattern = |want| {
-                let mut pattern = [const { Want::Anything }; ATTRIBUTES.len()];
-                pattern[*attribute] = want;
+            let pattern = |condition| {
+                let mut pattern = [const { Condition::Anything }; ATTRIBUTES.len()];
+                pattern[*attribute] = condition;
                 pattern
             };
-            wants.into_iter().map(pattern).collect()
+            conditions.into_iter().map(pattern).collect()
         }
     };
     (patterns.len() <= MAX).then_some(patterns)
 }
 
-/// None where nothing can fulfil both.
+/// Returns the pattern that requires both, or `None` if no event can satisfy both.
 fn both(a: &Pattern, b: &Pattern) -> Option<Pattern> {
     let mut pattern = a.clone();
     for (a, b) in pattern.iter_mut().zip(b) {
-        let want = match (&*a, b) {
-            (want, Want::Anything) | (Want::Anything, want) => want.clone(),
-            (Want::Absent, Want::OneOf(_)) | (Want::OneOf(_), Want::Absent) => return None,
-            (Want::Absent, _) | (_, Want::Absent) => Want::Absent,
-            (Want::NoneOf(a), Want::NoneOf(b)) => Want::NoneOf([&a[..], b].concat()),
-            (Want::OneOf(some), Want::OneOf(others)) => {
-                Want::OneOf(some.iter().filter(|value| others.contains(value)).cloned().collect())
+        let condition = match (&*a, b) {
+            (condition, Condition::Anything) | (Condition::Anything, condition) => {
+                condition.clone()
             }
-            (Want::OneOf(some), Want::NoneOf(none)) | (Want::NoneOf(none), Want::OneOf(some)) => {
-                Want::OneOf(some.iter().filter(|value| !none.contains(value)).cloned().collect())
+            (Condition::Absent, Condition::OneOf(_)) | (Condition::OneOf(_), Condition::Absent) => {
+                return None;
             }
+            (Condition::Absent, _) | (_, Condition::Absent) => Condition::Absent,
+            (Condition::NoneOf(a), Condition::NoneOf(b)) => Condition::NoneOf([&a[..], b].concat()),
+            (Condition::OneOf(some), Condition::OneOf(others)) => Condition::OneOf(
+                some.iter().filter(|value| others.contains(value)).cloned().collect(),
+            ),
+            (Condition::OneOf(some), Condition::NoneOf(none))
+            | (Condition::NoneOf(none), Condition::OneOf(some)) => Condition::OneOf(
+                some.iter().filter(|value| !none.contains(value)).cloned().collect(),
+            ),
         };
-        if want == Want::OneOf(Vec::new()) {
+        if condition == Condition::OneOf(Vec::new()) {
             return None;
         }
-        *a = want;
+        *a = condition;
     }
     Some(pattern)
 }
 
-/// By where a CloudEvent has the attributes.
+/// Returns the pattern in Quamina's language, with the places of the attributes in a CloudEvent.
 fn json(pattern: &Pattern) -> Value {
-    let [id, space, top, status] = pattern.each_ref().map(|want| match want {
-        Want::Anything => None,
-        Want::OneOf(values) => Some(json!(values)),
-        Want::NoneOf(values) => Some(json!([{"anything-but": values}])),
-        Want::Absent => Some(json!([{"exists": false}])),
+    let [id, space, top, status] = pattern.each_ref().map(|condition| match condition {
+        Condition::Anything => None,
+        Condition::OneOf(values) => Some(json!(values)),
+        Condition::NoneOf(values) => Some(json!([{"anything-but": values}])),
+        Condition::Absent => Some(json!([{"exists": false}])),
     });
     let object = |members: [(&str, Option<Value>); 2]| {
-        let some = |(key, want): (&str, Option<Value>)| Some((key.to_owned(), want?));
+        let some = |(key, condition): (&str, Option<Value>)| Some((key.to_owned(), condition?));
         Some(Value::Object(members.into_iter().filter_map(some).collect()))
             .filter(|object| object.as_object().is_some_and(|members| !members.is_empty()))
     };
     let data = object([("id", id), ("status", status)]);
     let mut whole = json!({});
-    for (key, want) in [("data", data), ("spaceid", space), ("toplevelresourceid", top)] {
-        if let Some(want) = want {
-            whole[key] = want;
+    for (key, condition) in [("data", data), ("spaceid", space), ("toplevelresourceid", top)] {
+        if let Some(condition) = condition {
+            whole[key] = condition;
         }
     }
     whole
@@ -146,7 +155,7 @@ fn json(pattern: &Pattern) -> Value {
 pub struct Patterns(Quamina<u32>);
 
 impl Patterns {
-    /// Its default limit of 10 MB for the patterns of a field is lifted, to see what it can do.
+    /// Creates an engine with 4 GiB for the patterns of a field, in place of the default 10 MB.
     pub fn new() -> Self {
         Self(QuaminaBuilder::new().with_arena_byte_budget(4 << 30).build().unwrap())
     }

@@ -4,7 +4,7 @@ use crate::term::ATTRIBUTES;
 use scim_filter::parser;
 use serde_json::{Map, Value};
 
-/// To it, an attribute that is absent is neither equal to a value nor unequal.
+/// Translates a filter. An absent attribute is neither `eq` nor `ne` to a value in scim-filter.
 pub fn translate(filter: &Filter) -> Option<String> {
     filter.term.is_plain().then(|| {
         filter.term.infix("and", "or", &|attribute, equal, value| {
@@ -18,13 +18,13 @@ pub fn translate(filter: &Filter) -> Option<String> {
     })
 }
 
-/// It matches a resource, so the attributes are put into one.
+/// The parsed filters. scim-filter matches a resource, so the attributes are put into one.
 #[derive(Default)]
 pub struct Filters(Vec<(u32, parser::Filter<'static>)>);
 
 impl Engine for Filters {
     fn insert(&mut self, webhook: u32, filter: &str) -> Result<(), String> {
-        // Its tree borrows the text.
+        // The tree borrows the text, which is never freed.
         let text: &'static str = filter.to_owned().leak();
         match parser::filter(text) {
             Ok(("", filter)) => self.0.push((webhook, filter)),

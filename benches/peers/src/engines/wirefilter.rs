@@ -18,7 +18,7 @@ pub struct Filters {
 }
 
 impl Filters {
-    /// Filters borrow their scheme, which therefore is never freed.
+    /// Creates an engine whose scheme is never freed, since filters borrow it.
     pub fn new() -> Self {
         let fields = ATTRIBUTES.map(|name| (name.to_owned(), Type::Bytes));
         let scheme = Box::leak(Box::new(Scheme::try_from_iter(fields).unwrap()));
@@ -36,7 +36,8 @@ impl Engine for Filters {
     fn matches(&mut self, event: &Input, hits: &mut Vec<u32>) -> Result<(), String> {
         let mut context = ExecutionContext::new(self.scheme);
         for (name, value) in ATTRIBUTES.into_iter().zip(event.values) {
-            // It panics at a field without a value; these bytes are no text, so equal none.
+            // A field without a value makes wirefilter panic. These bytes are not UTF-8, so they
+            // equal no value of a filter.
             let value = value.map_or(&b"\xff"[..], str::as_bytes);
             context.set_field_value(name, value).map_err(|error| error.to_string())?;
         }
