@@ -22,7 +22,7 @@ mod workload;
 use hooksieve::event::ShapeCache;
 use hooksieve::matcher::{Access, Matcher, Scratch};
 use std::time::Duration;
-use support::measure::{Calls, Reading, beside, median, time, warm};
+use support::measure::{Calls, Reading, compare, median, time, warm};
 use support::number::{commas, number};
 use support::table::{self, Goal, micros, share};
 use support::{
@@ -89,29 +89,29 @@ impl Run {
         self.only.is_empty() || self.only.iter().any(|row| rows.contains(&row.as_str()))
     }
 
-    fn beside<R>(&self, documents: &[String], row: impl FnMut() -> R) -> Reading {
+    fn compare<R>(&self, documents: &[String], row: impl FnMut() -> R) -> Reading {
         let yardstick = || documents.iter().filter(|text| yardstick(text).is_object()).count();
-        beside(self.budget, documents.len(), yardstick, row)
+        compare(self.budget, documents.len(), yardstick, row)
     }
 
     fn attributes(&self, matcher: &Matcher, documents: &[String]) -> Reading {
         let events: Vec<_> = documents.iter().map(|document| read(document)).collect();
         let mut scratch = Scratch::default();
         let mut hit = |event| hit(matcher, event, &mut scratch);
-        self.beside(documents, || events.iter().map(&mut hit).sum::<usize>())
+        self.compare(documents, || events.iter().map(&mut hit).sum::<usize>())
     }
 
     fn bytes(&self, matcher: &Matcher, documents: &[String]) -> Reading {
         let (mut scratch, mut shapes) = (Scratch::default(), ShapeCache::default());
         let mut hit =
             |document: &String| hit(matcher, &read_with(document, &mut shapes), &mut scratch);
-        self.beside(documents, || documents.iter().map(&mut hit).sum::<usize>())
+        self.compare(documents, || documents.iter().map(&mut hit).sum::<usize>())
     }
 
     fn batched(&self, matcher: &Matcher, documents: &[String]) -> Reading {
         let events: Vec<_> = documents.iter().map(|document| read(document)).collect();
         let (queries, mut scratch) = (queries(&events), Scratch::default());
-        self.beside(documents, || {
+        self.compare(documents, || {
             let mut hits = 0;
             for queries in queries.chunks(64) {
                 hits +=
@@ -278,7 +278,7 @@ impl Run {
     /// Returns the microseconds of the yardstick.
     fn yardstick(&self) -> f64 {
         let load = Load::new(Mix::Selective, 0);
-        self.beside(&load.documents, || ()).yardstick
+        self.compare(&load.documents, || ()).yardstick
     }
 
     fn parsing(&self) {
@@ -289,7 +289,7 @@ impl Run {
         for (terms, text) in [("4 terms", texts::FOUR), ("100 terms", &texts::hundred())] {
             let check = |_: &String| PROFILE.filter(text).is_ok();
             let reading =
-                self.beside(&documents, || documents.iter().filter(|of| check(of)).count());
+                self.compare(&documents, || documents.iter().filter(|of| check(of)).count());
             table::elsewhere(
                 "10",
                 &format!("parse and check a filter of {terms}"),

@@ -19,7 +19,7 @@ pub struct Reading {
 ///
 /// A disturbance that lasts longer than a round slows both. Each timed pass follows an untimed one,
 /// which brings back the caches that the other side emptied.
-pub fn beside<Y, R>(
+pub fn compare<Y, R>(
     budget: Duration,
     events: usize,
     mut yardstick: impl FnMut() -> Y,

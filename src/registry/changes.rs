@@ -44,9 +44,9 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// A webhook belongs to another tenant, is refused by the registry's rules, or has more than
-    /// [`MAX_BYTES`](Self::MAX_BYTES) of text, as may the tenant's id; the index is full; or there
-    /// is no next revision. Nothing is changed then.
+    /// A webhook belongs to another tenant or is refused by the registry's rules; a webhook or the
+    /// tenant's id has more than [`MAX_BYTES`](Self::MAX_BYTES) of text; the index is full; or
+    /// there is no next revision. Nothing is changed then.
     pub fn load(
         &self,
         tenant: impl Into<TenantId>,
@@ -99,7 +99,7 @@ impl Registry {
         let _changing = shard.lock();
         let Some(found) = self.0.find(tenant.as_str()) else { return false };
         shard.change(|tenants| {
-            if let Ok(entry) = tenants.find_entry(hash, |held| Arc::ptr_eq(held, &found)) {
+            if let Ok(entry) = tenants.find_entry(hash, |known| Arc::ptr_eq(known, &found)) {
                 entry.remove();
             }
         });
@@ -115,8 +115,8 @@ impl Registry {
     /// # Cost
     ///
     /// Two inserts into the index and two removals, one of each for every copy. The tenant's first
-    /// change copies the whole index, and so does a change while [`Recipients`] of the copy that is
-    /// next are kept.
+    /// change copies the whole index, and so does a change while [`Recipients`](super::Recipients)
+    /// of the copy that is next are kept.
     ///
     /// # Errors
     ///

@@ -261,7 +261,7 @@ impl Inner {
     fn find(&self, tenant: &str) -> Option<Arc<Tenant>> {
         let hash = self.hash(tenant);
         let tenants = self.shard(hash).tenants.load();
-        tenants.find(hash, |held| held.id.as_str() == tenant).cloned()
+        tenants.find(hash, |known| known.id.as_str() == tenant).cloned()
     }
 
     /// Returns the current state of a tenant: two pointer loads and one look-up, and no lock.
@@ -271,7 +271,7 @@ impl Inner {
         let tenants = self.shard(hash).tenants.load();
         // The guard of the state keeps the state alive after that of the table is dropped, even if
         // the tenant is evicted now.
-        Some(tenants.find(hash, |held| held.id.as_str() == tenant)?.current.load())
+        Some(tenants.find(hash, |known| known.id.as_str() == tenant)?.current.load())
     }
 }
 

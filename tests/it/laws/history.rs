@@ -12,7 +12,7 @@ pub struct Tally {
     /// The matches that found at least one subscription.
     pub hits: usize,
     /// The subscriptions that existed at each match, added up.
-    pub asked: usize,
+    pub candidates: usize,
     /// The subscriptions that each match found, added up.
     pub hit: usize,
 }
@@ -22,7 +22,7 @@ impl std::ops::AddAssign for Tally {
         self.steps += other.steps;
         self.matches += other.matches;
         self.hits += other.hits;
-        self.asked += other.asked;
+        self.candidates += other.candidates;
         self.hit += other.hit;
     }
 }
@@ -210,7 +210,7 @@ pub fn history(bytes: &[u8]) -> Tally {
                 }
                 tally.matches += 1;
                 tally.hits += usize::from(!found.is_empty());
-                tally.asked += live.len();
+                tally.candidates += live.len();
                 tally.hit += found.len();
             }
         }
