@@ -41,6 +41,8 @@ impl Session {
     /// One read and one [match](Self::matches), an allocation for the payload, and for each request
     /// the cost of [`RequestBuilder::request`].
     ///
+    /// # Example
+    ///
     /// ```
     /// # use hooksieve::{matcher::Access, delivery::RequestBuilder, registry::Registry};
     /// # use hooksieve::webhook::{NewWebhook, WebhookDocument, Rules, Webhook};

@@ -32,7 +32,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 /// The number of orders in which each of the two schedulers runs a program.
 const ORDERS: usize = 2_000;
-/// The number of times that the second scheduler changes the priority of a thread in an order.
+/// The bug depth of the second scheduler, PCT: it looks for errors that need this many ordered
+/// steps.
 const DEPTH: usize = 3;
 
 const TYPE: &str = "com.qlik.v1.app.created";

@@ -161,7 +161,7 @@ impl<R: BufRead> Reading<'_, R> {
         let version = match header {
             Some(Header { format, version }) if format == FORMAT => version,
             _ => {
-                let message = "this is not a snapshot";
+                let message = "expected the header of a snapshot";
                 return Err(self.lines.error(SnapshotErrorKind::NotASnapshot, message));
             }
         };

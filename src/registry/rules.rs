@@ -99,6 +99,8 @@ impl Registry {
     /// Linear in all webhooks of the registry. Matches are not affected. The call waits for changes
     /// that are in progress, for a snapshot that is being read, and for another replacement.
     ///
+    /// # Example
+    ///
     /// ```
     /// use hooksieve::event::TenantId;
     /// use hooksieve::registry::{ChangeErrorKind, Registry};

@@ -839,7 +839,7 @@ fn rules_without(event_type: &str) -> Rules {
 }
 
 #[test]
-fn refuses_webhooks_that_its_rules_refuse() {
+fn refuses_webhooks_that_are_invalid_by_its_rules() {
     let (rules, fewer) = (Rules::default(), rules_without(TYPE));
     let registry = Registry::new(&fewer);
     let _ = registry.load("t", []).unwrap();
