@@ -66,8 +66,8 @@ pub(super) fn recipients<'r>(
 ///
 /// # Cost of keeping it
 ///
-/// It keeps the index of its revision in memory. A change cannot reuse a copy of the index that is
-/// kept, and clones the other one instead.
+/// It keeps the index of its revision in memory. A change whose turn it is to reuse that copy of
+/// the index clones it instead.
 ///
 /// A thread can keep eight at once for free. Beyond that, each further match of the thread counts
 /// references in memory that all threads of the tenant write. Take what you need and drop it.

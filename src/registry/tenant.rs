@@ -30,8 +30,8 @@
 //! A matching thread that loaded the pointer before step 4 sees A, all of revision 7. A thread that
 //! loads it after step 4 sees B, all of revision 8. `put` returns after step 4, so every match that
 //! starts then sees the webhook. A thread still in A keeps it alive by its guard. If it is still
-//! there at the next change, after a short wait, the writer leaves A to it and clones B instead.
-//! So a reader never waits, and a writer waits for readers only briefly.
+//! there at the next change, after a short wait, the writer leaves A to it and goes on with a clone
+//! of A. So a reader never waits, and a writer waits for readers only briefly.
 //!
 //! # Invariants
 //!
