@@ -12,7 +12,7 @@
 
 mod support;
 #[allow(dead_code, reason = "shared by all benches")]
-#[path = "../src/cli/workload.rs"]
+#[path = "../src/cli/verbs/generate/workload.rs"]
 mod workload;
 
 use hooksieve::matcher::Matcher;

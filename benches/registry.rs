@@ -7,7 +7,7 @@
 #![allow(missing_docs, unreachable_pub, reason = "a benchmark")]
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark")]
 
-#[path = "../src/cli/workload.rs"]
+#[path = "../src/cli/verbs/generate/workload.rs"]
 #[allow(dead_code, reason = "shared with the program")]
 mod workload;
 

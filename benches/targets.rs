@@ -16,7 +16,7 @@
 )]
 
 mod support;
-#[path = "../src/cli/workload.rs"]
+#[path = "../src/cli/verbs/generate/workload.rs"]
 mod workload;
 
 use hooksieve::event::ShapeCache;

@@ -1,6 +1,6 @@
 //! Shared by the benches: webhooks, events for them, and the yardstick.
 //!
-//! A bench that includes this has `src/cli/workload.rs` as its module `workload`.
+//! A bench that includes this has `src/cli/verbs/generate/workload.rs` as its module `workload`.
 #![allow(dead_code, reason = "no bench uses all of it")]
 
 pub mod measure;

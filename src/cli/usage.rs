@@ -11,7 +11,7 @@ use std::process::ExitCode;
 /// Parses the arguments of the process.
 ///
 /// Prints the help or an error itself, and then returns the exit code as the error.
-pub(super) fn arguments() -> Result<Arguments, ExitCode> {
+pub(crate) fn arguments() -> Result<Arguments, ExitCode> {
     let given: Vec<OsString> = std::env::args_os().collect();
     Arguments::try_parse_from(&given).map_err(|error| {
         print(&error, &given);
@@ -29,7 +29,9 @@ fn print(error: &clap::Error, given: &[OsString]) {
         false => error.print(),
         true => {
             // Escaping usually leaves the error the same. If not, the rendered text is escaped.
-            let escaped = Arguments::try_parse_from(given.by_ref().map(|text| super::plain(&text)));
+            let escaped = Arguments::try_parse_from(
+                given.by_ref().map(|text| crate::cli::output::plain(&text)),
+            );
             match escaped.err().filter(|same| same.kind() == error.kind()) {
                 Some(same) => same.print(),
                 None => write!(io::stderr(), "{}", without_misleading(error)),
@@ -46,11 +48,11 @@ fn without_misleading(error: &clap::Error) -> String {
         ErrorKind::InvalidUtf8 => "error: an argument is not UTF-8\n".to_owned(),
         _ => error.render().to_string(),
     };
-    text.lines().map(|line| super::plain(line) + "\n").collect()
+    text.lines().map(|line| crate::cli::output::plain(line) + "\n").collect()
 }
 
 /// Prints on standard error that the program waits for input, if that comes from a terminal.
-pub(super) fn announce_stdin() {
+pub(crate) fn announce_stdin() {
     if let Some(notice) = notice(io::stdin().is_terminal()) {
         let _ = writeln!(io::stderr(), "{notice}");
     }
@@ -71,7 +73,7 @@ const END: &str = if cfg!(windows) { "Ctrl-Z and Enter" } else { "Ctrl-D" };
 /// `ignore` do, cannot be distinguished on Linux. So only verbs that do nothing but print check
 /// this, and the message [`CLOSED`] names both cases.
 #[cfg(target_os = "linux")]
-pub(super) fn stdout_is_closed() -> bool {
+pub(crate) fn stdout_is_closed() -> bool {
     is_opened_as_by_rust().unwrap_or(false)
 }
 
@@ -97,12 +99,12 @@ fn opening(file: &impl std::os::fd::AsRawFd) -> io::Result<String> {
 
 /// Returns false: only Linux shows how a file was opened.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn stdout_is_closed() -> bool {
+pub(crate) fn stdout_is_closed() -> bool {
     false
 }
 
 /// The error of a verb whose standard output is [closed](stdout_is_closed).
-pub(super) const CLOSED: &str =
+pub(crate) const CLOSED: &str =
     "standard output is closed, or is /dev/null opened for reading and writing";
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ mod tests;
 #[path = "../../support/texts.rs"]
 mod texts;
 #[allow(dead_code, reason = "the generator of the program `hooksieve`, which uses more of it")]
-#[path = "../../../src/cli/workload.rs"]
+#[path = "../../../src/cli/verbs/generate/workload.rs"]
 mod workload;
 
 use arguments::Arguments;

@@ -1,8 +1,10 @@
 //! Loads the webhooks of a file, ready to be matched.
 
-use super::items::{Item, Items, line_at};
-use super::report::{self, Finding};
-use super::{Failure, MAX_FILE, Out, Outcome, counted, quote};
+use crate::cli::input::MAX_FILE;
+use crate::cli::input::items::{Item, Items, line_at};
+use crate::cli::output::report::{self, Finding};
+use crate::cli::output::{Out, counted, quote};
+use crate::cli::{Failure, Outcome};
 use clap::Args;
 use hooksieve::diagnostic::{Diagnostic, Span, excerpt};
 use hooksieve::event::{ErrorKind, EventType, TenantId};
@@ -19,34 +21,34 @@ use std::sync::Arc;
 
 /// The option for the catalogue of event types.
 #[derive(Args)]
-pub(super) struct CatalogueArgument {
+pub(crate) struct CatalogueArgument {
     /// The catalogue of event types, as the API's GET /event-types returns it [default: built in]
     #[arg(long, value_name = "FILE")]
     catalogue: Option<PathBuf>,
 }
 
 impl CatalogueArgument {
-    pub(super) fn read(&self) -> Result<Catalogue, Failure> {
+    pub(crate) fn read(&self) -> Result<Catalogue, Failure> {
         let Some(path) = &self.catalogue else { return Ok(Catalogue::builtin()) };
-        let (name, bytes) = super::read(path, MAX_FILE)?;
+        let (name, bytes) = crate::cli::input::read(path, MAX_FILE)?;
         Catalogue::read(&bytes)
             .map_err(|error| Failure::Usage(format!("{name}: {error}; {}", error.help())))
     }
 
-    pub(super) fn rules(&self) -> Result<Rules, Failure> {
+    pub(crate) fn rules(&self) -> Result<Rules, Failure> {
         Ok(Rules::new(Profile::webhook(), self.read()?))
     }
 }
 
 /// The options for the webhooks to match.
 #[derive(Args)]
-pub(super) struct WebhooksArguments {
+pub(crate) struct WebhooksArguments {
     /// A file of webhooks, as in responses of the API: an array, {"data": […]}, or one per line
     #[arg(long, value_name = "FILE")]
-    pub(super) webhooks: PathBuf,
+    pub(crate) webhooks: PathBuf,
     /// The tenant of webhooks without `tenantId`, and of events without a tenant
-    #[arg(long, value_name = "ID", value_parser = super::tenant)]
-    pub(super) tenant: Option<String>,
+    #[arg(long, value_name = "ID", value_parser = crate::cli::input::tenant)]
+    pub(crate) tenant: Option<String>,
     #[command(flatten)]
     catalogue: CatalogueArgument,
     /// Also match events of renamed types to webhooks that subscribe to the old names
@@ -55,25 +57,25 @@ pub(super) struct WebhooksArguments {
 }
 
 /// The valid webhooks of a file.
-pub(super) struct Webhooks {
-    pub(super) list: Vec<Listed>,
-    pub(super) rules: Rules,
+pub(crate) struct Webhooks {
+    pub(crate) list: Vec<Listed>,
+    pub(crate) rules: Rules,
     /// The number of invalid webhooks.
-    pub(super) bad: usize,
+    pub(crate) bad: usize,
     /// Whether the file as a whole is malformed.
-    pub(super) broken: bool,
-    pub(super) tenancy: Tenancy,
+    pub(crate) broken: bool,
+    pub(crate) tenancy: Tenancy,
 }
 
 /// The parts of a webhook that matching needs, and its line in the file.
-pub(super) struct Listed {
+pub(crate) struct Listed {
     id: Box<str>,
     line: usize,
     /// `None` until the tenant of the file is known.
     tenant: Option<TenantId>,
     subscription: Subscription,
     /// The whole webhook, if [`Webhooks::read_whole`] read it.
-    pub(super) webhook: Option<Arc<Webhook>>,
+    pub(crate) webhook: Option<Arc<Webhook>>,
 }
 
 impl Listed {
@@ -85,19 +87,19 @@ impl Listed {
         Self { id: webhook.id().as_str().into(), line, tenant, subscription, webhook: None }
     }
 
-    pub(super) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
     /// Returns the subscription; `tenant` is used if the webhook has none.
-    pub(super) fn subscription(&self, tenant: &str) -> Subscription {
+    pub(crate) fn subscription(&self, tenant: &str) -> Subscription {
         let tenant = self.tenant.clone().unwrap_or_else(|| TenantId::from(tenant));
         self.subscription.clone().with_tenant(tenant)
     }
 }
 
 /// The tenants of the webhooks of a file.
-pub(super) enum Tenancy {
+pub(crate) enum Tenancy {
     /// Each webhook has a tenant, of its own or from `--tenant`.
     Named,
     /// All webhooks are of one tenant, since some have none.
@@ -108,12 +110,12 @@ pub(super) enum Tenancy {
 
 impl Webhooks {
     /// Reads a file, and prints its errors on standard error. Keeps only what matching needs.
-    pub(super) fn read(arguments: &WebhooksArguments) -> Result<Self, Failure> {
+    pub(crate) fn read(arguments: &WebhooksArguments) -> Result<Self, Failure> {
         Self::read_as(arguments, false)
     }
 
     /// Like [`Webhooks::read`], but also keeps each webhook as a whole.
-    pub(super) fn read_whole(arguments: &WebhooksArguments) -> Result<Self, Failure> {
+    pub(crate) fn read_whole(arguments: &WebhooksArguments) -> Result<Self, Failure> {
         Self::read_as(arguments, true)
     }
 
@@ -149,7 +151,7 @@ impl Webhooks {
     }
 
     /// Prints the number of invalid webhooks, if there are any, and returns the outcome of the run.
-    pub(super) fn outcome(&self, out: &mut Out) -> Result<Outcome, Failure> {
+    pub(crate) fn outcome(&self, out: &mut Out) -> Result<Outcome, Failure> {
         if self.bad == 0 {
             return Ok(Outcome::Ok);
         }
@@ -159,12 +161,12 @@ impl Webhooks {
     }
 
     /// Returns the number of invalid webhooks, with the noun.
-    pub(super) fn invalid_count(&self) -> String {
+    pub(crate) fn invalid_count(&self) -> String {
         counted(self.bad as u64, "invalid webhook", "invalid webhooks")
     }
 
     /// Returns the number of tenants that have webhooks.
-    pub(super) fn tenants(&self) -> usize {
+    pub(crate) fn tenants(&self) -> usize {
         self.list.iter().map(|listed| &listed.tenant).collect::<BTreeSet<_>>().len()
     }
 }
@@ -255,14 +257,14 @@ impl Loader<'_> {
 }
 
 /// Returns the error for an id that an earlier webhook of the file has.
-pub(super) fn duplicate_id(id: &str) -> Diagnostic {
+pub(crate) fn duplicate_id(id: &str) -> Diagnostic {
     let message = format!("duplicate id `{}` in the file", quote(id));
     let help = "give each webhook a unique id";
     Diagnostic::error("webhook-doubled-id", message, help).with_pointer("/id")
 }
 
 /// Returns a name for each item without an id: `#` and its number, with more `#` if that is an id.
-pub(super) fn labels(items: &Items) -> Vec<String> {
+pub(crate) fn labels(items: &Items) -> Vec<String> {
     let drafts = items.list.iter().filter_map(|item| item.document.as_ref().ok());
     let ids: HashSet<&str> = drafts.filter_map(|document| document.text("id")).collect();
     let label = |at: usize| {
@@ -276,7 +278,7 @@ pub(super) fn labels(items: &Items) -> Vec<String> {
 }
 
 /// Returns the position of a webhook, for messages.
-pub(super) fn webhook_origin(name: &str, line: usize, id: &str) -> String {
+pub(crate) fn webhook_origin(name: &str, line: usize, id: &str) -> String {
     match id {
         "" => format!("{name}:{line}"),
         id => format!("{name}:{line}: webhook `{}`", quote(id)),
@@ -284,7 +286,7 @@ pub(super) fn webhook_origin(name: &str, line: usize, id: &str) -> String {
 }
 
 /// Warns of a webhook of level `user` without an owner.
-pub(super) fn warn_unowned(origin: &str, webhook: &Webhook) {
+pub(crate) fn warn_unowned(origin: &str, webhook: &Webhook) {
     if webhook.level() == Level::User && webhook.owner().is_none() {
         let _ = writeln!(
             anstream::stderr(),
@@ -295,7 +297,7 @@ pub(super) fn warn_unowned(origin: &str, webhook: &Webhook) {
 }
 
 /// Returns the finding for a problem of a document.
-pub(super) fn finding<'a>(
+pub(crate) fn finding<'a>(
     problem: &'a Diagnostic,
     document: &'a WebhookDocument,
     origin: &str,
@@ -310,14 +312,14 @@ pub(super) fn finding<'a>(
 }
 
 /// A warning about an unknown event type, or an unknown member of a line of `check`.
-pub(super) struct UnknownName {
+pub(crate) struct UnknownName {
     problem: Diagnostic,
     origin: Option<String>,
 }
 
 impl UnknownName {
     /// Returns the unknown names in a document, which is checked as a webhook.
-    pub(super) fn in_document(rules: &Rules, document: &[u8], origin: Option<&str>) -> Vec<Self> {
+    pub(crate) fn in_document(rules: &Rules, document: &[u8], origin: Option<&str>) -> Vec<Self> {
         let Ok(document) = WebhookDocument::read(document) else { return Vec::new() };
         let report = rules.check(&document);
         let unknown =
@@ -336,18 +338,18 @@ impl UnknownName {
     }
 
     /// Returns the unknown types among event types of the command line.
-    pub(super) fn in_types(rules: &Rules, types: &[EventType]) -> Vec<Self> {
+    pub(crate) fn in_types(rules: &Rules, types: &[EventType]) -> Vec<Self> {
         let types: Vec<_> = types.iter().map(EventType::as_str).collect();
         let document = serde_json::json!({ "eventTypes": types }).to_string();
         Self::in_document(rules, document.as_bytes(), None)
     }
 
     /// Returns the diagnostic for JSON. It has no span in the filter.
-    pub(super) fn diagnostic(&self) -> &Diagnostic {
+    pub(crate) fn diagnostic(&self) -> &Diagnostic {
         &self.problem
     }
 
-    pub(super) fn finding(&self) -> Finding<'_> {
+    pub(crate) fn finding(&self) -> Finding<'_> {
         Finding {
             diagnostic: Cow::Borrowed(&self.problem),
             origin: self.origin.clone(),
@@ -364,7 +366,7 @@ fn drawable_filter(document: &WebhookDocument) -> Option<&str> {
 /// Returns the line of an error in a document, counted from 1.
 ///
 /// It is the first line if a member is missing.
-pub(super) fn line_of(document: &[u8], error: &hooksieve::event::Error) -> usize {
+pub(crate) fn line_of(document: &[u8], error: &hooksieve::event::Error) -> usize {
     let before = document.get(..error.offset()).unwrap_or_default();
     match error.kind() {
         ErrorKind::MissingType | ErrorKind::MissingTenant => 1,

@@ -1,8 +1,11 @@
-use super::event_types::event_type;
-use super::json_error::JsonError;
-use super::report;
-use super::webhooks::{CatalogueArgument, UnknownName};
-use super::{Failure, Format, Out, Outcome, STDIN, STDIN_ARGUMENT, plain};
+use super::Run;
+use crate::cli::verbs::event_types::event_type;
+use crate::cli::input::json_error::JsonError;
+use crate::cli::output::report;
+use crate::cli::input::webhooks::{CatalogueArgument, UnknownName};
+use crate::cli::{Failure, Outcome};
+use crate::cli::input::{STDIN, STDIN_ARGUMENT};
+use crate::cli::output::{Format, Out, plain};
 use clap::ValueEnum;
 use hooksieve::diagnostic::{Diagnostic, Diagnostics, Span};
 use hooksieve::event::EventType;
@@ -18,7 +21,7 @@ use std::io::Write;
 /// `{"filter": …, "eventTypes": […]}`, or plain filter text. With `--fix`, filters that cannot be
 /// corrected are reported on standard error, and the exit code is 1.
 #[derive(clap::Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// The filters [default: standard input]
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
@@ -38,7 +41,7 @@ pub(super) struct Arguments {
     deny_warnings: bool,
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
-    pub(super) format: Format,
+    pub(crate) format: Format,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -49,7 +52,17 @@ enum ProfileArgument {
     Scim,
 }
 
-pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+impl Run for Arguments {
+    fn format(&self) -> Format {
+        self.format
+    }
+
+    fn run(self, out: &mut Out) -> Result<Outcome, Failure> {
+        run(self, out)
+    }
+}
+
+fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let default_types = arguments.event_types.into_iter().map(EventType::from).collect::<Vec<_>>();
     let default_types = (!default_types.is_empty()).then_some(default_types);
     if matches!(arguments.profile, ProfileArgument::Scim) && default_types.is_some() {
@@ -150,7 +163,7 @@ struct Check<'o> {
 
 impl Check<'_> {
     fn standard_input(&mut self, default_types: Option<&[EventType]>) -> Result<(), Failure> {
-        let mut lines = super::events::Lines::new(super::stdin()?);
+        let mut lines = crate::cli::input::events::Lines::new(crate::cli::input::stdin()?);
         while let Some(line) = lines.next().map_err(|error| Failure::Input(STDIN.into(), error))? {
             let parsed = line.bytes.clone().and_then(object);
             let name = format!("{STDIN}:{}: filter", line.number);

@@ -1,5 +1,9 @@
-use super::workload::{Mix, TENANT, TYPE, Workload};
-use super::{Failure, Format, Out, Outcome};
+mod workload;
+
+use crate::cli::verbs::Run;
+use crate::cli::verbs::generate::workload::{Mix, TENANT, TYPE, Workload};
+use crate::cli::{Failure, Outcome};
+use crate::cli::output::{Format, Out};
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
@@ -11,7 +15,7 @@ use std::io::Write;
 /// Equal arguments give equal lines. To generate events that match the webhooks, use the same
 /// --tenants for both.
 #[derive(clap::Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// What to generate
     #[arg(value_enum)]
     what: What,
@@ -30,7 +34,7 @@ pub(super) struct Arguments {
     #[arg(long, default_value = "selective", value_parser = mixes())]
     mix: Mix,
     #[arg(skip = Format::Json)]
-    pub(super) format: Format,
+    pub(crate) format: Format,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -62,7 +66,19 @@ struct Webhook<'a> {
     filter: String,
 }
 
-pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+impl Run for Arguments {
+    const NEEDS_OUTPUT: bool = true;
+
+    fn format(&self) -> Format {
+        self.format
+    }
+
+    fn run(self, out: &mut Out) -> Result<Outcome, Failure> {
+        run(&self, out)
+    }
+}
+
+fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let mut workload = Workload::new(arguments.mix, arguments.count, arguments.seed);
     for number in 1..=arguments.count {
         let tenant = match arguments.tenants {

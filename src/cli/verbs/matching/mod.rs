@@ -1,9 +1,15 @@
-use super::batch_matcher::{BatchMatcher, Chunk, End};
-use super::batches::Batches;
-use super::progress::Progress;
-use super::threads::Threads;
-use super::webhooks::{Webhooks, WebhooksArguments};
-use super::{AccessArgument, Failure, Format, Out, Outcome, counted};
+mod batch_matcher;
+mod threads;
+
+use crate::cli::verbs::Run;
+use crate::cli::verbs::matching::batch_matcher::{BatchMatcher, Chunk, End};
+use crate::cli::input::batches::Batches;
+use crate::cli::output::progress::Progress;
+use crate::cli::verbs::matching::threads::Threads;
+use crate::cli::input::webhooks::{Webhooks, WebhooksArguments};
+use crate::cli::{Failure, Outcome};
+use crate::cli::input::AccessArgument;
+use crate::cli::output::{Format, Out, counted};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::thread::available_parallelism;
@@ -11,7 +17,7 @@ use std::time::Duration;
 
 /// Show which webhooks match each event
 #[derive(clap::Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     webhooks: WebhooksArguments,
     /// Who may access an event's resource, for webhooks of level `user`
@@ -27,15 +33,25 @@ pub(super) struct Arguments {
     skip_invalid: bool,
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
-    pub(super) format: Format,
+    pub(crate) format: Format,
     /// Files of events: one per line, an array, objects, or pages of past events [default: standard
     /// input]
     #[arg(value_name = "EVENTS")]
     events: Vec<PathBuf>,
 }
 
-pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
-    super::check_stdin_once(&arguments.events, [&arguments.webhooks.webhooks])?;
+impl Run for Arguments {
+    fn format(&self) -> Format {
+        self.format
+    }
+
+    fn run(self, out: &mut Out) -> Result<Outcome, Failure> {
+        run(self, out)
+    }
+}
+
+fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+    crate::cli::input::check_stdin_once(&arguments.events, [&arguments.webhooks.webhooks])?;
     let webhooks = Webhooks::read(&arguments.webhooks)?;
     let bad = webhooks.bad > 0;
     if webhooks.broken || bad && !arguments.skip_invalid {
@@ -49,7 +65,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
     let progress = Progress::new(&arguments.events);
     let tenant = arguments.webhooks.tenant;
     let matcher = BatchMatcher::new(webhooks, arguments.access, arguments.format, tenant);
-    let mut run = Run { out, progress, events: 0, matches: 0, bad: 0, skipped: bad };
+    let mut run = Matching { out, progress, events: 0, matches: 0, bad: 0, skipped: bad };
     let threads = arguments
         .threads
         .map_or_else(|| available_parallelism().map_or(1, usize::from), usize::from);
@@ -61,7 +77,7 @@ pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failur
 const BEFORE_THREADS: usize = 2;
 
 /// The output of a run, and its counts.
-struct Run<'a> {
+struct Matching<'a> {
     out: &'a mut Out,
     progress: Progress,
     events: u64,
@@ -72,7 +88,7 @@ struct Run<'a> {
     skipped: bool,
 }
 
-impl Run<'_> {
+impl Matching<'_> {
     fn match_all(
         &mut self,
         mut batches: Batches,

@@ -5,25 +5,25 @@ use hooksieve::diagnostic::{Diagnostic, Severity, Span, is_misleading};
 use std::borrow::Cow;
 
 /// A diagnostic with its origin and source, ready to be drawn.
-pub(super) struct Finding<'a> {
-    pub(super) diagnostic: Cow<'a, Diagnostic>,
+pub(crate) struct Finding<'a> {
+    pub(crate) diagnostic: Cow<'a, Diagnostic>,
     /// The origin of the source, printed before the position in a filter.
-    pub(super) origin: Option<String>,
+    pub(crate) origin: Option<String>,
     /// The filter that contains the span.
-    pub(super) source: Option<&'a str>,
+    pub(crate) source: Option<&'a str>,
 }
 
 /// The maximum number of findings that are drawn for one document.
 const MAX: usize = 20;
 
 /// Draws findings; the text ends with a line break unless it is empty.
-pub(super) fn draw<'a>(findings: impl Iterator<Item = Finding<'a>>) -> String {
+pub(crate) fn draw<'a>(findings: impl Iterator<Item = Finding<'a>>) -> String {
     let findings: Vec<_> = findings.collect();
     draw_of(findings.len(), &findings)
 }
 
 /// Draws findings; `count` is their total number, of which `findings` may have only the first ones.
-pub(super) fn draw_of(count: usize, findings: &[Finding<'_>]) -> String {
+pub(crate) fn draw_of(count: usize, findings: &[Finding<'_>]) -> String {
     let sources: Vec<_> = findings
         .iter()
         .map(|finding| Some((drawable(finding.source?), finding.diagnostic.span()?)))
@@ -67,7 +67,7 @@ fn group<'a>(finding: &'a Finding<'_>, source: &'a Option<(String, Span)>) -> Gr
 }
 
 /// Returns the findings for the diagnostics of one filter.
-pub(super) fn of_filter<'a>(
+pub(crate) fn of_filter<'a>(
     text: &'a str,
     diagnostics: impl IntoIterator<Item = &'a Diagnostic>,
     origin: Option<&str>,

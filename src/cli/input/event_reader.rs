@@ -5,8 +5,8 @@
 //! [`ENVELOPE`]. So only a document that failed because it has no type is examined for a page, and
 //! support for pages costs nothing for events.
 
-use super::events::{Document, Nesting};
-use super::items::line_at;
+use crate::cli::input::events::{Document, Nesting};
+use crate::cli::input::items::line_at;
 use hooksieve::diagnostic::Diagnostic;
 use hooksieve::event::{Error, ErrorKind, Event, ShapeCache};
 use hooksieve::filter::Profile;
@@ -16,10 +16,10 @@ use std::collections::HashMap;
 
 /// The settings for reading events.
 #[derive(Clone, Copy)]
-pub(super) struct EventReader<'b> {
-    pub(super) profile: &'b Profile,
+pub(crate) struct EventReader<'b> {
+    pub(crate) profile: &'b Profile,
     /// The tenant of events without one.
-    pub(super) tenant: Option<&'b str>,
+    pub(crate) tenant: Option<&'b str>,
 }
 
 impl<'b> EventReader<'b> {
@@ -33,7 +33,7 @@ impl<'b> EventReader<'b> {
     }
 
     /// Returns the help for an error, with the option that could fix it.
-    pub(super) fn help(self, error: &Error) -> String {
+    pub(crate) fn help(self, error: &Error) -> String {
         match (error.kind(), self.tenant) {
             (ErrorKind::MissingTenant, None) => {
                 format!("{}, or give --tenant", Diagnostic::from(error).help())
@@ -43,7 +43,7 @@ impl<'b> EventReader<'b> {
     }
 
     /// Returns the events of documents.
-    pub(super) fn read<'s, D: Iterator<Item = Document<'b>>>(
+    pub(crate) fn read<'s, D: Iterator<Item = Document<'b>>>(
         self,
         documents: D,
         shapes: &'s mut ShapeCache,
@@ -53,7 +53,7 @@ impl<'b> EventReader<'b> {
 }
 
 /// An iterator over events, or the errors in their place, each with its document.
-pub(super) struct Events<'b, 's, D> {
+pub(crate) struct Events<'b, 's, D> {
     reader: EventReader<'b>,
     documents: D,
     shapes: &'s mut ShapeCache,
@@ -64,7 +64,7 @@ pub(super) struct Events<'b, 's, D> {
 
 impl<D> Events<'_, '_, D> {
     /// Returns whether any document was a page.
-    pub(super) fn is_paged(&self) -> bool {
+    pub(crate) fn is_paged(&self) -> bool {
         self.paged
     }
 }
@@ -158,7 +158,7 @@ fn page<'b>(document: &Document<'b>) -> Option<Vec<Document<'b>>> {
 }
 
 /// The text after a well-formed event in the same document.
-pub(super) enum Trailing {
+pub(crate) enum Trailing {
     /// Another event, which begins at this byte.
     Event(usize),
     /// A comma at this byte with nothing after it.
@@ -167,7 +167,7 @@ pub(super) enum Trailing {
 
 impl Trailing {
     /// Returns what follows a well-formed event, if that caused the error.
-    pub(super) fn find(document: &[u8], error: &Error) -> Option<Self> {
+    pub(crate) fn find(document: &[u8], error: &Error) -> Option<Self> {
         let begin = document.len() - document.trim_ascii_start().len();
         let event = document.get(begin..)?;
         if error.kind() != ErrorKind::Syntax || !event.starts_with(b"{") {
@@ -194,7 +194,7 @@ impl Trailing {
     }
 
     /// Returns the message and the help for a line with such text.
-    pub(super) fn line_error(&self) -> (String, String) {
+    pub(crate) fn line_error(&self) -> (String, String) {
         let (title, help) = match self {
             Self::Event(at) => (
                 format!("more than one event on a line: the second begins at byte {at}"),

@@ -1,25 +1,39 @@
-use super::webhooks::CatalogueArgument;
-use super::{Failure, Format, Out, Outcome, plain};
+use super::Run;
+use crate::cli::input::webhooks::CatalogueArgument;
+use crate::cli::{Failure, Outcome};
+use crate::cli::output::{Format, Out, plain};
 use hooksieve::webhook::Level;
 use std::convert::Infallible;
 use std::io::Write;
 
 /// Parses an event type from a comma-separated list on the command line, which may have blanks.
-pub(super) fn event_type(text: &str) -> Result<String, Infallible> {
+pub(crate) fn event_type(text: &str) -> Result<String, Infallible> {
     Ok(text.trim().to_owned())
 }
 
 /// List the event types that webhooks may subscribe to
 #[derive(clap::Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     catalogue: CatalogueArgument,
     /// Output format; --catalogue reads the `json` form
     #[arg(long, value_enum, default_value = "text")]
-    pub(super) format: Format,
+    pub(crate) format: Format,
 }
 
-pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+impl Run for Arguments {
+    const NEEDS_OUTPUT: bool = true;
+
+    fn format(&self) -> Format {
+        self.format
+    }
+
+    fn run(self, out: &mut Out) -> Result<Outcome, Failure> {
+        run(&self, out)
+    }
+}
+
+fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let catalogue = arguments.catalogue.read()?;
     if arguments.format == Format::Json {
         out.json(&catalogue)?;

@@ -1,7 +1,10 @@
-use super::items::{Items, Malformed};
-use super::report;
-use super::webhooks::{CatalogueArgument, finding, webhook_origin};
-use super::{Failure, Format, MAX_FILE, Out, Outcome, readable};
+use super::Run;
+use crate::cli::input::items::{Items, Malformed};
+use crate::cli::output::report;
+use crate::cli::input::webhooks::{CatalogueArgument, finding, webhook_origin};
+use crate::cli::{Failure, Outcome};
+use crate::cli::input::MAX_FILE;
+use crate::cli::output::{Format, Out, readable};
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use hooksieve::webhook::{Checked, Patch, Webhook, WebhookDocument};
 use serde::Serialize;
@@ -13,7 +16,7 @@ use std::path::PathBuf;
 /// Prints the webhook as in a response of the API, without secrets. If the patch or its result is
 /// invalid, prints every error instead.
 #[derive(clap::Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// A file with one webhook, as in responses of the API
     #[arg(long, value_name = "FILE")]
     webhook: PathBuf,
@@ -24,13 +27,23 @@ pub(super) struct Arguments {
     deny_warnings: bool,
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
-    pub(super) format: Format,
+    pub(crate) format: Format,
     /// A file with a JSON Patch (RFC 6902); `-` for standard input
     #[arg(value_name = "PATCHFILE")]
     patch: PathBuf,
 }
 
-pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+impl Run for Arguments {
+    fn format(&self) -> Format {
+        self.format
+    }
+
+    fn run(self, out: &mut Out) -> Result<Outcome, Failure> {
+        run(&self, out)
+    }
+}
+
+fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let rules = arguments.catalogue.rules()?;
     let Items { name, mut list, .. } = Items::read(&arguments.webhook)?;
     let (line, document) = match (list.pop(), list.len()) {
@@ -57,7 +70,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failu
         Ok(webhook) => webhook,
         Err(problems) => return print.problems(|_| origin.clone(), &document, &problems),
     };
-    let (name, bytes) = super::read(&arguments.patch, MAX_FILE)?;
+    let (name, bytes) = crate::cli::input::read(&arguments.patch, MAX_FILE)?;
     let patch = match serde_json::from_slice::<Patch>(&bytes) {
         Ok(patch) => patch,
         Err(error) => {
@@ -110,12 +123,12 @@ struct Patched<'a> {
 
 /// The JSON output for an invalid webhook or patch.
 #[derive(Serialize)]
-pub(super) struct InvalidInput<'a> {
+pub(crate) struct InvalidInput<'a> {
     /// The line of text that is not JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) line: Option<usize>,
-    pub(super) valid: bool,
-    pub(super) errors: Vec<&'a Diagnostic>,
+    pub(crate) line: Option<usize>,
+    pub(crate) valid: bool,
+    pub(crate) errors: Vec<&'a Diagnostic>,
 }
 
 impl Print<'_> {

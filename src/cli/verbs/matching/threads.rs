@@ -4,9 +4,9 @@
 //! of that batch's chunks before it unlocks. So the queue of receivers is in input order, whichever
 //! thread finishes first. The queue is bounded, so that reading stays close to printing.
 
-use super::Failure;
-use super::batch_matcher::{BatchMatcher, CHUNK, Chunk};
-use super::batches::Batches;
+use crate::cli::Failure;
+use crate::cli::verbs::matching::batch_matcher::{BatchMatcher, CHUNK, Chunk};
+use crate::cli::input::batches::Batches;
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, Weak};
@@ -25,7 +25,7 @@ struct Queue {
 ///
 /// They are joined only at the end of the input. A run that ends early leaves them: one of them may
 /// be blocked on input that never comes.
-pub(super) struct Threads {
+pub(crate) struct Threads {
     max: usize,
     matcher: BatchMatcher,
     /// Weak, so that the queue is dropped with the last thread.
@@ -36,7 +36,7 @@ pub(super) struct Threads {
 
 impl Threads {
     /// Starts the first thread.
-    pub(super) fn new(
+    pub(crate) fn new(
         max: usize,
         batches: Batches,
         matcher: BatchMatcher,
@@ -56,7 +56,7 @@ impl Threads {
     }
 
     /// Returns the receiver of the next batch's chunks, or `None` at the end of the input.
-    pub(super) fn next_output(&mut self) -> Option<Receiver<Chunk>> {
+    pub(crate) fn next_output(&mut self) -> Option<Receiver<Chunk>> {
         let output = self.outputs.recv().ok()?;
         // Starts one more thread for each batch, so that few batches start few threads.
         if self.running.len() < self.max
@@ -69,7 +69,7 @@ impl Threads {
     }
 
     /// Joins all threads, which end when no batch is left.
-    pub(super) fn end(self) -> Result<(), Failure> {
+    pub(crate) fn end(self) -> Result<(), Failure> {
         for thread in self.running {
             thread.join().map_err(|_| Failure::Panicked)?;
         }

@@ -1,12 +1,12 @@
 //! JSON output without misleading characters.
 
-use super::{is_plain, readable};
+use crate::cli::output::{is_plain, readable};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 use std::io::{self, Write};
 
 /// Writes a value as JSON on one line, with misleading characters as `\u` escapes.
-pub(super) fn write(out: impl Write, value: &impl Serialize) -> io::Result<()> {
+pub(crate) fn write(out: impl Write, value: &impl Serialize) -> io::Result<()> {
     let mut json = serde_json::Serializer::with_formatter(out, Readable);
     Ok(value.serialize(&mut json)?)
 }

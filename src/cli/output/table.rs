@@ -8,14 +8,14 @@
 //! Rejected: widths that fit all events read so far. How many those are depends on how the input
 //! arrives, and the same input must print the same output.
 
-use super::plain;
+use crate::cli::output::plain;
 use hooksieve::event::Event;
 use hooksieve::matcher::Subscription;
 use std::io::{self, IsTerminal, Write};
 
 /// The widths of the columns, in characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Columns {
+pub(crate) struct Columns {
     event: usize,
     event_type: usize,
     /// `None` if all webhooks are of one tenant.
@@ -34,7 +34,7 @@ const WEBHOOKS: usize = 24;
 const GAP: usize = 2;
 
 /// Returns the width of standard output if it is a terminal.
-pub(super) fn terminal() -> Option<usize> {
+pub(crate) fn terminal() -> Option<usize> {
     if !io::stdout().is_terminal() {
         return None;
     }
@@ -44,7 +44,7 @@ pub(super) fn terminal() -> Option<usize> {
 
 impl Columns {
     /// Returns the widths for the first event; `tenants` adds a column for the tenant.
-    pub(super) fn new(first: &Event<'_>, tenants: bool) -> Self {
+    pub(crate) fn new(first: &Event<'_>, tenants: bool) -> Self {
         // Leaves room for ids that are counted up.
         let event = length(first.id().unwrap_or(NO_ID)).max(MIN).next_multiple_of(4);
         let event_type = length(first.event_type()).max("TYPE".len());
@@ -53,7 +53,7 @@ impl Columns {
     }
 
     /// Widens the columns to fit events that the webhook matches.
-    pub(super) fn widen(&mut self, webhook: &Subscription) {
+    pub(crate) fn widen(&mut self, webhook: &Subscription) {
         let types = webhook.event_types().iter().map(|name| length(name.as_str()));
         self.event_type = types.fold(self.event_type, usize::max);
         if let Some(width) = &mut self.tenant {
@@ -62,7 +62,7 @@ impl Columns {
     }
 
     /// Cuts the widest columns until the webhooks have room on a terminal of this width.
-    pub(super) fn fit(&mut self, terminal: usize) {
+    pub(crate) fn fit(&mut self, terminal: usize) {
         while self.begin() + WEBHOOKS > terminal {
             let all = [&mut self.event, &mut self.event_type];
             let widest = all.into_iter().chain(&mut self.tenant).max_by_key(|width| **width);
@@ -80,7 +80,7 @@ impl Columns {
         self.event + GAP + self.event_type + GAP + tenant
     }
 
-    pub(super) fn head(&self, out: &mut Vec<u8>) {
+    pub(crate) fn head(&self, out: &mut Vec<u8>) {
         let bold = anstyle::Style::new().bold();
         let _ = write!(out, "{bold}");
         self.cells(out, ["EVENT", "TYPE", "TENANT"]);
@@ -88,7 +88,7 @@ impl Columns {
     }
 
     /// Prints a row: an event, and the names of the webhooks that match it.
-    pub(super) fn row<'n>(
+    pub(crate) fn row<'n>(
         &self,
         out: &mut Vec<u8>,
         event: &Event<'_>,

@@ -1,11 +1,14 @@
-use super::event_reader::EventReader;
-use super::history::{EventOrigin, each_event, event_label};
-use super::items::{Items, Malformed};
-use super::patch::InvalidInput;
-use super::report;
-use super::webhooks::{CatalogueArgument, finding, warn_unowned, webhook_origin};
-use super::why::{BAD, BOLD, DIM, GOOD, MAX_HINTS, other_value};
-use super::{AccessArgument, Failure, Format, Out, Outcome, counted, plain, quote};
+use super::Run;
+use crate::cli::input::event_reader::EventReader;
+use crate::cli::input::history::{EventOrigin, each_event, event_label};
+use crate::cli::input::items::{Items, Malformed};
+use crate::cli::verbs::patch::InvalidInput;
+use crate::cli::output::report;
+use crate::cli::input::webhooks::{CatalogueArgument, finding, warn_unowned, webhook_origin};
+use crate::cli::output::why::{BAD, BOLD, DIM, GOOD, MAX_HINTS, other_value};
+use crate::cli::{Failure, Outcome};
+use crate::cli::input::AccessArgument;
+use crate::cli::output::{Format, Out, counted, plain, quote};
 use hooksieve::event::Event;
 use hooksieve::filter::{Explanation, Filter, StepKind};
 use hooksieve::matcher::Verdict;
@@ -20,12 +23,12 @@ use std::path::PathBuf;
 /// Shows which events it would get, and why it would not get others. The webhook counts as enabled,
 /// and its event types must equal those of the events: renamed types do not match.
 #[derive(clap::Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// A file with one webhook: a request body, a response of the API, or the stored form
     #[arg(long, value_name = "DRAFT")]
     webhook: PathBuf,
     /// The tenant of the webhook, and of events without one [default: the first event's]
-    #[arg(long, value_name = "ID", value_parser = super::tenant)]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::input::tenant)]
     tenant: Option<String>,
     /// Who may access an event's resource, for webhooks of level `user`
     #[arg(long, value_enum, default_value = "owner")]
@@ -37,15 +40,25 @@ pub(super) struct Arguments {
     catalogue: CatalogueArgument,
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
-    pub(super) format: Format,
+    pub(crate) format: Format,
     /// Files of events: one per line, an array, objects, or pages of past events [default: standard
     /// input]
     #[arg(value_name = "EVENTS")]
     events: Vec<PathBuf>,
 }
 
-pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
-    super::check_stdin_once(&arguments.events, [&arguments.webhook])?;
+impl Run for Arguments {
+    fn format(&self) -> Format {
+        self.format
+    }
+
+    fn run(self, out: &mut Out) -> Result<Outcome, Failure> {
+        run(self, out)
+    }
+}
+
+fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+    crate::cli::input::check_stdin_once(&arguments.events, [&arguments.webhook])?;
     let rules = arguments.catalogue.rules()?;
     let mut print = Print {
         out,

@@ -3,15 +3,15 @@
 //! `serde_json` reports only a category and a position through its API. The rest follows from the
 //! text before the position: which bracket is open, and what the last token was.
 
-use super::quote;
+use crate::cli::output::quote;
 use serde_json::error::Category;
 
 /// The message and the help for text that is not JSON.
-pub(super) struct JsonError {
-    pub(super) message: String,
-    pub(super) help: &'static str,
+pub(crate) struct JsonError {
+    pub(crate) message: String,
+    pub(crate) help: &'static str,
     /// Whether the text is well formed up to the error, and has something after its end.
-    pub(super) is_trailing: bool,
+    pub(crate) is_trailing: bool,
 }
 
 /// The last token before a position.
@@ -40,7 +40,7 @@ const MAX_DEPTH: usize = 127;
 
 impl JsonError {
     /// Describes an error that `serde_json` found in the text.
-    pub(super) fn new(text: &[u8], error: &serde_json::Error) -> Self {
+    pub(crate) fn new(text: &[u8], error: &serde_json::Error) -> Self {
         let offset = offset(text, error);
         let read = text.get(..=offset).unwrap_or(text);
         // The last character may continue after the offset; such an error has no length.

@@ -1,7 +1,10 @@
-use super::items::{Item, Items, Malformed};
-use super::report;
-use super::webhooks::{CatalogueArgument, duplicate_id, finding, labels, webhook_origin};
-use super::{Failure, Format, Out, Outcome, STDIN_ARGUMENT, counted, plain};
+use super::Run;
+use crate::cli::input::items::{Item, Items, Malformed};
+use crate::cli::output::report;
+use crate::cli::input::webhooks::{CatalogueArgument, duplicate_id, finding, labels, webhook_origin};
+use crate::cli::{Failure, Outcome};
+use crate::cli::input::STDIN_ARGUMENT;
+use crate::cli::output::{Format, Out, counted, plain};
 use hooksieve::diagnostic::Diagnostic;
 use hooksieve::webhook::{Report, WebhookDocument};
 use serde::Serialize;
@@ -14,7 +17,7 @@ use std::path::PathBuf;
 /// Reads request bodies of POST and PUT, and responses of the API. The members of a response that
 /// the server sets are listed in a note, which does not count as a warning.
 #[derive(clap::Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     catalogue: CatalogueArgument,
     /// Exit with 1 if there are warnings
@@ -22,13 +25,23 @@ pub(super) struct Arguments {
     deny_warnings: bool,
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
-    pub(super) format: Format,
+    pub(crate) format: Format,
     /// A file of webhooks: an array, {"data": […]}, one per line, or one [default: standard input]
     #[arg(value_name = "FILE", default_value = STDIN_ARGUMENT, hide_default_value = true)]
     file: PathBuf,
 }
 
-pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+impl Run for Arguments {
+    fn format(&self) -> Format {
+        self.format
+    }
+
+    fn run(self, out: &mut Out) -> Result<Outcome, Failure> {
+        run(&self, out)
+    }
+}
+
+fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let rules = arguments.catalogue.rules()?;
     let items = Items::read(&arguments.file)?;
     let mut count = Count::default();

@@ -1,7 +1,7 @@
 //! Reads documents from several sources, in batches that never wait for more input.
 
-use super::events::{Document, Documents, ReadError};
-use super::{STDIN, STDIN_ARGUMENT};
+use crate::cli::input::events::{Document, Documents, ReadError};
+use crate::cli::input::{STDIN, STDIN_ARGUMENT};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -11,15 +11,15 @@ use std::sync::Arc;
 ///
 /// A batch does not wait for further input, so a live stream is answered event by event. Its size
 /// is bounded by one read and one document.
-pub(super) struct Batch {
+pub(crate) struct Batch {
     /// The name of the source, for messages.
-    pub(super) name: Arc<str>,
+    pub(crate) name: Arc<str>,
     bytes: Vec<u8>,
     extents: Vec<Extent>,
     /// The error after the documents, if there is one.
-    pub(super) error: Option<ReadError>,
+    pub(crate) error: Option<ReadError>,
     /// The number of bytes read from all sources so far.
-    pub(super) taken: u64,
+    pub(crate) taken: u64,
 }
 
 /// The position of a document in its source, and its end in the batch's bytes.
@@ -35,7 +35,7 @@ impl Batch {
         Self { name, bytes: Vec::new(), extents: Vec::new(), error: None, taken: 0 }
     }
 
-    pub(super) fn documents(&self) -> impl Iterator<Item = Document<'_>> {
+    pub(crate) fn documents(&self) -> impl Iterator<Item = Document<'_>> {
         let mut begin = 0;
         self.extents.iter().map(move |Extent { line, item, end, recoverable }| {
             let bytes = self.bytes.get(begin..*end).unwrap_or_default();
@@ -45,7 +45,7 @@ impl Batch {
     }
 
     /// Returns the number of documents.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.extents.len()
     }
 
@@ -57,7 +57,7 @@ impl Batch {
 }
 
 /// Reads sources one after another.
-pub(super) struct Batches {
+pub(crate) struct Batches {
     sources: std::vec::IntoIter<PathBuf>,
     open: Option<Open>,
     /// The number of bytes of the sources that were read to their end.
@@ -71,13 +71,13 @@ struct Open {
 
 impl Batches {
     /// Reads standard input if there are no files. It occurs at most once among them.
-    pub(super) fn new(files: Vec<PathBuf>) -> Self {
+    pub(crate) fn new(files: Vec<PathBuf>) -> Self {
         let sources = if files.is_empty() { vec![STDIN_ARGUMENT.into()] } else { files };
         Self { sources: sources.into_iter(), open: None, taken: 0 }
     }
 
     /// Returns the next batch, of at most `max` documents.
-    pub(super) fn next(&mut self, max: usize) -> Option<Batch> {
+    pub(crate) fn next(&mut self, max: usize) -> Option<Batch> {
         loop {
             if let Some(open) = &mut self.open {
                 if let Some(mut batch) = open.batch(max) {
@@ -102,7 +102,7 @@ impl Open {
     fn new(path: &PathBuf) -> (Arc<str>, io::Result<Self>) {
         let (name, input): (Arc<str>, io::Result<Box<dyn Read + Send>>) =
             if path.as_os_str() == STDIN_ARGUMENT {
-                super::usage::announce_stdin();
+                crate::cli::usage::announce_stdin();
                 (STDIN.into(), Ok(Box::new(io::stdin())))
             } else {
                 let name = path.display().to_string();

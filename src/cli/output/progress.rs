@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 /// A progress bar for long input.
 ///
 /// It is shown if standard error is a terminal and standard output is not.
-pub(super) struct Progress {
-    pub(super) begin: Instant,
+pub(crate) struct Progress {
+    pub(crate) begin: Instant,
     /// The size of all files in bytes; `None` if it is unknown.
     total: Option<u64>,
     visible: bool,
@@ -15,7 +15,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(files: &[PathBuf]) -> Self {
+    pub(crate) fn new(files: &[PathBuf]) -> Self {
         let sizes =
             files.iter().map(|path| std::fs::metadata(path).ok().filter(|file| file.is_file()));
         let total = sizes.map(|size| size.map(|size| size.len())).sum::<Option<u64>>();
@@ -28,7 +28,7 @@ impl Progress {
     }
 
     /// Updates the bar, and shows it once the run has lasted for some time.
-    pub(super) fn update(&mut self, bytes: u64, events: u64) {
+    pub(crate) fn update(&mut self, bytes: u64, events: u64) {
         const DELAY: Duration = Duration::from_millis(500);
         if !self.visible || self.begin.elapsed() < DELAY {
             return;
@@ -50,7 +50,7 @@ impl Progress {
     }
 
     /// Prints a line on standard error without damage to the bar.
-    pub(super) fn print(&self, line: &str) {
+    pub(crate) fn print(&self, line: &str) {
         let write = || {
             let _ = writeln!(io::stderr(), "{line}");
         };
@@ -60,7 +60,7 @@ impl Progress {
         }
     }
 
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }

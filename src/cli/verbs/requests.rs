@@ -1,8 +1,11 @@
-use super::event_reader::EventReader;
-use super::history::{Single, page_item_label};
-use super::webhooks::{Webhooks, WebhooksArguments};
-use super::why::{BOLD, DIM};
-use super::{AccessArgument, Failure, Format, MAX_FILE, Out, Outcome, plain, quote, readable};
+use super::Run;
+use crate::cli::input::event_reader::EventReader;
+use crate::cli::input::history::{Single, page_item_label};
+use crate::cli::input::webhooks::{Webhooks, WebhooksArguments};
+use crate::cli::output::why::{BOLD, DIM};
+use crate::cli::{Failure, Outcome};
+use crate::cli::input::{AccessArgument, MAX_FILE};
+use crate::cli::output::{Format, Out, plain, quote, readable};
 use clap::ValueEnum;
 use hooksieve::delivery::{OMITTED, Payload, Request, RequestBuilder};
 use hooksieve::event::Event;
@@ -15,7 +18,7 @@ use std::path::PathBuf;
 ///
 /// Sends nothing. The webhooks are those that `match` shows for the event.
 #[derive(clap::Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     webhooks: WebhooksArguments,
     /// Who may access an event's resource, for webhooks of level `user`
@@ -42,18 +45,22 @@ enum RequestFormat {
     Curl,
 }
 
-impl Arguments {
-    pub(super) fn format(&self) -> super::Format {
+impl Run for Arguments {
+    fn format(&self) -> Format {
         match self.format {
             RequestFormat::Text => super::Format::Text,
             RequestFormat::Json | RequestFormat::Curl => super::Format::Json,
         }
     }
+
+    fn run(self, out: &mut Out) -> Result<Outcome, Failure> {
+        run(&self, out)
+    }
 }
 
-pub(super) fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let webhooks = Webhooks::read_whole(&arguments.webhooks)?;
-    let (name, bytes) = super::read(&arguments.event, MAX_FILE)?;
+    let (name, bytes) = crate::cli::input::read(&arguments.event, MAX_FILE)?;
     let format = match arguments.format {
         RequestFormat::Json => Format::Json,
         RequestFormat::Text | RequestFormat::Curl => Format::Text,

@@ -1,8 +1,11 @@
-use super::event_reader::EventReader;
-use super::history::{Single, page_item_label};
-use super::webhooks::{Webhooks, WebhooksArguments};
-use super::why::{self, BAD, BOLD, GOOD, shown};
-use super::{AccessArgument, Failure, Format, MAX_FILE, Out, Outcome, plain, quote, quoted};
+use super::Run;
+use crate::cli::input::event_reader::EventReader;
+use crate::cli::input::history::{Single, page_item_label};
+use crate::cli::input::webhooks::{Webhooks, WebhooksArguments};
+use crate::cli::output::why::{self, BAD, BOLD, GOOD, shown};
+use crate::cli::{Failure, Outcome};
+use crate::cli::input::{AccessArgument, MAX_FILE};
+use crate::cli::output::{Format, Out, plain, quote, quoted};
 use hooksieve::event::Event;
 use hooksieve::filter::analysis::{Change, Justification};
 use hooksieve::filter::{Explanation, Hint, Profile, Step};
@@ -16,7 +19,7 @@ use std::path::PathBuf;
 /// For a filter that does not match, also shows the smallest change of the event that would make it
 /// match.
 #[derive(clap::Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     webhooks: WebhooksArguments,
     /// Explain only these webhooks, separated by commas; can be repeated
@@ -27,13 +30,23 @@ pub(super) struct Arguments {
     access: AccessArgument,
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
-    pub(super) format: Format,
+    pub(crate) format: Format,
     /// A file with one event or a page of past events; `-` for standard input
     #[arg(value_name = "EVENT")]
     event: PathBuf,
 }
 
-pub(super) fn run(mut arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+impl Run for Arguments {
+    fn format(&self) -> Format {
+        self.format
+    }
+
+    fn run(self, out: &mut Out) -> Result<Outcome, Failure> {
+        run(self, out)
+    }
+}
+
+fn run(mut arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let webhooks = Webhooks::read(&arguments.webhooks)?;
     arguments.only = separated(&arguments.only, &webhooks);
     let profile = webhooks.rules.profile();
@@ -46,7 +59,7 @@ pub(super) fn run(mut arguments: Arguments, out: &mut Out) -> Result<Outcome, Fa
             arguments.webhooks.webhooks.display()
         )));
     }
-    let (name, bytes) = super::read(&arguments.event, MAX_FILE)?;
+    let (name, bytes) = crate::cli::input::read(&arguments.event, MAX_FILE)?;
     let reader = EventReader { profile, tenant: arguments.webhooks.tenant.as_deref() };
     let format = arguments.format;
     let single = Single { verb: "explain", format, reader, file: &name, bytes: &bytes };

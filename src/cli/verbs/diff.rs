@@ -1,10 +1,12 @@
-use super::event_reader::EventReader;
-use super::event_types::event_type;
-use super::history::{EventOrigin, each_event, event_label};
-use super::report;
-use super::webhooks::{CatalogueArgument, UnknownName};
-use super::why::{BAD, BOLD, DIM, GOOD};
-use super::{Failure, Format, Out, Outcome, counted, quoted};
+use super::Run;
+use crate::cli::input::event_reader::EventReader;
+use crate::cli::verbs::event_types::event_type;
+use crate::cli::input::history::{EventOrigin, each_event, event_label};
+use crate::cli::output::report;
+use crate::cli::input::webhooks::{CatalogueArgument, UnknownName};
+use crate::cli::output::why::{BAD, BOLD, DIM, GOOD};
+use crate::cli::{Failure, Outcome};
+use crate::cli::output::{Format, Out, counted, quoted};
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use hooksieve::event::{Event, EventType};
 use hooksieve::filter::Filter;
@@ -19,7 +21,7 @@ use std::path::PathBuf;
 /// Prints the relation of NEW to OLD. `gained` has attributes of an event that NEW matches and OLD
 /// does not, `lost` the reverse. An empty filter matches every event.
 #[derive(clap::Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// The current filter
     #[arg(value_name = "OLD")]
     old: String,
@@ -37,18 +39,28 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     events: Vec<PathBuf>,
     /// The tenant of events without one
-    #[arg(long, value_name = "ID", value_parser = super::tenant)]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::input::tenant)]
     tenant: Option<String>,
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
-    pub(super) format: Format,
+    pub(crate) format: Format,
 }
 
 /// The maximum number of events that are listed per effect.
 const MAX_LISTED: usize = 5;
 
-pub(super) fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
-    super::check_stdin_once_if_any(&arguments.events)?;
+impl Run for Arguments {
+    fn format(&self) -> Format {
+        self.format
+    }
+
+    fn run(self, out: &mut Out) -> Result<Outcome, Failure> {
+        run(self, out)
+    }
+}
+
+fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
+    crate::cli::input::check_stdin_once_if_any(&arguments.events)?;
     let rules = arguments.catalogue.rules()?;
     let profile = rules.profile();
     let types: Vec<EventType> = arguments.event_types.iter().map(|t| (**t).into()).collect();

@@ -1,23 +1,24 @@
 //! Reads events from files, for the verbs about past events and about one event.
 
-use super::bad_event::BadEvent;
-use super::batches::Batches;
-use super::event_reader::{EventReader, Trailing};
-use super::events::{Document, ReadError};
-use super::items::{error_response, line_at};
-use super::{Failure, Format, Out, plain, quote};
+use crate::cli::Failure;
+use crate::cli::input::bad_event::BadEvent;
+use crate::cli::input::batches::Batches;
+use crate::cli::input::event_reader::{EventReader, Trailing};
+use crate::cli::input::events::{Document, ReadError};
+use crate::cli::input::items::{error_response, line_at};
+use crate::cli::output::{Format, Out, plain, quote};
 use hooksieve::event::{Error, Event, ShapeCache};
 use std::io::Write;
 use std::path::PathBuf;
 
 /// An event and its origin, or the error in its place.
-pub(super) type EventResult<'a, 'e> =
+pub(crate) type EventResult<'a, 'e> =
     Result<(&'a EventOrigin<'a>, &'a Event<'e>), &'a BadEvent<'a>>;
 
 /// Calls `take` with every event and its origin, or with the error in its place.
 ///
 /// Returns the number of errors.
-pub(super) fn each_event(
+pub(crate) fn each_event(
     files: Vec<PathBuf>,
     reader: EventReader<'_>,
     mut take: impl FnMut(EventResult<'_, '_>) -> Result<(), Failure>,
@@ -65,12 +66,12 @@ pub(super) fn each_event(
 }
 
 /// The input and the settings of a verb that takes one event.
-pub(super) struct Single<'a> {
-    pub(super) verb: &'static str,
-    pub(super) format: Format,
-    pub(super) reader: EventReader<'a>,
-    pub(super) file: &'a str,
-    pub(super) bytes: &'a [u8],
+pub(crate) struct Single<'a> {
+    pub(crate) verb: &'static str,
+    pub(crate) format: Format,
+    pub(crate) reader: EventReader<'a>,
+    pub(crate) file: &'a str,
+    pub(crate) bytes: &'a [u8],
 }
 
 impl<'a> Single<'a> {
@@ -78,7 +79,7 @@ impl<'a> Single<'a> {
     ///
     /// `take` also gets the event's bytes and its number in the page, counted from 1. Errors are
     /// printed. Returns whether there were none.
-    pub(super) fn each(
+    pub(crate) fn each(
         &self,
         out: &mut Out,
         mut take: impl FnMut(&mut Out, &Event<'a>, &'a [u8], Option<usize>) -> Result<(), Failure>,
@@ -135,17 +136,17 @@ impl<'a> Single<'a> {
 }
 
 /// The position of an event in the input.
-pub(super) struct EventOrigin<'a> {
-    pub(super) file: &'a str,
-    pub(super) line: usize,
+pub(crate) struct EventOrigin<'a> {
+    pub(crate) file: &'a str,
+    pub(crate) line: usize,
     /// Its number in an array or a page, counted from 1.
-    pub(super) item: Option<usize>,
+    pub(crate) item: Option<usize>,
     /// Whether the input has several files.
     several: bool,
 }
 
 /// Returns the name of an event in a page: its id and its number.
-pub(super) fn page_item_label(item: usize, event: &Event<'_>) -> String {
+pub(crate) fn page_item_label(item: usize, event: &Event<'_>) -> String {
     match event.id() {
         Some(id) => format!("{} (item {item})", quote(id)),
         None => format!("(no id) (item {item})"),
@@ -153,7 +154,7 @@ pub(super) fn page_item_label(item: usize, event: &Event<'_>) -> String {
 }
 
 /// Returns the name of an event: its id, if it has one, and its position.
-pub(super) fn event_label(origin: &EventOrigin<'_>, event: &Event<'_>) -> String {
+pub(crate) fn event_label(origin: &EventOrigin<'_>, event: &Event<'_>) -> String {
     let EventOrigin { file, line, item, several } = origin;
     let line = if *several { format!("{file}:{line}") } else { format!("line {line}") };
     let item = item.map_or(String::new(), |item| format!(", item {item}"));

@@ -5,13 +5,15 @@
 //! matcher that shares the index. The output leaves in chunks, so that its memory does not grow with
 //! the number of matches in a batch.
 
-use super::bad_event::BadEvent;
-use super::batches::Batch;
-use super::event_reader::EventReader;
-use super::events::{Document, ReadError};
-use super::table::{self, Columns};
-use super::webhooks::{Tenancy, Webhooks, line_of};
-use super::{AccessArgument, Failure, Format, plain, quote};
+use crate::cli::input::bad_event::BadEvent;
+use crate::cli::input::batches::Batch;
+use crate::cli::input::event_reader::EventReader;
+use crate::cli::input::events::{Document, ReadError};
+use crate::cli::output::table::{self, Columns};
+use crate::cli::input::webhooks::{Tenancy, Webhooks, line_of};
+use crate::cli::Failure;
+use crate::cli::input::AccessArgument;
+use crate::cli::output::{Format, plain, quote};
 use hooksieve::event::{Error, ErrorKind, Event, ShapeCache};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Matcher, Matches, Scratch};
@@ -20,22 +22,22 @@ use std::sync::Arc;
 
 /// A part of the output for a batch.
 #[derive(Default)]
-pub(super) struct Chunk {
-    pub(super) out: Vec<u8>,
+pub(crate) struct Chunk {
+    pub(crate) out: Vec<u8>,
     /// Messages for standard error, each with its position in `out`.
-    pub(super) messages: Vec<(usize, String)>,
-    pub(super) events: u64,
-    pub(super) matches: u64,
+    pub(crate) messages: Vec<(usize, String)>,
+    pub(crate) events: u64,
+    pub(crate) matches: u64,
     /// The number of events with errors, those of another tenant included.
-    pub(super) bad: u64,
+    pub(crate) bad: u64,
     /// The number of bytes read from all sources; set in the last chunk.
-    pub(super) taken: u64,
+    pub(crate) taken: u64,
     /// `None` if more chunks follow.
-    pub(super) end: Option<End>,
+    pub(crate) end: Option<End>,
 }
 
 /// How a batch ended.
-pub(super) enum End {
+pub(crate) enum End {
     Continues,
     /// The input is malformed and cannot be read further.
     Broken,
@@ -43,7 +45,7 @@ pub(super) enum End {
 }
 
 /// The output size in bytes at which a chunk is handed on, which bounds its memory.
-pub(super) const CHUNK: usize = 1 << 16;
+pub(crate) const CHUNK: usize = 1 << 16;
 
 /// The number of messages at which a chunk is handed on.
 const MAX_MESSAGES: usize = 1 << 10;
@@ -52,7 +54,7 @@ const MAX_MESSAGES: usize = 1 << 10;
 const GROUP: usize = 16;
 
 /// Matches events against the webhooks.
-pub(super) struct BatchMatcher {
+pub(crate) struct BatchMatcher {
     profile: Profile,
     access: AccessArgument,
     format: Format,
@@ -85,7 +87,7 @@ struct Names {
 
 impl BatchMatcher {
     /// Returns a matcher; `default_tenant` is the tenant of events without one.
-    pub(super) fn new(
+    pub(crate) fn new(
         webhooks: Webhooks,
         access: AccessArgument,
         format: Format,
@@ -109,12 +111,12 @@ impl BatchMatcher {
     }
 
     /// Returns whether an event was matched, after which the matcher can be forked.
-    pub(super) fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.index.is_some() && !self.head
     }
 
     /// Returns a matcher that shares the index and renders the same output.
-    pub(super) fn fork(&self) -> Self {
+    pub(crate) fn fork(&self) -> Self {
         Self {
             profile: self.profile.clone(),
             tenant: self.tenant.clone(),
@@ -128,7 +130,7 @@ impl BatchMatcher {
     }
 
     /// Renders the output for a batch, and passes it to `print` in chunks. The last one has an end.
-    pub(super) fn process<E>(
+    pub(crate) fn process<E>(
         &mut self,
         mut batch: Batch,
         mut print: impl FnMut(Chunk) -> Result<(), E>,
@@ -354,5 +356,5 @@ impl Names {
 
 /// Appends a value as JSON; writing to memory cannot fail.
 fn json(out: &mut Vec<u8>, value: &impl Serialize) {
-    let _ = super::json::write(out, value);
+    let _ = crate::cli::output::json::write(out, value);
 }

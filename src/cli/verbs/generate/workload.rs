@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 /// The filters of the webhooks, and the values in filters and events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mix {
+pub(crate) enum Mix {
     /// Filters over 50,000 ids, 5,000 spaces and 5,000 top-level resources.
     ///
     /// An event matches on average 0.2 of 1,000 webhooks and 20 of 100,000. Of the filters, 82 %
@@ -24,9 +24,9 @@ pub(super) enum Mix {
 }
 
 impl Mix {
-    pub(super) const ALL: [Self; 3] = [Self::Selective, Self::Full, Self::Growing];
+    pub(crate) const ALL: [Self; 3] = [Self::Selective, Self::Full, Self::Growing];
 
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Selective => "selective",
             Self::Full => "full",
@@ -36,7 +36,7 @@ impl Mix {
 }
 
 /// A generator of filters and events.
-pub(super) struct Workload {
+pub(crate) struct Workload {
     mix: Mix,
     ids: u64,
     others: u64,
@@ -59,8 +59,8 @@ impl Random {
     }
 }
 
-pub(super) const TENANT: &str = "svua0w_Icu2Kl1-SPshoNwgzAWdVLK0N";
-pub(super) const TYPE: &str = "com.qlik.v1.app.reload.finished";
+pub(crate) const TENANT: &str = "svua0w_Icu2Kl1-SPshoNwgzAWdVLK0N";
+pub(crate) const TYPE: &str = "com.qlik.v1.app.reload.finished";
 
 /// Returns a value in the form of a UUID, determined by its kind and number.
 fn value(kind: u64, number: u64) -> String {
@@ -78,7 +78,7 @@ fn value(kind: u64, number: u64) -> String {
 
 impl Workload {
     /// Returns a generator for `webhooks` webhooks. Equal arguments give equal sequences.
-    pub(super) fn new(mix: Mix, webhooks: usize, seed: u64) -> Self {
+    pub(crate) fn new(mix: Mix, webhooks: usize, seed: u64) -> Self {
         let webhooks = webhooks as u64;
         let (ids, others) = match mix {
             Mix::Growing => (webhooks.saturating_mul(5).max(1), (webhooks / 2).max(1)),
@@ -112,7 +112,7 @@ impl Workload {
     }
 
     /// Returns the next webhook's filter, which is empty if it has none.
-    pub(super) fn filter(&mut self) -> String {
+    pub(crate) fn filter(&mut self) -> String {
         if self.mix == Mix::Full {
             match self.random.below(100) {
                 0..10 => return format!("spaceId ne \"{}\"", self.space()),
@@ -142,7 +142,7 @@ impl Workload {
     }
 
     /// Returns the next event, a CloudEvent of about 800 bytes.
-    pub(super) fn event(&mut self, tenant: &str) -> String {
+    pub(crate) fn event(&mut self, tenant: &str) -> String {
         let (id, space, resource, status) =
             (self.id(), self.space(), self.resource(), self.status());
         let number = self.random.next();

@@ -1,20 +1,20 @@
 //! Draws as text why a filter matches an event or not.
 
-use super::{Out, plain, quoted};
+use crate::cli::output::{Out, plain, quoted};
 use anstyle::{AnsiColor, Style};
 use hooksieve::filter::analysis::{Change, Justification};
 use hooksieve::filter::{Explanation, Hint, Step, StepKind};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-pub(super) const BOLD: Style = Style::new().bold();
-pub(super) const GOOD: Style = AnsiColor::Green.on_default();
-pub(super) const BAD: Style = AnsiColor::Red.on_default();
-pub(super) const DIM: Style = Style::new().dimmed();
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default();
+pub(crate) const DIM: Style = Style::new().dimmed();
 const DECIDES: Style = AnsiColor::Yellow.on_default().bold();
 
 /// Formats an event's value as a JSON string.
-pub(super) fn shown(value: Option<&str>) -> String {
+pub(crate) fn shown(value: Option<&str>) -> String {
     match value {
         Some(value) => quoted(value),
         None => format!("{DIM}absent{DIM:#}"),
@@ -25,7 +25,7 @@ pub(super) fn shown(value: Option<&str>) -> String {
 ///
 /// It has the filter as a tree, the terms that decide the verdict, the smallest change that would
 /// flip a mismatch, and hints about the event.
-pub(super) fn draw(out: &mut Out, explanation: &Explanation<'_>) -> io::Result<()> {
+pub(crate) fn draw(out: &mut Out, explanation: &Explanation<'_>) -> io::Result<()> {
     if explanation.steps().is_empty() {
         return writeln!(out, "  no filter");
     }
@@ -46,7 +46,7 @@ pub(super) fn draw(out: &mut Out, explanation: &Explanation<'_>) -> io::Result<(
 }
 
 /// The maximum number of hints shown for one filter.
-pub(super) const MAX_HINTS: usize = 5;
+pub(crate) const MAX_HINTS: usize = 5;
 
 /// Prints the hints.
 fn notes(out: &mut Out, hints: &[Hint<'_>]) -> io::Result<()> {
@@ -145,7 +145,7 @@ fn flipped(out: &mut Out, explanation: &Explanation<'_>, change: &[Change<'_>]) 
 }
 
 /// Describes the values of an attribute that are none of those in the filter.
-pub(super) fn other_value(explanation: &Explanation<'_>, attribute: &str) -> &'static str {
+pub(crate) fn other_value(explanation: &Explanation<'_>, attribute: &str) -> &'static str {
     match values(explanation, attribute).len() {
         1 => "absent or any other value",
         _ => "absent or a value that the filter does not name",

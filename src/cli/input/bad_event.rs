@@ -1,23 +1,23 @@
 //! The error message for an event that cannot be used.
 
-use super::event_reader::{EventReader, Trailing};
-use super::events::Document;
-use super::items::error_response;
-use super::webhooks::line_of;
-use super::{Format, Out, plain};
+use crate::cli::input::event_reader::{EventReader, Trailing};
+use crate::cli::input::events::Document;
+use crate::cli::input::items::error_response;
+use crate::cli::input::webhooks::line_of;
+use crate::cli::output::{Format, Out, plain};
 use hooksieve::event::{Error, ErrorKind};
 use serde::Serialize;
 use std::io::{self, Write};
 
 /// An error in one event, or in the text in its place.
-pub(super) struct BadEvent<'a> {
-    pub(super) file: &'a str,
-    pub(super) line: usize,
+pub(crate) struct BadEvent<'a> {
+    pub(crate) file: &'a str,
+    pub(crate) line: usize,
     /// Its number in an array or a page, counted from 1.
-    pub(super) item: Option<usize>,
-    pub(super) code: &'static str,
-    pub(super) title: String,
-    pub(super) detail: String,
+    pub(crate) item: Option<usize>,
+    pub(crate) code: &'static str,
+    pub(crate) title: String,
+    pub(crate) detail: String,
 }
 
 /// The JSON form of a [`BadEvent`].
@@ -39,7 +39,7 @@ struct Reason<'a> {
 
 impl<'a> BadEvent<'a> {
     /// Describes why a document is not an event; `message` is the text of the error.
-    pub(super) fn of(
+    pub(crate) fn of(
         file: &'a str,
         document: &Document<'_>,
         (error, message): (&Error, String),
@@ -59,7 +59,7 @@ impl<'a> BadEvent<'a> {
     }
 
     /// Returns the text form, one line without its line break.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let Self { file, line, item, code, title, detail } = self;
         let (file, title, detail) = (plain(file), plain(title), plain(detail));
         let item = item.map_or(String::new(), |item| format!(": item {item}"));
@@ -67,13 +67,13 @@ impl<'a> BadEvent<'a> {
     }
 
     /// Returns the JSON form.
-    pub(super) fn record(&self) -> impl Serialize + '_ {
+    pub(crate) fn record(&self) -> impl Serialize + '_ {
         let Self { file, line, item, code, title, detail } = self;
         Record { file, line: *line, item: *item, error: Reason { code, title, detail } }
     }
 
     /// Prints JSON on standard output, or text on standard error.
-    pub(super) fn print(&self, format: Format, out: &mut Out) -> io::Result<()> {
+    pub(crate) fn print(&self, format: Format, out: &mut Out) -> io::Result<()> {
         match format {
             Format::Json => out.json(&self.record()),
             Format::Text => {

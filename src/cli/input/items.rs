@@ -1,9 +1,11 @@
 //! Reads the documents of a file of webhooks: an array, `{"data": […]}`, NDJSON, or a single one.
 
-use super::events::Nesting;
-use super::json_error::JsonError;
-use super::report::Finding;
-use super::{Failure, MAX_TOTAL, quote};
+use crate::cli::Failure;
+use crate::cli::input::MAX_TOTAL;
+use crate::cli::input::events::Nesting;
+use crate::cli::input::json_error::JsonError;
+use crate::cli::output::quote;
+use crate::cli::output::report::Finding;
 use hooksieve::diagnostic::Diagnostic;
 use hooksieve::webhook::WebhookDocument;
 use serde::Deserialize;
@@ -12,35 +14,35 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::path::Path;
 
-pub(super) struct Items {
+pub(crate) struct Items {
     /// The file's name, for messages.
-    pub(super) name: String,
-    pub(super) list: Vec<Item>,
+    pub(crate) name: String,
+    pub(crate) list: Vec<Item>,
     /// Whether the file as a whole is malformed; the last item has the error.
-    pub(super) broken: bool,
+    pub(crate) broken: bool,
 }
 
 /// A document of a file.
-pub(super) struct Item {
-    pub(super) line: usize,
-    pub(super) document: Result<WebhookDocument, Malformed>,
+pub(crate) struct Item {
+    pub(crate) line: usize,
+    pub(crate) document: Result<WebhookDocument, Malformed>,
 }
 
 /// The error for text that is not a document.
-pub(super) struct Malformed(Diagnostic);
+pub(crate) struct Malformed(Diagnostic);
 
 impl Malformed {
-    pub(super) fn new(code: &'static str, message: &str, help: &'static str) -> Self {
+    pub(crate) fn new(code: &'static str, message: &str, help: &'static str) -> Self {
         Self(Diagnostic::error(code, message, help).with_pointer(""))
     }
 
-    pub(super) fn diagnostic(&self) -> &Diagnostic {
+    pub(crate) fn diagnostic(&self) -> &Diagnostic {
         &self.0
     }
 
     /// Describes text that is not JSON. `column` is the number of bytes before it on its first
     /// line.
-    pub(super) fn json(
+    pub(crate) fn json(
         code: &'static str,
         text: &[u8],
         error: &serde_json::Error,
@@ -68,7 +70,7 @@ impl Malformed {
         Self::new("webhook-utf8", &message, "save the file as UTF-8")
     }
 
-    pub(super) fn finding(&self, origin: &str) -> Finding<'_> {
+    pub(crate) fn finding(&self, origin: &str) -> Finding<'_> {
         Finding {
             diagnostic: Cow::Borrowed(&self.0),
             origin: Some(origin.to_owned()),
@@ -103,7 +105,7 @@ struct ApiError {
 /// Returns the message and the help for a document that is an error response of the API.
 ///
 /// `things` names what was expected in its place.
-pub(super) fn error_response(document: &[u8], things: &str) -> Option<(String, &'static str)> {
+pub(crate) fn error_response(document: &[u8], things: &str) -> Option<(String, &'static str)> {
     let ErrorResponse { errors, data: None } = serde_json::from_slice(document).ok()? else {
         return None;
     };
@@ -117,8 +119,8 @@ pub(super) fn error_response(document: &[u8], things: &str) -> Option<(String, &
 }
 
 impl Items {
-    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
-        let (name, bytes) = super::read(path, MAX_TOTAL)?;
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let (name, bytes) = crate::cli::input::read(path, MAX_TOTAL)?;
         let mut items = Self { name, list: Vec::new(), broken: false };
         match std::str::from_utf8(&bytes) {
             Ok(text) => items.text(text),
@@ -237,6 +239,6 @@ fn before<'t>(text: &'t str, part: &str) -> &'t str {
 }
 
 /// Returns the number of the line in which the text ends, counted from 1.
-pub(super) fn line_at(before: &[u8]) -> usize {
+pub(crate) fn line_at(before: &[u8]) -> usize {
     1 + before.iter().filter(|byte| **byte == b'\n').count()
 }

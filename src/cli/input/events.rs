@@ -11,25 +11,25 @@ use std::io::{self, BufRead, BufReader, Read};
 const MAX_DOCUMENT: usize = 16 << 20;
 
 /// The lines of a stream that are not blank.
-pub(super) struct Lines<R> {
+pub(crate) struct Lines<R> {
     input: BufReader<R>,
     number: usize,
     buffer: Vec<u8>,
 }
 
 /// A line with its number, or the message about one that is too long.
-pub(super) struct Line<'l> {
-    pub(super) number: usize,
-    pub(super) bytes: Result<&'l [u8], String>,
+pub(crate) struct Line<'l> {
+    pub(crate) number: usize,
+    pub(crate) bytes: Result<&'l [u8], String>,
 }
 
 impl<R: Read> Lines<R> {
-    pub(super) fn new(input: R) -> Self {
+    pub(crate) fn new(input: R) -> Self {
         Self { input: BufReader::with_capacity(1 << 18, input), number: 0, buffer: Vec::new() }
     }
 
     /// Returns whether the next line can be read without waiting for input.
-    pub(super) fn is_buffered(&self) -> bool {
+    pub(crate) fn is_buffered(&self) -> bool {
         memchr(b'\n', self.input.buffer().trim_ascii_start()).is_some()
     }
 
@@ -41,7 +41,7 @@ impl<R: Read> Lines<R> {
         Ok(())
     }
 
-    pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         if self.number == 0 {
             self.skip_mark()?;
         }
@@ -92,7 +92,7 @@ fn too_long() -> String {
 }
 
 /// The documents of a stream.
-pub(super) struct Documents<R> {
+pub(crate) struct Documents<R> {
     lines: Lines<R>,
     shape: Shape,
     /// The current line of the stream; not maintained for `Shape::Lines`.
@@ -122,18 +122,18 @@ enum Shape {
 
 /// A document of a stream.
 #[derive(Clone, Copy)]
-pub(super) struct Document<'d> {
+pub(crate) struct Document<'d> {
     /// The line in which it begins.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// Its number in an array or a page, counted from 1.
-    pub(super) item: Option<usize>,
-    pub(super) bytes: &'d [u8],
+    pub(crate) item: Option<usize>,
+    pub(crate) bytes: &'d [u8],
     /// Whether the stream can be read further if this document is malformed.
-    pub(super) recoverable: bool,
+    pub(crate) recoverable: bool,
 }
 
 /// An error in a stream.
-pub(super) enum ReadError {
+pub(crate) enum ReadError {
     Io(io::Error),
     /// A line that is skipped.
     Line {
@@ -154,13 +154,13 @@ impl From<io::Error> for ReadError {
 }
 
 impl<R: Read> Documents<R> {
-    pub(super) fn new(input: R) -> Self {
+    pub(crate) fn new(input: R) -> Self {
         let (lines, shape) = (Lines::new(input), Shape::Unknown);
         Self { lines, shape, line: 1, items: 0, taken: 0, length: None }
     }
 
     /// Returns whether the next document can be read without waiting for input.
-    pub(super) fn is_buffered(&mut self) -> bool {
+    pub(crate) fn is_buffered(&mut self) -> bool {
         let ahead = trim_start(self.lines.input.buffer());
         let document = match self.shape {
             Shape::Lines => return self.lines.is_buffered(),
@@ -172,11 +172,11 @@ impl<R: Read> Documents<R> {
         self.length.is_some()
     }
 
-    pub(super) fn taken(&self) -> u64 {
+    pub(crate) fn taken(&self) -> u64 {
         self.taken
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Document<'_>>, ReadError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Document<'_>>, ReadError> {
         if self.shape == Shape::Unknown {
             self.lines.skip_mark()?;
             self.skip_spaces()?;
@@ -365,7 +365,7 @@ impl<R: Read> Documents<R> {
 
 /// The brackets and strings that are open at a position of a document, well formed or not.
 #[derive(Default)]
-pub(super) struct Nesting {
+pub(crate) struct Nesting {
     /// The brackets that are open.
     open: Vec<u8>,
     in_string: bool,
@@ -375,7 +375,7 @@ pub(super) struct Nesting {
 }
 
 impl Nesting {
-    pub(super) fn scan(&mut self, bytes: &[u8]) {
+    pub(crate) fn scan(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.step(*byte);
             if !is_space(*byte) {
@@ -388,7 +388,7 @@ impl Nesting {
     ///
     /// The end is after the closing bracket, or before the separator after a value without
     /// brackets.
-    pub(super) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+    pub(crate) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         loop {
             if self.in_string && !self.escaped {
@@ -443,7 +443,7 @@ impl Nesting {
     /// The scanned line must end inside a bracket and outside a string. A brace on the next line
     /// continues the document only after a colon or as an item of an array; otherwise it begins a
     /// new one.
-    pub(super) fn continues(&self, next: Option<u8>) -> bool {
+    pub(crate) fn continues(&self, next: Option<u8>) -> bool {
         let item = self.last == b'[' || self.last == b',' && self.open.last() == Some(&b'[');
         let possible = next != Some(b'{') || self.last == b':' || item;
         self.is_inside() && next.is_some() && possible

@@ -1,0 +1,66 @@
+//! The verbs of the program: a file and a line in the list below each.
+
+use super::output::{Format, Out};
+use super::{Failure, Outcome, usage};
+use clap::{Args, Subcommand};
+use std::io;
+
+/// A verb: its arguments, which are its help page, and its work.
+trait Run: Args {
+    /// Whether a closed standard output is an error, since nothing else would show it.
+    const NEEDS_OUTPUT: bool = false;
+
+    /// Returns how standard output is written.
+    fn format(&self) -> Format;
+
+    /// Does the work.
+    fn run(self, out: &mut Out) -> Result<Outcome, Failure>;
+}
+
+macro_rules! verbs {
+    ($($verb:ident in $module:ident)+) => {
+        $(mod $module;)+
+
+        // A doc comment on a variant would replace the help text of the verb's arguments.
+        #[derive(Subcommand)]
+        pub(super) enum Verb {
+            $($verb($module::Arguments),)+
+        }
+
+        impl Verb {
+            /// Returns how the verb writes standard output.
+            pub(super) fn format(&self) -> Format {
+                match self {
+                    $(Self::$verb(arguments) => arguments.format(),)+
+                }
+            }
+
+            /// Runs the verb.
+            pub(super) fn run(self, out: &mut Out) -> Result<Outcome, Failure> {
+                match self {
+                    $(Self::$verb(arguments) => run(arguments, out),)+
+                }
+            }
+        }
+    };
+}
+
+verbs! {
+    Check in check
+    Validate in validate
+    Patch in patch
+    EventTypes in event_types
+    Match in matching
+    Explain in explain
+    Diff in diff
+    Try in dry_run
+    Requests in requests
+    Generate in generate
+}
+
+fn run<V: Run>(verb: V, out: &mut Out) -> Result<Outcome, Failure> {
+    if V::NEEDS_OUTPUT && usage::stdout_is_closed() {
+        return Err(Failure::Output(io::Error::other(usage::CLOSED)));
+    }
+    verb.run(out)
+}
