@@ -1,6 +1,9 @@
 use crate::diagnostic::Diagnostic;
 
-/// Why bytes are not an event: one kind, the byte it was found at, and what to do.
+/// The error for bytes that are not an event: its kind, its offset and a message.
+///
+/// The message ends with the offset. Of several errors in an event only the first is returned;
+/// malformed JSON comes before everything else.
 ///
 /// ```
 /// use hooksieve::{event::ErrorKind, filter::Profile};
@@ -14,7 +17,8 @@ use crate::diagnostic::Diagnostic;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}{place}", message = inner.message, place = self.place())]
 pub struct Error {
-    /// In one pointer, since a reader hands out results at every step.
+    /// Boxed, so that a result in the reader is as small as a pointer: it is returned at every
+    /// token.
     inner: Box<Inner>,
 }
 
@@ -26,12 +30,13 @@ struct Inner {
 }
 
 impl Error {
+    /// Makes an error at an offset. Cold: errors are kept out of the reader's code.
     #[cold]
     pub(super) fn new(kind: ErrorKind, offset: usize, message: impl Into<Box<str>>) -> Self {
         Self { inner: Box::new(Inner { kind, offset, message: message.into() }) }
     }
 
-    /// What is missing is missing from the whole.
+    /// Returns the end of the message. What is missing has no place.
     fn place(&self) -> String {
         match self.inner.kind {
             ErrorKind::MissingType | ErrorKind::MissingTenant => String::new(),
@@ -39,18 +44,21 @@ impl Error {
         }
     }
 
-    /// What kind of mistake it is.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind
     }
 
-    /// The byte at which the mistake was found; the length of the input for what is missing.
+    /// Returns the offset of the byte at which the error was found.
+    ///
+    /// For a missing type or tenant, this is the length of the input.
     #[must_use]
     pub fn offset(&self) -> usize {
         self.inner.offset
     }
 
+    /// Returns what to do about the error.
     fn help(&self) -> &'static str {
         match self.inner.kind {
             ErrorKind::Syntax => "send JSON as RFC 8259 defines it",
@@ -58,47 +66,51 @@ impl Error {
             ErrorKind::TooDeep => "nest fewer than 128 objects and arrays",
             ErrorKind::Number => "send a number that fits a 64-bit float, or a string",
             ErrorKind::NotAnObject => "send the event as one JSON object",
-            ErrorKind::DuplicateKey => "send each key once: readers disagree on which one counts",
+            ErrorKind::DuplicateKey => {
+                "send each key once: readers of JSON disagree on which one counts"
+            }
             ErrorKind::MissingType => {
                 "set `type` (CloudEvents 1.0) or `eventType` (legacy) to a string that is not empty"
             }
             ErrorKind::MissingTenant => {
-                "set `tenantid` (CloudEvents 1.0) or `extensions.tenantId` (legacy) to a string that is not empty"
+                "set `tenantid` (CloudEvents 1.0) or `extensions.tenantId` (legacy) to a string that \
+                 is not empty"
             }
         }
     }
 }
 
+/// The message and the help, with the code of the kind.
 impl From<&Error> for Diagnostic {
     fn from(error: &Error) -> Self {
         Self::error(error.kind().code(), error.to_string(), error.help())
     }
 }
 
-/// The kinds of event error.
+/// The kinds of [`Error`], each with a stable [`code`](Self::code).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Not JSON.
+    /// Bytes that are not JSON (RFC 8259).
     Syntax,
-    /// Not UTF-8.
+    /// Bytes that are not UTF-8.
     Utf8,
-    /// Objects and arrays nested 128 deep or deeper.
+    /// Objects and arrays nested 128 levels deep or deeper.
     TooDeep,
-    /// A number out of the range of a 64-bit float.
+    /// A number outside the range of a 64-bit float.
     Number,
-    /// JSON, but not an object.
+    /// A JSON value other than an object.
     NotAnObject,
-    /// A key that is read stands twice in its object.
+    /// A duplicate of a key that is read.
     DuplicateKey,
-    /// No type, so it could be matched to nobody.
+    /// No type: no webhook could match.
     MissingType,
-    /// No tenant, so it could be matched to the wrong ones.
+    /// No tenant: webhooks of another tenant could match.
     MissingTenant,
 }
 
 impl ErrorKind {
-    /// The kind as a stable word.
+    /// Returns the code, which never changes.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -113,8 +125,10 @@ impl ErrorKind {
         }
     }
 
-    /// Whether the bytes are no well-formed JSON, so that what follows them in a larger document
-    /// cannot be trusted either.
+    /// Returns whether the bytes are not well-formed JSON.
+    ///
+    /// A reader of a larger document cannot go on after such an error, since the end of the event
+    /// is unknown. After the other errors it can.
     #[must_use]
     pub fn is_malformed(self) -> bool {
         matches!(self, Self::Syntax | Self::Utf8 | Self::TooDeep | Self::Number)

@@ -1,22 +1,48 @@
-//! Where strings end: the quotes, backslashes and control bytes of a text.
+//! Finds where strings end: the quotes, backslashes and control bytes of a text.
+//!
+//! These bytes are the *marks*. Inside a string, the next mark decides what happens: a quote ends
+//! it, a backslash begins an escape, a control byte is an error. Between two marks nothing needs to
+//! be looked at, since the encoding of the text was checked before.
+//!
+//! # Data structure
+//!
+//! [`Bits`] keeps the marks of one block of 64 bytes, one bit for each byte:
+//!
+//! ```text
+//! text    {"type":"a\n","tenantid":"t"}
+//! mark     "    " " \ " "        " " "
+//! bits    01000010101010100000000101010    lowest bit first
+//! ```
+//!
+//! `next` shifts away the bits before `at` and counts the zeros before the next one. The walk only
+//! moves forward, so a block is read once; the bits outside strings, such as those of opening
+//! quotes, are passed without a test because they lie before `at`. No state says whether `at` is
+//! inside a string: the walk knows it, and the bitmap need not be trusted for the grammar.
+//!
+//! # Rejected
+//!
+//! - Searching eight bytes at a time in a `u64`: 252 ns instead of 185 for an event of 722 bytes.
+//! - Choosing wider vectors at run time: 167 ns, with a young dependency.
 
 use wide::i8x16;
 
-/// Finds marks: quotes, backslashes and control bytes. The walk is the same over every form of
-/// this; a form is only a faster way to find the next mark.
+/// Finds marks: quotes, backslashes and control bytes.
+///
+/// The walk is the same for every implementation; one is only a faster search than another.
 pub(super) trait Marks {
-    /// The first mark at or after `at`; the text's length where there is none. Called with one
-    /// text, and with places in it that are never before a mark that was found.
+    /// Returns the offset of the first mark at or after `at`, or the length of the text.
+    ///
+    /// Every call has the same text, and an `at` that is not before the last offset reflipped.
     fn next(&mut self, text: &[u8], at: usize) -> usize;
 }
 
-/// Bytes whose marks are found at once.
+/// The length of a block, in bytes.
 const BLOCK: usize = 64;
 
-/// The marks of one block as bits.
+/// The marks of one block, as bits.
 #[derive(Default)]
 pub(super) struct Bits {
-    /// Where the next block begins.
+    /// The offset at which the next block begins; 0 before the first call.
     end: usize,
     /// A bit for each byte of the block, the first one lowest.
     bits: u64,
@@ -26,6 +52,7 @@ impl Marks for Bits {
     #[inline(always)]
     fn next(&mut self, text: &[u8], mut at: usize) -> usize {
         if at < self.end {
+            // `at` is in this block: it is never before the mark that was found last.
             let ahead = self.bits >> (at % BLOCK);
             if ahead != 0 {
                 return at + ahead.trailing_zeros() as usize;
@@ -36,6 +63,7 @@ impl Marks for Bits {
             if at >= text.len() {
                 return text.len();
             }
+            // Blocks begin at multiples of their length, so `at % BLOCK` is the bit of `at`.
             let block = at / BLOCK * BLOCK;
             self.bits = match text.get(block..).and_then(|rest| rest.first_chunk()) {
                 Some(bytes) => marks_of(bytes),
@@ -51,38 +79,45 @@ impl Marks for Bits {
     }
 }
 
-/// The marks of a block that is not whole. It is read with the bytes before it, so that nothing
-/// is copied; where there are too few of those, with others behind it.
+/// Returns the marks of the last block, which is shorter than the others.
+///
+/// It is read together with the bytes before it, so that nothing is copied. A text shorter than one
+/// block is copied and padded.
 #[cold]
 #[inline(never)]
 fn last_marks(text: &[u8]) -> u64 {
     if let Some(bytes) = text.last_chunk() {
+        // The last 64 bytes; the shift drops those of the block before. The block is not whole, so
+        // the remainder is not 0.
         return marks_of(bytes) >> (BLOCK - text.len() % BLOCK);
     }
+    // A space is not a mark.
     let mut bytes = [b' '; BLOCK];
     bytes.iter_mut().zip(text).for_each(|(byte, from)| *byte = *from);
     marks_of(&bytes)
 }
 
-/// Finds marks sixteen bytes at a time.
+/// Returns the marks of a block, found sixteen bytes at a time.
 #[inline(always)]
 fn marks_of(block: &[u8; BLOCK]) -> u64 {
-    // With this turned, the quote follows the control bytes, the space does not, and the order is
-    // that of signed bytes.
-    const TURN: i8 = (0x80 | 2) as i8;
-    let turned = |byte: u8| i8x16::splat(byte as i8 ^ TURN);
+    // One comparison finds quotes and control bytes. Flipping bit 1 moves the quote (0x22) to 0x20
+    // and the space (0x20) to 0x22, so that control bytes and the quote are those up to 0x20.
+    // Flipping bit 7 makes the signed comparison of the vectors one of unsigned bytes.
+    const FLIP: i8 = (0x80 | 2) as i8;
+    let flipped = |byte: u8| i8x16::splat(byte as i8 ^ FLIP);
     let (quarters, _) = block.as_chunks::<16>();
     quarters.iter().enumerate().fold(0, |bits, (at, quarter)| {
-        let bytes = i8x16::new(quarter.map(|byte| byte as i8)) ^ i8x16::splat(TURN);
-        let marks = bytes.simd_lt(turned(b'"' + 1)) | bytes.simd_eq(turned(b'\\'));
+        let bytes = i8x16::new(quarter.map(|byte| byte as i8)) ^ i8x16::splat(FLIP);
+        let marks = bytes.simd_lt(flipped(b'"' + 1)) | bytes.simd_eq(flipped(b'\\'));
         bits | u64::from(marks.to_bitmask() as u16) << (16 * at)
     })
 }
 
+/// A plain loop over the bytes.
 #[cfg(test)]
 pub(super) struct Plain;
 
-/// The oracle of the other form.
+/// The oracle of the vectors.
 #[cfg(test)]
 impl Marks for Plain {
     fn next(&mut self, text: &[u8], at: usize) -> usize {
@@ -97,7 +132,7 @@ mod tests {
     use super::{BLOCK, Bits, Marks, Plain};
 
     #[test]
-    fn every_byte_in_every_place() {
+    fn finds_every_byte_in_every_place() {
         // Quotes are among the few bytes that Miri has time for.
         let step = if cfg!(miri) { 34 } else { 1 };
         for length in [0, 1, 15, 16, 17, 63, 64, 65, 130] {
@@ -112,9 +147,9 @@ mod tests {
         }
     }
 
-    /// From any place onwards, across blocks.
+    /// Searches from any place, across blocks.
     #[test]
-    fn every_place_across_blocks() {
+    fn finds_marks_across_blocks() {
         let blocks = if cfg!(miri) { 2 } else { 30 };
         for length in [BLOCK - 1, BLOCK, BLOCK + 1, blocks * BLOCK + 13] {
             for step in [1, 7, 100, 1000] {
@@ -127,7 +162,7 @@ mod tests {
                             found = bits.next(&bytes, at);
                         }
                         let expected = Plain.next(&bytes, at);
-                        assert_eq!(found, expected, "from {at} of {length}, each {step}");
+                        assert_eq!(found, expected, "from {at} of {length}, one every {step}");
                     }
                 }
             }

@@ -1,10 +1,11 @@
-//! Bytes → event: the JSON reader, the envelopes, and where each attribute is found.
+//! Reads events: JSON, the envelope, and the attributes that filters compare.
 //!
-//! Events come as CloudEvents 1.0, in the legacy envelope (CloudEvents 0.1), or mixed. Whatever
-//! the marker says, each field is looked for in all its places, those of 1.0 first; the last place of
-//! the tenant, a top-level `tenantId`, is that of the vendor's listing of past events. A [`AttributePaths`]
-//! holds the places of the filter attributes; a
-//! [`Profile`](crate::filter::Profile) owns one and reads events by it.
+//! Events come as CloudEvents 1.0, in the legacy envelope (CloudEvents 0.1), or in a mixture of
+//! both. Whatever the marker of the envelope says, each field is looked for at all of its paths,
+//! those of CloudEvents 1.0 first. The paths of the filter attributes are data: [`AttributePaths`]
+//! holds them. A [`Profile`](crate::filter::Profile) owns one and reads events with it.
+//!
+//! The last path of the tenant is a top-level `tenantId`, as in the vendor's list of past events.
 //!
 //! ```
 //! use hooksieve::filter::Profile;
@@ -40,17 +41,17 @@ pub use shapes::ShapeCache;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
-/// Defines ids: text that is compared exactly and means nothing else.
+/// Defines id types: text that is only compared.
 macro_rules! ids {
     ($($(#[doc = $doc:literal])+ $id:ident)+) => {$(
         $(#[doc = $doc])+
         ///
-        /// Compared exactly, letter case included.
+        /// Ids are compared exactly, including letter case.
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $id(Box<str>);
 
         impl $id {
-            /// The id as it was given.
+            /// Returns the id as it was given.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -98,57 +99,67 @@ macro_rules! ids {
 pub(crate) use ids;
 
 ids! {
-    /// A tenant: whose events, and whose webhooks.
+    /// The id of a tenant, which owns events and webhooks.
     TenantId
     /// The name of an event type, such as `com.qlik.v1.app.created`.
     EventType
-    /// A user of a tenant.
+    /// The id of a user of a tenant.
     UserId
 }
 
-/// What matching needs of an event: tenant, type, owner, and the attributes filters speak of.
+/// The parts of an event that matching needs: tenant, type, owner and attributes.
 ///
-/// Text is borrowed from the bytes that were read, but for the rare string with escapes. An event
-/// made from parts ([`Event::new`]) borrows or owns what it is given.
+/// Its text borrows from the bytes that were read, except for strings with escapes, which are rare.
+/// An event made from parts ([`Event::new`]) borrows or owns what it is given.
 #[derive(Clone, Debug)]
 pub struct Event<'a> {
     paths: &'a AttributePaths,
     envelope: Envelope,
-    /// What it was read from; empty where it was made from parts, or changed.
+    /// The text that it was read from; empty if it was made from parts, or changed.
     text: &'a str,
-    /// Those of the paths: type, tenant, id and owner, then the attributes.
+    /// The values of each field, in the order of the attribute paths: type, tenant, id and owner,
+    /// then the attributes.
     fields: Fields<'a>,
 }
 
-/// The envelope of an event, by where its type stands, since that alone is always there.
+/// The envelope of an event, which follows from the key of its type.
+///
+/// The markers `specversion` and `cloudEventsVersion` are not always present; the type is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Envelope {
-    /// CloudEvents 1.0: in `type`.
+    /// CloudEvents 1.0: the type is in `type`.
     CloudEvents,
-    /// CloudEvents 0.1: in `eventType`.
+    /// The legacy envelope, CloudEvents 0.1: the type is in `eventType`.
     Legacy,
-    /// That of the migration period: in both.
+    /// The mixture of both, used during a migration: the type is in both.
     Mixed,
 }
 
+/// The fields of the envelope and four attributes fit without an allocation.
 type Fields<'a> = SmallVec<[Option<Cow<'a, str>>; 8]>;
 
 impl<'a> Event<'a> {
     /// Reads an event in one pass over its bytes.
     ///
-    /// Accepts what `serde_json::Value` accepts (nesting below 128, no lone surrogates, valid
-    /// UTF-8 and numbers in range everywhere), less objects in which a key that is read stands
-    /// twice. A value that is not a string, where a string is looked for, counts as absent.
+    /// Accepts what `serde_json::Value` accepts (nesting below 128, no lone surrogates, valid UTF-8
+    /// and numbers in range everywhere), except for a duplicate of a key that is read. A value that
+    /// is not a string counts as absent where a string is expected.
     ///
     /// # Errors
     ///
-    /// Bytes that are no JSON object, a key that is read and stands twice, no tenant, or no type.
+    /// Bytes that are not a JSON object, a duplicate of a key that is read, no type, or no tenant.
+    ///
+    /// # Cost
+    ///
+    /// Linear in the bytes, without an allocation unless the event has escapes or more than four
+    /// attributes.
     pub fn read(paths: &'a AttributePaths, bytes: &'a [u8]) -> Result<Self, Error> {
         read::read(paths, bytes)
     }
 
-    /// As [`read`](Self::read), with the same results, but faster where events have the
-    /// [shapes](ShapeCache) of events that were read before with the same `shapes`.
+    /// Reads an event like [`read`](Self::read), and faster if it has the shape of an earlier one.
+    ///
+    /// The results are the same. See [`ShapeCache`] for when this is of use.
     ///
     /// # Errors
     ///
@@ -161,21 +172,22 @@ impl<'a> Event<'a> {
         read::read_shaped(paths, bytes, shapes)
     }
 
-    /// As [`read`](Self::read), with `tenant` for an event that names none.
+    /// Reads an event like [`read`](Self::read), with `tenant` if it names none.
     ///
-    /// Past events out of a store or a log that is one tenant's may lack it. An event that names its
-    /// tenant keeps it, and an empty `tenant` is none.
+    /// Past events in the log of one tenant may lack the tenant. An event that names its tenant
+    /// keeps it. An empty `tenant` counts as none.
     ///
     /// ```
     /// use hooksieve::event::{ErrorKind, Event, TenantId, EventType};
     /// use hooksieve::filter::Profile;
     ///
     /// let profile = Profile::webhook();
-    /// let event = Event::read_for(profile.attribute_paths(), br#"{"type": "x", "tenantid": ""}"#, "t1")?;
+    /// let paths = profile.attribute_paths();
+    /// let event = Event::read_for(paths, br#"{"type": "x", "tenantid": ""}"#, "t1")?;
     /// assert_eq!(event.tenant(), "t1");
-    /// let event = Event::read_for(profile.attribute_paths(), br#"{"type": "x", "tenantid": "t2"}"#, "t1")?;
+    /// let event = Event::read_for(paths, br#"{"type": "x", "tenantid": "t2"}"#, "t1")?;
     /// assert_eq!(event.tenant(), "t2");
-    /// let error = Event::read_for(profile.attribute_paths(), br#"{"tenantid": ""}"#, "t1").unwrap_err();
+    /// let error = Event::read_for(paths, br#"{"tenantid": ""}"#, "t1").unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::MissingType);
     /// # Ok::<(), hooksieve::event::Error>(())
     /// ```
@@ -191,7 +203,7 @@ impl<'a> Event<'a> {
         read::read_for(paths, bytes, tenant)
     }
 
-    /// An event of a tenant and a type, without owner, id or attributes.
+    /// Makes an event of a tenant and a type, without owner, id or attributes.
     #[must_use]
     pub fn new(paths: &'a AttributePaths, tenant: TenantId, event_type: EventType) -> Self {
         let mut fields = smallvec::smallvec![None; paths.fields().len()];
@@ -201,7 +213,7 @@ impl<'a> Event<'a> {
         Self { paths, envelope: Envelope::CloudEvents, text: "", fields }
     }
 
-    /// The same event with an owner.
+    /// Returns the event with an owner.
     #[must_use]
     pub fn with_owner(mut self, owner: impl Into<Cow<'a, str>>) -> Self {
         if let Some(field) = self.fields.get_mut(OWNER) {
@@ -210,14 +222,14 @@ impl<'a> Event<'a> {
         self
     }
 
-    /// The same event with a value for an attribute; `None` for a name the attribute paths do not know.
+    /// Returns the event with a value for an attribute, or `None` if the paths have no such name.
     ///
     /// ```
     /// use hooksieve::{event::{Event, EventType, TenantId}, filter::Profile};
     ///
     /// let profile = Profile::webhook();
-    /// let (tenant, event_type) = (TenantId::from("t1"), EventType::from("com.qlik.v1.app.created"));
-    /// let event = Event::new(profile.attribute_paths(), tenant, event_type);
+    /// let event_type = EventType::from("com.qlik.v1.app.created");
+    /// let event = Event::new(profile.attribute_paths(), TenantId::from("t1"), event_type);
     /// let event = event.with_attribute("spaceId", "s1").ok_or("no such attribute")?;
     /// assert_eq!(event.attribute("spaceid"), Some("s1"));
     /// assert!(event.with_attribute("color", "red").is_none());
@@ -227,58 +239,61 @@ impl<'a> Event<'a> {
     pub fn with_attribute(mut self, name: &str, value: impl Into<Cow<'a, str>>) -> Option<Self> {
         let index = self.paths.find(name)?;
         *self.fields.get_mut(ATTRIBUTES + index)? = Some(value.into());
+        // The text no longer says where the attributes were found.
         self.text = "";
         Some(self)
     }
 
-    /// The tenant it happened in; never empty in an event that was read.
+    /// Returns the tenant in which it happened; never empty in an event that was read.
     #[must_use]
     pub fn tenant(&self) -> &str {
         self.field(TENANT).unwrap_or_default()
     }
 
-    /// What happened; never empty in an event that was read.
+    /// Returns the type of the event; never empty in an event that was read.
     #[must_use]
     pub fn event_type(&self) -> &str {
         self.field(TYPE).unwrap_or_default()
     }
 
-    /// The event's own id, which is not the id of the resource it is about.
+    /// Returns the event's own id, which is not the id of the resource that it is about.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.field(ID)
     }
 
-    /// The user who owns the resource it is about.
+    /// Returns the user who owns the resource that it is about.
     #[must_use]
     pub fn owner(&self) -> Option<&str> {
         self.field(OWNER)
     }
 
-    /// The envelope it came in; that of an event made from parts is CloudEvents 1.0.
+    /// Returns the envelope; that of an event made from parts is CloudEvents 1.0.
     #[must_use]
     pub fn envelope(&self) -> Envelope {
         self.envelope
     }
 
-    /// The places it was read by.
+    /// Returns the attribute paths with which it was read.
     #[must_use]
     pub fn attribute_paths(&self) -> &'a AttributePaths {
         self.paths
     }
 
-    /// The value of an attribute by its name, letter case aside; `None` where the event has none.
+    /// Returns the value of an attribute; its name is compared case-insensitively.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.field(ATTRIBUTES + self.paths.find(name)?)
     }
 
-    /// Where in the event each attribute was found, in the order of the attribute paths; empty for an event
-    /// that was made from parts, or whose attributes were changed.
+    /// Returns the path at which each attribute was found, in the order of the attribute paths.
     ///
-    /// Where all strings of an attribute are empty, the first of its places is named.
+    /// The list is empty for an event that was made from parts, or whose attributes were changed.
+    /// If all strings of an attribute are empty, its path is that of the first one.
     ///
-    /// Reads the bytes once more, since matching has no use for it.
+    /// # Cost
+    ///
+    /// Reads the bytes again, since matching does not need the paths.
     ///
     /// ```
     /// use hooksieve::filter::Profile;
@@ -286,18 +301,20 @@ impl<'a> Event<'a> {
     /// let profile = Profile::webhook();
     /// let event = br#"{"type": "x", "tenantid": "t", "spaceid": "", "data": {"spaceId": "s"}}"#;
     /// let places = profile.read_event(event)?.places();
-    /// let space = profile.attribute_paths().attributes().iter().position(|name| **name == *"spaceId");
+    /// let attributes = profile.attribute_paths().attributes();
+    /// let space = attributes.iter().position(|name| **name == *"spaceId");
     /// let place = places[space.unwrap()].as_ref().unwrap();
     /// assert_eq!(place.pointer(), "/data/spaceId");
     /// # Ok::<(), hooksieve::event::Error>(())
     /// ```
     #[must_use]
     pub fn places(&self) -> Vec<Option<JsonPath>> {
-        if self.text.is_empty() { Vec::new() } else { read::places(self.paths, self.text) }
+        if self.text.is_empty() { Vec::new() } else { inspect::places(self.paths, self.text) }
     }
 
-    /// The value of the attribute `index` of `paths`: by index where the event was read by those
-    /// paths, else by its name.
+    /// Returns the value of the attribute `index` of `paths`.
+    ///
+    /// It is found by its index if the event was read with the same paths, otherwise by its name.
     #[inline]
     pub(crate) fn value(&self, paths: &AttributePaths, index: usize) -> Option<&str> {
         if std::ptr::eq(self.paths, paths) {
@@ -307,12 +324,14 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// The values of the attributes in the order of `paths`, where the event was read by that.
+    /// Returns the values of the attributes in the order of `paths`, if the event was read with
+    /// them.
     #[inline]
     pub(crate) fn values(&self, paths: &AttributePaths) -> Option<&[Option<Cow<'a, str>>]> {
         if std::ptr::eq(self.paths, paths) { self.fields.get(ATTRIBUTES..) } else { None }
     }
 
+    /// Returns the value of a field of the attribute paths.
     #[inline]
     fn field(&self, index: usize) -> Option<&str> {
         self.fields.get(index)?.as_deref()

@@ -1,24 +1,60 @@
+//! The paths of attributes, compiled into a table that the walk can ask for every key of an event.
+//!
+//! # Data structure
+//!
+//! All paths together are a tree of keys. Each key that is looked for has a number, its index in
+//! `keys`. The number is also that of the object that is its value, so a key is known by its text
+//! and the number of the object around it:
+//!
+//! ```text
+//! paths                         number  text          object
+//!                               0       (none)        -          ROOT, the outermost object
+//! type                          1       type          0
+//! eventType                     2       eventType     0
+//! tenantid                      3       tenantid      0
+//! extensions.tenantId           4       extensions    0
+//!                               5       tenantId      4
+//! extensions.tenantid           6       tenantid      4          `extensions` is shared
+//! ```
+//!
+//! For each field, `fields` lists the numbers of its last keys in order of precedence: the tenant
+//! has 3, 5, 6 and 7. The fields of the envelope come first, the attributes after them.
+//!
+//! # Look-up
+//!
+//! The walk asks for every key of an event, and most keys are not looked for. The hash is therefore
+//! no more than the object, the length, and the first and last byte of the key. `table` has 512
+//! entries for at most 256 keys, so most of these keys meet an empty entry and are done without a
+//! comparison. Keys of the same hash form a list through `next`.
+//!
+//! # Invariants
+//!
+//! - Number 0 is the root and never a key, so 0 ends a list of the same hash.
+//! - [`OTHER`] is beyond every table that is indexed by numbers: a key with it is never stored.
+//! - The paths come from the server's configuration, not from its tenants. Keys that collide on
+//!   purpose would slow down only their author.
+
 use crate::diagnostic::Diagnostic;
 use http::StatusCode;
 use std::fmt;
 use std::sync::Arc;
 
-/// A place in an event: the keys from the outermost object to a string, such as `data`, `id`.
+/// The path to a string in an event: keys from the outermost object, such as `data`, `id`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct JsonPath(Box<[Box<str>]>);
 
 impl JsonPath {
-    /// The place behind these keys.
+    /// Makes the path of these keys.
     pub fn new<K: Into<Box<str>>>(keys: impl IntoIterator<Item = K>) -> Self {
         Self(keys.into_iter().map(Into::into).collect())
     }
 
-    /// The keys, outermost first.
+    /// Returns the keys, the outermost first.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(AsRef::as_ref)
     }
 
-    /// The keys as a JSON pointer (RFC 6901), such as `/data/id`.
+    /// Returns the keys as a JSON pointer (RFC 6901), such as `/data/id`.
     #[must_use]
     pub fn pointer(&self) -> String {
         let token = |key: &str| format!("/{}", key.replace('~', "~0").replace('/', "~1"));
@@ -26,47 +62,52 @@ impl JsonPath {
     }
 }
 
-/// The JSON pointer.
+/// Writes the JSON pointer.
 impl serde::Serialize for JsonPath {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.pointer())
     }
 }
 
-/// The keys with dots between them.
+/// Writes the keys with dots between them.
 impl fmt::Display for JsonPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join("."))
     }
 }
 
-/// Where an event keeps its attributes: for each a name and its places, the first non-empty
-/// string of which wins. The fields of the envelope are known to all.
+/// The names of attributes, and the paths at which events have them.
+///
+/// The first path whose string is not empty gives an attribute its value. The paths of the
+/// envelope's fields (type, tenant, id and owner) are always the same.
 ///
 /// ```
 /// use hooksieve::event::{Event, AttributePaths, JsonPath};
 ///
-/// let paths = AttributePaths::new([("color", vec![JsonPath::new(["data", "color"]), JsonPath::new(["color"])])])?;
+/// let places = vec![JsonPath::new(["data", "color"]), JsonPath::new(["color"])];
+/// let paths = AttributePaths::new([("color", places)])?;
 /// let event = Event::read(&paths, br#"{"type": "x", "tenantid": "t", "color": "red"}"#)?;
 /// assert_eq!(event.attribute("color"), Some("red"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Cheap to clone: clones are the same.
+/// Cheap to clone; clones share state.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AttributePaths(Arc<Inner>);
 
 #[derive(Clone, PartialEq, Eq)]
 struct Inner {
+    /// The names of the attributes.
     attributes: Vec<Box<str>>,
-    /// For each field, those of the envelope first, the keys whose values are taken, in order.
+    /// The keys of each field in order of precedence; the fields of the envelope come first.
     fields: Vec<Vec<u16>>,
+    /// The keys by their number.
     keys: Vec<Key>,
-    /// For each hash the first key that has it; 0 for none.
+    /// For each hash, the first key that has it; 0 for none.
     table: [u16; HASHES],
 }
 
-/// Without the table, which says nothing more than the keys.
+/// Leaves out the table, which follows from the keys.
 impl fmt::Debug for AttributePaths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { attributes, fields, keys, table: _ } = &*self.0;
@@ -78,12 +119,11 @@ impl fmt::Debug for AttributePaths {
     }
 }
 
-/// A key that is looked for. Its number also stands for the object behind it; the first key is
-/// none, and its number [`ROOT`] that of the outermost object.
+/// A key that is looked for; see the [module](self) for its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Key {
     text: Box<str>,
-    /// The object that it is looked for in.
+    /// The number of the object in which it is looked for.
     object: u16,
     /// The next key of the same hash; 0 for none.
     next: u16,
@@ -91,18 +131,20 @@ struct Key {
 
 /// The number of the outermost object.
 pub(super) const ROOT: u16 = 0;
-/// The number of a key that is not looked for, and of an object without any that is.
+/// The number of a key that is not looked for, and of an object in which none is.
 pub(super) const OTHER: u16 = u16::MAX;
 
-/// Hashes of keys: most keys of an event share theirs with none that is looked for.
+/// The number of hashes, two for each key: most keys of an event have the hash of none.
 const HASHES: usize = 512;
 
+/// Hashes a key in an object, cheaply: see the [module](self).
 fn hash(object: u16, key: &[u8]) -> usize {
     let (first, last) = (key.first().copied(), key.last().copied());
     let (first, last) = (usize::from(first.unwrap_or(0)), usize::from(last.unwrap_or(0)));
     (first + 4 * last + 8 * (key.len() + usize::from(object))) % HASHES
 }
 
+/// Makes an error of the server's configuration.
 fn error(code: &'static str, message: impl Into<Box<str>>, help: &'static str) -> Diagnostic {
     Diagnostic::error(code, message, help).with_status(StatusCode::INTERNAL_SERVER_ERROR)
 }
@@ -112,24 +154,27 @@ fn too_many_keys() -> Diagnostic {
     error("profile-too-many-keys", format!("more than {max} keys to look for"), "use fewer paths")
 }
 
-/// The fields of every envelope, and behind them the attributes.
+/// The index of a field: those of the envelope, then the attributes.
 pub(super) const TYPE: usize = 0;
 pub(super) const TENANT: usize = 1;
 pub(super) const ID: usize = 2;
 pub(super) const OWNER: usize = 3;
 pub(super) const ATTRIBUTES: usize = ENVELOPE.len();
 
-/// The places of the envelope's fields: those of CloudEvents 1.0 first.
+/// The paths of the envelope's fields, in the order of their indices: those of CloudEvents 1.0
+/// first.
 const ENVELOPE: [&[&[&str]]; 4] = [
     &[&["type"], &["eventType"]],
-    // The last place is that of the vendor's audit listing.
+    // The last path is that of the vendor's list of past events.
     &[&["tenantid"], &["extensions", "tenantId"], &["extensions", "tenantid"], &["tenantId"]],
     &[&["id"], &["eventId"], &["eventID"]],
     &[&["ownerid"], &["extensions", "ownerId"], &["extensions", "ownerid"]],
 ];
 
-/// Whether two texts are the same; those of up to 48 bytes, as keys and ids have, are compared in
-/// place.
+/// Returns whether two texts are equal.
+///
+/// Texts of up to 48 bytes, the length of keys and ids, are compared by a few overlapping loads
+/// instead of a call: the first and the last bytes, which may be partly the same ones.
 #[inline]
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
@@ -149,16 +194,17 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
 }
 
 impl AttributePaths {
-    /// Most keys that the attribute paths can look for, those of the envelope included.
+    /// The limit of keys that are looked for, including those of the envelope.
     pub const MAX_KEYS: usize = 256;
-    /// Most keys in one place.
+    /// The limit of keys in one path.
     pub const MAX_KEYS_IN_PLACE: usize = 8;
 
-    /// The attribute paths of attributes, each with its places in order of precedence.
+    /// Makes the paths of attributes, each with its paths in order of precedence.
     ///
     /// # Errors
     ///
-    /// A name twice, an attribute without places, or more keys than the limits.
+    /// A duplicate name (compared case-insensitively), an attribute without a path, a path without
+    /// keys, or more keys than the limits.
     pub fn new<N: Into<Box<str>>>(
         attributes: impl IntoIterator<Item = (N, Vec<JsonPath>)>,
     ) -> Result<Self, Diagnostic> {
@@ -198,13 +244,14 @@ impl AttributePaths {
         Ok(Self(Arc::new(paths)))
     }
 
-    /// The names of the attributes, in the order they were given.
+    /// Returns the names of the attributes, in the order in which they were given.
     #[must_use]
     pub fn attributes(&self) -> &[Box<str>] {
         &self.0.attributes
     }
 
-    /// The index of an attribute by its name, letter case aside (RFC 7643 section 2.1).
+    /// Returns the index of an attribute, whose name is compared case-insensitively (RFC 7643
+    /// section 2.1).
     #[inline]
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
         let named = |known: &str| {
@@ -213,37 +260,37 @@ impl AttributePaths {
         self.0.attributes.iter().position(|known| named(known))
     }
 
-    /// The keys of each field in order of precedence: first those of the envelope (type, tenant,
-    /// id, owner), then the attributes.
+    /// Returns the keys of each field in order of precedence: first the fields of the envelope
+    /// (type, tenant, id, owner), then the attributes.
     pub(super) fn fields(&self) -> &[Vec<u16>] {
         &self.0.fields
     }
 
-    /// How many numbers keys have, that of the outermost object included.
-    pub(super) fn numbers(&self) -> usize {
+    /// Returns the number of keys, including the one of the outermost object.
+    pub(super) fn key_count(&self) -> usize {
         self.0.keys.len()
     }
 
-    /// The keys down to the key of this number.
-    pub(super) fn place(&self, number: u16) -> JsonPath {
-        self.0.place(number)
+    /// Returns the path that ends with the key of this number.
+    pub(super) fn path(&self, number: u16) -> JsonPath {
+        self.0.path(number)
     }
 
-    /// The number of a key in the object `object`; [`OTHER`] where it is not looked for.
+    /// Returns the number of a key in `object`; [`OTHER`] if it is not looked for.
     #[inline(always)]
     pub(super) fn key(&self, object: u16, text: &[u8]) -> u16 {
         self.0.key(object, text)
     }
 
-    /// Whether both are the same, which equal ones need not be.
+    /// Returns whether both are the same paths, in memory; equal ones need not be.
     #[inline(always)]
-    pub(super) fn is(&self, other: &Self) -> bool {
+    pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
 impl Inner {
-    /// Adds a field with its places.
+    /// Adds a field with its paths; keys that are known already are shared.
     fn add<'k>(
         &mut self,
         places: impl Iterator<Item = impl Iterator<Item = &'k str>>,
@@ -259,6 +306,7 @@ impl Inner {
             }
             field.push(at);
         }
+        // Without the key of the root, which `new` puts first.
         let keys = self.keys.len() - 1;
         if keys.max(field.len()).max(self.attributes.len() + 1) > AttributePaths::MAX_KEYS {
             return Err(too_many_keys());
@@ -267,9 +315,10 @@ impl Inner {
         Ok(())
     }
 
+    /// Adds a key and returns its number.
     fn add_key(&mut self, object: u16, text: &str) -> Result<u16, Diagnostic> {
         let number = u16::try_from(self.keys.len()).map_err(|_| too_many_keys())?;
-        // After the keys of the same hash: those of places that are looked in first are found first.
+        // At the end of the list, so that the keys of the first paths are found first.
         let hash = hash(object, text.as_bytes());
         let (mut last, mut at) = (ROOT, self.table.get(hash).copied().unwrap_or(0));
         while at != 0 {
@@ -287,16 +336,17 @@ impl Inner {
         Ok(number)
     }
 
-    /// The keys down to the key of this number.
-    fn place(&self, number: u16) -> JsonPath {
+    /// Returns the path that ends with the key of this number.
+    fn path(&self, number: u16) -> JsonPath {
         let key = |number: u16| self.keys.get(usize::from(number)).filter(|_| number != ROOT);
+        // From the last key to the root, by the objects around it.
         let up = std::iter::successors(key(number), |below| key(below.object));
         let mut keys: Vec<Box<str>> = up.map(|key| key.text.clone()).collect();
         keys.reverse();
         JsonPath::new(keys)
     }
 
-    /// The number of a key in the object `object`; [`OTHER`] where it is not looked for.
+    /// Returns the number of a key in `object`; [`OTHER`] if it is not looked for.
     #[inline(always)]
     fn key(&self, object: u16, text: &[u8]) -> u16 {
         let mut number = self.table.get(hash(object, text)).copied().unwrap_or(0);
