@@ -2,7 +2,7 @@ use super::{Delivery, Status};
 use crate::diagnostic::Diagnostics;
 use crate::webhook::{Field, Key, Page, Paging, Query, Sort, one_of};
 
-/// By what deliveries are ordered.
+/// The orders of deliveries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum By {
     Status,
@@ -30,18 +30,18 @@ impl Field for By {
     }
 }
 
-/// A request to list deliveries of a webhook: the query parameters of the API's
-/// `GET /webhooks/{id}/deliveries`, checked.
+/// The checked query parameters of `GET /webhooks/{id}/deliveries`.
 ///
 /// | parameter | meaning |
 /// | --- | --- |
-/// | `limit` | most deliveries of a page, 1 to 100; 20 where it is left out |
-/// | `sort` | `status` or `triggeredAt`, behind `+` or `-`; `-triggeredAt` where it is left out |
-/// | `eventType` | of this type |
+/// | `limit` | the limit of deliveries on a page, 1 to 100; default 20 |
+/// | `sort` | `status` or `triggeredAt` after `+` or `-`; default `-triggeredAt` |
+/// | `eventType` | the event type |
 /// | `status` | `success` or `fail` |
-/// | `next`, `prev` | a cursor out of the links of a page |
+/// | `next`, `prev` | a cursor from the links of a page |
 ///
-/// Equals are ordered by id, and pages behave as those of [webhooks](crate::webhook::ListQuery).
+/// Deliveries that are equal in this order are ordered by id. Pages behave like those of
+/// [webhooks](crate::webhook::ListQuery).
 ///
 /// ```
 /// use hooksieve::delivery::ListQuery;
@@ -51,7 +51,7 @@ impl Field for By {
 ///
 /// let problems = ListQuery::read("status=failed").unwrap_err();
 /// let problem = problems.iter().next().ok_or("no problem")?;
-/// assert_eq!((problem.pointer(), problem.help()), ("/status", "give one of success, fail"));
+/// assert_eq!((problem.pointer(), problem.help()), ("/status", "use one of: success, fail"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl ListQuery {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with the parameters.
+    /// All errors in the parameters.
     pub fn read(query: &str) -> Result<Self, Diagnostics> {
         let known = &["limit", "sort", "eventType", "status", "next", "prev"];
         let mut query = Query::read(query, known, &[]);
@@ -82,17 +82,19 @@ impl ListQuery {
         query.finish(list)
     }
 
-    /// Whether a delivery is among those asked for.
+    /// Returns whether the query selects a delivery.
     #[must_use]
     pub fn wants(&self, delivery: &Delivery) -> bool {
-        let is = |wanted: &str| delivery.event_type().as_str() == wanted;
+        let is = |event_type: &str| delivery.event_type().as_str() == event_type;
         self.event_type.as_deref().is_none_or(is)
             && self.status.is_none_or(|status| status == delivery.status())
     }
 
-    /// The page of those asked for among all deliveries of a webhook.
+    /// Returns the selected page of the deliveries of a webhook.
     ///
-    /// Takes time in proportion to all of them, and to sort those asked for.
+    /// # Cost
+    ///
+    /// Linear in the deliveries, and `n log n` in the selected ones.
     pub fn apply<'d>(
         &self,
         deliveries: impl IntoIterator<Item = &'d Delivery>,

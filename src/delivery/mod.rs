@@ -1,9 +1,10 @@
-//! From a match to a request: what is sent for a webhook, signed, and what is kept of it.
+//! Builds signed requests from events and webhooks, and records their deliveries.
 //!
-//! A [`RequestBuilder`] makes a [`Request`] from a webhook and a [`Payload`], which is made once an event.
-//! That cannot fail, since a [`Webhook`] that exists is deliverable. Sending, retrying and storing
-//! are the server's; what it observed makes a [`Delivery`], which is listed by a [`ListQuery`] and sent
-//! again by [`RequestBuilder::resend`]. Receivers [`verify`].
+//! A [`RequestBuilder`] makes a [`Request`] from a webhook and a [`Payload`]; one payload serves
+//! all webhooks that an event matches. This cannot fail, since every [`Webhook`] is valid. The
+//! server sends the request, retries it and stores the result as a [`Delivery`]. A [`ListQuery`]
+//! selects deliveries, and [`RequestBuilder::resend`] sends one again. A receiver checks a request
+//! with [`verify`].
 //!
 //! ```
 //! use hooksieve::delivery::{Payload, RequestBuilder, verify};
@@ -24,7 +25,7 @@
 //! let request = RequestBuilder::default().request(&webhook, &payload);
 //!
 //! assert_eq!((request.method(), request.url()), ("POST", "https://hooks.example.com/apps"));
-//! assert_eq!(request.body().as_ref(), bytes, "the bytes read are the bytes signed and sent");
+//! assert_eq!(request.body().as_ref(), bytes, "the event is signed and sent as it was read");
 //! let names: Vec<_> = request.headers().map(|(name, _)| name).collect();
 //! assert_eq!(names, ["X-Team", "Content-Type", "User-Agent", "Qlik-Signature"]);
 //! let signature = request.header("qlik-signature").ok_or("not signed")?.to_str()?;
@@ -52,26 +53,29 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use std::sync::Arc;
 
+/// The header of the platform's own signature.
 const QLIK_SIGNATURE: HeaderName = HeaderName::from_static("qlik-signature");
+/// The headers of Standard Webhooks.
 const STANDARD: [HeaderName; 3] = [
     HeaderName::from_static("webhook-id"),
     HeaderName::from_static("webhook-timestamp"),
     HeaderName::from_static("webhook-signature"),
 ];
 
-/// How a server makes its requests. Cheap to clone.
+/// Builds the requests of a server. Cheap to clone; clones share state.
 #[derive(Clone, Debug)]
 pub struct RequestBuilder {
     user_agent: HeaderValue,
-    /// Of CloudEvents 1.0.
+    /// The `Content-Type` of CloudEvents 1.0.
     cloud_content_type: HeaderValue,
 }
 
+/// The `Content-Type` of both envelopes.
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 impl Default for RequestBuilder {
-    /// With the `User-Agent` `Qlik Webhook`, and the `Content-Type` `application/json` in both
-    /// forms.
+    /// Uses the `User-Agent` `Qlik Webhook`, and the `Content-Type` `application/json` for both
+    /// envelopes.
     fn default() -> Self {
         let user_agent = HeaderValue::from_static("Qlik Webhook");
         Self { user_agent, cloud_content_type: JSON }
@@ -79,25 +83,29 @@ impl Default for RequestBuilder {
 }
 
 impl RequestBuilder {
-    /// The same with another `User-Agent`.
+    /// Returns the builder with another `User-Agent`.
     #[must_use]
     pub fn with_user_agent(self, user_agent: HeaderValue) -> Self {
         Self { user_agent, ..self }
     }
 
-    /// The same with the `Content-Type` `application/cloudevents+json` for CloudEvents 1.0, as
-    /// the HTTP binding of CloudEvents has it (section 3.2, structured content mode). What is sent
-    /// again, and events in the mixed form, keep `application/json`.
+    /// Returns the builder with `application/cloudevents+json` for CloudEvents 1.0.
+    ///
+    /// This is the `Content-Type` of the HTTP binding of CloudEvents (section 3.2, structured
+    /// content mode). A delivery that is sent again and an event in the mixed envelope keep
+    /// `application/json`.
     #[must_use]
     pub fn with_cloud_events_type(self) -> Self {
         let cloud_content_type = HeaderValue::from_static("application/cloudevents+json");
         Self { cloud_content_type, ..self }
     }
 
-    /// The request that delivers a payload to a webhook, signed if the webhook has a secret.
+    /// Builds the request that delivers a payload to a webhook, signed if the webhook has a secret.
     ///
-    /// Takes one allocation for a signature and none else; signing takes time in proportion to
-    /// the body, and the first request in the other form than the event's converts it.
+    /// # Cost
+    ///
+    /// One allocation for a signature, otherwise none. Signing is linear in the body. The first
+    /// request in another envelope than the event's converts the event.
     #[must_use]
     pub fn request(&self, webhook: &Arc<Webhook>, payload: &Payload) -> Request {
         let (webhook, payload) = (Arc::clone(webhook), payload.clone());
@@ -111,9 +119,10 @@ impl RequestBuilder {
         Request { webhook, payload, content_type, user_agent, signature, standard: None }
     }
 
-    /// The request that sends a delivery again: the same body byte for byte, so that the signature
-    /// is the same, too, as long as the webhook's secret is; URL, headers and secret are those
-    /// that the webhook has now.
+    /// Builds the request that sends a delivery again.
+    ///
+    /// The body is the same byte for byte, and so is the signature if the secret has not changed.
+    /// The URL, the headers and the secret are the current ones of the webhook.
     #[must_use]
     pub fn resend(&self, webhook: &Arc<Webhook>, delivery: &Delivery) -> Request {
         let body = delivery.body().clone();
@@ -121,10 +130,12 @@ impl RequestBuilder {
     }
 }
 
+/// Returns the signing secret of a webhook, if it has one that is known.
 fn secret(webhook: &Webhook) -> Option<&[u8]> {
     webhook.secret().and_then(Secret::expose).map(str::as_bytes)
 }
 
+/// Returns the body in the envelope that a webhook expects.
 fn body<'p>(webhook: &Webhook, payload: &'p Payload) -> &'p Bytes {
     match webhook.delivers_cloud_events() {
         true => payload.cloud_event(),
@@ -132,10 +143,11 @@ fn body<'p>(webhook: &Webhook, payload: &'p Payload) -> &'p Bytes {
     }
 }
 
-/// A request that delivers an event to a webhook; made by a [`RequestBuilder`].
+/// A request that delivers an event to a webhook, built by a [`RequestBuilder`].
 ///
-/// No name or value of a header holds CR, LF or NUL. `Debug` shows no value of an encrypted header.
-/// Redirects are not to be followed: a receiver could lead elsewhere with them.
+/// No name or value of a header contains CR, LF or NUL. `Debug` does not show the values of
+/// encrypted headers. Do not follow redirects when sending: they could lead to an address that no
+/// webhook may reach.
 #[derive(Clone, Debug)]
 pub struct Request {
     webhook: Arc<Webhook>,
@@ -147,11 +159,12 @@ pub struct Request {
 }
 
 impl Request {
-    /// The same with the headers of [Standard Webhooks](https://www.standardwebhooks.com), which
-    /// protect a receiver against replay; without change if the webhook has no secret.
+    /// Returns the request with the headers of [Standard
+    /// Webhooks](https://www.standardwebhooks.com).
     ///
-    /// `id` is the same whenever the message is sent again, `at` the time of this attempt. The key
-    /// is the secret's own bytes, which receivers know as [`whsec`].
+    /// They protect a receiver against replay. A request of a webhook without a secret is
+    /// unchanged. `id` is the same whenever the message is sent again; `at` is the time of this
+    /// attempt. The key is the bytes of the secret, which receivers know as [`whsec`].
     #[must_use]
     pub fn with_standard_headers(self, id: &MessageId, at: Timestamp) -> Self {
         let sign = |secret| Box::new(signature::standard(secret, id, at, self.body()));
@@ -159,47 +172,50 @@ impl Request {
         Self { standard, ..self }
     }
 
-    /// The webhook.
+    /// Returns the webhook.
     #[must_use]
     pub fn webhook(&self) -> &Arc<Webhook> {
         &self.webhook
     }
 
-    /// What is sent, in both forms.
+    /// Returns the payload, which has the event in both envelopes.
     #[must_use]
     pub fn payload(&self) -> &Payload {
         &self.payload
     }
 
-    /// `POST`.
+    /// Returns `POST`.
     #[must_use]
     pub fn method(&self) -> &'static str {
         "POST"
     }
 
-    /// The webhook's, without its fragment, which is never sent.
+    /// Returns the URL of the webhook without its fragment, which is never sent.
     #[must_use]
     pub fn url(&self) -> &str {
         let url = self.webhook.url();
         url.split_once('#').map_or(url, |(url, _)| url)
     }
 
-    /// Names as they are written, and values, each name once: the webhook's own by name, its
-    /// encrypted ones by name, `Content-Type`, `User-Agent`, and for a webhook with a secret
-    /// `Qlik-Signature` and the headers of Standard Webhooks, if they were asked for. Values of
-    /// encrypted headers are [sensitive](HeaderValue::is_sensitive). The length of the body, the
-    /// host and what else frames a request are its sender's.
+    /// Returns the headers, each name once, as it is written.
+    ///
+    /// They are the webhook's own headers by name, its encrypted ones by name, `Content-Type` and
+    /// `User-Agent`; for a webhook with a secret also `Qlik-Signature` and, if added, the headers
+    /// of Standard Webhooks. Values of encrypted headers are
+    /// [sensitive](HeaderValue::is_sensitive). `Host`, `Content-Length` and others that frame the
+    /// request are added by the HTTP client.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &HeaderValue)> {
         self.lines().map(|line| (line.written, line.value))
     }
 
-    /// The value of a header by its name, letter case aside.
+    /// Returns the value of a header, whose name is compared case-insensitively.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&HeaderValue> {
         let mut lines = self.lines();
         lines.find(|line| line.written.eq_ignore_ascii_case(name)).map(|line| line.value)
     }
 
+    /// Returns the headers, in the order of [`headers`](Self::headers).
     fn lines(&self) -> impl Iterator<Item = Line<'_>> {
         let groups = [self.webhook.headers(), self.webhook.encrypted_headers()];
         let own = groups.into_iter().flatten().filter_map(|header| {
@@ -227,35 +243,37 @@ impl Request {
         own.chain(fixed).chain(signature).chain(standard.into_iter().flatten())
     }
 
-    /// The exact bytes that are signed and sent.
+    /// Returns the exact bytes that are signed and sent.
     #[must_use]
     pub fn body(&self) -> &Bytes {
         body(&self.webhook, &self.payload)
     }
 
-    /// Whether the certificates of the target are to be checked for revocation before.
+    /// Returns whether to check the certificates of the target for revocation before sending.
     #[must_use]
     pub fn checks_revocation(&self) -> bool {
         self.webhook.checks_revocation()
     }
 
-    /// Whether the webhook's secret, or a value of its encrypted headers, is not known, since the
-    /// webhook was read from a response: the request is without them, and not to be sent.
+    /// Returns whether the webhook has a secret or an encrypted header whose value is unknown.
+    ///
+    /// Such a webhook was read from a response of the API. The request lacks these values: do not
+    /// send it.
     #[must_use]
     pub fn has_redacted_secrets(&self) -> bool {
         self.webhook.has_redacted_secrets()
     }
 }
 
-/// A header.
+/// A header of a request.
 struct Line<'r> {
-    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "that feature asks for it"))]
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "only `http` uses it"))]
     name: HeaderName,
     written: &'r str,
     value: &'r HeaderValue,
 }
 
-/// For hyper, reqwest and others, whole but for what frames a request.
+/// Converts the request for hyper, reqwest and other clients, which add the framing headers.
 ///
 /// ```
 /// # use hooksieve::{delivery::{Payload, Request}, webhook::Webhook};
@@ -266,7 +284,7 @@ struct Line<'r> {
 /// ```
 #[cfg(feature = "http")]
 impl From<&Request> for http::Request<Bytes> {
-    #[expect(clippy::expect_used, reason = "what `url` writes for https, `Uri` reads")]
+    #[expect(clippy::expect_used, reason = "`Uri` reads what `url` writes for https")]
     fn from(request: &Request) -> Self {
         let mut sent = Self::new(request.body().clone());
         *sent.method_mut() = http::Method::POST;

@@ -1,3 +1,19 @@
+//! Records deliveries without secrets, writes the records and reads them back.
+//!
+//! A record has two JSON forms, which differ only in the body:
+//!
+//! | form | `request.body` | for |
+//! | --- | --- | --- |
+//! | `Serialize` | the JSON that was sent; a string if it is not JSON | responses of the API |
+//! | [`Delivery::stored`] | a string with the exact bytes; `bodyBase64` if they are not UTF-8 | a store |
+//!
+//! A delivery is sent again from its record, and the signature covers the exact bytes, so only the
+//! second form can be read back.
+//!
+//! Secrets are omitted when the record is made, not when it is shown: a record never holds one in
+//! its headers, so a store, a log and a response need no rule of their own. See
+//! [`secrets`](super::secrets) for how they are found.
+
 use super::secrets::Secrets;
 use super::{MessageId, Request};
 use crate::diagnostic::Diagnostic;
@@ -14,74 +30,83 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 ids! {
-    /// A delivery to a webhook.
+    /// The id of a delivery.
     DeliveryId
 }
 
 words! {
-    /// How a delivery ended.
+    /// The result of a delivery.
     Status {
-        /// The receiver answered with a status of success (RFC 9110 section 15.3).
+        /// The receiver responded with a status of success, 2xx (RFC 9110 section 15.3).
         Success = "success",
-        /// It answered with another one, or not at all.
+        /// The receiver responded with another status, or not at all.
         Fail = "fail",
     }
 }
 
-/// What stands for the value of an encrypted header.
+/// The text in place of a value that is not recorded.
 pub const OMITTED: &str = "**OMITTED**";
 
-/// The header that holds the id of a message (Standard Webhooks).
+/// The header with the id of a message (Standard Webhooks).
 const MESSAGE_ID: &str = "webhook-id";
 
-/// How long the history of deliveries is kept: a week.
+/// The time for which deliveries are kept: a week.
 pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// What a server received for a request.
+/// The response of a receiver to a request.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// The status.
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body, as much of it as is worth keeping.
+    /// The body, or the part of it that is to be kept.
     pub body: Bytes,
 }
 
-/// The record of a delivery: what was sent, and what came back, to be stored and shown.
+/// The record of a delivery: the request that was sent and its response.
 ///
-/// Values of encrypted headers read [`OMITTED`]. So does any other header, of the request or the
-/// response, whose value holds a secret: the webhook's signing secret, the value of an encrypted
-/// header, what follows its scheme (such as `Bearer`), or a part of four bytes or more of that,
-/// between blanks, commas or semicolons. The lines of a header are searched together; case, blanks,
-/// commas, quotes and other characters that are no letters or digits make no difference. A value of
-/// fewer than four bytes is found only as a word of its own. A response header is omitted with its
-/// name if that holds a secret, and its value is if it has the name of an encrypted header.
+/// # Secrets
 ///
-/// Not searched are the `webhook-id`, which the server chose and which is needed to send the
-/// message again, the URL, both bodies, and the message, which are kept as they are given; and a
-/// secret that the receiver encoded, such as in Base64, is not recognised. Where the webhook was
-/// read from a response, its secrets are not known.
+/// Values of encrypted headers are replaced by [`OMITTED`]. So is any other header of the request
+/// or the response whose value contains a secret:
 ///
-/// `Serialize` writes the API's response, in which the body is the JSON that was sent;
-/// [`stored`](Self::stored) is the form for a store, which keeps its bytes;
-/// [`read`](Self::read) reads that.
+/// - the signing secret of the webhook;
+/// - the value of an encrypted header, or what follows its scheme (such as `Bearer`);
+/// - a part of that, between blanks, commas or semicolons, of four bytes or more.
+///
+/// All values of one header are searched together. Letter case, blanks, quotes and all characters
+/// other than letters and digits make no difference. A secret of fewer than four bytes is found
+/// only as a word of its own. A response header is omitted together with its name if the name
+/// contains a secret. Its value is omitted if it has the name of an encrypted header.
+///
+/// These are recorded as they are, without a search: `webhook-id`, which the server chose and needs
+/// to send the message again, the URL, both bodies, and the message. A secret that the receiver
+/// encoded, for example in Base64, is not recognized. If the webhook was read from a response, its
+/// secrets are unknown.
+///
+/// # Forms
+///
+/// `Serialize` writes the response of the API, in which the body is the JSON that was sent.
+/// [`stored`](Self::stored) is the form for a store, which keeps the bytes of the body, and
+/// [`read`](Self::read) reads that form.
 ///
 /// ```
-/// use hooksieve::delivery::{Delivery, Payload, Response, RequestBuilder, Status};
+/// use hooksieve::delivery::{Delivery, Payload, RequestBuilder, Response, Status};
 /// # use hooksieve::webhook::{NewWebhook, WebhookDocument, Rules, Webhook};
 /// # use std::sync::Arc;
 /// # let (rules, now) = (Rules::default(), std::time::UNIX_EPOCH.into());
-/// # let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/", "eventTypes": [],
-/// #     "encryptedHeaders": {"X-Key": "k3y"}}"#)?;
+/// # let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/",
+/// #     "eventTypes": [], "encryptedHeaders": {"X-Key": "k3y"}}"#)?;
 /// # let webhook = Arc::new(Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook);
 /// # let bytes = br#"{"type": "x", "tenantid": "t1"}"#;
 /// # let event = rules.profile().read_event(bytes)?;
 /// # let payload = Payload::new(&event, bytes.as_slice());
-/// let sender = RequestBuilder::default();
-/// let request = sender.request(&webhook, &payload);
-/// // … is sent, and answered:
-/// let mut response = Response { status: http::StatusCode::OK, headers: Default::default(), body: "thanks".into() };
+/// let builder = RequestBuilder::default();
+/// let request = builder.request(&webhook, &payload);
+/// // The request is sent, and the receiver responds:
+/// let status = http::StatusCode::OK;
+/// let mut response = Response { status, headers: Default::default(), body: "thanks".into() };
 /// response.headers.insert("x-echo", "your key is k3y".parse()?);
 ///
 /// let delivery = Delivery::new("d1", &request, now, Ok(&response));
@@ -92,7 +117,7 @@ pub struct Response {
 /// let text = serde_json::to_vec(&delivery.stored())?;
 /// let read = Delivery::read(&text)?;
 /// assert_eq!(read, delivery);
-/// assert_eq!(sender.resend(&webhook, &read).body(), request.body());
+/// assert_eq!(builder.resend(&webhook, &read).body(), request.body());
 ///
 /// let failed = Delivery::new("d2", &request, now, Err("connection refused"));
 /// assert_eq!((failed.status(), failed.message()), (Status::Fail, Some("connection refused")));
@@ -112,6 +137,7 @@ pub struct Delivery {
     response: Option<Received>,
 }
 
+/// A response as it is recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Received {
@@ -120,13 +146,14 @@ struct Received {
     status_code: u16,
 }
 
-/// Names as written, and values.
+/// Headers: names as written, and values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Headers(Vec<(Box<str>, Box<str>)>);
 
 impl Delivery {
-    /// The record of a request that was triggered at a time, and of the response, or else of why
-    /// there is none, which becomes the message.
+    /// Records a request and its outcome: the response, or why there is none.
+    ///
+    /// The reason becomes the [`message`](Self::message).
     pub fn new(
         id: impl Into<DeliveryId>,
         request: &Request,
@@ -134,6 +161,7 @@ impl Delivery {
         outcome: Result<&Response, &str>,
     ) -> Self {
         let secrets = Secrets::of(request.webhook());
+        // An encrypted header is omitted by its flag, any other by a search.
         let shown = |(name, value): (&str, &HeaderValue)| {
             let text = text(value);
             let is_hidden = value.is_sensitive() || (name != MESSAGE_ID && secrets.are_in(&text));
@@ -154,17 +182,17 @@ impl Delivery {
         }
     }
 
-    /// The same with a message, such as one that says what an answer means.
+    /// Returns the delivery with a message, such as what the response means.
     #[must_use]
     pub fn with_message(self, message: impl Into<Box<str>>) -> Self {
         Self { message: Some(message.into()), ..self }
     }
 
-    /// Reads the form for a store.
+    /// Reads a delivery that was written by [`stored`](Self::stored).
     ///
     /// # Errors
     ///
-    /// Bytes that [`stored`](Self::stored) has not written.
+    /// Any other bytes.
     pub fn read(bytes: &[u8]) -> Result<Self, Diagnostic> {
         let document: Document<'_> = serde_json::from_slice(bytes).map_err(not_stored)?;
         let Document { request, status, triggered_at, .. } = &document;
@@ -172,13 +200,13 @@ impl Delivery {
             (Some(text), None) => Bytes::copy_from_slice(text.as_bytes()),
             (None, Some(text)) => {
                 let bytes = BASE64.decode(text.as_bytes());
-                bytes.map_err(|_| not_stored("`bodyBase64` is not in Base64"))?.into()
+                bytes.map_err(|_| not_stored("`bodyBase64` is not valid Base64"))?.into()
             }
-            _ => return Err(not_stored("`request` has one of `body` and `bodyBase64`")),
+            _ => return Err(not_stored("expected either `body` or `bodyBase64` in `request`")),
         };
         let time = triggered_at.parse();
         Ok(Self {
-            triggered_at: time.map_err(|_| not_stored("`triggeredAt` is no time"))?,
+            triggered_at: time.map_err(|_| not_stored("`triggeredAt` is not a time"))?,
             status: *status,
             url: (*request.url).into(),
             body,
@@ -191,67 +219,70 @@ impl Delivery {
         })
     }
 
-    /// Its id.
+    /// Returns the id.
     #[must_use]
     pub fn id(&self) -> &DeliveryId {
         &self.id
     }
 
-    /// The webhook that it was for.
+    /// Returns the id of the webhook.
     #[must_use]
     pub fn webhook(&self) -> &WebhookId {
         &self.webhook
     }
 
-    /// The type of the event.
+    /// Returns the type of the event.
     #[must_use]
     pub fn event_type(&self) -> &EventType {
         &self.event_type
     }
 
-    /// How it ended.
+    /// Returns the result.
     #[must_use]
     pub fn status(&self) -> Status {
         self.status
     }
 
-    /// Why it failed, or what the server had to say.
+    /// Returns the reason for a failure, or a message of the server.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
     }
 
-    /// When it was triggered.
+    /// Returns the time at which it was triggered.
     #[must_use]
     pub fn triggered_at(&self) -> Timestamp {
         self.triggered_at
     }
 
-    /// The exact bytes that were sent.
+    /// Returns the exact bytes that were sent.
     #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// The id of the message, where it was sent with the headers of Standard Webhooks: for
-    /// [`Request::with_standard_headers`] when it is sent again.
+    /// Returns the id of the message, if it was sent with the headers of Standard Webhooks.
+    ///
+    /// Use it for [`Request::with_standard_headers`] when the message is sent again.
     #[must_use]
     pub fn message_id(&self) -> Option<MessageId> {
-        // No webhook may have a header of this name.
+        // No webhook can have a header of this name, so it is ours.
         let (_, id) = self.headers.0.iter().find(|(name, _)| &**name == MESSAGE_ID)?;
         MessageId::new(id).ok()
     }
 
-    /// Whether it is still to be kept at a time: less than [`RETENTION`] after it was triggered.
+    /// Returns whether it was triggered less than [`RETENTION`] before `now`.
     #[must_use]
     pub fn is_kept(&self, now: Timestamp) -> bool {
         let age = SystemTime::from(now).duration_since(self.triggered_at.into());
-        // `Err` where `now` is before it was triggered.
+        // `Err` if `now` is before it was triggered.
         age.map_or(true, |age| age < RETENTION)
     }
 
-    /// The record for a store: the API's response, but for the body, which is a string here and so
-    /// kept byte for byte (`bodyBase64` where it is not UTF-8).
+    /// Returns the form for a store.
+    ///
+    /// It is the response of the API, except that the body is a string, which keeps every byte
+    /// (`bodyBase64` if they are not UTF-8).
     #[must_use]
     pub fn stored(&self) -> impl Serialize + '_ {
         Stored(self)
@@ -264,10 +295,12 @@ impl Received {
         let mut headers: Vec<(Box<str>, Box<str>)> = Vec::new();
         let mut omits_a_name = false;
         for name in response.headers.keys() {
-            // A list of values is one value with commas (RFC 9110 section 5.3).
+            // Several lines of one header are one value with commas (RFC 9110 section 5.3). Joined,
+            // a secret that the receiver cut at a comma is found as well.
             let values = response.headers.get_all(name).iter().map(text);
             let value = values.collect::<Vec<_>>().join(", ");
             let is_encrypted = encrypted.iter().any(|header| header.name() == name);
+            // A name with a secret is dropped, and one entry says that a header was.
             if !is_encrypted && secrets.are_in_name(name.as_str()) {
                 omits_a_name = true;
             } else if is_encrypted || secrets.are_in(&value) {
@@ -288,12 +321,12 @@ fn text(value: &HeaderValue) -> Box<str> {
     String::from_utf8_lossy(value.as_bytes()).into()
 }
 
-/// The error that bytes are not a delivery as [`Delivery::stored`] writes it.
+/// Makes the error for bytes that [`Delivery::stored`] has not written.
 fn not_stored(error: impl fmt::Display) -> Diagnostic {
     Diagnostic::error(
         "delivery-not-stored",
         format!("not a stored delivery: {error}"),
-        "read all of what `stored` wrote; the API's response does not keep the bytes of the body",
+        "read what `stored` wrote; a response of the API does not keep the bytes of the body",
     )
 }
 
@@ -362,7 +395,7 @@ impl<'de> Deserialize<'de> for Headers {
     }
 }
 
-/// The record for a store; made by [`Delivery::stored`].
+/// The form for a store, as it is written.
 #[derive(Clone, Copy, Debug)]
 struct Stored<'a>(&'a Delivery);
 
@@ -372,13 +405,14 @@ impl Serialize for Stored<'_> {
     }
 }
 
-/// The API's JSON of a delivery. A body that is no JSON is a string in it.
+/// Writes the response of the API. A body that is not JSON is written as a string.
 impl Serialize for Delivery {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         document(self, false, serializer)
     }
 }
 
+/// Writes either form of a delivery.
 fn document<S: Serializer>(
     delivery: &Delivery,
     stored: bool,

@@ -1,55 +1,88 @@
-//! What a record must not show: the secrets of a webhook, in any form in which a receiver may
-//! repeat them.
+//! Finds the secrets of a webhook in headers, in any spelling in which a receiver may repeat them.
 //!
-//! A receiver that echoes a header may change its spelling: another scheme or case, other blanks
-//! and quotes, a value cut at a comma into header lines, which are shown joined by `, `. So a
-//! secret of [`ANYWHERE`] bytes or more is searched by its letters and digits only, in lower case,
-//! in those of the text: `Bearer k3y-1` and `bearer  "K3Y", 1` are the same `k3y1` after their
-//! scheme. A text with a secret is omitted as a whole, since what is left of it would show how long
-//! the secret is and where it begins.
+//! A record must not show a secret. The values of encrypted headers are known and are omitted. But
+//! a receiver may echo a secret in a header of its own, and it may change the spelling: another
+//! scheme or case, other blanks and quotes, or a value cut at a comma into several lines, which are
+//! joined by `, `. Comparing the exact text would miss all of these.
 //!
-//! Fewer letters and digits would occur in half of all texts. They are searched as a word, with no
-//! letter or digit before or after it, and those with other signs between them as several words, too:
-//! `"k3y"` is found in `key=k3y` but not in `monk3y`, and `a-b-c` in `a b c` and in `abc`.
+//! # How a text is searched
+//!
+//! A secret and a text are reduced to their letters and digits in lower case, and the text is
+//! searched for the secret:
+//!
+//! ```text
+//! encrypted value      Bearer k3y-1
+//! secrets              bearerk3y1, k3y1                 the whole value, and without its scheme
+//! header line          X-Echo: your token is "K3Y", 1
+//! reduced              yourtokenisk3y1                  contains k3y1: the line is omitted
+//! ```
+//!
+//! A text with a secret is omitted as a whole. The rest of it would show the length of the secret
+//! and where it begins.
+//!
+//! # Short secrets
+//!
+//! Fewer than [`ANYWHERE`] letters and digits would occur in half of all texts, so they must be a
+//! word of their own, with no letter or digit before or after:
+//!
+//! | secret | is | found in | not found in |
+//! | --- | --- | --- | --- |
+//! | `k3y1` or longer | [`Secret::Letters`] | `xk3y-1x` | |
+//! | `k3y` | [`Secret::Word`] | `key=k3y` | `monk3y` |
+//! | `a-b-c` | [`Secret::Words`] and [`Secret::Text`] | `a b c`, `abc` | `xabc` |
+//! | `--` | [`Secret::Signs`] | `-- x` | `a--b` |
+//!
+//! # Which secrets are known
+//!
+//! - the signing secret, as it is and in Base64, the form that libraries for Standard Webhooks use;
+//! - the value of each encrypted header, and what follows its scheme;
+//! - the parts of that, as in `Digest username="u", response="6629"`.
+//!
+//! # Limits
+//!
+//! Any other encoding of a secret is not recognized, nor is a part of one that the receiver cut
+//! out.
 
 use crate::webhook::Webhook;
 use data_encoding::BASE64;
 
-/// The fewest bytes of a secret that is searched anywhere in a text, inside of words too.
+/// The least number of letters and digits of a secret that is found inside words, too.
 const ANYWHERE: usize = 4;
 
-/// The secrets of a webhook.
+/// The secrets of a webhook, as they are searched for.
 pub(super) struct Secrets(Vec<Secret>);
 
+/// A secret, and how it is searched for.
 enum Secret {
-    /// At least [`ANYWHERE`] letters and digits in lower case, anywhere in those of a text.
+    /// At least [`ANYWHERE`] letters and digits in lower case; anywhere in those of a text.
     Letters(String),
-    /// Fewer letters and digits in lower case, as a word.
+    /// Fewer letters and digits in lower case; as a word.
     Word(String),
-    /// Fewer, with other signs between them: as one word or as several.
+    /// Fewer letters and digits, with other characters between them; as one word or as several.
     Words(String),
-    /// In lower case, anywhere: what has fewer letters and digits, and signs.
+    /// The text in lower case, with fewer letters and digits; anywhere.
     Text(String),
-    /// Signs only, with no letter or digit before or after them.
+    /// Other characters only; with no letter or digit before or after them.
     Signs(String),
 }
 
 impl Secrets {
-    /// The signing secret of a webhook, and of each encrypted header whose value is known the
-    /// value, what follows its scheme, and the parts of that.
+    /// Collects the secrets of a webhook, as far as they are known.
     pub(super) fn of(webhook: &Webhook) -> Self {
         let mut secrets = Self(Vec::new());
         if let Some(secret) = super::secret(webhook) {
             secrets.add(&String::from_utf8_lossy(secret));
-            // As receivers with a library for Standard Webhooks know it.
+            // Receivers with a library for Standard Webhooks have it in this form.
             secrets.add(&BASE64.encode(secret));
         }
         for header in webhook.encrypted_headers() {
-            // A value is visible ASCII, blanks and tabs.
+            // A value is visible ASCII, blanks and tabs, so `to_str` does not fail.
             let value = header.value().and_then(|value| value.to_str().ok()).unwrap_or_default();
             secrets.add(value);
             let (scheme, credentials) = value.split_once([' ', '\t']).unwrap_or(("", value));
             secrets.add(credentials);
+            // Short parts are words such as `u` that occur everywhere, unless they are quoted
+            // values.
             let with_parts = if is_scheme(scheme) { credentials } else { value };
             let parts = parts(with_parts).filter(|part| part.len() >= ANYWHERE || is_quoted(part));
             parts.for_each(|part| secrets.add(part));
@@ -57,6 +90,7 @@ impl Secrets {
         secrets
     }
 
+    /// Adds a secret; its length and characters decide how it is searched for.
     fn add(&mut self, secret: &str) {
         let secret = secret.trim_matches([' ', '\t']).to_ascii_lowercase();
         let letters = letters(&secret);
@@ -76,6 +110,7 @@ impl Secrets {
         }
     }
 
+    /// Adds a secret without letters and digits.
     fn add_signs(&mut self, secret: &str) {
         self.0.push(match secret.len() {
             0 => return,
@@ -84,7 +119,7 @@ impl Secrets {
         });
     }
 
-    /// Whether a text holds a secret.
+    /// Returns whether a text contains a secret.
     pub(super) fn are_in(&self, text: &str) -> bool {
         if self.0.is_empty() {
             return false;
@@ -100,7 +135,9 @@ impl Secrets {
         })
     }
 
-    /// Whether the name of a header holds a secret. Words of names are too common to be omitted.
+    /// Returns whether the name of a header contains a secret.
+    ///
+    /// Short secrets are not searched for: words of names are too common.
     pub(super) fn are_in_name(&self, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
         let letters = letters(&name);
@@ -112,14 +149,17 @@ impl Secrets {
     }
 }
 
-/// Whether the first word of a value is a scheme such as `Bearer` (RFC 9110 section 11.1), and
-/// not part of the secret.
+/// Returns whether the first word of a value is a scheme such as `Bearer` (RFC 9110 section 11.1).
+///
+/// Otherwise it is a part of the secret.
 fn is_scheme(word: &str) -> bool {
     !word.is_empty() && !word.contains(['=', ',', ';', ':', '"'])
 }
 
-/// The parts of credentials: what is between blanks, commas and semicolons, and of `name=value` the
-/// value, as in `Digest username="u", response="6629"` and `session=6629; path=/`.
+/// Returns the parts of credentials between blanks, commas and semicolons.
+///
+/// Of `name=value` the value is a part as well, as in `Digest username="u", response="6629"` and
+/// `session=6629; path=/`.
 fn parts(credentials: &str) -> impl Iterator<Item = &str> {
     let words = credentials.split([' ', '\t', ',', ';']);
     words.flat_map(|word| [Some(word), word.split_once('=').map(|(_, value)| value)]).flatten()
@@ -127,23 +167,23 @@ fn parts(credentials: &str) -> impl Iterator<Item = &str> {
 
 const QUOTES: [char; 2] = ['"', '\''];
 
-/// Whether a part is in quotes, as values are.
+/// Returns whether a part is in quotes.
 fn is_quoted(part: &str) -> bool {
     part.starts_with(QUOTES) && part.ends_with(QUOTES)
 }
 
-/// The letters and digits of a text.
+/// Returns the letters and digits of a text.
 fn letters(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_alphanumeric()).collect()
 }
 
-/// The words of a text: letters and digits with none before or after them.
+/// Returns the words of a text: the longest runs of letters and digits.
 fn words(text: &str) -> impl Iterator<Item = &str> + Clone {
     let is_sign = |c: char| !c.is_ascii_alphanumeric();
     text.split(is_sign).filter(|word| !word.is_empty())
 }
 
-/// Whether letters and digits are one word of a text, or several that follow each other.
+/// Returns whether letters and digits are one word of a text, or several in a row.
 fn has_words(text: &str, letters: &str) -> bool {
     let mut words = words(text);
     while !begin_with(words.clone(), letters) {
@@ -154,7 +194,7 @@ fn has_words(text: &str, letters: &str) -> bool {
     true
 }
 
-/// Whether the first words, without what is between them, are these letters and digits.
+/// Returns whether the first words, joined, are these letters and digits.
 fn begin_with<'t>(words: impl Iterator<Item = &'t str>, letters: &str) -> bool {
     let mut rest = letters;
     for word in words {
@@ -167,7 +207,7 @@ fn begin_with<'t>(words: impl Iterator<Item = &'t str>, letters: &str) -> bool {
     false
 }
 
-/// Whether signs are in a text with no letter or digit before or after them.
+/// Returns whether characters occur in a text with no letter or digit before or after them.
 fn has_signs(text: &str, signs: &str) -> bool {
     let bytes = text.as_bytes();
     let is_letter = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);

@@ -1,4 +1,4 @@
-//! Signing, for senders, and verifying, for receivers.
+//! Signs requests for senders and verifies them for receivers.
 
 use crate::diagnostic::Diagnostic;
 use crate::webhook::Timestamp;
@@ -8,19 +8,20 @@ use http::HeaderValue;
 use sha2::Sha256;
 use std::time::{Duration, SystemTime};
 
+/// Returns HMAC-SHA256 with a secret as the key.
 #[expect(clippy::expect_used, reason = "HMAC takes a key of any length (RFC 2104)")]
 fn hmac(secret: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(secret).expect("a key of any length")
 }
 
-/// HMAC-SHA256 (RFC 2104) over the parts, one behind the other.
+/// Returns HMAC-SHA256 (RFC 2104) of the parts, one after the other.
 fn digest(secret: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
     let mut hmac = hmac(secret);
     parts.iter().for_each(|part| hmac.update(part));
     hmac
 }
 
-/// The value of `Qlik-Signature`: 64 hexadecimal digits in lower case.
+/// Returns the value of `Qlik-Signature`: 64 hexadecimal digits in lower case.
 pub(super) fn qlik(secret: &[u8], body: &[u8]) -> HeaderValue {
     let digest = digest(secret, &[body]).finalize().into_bytes();
     let mut digits = [0; 64];
@@ -28,12 +29,12 @@ pub(super) fn qlik(secret: &[u8], body: &[u8]) -> HeaderValue {
     header(&digits)
 }
 
-/// What is signed for Standard Webhooks: id, time and body with full stops between them.
+/// Returns what Standard Webhooks sign: id, time and body with `.` between them.
 fn standard_parts<'a>(id: &'a [u8], seconds: &'a [u8], body: &'a [u8]) -> [&'a [u8]; 5] {
     [id, b".", seconds, b".", body]
 }
 
-/// The headers `webhook-id`, `webhook-timestamp` and `webhook-signature`.
+/// Returns the values of `webhook-id`, `webhook-timestamp` and `webhook-signature`.
 pub(super) fn standard(
     secret: &[u8],
     id: &MessageId,
@@ -52,39 +53,43 @@ pub(super) fn standard(
     [id.0.clone(), time, signature]
 }
 
+/// Returns a time in seconds since 1970.
 fn seconds(at: Timestamp) -> u64 {
     let since = SystemTime::from(at).duration_since(SystemTime::UNIX_EPOCH);
     since.unwrap_or_default().as_secs()
 }
 
-#[expect(clippy::expect_used, reason = "digits, letters and signs of Base64 are visible ASCII")]
+/// Makes a header value from a signature.
+#[expect(clippy::expect_used, reason = "hexadecimal digits and Base64 are visible ASCII")]
 fn header(value: &[u8]) -> HeaderValue {
     HeaderValue::from_bytes(value).expect("visible ASCII")
 }
 
-/// The id of a message for Standard Webhooks: the same whenever the message is sent again, so
-/// that a receiver can tell that it has seen it.
+/// The id of a message for Standard Webhooks.
+///
+/// It is the same whenever the message is sent again, so that a receiver recognizes a duplicate.
 ///
 /// ```
 /// use hooksieve::delivery::MessageId;
 ///
 /// assert!(MessageId::new("msg_2KWPBgLlAfxdpx2AI54pPJ85f4W").is_ok());
 /// let error = MessageId::new("line\nbreak").unwrap_err();
-/// assert_eq!(error.to_string(), "a message id has 1 to 256 visible ASCII characters, none of them `.`");
+/// assert_eq!(error.to_string(), "expected a message id of 1 to 256 visible ASCII characters without `.`");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MessageId(HeaderValue);
 
 impl MessageId {
-    /// Most characters of an id.
+    /// The limit of characters.
     pub const MAX: usize = 256;
 
-    /// An id out of visible ASCII characters. A full stop ends it in what is signed, so that it
-    /// holds none.
+    /// Makes an id from visible ASCII characters other than `.`.
+    ///
+    /// In the text that is signed, `.` ends the id.
     ///
     /// # Errors
     ///
-    /// Other characters, none, or more than [`MAX`](Self::MAX).
+    /// Another character, no character, or more than [`MAX`](Self::MAX).
     pub fn new(id: &str) -> Result<Self, Diagnostic> {
         let fits = (1..=Self::MAX).contains(&id.len());
         let visible = id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'.');
@@ -93,37 +98,39 @@ impl MessageId {
             let max = Self::MAX;
             Diagnostic::error(
                 "message-id-invalid",
-                format!("a message id has 1 to {max} visible ASCII characters, none of them `.`"),
+                format!("expected a message id of 1 to {max} visible ASCII characters without `.`"),
                 "use the id of the event or a UUID",
             )
         })
     }
 }
 
-/// Why a receiver does not take a request.
+/// The error for a request that a receiver must reject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// The header does not hold a signature.
+    /// The header does not contain a signature.
     #[error("the signature is malformed")]
     Malformed,
-    /// Another body, another key, or another message.
-    #[error("the signature does not fit the request")]
+    /// The signature is that of another body, key or message.
+    #[error("the signature does not match the request")]
     Mismatch,
-    /// The time of the message is no number of seconds, or too far from now.
+    /// The time of the message is not a number of seconds, or too far from now.
     #[error("the time of the message is too far from now")]
     Time,
 }
 
-/// Whether a value of `Qlik-Signature` is the body's: for receivers.
+/// Verifies a `Qlik-Signature` in a receiver.
 ///
-/// `body` is the exact bytes that were received. Letter case does not matter, and the comparison
-/// takes the same time wherever signatures differ. The key is the secret's own bytes. An old request passes as well as a new one: the
-/// header is no protection against replay, which [`StandardHeaders`] are.
+/// `body` is the exact bytes that were received, and the key is the bytes of the secret. The digits
+/// of the signature may be in either case. The comparison takes constant time.
+///
+/// An old request is accepted like a new one: this header does not protect against replay. Those
+/// of [`StandardHeaders`] do.
 ///
 /// # Errors
 ///
-/// A signature that is none, or another's.
+/// A malformed signature, or one that does not match.
 ///
 /// ```
 /// use hooksieve::delivery::{VerifyError, verify};
@@ -142,7 +149,7 @@ pub fn verify(secret: impl AsRef<[u8]>, body: &[u8], signature: &str) -> Result<
     digest(secret.as_ref(), &[body]).verify_slice(&given).map_err(|_| VerifyError::Mismatch)
 }
 
-/// The headers of Standard Webhooks as a receiver finds them.
+/// The headers of Standard Webhooks in a receiver.
 ///
 /// ```
 /// use hooksieve::delivery::{StandardHeaders, VerifyError};
@@ -162,21 +169,23 @@ pub fn verify(secret: impl AsRef<[u8]>, body: &[u8], signature: &str) -> Result<
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StandardHeaders<'a> {
-    /// Of `webhook-id`.
+    /// The value of `webhook-id`.
     pub id: &'a str,
-    /// Of `webhook-timestamp`.
+    /// The value of `webhook-timestamp`.
     pub timestamp: &'a str,
-    /// Of `webhook-signature`: one or more signatures with blanks between them.
+    /// The value of `webhook-signature`: one or more signatures with blanks between them.
     pub signature: &'a str,
 }
 
 impl StandardHeaders<'_> {
-    /// Whether one of the signatures (version 1) is that of id, time and body, and the time at most
-    /// `tolerance` from `now`. Comparisons take the same time wherever signatures differ.
+    /// Verifies that one of the signatures matches, and that the message was sent about now.
+    ///
+    /// Signatures of version 1 are compared, in constant time. The time of the message may be at
+    /// most `tolerance` before or after `now`.
     ///
     /// # Errors
     ///
-    /// Another time, no signature of version 1, or another's.
+    /// Another time, no signature of version 1, or none that matches.
     pub fn verify(
         &self,
         secret: impl AsRef<[u8]>,
@@ -206,7 +215,9 @@ impl StandardHeaders<'_> {
     }
 }
 
-/// A secret as libraries for Standard Webhooks take it: `whsec_` and Base64 of its bytes.
+/// Returns a secret in the form that libraries for Standard Webhooks expect.
+///
+/// This is `whsec_` and the Base64 of its bytes.
 ///
 /// ```
 /// assert_eq!(hooksieve::delivery::whsec("secret"), "whsec_c2VjcmV0");
@@ -222,9 +233,9 @@ mod tests {
     use data_encoding::BASE64;
     use std::time::{Duration, UNIX_EPOCH};
 
-    /// The vectors that Standard Webhooks and Svix publish.
+    /// Test vectors published by Standard Webhooks and Svix.
     #[test]
-    fn published_vectors() {
+    fn reproduces_published_vectors() {
         let ping = r#"{"event_type":"ping","data":{"success":true}}"#;
         let vectors = [
             (

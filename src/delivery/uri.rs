@@ -1,9 +1,10 @@
-//! URI references (RFC 3986): whether a text is one, and the one that stands for any text.
+//! Recognizes URI references (RFC 3986), and makes one from any text by percent-encoding.
 
 use std::net::Ipv6Addr;
 
-/// Whether a text is a URI without a fragment (`absolute-URI`, section 4.3), which is what
-/// CloudEvents 1.0 calls a URI.
+/// Returns whether a text is a URI without a fragment (`absolute-URI`, section 4.3).
+///
+/// This is what CloudEvents 1.0 calls a URI.
 pub(super) fn is_absolute(text: &str) -> bool {
     match text.split_once(':') {
         Some((scheme, rest)) if is_scheme(scheme) => {
@@ -13,23 +14,24 @@ pub(super) fn is_absolute(text: &str) -> bool {
     }
 }
 
-/// Whether a text is a URI reference (section 4.1). The empty text is one.
+/// Returns whether a text is a URI reference (section 4.1). The empty text is one.
 pub(super) fn is_reference(text: &str) -> bool {
     let (text, fragment) = text.split_once('#').unwrap_or((text, ""));
     let is_uri = match text.split_once(':') {
         Some((scheme, rest)) if is_scheme(scheme) => is_hierarchical(rest, true),
         _ => is_hierarchical(text, false),
     };
-    is_uri && is_made_of(fragment, b"!$&'()*+,;=:@/?")
+    is_uri && has_only(fragment, b"!$&'()*+,;=:@/?")
 }
 
-/// The text as a URI reference: itself where it is one, otherwise percent-encoded, as little as
-/// makes it one. Decoding the result gives what decoding the text gives.
+/// Returns a text as a URI reference, with as few characters percent-encoded as possible.
+///
+/// Decoding the result gives the same as decoding the text.
 pub(super) fn encoded(text: &str) -> String {
     if is_reference(text) {
         return text.to_owned();
     }
-    // A reference apart from single characters, such as blanks in a path.
+    // First, encode only single characters that no reference can have, such as blanks in a path.
     let (before, fragment) = text.split_once('#').unwrap_or((text, ""));
     let mut light = percent_encoded(before, b"!$&'()*+,;=:@/?");
     if text.contains('#') {
@@ -39,12 +41,12 @@ pub(super) fn encoded(text: &str) -> String {
     if is_reference(&light) {
         return light;
     }
-    // Not one in its structure, such as a port of letters. What is left unencoded here has no
-    // meaning in any structure but that of a path.
+    // The structure is not that of a reference, for example because the port has letters. Encode
+    // everything that has a meaning, so that the text becomes a path.
     percent_encoded(text, b"/")
 }
 
-/// Keeps unreserved characters, percent-encoded ones and those of `kept`.
+/// Percent-encodes a text, except unreserved characters, valid codes and those in `kept`.
 fn percent_encoded(text: &str, kept: &[u8]) -> String {
     let mut encoded = String::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -69,21 +71,23 @@ fn is_scheme(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
-/// What follows a scheme, or a reference without one: authority, path and query.
+/// Returns whether a text can follow a scheme, or be a reference without one.
+///
+/// It has an authority, a path and a query.
 fn is_hierarchical(text: &str, has_scheme: bool) -> bool {
     let (path, query) = text.split_once('?').unwrap_or((text, ""));
     let is_path = match path.strip_prefix("//") {
         Some(rest) => {
             let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            is_authority(authority) && is_made_of(path, b"!$&'()*+,;=:@/")
+            is_authority(authority) && has_only(path, b"!$&'()*+,;=:@/")
         }
         // Without a scheme, a colon in the first segment would end one.
         None => {
             let first = path.split('/').next().unwrap_or(path);
-            (has_scheme || !first.contains(':')) && is_made_of(path, b"!$&'()*+,;=:@/")
+            (has_scheme || !first.contains(':')) && has_only(path, b"!$&'()*+,;=:@/")
         }
     };
-    is_path && is_made_of(query, b"!$&'()*+,;=:@/?")
+    is_path && has_only(query, b"!$&'()*+,;=:@/?")
 }
 
 /// `[ userinfo "@" ] host [ ":" port ]`
@@ -93,17 +97,17 @@ fn is_authority(text: &str) -> bool {
         Some((literal, port)) => (is_ip_literal(literal), port),
         None => {
             let (name, port) = place.split_at(place.find(':').unwrap_or(place.len()));
-            (is_made_of(name, b"!$&'()*+,;="), port)
+            (has_only(name, b"!$&'()*+,;="), port)
         }
     };
     let is_port = match port.strip_prefix(':') {
         Some(digits) => digits.bytes().all(|byte| byte.is_ascii_digit()),
         None => port.is_empty(),
     };
-    is_made_of(user, b"!$&'()*+,;=:") && is_host && is_port
+    has_only(user, b"!$&'()*+,;=:") && is_host && is_port
 }
 
-/// What is between square brackets: an address of version 6, or of a version to come.
+/// Returns whether a text is an address in square brackets: IPv6, or of a future version.
 fn is_ip_literal(text: &str) -> bool {
     let future = text.strip_prefix(['v', 'V']).and_then(|rest| rest.split_once('.'));
     match future {
@@ -117,9 +121,9 @@ fn is_ip_literal(text: &str) -> bool {
     }
 }
 
-/// Whether a text has unreserved characters (section 2.3), percent-encoded ones and those of
-/// `others` only.
-fn is_made_of(text: &str, others: &[u8]) -> bool {
+/// Returns whether a text has only unreserved characters (section 2.3), percent-encoded ones and
+/// those in `others`.
+fn has_only(text: &str, others: &[u8]) -> bool {
     let mut rest = text.as_bytes();
     while let Some((byte, after)) = rest.split_first() {
         let fits = match byte {
@@ -147,7 +151,7 @@ mod tests {
     use super::{encoded, is_absolute, is_reference};
 
     #[test]
-    fn recognises_uri_references() {
+    fn recognizes_uri_references() {
         let valid = [
             "",
             "a",
@@ -179,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn encodes_what_is_no_uri_reference() {
+    fn encodes_other_text() {
         let cases = [
             ("a b", "a%20b"),
             ("é", "%C3%A9"),
@@ -208,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn recognises_uris_without_fragment() {
+    fn recognizes_uris_without_fragment() {
         for text in ["https://example.com/schema", "urn:x:y", "a:", "A1+:/x?y"] {
             assert!(is_absolute(text), "{text}");
         }

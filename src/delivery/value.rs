@@ -1,22 +1,23 @@
-//! What an attribute of CloudEvents 1.0 can hold, by the name of the attribute.
+//! Decides whether an attribute of CloudEvents 1.0 can hold a value, by the attribute's name.
 //!
-//! A value is JSON as it is written. It is copied where an attribute can hold it, so that escapes
-//! stay as they are, and left out where it cannot.
+//! A value is raw JSON. If the attribute can hold it, it is copied, so that its escapes stay as
+//! they are. Otherwise it is left out, or replaced by a value that the attribute can hold.
 
 use super::uri;
 use data_encoding::BASE64;
 use std::borrow::Cow;
 
-/// The value as the attribute `name` holds it; `None` where it cannot.
+/// Returns the value as the attribute `name` holds it; `None` if it cannot.
 ///
-/// - `source` is a URI reference: what is no such is percent-encoded;
-/// - `time` is a date and time of RFC 3339, `datacontenttype` a media type of RFC 2046,
-///   `dataschema` a URI;
-/// - `id`, `type` and `subject` are strings that are not empty;
-/// - what events are read by (tenant, owner, space, top-level resource) is an extension of which
-///   no number becomes a string, since the string would be read;
-/// - any other attribute is an extension: a string, a boolean or an integer of 32 bits. Other
-///   numbers become strings.
+/// | attribute | value |
+/// | --- | --- |
+/// | `source` | a URI reference; other strings are percent-encoded |
+/// | `time` | a date and time of RFC 3339 |
+/// | `datacontenttype` | a media type of RFC 2046 |
+/// | `dataschema` | a URI |
+/// | `id`, `type`, `subject` | a string that is not empty |
+/// | tenant, owner, space, top-level resource | a string, a boolean or a 32-bit integer |
+/// | any other | the same; other numbers become strings |
 pub(super) fn held<'v>(name: &str, value: &'v str) -> Option<Cow<'v, str>> {
     let string = || string(value).filter(|text| !text.is_empty());
     let fits = match name {
@@ -24,7 +25,7 @@ pub(super) fn held<'v>(name: &str, value: &'v str) -> Option<Cow<'v, str>> {
             let text = text(value).filter(|text| !text.is_empty())?;
             return Some(match uri::is_reference(&text) {
                 true => value.into(),
-                // Characters of a URI have no escapes in JSON.
+                // No character of a URI reference needs an escape in JSON.
                 false => format!("\"{}\"", uri::encoded(&text)).into(),
             });
         }
@@ -35,36 +36,37 @@ pub(super) fn held<'v>(name: &str, value: &'v str) -> Option<Cow<'v, str>> {
         // A string made from a number would be read as a value that the event does not have.
         "tenantid" | "ownerid" | "spaceid" | "toplevelresourceid" => is_scalar(value),
         _ if is_scalar(value) => true,
-        _ => return value.starts_with(is_of_number).then(|| format!("\"{value}\"").into()),
+        _ => return value.starts_with(begins_number).then(|| format!("\"{value}\"").into()),
     };
     fits.then_some(value.into())
 }
 
-/// Whether a value can be that of `data_base64`: a string in Base64 (RFC 4648 section 4).
+/// Returns whether a value is a string in Base64 (RFC 4648 section 4), as `data_base64` must be.
 pub(super) fn is_base64(value: &str) -> bool {
     text(value).is_some_and(|text| BASE64.decode(text.as_bytes()).is_ok())
 }
 
-/// Whether an extension holds the value as it is: a string, a boolean, or an integer of 32 bits.
+/// Returns whether an extension can hold the value: a string, a boolean or a 32-bit integer.
 fn is_scalar(value: &str) -> bool {
     match value {
         "true" | "false" => true,
-        // Zero has no sign, and what is not only digits is no integer to CloudEvents.
-        _ if value.starts_with(is_of_number) => value != "-0" && value.parse::<i32>().is_ok(),
+        // In CloudEvents, an integer has digits only, and zero has no sign.
+        _ if value.starts_with(begins_number) => value != "-0" && value.parse::<i32>().is_ok(),
         _ => string(value).is_some(),
     }
 }
 
-fn is_of_number(first: char) -> bool {
+/// Returns whether a number can begin with this character.
+fn begins_number(first: char) -> bool {
     first == '-' || first.is_ascii_digit()
 }
 
-/// A string of allowed characters, without quotes and escapes.
+/// Returns the value of a string of allowed characters.
 fn string(value: &str) -> Option<Cow<'_, str>> {
     text(value).filter(|text| text.chars().all(is_allowed))
 }
 
-/// Any string, without quotes and escapes.
+/// Returns the value of a string, without quotes and with escapes replaced.
 fn text(value: &str) -> Option<Cow<'_, str>> {
     let inner = value.strip_prefix('"')?.strip_suffix('"')?;
     match inner.contains('\\') {
@@ -73,19 +75,24 @@ fn text(value: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Whether a string of CloudEvents may have the character (section "Type System"): no control
-/// characters and no noncharacters. A `char` is no surrogate.
+/// Returns whether a string of CloudEvents may have a character (section "Type System").
+///
+/// Control characters and noncharacters are not allowed. Nor are surrogates, which a `char` cannot
+/// be.
 fn is_allowed(c: char) -> bool {
     let code = u32::from(c);
     !c.is_control() && !(0xFDD0..=0xFDEF).contains(&code) && code & 0xFFFE != 0xFFFE
 }
 
-/// Whether a text is `date-time` of RFC 3339 (section 5.6): a day that exists, and a second of 60
-/// only where leap seconds are inserted, at the end of June or December in UTC (appendix D).
+/// Returns whether a text is a `date-time` of RFC 3339 (section 5.6).
+///
+/// The day must exist. The second may be 60 only where leap seconds are inserted: at the end of
+/// June or December in UTC (appendix D).
 pub(super) fn is_timestamp(text: &str) -> bool {
     timestamp(text.as_bytes()).is_some()
 }
 
+/// Parses a `date-time` from the left; `None` at the first part that is invalid.
 fn timestamp(text: &[u8]) -> Option<()> {
     let (year, rest) = number(text, 4)?;
     let (month, rest) = number(after(rest, b"-")?, 2)?;
@@ -99,7 +106,7 @@ fn timestamp(text: &[u8]) -> Option<()> {
     (exists && (second < 60 || second == 60 && is_leap())).then_some(())
 }
 
-/// So many digits.
+/// Parses a number of exactly so many digits; returns it with the rest.
 fn number(text: &[u8], digits: usize) -> Option<(i32, &[u8])> {
     let (number, rest) = text.split_at_checked(digits)?;
     let value = number.iter().try_fold(0, |value, digit| {
@@ -108,19 +115,19 @@ fn number(text: &[u8], digits: usize) -> Option<(i32, &[u8])> {
     Some((value, rest))
 }
 
-/// The text after one of some bytes.
+/// Returns the text after one of some bytes, which it must begin with.
 fn after<'t>(text: &'t [u8], bytes: &[u8]) -> Option<&'t [u8]> {
     text.split_first().filter(|(first, _)| bytes.contains(first)).map(|(_, rest)| rest)
 }
 
-/// The text after the fraction of a second, if there is one.
+/// Returns the text after the fraction of a second, which is optional.
 fn fraction(text: &[u8]) -> Option<&[u8]> {
     let Some(digits) = after(text, b".") else { return Some(text) };
     let count = digits.iter().take_while(|digit| digit.is_ascii_digit()).count();
     if count == 0 { None } else { digits.get(count..) }
 }
 
-/// The minutes of an offset from UTC, which ends the text.
+/// Parses the offset from UTC at the end of the text; returns it in minutes.
 fn offset(text: &[u8]) -> Option<i32> {
     if text.eq_ignore_ascii_case(b"Z") {
         return Some(0);
@@ -131,7 +138,7 @@ fn offset(text: &[u8]) -> Option<i32> {
     (hours < 24 && minutes < 60 && rest.is_empty()).then_some(sign * (60 * hours + minutes))
 }
 
-/// The days of a month.
+/// Returns the number of days in a month.
 fn days(year: i32, month: i32) -> Option<i32> {
     let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     match month {
@@ -143,12 +150,14 @@ fn days(year: i32, month: i32) -> Option<i32> {
     }
 }
 
-/// Whether a local day and the minutes of its midnight to a time in UTC are 23:59 on 30 June or 31
-/// December in UTC.
+/// Returns whether a time is 23:59 on 30 June or 31 December in UTC.
+///
+/// The time is a local day and the minutes from its midnight, converted to UTC: fewer than 0 are
+/// the day before.
 fn is_before_a_leap_second(month: i32, day: i32, minutes: i32) -> bool {
     const DAY: i32 = 24 * 60;
     let local_day = match minutes.div_euclid(DAY) {
-        // In UTC it is the day before, the same, or the day after.
+        // In UTC it is the day before, the same day, or the day after.
         -1 => [(7, 1), (1, 1)],
         0 => [(6, 30), (12, 31)],
         _ => [(6, 29), (12, 30)],
@@ -156,8 +165,9 @@ fn is_before_a_leap_second(month: i32, day: i32, minutes: i32) -> bool {
     minutes.rem_euclid(DAY) == DAY - 1 && local_day.contains(&(month, day))
 }
 
-/// Whether a text is a media type (RFC 2045 section 5.1): `type "/" subtype *(";" parameter)`.
-/// Blanks may surround the semicolons.
+/// Returns whether a text is a media type (RFC 2045 section 5.1).
+///
+/// The form is `type "/" subtype *(";" parameter)`, with optional blanks around the semicolons.
 pub(super) fn is_media_type(text: &str) -> bool {
     let (kind, rest) = token(text);
     let Some((subtype, mut rest)) = rest.strip_prefix('/').map(token) else { return false };
@@ -173,7 +183,7 @@ pub(super) fn is_media_type(text: &str) -> bool {
     true
 }
 
-/// The text after `";" attribute "=" value`.
+/// Returns the text after `";" attribute "=" value`.
 fn parameter(text: &str) -> Option<&str> {
     let text = text.trim_start_matches(' ').strip_prefix(';')?;
     let (attribute, rest) = token(text.trim_start_matches(' '));
@@ -187,7 +197,7 @@ fn parameter(text: &str) -> Option<&str> {
     }
 }
 
-/// The text after a quoted string, from after its opening quote.
+/// Returns the text after a quoted string, given what follows its opening quote.
 fn after_quoted(text: &str) -> Option<&str> {
     let mut chars = text.chars();
     loop {
@@ -200,10 +210,10 @@ fn after_quoted(text: &str) -> Option<&str> {
     }
 }
 
-/// The longest token (RFC 2045 section 5.1) that a text begins with, and the rest.
+/// Splits a text after the longest token (RFC 2045 section 5.1) that it begins with.
 fn token(text: &str) -> (&str, &str) {
-    let is_of_token = |c: char| c.is_ascii_graphic() && !"()<>@,;:\\\"/[]?=".contains(c);
-    text.split_at(text.find(|c| !is_of_token(c)).unwrap_or(text.len()))
+    let is_token_char = |c: char| c.is_ascii_graphic() && !"()<>@,;:\\\"/[]?=".contains(c);
+    text.split_at(text.find(|c| !is_token_char(c)).unwrap_or(text.len()))
 }
 
 #[cfg(test)]
@@ -211,7 +221,7 @@ mod tests {
     use super::{held, is_base64, is_media_type, is_timestamp};
 
     #[test]
-    fn recognises_dates_and_times_of_rfc_3339() {
+    fn recognizes_dates_and_times_of_rfc_3339() {
         let valid = [
             "2018-04-05T17:31:00Z",
             "2018-04-05t17:31:00z",
@@ -273,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn recognises_media_types() {
+    fn recognizes_media_types() {
         let valid = [
             "application/json",
             "application/vnd.x+json; charset=utf-8",
@@ -362,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn recognises_base64() {
+    fn recognizes_base64() {
         for value in ["\"\"", "\"AA==\"", r#""AA\u003d=""#, "\"+/+/\""] {
             assert!(is_base64(value), "{value}");
         }

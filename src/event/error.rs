@@ -39,6 +39,7 @@ impl Error {
     /// Returns the end of the message. What is missing has no place.
     fn place(&self) -> String {
         match self.inner.kind {
+            // The offset would be the end of the input, which says nothing.
             ErrorKind::MissingType | ErrorKind::MissingTenant => String::new(),
             _ => format!(" at byte {}", self.inner.offset),
         }
@@ -73,8 +74,8 @@ impl Error {
                 "set `type` (CloudEvents 1.0) or `eventType` (legacy) to a string that is not empty"
             }
             ErrorKind::MissingTenant => {
-                "set `tenantid` (CloudEvents 1.0) or `extensions.tenantId` (legacy) to a string that \
-                 is not empty"
+                "set `tenantid` (CloudEvents 1.0) or `extensions.tenantId` (legacy) to a string \
+                 that is not empty"
             }
         }
     }

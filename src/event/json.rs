@@ -154,6 +154,7 @@ impl<'a, M: Marks> Cursor<'a, M> {
         if self.text.as_bytes().get(to) != Some(&b'"') {
             return Err(to);
         }
+        // After the closing quote, which is not part of the span.
         self.at = to + 1;
         Ok(Span { from, to })
     }

@@ -326,6 +326,7 @@ impl<'a> Event<'a> {
 
     /// Returns the values of the attributes in the order of `paths`, if the event was read with
     /// them.
+    // Equal paths at another address are resolved by name, which costs time but changes no result.
     #[inline]
     pub(crate) fn values(&self, paths: &AttributePaths) -> Option<&[Option<Cow<'a, str>>]> {
         if std::ptr::eq(self.paths, paths) { self.fields.get(ATTRIBUTES..) } else { None }
