@@ -13,11 +13,13 @@
 //! # let now = std::time::UNIX_EPOCH.into();
 //!
 //! let rules = Rules::default();
-//! let draft = WebhookDocument::read(br#"{
-//!     "name": "Apps", "url": "https://hooks.example.com/apps", "eventTypes": ["com.qlik.v1.app.created"],
+//! let document = WebhookDocument::read(br#"{
+//!     "name": "Apps", "url": "https://hooks.example.com/apps",
+//!     "eventTypes": ["com.qlik.v1.app.created"],
 //!     "headers": {"X-Team": "data"}, "secret": "0123456789abcdef0123456789abcdef"
 //! }"#)?;
-//! let webhook = Arc::new(Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook);
+//! let created = Webhook::create(&document, &rules, NewWebhook::new("w1", "u1", now))?;
+//! let webhook = Arc::new(created.webhook);
 //!
 //! let bytes = br#"{"type": "com.qlik.v1.app.created", "tenantid": "t1", "data": {"id": "a1"}}"#;
 //! let event = rules.profile().read_event(bytes)?;

@@ -96,9 +96,10 @@ pub struct Response {
 /// # use hooksieve::webhook::{NewWebhook, WebhookDocument, Rules, Webhook};
 /// # use std::sync::Arc;
 /// # let (rules, now) = (Rules::default(), std::time::UNIX_EPOCH.into());
-/// # let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/",
+/// # let document = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/",
 /// #     "eventTypes": [], "encryptedHeaders": {"X-Key": "k3y"}}"#)?;
-/// # let webhook = Arc::new(Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", now))?.webhook);
+/// # let created = Webhook::create(&document, &rules, NewWebhook::new("w1", "u1", now))?;
+/// # let webhook = Arc::new(created.webhook);
 /// # let bytes = br#"{"type": "x", "tenantid": "t1"}"#;
 /// # let event = rules.profile().read_event(bytes)?;
 /// # let payload = Payload::new(&event, bytes.as_slice());

@@ -161,7 +161,8 @@ pub fn verify(secret: impl AsRef<[u8]>, body: &[u8], signature: &str) -> Result<
 ///     timestamp: "1731705121",
 ///     signature: "v1,Z6ULfIbiJfeL3rhekhUoZmk/g/OFLAe4x/EheswkHZ0=",
 /// };
-/// let (secret, now) = ("0123456789abcdef0123456789abcdef", UNIX_EPOCH + Duration::from_secs(1_731_705_200));
+/// let secret = "0123456789abcdef0123456789abcdef";
+/// let now = UNIX_EPOCH + Duration::from_secs(1_731_705_200);
 /// let tolerance = Duration::from_secs(300);
 /// assert_eq!(headers.verify(secret, b"{}", now.into(), tolerance), Ok(()));
 /// let later = now + Duration::from_secs(3_600);

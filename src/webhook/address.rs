@@ -1,32 +1,38 @@
-//! Which addresses a webhook may reach, asked when its host has been resolved.
+//! Checks that a webhook may reach an address, after its host was resolved.
 
 use crate::diagnostic::Diagnostic;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 
-/// Whether a webhook may reach an address: a global unicast one that is of no special use.
+/// Checks that an address is public: global unicast and not for special use.
 ///
-/// [`Rules::check_address`](super::Rules::check_address) also permits loopback addresses, in development.
+/// Call this on each delivery with the very address that is connected to, and do not follow
+/// redirects. A valid domain name may resolve to any address, and to another one at the next
+/// look-up.
 ///
-/// A domain name says nothing about where it leads, and may lead elsewhere at the next look-up.
-/// So ask this for the very address that is dialled, on each delivery, and follow no redirects.
-/// The blocks are those of the IANA special-purpose registries, a few addresses in them for
-/// protocols included, multicast, and the places where clouds serve their metadata. An address
-/// translated by NAT64 is judged by the IPv4 address in it, where the well-known prefix is used;
-/// a network's own prefix cannot be told from other addresses.
+/// Forbidden are the blocks of the IANA special-purpose registries, including the few addresses for
+/// protocols in them, multicast, and the addresses at which clouds serve their metadata. An address
+/// with the well-known prefix of NAT64 is checked by the IPv4 address that it contains. The own
+/// prefix of a network cannot be distinguished from other addresses.
+///
+/// [`Rules::check_address`](super::Rules::check_address) also allows loopback addresses in
+/// development mode.
 ///
 /// ```
 /// use hooksieve::webhook::check_address;
 ///
 /// assert!(check_address("93.184.215.14".parse()?).is_ok());
 /// let error = check_address("169.254.169.254".parse()?).unwrap_err();
-/// assert_eq!(error.to_string(), "the address is in 169.254.0.0/16, link-local (RFC 3927), with the metadata of clouds");
+/// assert_eq!(
+///     error.to_string(),
+///     "the address is in 169.254.0.0/16, link-local (RFC 3927), with the metadata of clouds"
+/// );
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 ///
 /// # Errors
 ///
-/// The block that keeps it from being reached.
+/// A forbidden address; the message names its block.
 pub fn check_address(address: IpAddr) -> Result<(), Diagnostic> {
     let judged = match address {
         IpAddr::V6(v6) if v6.segments().starts_with(&NAT64) => {
@@ -44,10 +50,10 @@ pub fn check_address(address: IpAddr) -> Result<(), Diagnostic> {
     }
 }
 
-/// RFC 6052: `64:ff9b::/96`, whose last 32 bits are an IPv4 address.
+/// The well-known prefix `64:ff9b::/96` (RFC 6052); the other 32 bits are an IPv4 address.
 const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
 
-/// The first that holds an address is the one that is named.
+/// The forbidden blocks. A message names the first one that contains the address.
 const TABLE: [(&str, &str); 37] = [
     ("0.0.0.0/8", "this network (RFC 791)"),
     ("10.0.0.0/8", "private use (RFC 1918)"),
@@ -83,16 +89,17 @@ const TABLE: [(&str, &str); 37] = [
     ("2002::/16", "6to4 (RFC 7526)"),
     ("2620:4f:8000::/48", "answers for private names (RFC 7534)"),
     ("3fff::/20", "documentation (RFC 9637)"),
-    // Global unicast in use begins with the bits 001; these are the others.
+    // Assigned global unicast addresses begin with the bits 001. These are all others.
     ("::/3", "not global unicast (RFC 4291)"),
     ("4000::/2", "not global unicast (RFC 4291)"),
     ("8000::/1", "not global unicast (RFC 4291)"),
 ];
 
+/// A forbidden block of addresses.
 struct Block {
     text: &'static str,
     purpose: &'static str,
-    /// In the high bits, for both families.
+    /// The network, in the high bits for both families.
     network: u128,
     length: u32,
     v4: bool,
@@ -100,12 +107,13 @@ struct Block {
 
 impl Block {
     fn contains(&self, address: IpAddr) -> bool {
-        // No block has length 0.
+        // No block has length 0, so the shift is below 128.
         let differ = high_bits(address) ^ self.network;
         self.v4 == address.is_ipv4() && differ >> (128 - self.length) == 0
     }
 }
 
+/// Returns the bits of an address, from the highest bit on.
 fn high_bits(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => u128::from(u32::from(address)) << 96,

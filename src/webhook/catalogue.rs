@@ -9,9 +9,10 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, LazyLock};
 
-/// The event types that webhooks may subscribe to. Cheap to clone; compares by content.
+/// The event types to which webhooks may subscribe.
 ///
-/// The built-in one is that of the webhooks API; an embedding server may bring its own.
+/// [`builtin`](Self::builtin) has those of the webhooks API; a server may bring its own. Cheap to
+/// clone; compares by content.
 ///
 /// ```
 /// use hooksieve::webhook::{Catalogue, Level};
@@ -26,15 +27,16 @@ use std::sync::{Arc, LazyLock};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// `Serialize` writes the shape that [`read`](Self::read) takes.
+/// `Serialize` writes the form that [`read`](Self::read) reads.
 #[derive(Clone)]
 pub struct Catalogue(Arc<Inner>);
 
 #[derive(PartialEq, Eq)]
 struct Inner {
     types: Box<[EventTypeInfo]>,
-    /// Index by name and by newer name.
+    /// The index of a type by its name and by its newer name.
     names: HashMap<Box<str>, usize>,
+    /// Whether subscriptions to old names receive events under newer ones.
     renames: bool,
 }
 
@@ -54,45 +56,44 @@ pub struct EventTypeInfo {
 }
 
 impl EventTypeInfo {
-    /// Its name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// A short title for people; the name where none was given.
+    /// Returns a short title for people; by default the name.
     #[must_use]
     pub fn title(&self) -> &str {
         &self.title
     }
 
-    /// When such events happen.
+    /// Returns the description: when such events happen.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }
 
-    /// The name that events of this type have, or will have, instead.
+    /// Returns the name that replaces the name of this type, now or later.
     #[must_use]
     pub fn newer_name(&self) -> Option<&str> {
         self.newer_name.as_deref()
     }
 
-    /// Whether such events have an attribute of filters, some of them at least, or never; `None`
-    /// where that is not known.
+    /// Returns whether any event of this type has an attribute; `None` if that is not known.
     #[must_use]
     pub(crate) fn carries(&self, attribute: &str) -> Option<bool> {
         let mut known = self.carries.iter();
         known.find(|(name, _)| name.eq_ignore_ascii_case(attribute)).map(|(_, carries)| *carries)
     }
 
-    /// Whether webhooks of this level may subscribe to it.
+    /// Returns whether webhooks of this level may subscribe to it.
     #[must_use]
     pub fn supports(&self, level: Level) -> bool {
         self.levels.contains(&level)
     }
 
-    /// The levels that it supports.
+    /// Returns the levels that it supports.
     #[must_use]
     pub fn levels(&self) -> &[Level] {
         &self.levels
@@ -104,7 +105,7 @@ struct Listing {
     data: Vec<Object<Item>>,
 }
 
-/// What is read from an object alone: a derived reader takes its members' values in an array, too.
+/// Reads only an object. A derived reader would also accept an array of the values of its members.
 struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -140,23 +141,25 @@ struct Item {
 }
 
 impl Catalogue {
-    /// The catalogue of the webhooks API.
+    /// Returns the catalogue of the webhooks API.
     #[must_use]
     pub fn builtin() -> Self {
         BUILTIN.clone()
     }
 
-    /// Reads a catalogue in the shape of the API's `GET /event-types`:
-    /// `{"data":[{"name","title","levels","description"}]}`, of which `name` alone is required. A
-    /// type without `levels` supports both. The API does not have `newerName`, the name that events
-    /// of the type go by since it was renamed, and `carries`, which says of attributes of filters
-    /// whether events of the type have them: `{"id": false, "spaceId": true}`. One that it does not
-    /// name may be there or not.
+    /// Reads a catalogue in the form of the API's `GET /event-types`.
+    ///
+    /// The form is `{"data":[{"name","title","levels","description"}]}`. Only `name` is required. A
+    /// type without `levels` supports both. Two more members are read that the API does not have:
+    ///
+    /// - `newerName` is the name of the type since it was renamed;
+    /// - `carries` says which filter attributes events of the type have, such as
+    ///   `{"id": false, "spaceId": true}`. An attribute that is missing there may occur or not.
     ///
     /// # Errors
     ///
-    /// The first mistake. The message quotes nothing of a text that is not a catalogue: it may be
-    /// another file, and secret.
+    /// The first error. The message does not quote a text that is not a catalogue, since it may be
+    /// another file that is secret.
     pub fn read(bytes: &[u8]) -> Result<Self, Diagnostic> {
         let listing: Object<Listing> =
             serde_json::from_slice(bytes).map_err(|error| shape(&error))?;
@@ -190,28 +193,30 @@ impl Catalogue {
         Ok(Self(Arc::new(Inner { types: types.into(), names, renames: false })))
     }
 
-    /// The same catalogue, with subscriptions to old names receiving events under the newer ones
-    /// too, or not, which is the default.
+    /// Returns the catalogue with renames on or off; by default they are off.
+    ///
+    /// With renames, a subscription to an old name also receives events under the newer name.
     #[must_use]
     pub fn with_renames(&self, renames: bool) -> Self {
         let Inner { types, names, .. } = &*self.0;
         Self(Arc::new(Inner { types: types.clone(), names: names.clone(), renames }))
     }
 
-    /// All types, in the order they were given.
+    /// Returns all types, in the order in which they were given.
     #[must_use]
     pub fn types(&self) -> &[EventTypeInfo] {
         &self.0.types
     }
 
-    /// The type of this name or of this newer name.
+    /// Returns the type with this name or newer name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&EventTypeInfo> {
         self.0.types.get(*self.0.names.get(name)?)
     }
 
-    /// Whether it is known that no event of these types has an attribute. Of a type that is unknown
-    /// nothing is, and without types there are no events to speak of.
+    /// Returns whether it is known that no event of these types has an attribute.
+    ///
+    /// `false` for no types, and if any of them is unknown.
     ///
     /// ```
     /// use hooksieve::event::EventType;
@@ -231,8 +236,9 @@ impl Catalogue {
         !event_types.is_empty() && event_types.iter().all(lacks)
     }
 
-    /// The names under which a subscription to `event_type` receives events: its own, and with
-    /// [renames](Self::with_renames) the newer one.
+    /// Returns the names under which a subscription to `event_type` receives events.
+    ///
+    /// These are the name itself and, with [renames](Self::with_renames), the newer name.
     pub fn received<'a>(
         &'a self,
         event_type: &'a EventType,
@@ -242,13 +248,15 @@ impl Catalogue {
         std::iter::once(event_type.clone()).chain(newer.map(EventType::from))
     }
 
-    /// The known name of which an unknown one is a misspelling, or whose title it is.
+    /// Returns the known name of which an unknown one is a misspelling, or the title.
     ///
     /// Names are compared segment by segment, case-insensitively and with or without a prefix such
-    /// as `com.qlik.v1.`; another verb is not a misspelling. None where two types are equally near.
+    /// as `com.qlik.v1.`. Another verb is not a misspelling. Returns `None` if two types are
+    /// equally near.
     ///
-    /// Takes time in proportion to the catalogue: a name of more than 128 bytes is compared only
-    /// with titles.
+    /// # Cost
+    ///
+    /// Linear in the catalogue. A name of more than 128 bytes is compared only with titles.
     ///
     /// ```
     /// let catalogue = hooksieve::webhook::Catalogue::builtin();
@@ -265,15 +273,15 @@ impl Catalogue {
         }
     }
 
-    /// How to fix a name that is not in the catalogue, where it is no misspelling.
+    /// Returns the help for an unknown name that is not a misspelling.
     pub(super) fn help(&self, name: &str) -> String {
         let mut items = name.split(',').map(str::trim);
         if name.contains(',') && items.all(|item| self.find(item).is_some()) {
-            return "give each event type as an item of its own".to_owned();
+            return "write each event type as an item of its own".to_owned();
         }
         let related = spelling::related(name, self.types());
         match related.as_slice() {
-            [] => "use one of the event types that the catalogue lists".to_owned(),
+            [] => "use an event type of the catalogue".to_owned(),
             names => {
                 let shown: Vec<_> =
                     names.iter().take(8).map(|name| format!("`{}`", quote(name))).collect();
@@ -284,12 +292,10 @@ impl Catalogue {
     }
 }
 
-/// Reports a wrong shape, without the text that serde_json quotes.
+/// Makes the error for a wrong form, without the text that serde_json quotes.
 fn shape(error: &serde_json::Error) -> Diagnostic {
     let what = match error.classify() {
-        serde_json::error::Category::Data => {
-            "a member is missing, or is not of the type it should be"
-        }
+        serde_json::error::Category::Data => "a member is missing or has the wrong type",
         serde_json::error::Category::Eof => "the JSON ends too early",
         _ => "it is not JSON",
     };
@@ -297,7 +303,7 @@ fn shape(error: &serde_json::Error) -> Diagnostic {
     Diagnostic::error(
         "catalogue-shape",
         format!("not a list of event types: {what}, at line {line} column {column}"),
-        "`hooksieve event-types --format json` shows the shape",
+        "see `hooksieve event-types --format json` for the form",
     )
 }
 
@@ -325,7 +331,7 @@ impl fmt::Debug for Catalogue {
     }
 }
 
-/// The table of event types in the platform's documentation, with the renames that it announces.
+/// The event types in the documentation of the platform, with the renames that it announces.
 static BUILTIN: LazyLock<Catalogue> = LazyLock::new(|| {
     #[expect(clippy::expect_used, reason = "the file is a constant, and every test reads it")]
     Catalogue::read(include_bytes!("event-types.json")).expect("the built-in catalogue is valid")

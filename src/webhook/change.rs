@@ -1,4 +1,4 @@
-//! How webhooks are created, changed and read: all or nothing.
+//! Creates, changes and reads webhooks: completely, or not at all.
 
 use super::check::{Basis, Outcome, check};
 use super::content::{Content, Server};
@@ -9,18 +9,19 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Found};
 use crate::event::{TenantId, UserId};
 use http::StatusCode;
 
-/// How many webhooks a user may have, by the API reference.
+/// The limit of webhooks of a user, according to the API reference.
 pub const MAX_PER_USER: usize = 150;
 
-/// What the server decides about a webhook that is created.
+/// The values that the server sets when a webhook is created.
 ///
 /// ```
 /// use hooksieve::webhook::{WebhookDocument, MAX_PER_USER, NewWebhook, Rules, Webhook};
 /// # let now = std::time::UNIX_EPOCH.into();
 ///
-/// let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/"}"#)?;
-/// let new = NewWebhook::new("w1", "user-1", now).of_tenant("tenant-1").within_limit(150, MAX_PER_USER);
-/// let problems = Webhook::create(&draft, &Rules::default(), new).unwrap_err();
+/// let document = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/"}"#)?;
+/// let new = NewWebhook::new("w1", "user-1", now);
+/// let new = new.of_tenant("tenant-1").within_limit(150, MAX_PER_USER);
+/// let problems = Webhook::create(&document, &Rules::default(), new).unwrap_err();
 /// assert_eq!(problems.to_string(), "user `user-1` has 150 webhooks");
 /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
 /// ```
@@ -30,45 +31,47 @@ pub struct NewWebhook {
     tenant: Option<TenantId>,
     by: UserId,
     at: Timestamp,
-    /// How many webhooks the user has, and may have.
+    /// The number of webhooks that the user has, and the limit.
     limit: Option<(usize, usize)>,
 }
 
 impl NewWebhook {
-    /// A webhook with this id, created by a user, at a time that the caller's clock gives.
+    /// Sets the id, the user who creates the webhook, and the time, from the caller's clock.
     pub fn new(id: impl Into<WebhookId>, by: impl Into<UserId>, at: Timestamp) -> Self {
         Self { id: id.into(), tenant: None, by: by.into(), at, limit: None }
     }
 
-    /// The same, in a tenant.
+    /// Sets the tenant.
     #[must_use]
     pub fn of_tenant(self, tenant: impl Into<TenantId>) -> Self {
         Self { tenant: Some(tenant.into()), ..self }
     }
 
-    /// The same, refused where the user created `has` webhooks that exist, and that is as many as
-    /// a user may have; the API's limit is [`MAX_PER_USER`].
+    /// Sets a limit: creation is refused if the user already has `max` webhooks.
+    ///
+    /// `has` is the number of existing webhooks that the user created. The limit of the API is
+    /// [`MAX_PER_USER`].
     #[must_use]
-    pub fn within_limit(self, has: usize, most: usize) -> Self {
-        Self { limit: Some((has, most)), ..self }
+    pub fn within_limit(self, has: usize, max: usize) -> Self {
+        Self { limit: Some((has, max)), ..self }
     }
 }
 
-/// A valid webhook, with what is probably unintended about it.
+/// A valid webhook and its warnings.
 ///
-/// Show the warnings to the author: they name members that were ignored, such as `enabeld`, and a
-/// webhook that never fires.
+/// Show the warnings to the author. They report, for example, members that were ignored, such as
+/// `enabeld`, and a webhook that never fires.
 ///
 /// ```
 /// use hooksieve::webhook::{Checked, NewWebhook, WebhookDocument, Rules, Webhook};
 /// # let now = std::time::UNIX_EPOCH.into();
 ///
-/// let draft = WebhookDocument::read(br#"{
+/// let document = WebhookDocument::read(br#"{
 ///     "name": "n", "url": "https://hooks.example.com/",
 ///     "eventTypes": ["com.qlik.v1.app.created"], "enabeld": true
 /// }"#)?;
 /// let Checked { webhook, warnings } =
-///     Webhook::create(&draft, &Rules::default(), NewWebhook::new("w1", "u1", now))?;
+///     Webhook::create(&document, &Rules::default(), NewWebhook::new("w1", "u1", now))?;
 /// assert!(!webhook.is_enabled());
 /// let texts: Vec<_> = warnings.iter().map(|warning| warning.to_string()).collect();
 /// assert_eq!(texts, [
@@ -82,72 +85,79 @@ impl NewWebhook {
 pub struct Checked {
     /// The webhook.
     pub webhook: Webhook,
-    /// What is valid and probably unintended, in the order of the checks.
+    /// The warnings, in the order of the checks.
     pub warnings: Vec<Diagnostic>,
 }
 
 impl Webhook {
-    /// Creates a webhook from the body of a POST. An owner that is left out is the creator.
+    /// Creates a webhook from the body of a POST.
+    ///
+    /// The owner is the creator, unless the document names another.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with the draft; a limit that is reached; an empty id.
+    /// All errors in the document, a limit that is reached, and an empty id.
     pub fn create(
-        draft: &WebhookDocument,
+        document: &WebhookDocument,
         rules: &Rules,
         new: NewWebhook,
     ) -> Result<Checked, Diagnostics> {
         let NewWebhook { id, tenant, by, at, limit } = new;
         let mut found = Found::default();
-        if let Some((has, most)) = limit.filter(|(has, most)| has >= most) {
+        if let Some((has, max)) = limit.filter(|(has, max)| has >= max) {
             let title = format!("user `{by}` has {has} webhooks");
-            let help = format!("remove one first; a user may have {most}");
+            let help = format!("remove one first; a user may have {max}");
             let refused = problem(Kind::TenantLimit, "", title, help);
             found.push(refused.with_status(StatusCode::FORBIDDEN));
         }
         let created = Edit::new(by, at);
         let updated = created.clone();
         let server = Server { tenant, created, updated, ..Server::default() };
-        server_given(Some(&id), &server, &mut found);
-        let (content, warnings) = settled(check(rules, &draft.0, &Basis::WebhookDocument), found)?;
+        check_server_ids(Some(&id), &server, &mut found);
+        let (content, warnings) = content_or_errors(check(rules, &document.0, &Basis::New), found)?;
         Ok(Checked { webhook: Self::assemble(id, server, content), warnings })
     }
 
-    /// Returns the webhook after a PUT: the draft in place of what was, less what the server set and the
-    /// origin. What the draft leaves out is cleared.
+    /// Returns the webhook after a PUT: the document replaces its content.
+    ///
+    /// Members that the document leaves out are cleared. The values that the server set, and the
+    /// origin, stay.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with the draft, and what may not change; an empty id in the stamp.
+    /// All errors in the document, changes that are not allowed, and an empty id in the edit.
     pub fn replaced(
         &self,
-        draft: &WebhookDocument,
+        document: &WebhookDocument,
         rules: &Rules,
-        stamp: Edit,
+        edit: Edit,
     ) -> Result<Checked, Diagnostics> {
-        // A draft that leaves the encrypted headers out removes them.
-        let basis = Basis::Change { old: self, headers_anew: true, patch: false };
-        self.changed(check(rules, &draft.0, &basis), Found::default(), stamp)
+        // A document that leaves the encrypted headers out removes them, so they need no new
+        // values.
+        let basis = Basis::Change { old: self, sets_encrypted: true, patch: false };
+        self.changed(check(rules, &document.0, &basis), Found::default(), edit)
     }
 
-    /// Returns the webhook after a PATCH: all operations applied in order, and the result checked as
-    /// a whole.
+    /// Returns the webhook after a PATCH.
+    ///
+    /// All operations are applied in order; then the result is checked as a whole.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong: first with the operations, then with the webhook that the others
-    /// lead to; an empty id in the stamp.
+    /// First all errors in the operations, then those in the webhook that the other operations lead
+    /// to; an empty id in the edit.
     pub fn patched(
         &self,
         patch: &Patch,
         rules: &Rules,
-        stamp: Edit,
+        edit: Edit,
     ) -> Result<Checked, Diagnostics> {
         if let Some(meant) = patch.meant(&self.patchable()) {
             let (mut found, mut is_valid) = (Found::default(), false);
             if let Some(patch) = &meant.patch {
                 let (outcome, faults) = self.after(patch, rules);
-                // Faults of the operations lie in a document that was not sent.
+                // Faults of the suggested operations would be reported at places that were not
+                // sent.
                 if faults.is_empty() {
                     is_valid = outcome.found.is_empty();
                     found = outcome.found;
@@ -159,37 +169,41 @@ impl Webhook {
             return Err(all.into_diagnostics());
         }
         let (outcome, found) = self.after(patch, rules);
-        self.changed(outcome, found, stamp)
+        self.changed(outcome, found, edit)
     }
 
-    /// What a patch leads to, and what is wrong with its operations.
+    /// Applies a patch and checks the result; returns the outcome and the faults of the operations.
     fn after(&self, patch: &Patch, rules: &Rules) -> (Outcome, Found) {
         let mut document = self.patchable();
         let applied = patch.apply(&mut document);
-        let basis = Basis::Change { old: self, headers_anew: applied.headers_anew, patch: true };
+        let basis =
+            Basis::Change { old: self, sets_encrypted: applied.sets_encrypted, patch: true };
         (check(rules, &document, &basis), applied.found)
     }
 
-    /// Reads a document that holds what the server has set, too: a response of the API, whose
-    /// secrets are then not known, or a [stored](Self::stored) webhook.
+    /// Reads a [stored](Self::stored) webhook, or a response of the API.
+    ///
+    /// The document has the values that the server set. The secrets of a response are unknown.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with the document.
+    /// All errors in the document.
     pub fn read(document: &WebhookDocument, rules: &Rules) -> Result<Checked, Diagnostics> {
         Self::from_document(document, rules, true)
     }
 
-    /// Reads a [stored](Self::stored) webhook as [`read`](Self::read) does, without looking for
-    /// warnings, which cost more than all else: its author has had them.
+    /// Reads a [stored](Self::stored) webhook like [`read`](Self::read), without warnings.
+    ///
+    /// Warnings cost more than the rest of the check, and the author has received them before.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with the document.
+    /// All errors in the document.
     pub fn restore(document: &WebhookDocument, rules: &Rules) -> Result<Self, Diagnostics> {
         Self::from_document(document, rules, false).map(|checked| checked.webhook)
     }
 
+    /// Reads a document that has the values that the server set.
     fn from_document(
         document: &WebhookDocument,
         rules: &Rules,
@@ -205,8 +219,9 @@ impl Webhook {
         }
     }
 
-    /// Returns the webhook after the server, and no user, has disabled it, with the reason and its
-    /// code.
+    /// Returns the webhook after the server has disabled it, with a reason and its code.
+    ///
+    /// The edit names no user.
     #[must_use]
     pub fn disabled(&self, reason: &str, code: &str, at: Timestamp) -> Self {
         let mut webhook = self.clone();
@@ -217,18 +232,23 @@ impl Webhook {
         webhook
     }
 
+    /// Returns the webhook with the content of a check.
     fn changed(
         &self,
         outcome: Outcome,
         mut found: Found,
-        stamp: Edit,
+        edit: Edit,
     ) -> Result<Checked, Diagnostics> {
-        let server = Server { updated: stamp, ..self.server.clone() };
-        server_given(None, &server, &mut found);
-        let (content, warnings) = settled(outcome, found)?;
+        let server = Server { updated: edit, ..self.server.clone() };
+        check_server_ids(None, &server, &mut found);
+        let (content, warnings) = content_or_errors(outcome, found)?;
         Ok(Checked { webhook: Self::assemble(self.id.clone(), server, content), warnings })
     }
 
+    /// Makes a webhook from its parts.
+    ///
+    /// The owner of a webhook of level `user` is its creator by default. An enabled webhook has no
+    /// reason for being disabled.
     fn assemble(id: WebhookId, mut server: Server, mut content: Content) -> Self {
         if content.level == Level::User && content.owner.is_none() {
             content.owner = server.created.by.clone();
@@ -240,8 +260,8 @@ impl Webhook {
     }
 }
 
-/// Ids that the server gives are not empty, or the webhook could not be read back.
-fn server_given(id: Option<&WebhookId>, server: &Server, found: &mut Found) {
+/// Checks that the ids that the server sets are not empty: the webhook could not be read back.
+fn check_server_ids(id: Option<&WebhookId>, server: &Server, found: &mut Found) {
     let Server { tenant, created, updated, .. } = server;
     let ids = [
         ("id", id.map(WebhookId::as_str)),
@@ -250,14 +270,19 @@ fn server_given(id: Option<&WebhookId>, server: &Server, found: &mut Found) {
         ("updatedByUserId", updated.by.as_ref().map(UserId::as_str)),
     ];
     for (name, _) in ids.iter().filter(|(_, id)| *id == Some("")) {
-        let title = format!("the server gives an empty `{name}`");
-        let help = "this is a mistake of the server, not of the request";
+        let title = format!("the server set an empty `{name}`");
+        let help = "this is an error of the server, not of the request";
         found.push(problem(Kind::TooShort, format!("/{name}"), title, help));
     }
 }
 
-/// The content and its warnings, if nothing is wrong; `found` is what was found before the check.
-fn settled(outcome: Outcome, mut found: Found) -> Result<(Content, Vec<Diagnostic>), Diagnostics> {
+/// Returns the content and its warnings, or all errors.
+///
+/// `found` has the errors that were found before the check.
+fn content_or_errors(
+    outcome: Outcome,
+    mut found: Found,
+) -> Result<(Content, Vec<Diagnostic>), Diagnostics> {
     found.append(outcome.found);
     match outcome.content {
         Some(content) if found.is_empty() => Ok((content, outcome.warnings.into_warnings())),

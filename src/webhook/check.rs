@@ -1,4 +1,10 @@
-//! The rules of a webhook's members, each in one place, applied to a document as a whole.
+//! Checks the document of a webhook as a whole.
+//!
+//! Each member has one method with its rules. A member is checked even if others are wrong, so that
+//! all errors are reported at once; a rule that needs two members is left out if one of them cannot
+//! be read.
+
+mod members;
 
 use super::content::{Access, Content, MEMBERS, Server};
 use super::document::Json;
@@ -13,28 +19,30 @@ use crate::filter::Filter;
 use crate::syntax::is_space;
 use hashbrown::HashSet;
 
-/// What a document is, and which webhook it changes.
+/// What a document is for.
 pub(super) enum Basis<'a> {
-    /// A draft: what the server sets is ignored.
-    WebhookDocument,
-    /// A draft or, with `patch`, a patched document in place of a webhook; `headers_anew` says that
-    /// the request sets or removes the encrypted headers, if only by leaving them out of a draft.
-    Change { old: &'a Webhook, headers_anew: bool, patch: bool },
-    /// A document that holds what the server has set, and may hide what is secret.
+    /// A new webhook. Members that the server sets are ignored.
+    New,
+    /// The new content of the webhook `old`, from a PUT or, with `patch`, from a PATCH.
+    ///
+    /// `sets_encrypted` says that the request sets or removes the encrypted headers.
+    Change { old: &'a Webhook, sets_encrypted: bool, patch: bool },
+    /// A response or a stored webhook. It has the values that the server set, and may lack secrets.
     Document { id_required: bool, warns: bool },
 }
 
-/// What a check found; `content` is none where there are problems.
+/// The result of a check. `content` is `None` if there are errors.
 pub(super) struct Outcome {
     pub(super) id: Option<WebhookId>,
     pub(super) content: Option<Content>,
     pub(super) server: Server,
     pub(super) found: Found,
     pub(super) warnings: Found,
-    /// Members that the server sets and a request may not, as far as the document has them.
+    /// The members of the document that only the server sets.
     pub(super) server_members: Vec<&'static str>,
 }
 
+/// Checks a document.
 pub(super) fn check(rules: &Rules, document: &Json, basis: &Basis<'_>) -> Outcome {
     let (found, warnings) = (Found::default(), Found::default());
     let server_members = Vec::new();
@@ -53,6 +61,7 @@ pub(super) fn check(rules: &Rules, document: &Json, basis: &Basis<'_>) -> Outcom
     check.outcome(id, server, content)
 }
 
+/// The state of a check.
 struct Check<'a> {
     rules: &'a Rules,
     document: &'a Json,
@@ -63,12 +72,14 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
+    /// Ends the check.
     fn outcome(self, id: Option<WebhookId>, server: Server, content: Option<Content>) -> Outcome {
         let Self { found, warnings, server_members, .. } = self;
         let content = content.filter(|_| found.is_empty());
         Outcome { id, server, content, found, warnings, server_members }
     }
 
+    /// Adds an error.
     fn wrong(
         &mut self,
         kind: Kind,
@@ -79,7 +90,7 @@ impl<'a> Check<'a> {
         self.found.push(problem(kind, pointer, title, detail));
     }
 
-    /// Adds warnings, unless none are asked for.
+    /// Adds warnings, unless the check is without them.
     fn warn(&mut self, warnings: impl FnOnce(&Rules) -> Vec<Diagnostic>) {
         if self.warns() {
             let warnings = warnings(self.rules);
@@ -87,12 +98,13 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// A store is read without warnings, which cost more than the rest of the check.
+    /// Returns whether to look for warnings. They cost more than the rest of the check, so a store
+    /// is read without them.
     fn warns(&self) -> bool {
         !matches!(self.basis, Basis::Document { warns: false, .. })
     }
 
-    /// Duplicate members, unknown ones, and those that a draft may not set.
+    /// Reports duplicate members, unknown ones, and those that a request may not set.
     fn names(&mut self) {
         let Json::Object(members) = self.document else { return };
         let mut seen = HashSet::new();
@@ -100,7 +112,7 @@ impl<'a> Check<'a> {
             if !seen.insert(name) {
                 let title = format!("duplicate member `{}`", quote(name));
                 let pointer = format!("/{}", token(name));
-                self.wrong(Kind::DoubledMember, &pointer, title, "remove one of the two");
+                self.wrong(Kind::DuplicateMember, &pointer, title, "remove one of the two");
             } else if self.warns() {
                 match MEMBERS.iter().find(|known| *known.name == **name) {
                     None => self.unknown_member(name),
@@ -111,13 +123,14 @@ impl<'a> Check<'a> {
                 }
             }
         }
-        // A document has them by right.
+        // A response or a stored webhook has these members rightly.
         if !matches!(self.basis, Basis::Document { .. }) {
             let read_only = warning::read_only(&self.server_members);
             read_only.into_iter().for_each(|warning| self.warnings.push(warning));
         }
     }
 
+    /// Warns of an unknown member.
     fn unknown_member(&mut self, name: &str) {
         let settable = MEMBERS.iter().filter(|known| known.access != Access::Server);
         let settable = settable.map(|known| known.name);
@@ -134,116 +147,35 @@ impl<'a> Check<'a> {
         matches!(self.basis, Basis::Change { patch: true, .. })
     }
 
-    /// A member; null is as good as absent.
-    fn member(&self, name: &str) -> Option<&'a Json> {
-        self.document.member(name).filter(|value| **value != Json::Null)
-    }
-
-    fn wrong_type(&mut self, name: &str, found: &Json, help: &'static str) {
-        let title = format!("`{name}` is {}", found.kind());
-        self.wrong(Kind::WrongType, &format!("/{name}"), title, help);
-    }
-
-    /// A string, `None` where it is absent; outer `None` where it is wrong, which is told.
-    fn string(&mut self, name: &str) -> Option<Option<&'a str>> {
-        match self.member(name) {
-            None => Some(None),
-            Some(Json::String(text)) => Some(Some(text)),
-            Some(other) => {
-                self.wrong_type(name, other, "give a string");
-                None
-            }
-        }
-    }
-
-    /// A string of `least` to `most` characters, as [`string`](Self::string).
-    fn text(&mut self, name: &str, least: usize, most: usize) -> Option<Option<&'a str>> {
-        let text = self.string(name)?;
-        text.is_none_or(|text| self.has_length(name, text, least, most)).then_some(text)
-    }
-
-    fn has_length(&mut self, name: &str, text: &str, least: usize, most: usize) -> bool {
-        let length = text.chars().count();
-        let (kind, title) = match length {
-            0 if least > 0 => (Kind::TooShort, format!("`{name}` is empty")),
-            _ if length < least => {
-                let s = if length == 1 { "" } else { "s" };
-                (Kind::TooShort, format!("`{name}` has {length} character{s}"))
-            }
-            _ if length > most => (Kind::TooLong, format!("`{name}` has {length} characters")),
-            _ => return true,
-        };
-        let help = match (least, most) {
-            (_, usize::MAX) => "give it a value, or remove it".to_owned(),
-            (0, _) => format!("give it at most {most} characters"),
-            _ => format!("give it {least} to {most} characters"),
-        };
-        self.wrong(kind, &format!("/{name}"), title, help);
-        false
-    }
-
-    /// An id, which is anything but empty.
-    fn id<I: From<&'a str>>(&mut self, name: &str) -> Option<Option<I>> {
-        Some(self.text(name, 1, usize::MAX)?.map(I::from))
-    }
-
-    fn boolean(&mut self, name: &str, default: bool) -> Option<bool> {
-        match self.member(name) {
-            None => Some(default),
-            Some(Json::Bool(value)) => Some(*value),
-            Some(other) => {
-                self.wrong_type(name, other, "give true or false");
-                None
-            }
-        }
-    }
-
-    /// One of a few words.
-    fn word<W: Copy>(&mut self, name: &str, words: &[(&str, W)]) -> Option<Option<W>> {
-        let Some(text) = self.string(name)? else { return Some(None) };
-        if let Some((_, word)) = words.iter().find(|(known, _)| *known == text) {
-            return Some(Some(*word));
-        }
-        let title = format!("`{name}` is `{}`", quote(text));
-        let known: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-        let help = format!("use {}", known.join(" or "));
-        self.wrong(Kind::NotAllowed, &format!("/{name}"), title, help);
-        None
-    }
-
-    fn required<T>(&mut self, name: &str, help: &str, found: Option<Option<T>>) -> Option<T> {
-        if let Some(None) = found {
-            let title = format!("webhook has no `{name}`");
-            self.wrong(Kind::MissingMember, &format!("/{name}"), title, help);
-        }
-        found.flatten()
-    }
-
+    /// Reads the id of the webhook.
     fn webhook_id(&mut self, required: bool) -> Option<WebhookId> {
         let id = self.id("id");
         match required {
-            true => self.required("id", "give the id that the server knows it by", id),
+            true => self.required("id", "give it the id that the server uses for it", id),
             false => id.flatten(),
         }
     }
 
+    /// Reads the values that the server sets.
     fn server(&mut self) -> Server {
         let tenant = self.id("tenantId").flatten();
-        let created = self.stamp("createdAt", "createdByUserId");
-        let updated = self.stamp("updatedAt", "updatedByUserId");
+        let created = self.edit("createdAt", "createdByUserId");
+        let updated = self.edit("updatedAt", "updatedByUserId");
         let disabled_reason = self.string("disabledReason").flatten().map(Box::from);
         let disabled_code = self.string("disabledReasonCode").flatten().map(Box::from);
         Server { tenant, created, updated, disabled_reason, disabled_code }
     }
 
-    fn stamp(&mut self, at: &str, by: &str) -> Edit {
+    /// Reads the time and the author of a change.
+    fn edit(&mut self, at: &str, by: &str) -> Edit {
         let time = match self.text(at, 1, usize::MAX).flatten() {
             None => None,
             Some(text) => {
                 let time = text.parse::<Timestamp>().ok();
                 if time.is_none() {
-                    let title = format!("`{at}` is no time in UTC from 1970 on: `{}`", quote(text));
-                    let help = "write it such as `2026-01-31T09:00:00Z`";
+                    let title =
+                        format!("`{at}` is not a time in UTC since 1970: `{}`", quote(text));
+                    let help = "write it like `2026-01-31T09:00:00Z`";
                     self.wrong(Kind::InvalidTime, &format!("/{at}"), title, help);
                 }
                 time
@@ -252,6 +184,7 @@ impl<'a> Check<'a> {
         Edit { by: self.id(by).flatten(), at: time }
     }
 
+    /// Reads the values that the author sets.
     fn content(&mut self) -> Option<Content> {
         let name = self.text("name", 1, 512);
         let name = self.required("name", "give it 1 to 512 characters", name);
@@ -291,6 +224,7 @@ impl<'a> Check<'a> {
         })
     }
 
+    /// Reads the target URL.
     fn url(&mut self) -> Option<Target> {
         let text = self.string("url");
         let help = "give an https URL, such as `https://hooks.example.com/`";
@@ -308,6 +242,7 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// Reads the owner, which only level `user` has.
     fn owner(&mut self, level: Option<Level>) -> Option<Option<UserId>> {
         let owner = self.id("ownerId")?;
         if owner.is_some() && level == Some(Level::Tenant) {
@@ -318,8 +253,10 @@ impl<'a> Check<'a> {
         Some(owner)
     }
 
-    /// The event types, each once; those that are unknown too, for the rules of the filter; none
-    /// where some cannot be read.
+    /// Reads the event types, each once.
+    ///
+    /// Unknown types are included, since the rules of the filter depend on all types. `None` if an
+    /// item is not a string.
     fn event_types(&mut self, level: Option<Level>) -> Option<Vec<EventType>> {
         let items = match self.member("eventTypes") {
             None => &[][..],
@@ -353,6 +290,7 @@ impl<'a> Check<'a> {
         all.then_some(types)
     }
 
+    /// Checks one event type.
     fn event_type(&mut self, pointer: &str, name: &str, level: Option<Level>) {
         let catalogue = &self.rules.catalogue;
         let Some(known) = catalogue.find(name) else {
@@ -371,7 +309,7 @@ impl<'a> Check<'a> {
             let help = match levels.is_empty() {
                 true => "remove it; it supports no level".to_owned(),
                 false if self.is_patch() => format!(
-                    "remove it; a patch cannot change the level, and {} is what it supports",
+                    "remove it; it supports only {}, and a patch cannot change the level",
                     levels.join(" or ")
                 ),
                 false => format!("remove it, or set `level` to {}", levels.join(" or ")),
@@ -380,6 +318,7 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// Reads the filter and its text.
     fn filter(&mut self, types: Option<&[EventType]>) -> Option<(Filter, Option<Box<str>>)> {
         let text = self.string("filter")?.unwrap_or_default();
         let types: Option<Vec<_>> =
@@ -393,7 +332,7 @@ impl<'a> Check<'a> {
             }
             Err(errors) => {
                 let more = match self.is_patch() {
-                    true => "; a patch cannot change the filter, replace the webhook to do so",
+                    true => "; a patch cannot change the filter: replace the webhook (PUT) instead",
                     false => "",
                 };
                 self.found.extend(errors, |error| kind::of_filter(error, more));
@@ -402,6 +341,7 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// Reads the secret. A response only says that there is one.
     fn secret(&mut self) -> Option<Option<Secret>> {
         if self.document.member("secret") == Some(&Json::Withheld) {
             return Some(Some(Secret::withheld()));
@@ -416,7 +356,7 @@ impl<'a> Check<'a> {
         Some(secret.or(added))
     }
 
-    /// Both groups, as far as they can be read.
+    /// Reads both groups of headers, as far as they are valid.
     fn headers(&mut self, target: Option<&Target>) -> (Vec<Header>, Vec<Header>) {
         let mut group = |group: Group| match self.member(group.member()) {
             None => headers::Checked::default(),
@@ -437,25 +377,26 @@ impl<'a> Check<'a> {
             let help = "give an object of names and values, or leave it out";
             let problem = problem(Kind::HeaderWithoutValue, pointer, title, help);
             match self.basis {
-                // A response, or what was made from one, knows no values.
+                // A response, or a document made from one, does not have the values.
                 Basis::Document { .. } if !self.server_members.is_empty() => {}
                 Basis::Document { .. } => self.warn(|_| vec![problem]),
                 _ => self.found.push(problem),
             }
         }
-        // A URL that is wrong is another one, too.
-        if let Basis::Change { old, headers_anew: false, .. } = self.basis
+        // An invalid URL counts as another one.
+        if let Basis::Change { old, sets_encrypted: false, .. } = self.basis
             && target != Some(&old.content.target)
             && self.member("url").is_some()
             && !old.content.encrypted_headers.is_empty()
         {
             let title = "`url` changes, so the encrypted headers are needed again";
             let help = "give `encryptedHeaders` in the same request, or remove it";
-            self.wrong(Kind::HeadersNeededAnew, pointer, title, help);
+            self.wrong(Kind::HeadersNeeded, pointer, title, help);
         }
         (plain.headers, encrypted.headers)
     }
 
+    /// Reads whether CloudEvents are delivered. Once on, this cannot be switched off.
     fn cloud_events(&mut self) -> Option<bool> {
         let name = "enableCloudEventDelivery";
         let enabled = self.boolean(name, true)?;
@@ -470,6 +411,7 @@ impl<'a> Check<'a> {
         Some(enabled)
     }
 
+    /// Reads the origin, which is fixed at creation.
     fn origin(&mut self) -> Option<Origin> {
         let origin = self.word("origin", &Origin::ALL.map(|origin| (origin.as_str(), origin)))?;
         let Basis::Change { old, .. } = self.basis else {
@@ -478,7 +420,7 @@ impl<'a> Check<'a> {
         let fixed = old.origin();
         if origin.is_some_and(|origin| origin != fixed) {
             let title = format!("`origin` is `{fixed}` since the webhook was created");
-            self.wrong(Kind::OriginFixed, "/origin", title, "leave it out");
+            self.wrong(Kind::OriginFixed, "/origin", title, "remove it");
         }
         Some(fixed)
     }

@@ -1,4 +1,4 @@
-//! The members of a webhook: their names, who sets them, and their values once checked.
+//! The members of a webhook: their names, who may set them, and their checked values.
 
 use super::headers::Header;
 use super::url::Target;
@@ -6,40 +6,40 @@ use super::{Edit, Level, Origin, Secret};
 use crate::event::{EventType, TenantId, UserId};
 use crate::filter::Filter;
 
-/// A member of a webhook's document.
+/// A member of the document of a webhook.
 pub(super) struct Member {
     pub(super) name: &'static str,
     pub(super) access: Access,
 }
 
-/// Who sets a member.
+/// Who may set a member.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// A draft may, and a patch.
+    /// The author, in the document of a POST or PUT and in a patch.
     Patch,
-    /// A draft may.
-    WebhookDocument,
-    /// The server alone.
+    /// The author, in the document of a POST or PUT only.
+    Document,
+    /// Only the server.
     Server,
 }
 
-/// All members, in the order of the API reference.
+/// The members, in the order of the API reference.
 pub(super) const MEMBERS: [Member; 23] = {
     const fn row(name: &'static str, access: Access) -> Member {
         Member { name, access }
     }
-    use Access::{Patch, Server, WebhookDocument};
+    use Access::{Document, Patch, Server};
     [
         row("id", Server),
         row("tenantId", Server),
         row("url", Patch),
         row("name", Patch),
-        row("level", WebhookDocument),
-        row("filter", WebhookDocument),
+        row("level", Document),
+        row("filter", Document),
         row("secret", Patch),
         row("enabled", Patch),
         row("headers", Patch),
-        row("ownerId", WebhookDocument),
+        row("ownerId", Document),
         row("createdAt", Server),
         row("updatedAt", Server),
         row("eventTypes", Patch),
@@ -51,22 +51,24 @@ pub(super) const MEMBERS: [Member; 23] = {
         row("encryptedHeaders", Patch),
         row("disabledReasonCode", Server),
         row("enableCloudEventDelivery", Patch),
-        row("checkCertificateRevocation", WebhookDocument),
-        row("origin", WebhookDocument),
+        row("checkCertificateRevocation", Document),
+        row("origin", Document),
     ]
 };
 
-/// What an author decides about a webhook, checked.
+/// The checked values that the author sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) name: Box<str>,
     pub(super) target: Target,
     pub(super) description: Option<Box<str>>,
     pub(super) level: Level,
+    /// Only for level `user`.
     pub(super) owner: Option<UserId>,
+    /// Each once, in the order in which they were written.
     pub(super) event_types: Box<[EventType]>,
     pub(super) filter: Filter,
-    /// As written; `None` where there is no filter.
+    /// The filter as written; `None` for no filter.
     pub(super) filter_text: Option<Box<str>>,
     pub(super) secret: Option<Secret>,
     pub(super) headers: Box<[Header]>,
@@ -77,7 +79,7 @@ pub(super) struct Content {
     pub(super) origin: Origin,
 }
 
-/// What the server decides.
+/// The values that the server sets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Server {
     pub(super) tenant: Option<TenantId>,

@@ -1,3 +1,9 @@
+//! The JSON of a webhook or a patch before it is checked.
+//!
+//! `serde_json::Value` cannot be used here: it keeps only the last of duplicate members, so that
+//! they could not be reported. A typed document would stop at the first member of a wrong type, and
+//! not report all errors at once.
+
 use super::kind::{Kind, problem};
 use crate::diagnostic::{Diagnostics, quote};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -5,12 +11,13 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use std::fmt;
 
-/// A webhook's JSON document before any rule was applied: the body of POST and PUT, a response of
-/// the API, or what a store holds.
+/// The JSON document of a webhook, before it is checked.
 ///
-/// Any JSON value is taken as it is, in its order and with doubled members, so that every mistake
-/// can be named at once; a server's framework may read bodies into it, since it is `Deserialize`.
-/// Holds at most 50 times the bytes of its text. `Debug` shows the names of members alone, since
+/// This is the body of a POST or PUT, a response of the API, or a stored webhook. Any JSON value is
+/// accepted and kept in its order, including duplicate members, so that all errors can be reported
+/// at once. It implements `Deserialize`, so the framework of a server can read bodies into it.
+///
+/// It takes at most 50 times the bytes of its text. `Debug` shows only the names of members, since
 /// values may be secret.
 #[derive(Clone, PartialEq)]
 pub struct WebhookDocument(pub(super) Json);
@@ -23,17 +30,20 @@ impl WebhookDocument {
     ///
     /// assert!(WebhookDocument::read(br#"{"name": 5}"#).is_ok());
     /// let error = WebhookDocument::read(br#"{"name": "#).unwrap_err();
-    /// assert_eq!(error.to_string(), "the body is no JSON: EOF while parsing a value at line 1 column 9");
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "the body is not JSON: EOF while parsing a value at line 1 column 9"
+    /// );
     /// ```
     ///
     /// # Errors
     ///
-    /// Bytes that are no JSON, or nested deeper than 127.
+    /// Bytes that are not JSON, or nested deeper than 127 levels.
     pub fn read(bytes: &[u8]) -> Result<Self, Diagnostics> {
         read(bytes, Kind::Syntax).map(Self)
     }
 
-    /// The text of a member; `None` where it is absent or no string.
+    /// Returns the value of a member; `None` if it is absent or not a string.
     #[must_use]
     pub fn text(&self, member: &str) -> Option<&str> {
         match self.0.member(member)? {
@@ -42,14 +52,15 @@ impl WebhookDocument {
         }
     }
 
-    /// Whether a member is there and not null.
+    /// Returns whether a member is present and not null.
     #[must_use]
     pub fn has(&self, member: &str) -> bool {
         self.0.member(member).is_some_and(|value| *value != Json::Null)
     }
 
-    /// Sets a member, in place of one of the same name. A document that is no object stays as it
-    /// is.
+    /// Sets a member to a string, replacing its value if it exists.
+    ///
+    /// A document that is not an object is unchanged.
     pub fn set(&mut self, member: &str, text: &str) {
         self.0.set(member, Json::String(text.into()));
     }
@@ -77,15 +88,17 @@ impl fmt::Debug for WebhookDocument {
     }
 }
 
+/// Reads JSON; `kind` is the kind of the error.
 pub(super) fn read(bytes: &[u8], kind: Kind) -> Result<Json, Diagnostics> {
     serde_json::from_slice(bytes).map_err(|error| {
-        let title = format!("the body is no JSON: {}", quote(&error.to_string()));
+        let title = format!("the body is not JSON: {}", quote(&error.to_string()));
         problem(kind, "", title, "send well-formed JSON in UTF-8").into()
     })
 }
 
-/// A JSON value with its members in order, doubles included. Numbers are not kept: no member of a
-/// webhook is one.
+/// A JSON value with its members in order, including duplicates.
+///
+/// The value of a number is not kept, since no member of a webhook is a number.
 #[derive(Clone, PartialEq)]
 pub(super) enum Json {
     Null,
@@ -94,12 +107,12 @@ pub(super) enum Json {
     String(Box<str>),
     Array(Vec<Json>),
     Object(Vec<(Box<str>, Json)>),
-    /// A value that exists and is not known, as in a document made from a response.
+    /// A value that exists but is unknown, as in a document made from a response.
     Withheld,
 }
 
 impl Json {
-    /// The JSON type, for messages.
+    /// Returns the JSON type for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -108,16 +121,17 @@ impl Json {
             Self::String(_) => "a string",
             Self::Array(_) => "an array",
             Self::Object(_) => "an object",
-            Self::Withheld => "a value that is not known",
+            Self::Withheld => "an unknown value",
         }
     }
 
-    /// The first member of this name.
+    /// Returns the first member with this name.
     pub(super) fn member(&self, name: &str) -> Option<&Self> {
         let Self::Object(members) = self else { return None };
         members.iter().find(|(known, _)| &**known == name).map(|(_, value)| value)
     }
 
+    /// Sets the first member with this name, or adds one.
     pub(super) fn set(&mut self, name: &str, value: Self) {
         let Self::Object(members) = self else { return };
         match members.iter_mut().find(|(known, _)| &**known == name) {
@@ -126,12 +140,14 @@ impl Json {
         }
     }
 
+    /// Removes all members with this name.
     pub(super) fn remove(&mut self, name: &str) {
         if let Self::Object(members) = self {
             members.retain(|(known, _)| &**known != name);
         }
     }
 
+    /// Makes a string.
     pub(super) fn text(text: impl AsRef<str>) -> Self {
         Self::String(text.as_ref().into())
     }
@@ -156,7 +172,7 @@ impl From<Value> for Json {
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            // Documents that are written hold neither numbers nor values that are not known.
+            // A document that is written has no numbers and no unknown values.
             Self::Null | Self::Number | Self::Withheld => serializer.serialize_unit(),
             Self::Bool(value) => serializer.serialize_bool(*value),
             Self::String(text) => serializer.serialize_str(text),
@@ -216,7 +232,7 @@ impl<'de> Visitor<'de> for Reader {
         while let Some(item) = items.next_element()? {
             list.push(item);
         }
-        // A list of one has room for four.
+        // A vector of one item has room for four.
         list.shrink_to_fit();
         Ok(Json::Array(list))
     }

@@ -1,4 +1,4 @@
-//! Which headers a webhook may add to its requests.
+//! Checks the headers that a webhook adds to its requests.
 
 use super::document::Json;
 use super::kind::{Kind, problem, token};
@@ -6,11 +6,13 @@ use crate::diagnostic::{Found, quote};
 use http::{HeaderName, HeaderValue};
 use std::collections::HashMap;
 
-/// Most bytes of the headers of a group, names and values together.
+/// The limit of bytes in a group of headers, names and values together.
 const MAX: usize = 2048;
 
-/// Headers that frame the request or belong to one connection (RFC 9110, 9112), and those that
-/// this crate sets.
+/// Names that no webhook may set.
+///
+/// They frame the request or belong to one connection (RFC 9110, RFC 9112), or this crate sets
+/// them.
 const RESERVED: [&str; 19] = [
     "connection",
     "content-encoding",
@@ -33,12 +35,12 @@ const RESERVED: [&str; 19] = [
     "via",
 ];
 
-/// Names that begin like this are set from the event and for signatures.
+/// Prefixes of names that no webhook may set: they are set from the event and for signatures.
 const RESERVED_PREFIXES: [&str; 2] = ["ce-", "webhook-"];
 
 /// A header that a webhook adds to its requests.
 ///
-/// `Debug` does not show the value of an encrypted one.
+/// `Debug` does not show the value of an encrypted header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     written: Box<str>,
@@ -47,24 +49,25 @@ pub struct Header {
 }
 
 impl Header {
-    /// The name with its letter case as written.
+    /// Returns the name as written, with its letter case.
     #[must_use]
     pub fn written(&self) -> &str {
         &self.written
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &HeaderName {
         &self.name
     }
 
-    /// The value; `None` where a response told that there is one, and not which.
+    /// Returns the value; `None` if it is unknown, as in a webhook read from a response.
     #[must_use]
     pub fn value(&self) -> Option<&HeaderValue> {
         self.value.as_ref()
     }
 
+    /// Returns the value as JSON.
     pub(super) fn json(&self) -> Json {
         // Values come from strings of visible ASCII characters.
         match self.value.as_ref().map(HeaderValue::to_str) {
@@ -82,6 +85,7 @@ pub(super) enum Group {
 }
 
 impl Group {
+    /// Returns the name of its member.
     pub(super) fn member(self) -> &'static str {
         match self {
             Self::Plain => "headers",
@@ -89,21 +93,22 @@ impl Group {
         }
     }
 
+    /// Returns the pointer to a header.
     fn pointer(self, name: &str) -> String {
         format!("/{}/{}", self.member(), token(name))
     }
 }
 
-/// What stands in a group.
+/// The result of checking a group.
 #[derive(Default)]
 pub(super) struct Checked {
-    /// Those that are right, by name.
+    /// The valid headers, by name.
     pub(super) headers: Vec<Header>,
-    /// Each name: how many came before it, as it was written first, and where.
+    /// For each name: its position, how it was first written, and the pointer to it.
     names: HashMap<HeaderName, (usize, Box<str>, String)>,
 }
 
-/// The headers of a group, read as far as they can be.
+/// Checks a group and returns its valid headers.
 pub(super) fn check(group: Group, value: &Json, found: &mut Found) -> Checked {
     let mut check = Check { group, found, bytes: 0, checked: Checked::default() };
     let pointer = format!("/{}", group.member());
@@ -130,32 +135,34 @@ pub(super) fn check(group: Group, value: &Json, found: &mut Found) -> Checked {
         check.add(Kind::HeadersTooLarge, &pointer, title, help);
     }
     let mut checked = check.checked;
-    // The members of a JSON object have no order.
+    // The members of a JSON object have no order, so the headers are put into one.
     checked.headers.sort_unstable_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
     checked
 }
 
-/// Names that stand in both groups.
+/// Reports names that are in both groups.
 pub(super) fn check_both(plain: &Checked, encrypted: &Checked, found: &mut Found) {
-    let mut doubled: Vec<_> = encrypted
+    let mut duplicates: Vec<_> = encrypted
         .names
         .iter()
         .filter_map(|(name, (at, written, pointer))| {
             Some((at, pointer, written, &plain.names.get(name)?.1))
         })
         .collect();
-    doubled.sort_unstable();
-    for (_, pointer, written, other) in doubled {
-        let title = format!("header `{}` is in `headers`, too", quote(written));
-        let problem = problem(Kind::HeaderDoubled, &**pointer, title, same_name(other));
+    duplicates.sort_unstable();
+    for (_, pointer, written, other) in duplicates {
+        let title = format!("header `{}` is also in `headers`", quote(written));
+        let problem = problem(Kind::DuplicateHeader, &**pointer, title, same_name(other));
         found.push(problem);
     }
 }
 
+/// Returns the help for a duplicate name.
 fn same_name(other: &str) -> String {
     format!("remove one; `{}` is the same name, compared case-insensitively", quote(other))
 }
 
+/// The state of checking a group.
 struct Check<'a> {
     group: Group,
     found: &'a mut Found,
@@ -168,6 +175,7 @@ impl Check<'_> {
         self.found.push(problem(kind, pointer, title, help));
     }
 
+    /// Checks a name and its value.
     fn header(&mut self, written: &str, value: &Json) {
         let pointer = self.group.pointer(written);
         let text = match value {
@@ -176,11 +184,11 @@ impl Check<'_> {
         };
         self.bytes += written.len() + text.map_or(0, str::len);
         let hidden = self.group == Group::Encrypted;
-        // What is no name may be secret, and a pointer to it would hold it.
+        // An invalid name may be a secret, so it must not be in a pointer.
         let group = format!("/{}", self.group.member());
         let name = self.name(written, if hidden { &group } else { &pointer });
         if hidden && name.is_none() {
-            // A message about the value would have to say whose it is.
+            // A message about the value would have to quote the name.
             return;
         }
         let name = name.filter(|name| self.is_new(name, written, &pointer));
@@ -198,7 +206,7 @@ impl Check<'_> {
         }
     }
 
-    /// A name in the list that a response has for encrypted headers.
+    /// Checks a name in the list that a response has in place of the encrypted headers.
     fn listed(&mut self, at: usize, name: &Json) {
         let pointer = self.group.pointer(&at.to_string());
         let Json::String(written) = name else {
@@ -212,19 +220,19 @@ impl Check<'_> {
         }
     }
 
-    /// Whether a name stands here first; says so if not, and if it is reserved.
+    /// Returns whether a name is new in this group; reports a duplicate and a reserved name.
     fn is_new(&mut self, name: &HeaderName, written: &str, pointer: &str) -> bool {
         let shown = quote(written);
         let word = name.as_str();
         if RESERVED.contains(&word) || RESERVED_PREFIXES.iter().any(|p| word.starts_with(p)) {
             let title = format!("header `{shown}` is reserved");
-            let help = "remove it: the request's framing, content and signature are the server's";
+            let help = "remove it: the server sets this header";
             self.add(Kind::HeaderReserved, pointer, title, help);
         }
         if let Some((_, first, _)) = self.checked.names.get(name) {
             let title = format!("duplicate header `{shown}`");
             let help = same_name(first);
-            self.add(Kind::HeaderDoubled, pointer, title, help);
+            self.add(Kind::DuplicateHeader, pointer, title, help);
             return false;
         }
         let seen = (self.checked.names.len(), written.into(), pointer.to_owned());
@@ -232,8 +240,10 @@ impl Check<'_> {
         true
     }
 
-    /// A name that is one. What stands where the name of an encrypted header should may be its
-    /// value, as in a whole header line: it is not quoted.
+    /// Returns a name if it is valid; reports it otherwise.
+    ///
+    /// An invalid name of an encrypted header is not quoted: it may be the value, as in a whole
+    /// header line.
     fn name(&mut self, written: &str, pointer: &str) -> Option<HeaderName> {
         if let Ok(name) = HeaderName::from_bytes(written.as_bytes()) {
             return Some(name);
@@ -241,23 +251,25 @@ impl Check<'_> {
         let hidden = self.group == Group::Encrypted;
         let title = match written {
             "" => "a header has an empty name".to_owned(),
-            _ if hidden => "a name in `encryptedHeaders` is no name of a header".to_owned(),
-            name => format!("`{}` is no name of a header", quote(name)),
+            _ if hidden => "`encryptedHeaders` has an invalid header name".to_owned(),
+            name => format!("`{}` is not a valid header name", quote(name)),
         };
         let help = match written.contains(':') {
-            true => "give name and value apart: `{\"name\": \"value\"}`",
+            true => "give name and value separately: `{\"name\": \"value\"}`",
             false => "use letters, digits and any of !#$%&'*+-.^_`|~",
         };
         self.add(Kind::HeaderName, pointer, title, help);
         None
     }
 
+    /// Returns a value if it is valid; reports it otherwise.
+    ///
     /// Messages do not quote the value, which may be secret.
     fn value(&mut self, written: &str, text: &str, pointer: &str) -> Option<HeaderValue> {
         let blank = [' ', '\t'];
         let (wrong, help) = match HeaderValue::from_str(text) {
             _ if !text.is_ascii() => (
-                "has characters beyond ASCII, which arrive as each receiver pleases",
+                "has characters outside ASCII, which receivers decode differently",
                 "encode them, such as by percent-encoding or Base64",
             ),
             Err(_) => ("has control characters, such as a line break", "remove them"),

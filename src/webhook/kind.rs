@@ -1,8 +1,8 @@
-//! The codes of everything that can be wrong with a webhook, and the diagnostics that carry them.
+//! The codes of errors and warnings about webhooks, and the diagnostics that carry them.
 
 use crate::diagnostic::{Diagnostic, kinds};
 
-/// The diagnostic of a kind, at a JSON pointer.
+/// Makes the diagnostic of a kind at a JSON pointer.
 pub(super) fn problem(
     kind: Kind,
     pointer: impl Into<Box<str>>,
@@ -12,7 +12,9 @@ pub(super) fn problem(
     Diagnostic::error(kind.code(), message, help).with_pointer(pointer)
 }
 
-/// Every code of a diagnostic about a webhook, a patch or a list query, apart from the filter's.
+/// Returns all codes of diagnostics about webhooks, patches and list queries.
+///
+/// Diagnostics of the filter have codes of their own.
 ///
 /// ```
 /// assert!(hooksieve::webhook::codes().any(|code| code == "url-not-https"));
@@ -21,10 +23,10 @@ pub fn codes() -> impl Iterator<Item = &'static str> {
     Kind::ALL.iter().map(|kind| kind.code())
 }
 
-/// A filter's diagnostic as one of its webhook, with `more` after the help.
+/// Turns a diagnostic of a filter into one of its webhook, with `more` after the help.
 pub(super) fn of_filter(mut found: Diagnostic, more: &str) -> Diagnostic {
     if !more.is_empty() {
-        // Correcting the filter is not enough.
+        // Correcting the filter is not enough, so there is no text to paste.
         let help = format!("{}{more}", found.help());
         found.set_help(help);
         found = found.with_suggestion(None::<&str>);
@@ -38,38 +40,39 @@ pub(super) fn token(name: &str) -> String {
 }
 
 kinds! {
-    /// What can be wrong with a webhook, a patch or a list query, or worth a warning. Diagnostics of
-    /// the filter have codes of their own.
+    /// The kinds of errors and warnings about a webhook, a patch or a list query.
+    ///
+    /// Diagnostics of the filter have codes of their own.
     pub(crate) Kind {
-        /// A document that is no JSON.
+        /// A document that is not JSON.
         Syntax = "webhook-syntax",
-        /// A patch that is no JSON.
+        /// A patch that is not JSON.
         PatchSyntax = "patch-syntax",
-        /// There are more problems than are listed.
+        /// More problems than are listed.
         MoreProblems = "more-problems",
-        /// JSON that is no object.
+        /// JSON that is not an object.
         NotAnObject = "webhook-not-an-object",
-        /// The creator has as many webhooks as a user may have.
+        /// The creator already has the maximum number of webhooks.
         TenantLimit = "webhook-limit",
         /// A duplicate member.
-        DoubledMember = "member-doubled",
-        /// A warning: a member that webhooks do not have.
+        DuplicateMember = "member-doubled",
+        /// A warning: an unknown member.
         UnknownMember = "member-unknown",
-        /// A warning: members that the server sets, in a request.
+        /// A warning: a request with members that the server sets.
         ReadOnlyMember = "member-read-only",
-        /// A required member is missing.
+        /// A required member that is missing.
         MissingMember = "member-missing",
-        /// A value of another JSON type.
+        /// A value of the wrong JSON type.
         WrongType = "member-wrong-type",
-        /// A word that is none of those allowed.
+        /// A word that is not one of those allowed.
         NotAllowed = "member-not-allowed",
         /// Too few characters.
         TooShort = "member-too-short",
         /// Too many characters.
         TooLong = "member-too-long",
-        /// Text that is no time.
+        /// Text that is not a time.
         InvalidTime = "member-invalid-time",
-        /// A URL that cannot be read.
+        /// Text that is not a URL.
         UrlInvalid = "url-invalid",
         /// A URL that a parser would have to repair.
         UrlNeedsRepair = "url-needs-repair",
@@ -77,23 +80,23 @@ kinds! {
         UrlNotHttps = "url-not-https",
         /// A URL with a user name or a password.
         UrlCredentials = "url-credentials",
-        /// A URL whose host is an IP address, in whatever spelling.
+        /// A URL whose host is an IP address, in any spelling.
         UrlAddress = "url-ip-address",
-        /// A URL whose host is no fully qualified domain name.
+        /// A URL whose host is not a fully qualified domain name.
         UrlHost = "url-host",
-        /// A URL whose host is a name that is not for public use, or under one.
+        /// A URL whose host is a reserved name, or a name under one.
         UrlReservedHost = "url-reserved-host",
         /// A URL with port 0.
         UrlPort = "url-port",
         /// A warning: a URL with a fragment, which is never sent.
         UrlFragment = "url-fragment",
-        /// A warning: a URL that ends with a sign that most likely belongs to the text around it.
+        /// A warning: a URL with punctuation that most likely belongs to the text around it.
         UrlPunctuation = "url-trailing-punctuation",
         /// A warning: a placeholder, such as `{{TOKEN}}`, in place of a value.
         Placeholder = "placeholder",
         /// An owner of a webhook that is not of level `user`.
         OwnerNotAllowed = "owner-not-allowed",
-        /// An event type that the catalogue does not have.
+        /// An event type that is not in the catalogue.
         EventTypeUnknown = "event-type-unknown",
         /// An event type that does not support the webhook's level.
         EventTypeLevel = "event-type-level",
@@ -103,29 +106,29 @@ kinds! {
         EnabledMissing = "enabled-missing",
         /// A warning: a secret that begins or ends with white space.
         SecretBlank = "secret-outer-blank",
-        /// A mistake in the filter, or a warning of it; the codes are those of [`filter::Diagnostic`].
+        /// An error or warning in the filter, which has codes of its own.
         Filter = "filter",
-        /// A header name that is no token.
+        /// A header name that is not a token (RFC 9110 section 5.1).
         HeaderName = "header-name",
-        /// A header value that HTTP does not carry as it is.
+        /// A header value that HTTP cannot carry unchanged.
         HeaderValue = "header-value",
         /// A duplicate header, compared case-insensitively, in one group or in both.
-        HeaderDoubled = "header-doubled",
+        DuplicateHeader = "header-doubled",
         /// A header that the server sets, or that frames the request.
         HeaderReserved = "header-reserved",
         /// Headers of more bytes than allowed.
         HeadersTooLarge = "headers-too-large",
-        /// A draft names encrypted headers without their values.
+        /// Names of encrypted headers without their values, in a request.
         HeaderWithoutValue = "header-without-value",
-        /// The URL changes, and the encrypted headers are neither given again nor removed.
-        HeadersNeededAnew = "headers-needed-anew",
-        /// Cloud-event delivery cannot be switched off again.
+        /// A change of the URL that neither sets nor removes the encrypted headers.
+        HeadersNeeded = "headers-needed-anew",
+        /// An attempt to switch off the delivery of CloudEvents.
         CloudEventsFixed = "cloud-events-fixed",
-        /// The origin is fixed at creation.
+        /// A change of the origin, which is fixed at creation.
         OriginFixed = "origin-fixed",
-        /// A patch that is no array.
+        /// A patch that is not an array.
         PatchNotAList = "patch-not-an-array",
-        /// An operation that is no object with `op` and `path`.
+        /// An operation that is not an object with `op` and `path`.
         PatchOperation = "patch-invalid-operation",
         /// An operation that is not supported.
         PatchUnknownOperation = "patch-unknown-operation",
@@ -133,15 +136,15 @@ kinds! {
         PatchPath = "patch-path",
         /// An operation without the value it needs.
         PatchMissingValue = "patch-missing-value",
-        /// Nothing stands where something should be removed or replaced.
+        /// A member that is to be removed or replaced, but is absent.
         PatchAbsent = "patch-absent",
-        /// A list parameter that does not exist.
+        /// An unknown list parameter.
         ListUnknownParameter = "list-unknown-parameter",
         /// A duplicate list parameter.
-        ListDoubledParameter = "list-doubled-parameter",
-        /// A list parameter with a value that it cannot have.
+        DuplicateParameter = "list-doubled-parameter",
+        /// A list parameter with an invalid value.
         ListInvalidValue = "list-invalid-value",
-        /// A cursor that no list gave out, or that another order did.
+        /// A cursor that does not come from a list in this order.
         ListInvalidCursor = "list-invalid-cursor",
     }
 }

@@ -1,4 +1,4 @@
-//! Listing: which webhooks, in which order, which page.
+//! The query of a list of webhooks: which ones, in which order, on which page.
 
 use super::paging::{Field, Key, Page, Paging, Sort};
 use super::query::{Query, one_of};
@@ -6,7 +6,7 @@ use super::{Level, Origin, Webhook};
 use crate::diagnostic::Diagnostics;
 use std::collections::HashSet;
 
-/// By what webhooks are ordered.
+/// The orders of webhooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum By {
     Name,
@@ -42,33 +42,37 @@ impl Field for By {
     }
 }
 
-/// A request to list webhooks: the query parameters of the API's `GET /webhooks`, checked.
+/// The checked query parameters of `GET /webhooks`.
 ///
 /// | parameter | meaning |
 /// | --- | --- |
-/// | `limit` | most webhooks of a page, 1 to 100; 20 where it is left out |
-/// | `sort` | `name`, `url`, `createdAt` or `updatedAt`, behind `+` or `-`; `-createdAt` where it is left out |
-/// | `name`, `url` | the whole text, letter case aside, `*` standing for any characters |
+/// | `limit` | the limit of webhooks on a page, 1 to 100; default 20 |
+/// | `sort` | `name`, `url`, `createdAt` or `updatedAt` after `+` or `-`; default `-createdAt` |
+/// | `name`, `url` | the whole text, case-insensitively, with `*` for any characters |
 /// | `enabled` | `true` or `false` |
 /// | `level` | `user` or `tenant` |
-/// | `eventTypes`, `origins` | one of these, with commas between them, or repeated |
-/// | `ownerId`, `createdByUserId`, `updatedByUserId` | this user |
-/// | `next`, `prev` | a cursor out of the links of a page |
+/// | `eventTypes`, `origins` | one of these, separated by commas or in repeated parameters |
+/// | `ownerId`, `createdByUserId`, `updatedByUserId` | the id of a user |
+/// | `next`, `prev` | a cursor from the links of a page |
 ///
-/// Names and URLs are ordered by the code points of their first 256 characters, times with none
-/// first, and equals by id. A cursor holds the place in that order, so that pages neither repeat
-/// nor skip a webhook that stays where it is, whatever is created or deleted meanwhile; order by
-/// `createdAt` where webhooks are renamed or updated while somebody reads.
+/// Names and URLs are ordered by the code points of their first 256 characters. A missing time
+/// comes before all times. Equal webhooks are ordered by id.
+///
+/// A cursor is a position in this order. So pages never repeat or skip a webhook that keeps its
+/// position, even if others are created or deleted meanwhile. Order by `createdAt` if webhooks may
+/// be renamed or updated between two pages.
 ///
 /// ```
 /// use hooksieve::webhook::{WebhookDocument, ListQuery, NewWebhook, Rules, Webhook};
 /// # let (rules, now) = (Rules::default(), std::time::UNIX_EPOCH.into());
 ///
-/// let draft = |name| WebhookDocument::from(serde_json::json!({"name": name, "url": "https://hooks.example.com/"}));
-/// let create = |id: &str, name| Webhook::create(&draft(name), &rules, NewWebhook::new(id, "u1", now));
-/// let webhooks = [
-///     create("w1", "Sales")?.webhook, create("w2", "Support")?.webhook, create("w3", "Finance")?.webhook,
-/// ];
+/// let create = |id: &str, name| {
+///     let document = serde_json::json!({"name": name, "url": "https://hooks.example.com/"});
+///     let new = NewWebhook::new(id, "u1", now);
+///     let created = Webhook::create(&WebhookDocument::from(document), &rules, new);
+///     created.map(|created| created.webhook)
+/// };
+/// let webhooks = [create("w1", "Sales")?, create("w2", "Support")?, create("w3", "Finance")?];
 ///
 /// let page = ListQuery::read("name=s*&sort=name&limit=1")?.apply(&webhooks);
 /// assert_eq!(page.items()[0].name(), "Sales");
@@ -78,7 +82,8 @@ impl Field for By {
 /// assert_eq!(page.next(""), None);
 ///
 /// let problems = ListQuery::read("limit=1000&nmae=x").unwrap_err();
-/// assert_eq!(problems.iter().map(|problem| problem.pointer()).collect::<Vec<_>>(), ["/nmae", "/limit"]);
+/// let pointers: Vec<_> = problems.iter().map(|problem| problem.pointer()).collect();
+/// assert_eq!(pointers, ["/nmae", "/limit"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,15 +100,16 @@ pub struct ListQuery {
     updated_by: Option<Box<str>>,
 }
 
-/// Text with `*` for any characters, letter case aside: what stands before the first, between and
-/// behind the last of them.
+/// A pattern with `*` for any characters, compared case-insensitively.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pattern {
+    /// The text before the first `*`.
     first: Box<str>,
-    /// None where there is no `*`; between there is one where there were several.
+    /// The text between the first and the last `*`, and after the last one; `None` without a `*`.
+    /// In between, several `*` in a row are one.
     rest: Option<(Box<str>, Box<str>)>,
-    /// Bytes of all parts: no shorter text matches, however long the pattern was made.
-    least: usize,
+    /// The number of bytes in all parts. No shorter text matches, so a long pattern costs nothing.
+    min_len: usize,
 }
 
 impl Pattern {
@@ -113,7 +119,7 @@ impl Pattern {
             None => (&*text, None),
             Some((first, rest)) => (first, Some(rest.rsplit_once('*').unwrap_or(("", rest)))),
         };
-        let least = text.len() - text.matches('*').count();
+        let min_len = text.len() - text.matches('*').count();
         let rest = rest.map(|(middle, last)| {
             let mut between = middle.to_owned();
             between.retain({
@@ -122,18 +128,18 @@ impl Pattern {
             });
             (between.into(), last.into())
         });
-        Self { first: first.into(), rest, least }
+        Self { first: first.into(), rest, min_len }
     }
 
     fn matches(&self, text: &str) -> bool {
         let text = folded(text);
-        if text.len() < self.least {
+        if text.len() < self.min_len {
             return false;
         }
         let Some((middle, last)) = &self.rest else { return *self.first == *text };
         let text = text.strip_prefix(&*self.first).and_then(|text| text.strip_suffix(&**last));
         let Some(mut text) = text else { return false };
-        // The leftmost place for each part leaves most to the others.
+        // Each part takes its leftmost occurrence, which leaves the most text to the others.
         middle.split('*').all(|part| {
             text.find(part).and_then(|at| text.get(at + part.len()..)).is_some_and(|rest| {
                 text = rest;
@@ -143,11 +149,14 @@ impl Pattern {
     }
 }
 
-/// Letter by letter, since the lower case of a whole text depends on where a letter stands in it.
+/// Returns a text in lower case, one letter at a time.
+///
+/// The lower case of a whole text would depend on the position of a letter in it, as for `Σ`.
 fn folded(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).collect()
 }
 
+/// The known parameters.
 const PARAMETERS: [&str; 13] = [
     "limit",
     "sort",
@@ -169,7 +178,7 @@ impl ListQuery {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with the parameters.
+    /// All errors in the parameters.
     pub fn read(query: &str) -> Result<Self, Diagnostics> {
         let mut query = Query::read(query, &PARAMETERS, &["eventTypes", "origins"]);
         let text = |text: &str| (!text.is_empty()).then(|| text.into());
@@ -177,13 +186,13 @@ impl ListQuery {
         let user = "the id of a user";
         let list = Self {
             paging: Paging::read(&mut query, Sort { field: By::CreatedAt, descending: true }),
-            name: query.one("name", "text, * standing for any characters", pattern),
-            url: query.one("url", "text, * standing for any characters", pattern),
+            name: query.one("name", "text, with * for any characters", pattern),
+            url: query.one("url", "text, with * for any characters", pattern),
             enabled: query.one("enabled", "true or false", |text| text.parse().ok()),
             level: query.one("level", &one_of(Level::ALL.map(Level::as_str)), |text| {
                 Level::ALL.into_iter().find(|level| level.as_str() == text)
             }),
-            event_types: query.list("eventTypes", "names with commas between them", text),
+            event_types: query.list("eventTypes", "names separated by commas", text),
             origins: query.list("origins", &one_of(Origin::ALL.map(Origin::as_str)), |text| {
                 Origin::ALL.into_iter().find(|origin| origin.as_str() == text)
             }),
@@ -194,7 +203,7 @@ impl ListQuery {
         query.finish(list)
     }
 
-    /// Whether a webhook is among those asked for.
+    /// Returns whether the query selects a webhook.
     #[must_use]
     pub fn wants(&self, webhook: &Webhook) -> bool {
         let is = |wanted: &Option<Box<str>>, found: Option<&str>| {
@@ -213,9 +222,11 @@ impl ListQuery {
             && is(&self.updated_by, webhook.updated().by.as_ref().map(|user| user.as_str()))
     }
 
-    /// The page of those asked for among all webhooks that the asking user may see.
+    /// Returns the selected page of all webhooks that the calling user may see.
     ///
-    /// Takes time in proportion to all of them, and to sort those asked for.
+    /// # Cost
+    ///
+    /// Linear in the webhooks, and `n log n` in the selected ones.
     pub fn apply<'w>(&self, webhooks: impl IntoIterator<Item = &'w Webhook>) -> Page<'w, Webhook> {
         self.paging.page(webhooks.into_iter().filter(|webhook| self.wants(webhook)))
     }

@@ -1,44 +1,44 @@
-//! What was meant by the body of a PATCH that is not an array of operations.
+//! Suggests operations for the body of a PATCH that is not an array of operations.
 //!
-//! Three mistakes are common: the members themselves, as in a JSON merge patch (RFC 7396); one
-//! operation without the array; and the array in an object, as in SCIM. All are refused, with the
-//! operations that do it as a suggestion.
+//! Three mistakes are common: a JSON merge patch (RFC 7396), which has the members themselves; one
+//! operation without the array; and an object with the array in it, as in SCIM. All are refused,
+//! and the suggestion is the array of operations with the same effect.
 //!
-//! A merge patch merges objects, while an operation replaces the whole member. So the operation for
-//! `headers` has the old headers, too, with the changes made.
+//! A merge patch merges objects, but an operation replaces the whole member. The operation for
+//! `headers` therefore has the old headers as well, with the changes applied.
 
 use super::document::Json;
 use super::kind::{Kind, problem};
 use super::patch::{Patch, not_a_list, patchable, path_help};
 use crate::diagnostic::{Diagnostic, Found, excerpt, quote};
 
-/// What was likely meant by a patch that is refused.
+/// What the author of a refused patch most likely meant.
 pub(super) struct Meant {
     problem: Diagnostic,
-    /// The operations that do it; none where that is not certain or not possible.
+    /// The operations to suggest; `None` if that is uncertain or impossible.
     pub(super) patch: Option<Patch>,
-    /// Whether they hold what is never quoted.
+    /// Whether the operations have a value that is never quoted.
     is_secret: bool,
 }
 
 /// Members whose values are never quoted.
 const SECRET: [&str; 2] = ["secret", "encryptedHeaders"];
 
-/// Members that are objects, of which a merge patch changes what it names.
+/// Members that are objects. A merge patch changes only the items that it names.
 const OBJECTS: [&str; 2] = ["headers", "encryptedHeaders"];
 
-/// Max bytes of a patch in a line of text; the suggestion itself is whole.
+/// The limit of bytes of a patch in a line of text. The suggestion itself is never cut.
 const MAX_SHOWN: usize = 300;
 
 impl Meant {
-    /// The problem of the patch, with its suggestion if that leads to a valid webhook.
+    /// Returns the problem of the patch; with the suggestion, if that leads to a valid webhook.
     pub(super) fn problem(self, is_valid: bool) -> Diagnostic {
         let Self { mut problem, patch, is_secret } = self;
         let Some(Patch(operations)) = patch.filter(|_| is_valid && !is_secret) else {
             return problem;
         };
         let Ok(json) = serde_json::to_string(&operations) else { return problem };
-        // Escapes as in JSON, so that it stays the same document.
+        // The escapes are those of JSON, so it stays the same document.
         let json = excerpt(&json, usize::MAX);
         if json.len() <= MAX_SHOWN {
             problem.set_help(format!("send `{json}`"));
@@ -48,7 +48,7 @@ impl Meant {
 }
 
 impl Patch {
-    /// What was likely meant, if the patch has members or operations where an array belongs.
+    /// Returns what was most likely meant by a patch that is not an array of operations.
     pub(super) fn meant(&self, document: &Json) -> Option<Meant> {
         match &self.0 {
             Json::Object(_) if is_operation(&self.0) => {
@@ -57,9 +57,9 @@ impl Patch {
                 Some(of_operations(operations, problem, true))
             }
             Json::Object(members) if has_members(&self.0) => match wrapped(members) {
-                Some((name, operations, is_alone)) => {
+                Some((name, operations, is_only_one)) => {
                     let help = format!("send the array in `{}` as the whole body", quote(name));
-                    Some(of_operations(operations.to_vec(), not_a_list(&self.0, help), is_alone))
+                    Some(of_operations(operations.to_vec(), not_a_list(&self.0, help), is_only_one))
                 }
                 None => {
                     let members: Vec<_> = members.iter().collect();
@@ -71,7 +71,7 @@ impl Patch {
                     Json::Object(members) => Some(members),
                     _ => None,
                 });
-                let title = "the patch has members where operations belong";
+                let title = "expected operations in the patch, found members of a webhook";
                 let problem = |help| problem(Kind::PatchOperation, "/0", title, help);
                 let members: Vec<_> = all.flatten().collect();
                 Some(of_members(&members, document, problem))
@@ -81,7 +81,9 @@ impl Patch {
     }
 }
 
-/// Operations that are all right but for where they are; `is_certain` if nothing else was sent.
+/// Suggests operations that are valid but in the wrong place.
+///
+/// `is_certain` says that the body has nothing else.
 fn of_operations(operations: Vec<Json>, problem: Diagnostic, is_certain: bool) -> Meant {
     let is_secret = |operation: &Json| {
         let path = operation.member("path");
@@ -108,20 +110,21 @@ fn wrapped(members: &[Member]) -> Option<(&str, &[Json], bool)> {
     });
     let (name, operations) = found.next()?;
     let is_other = |(other, _): &&Member| &**other != name && &**other != "schemas";
-    let is_alone = found.next().is_none() && members.iter().find(is_other).is_none();
-    Some((name, operations, is_alone))
+    let is_only_one = found.next().is_none() && members.iter().find(is_other).is_none();
+    Some((name, operations, is_only_one))
 }
 
 fn is_operation(value: &Json) -> bool {
     ["op", "path"].iter().all(|name| matches!(value.member(name), Some(Json::String(_))))
 }
 
-/// Whether a value is an object that has a member that can be patched, and none of an operation.
+/// Returns whether a value is an object with a member that can be patched, and none of an
+/// operation.
 fn is_merge(value: &Json) -> bool {
     has_members(value) && patchable().any(|name| value.member(name).is_some())
 }
 
-/// Whether a value is an object that has members, and none of an operation.
+/// Returns whether a value is an object with members, and none of an operation.
 fn has_members(value: &Json) -> bool {
     let parts = ["op", "path", "from", "value"];
     let is_none = parts.iter().all(|part| value.member(part).is_none());
@@ -130,7 +133,7 @@ fn has_members(value: &Json) -> bool {
 
 type Member = (Box<str>, Json);
 
-/// A merge patch as operations on a document.
+/// Turns a merge patch into operations on a document.
 fn of_members(
     members: &[&Member],
     document: &Json,
@@ -145,8 +148,8 @@ fn of_members(
     }
     let mut names: Vec<_> = members.iter().map(|(name, _)| &**name).collect();
     names.sort_unstable();
-    if let Some(twice) = names.windows(2).find(|pair| pair.first() == pair.last()) {
-        let name = twice.first().copied().unwrap_or_default();
+    if let Some(pair) = names.windows(2).find(|pair| pair.first() == pair.last()) {
+        let name = pair.first().copied().unwrap_or_default();
         let help = format!("send an array of operations; `{name}` is a duplicate member");
         return Meant { problem: problem(help), patch: None, is_secret: false };
     }
@@ -164,7 +167,7 @@ fn of_members(
     of_operations(operations, problem(help), true)
 }
 
-/// What to do where a merge patch changes nothing.
+/// Returns the help for a merge patch that changes nothing.
 fn help_for_nothing(members: &[&Member]) -> String {
     let emptied = members.iter().find(|(_, value)| *value != Json::Null);
     let hint = emptied.map(|(name, _)| {
@@ -173,7 +176,7 @@ fn help_for_nothing(members: &[&Member]) -> String {
     format!("there is nothing to change{}", hint.unwrap_or_default())
 }
 
-/// The operation that sets a member to what a merge patch makes of it, if there is one to make.
+/// Returns the operation with the effect of a merge patch on a member; `None` if it has none.
 fn operation(name: &str, value: &Json, document: &Json) -> Option<Json> {
     let old = document.member(name);
     let value = match (value, old) {
@@ -205,7 +208,7 @@ fn operation(name: &str, value: &Json, document: &Json) -> Option<Json> {
     Some(Json::Object(members))
 }
 
-/// An object after a merge patch (RFC 7396), with names compared as those of headers are.
+/// Applies a merge patch to an object (RFC 7396). Names are compared like those of headers.
 fn merged(old: Option<&Json>, changes: &[Member]) -> Json {
     let mut members = match old {
         Some(Json::Object(members)) => members.clone(),

@@ -1,35 +1,37 @@
-//! The webhook as a resource: create, replace, patch, list; and the catalogue of event types.
+//! The webhook as a resource: create, replace, patch and list it.
 //!
-//! A [`Webhook`] exists only if nothing is wrong with it. The bodies of requests are read as they
-//! are into a [`WebhookDocument`] or a [`Patch`]; [`Webhook::create`], [`Webhook::replaced`] and
-//! [`Webhook::patched`] return the webhook with its warnings, as [`Checked`], or all [`Diagnostics`](crate::diagnostic::Diagnostics) at
-//! once, and leave the old value as it was. What is allowed is in [`Rules`]: a filter profile and a
-//! [`Catalogue`]. [The guide](crate::guide::webhooks) has every rule with its code.
+//! A [`Webhook`] is always valid. The body of a request is read into a [`WebhookDocument`] or a
+//! [`Patch`] without a check. [`Webhook::create`], [`Webhook::replaced`] and [`Webhook::patched`]
+//! then return the new webhook with its warnings, as [`Checked`], or all errors at once, as
+//! [`Diagnostics`](crate::diagnostic::Diagnostics). The old webhook is never modified.
+//!
+//! [`Rules`] says what is allowed: a filter profile and a [`Catalogue`] of event types. Every rule
+//! and its code is in [the guide](crate::guide::webhooks).
 //!
 //! ```
 //! use hooksieve::webhook::{Checked, NewWebhook, WebhookDocument, Patch, Rules, Edit, Webhook};
 //! use std::time::SystemTime;
 //!
 //! let rules = Rules::default();
-//! let now = SystemTime::UNIX_EPOCH; // the server's clock; this crate has none
+//! let now = SystemTime::UNIX_EPOCH; // from the server's clock
 //!
 //! // POST
-//! let draft = WebhookDocument::read(br#"{
+//! let document = WebhookDocument::read(br#"{
 //!     "name": "Failed reloads", "url": "https://hooks.example.com/reloads", "enabled": true,
 //!     "eventTypes": ["com.qlik.v1.app.reload.finished"], "filter": "data.status eq \"error\""
 //! }"#)?;
 //! let Checked { webhook, warnings } =
-//!     Webhook::create(&draft, &rules, NewWebhook::new("w1", "user-1", now.into()))?;
+//!     Webhook::create(&document, &rules, NewWebhook::new("w1", "user-1", now.into()))?;
 //! assert!(warnings.is_empty());
 //!
-//! // PATCH: the filter has an attribute that is only allowed with reload events.
+//! // PATCH: the filter has an attribute that is allowed only with reload events.
 //! let patch = Patch::read(br#"[
 //!     {"op": "replace", "path": "/eventTypes", "value": ["com.qlik.v1.app.craeted"]},
 //!     {"op": "replace", "path": "/name", "value": ""}
 //! ]"#)?;
 //! let problems = webhook.patched(&patch, &rules, Edit::new("user-1", now.into())).unwrap_err();
-//! let found: Vec<_> = problems.iter().map(|problem| (problem.pointer(), problem.code())).collect();
-//! assert_eq!(found, [
+//! let found = problems.iter().map(|problem| (problem.pointer(), problem.code()));
+//! assert_eq!(found.collect::<Vec<_>>(), [
 //!     ("/name", "member-too-short"),
 //!     ("/eventTypes/0", "event-type-unknown"),
 //!     ("/filter", "filter-attribute-not-allowed"),
@@ -80,12 +82,16 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 ids! {
-    /// A webhook of a tenant.
+    /// The id of a webhook of a tenant.
     WebhookId
 }
 
+/// Defines enums whose variants are words of the API.
 macro_rules! words {
-    ($(#[doc = $doc:literal])+ $name:ident { $($(#[doc = $vdoc:literal])+ $variant:ident = $word:literal,)+ }) => {
+    (
+        $(#[doc = $doc:literal])+
+        $name:ident { $($(#[doc = $vdoc:literal])+ $variant:ident = $word:literal,)+ }
+    ) => {
         $(#[doc = $doc])+
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum $name {
@@ -93,10 +99,10 @@ macro_rules! words {
         }
 
         impl $name {
-            /// All of them.
+            /// All variants.
             pub const ALL: [Self; [$($word),+].len()] = [$(Self::$variant),+];
 
-            /// The word of the API.
+            /// Returns the word that the API uses.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self {
@@ -116,17 +122,17 @@ macro_rules! words {
 pub(crate) use words;
 
 words! {
-    /// On whose resources a webhook wants events.
+    /// The resources whose events a webhook receives.
     Level {
-        /// Those that its owner may access.
+        /// Resources that its owner may access.
         User = "user",
-        /// All of the tenant.
+        /// All resources of the tenant.
         Tenant = "tenant",
     }
 }
 
 words! {
-    /// From where a webhook was created.
+    /// The client that created a webhook.
     Origin {
         /// The API; the default.
         Api = "api",
@@ -154,20 +160,22 @@ impl Edit {
     }
 }
 
-/// The key with which requests are signed. `Debug` does not show it.
+/// The key that signs the requests of a webhook. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Option<Box<str>>);
 
 impl Secret {
+    /// A secret with a known key.
     fn new(text: &str) -> Self {
         Self(Some(text.into()))
     }
 
+    /// A secret whose key is unknown.
     fn withheld() -> Self {
         Self(None)
     }
 
-    /// The key; `None` where a response told that there is one, and not which.
+    /// Returns the key; `None` if it is unknown, as in a webhook read from a response.
     #[must_use]
     pub fn expose(&self) -> Option<&str> {
         self.0.as_deref()
@@ -180,10 +188,10 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A webhook that is valid.
+/// A valid webhook.
 ///
-/// `Serialize` writes the API's response, which holds nothing secret; [`stored`](Self::stored) is
-/// the form for a store; [`read`](Self::read) reads both. `Debug` shows nothing secret.
+/// `Serialize` writes the response of the API, which has no secrets. [`stored`](Self::stored) is
+/// the form for a store, which has them. [`read`](Self::read) reads both. `Debug` shows no secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {
     id: WebhookId,
@@ -192,149 +200,151 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// Its id, given by the server.
+    /// Returns the id, which the server set.
     #[must_use]
     pub fn id(&self) -> &WebhookId {
         &self.id
     }
 
-    /// The tenant it belongs to, if that is known.
+    /// Returns the tenant, if it is known.
     #[must_use]
     pub fn tenant(&self) -> Option<&TenantId> {
         self.server.tenant.as_ref()
     }
 
-    /// A name for people.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.content.name
     }
 
-    /// Where requests go, in the form in which it is sent: ASCII, host and scheme in lower case.
+    /// Returns the target URL in the form that is sent: ASCII, with scheme and host in lower case.
     #[must_use]
     pub fn url(&self) -> &str {
         self.content.target.sent()
     }
 
-    /// Whether only rules in development mode accept the URL.
+    /// Returns whether the URL is accepted only in development mode.
     pub(crate) fn is_for_development(&self) -> bool {
         self.content.target.is_for_development()
     }
 
-    /// Why there is such a webhook.
+    /// Returns the description.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         self.content.description.as_deref()
     }
 
-    /// On whose resources it wants events.
+    /// Returns the level: the resources whose events it receives.
     #[must_use]
     pub fn level(&self) -> Level {
         self.content.level
     }
 
-    /// The owner of a webhook of level `user`; `None` for level `tenant`, and where a document
-    /// that was read names neither owner nor creator.
+    /// Returns the owner of a webhook of level `user`.
+    ///
+    /// `None` for level `tenant`, and if the document that was read has neither owner nor creator.
     #[must_use]
     pub fn owner(&self) -> Option<&UserId> {
         self.content.owner.as_ref()
     }
 
-    /// The event types it wants, each once, in the order they were given.
+    /// Returns the event types, each once, in the order in which they were given.
     #[must_use]
     pub fn event_types(&self) -> &[EventType] {
         &self.content.event_types
     }
 
-    /// What an event must fulfil.
+    /// Returns the filter that an event must match.
     #[must_use]
     pub fn filter(&self) -> &Filter {
         &self.content.filter
     }
 
-    /// The filter as its author wrote it; `None` where there is none.
+    /// Returns the filter as its author wrote it; `None` for no filter.
     #[must_use]
     pub fn filter_text(&self) -> Option<&str> {
         self.content.filter_text.as_deref()
     }
 
-    /// The key with which its requests are signed.
+    /// Returns the key that signs its requests.
     #[must_use]
     pub fn secret(&self) -> Option<&Secret> {
         self.content.secret.as_ref()
     }
 
-    /// Headers of its requests, by name.
+    /// Returns the headers of its requests, by name.
     #[must_use]
     pub fn headers(&self) -> &[Header] {
         &self.content.headers
     }
 
-    /// Headers of its requests whose values nobody is shown, by name.
+    /// Returns the headers of its requests whose values are never shown, by name.
     #[must_use]
     pub fn encrypted_headers(&self) -> &[Header] {
         &self.content.encrypted_headers
     }
 
-    /// Whether it wants events at all.
+    /// Returns whether it is enabled. A disabled webhook matches no event.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         self.content.enabled
     }
 
-    /// Whether it takes CloudEvents 1.0, or else the legacy envelope.
+    /// Returns whether it receives CloudEvents 1.0, not the legacy envelope.
     #[must_use]
     pub fn delivers_cloud_events(&self) -> bool {
         self.content.cloud_events
     }
 
-    /// Whether the certificates of its target are checked for revocation.
+    /// Returns whether to check the certificates of its target for revocation.
     #[must_use]
     pub fn checks_revocation(&self) -> bool {
         self.content.check_revocation
     }
 
-    /// From where it was created.
+    /// Returns the client that created it.
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.content.origin
     }
 
-    /// Who created it, and when.
+    /// Returns the author and the time of its creation.
     #[must_use]
     pub fn created(&self) -> &Edit {
         &self.server.created
     }
 
-    /// Who changed it last, and when.
+    /// Returns the author and the time of the last change.
     #[must_use]
     pub fn updated(&self) -> &Edit {
         &self.server.updated
     }
 
-    /// Why the server disabled it.
+    /// Returns the reason for which the server disabled it.
     #[must_use]
     pub fn disabled_reason(&self) -> Option<&str> {
         self.server.disabled_reason.as_deref()
     }
 
-    /// The code for why the server disabled it.
+    /// Returns the code of the reason for which the server disabled it.
     #[must_use]
     pub fn disabled_code(&self) -> Option<&str> {
         self.server.disabled_code.as_deref()
     }
 
-    /// Returns what is valid and probably unintended in the webhook as it is.
+    /// Returns the warnings: what is valid but probably unintended.
     ///
-    /// What only its document showed, such as an unknown member, is in the warnings of [`Checked`].
+    /// Warnings about the document, such as an unknown member, are only in [`Checked`].
     ///
     /// ```
     /// use hooksieve::webhook::{NewWebhook, WebhookDocument, Rules, Webhook};
     /// # let now = std::time::UNIX_EPOCH.into();
     ///
-    /// let draft = WebhookDocument::read(br#"{"name": "n", "url": "https://hooks.example.com/"}"#)?;
-    /// let created = Webhook::create(&draft, &Rules::default(), NewWebhook::new("w1", "u1", now))?;
-    /// let warnings = created.webhook.warnings(&Rules::default());
+    /// let (rules, new) = (Rules::default(), NewWebhook::new("w1", "u1", now));
+    /// let document = br#"{"name": "n", "url": "https://hooks.example.com/"}"#;
+    /// let created = Webhook::create(&WebhookDocument::read(document)?, &rules, new)?;
+    /// let warnings = created.webhook.warnings(&rules);
     /// assert_eq!(warnings[0].code(), "event-types-none");
     /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
     /// ```
@@ -343,8 +353,9 @@ impl Webhook {
         self.content.warnings(rules).into_iter().map(Diagnostic::into_warning).collect()
     }
 
-    /// Whether it was read from a response, and has a secret or encrypted headers whose values
-    /// are not known: it can be matched, and not delivered.
+    /// Returns whether it has a secret or encrypted headers whose values are unknown.
+    ///
+    /// It was then read from a response. It can be matched, but not delivered.
     #[must_use]
     pub fn has_redacted_secrets(&self) -> bool {
         self.secret().is_some_and(|secret| secret.expose().is_none())

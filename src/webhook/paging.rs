@@ -1,4 +1,4 @@
-//! The order of a list, places in it, and its pages.
+//! Orders a list, and cuts it into pages by cursors.
 
 use super::Timestamp;
 use super::kind::Kind;
@@ -10,20 +10,21 @@ use std::cmp::Ordering;
 use std::fmt;
 use url::form_urlencoded;
 
-/// A member of some kind of items by which they can be ordered.
+/// A member by which items of a list can be ordered.
 pub(crate) trait Field: Copy + PartialEq + fmt::Debug + 'static {
-    /// What is listed.
+    /// The items of the list.
     type Item;
-    /// All of them by their words.
+    /// All members, with the words of the API.
     const ALL: &'static [(&'static str, Self)];
-    /// What of an item is compared.
+    /// Returns the key by which an item is ordered.
     fn key(self, item: &Self::Item) -> Key<'_>;
-    /// What tells items apart that are equal in that.
+    /// Returns the id, which orders items with equal keys.
     fn id(item: &Self::Item) -> &str;
-    /// Whether keys are times, or else texts.
+    /// Returns whether keys are times; otherwise they are texts.
     fn is_time(self) -> bool;
 }
 
+/// A value by which items are ordered.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key<'i> {
     Text(Cow<'i, str>),
@@ -31,7 +32,7 @@ pub(crate) enum Key<'i> {
 }
 
 impl<'i> Key<'i> {
-    /// The beginning of a text, so that a cursor fits into the line of a request.
+    /// Makes a key of the first 256 characters, so that a cursor fits into the line of a request.
     pub(crate) fn text(text: &'i str) -> Self {
         const MAX: usize = 256;
         let end = text.char_indices().nth(MAX).map_or(text.len(), |(at, _)| at);
@@ -39,13 +40,14 @@ impl<'i> Key<'i> {
     }
 }
 
-/// An order, and in which direction.
+/// An order and its direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sort<F> {
     pub(crate) field: F,
     pub(crate) descending: bool,
 }
 
+/// Whether a page is after or before a cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Direction {
     Next,
@@ -61,7 +63,7 @@ impl Direction {
     }
 }
 
-/// A place in the order of a list.
+/// A position in the order of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Cursor {
     key: Key<'static>,
@@ -69,19 +71,22 @@ struct Cursor {
 }
 
 impl<F: Field> Sort<F> {
+    /// Parses the value of `sort`.
     fn parse(text: &str) -> Option<Self> {
-        // A plus sign in a query is a blank unless it is percent-encoded.
+        // In a query, `+` means a blank unless it is percent-encoded.
         let descending = text.starts_with('-');
         let word = text.strip_prefix(['-', '+', ' ']).unwrap_or(text);
         let field = F::ALL.iter().find(|(known, _)| *known == word)?.1;
         Some(Self { field, descending })
     }
 
+    /// Compares two positions.
     fn compare(self, a: (&Key<'_>, &str), b: (&Key<'_>, &str)) -> Ordering {
         let keys = if self.descending { b.0.cmp(a.0) } else { a.0.cmp(b.0) };
         keys.then_with(|| a.1.cmp(b.1))
     }
 
+    /// Encodes a position as a cursor.
     fn encode(self, key: &Key<'_>, id: &str) -> String {
         let order = if self.descending { "-" } else { "+" };
         let field = F::ALL.iter().find(|(_, field)| *field == self.field);
@@ -94,7 +99,7 @@ impl<F: Field> Sort<F> {
         BASE64URL_NOPAD.encode(place.to_string().as_bytes())
     }
 
-    /// The place that a cursor of this order holds.
+    /// Decodes a cursor; `None` if it is not one of this order.
     fn decode(self, cursor: &str) -> Option<Cursor> {
         let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok()?;
         let (sort, key, id): (String, String, Box<str>) = serde_json::from_slice(&bytes).ok()?;
@@ -110,13 +115,13 @@ impl<F: Field> Sort<F> {
     }
 }
 
-/// Which page of a list, in which order.
+/// The page of a list and its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Paging<F> {
     limit: usize,
     sort: Sort<F>,
     cursor: Option<(Direction, Cursor)>,
-    /// The parameters as given, less the cursor, for links.
+    /// The parameters as given, without the cursor, for links.
     given: Vec<(Box<str>, Box<str>)>,
 }
 
@@ -127,7 +132,7 @@ impl<F: Field> Paging<F> {
             text.parse().ok().filter(|limit| (1..=100).contains(limit))
         });
         let orders: Vec<_> = F::ALL.iter().map(|(word, _)| *word).collect();
-        let help = format!("one of {}, behind + or -", orders.join(", "));
+        let help = format!("one of: {}, after + or -", orders.join(", "));
         let sort = query.one("sort", &help, Sort::parse).unwrap_or(default);
         let next = Self::cursor(query, Direction::Next, sort);
         let prev = Self::cursor(query, Direction::Prev, sort);
@@ -136,6 +141,7 @@ impl<F: Field> Paging<F> {
         Self { limit: limit.unwrap_or(20), sort, cursor: next.or(prev), given }
     }
 
+    /// Reads a cursor.
     fn cursor(
         query: &mut Query,
         direction: Direction,
@@ -144,21 +150,21 @@ impl<F: Field> Paging<F> {
         let name = direction.parameter();
         let value = query.value(name)?;
         if direction == Direction::Prev && query.value("next").is_some() {
-            let title = "parameters `next` and `prev` stand together".to_owned();
+            let title = "parameters `next` and `prev` cannot be combined".to_owned();
             let help = "remove one of the two".to_owned();
-            query.wrong(Kind::ListDoubledParameter, name, title, help);
+            query.wrong(Kind::DuplicateParameter, name, title, help);
             return None;
         }
         let cursor = sort.decode(&value);
         if cursor.is_none() {
-            let title = format!("parameter `{name}` is no cursor of a list in this order");
-            let help = "take the links of a page as they are, or leave the cursor out".to_owned();
+            let title = format!("parameter `{name}` is not a cursor of a list in this order");
+            let help = "use a link of a page unchanged, or remove the cursor".to_owned();
             query.wrong(Kind::ListInvalidCursor, name, title, help);
         }
         Some((direction, cursor?))
     }
 
-    /// The page of the items asked for.
+    /// Returns the page of the selected items.
     pub(crate) fn page<'i>(&self, items: impl Iterator<Item = &'i F::Item>) -> Page<'i, F::Item> {
         let mut found: Vec<_> = items.map(|item| (self.sort.field.key(item), item)).collect();
         let order = |a: &(Key<'_>, &F::Item), key: &Key<'_>, id: &str| {
@@ -178,16 +184,17 @@ impl<F: Field> Paging<F> {
         };
         let to = to.min(found.len());
         let shown = found.get(from..to).unwrap_or_default();
-        let place = |name, (key, item): &(Key<'_>, &F::Item), behind: &str| {
-            Some((name, self.sort.encode(key, &format!("{}{behind}", F::id(item)))))
+        let place = |name, (key, item): &(Key<'_>, &F::Item), suffix: &str| {
+            Some((name, self.sort.encode(key, &format!("{}{suffix}", F::id(item)))))
         };
         let (before, after) = (from > 0, to < found.len());
         let (next, prev) = match (shown.first(), shown.last()) {
             (Some(first), Some(last)) => {
                 (after.then(|| place("next", last, "")), before.then(|| place("prev", first, "")))
             }
-            // All that stood here is gone: on from the beginning, or back from behind the last,
-            // which is before the next id that could be.
+            // The page is empty, since all its items were deleted. Link to the first page, and to
+            // the page before the position after the last item: no id is between its own and its
+            // own with a zero byte.
             _ => (
                 after.then_some(None),
                 found.last().filter(|_| before).map(|last| place("prev", last, "\0")),
@@ -204,7 +211,7 @@ impl<F: Field> Paging<F> {
         }
     }
 
-    /// The query of the same list at another place.
+    /// Returns the query of the same list at another position.
     fn query(&self, cursor: Option<(&str, String)>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(&self.given);
@@ -213,7 +220,7 @@ impl<F: Field> Paging<F> {
     }
 }
 
-/// A page of a list: of webhooks, or of deliveries.
+/// A page of a list of webhooks or deliveries.
 #[derive(Clone, Debug)]
 pub struct Page<'i, T> {
     items: Vec<&'i T>,
@@ -223,25 +230,29 @@ pub struct Page<'i, T> {
 }
 
 impl<'i, T> Page<'i, T> {
-    /// What is on it, in the order asked for.
+    /// Returns the items of the page, in the order of the list.
     #[must_use]
     pub fn items(&self) -> &[&'i T] {
         &self.items
     }
 
-    /// The URL of the next page; `path` is that of the list, such as `/api/v1/webhooks`.
+    /// Returns the URL of the next page.
+    ///
+    /// `path` is the path of the list, such as `/api/v1/webhooks`.
     #[must_use]
     pub fn next(&self, path: &str) -> Option<String> {
         self.next.as_ref().map(|query| format!("{path}?{query}"))
     }
 
-    /// The URL of the page before.
+    /// Returns the URL of the previous page.
     #[must_use]
     pub fn prev(&self, path: &str) -> Option<String> {
         self.prev.as_ref().map(|query| format!("{path}?{query}"))
     }
 
-    /// The API's answer: `{"data":[…],"links":{"self":{"href"},"next":…,"prev":…}}`.
+    /// Returns the response of the API.
+    ///
+    /// Its form is `{"data":[…],"links":{"self":{"href"},"next":…,"prev":…}}`.
     #[must_use]
     pub fn body(&self, path: &str) -> impl Serialize + use<'_, 'i, T>
     where

@@ -1,4 +1,4 @@
-//! JSON Patch (RFC 6902), the part of it that the API takes.
+//! JSON Patch (RFC 6902), as far as the API supports it.
 
 use super::content::{Access, MEMBERS};
 use super::document::{self, Json};
@@ -9,14 +9,20 @@ use serde::de::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::fmt;
 
-/// The body of PATCH before any rule was applied: a JSON Patch document.
+/// A JSON Patch document (RFC 6902), before it is checked: the body of a PATCH.
 ///
-/// An array of operations, applied in order as RFC 6902 says. `op` is `add`, `remove` or
-/// `replace`; `path` is one of the members that a patch may touch, whole: a path inside of one,
-/// such as `/headers/x-a` or `/eventTypes/-`, is refused, since the API names the members alone.
-/// `add` sets a member that may exist; `remove` and `replace` want it to exist; null as a value
-/// empties a member as leaving it out of a draft would. Other members of an operation are passed
-/// over (RFC 6902 section 4). `Debug` shows no values, since they may be secret.
+/// It is an array of operations, which are applied in order:
+///
+/// | `op` | effect |
+/// | --- | --- |
+/// | `add` | sets the member, whether or not it exists |
+/// | `replace` | sets the member, which must exist |
+/// | `remove` | removes the member, which must exist |
+///
+/// `path` names a whole member that can be patched. A path inside a member, such as `/headers/x-a`
+/// or `/eventTypes/-`, is refused. The value null clears a member, as if a new document left it
+/// out. Other members of an operation are ignored (RFC 6902 section 4). `Debug` shows no values,
+/// since they may be secret.
 #[derive(Clone, PartialEq)]
 pub struct Patch(pub(super) Json);
 
@@ -25,7 +31,7 @@ impl Patch {
     ///
     /// # Errors
     ///
-    /// Bytes that are no JSON, or nested deeper than 127. What the operations say is checked by
+    /// Bytes that are not JSON, or nested deeper than 127 levels. The operations are checked by
     /// [`Webhook::patched`](super::Webhook::patched).
     pub fn read(bytes: &[u8]) -> Result<Self, Diagnostics> {
         document::read(bytes, Kind::PatchSyntax).map(Self)
@@ -53,16 +59,16 @@ impl fmt::Debug for Patch {
     }
 }
 
-/// What a patch did to a document.
+/// The result of applying a patch.
 #[derive(Default)]
 pub(super) struct Applied {
-    /// Whether it speaks of the encrypted headers.
-    pub(super) headers_anew: bool,
+    /// Whether an operation sets or removes the encrypted headers.
+    pub(super) sets_encrypted: bool,
     pub(super) found: Found,
 }
 
 impl Patch {
-    /// Applies each operation that can be applied, and tells what is wrong with the others.
+    /// Applies each valid operation, and reports the errors of the others.
     pub(super) fn apply(&self, document: &mut Json) -> Applied {
         let mut applied = Applied::default();
         let Json::Array(operations) = &self.0 else {
@@ -71,7 +77,7 @@ impl Patch {
         };
         for (at, operation) in operations.iter().enumerate() {
             let path = operation.member("path");
-            applied.headers_anew |= path == Some(&Json::text("/encryptedHeaders"));
+            applied.sets_encrypted |= path == Some(&Json::text("/encryptedHeaders"));
             let faults = match Operation::read(operation, &mut applied.found) {
                 Ok(operation) => Vec::from_iter(operation.apply(document).err()),
                 Err(faults) => faults,
@@ -86,8 +92,9 @@ impl Patch {
 
 const SEND: &str = r#"send an array, such as `[{"op": "remove", "path": "/description"}]`"#;
 
+/// Makes the error for a patch that is not an array.
 pub(super) fn not_a_list(found: &Json, help: String) -> Diagnostic {
-    let title = format!("the patch is {}, not an array of operations", found.kind());
+    let title = format!("expected an array of operations, found {}", found.kind());
     problem(Kind::PatchNotAList, "", title, help)
 }
 
@@ -103,14 +110,16 @@ impl Op {
         [("add", Self::Add), ("remove", Self::Remove), ("replace", Self::Replace)];
 }
 
-/// An operation that may be tried.
+/// A valid operation.
 struct Operation<'a> {
     op: Op,
     member: &'static str,
     value: Option<&'a Json>,
 }
 
-/// A problem of an operation; `part` is the pointer behind the operation's own.
+/// An error in an operation.
+///
+/// `part` is the rest of the pointer, after that of the operation.
 struct Fault {
     kind: Kind,
     part: &'static str,
@@ -130,7 +139,7 @@ impl Fault {
 }
 
 impl<'a> Operation<'a> {
-    /// `found` is asked whether the path that was likely meant may be looked for.
+    /// Reads an operation. `found` limits how many suggestions are looked for.
     fn read(operation: &'a Json, found: &mut Found) -> Result<Self, Vec<Fault>> {
         let Json::Object(members) = operation else {
             let title = format!("an operation is {}", operation.kind());
@@ -138,9 +147,10 @@ impl<'a> Operation<'a> {
             return Err(vec![Fault::new(Kind::PatchOperation, "", title, help)]);
         };
         let mut faults = Vec::new();
-        let twice = |name: &str| members.iter().filter(|(known, _)| &**known == name).count() > 1;
+        let is_duplicate =
+            |name: &str| members.iter().filter(|(known, _)| &**known == name).count() > 1;
         for (name, part) in [("op", "/op"), ("path", "/path"), ("value", "/value")] {
-            if twice(name) {
+            if is_duplicate(name) {
                 let title = format!("duplicate `{name}` of an operation");
                 let help = "remove one of the two";
                 faults.push(Fault::new(Kind::PatchOperation, part, title, help));
@@ -151,7 +161,7 @@ impl<'a> Operation<'a> {
         let value = operation.member("value");
         if value.is_none() && op.is_ok_and(|op| op != Op::Remove) {
             let title = "an operation has no `value`";
-            let help = "give the value that the member shall have";
+            let help = "give the new value of the member";
             faults.push(Fault::new(Kind::PatchMissingValue, "/value", title, help));
         }
         match (op, member) {
@@ -168,8 +178,10 @@ impl<'a> Operation<'a> {
             Err(Fault::new(Kind::PatchAbsent, "/path", title, help))
         };
         match (op, value) {
-            (Op::Remove, _) if absent => fault("remove", "leave the operation out"),
-            (Op::Replace, _) if absent => fault("replace", "use `add`, which sets it in any case"),
+            (Op::Remove, _) if absent => fault("remove", "remove the operation"),
+            (Op::Replace, _) if absent => {
+                fault("replace", "use `add`, which also sets an absent member")
+            }
             (Op::Remove, _) | (_, None) => {
                 document.remove(member);
                 Ok(())
@@ -192,11 +204,11 @@ fn op(operation: &Json) -> Result<Op, Fault> {
     })
 }
 
-/// The member that the path names.
+/// Returns the member that the path names.
 fn member(operation: &Json, found: &mut Found) -> Result<&'static str, Fault> {
     let path = text(operation, "path", "/path")?;
     patchable().find(|name| path.strip_prefix('/') == Some(name)).ok_or_else(|| {
-        // What follows a member may be secret.
+        // The rest of the path may be secret.
         let inside = path.match_indices('/').find(|(at, _)| *at > 0);
         let title = match inside.and_then(|(at, _)| path.get(..at)) {
             Some(whole) => format!("`{}/…` cannot be patched", quote(whole)),
@@ -215,19 +227,20 @@ fn text<'a>(operation: &'a Json, name: &str, part: &'static str) -> Result<&'a s
     Err(Fault::new(Kind::PatchOperation, part, title, "give a string"))
 }
 
-/// The members that a patch may touch.
+/// Returns the members that can be patched.
 pub(super) fn patchable() -> impl Iterator<Item = &'static str> {
     MEMBERS.iter().filter(|member| member.access == Access::Patch).map(|member| member.name)
 }
 
+/// Returns the help for a path that cannot be patched.
 pub(super) fn path_help(path: &str, found: &mut Found) -> String {
     let name = path.strip_prefix('/').unwrap_or(path);
     let whole = name.split('/').next().unwrap_or_default();
     let all = || patchable().map(|name| format!("`/{name}`")).collect::<Vec<_>>().join(", ");
     match MEMBERS.iter().find(|known| known.name == whole).map(|known| known.access) {
         Some(Access::Patch) if whole == name => format!("write `/{whole}`"),
-        Some(Access::Patch) => format!("give `/{whole}` as a whole"),
-        Some(Access::WebhookDocument) => {
+        Some(Access::Patch) => format!("replace `/{whole}` as a whole"),
+        Some(Access::Document) => {
             format!("replace the whole webhook to change it; a patch takes {}", all())
         }
         Some(Access::Server) => format!("the server sets it; a patch takes {}", all()),

@@ -1,4 +1,4 @@
-//! The parameters of a list's query.
+//! Reads the parameters in the query of a list.
 
 use super::kind::{Kind, problem, token};
 use crate::diagnostic::nearest::nearest;
@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::hash::Hash;
 use url::form_urlencoded;
 
-/// Parameters as they were given, and what is wrong with them.
+/// The parameters as they were given, and their errors.
 pub(crate) struct Query {
     pub(super) pairs: Vec<(Box<str>, Box<str>)>,
     known: &'static [&'static str],
@@ -15,13 +15,15 @@ pub(crate) struct Query {
     found: Found,
 }
 
+/// Returns the help for a parameter whose value is one of a few words.
 pub(crate) fn one_of<const N: usize>(words: [&str; N]) -> String {
-    format!("one of {}", words.join(", "))
+    format!("one of: {}", words.join(", "))
 }
 
 impl Query {
-    /// Reads the query of a URL, without its question mark; `repeatable` are those of the
-    /// `known` parameters that may stand more than once.
+    /// Reads the query of a URL, without its question mark.
+    ///
+    /// Of the `known` parameters, those in `repeatable` may occur more than once.
     pub(crate) fn read(query: &str, known: &'static [&'static str], repeatable: &[&str]) -> Self {
         let (pairs, seen, found) = (Vec::new(), HashSet::new(), Found::default());
         let mut read = Self { pairs, known, seen, found };
@@ -31,35 +33,38 @@ impl Query {
         read
     }
 
+    /// Adds an error.
     pub(super) fn wrong(&mut self, kind: Kind, name: &str, title: String, help: String) {
         self.found.push(problem(kind, format!("/{}", token(name)), title, help));
     }
 
+    /// Adds a parameter; reports an unknown or a duplicate one.
     fn take(&mut self, name: &str, value: &str, repeatable: &[&str]) {
         let known = self.known.contains(&name);
         let repeatable = repeatable.contains(&name);
         let shown = quote(name);
         if !known {
-            let title = format!("there is no parameter `{shown}`");
+            let title = format!("unknown parameter `{shown}`");
             let help = match self.found.suggest(|| nearest(name, self.known.iter().copied())) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
-                None => format!("known are {}", self.known.join(", ")),
+                None => format!("expected one of: {}", self.known.join(", ")),
             };
             self.wrong(Kind::ListUnknownParameter, name, title, help);
         } else if !self.seen.insert(name.into()) && !repeatable {
             let title = format!("duplicate parameter `{shown}`");
             let help = "remove one of the two".to_owned();
-            self.wrong(Kind::ListDoubledParameter, name, title, help);
+            self.wrong(Kind::DuplicateParameter, name, title, help);
         } else {
             self.pairs.push((name.into(), value.into()));
         }
     }
 
+    /// Returns the first value of a parameter.
     pub(super) fn value(&self, name: &str) -> Option<Box<str>> {
         self.pairs.iter().find(|(known, _)| &**known == name).map(|(_, value)| value.clone())
     }
 
-    /// What a parameter says, if it stands there.
+    /// Reads the value of a parameter; reports an invalid one. `help` says what is valid.
     pub(crate) fn one<T>(
         &mut self,
         name: &str,
@@ -74,8 +79,7 @@ impl Query {
         read
     }
 
-    /// What a parameter says that has commas between its values, or stands more than once; each
-    /// value once.
+    /// Reads the values of a parameter, separated by commas or in repeated parameters.
     pub(crate) fn list<T: Eq + Hash>(
         &mut self,
         name: &str,
@@ -97,12 +101,13 @@ impl Query {
         Some(values)
     }
 
+    /// Reports an invalid value.
     fn invalid(&mut self, name: &str, value: &str, help: &str) {
-        let title = format!("parameter `{name}` is `{}`", quote(value));
-        self.wrong(Kind::ListInvalidValue, name, title, format!("give {help}"));
+        let title = format!("invalid value `{}` for parameter `{name}`", quote(value));
+        self.wrong(Kind::ListInvalidValue, name, title, format!("use {help}"));
     }
 
-    /// What was read of it, if nothing is wrong.
+    /// Returns what was read from the query, or all errors.
     pub(crate) fn finish<T>(self, read: T) -> Result<T, Diagnostics> {
         if self.found.is_empty() { Ok(read) } else { Err(self.found.into_diagnostics()) }
     }

@@ -1,4 +1,4 @@
-//! What webhooks may have, and what a check of a document found.
+//! The rules for webhooks, and the report of a check.
 
 use super::check::{Basis, check};
 use super::{Catalogue, WebhookDocument, check_address};
@@ -7,10 +7,10 @@ use crate::event::EventType;
 use crate::filter::{Attribute, Profile};
 use std::net::IpAddr;
 
-/// What webhooks may have: the profile of their filters, the event types, and the targets. Cheap to
-/// clone.
+/// The rules for webhooks: a filter profile, a catalogue of event types, and the targets.
 ///
-/// The default is that of the webhooks API: [`Profile::webhook`] and [`Catalogue::builtin`].
+/// The default is that of the webhooks API: [`Profile::webhook`] and [`Catalogue::builtin`]. Cheap
+/// to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     pub(super) profile: Profile,
@@ -25,38 +25,39 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// Rules of a profile and a catalogue.
+    /// Makes rules of a profile and a catalogue.
     #[must_use]
     pub fn new(profile: Profile, catalogue: Catalogue) -> Self {
         Self { profile, catalogue, development: false }
     }
 
-    /// The same rules with other event types.
+    /// Returns the rules with another catalogue.
     #[must_use]
     pub fn with_catalogue(self, catalogue: Catalogue) -> Self {
         Self { catalogue, ..self }
     }
 
-    /// The same rules with another profile of filters.
+    /// Returns the rules with another filter profile.
     #[must_use]
     pub fn with_profile(self, profile: Profile) -> Self {
         Self { profile, ..self }
     }
 
-    /// The same rules in or out of the development mode, which is off by default.
+    /// Returns the rules with development mode on or off; by default it is off.
     ///
-    /// In development a target may also use `http`, and its host may also be `localhost`, a name
+    /// In development mode a target may also use `http`. Its host may also be `localhost`, a name
     /// under it, or a loopback address in its canonical spelling (`127.0.0.1`, `[::1]`). Nothing
-    /// else changes. A production server must not use this mode: its tenants could reach the
-    /// server's own machine.
+    /// else changes. Do not use this mode in production: tenants could reach the server's own
+    /// machine.
     ///
     /// ```
     /// use hooksieve::webhook::{WebhookDocument, Rules};
     ///
-    /// let draft = WebhookDocument::read(br#"{"name": "n", "url": "http://localhost:8080/hook"}"#)?;
+    /// let document = br#"{"name": "n", "url": "http://localhost:8080/hook"}"#;
+    /// let document = WebhookDocument::read(document)?;
     /// let rules = Rules::default();
-    /// assert_eq!(rules.check(&draft).error_count(), 2);
-    /// assert_eq!(rules.with_development(true).check(&draft).error_count(), 0);
+    /// assert_eq!(rules.check(&document).error_count(), 2);
+    /// assert_eq!(rules.with_development(true).check(&document).error_count(), 0);
     /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
     /// ```
     #[must_use]
@@ -64,35 +65,37 @@ impl Rules {
         Self { development, ..self }
     }
 
-    /// Whether these are rules for development.
+    /// Returns whether development mode is on.
     #[must_use]
     pub fn is_development(&self) -> bool {
         self.development
     }
 
-    /// Whether a webhook may reach an address: as [`check_address`], and in
-    /// [development](Self::with_development) also a loopback address (127.0.0.0/8, `::1`).
+    /// Checks that a webhook may reach an address, like [`check_address`].
+    ///
+    /// In [development mode](Self::with_development), loopback addresses (127.0.0.0/8, `::1`) are
+    /// allowed as well.
     ///
     /// # Errors
     ///
-    /// The block that keeps it from being reached.
+    /// A forbidden address; the message names its block.
     pub fn check_address(&self, address: IpAddr) -> Result<(), Diagnostic> {
         if self.development && address.is_loopback() { Ok(()) } else { check_address(address) }
     }
 
-    /// What filters may say.
+    /// Returns the filter profile.
     #[must_use]
     pub fn profile(&self) -> &Profile {
         &self.profile
     }
 
-    /// The event types.
+    /// Returns the catalogue of event types.
     #[must_use]
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue
     }
 
-    /// An event type by the name that a rule of the profile uses for it.
+    /// Returns an event type under the name that the profile uses for it, if it was renamed.
     pub(crate) fn as_in_profile(&self, event_type: &EventType) -> EventType {
         let Some(known) = self.catalogue.find(event_type.as_str()) else {
             return event_type.clone();
@@ -105,19 +108,18 @@ impl Rules {
         EventType::from(newer.unwrap_or(known.name()))
     }
 
-    /// Checks a draft or a response: everything that is wrong with it, and what deserves a warning,
-    /// such as an unknown member or no event types.
+    /// Checks a new document or a response, and returns all errors and warnings.
     ///
-    /// Members that the server sets are read and checked, too; a response has them by right, so they
-    /// are [listed](Report::server_members) without a warning.
+    /// Members that the server sets are checked as well. A response has them rightly, so they are
+    /// [listed](Report::server_members) without a warning.
     ///
     /// ```
     /// use hooksieve::webhook::{WebhookDocument, Rules};
     ///
-    /// let draft = WebhookDocument::read(
+    /// let document = WebhookDocument::read(
     ///     br#"{"name": "n", "url": "https://hooks.example.com/", "enabled": true, "fliter": ""}"#,
     /// )?;
-    /// let warnings = Rules::default().check(&draft).into_result()?;
+    /// let warnings = Rules::default().check(&document).into_result()?;
     /// let warnings: Vec<_> = warnings.iter().map(|warning| warning.to_string()).collect();
     /// assert_eq!(warnings, [
     ///     "unknown member `fliter` is ignored",
@@ -135,7 +137,7 @@ impl Rules {
     }
 }
 
-/// What [`Rules::check`] found.
+/// The result of [`Rules::check`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     errors: Option<Diagnostics>,
@@ -144,36 +146,37 @@ pub struct Report {
 }
 
 impl Report {
-    /// What is wrong; nothing in a valid document.
+    /// Returns the errors; none for a valid document.
     #[must_use]
     pub fn errors(&self) -> &[Diagnostic] {
         self.errors.as_ref().map(Diagnostics::as_slice).unwrap_or_default()
     }
 
-    /// How many errors there are, those that are not listed included.
+    /// Returns the number of errors, including those that are not listed.
     #[must_use]
     pub fn error_count(&self) -> usize {
         self.errors.as_ref().map_or(0, Diagnostics::count)
     }
 
-    /// What is valid and probably unintended.
+    /// Returns the warnings.
     #[must_use]
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings
     }
 
-    /// The members that the server sets, as far as the document has them, in its order. A request
-    /// to create or replace a webhook that has them gets one warning.
+    /// Returns the members of the document that only the server sets, in its order.
+    ///
+    /// A request to create or replace a webhook gets one warning for them.
     #[must_use]
     pub fn server_members(&self) -> &[&'static str] {
         &self.server_members
     }
 
-    /// The warnings, if nothing is wrong.
+    /// Returns the warnings of a valid document.
     ///
     /// # Errors
     ///
-    /// What is wrong.
+    /// All errors of an invalid one.
     pub fn into_result(self) -> Result<Vec<Diagnostic>, Diagnostics> {
         self.errors.map_or(Ok(self.warnings), Err)
     }

@@ -1,4 +1,4 @@
-//! A webhook as a JSON document: for responses, for a store, and for patching.
+//! Writes a webhook as a JSON document: for responses, for a store, and for patching.
 
 use super::content::{Content, Server};
 use super::document::Json;
@@ -7,27 +7,29 @@ use super::{Edit, Webhook};
 use crate::event::{TenantId, UserId};
 use serde::ser::{Serialize, Serializer};
 
-/// What a document holds.
+/// What a document contains.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// Nothing secret.
+    /// No secrets.
     Response,
-    /// Everything, secrets included.
+    /// Everything, including secrets.
     Store,
-    /// What an author decides, secrets included.
+    /// The values that the author sets, including secrets.
     Content,
 }
 
-/// The API's JSON of a webhook, for responses, and `tenantId` where the tenant is known. It never
-/// holds the secret or a value of an encrypted header: `secretKeyAdded` tells that there is a
-/// secret, and `encryptedHeaders` lists names. What is not set is left out.
+/// Writes the response of the API, with `tenantId` if the tenant is known.
+///
+/// It never contains the secret or the value of an encrypted header: `secretKeyAdded` says whether
+/// there is a secret, and `encryptedHeaders` is a list of names. Members without a value are left
+/// out.
 impl Serialize for Webhook {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         document(self, Form::Response).serialize(serializer)
     }
 }
 
-/// A webhook with its secrets, for a store; made by [`Webhook::stored`].
+/// The form for a store; see [`Webhook::stored`].
 #[derive(Clone, Copy, Debug)]
 struct Stored<'a>(&'a Webhook);
 
@@ -38,19 +40,21 @@ impl Serialize for Stored<'_> {
 }
 
 impl Webhook {
-    /// The webhook with the secret and the values of the encrypted headers, for a store that
-    /// encrypts what it is given. [`read`](Self::read) takes it back.
+    /// Returns the form for a store, including the secret and the values of encrypted headers.
+    ///
+    /// The store must encrypt it. [`read`](Self::read) reads it back.
     ///
     /// ```
     /// use hooksieve::webhook::{WebhookDocument, NewWebhook, Rules, Webhook};
     /// # use std::time::UNIX_EPOCH;
     ///
-    /// let draft = WebhookDocument::read(br#"{
+    /// let document = WebhookDocument::read(br#"{
     ///     "name": "Reloads", "url": "https://hooks.example.com/", "eventTypes": [],
     ///     "secret": "0123456789abcdef0123456789abcdef"
     /// }"#)?;
     /// let rules = Rules::default();
-    /// let webhook = Webhook::create(&draft, &rules, NewWebhook::new("w1", "u1", UNIX_EPOCH.into()))?.webhook;
+    /// let new = NewWebhook::new("w1", "u1", UNIX_EPOCH.into());
+    /// let webhook = Webhook::create(&document, &rules, new)?.webhook;
     /// let text = serde_json::to_vec(&webhook.stored()).unwrap();
     /// assert_eq!(Webhook::read(&WebhookDocument::read(&text)?, &rules)?.webhook, webhook);
     ///
@@ -63,9 +67,10 @@ impl Webhook {
         Stored(self)
     }
 
-    /// The bytes of text in the members that have no small limit, and one for each event type. The
-    /// [stored](Self::stored) form takes at most six times that, since JSON writes no byte as more
-    /// than six, and less than 1 MiB for all else.
+    /// Returns the bytes of text in the members without a small limit, and one per event type.
+    ///
+    /// The [stored](Self::stored) form has at most six times as many bytes, since JSON writes a
+    /// byte as at most six, plus less than 1 MiB for the other members.
     pub(crate) fn text_bytes(&self) -> usize {
         let Self { id, server, content } = self;
         let Server { tenant, created, updated, disabled_reason, disabled_code } = server;
@@ -84,12 +89,13 @@ impl Webhook {
         texts.iter().flatten().map(|text| text.len()).sum::<usize>() + types
     }
 
-    /// What a patch is applied to.
+    /// Returns the document to which a patch is applied.
     pub(super) fn patchable(&self) -> Json {
         document(self, Form::Content)
     }
 }
 
+/// The members of a document that is being written.
 struct Members(Vec<(Box<str>, Json)>);
 
 impl Members {
@@ -149,17 +155,17 @@ fn document(webhook: &Webhook, form: Form) -> Json {
     members.text("origin", Some(content.origin));
     if form != Form::Content {
         let Server { created, updated, disabled_reason, disabled_code, .. } = server;
-        stamp(&mut members, "createdAt", "createdByUserId", created);
-        stamp(&mut members, "updatedAt", "updatedByUserId", updated);
+        edit(&mut members, "createdAt", "createdByUserId", created);
+        edit(&mut members, "updatedAt", "updatedByUserId", updated);
         members.text("disabledReason", disabled_reason.as_ref());
         members.text("disabledReasonCode", disabled_code.as_ref());
     }
     Json::Object(members.0)
 }
 
-fn stamp(members: &mut Members, at: &str, by: &str, stamp: &Edit) {
-    members.text(at, stamp.at);
-    members.text(by, stamp.by.as_ref());
+fn edit(members: &mut Members, at: &str, by: &str, edit: &Edit) {
+    members.text(at, edit.at);
+    members.text(by, edit.by.as_ref());
 }
 
 fn object(headers: &[Header]) -> Json {

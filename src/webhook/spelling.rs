@@ -1,13 +1,14 @@
-//! Which event type an unknown name is a misspelling of, and which types are related to it.
+//! Finds the event type of which an unknown name is a misspelling, and the types related to it.
 
 use super::EventTypeInfo;
 use crate::diagnostic::nearest::{MAX_NAME, bare, slip, unique};
 
-/// What the platform's names may have between its domain and the resource.
+/// What names of the platform may have between the domain and the resource.
 const MARKERS: [&str; 2] = ["v1", "core"];
 
-/// The name of an event type of which `written` is a misspelling: segment by segment, with or
-/// without the domain and the marker after it.
+/// Returns the event type of which `written` is a misspelling.
+///
+/// Names are compared segment by segment, with or without the domain and the marker after it.
 pub(super) fn nearest_type<'a>(written: &str, types: &'a [EventTypeInfo]) -> Option<&'a str> {
     if written.is_empty() || written.len() > MAX_NAME {
         return None;
@@ -17,7 +18,7 @@ pub(super) fn nearest_type<'a>(written: &str, types: &'a [EventTypeInfo]) -> Opt
         |known: &EventTypeInfo| names(known).filter_map(|name| wrong(&written, name)).min();
     let at = unique(types.iter().enumerate().filter_map(|(at, known)| Some((figure(known)?, at))))?;
     let known = types.get(at)?;
-    // The newer name only where it, prefix included, is what was misspelt.
+    // The newer name is returned only if the whole of it, including the prefix, was misspelled.
     let is_whole = |name: &&str| by_segments(&written, &name.to_ascii_lowercase()).is_some();
     Some(names(known).find(is_whole).unwrap_or(known.name()))
 }
@@ -26,7 +27,7 @@ fn names(known: &EventTypeInfo) -> impl Iterator<Item = &str> {
     std::iter::once(known.name()).chain(known.newer_name())
 }
 
-/// How many letters of an event type's name are wrong, if it was likely meant to be `known`.
+/// Returns the number of wrong letters in a name, if it was most likely meant to be `known`.
 fn wrong(written: &str, known: &str) -> Option<usize> {
     let known = known.to_ascii_lowercase();
     let whole = by_segments(written, &known);
@@ -50,21 +51,21 @@ fn by_segments(written: &str, known: &str) -> Option<usize> {
     (wrong.1 <= 2).then_some(wrong.0)
 }
 
-/// The first two segments of a name that has more than three, such as `com.qlik`.
+/// Returns the first two segments of a name with more than three, such as `com.qlik`.
 fn domain(known: &str) -> &str {
     let mut dots = known.match_indices('.').map(|(at, _)| at);
     let end = dots.nth(1).filter(|_| dots.next().is_some());
     end.and_then(|end| known.get(..end)).unwrap_or_default()
 }
 
-/// A name without the domain and the marker that may follow it.
+/// Returns a name without the domain and the marker that may follow it.
 fn resource<'t>(name: &'t str, domain: &str) -> &'t str {
     let within = |name: &'t str, part: &str| name.strip_prefix(part)?.strip_prefix('.');
     let name = within(name, domain).unwrap_or(name);
     MARKERS.iter().find_map(|marker| within(name, marker)).unwrap_or(name)
 }
 
-/// The known types of the resource that an unknown name speaks of, such as all of apps.
+/// Returns the known types of the resource in an unknown name, such as all types of apps.
 pub(super) fn related<'a>(written: &str, types: &'a [EventTypeInfo]) -> Vec<&'a str> {
     let written = written.to_ascii_lowercase();
     let mut related = Vec::new();

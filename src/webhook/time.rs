@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 /// A moment in UTC, in the years 1970 to 9999, as the API writes it (RFC 3339).
 ///
-/// A `SystemTime` outside of these years becomes the nearest moment in them. `Display` prints no
-/// more of the fraction of the second than is needed, in steps of three digits.
+/// A `SystemTime` outside these years becomes the nearest moment in them. `Display` prints 0, 3, 6
+/// or 9 digits of the fraction of a second: as few as are exact.
 ///
 /// ```
 /// use hooksieve::webhook::Timestamp;
@@ -43,7 +43,7 @@ impl FromStr for Timestamp {
         let time = humantime::parse_rfc3339(text).map_err(|_| {
             Diagnostic::error(
                 "time-invalid",
-                "not a time in UTC from 1970 on",
+                "not a time in UTC since 1970",
                 "write it as in RFC 3339, such as `2026-01-31T09:00:00Z`",
             )
         })?;

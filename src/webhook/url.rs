@@ -1,4 +1,9 @@
-//! Which target URLs a webhook may have.
+//! Checks the target URL of a webhook.
+//!
+//! The URL parser follows the WHATWG standard and repairs much: missing slashes, backslashes, tabs.
+//! A webhook's author should see what is stored, so whatever the parser would have to repair is an
+//! error here. All errors of a URL are reported at once, with one suggestion that fixes all of
+//! them; see `url_fix`.
 
 use super::kind::{Kind, problem};
 use super::url_fix::{self, Beginning, Wrapped};
@@ -7,16 +12,16 @@ use crate::filter::{code_point, invisible, placeholder};
 use std::cell::Cell;
 use url::{Host, ParseError, SyntaxViolation, Url};
 
-/// The limit of a URL's characters, as written.
+/// The limit of characters of a URL, as written.
 pub(super) const MAX: usize = 2048;
 
-/// Characters that the parser percent-encodes in some part of a URL.
+/// The characters that the parser percent-encodes in some part of a URL.
 const MAY_BE_ENCODED: [char; 12] = [' ', '"', '\'', '<', '>', '[', ']', '^', '`', '{', '|', '}'];
 
-/// Names that are not for public use; no host may be one of them or under one.
+/// Names that are not for public use. No host may be one of them or be under one.
 ///
-/// Those of RFC 6761, 7686, 9476 and 8375; those that ICANN keeps for private networks or that
-/// private networks use; and the metadata of clouds.
+/// They are reserved by RFC 6761, 7686, 8375 and 9476, reserved by ICANN for private networks or
+/// used in them, or serve the metadata of clouds.
 const RESERVED: [&str; 16] = [
     "localhost",
     "localdomain",
@@ -36,15 +41,16 @@ const RESERVED: [&str; 16] = [
     "metadata.goog",
 ];
 
-/// A URL that a webhook may have. Compares by what is sent.
+/// A valid URL. Compares by the form that is sent.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
-    /// Letter case, host and default port in normal form, all of it ASCII.
+    /// The form that is sent: normalized and ASCII.
     sent: Box<str>,
-    /// As written, where only that keeps to the limit: percent-encoding is longer.
+    /// The URL as written, if `sent` is longer than the limit because of percent-encoding.
     written: Option<Box<str>>,
+    /// Whether it has a fragment.
     fragment: bool,
-    /// Whether only the development mode accepts it.
+    /// Whether it is accepted only in development mode.
     development: bool,
 }
 
@@ -57,42 +63,43 @@ impl PartialEq for Target {
 impl Eq for Target {}
 
 impl Target {
+    /// Returns the form that is sent.
     pub(super) fn sent(&self) -> &str {
         &self.sent
     }
 
-    /// A form that reads back as the same target.
+    /// Returns a form that is read back as the same target.
     pub(super) fn shown(&self) -> &str {
         self.written.as_deref().unwrap_or(&self.sent)
     }
 
-    /// Whether it has a fragment, which is never sent.
+    /// Returns whether it has a fragment, which is never sent.
     pub(super) fn has_fragment(&self) -> bool {
         self.fragment
     }
 
-    /// Whether only the development mode of the rules accepts it.
+    /// Returns whether it is accepted only in development mode.
     pub(super) fn is_for_development(&self) -> bool {
         self.development
     }
 
-    /// Checks a URL but for its length. The problems have the pointer `/url`.
+    /// Checks a URL, except for its length. The errors have the pointer `/url`.
     pub(super) fn check(written: &str, development: bool) -> Result<Self, Vec<Diagnostic>> {
         Self::read(written, development).map_err(|faults| explained(written, faults, development))
     }
 
-    /// Whether a URL is valid as it is, its length included.
+    /// Returns whether a URL is valid, including its length.
     pub(super) fn is_accepted(written: &str, development: bool) -> bool {
         written.chars().count() <= MAX && Self::read(written, development).is_ok()
     }
 
-    /// The same, without suggestions.
+    /// Checks a URL like [`check`](Self::check), without suggestions.
     fn read(written: &str, development: bool) -> Result<Self, Vec<Diagnostic>> {
         match parse(written) {
             (Ok(url), repairs) => Self::of(written, url, &repairs, development),
             (Err(error), repairs) => {
                 let mut faults = vec![unreadable(written, error)];
-                // A bad port hides what else is wrong.
+                // The parser stops at an invalid port, so the rest is checked without it.
                 if error == ParseError::InvalidPort
                     && let Some(without) = without_port(written)
                     && let (Ok(url), repairs) = parse(&without)
@@ -107,6 +114,7 @@ impl Target {
         }
     }
 
+    /// Checks a URL that the parser has read.
     fn of(
         written: &str,
         url: Url,
@@ -115,7 +123,7 @@ impl Target {
     ) -> Result<Self, Vec<Diagnostic>> {
         let mut faults = Vec::new();
         if url.scheme() != "https" && !(development && url.scheme() == "http") {
-            let title = format!("`url` has the scheme `{}`", quote(url.scheme()));
+            let title = format!("`url` must use https, not `{}`", quote(url.scheme()));
             faults.push(fault(Kind::UrlNotHttps, title, BEGIN));
             if !url.has_host() {
                 return Err(faults);
@@ -124,7 +132,7 @@ impl Target {
         if let Some(fault) = unseen(written) {
             faults.push(fault);
         } else if let Some((what, help)) = repairs.found(written, &url) {
-            faults.push(fault(Kind::UrlNeedsRepair, format!("`url` {what}"), help));
+            faults.push(fault(Kind::UrlNeedsRepair, what, help));
         }
         if repairs.credentials.get() || !url.username().is_empty() || url.password().is_some() {
             faults.push(credentials());
@@ -132,7 +140,7 @@ impl Target {
         faults.extend(host(written, &url, development));
         if url.port() == Some(0) {
             let title = "`url` has port 0, on which no server listens";
-            faults.push(fault(Kind::UrlPort, title, "remove the port, or give another"));
+            faults.push(fault(Kind::UrlPort, title, "remove the port, or use 1 to 65535"));
         }
         if !faults.is_empty() {
             return Err(faults);
@@ -145,15 +153,15 @@ impl Target {
     }
 }
 
-/// The faults of a refused URL with one suggestion that fixes all of them, if it is certain.
+/// Adds one suggestion to the errors of a URL that fixes all of them, if one is certain.
 fn explained(written: &str, mut faults: Vec<Diagnostic>, development: bool) -> Vec<Diagnostic> {
-    // Nothing that is much too long becomes valid.
+    // A URL that is much too long cannot be fixed, and the search would take time.
     if written.len() > 5 * MAX {
         return faults;
     }
     let suggestion = url_fix::suggestion(written, development);
     if let Some(found) = placeholder(written) {
-        // What looks like one may be a password.
+        // What looks like a placeholder may be a password, which is not quoted.
         let help = match written.contains('@') {
             true => "replace the placeholder with its value".to_owned(),
             false => format!("replace the placeholder `{}` with its value", quote(found)),
@@ -170,7 +178,7 @@ fn explained(written: &str, mut faults: Vec<Diagnostic>, development: bool) -> V
     }
     if let Some(Wrapped { inner, what, is_soft }) = url_fix::unwrap(written) {
         let others = Target::read(inner, development).err().unwrap_or_default();
-        // Punctuation after a URL that is refused for other faults is the least of them.
+        // Punctuation after a URL is reported only if nothing else is wrong with it.
         if !is_soft || others.is_empty() {
             let first = faults.first().map(Diagnostic::code);
             let is_only_here = |kind: &&Kind| {
@@ -184,7 +192,7 @@ fn explained(written: &str, mut faults: Vec<Diagnostic>, development: bool) -> V
         }
     }
     if let Some(url) = suggestion {
-        // A longer one would be cut in a line of text.
+        // A longer URL would be cut in a line of text.
         let help = (url.len() <= 160).then(|| format!("write `{url}`"));
         for fault in &mut faults {
             help.as_deref().into_iter().for_each(|help| fault.set_help(help));
@@ -194,10 +202,12 @@ fn explained(written: &str, mut faults: Vec<Diagnostic>, development: bool) -> V
     faults
 }
 
+/// Makes an error about the URL.
 fn fault(kind: Kind, title: impl Into<Box<str>>, help: impl Into<Box<str>>) -> Diagnostic {
     problem(kind, "/url", title, help)
 }
 
+/// Parses a URL and notes what the parser repaired.
 pub(super) fn parse(written: &str) -> (Result<Url, ParseError>, Repairs) {
     let repairs = Repairs::default();
     let callback = |violation| repairs.note(violation);
@@ -205,32 +215,38 @@ pub(super) fn parse(written: &str) -> (Result<Url, ParseError>, Repairs) {
     (url, repairs)
 }
 
+/// Makes the error for a URL with a user name or a password.
 fn credentials() -> Diagnostic {
     let title = "`url` has a user name or a password";
-    let help = "remove all before the `@`, and send credentials in `encryptedHeaders`";
+    let help = "remove everything before the `@`, and send credentials in `encryptedHeaders`";
     fault(Kind::UrlCredentials, title, help)
 }
 
-/// The same with the default port.
+/// Returns the URL without its port.
 fn without_port(written: &str) -> Option<String> {
     let (host, rest) = host_and_rest(written);
-    // What looks like a host may be the beginning of a password with a slash in it.
+    // With an `@` after it, this may be the beginning of a password with a slash in it, not a host.
     let (name, _) = host.rsplit_once(':').filter(|_| !rest.contains('@'))?;
     let at = (host.as_ptr() as usize).checked_sub(written.as_ptr() as usize)?;
     Some([written.get(..at + name.len())?, written.get(at + host.len()..)?].concat())
 }
 
+/// The help for a wrong beginning.
 const BEGIN: &str = "begin it with `https://` and the host";
 
-/// What the parser ignored or changed.
+/// What the parser repaired.
 #[derive(Default)]
 pub(super) struct Repairs {
+    /// The message and help of the first repair.
     first: Cell<Option<(&'static str, &'static str)>>,
+    /// Whether the URL has credentials.
     credentials: Cell<bool>,
+    /// Whether it has characters that are invalid in a URL.
     characters: Cell<bool>,
 }
 
 impl Repairs {
+    /// Notes a repair.
     fn note(&self, violation: SyntaxViolation) {
         let what = match violation {
             SyntaxViolation::EmbeddedCredentials | SyntaxViolation::UnencodedAtSign => {
@@ -239,56 +255,62 @@ impl Repairs {
             SyntaxViolation::NonUrlCodePoint | SyntaxViolation::PercentDecode => {
                 return self.characters.set(true);
             }
-            SyntaxViolation::Backslash => ("has a backslash for a slash", "write `/`"),
+            SyntaxViolation::Backslash => ("`url` has a backslash instead of a slash", "write `/`"),
             SyntaxViolation::C0SpaceIgnored => {
-                ("has blanks or control characters around it", "remove them")
+                ("`url` has blanks or control characters around it", "remove them")
             }
             SyntaxViolation::TabOrNewlineIgnored => {
-                ("has a tab or a line break in it", "remove it, and what is not part of the URL")
+                ("`url` has a tab or a line break", "remove it, and what is not part of the URL")
             }
             SyntaxViolation::ExpectedDoubleSlash => {
-                ("does not have exactly two slashes after its scheme", BEGIN)
+                ("expected exactly two slashes after the scheme of `url`", BEGIN)
             }
-            _ => ("is not a valid URL", BEGIN),
+            _ => ("`url` is not a valid URL", BEGIN),
         };
         if self.first.get().is_none() {
             self.first.set(Some(what));
         }
     }
 
+    /// Returns whether the URL has credentials.
     pub(super) fn credentials(&self) -> bool {
         self.credentials.get()
     }
 
+    /// Returns the message and help of the first repair.
     fn found(&self, written: &str, url: &Url) -> Option<(&'static str, &'static str)> {
         if self.first.get().is_some() {
             return self.first.get();
         }
         let (host, rest) = host_and_rest(written);
         if host.contains('%') {
-            return Some(("has a percent-encoded host", "write the host in plain letters"));
+            return Some(("`url` has a percent-encoded host", "write the host in plain letters"));
         }
-        // Some characters are against the standard and yet sent as they are, as in `?a[]=1`.
+        // Some characters are invalid but sent unchanged, as in `?a[]=1`. They are accepted.
         let encoded = |c: &char| {
             let code = format!("%{:02X}", u32::from(*c));
             url.as_str().matches(&code).count() > rest.matches(&code).count()
         };
         let changed = || rest.contains(char::is_control) || MAY_BE_ENCODED.iter().any(encoded);
-        (self.characters.get() && changed())
-            .then_some(("has characters that must be percent-encoded", "encode or remove them"))
+        (self.characters.get() && changed()).then_some((
+            "`url` has characters that must be percent-encoded",
+            "encode or remove them",
+        ))
     }
 }
 
-/// What is between the slashes, or the credentials, and the path; and what follows.
+/// Returns the host with its port, and the rest from the path on, of a URL that may be invalid.
 pub(super) fn host_and_rest(written: &str) -> (&str, &str) {
-    let behind = written.split_once(':').map_or("", |(_, behind)| behind);
-    let behind = behind.trim_start_matches(['/', '\\']);
-    let end = behind.find(['/', '\\', '?', '#']).unwrap_or(behind.len());
-    let (authority, rest) = behind.split_at_checked(end).unwrap_or_default();
+    let after = written.split_once(':').map_or("", |(_, after)| after);
+    let after = after.trim_start_matches(['/', '\\']);
+    let end = after.find(['/', '\\', '?', '#']).unwrap_or(after.len());
+    let (authority, rest) = after.split_at_checked(end).unwrap_or_default();
     (authority.rsplit('@').next().unwrap_or_default(), rest)
 }
 
-/// Messages quote the host alone, since there may be a password before it.
+/// Makes the error for a URL that the parser cannot read.
+///
+/// It quotes only the host, since there may be a password before it.
 fn unreadable(written: &str, error: ParseError) -> Diagnostic {
     let host = quote(host_and_rest(written).0);
     let (kind, title, help) = match error {
@@ -301,23 +323,24 @@ fn unreadable(written: &str, error: ParseError) -> Diagnostic {
             (Kind::UrlHost, title, "write a domain name after `https://`".to_owned())
         }
         ParseError::IdnaError | ParseError::InvalidDomainCharacter => {
-            let title = format!("the host of `url` is no domain name: `{host}`");
+            let title = format!("the host of `url` is not a domain name: `{host}`");
             (Kind::UrlHost, title, DOMAIN.to_owned())
         }
         ParseError::InvalidPort => {
-            let title = "the port of `url` is no number below 65536".to_owned();
-            (Kind::UrlPort, title, "remove the port, or correct it".to_owned())
+            let title = "the port of `url` is not a number below 65536".to_owned();
+            (Kind::UrlPort, title, "remove the port, or use 1 to 65535".to_owned())
         }
         other => {
-            let title = format!("`url` is no URL: {other}");
+            let title = format!("`url` is not a URL: {other}");
             (Kind::UrlInvalid, title, BEGIN.to_owned())
         }
     };
     fault(kind, title, help)
 }
 
-/// The problem of a URL that has an invisible character at an end or after the host; inside of the
-/// host IDNA drops it or refuses it.
+/// Reports an invisible character at either end of a URL or after the host.
+///
+/// Inside the host, IDNA drops it or refuses it.
 fn unseen(written: &str) -> Option<Diagnostic> {
     let is_outer = |c: &char| written.starts_with(*c) || written.ends_with(*c);
     let (_, rest) = host_and_rest(written);
@@ -326,7 +349,7 @@ fn unseen(written: &str) -> Option<Diagnostic> {
     Some(fault(Kind::UrlNeedsRepair, title, "remove it, or percent-encode it"))
 }
 
-/// The problem of a URL that does not begin with a scheme.
+/// Makes the error for a URL that does not begin with a scheme.
 fn without_scheme(written: &str) -> Diagnostic {
     let (title, help) = match url_fix::beginning(written) {
         Some(Beginning::Encoded) => ("`url` is percent-encoded as a whole", "decode it"),
@@ -339,13 +362,16 @@ fn without_scheme(written: &str) -> Diagnostic {
     fault(Kind::UrlInvalid, title, help)
 }
 
+/// The help for a wrong host.
 const DOMAIN: &str = "use a fully qualified domain name, such as `hooks.example.com`";
 
+/// Makes the error for an IP address.
 fn address(what: &str) -> (Kind, String, String) {
     let title = format!("the host of `url` is an IP address, or looks like one: `{what}`");
     (Kind::UrlAddress, title, DOMAIN.to_owned())
 }
 
+/// Checks the host.
 fn host(written: &str, url: &Url, development: bool) -> Option<Diagnostic> {
     let domain = match url.host() {
         Some(Host::Domain(domain)) => domain,
@@ -364,7 +390,7 @@ fn host(written: &str, url: &Url, development: bool) -> Option<Diagnostic> {
         }
         None => return Some(fault(Kind::UrlHost, "`url` has no host", DOMAIN)),
     };
-    // The root's empty label makes the same name absolute.
+    // A final dot, the empty label of the root, means the same name.
     let name = domain.strip_suffix('.').unwrap_or(domain);
     let under = |reserved: &str| {
         name.strip_suffix(reserved).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
@@ -384,7 +410,7 @@ fn host(written: &str, url: &Url, development: bool) -> Option<Diagnostic> {
     } else if name.split('.').any(|label| label.is_empty() || label.len() > 63) {
         "has a label that is empty or longer than 63 characters"
     } else if !name.split('.').all(is_label) {
-        "has a label with other characters than letters, digits, inner hyphens and underscores"
+        "has a label with characters other than letters, digits, inner hyphens and underscores"
     } else if !name.contains('.') && !is_local {
         "has only one label"
     } else {
@@ -394,13 +420,15 @@ fn host(written: &str, url: &Url, development: bool) -> Option<Diagnostic> {
     Some(fault(Kind::UrlHost, title, DOMAIN))
 }
 
-/// Whether the host of a URL is written as `host`, the parser's form of it.
+/// Returns whether the host is written in its canonical form `host`, that of the parser.
 fn is_canonical(written: &str, host: &str) -> bool {
     let rest = host_and_rest(written).0.strip_prefix(host);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
-/// Letters, digits and inner hyphens (RFC 1123), and the underscore that some hosts have.
+/// Returns whether a label has only letters, digits and inner hyphens (RFC 1123).
+///
+/// An underscore, which some hosts have, is allowed as well.
 fn is_label(label: &str) -> bool {
     !label.starts_with('-')
         && !label.ends_with('-')

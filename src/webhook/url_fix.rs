@@ -1,9 +1,15 @@
-//! Which URL the author of a refused one most likely meant.
+//! Suggests the URL that the author of a refused one most likely meant.
 //!
-//! A URL is suggested only if it is accepted as it is, and only for faults that leave no doubt:
-//! quotes, brackets and labels around it, percent-encoding as a whole, a missing or misspelt scheme,
-//! `http` for `https`, slashes, blanks. A line break may separate two URLs, `{id}` is a placeholder, a port of `http` speaks no
-//! TLS, and a user name belongs in a header: for those there is no suggestion.
+//! A URL is suggested only if it is accepted unchanged, and only for faults that leave no doubt
+//! about the meaning:
+//!
+//! - quotes, brackets, link syntax and labels around it;
+//! - percent-encoding of the whole URL;
+//! - a missing or misspelled scheme, or `http` instead of `https`;
+//! - wrong slashes, and blanks.
+//!
+//! There is no suggestion for these: a line break may separate two URLs, `{id}` is a placeholder, a
+//! port of `http` does not speak TLS, and a user name belongs in a header.
 
 use super::url::{Target, host_and_rest, parse};
 use crate::diagnostic::nearest::nearest;
@@ -11,27 +17,27 @@ use crate::diagnostic::{is_misleading, quote};
 use crate::filter::placeholder;
 use url::Url;
 
-/// A URL with something around it, as it is copied from a text.
+/// A URL with other text around it, as when copied from a document.
 pub(super) struct Wrapped<'a> {
-    /// What is inside.
+    /// The URL.
     pub(super) inner: &'a str,
-    /// What is around it, as the predicate of a sentence about `url`.
+    /// The text around it, as the predicate of a sentence about `url`.
     pub(super) what: String,
-    /// Whether it is only followed by `.`, `,` or the like, which a URL may end with.
+    /// Whether it is only followed by punctuation, such as `.`, which may belong to the URL.
     pub(super) is_soft: bool,
 }
 
-/// How a text begins that is not a URL.
+/// The beginning of a text that is not a URL.
 pub(super) enum Beginning {
-    /// With a scheme whose colon is percent-encoded, as for a query parameter.
+    /// A scheme whose colon is percent-encoded, as in a query parameter.
     Encoded,
-    /// With a scheme and slashes, but no colon.
+    /// A scheme and slashes without a colon.
     NoColon,
-    /// With other text before a URL.
+    /// Other text before a URL.
     Text,
 }
 
-/// Pairs of signs in which a URL is wrapped by mistake.
+/// The pairs of quotes and brackets in which a URL may be wrapped.
 const PAIRS: [(&str, &str); 14] = [
     ("\\\"", "\\\""),
     ("\"", "\""),
@@ -49,13 +55,15 @@ const PAIRS: [(&str, &str); 14] = [
     ("«\u{a0}", "\u{a0}»"),
 ];
 
-/// What a sentence or a list has after a URL.
+/// Punctuation that follows a URL in a sentence or a list.
 const SOFT: [char; 5] = ['.', ',', ';', '!', ':'];
 
-/// How many layers of quotes and brackets are taken off, so that the work stays linear.
+/// The limit of layers that are removed, which keeps the work linear.
 const MAX_LAYERS: usize = 8;
 
-/// Takes quotes, brackets, link syntax and punctuation from around a URL.
+/// Removes quotes, brackets, link syntax, labels and punctuation around a URL.
+///
+/// Returns `None` if there is nothing to remove, or no URL inside.
 pub(super) fn unwrap(written: &str) -> Option<Wrapped<'_>> {
     let text = written.trim_matches(is_blank);
     let mut inner = text;
@@ -82,12 +90,12 @@ pub(super) fn unwrap(written: &str) -> Option<Wrapped<'_>> {
     }
     let at = (inner.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
     let around = [text.get(..at)?, text.get(at + inner.len()..)?];
-    // Other text around it may hold anything, credentials included: it is not quoted.
+    // Other text may contain anything, even credentials, so it is not quoted.
     let is_quotable = around.iter().all(|part| !part.contains(char::is_alphanumeric));
     let [before, after] = around.map(quote);
     let what = match (link, before.is_empty(), after.is_empty()) {
-        (Some(kind), ..) => format!("is a link of {kind}"),
-        // The label is one of ours, and before it there is nothing.
+        (Some(kind), ..) => format!("is a {kind} link"),
+        // The label is a known word and begins the text, so it may be quoted.
         (None, _, true) if label.is_some_and(|label| text.starts_with(label)) => {
             format!("begins with `{}`", quote(label.unwrap_or_default()))
         }
@@ -99,15 +107,17 @@ pub(super) fn unwrap(written: &str) -> Option<Wrapped<'_>> {
     Some(Wrapped { inner, what, is_soft: is_soft && link.is_none() })
 }
 
+/// Returns whether a character is a blank or invisible.
 fn is_blank(c: char) -> bool {
     c == ' ' || is_misleading(c)
 }
 
+/// Returns whether a text has only ASCII letters and digits.
 fn is_word(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// The target of a link, and in which language it is written.
+/// Returns the kind of a link and its target, if a text is one.
 fn linked(text: &str) -> Option<(&'static str, &str)> {
     if let Some((label, rest)) = text.strip_prefix('[').and_then(|text| text.split_once("](")) {
         let target = rest.strip_suffix(')')?.split(' ').next()?;
@@ -115,20 +125,20 @@ fn linked(text: &str) -> Option<(&'static str, &str)> {
         return (is_same || !label.contains("://")).then_some(("Markdown", target));
     }
     if let Some((target, _)) = text.strip_prefix('<').and_then(|text| text.split_once('|')) {
-        return text.ends_with('>').then_some(("a chat", target));
+        return text.ends_with('>').then_some(("chat", target));
     }
     let (_, rest) = text.strip_prefix("<a ").and_then(|text| text.split_once("href=\""))?;
     Some(("HTML", rest.split('"').next()?))
 }
 
-/// Methods of HTTP, as they come before a URL in logs and documentation.
+/// HTTP methods, which occur before a URL in logs and documentation.
 const METHODS: [&str; 7] = ["POST", "GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
-/// Names of a URL, without `url` or `uri` at the end.
+/// Labels of a URL, without `url` or `uri` at the end.
 const LABELS: [&str; 10] =
     ["", "webhook", "hook", "target", "callback", "payload", "request", "endpoint", "link", "href"];
 
-/// The label before a URL, such as `POST`, `url=` or `Webhook URL:`, and what follows it.
+/// Splits a text after the label before a URL, such as `POST`, `url=` or `Webhook URL:`.
 fn labelled(text: &str) -> Option<(&str, &str)> {
     let is_part = |c: char| c.is_ascii_alphabetic() || matches!(c, ' ' | '_' | '-');
     let end = text.find(|c: char| !is_part(c))?;
@@ -149,13 +159,13 @@ fn labelled(text: &str) -> Option<(&str, &str)> {
     let rest = rest.trim_start_matches(['"', '\'']).trim_start_matches(' ');
     let rest = rest.strip_prefix(['=', ':'])?;
     let label = text.get(..text.len() - rest.len())?;
-    // What follows `&` may be another parameter, or belong to the URL.
+    // The text after `&` may be another parameter, or belong to the URL.
     let is_form = label.ends_with('=') && rest.contains('&');
     let rest = rest.trim_start_matches(' ');
     (!is_form && !rest.starts_with('/') && rest.contains("://")).then_some((label, rest))
 }
 
-/// How a text begins that has no scheme.
+/// Returns the beginning of a text that has no scheme.
 pub(super) fn beginning(written: &str) -> Option<Beginning> {
     let text = written.trim_matches(is_blank);
     if encoded_scheme(text).is_some() {
@@ -168,7 +178,7 @@ pub(super) fn beginning(written: &str) -> Option<Beginning> {
     ["https://", "http://"].iter().any(|scheme| text.contains(scheme)).then_some(Beginning::Text)
 }
 
-/// A scheme that is `http` or `https` case-insensitively, and what follows it.
+/// Splits a text after `http` or `https`, compared case-insensitively.
 fn after_scheme(text: &str) -> Option<(&'static str, &str)> {
     ["https", "http"].into_iter().find_map(|scheme| {
         let (begin, rest) = text.split_at_checked(scheme.len())?;
@@ -176,14 +186,14 @@ fn after_scheme(text: &str) -> Option<(&'static str, &str)> {
     })
 }
 
-/// A scheme, and the slashes with what follows them, where one colon is not what is between the two.
+/// Returns the scheme and the rest from the slashes on, if there is not one colon between them.
 fn colonless(text: &str) -> Option<(&'static str, &str)> {
     let (scheme, rest) = after_scheme(text)?;
     let slashes = rest.strip_prefix("::").unwrap_or(rest).trim_start_matches([';', '.', ',']);
     slashes.starts_with("//").then_some((scheme, slashes))
 }
 
-/// A URL without a scheme that follows another one, as in `https://https://…`.
+/// Removes a duplicate scheme, as in `https://https://…`.
 fn without_duplicate(text: &str) -> &str {
     let inner = after_scheme(text).and_then(|(_, rest)| rest.strip_prefix("://"));
     let is_url =
@@ -191,10 +201,10 @@ fn without_duplicate(text: &str) -> &str {
     inner.filter(is_url).unwrap_or(text)
 }
 
-/// What follows a scheme and its percent-encoded colon.
+/// Returns the text after a scheme and its percent-encoded colon.
 fn encoded_scheme(text: &str) -> Option<&str> {
     let rest = after_scheme(text)?.1.strip_prefix('%')?;
-    // Each time that it is encoded again makes `%25` of `%`.
+    // Each repeated encoding turns `%` into `%25`.
     let mut colon = rest;
     while let Some(inner) = colon.strip_prefix("25") {
         colon = inner;
@@ -202,11 +212,13 @@ fn encoded_scheme(text: &str) -> Option<&str> {
     colon.strip_prefix("3A").or_else(|| colon.strip_prefix("3a"))
 }
 
-/// How often a URL is decoded.
+/// The limit of repeated decoding.
 const MAX_DECODED: usize = 3;
 
-/// A URL that is percent-encoded as a whole, decoded; none where only parts of it are, since then it
-/// is not known which codes belong to it.
+/// Decodes a URL that is percent-encoded as a whole.
+///
+/// Returns `None` if only parts of it are encoded: it is then unknown which codes belong to the
+/// URL.
 fn decoded(text: &str) -> Option<String> {
     let mut text = text.to_owned();
     for _ in 0..MAX_DECODED {
@@ -221,7 +233,7 @@ fn decoded(text: &str) -> Option<String> {
     encoded_scheme(&text).is_none().then_some(text)
 }
 
-/// A text with each code replaced by its byte; none where that is not UTF-8 or a code is not one.
+/// Decodes a text once; `None` for an invalid code, or if the result is not UTF-8.
 fn once_decoded(text: &str) -> Option<String> {
     let mut parts = text.split('%');
     let mut bytes = parts.next()?.as_bytes().to_vec();
@@ -234,7 +246,7 @@ fn once_decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// A text without one pair around it, or without a bracket or quote that has no partner.
+/// Removes one pair of quotes or brackets around a text, or a single one without a partner.
 fn peeled(text: &str) -> &str {
     for (open, close) in PAIRS {
         let without = text.strip_prefix(open).and_then(|text| text.strip_suffix(close));
@@ -255,7 +267,7 @@ fn peeled(text: &str) -> &str {
     begins.or(ends).unwrap_or(text)
 }
 
-/// The URL that the author of a refused one most likely meant, which is accepted.
+/// Returns the URL that the author most likely meant, if it is certain and accepted.
 pub(super) fn suggestion(written: &str, development: bool) -> Option<String> {
     if placeholder(written).is_some() {
         return None;
@@ -273,19 +285,19 @@ pub(super) fn suggestion(written: &str, development: bool) -> Option<String> {
     }
     match unwrap(written) {
         None => as_it_is(),
-        // A URL may end with a dot, so it is not certain which of the two was meant.
+        // A URL may end with a dot, so either of the two could be meant.
         Some(Wrapped { is_soft: true, .. }) if as_it_is().is_some() => None,
         Some(Wrapped { inner, .. }) => without(inner),
     }
 }
 
-/// A URL with every fault fixed that leaves no doubt; it may have others.
+/// Fixes every fault of a URL that leaves no doubt. The result may have other faults.
 fn fixed(written: &str, development: bool) -> Option<String> {
     let text = written.trim_matches(is_blank);
     if !is_one_url(text) {
         return None;
     }
-    // An escape of JSON or of a shell, one level too many.
+    // An escape of JSON or a shell that was applied once too often.
     let text = text.replace("\\/", "/");
     let text = schemed(without_duplicate(&text))?;
     let (url, repairs) = parse(&text);
@@ -295,7 +307,7 @@ fn fixed(written: &str, development: bool) -> Option<String> {
         return None;
     }
     if url.scheme() == "http" && !development {
-        // A port of plain HTTP speaks no TLS.
+        // A port of plain HTTP does not speak TLS.
         if url.port().is_some_and(|port| port != 443) {
             return None;
         }
@@ -304,7 +316,7 @@ fn fixed(written: &str, development: bool) -> Option<String> {
     Some(url.into())
 }
 
-/// Whether a text has nothing that may separate a URL from others or is to be filled in.
+/// Returns whether a text has no separator between URLs, and nothing to be filled in.
 fn is_one_url(text: &str) -> bool {
     let blanks_are_inner = text.match_indices(' ').all(|(at, _)| {
         text.get(at + 1..).is_some_and(|rest| rest.starts_with(char::is_alphanumeric))
@@ -318,7 +330,7 @@ fn is_one_url(text: &str) -> bool {
         && !text.contains(is_misleading)
 }
 
-/// The same with a scheme, where there is none or a misspelt one.
+/// Adds a missing scheme, or corrects a misspelled one.
 fn schemed(text: &str) -> Option<String> {
     if let Some(rest) = text.strip_prefix("//").or_else(|| text.strip_prefix("://")) {
         return Some(format!("https://{rest}"));
@@ -335,7 +347,7 @@ fn schemed(text: &str) -> Option<String> {
         _ => {
             let whole = format!("https://{text}");
             let (host, _) = host_and_rest(&whole);
-            // Other signs may be quotes, a list, or credentials.
+            // Other characters may be quotes, a list, or credentials.
             let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~/?&=%+".contains(c);
             let is_host = host.contains('.') && text.chars().all(is_plain);
             (is_host && !text.ends_with(SOFT)).then_some(whole)

@@ -1,7 +1,6 @@
-//! What is valid in a webhook and probably unintended, each rule in one place.
+//! The warnings: what is valid in a webhook but probably unintended.
 //!
-//! A warning quotes neither the secret nor the value of an encrypted header, not even where it is a
-//! placeholder.
+//! A warning never quotes the secret or the value of an encrypted header, not even a placeholder.
 
 use super::content::Content;
 use super::headers::{Group, Header};
@@ -15,7 +14,7 @@ use crate::filter::{Filter, placeholder};
 const REPLACE: &str = "replace it with the value";
 
 impl Content {
-    /// All warnings, in the order of the checks.
+    /// Returns all warnings, in the order of the checks.
     pub(super) fn warnings(&self, rules: &Rules) -> Vec<Diagnostic> {
         let text = self.filter_text.as_deref().unwrap_or_default();
         let types = self.event_types.is_empty().then(no_event_types);
@@ -29,6 +28,7 @@ impl Content {
     }
 }
 
+/// Returns the warnings about a URL.
 pub(super) fn of_url(target: &Target, development: bool) -> Vec<Diagnostic> {
     let warning = |kind, title: String| problem(kind, "/url", title, "remove it");
     let mut warnings = Vec::new();
@@ -51,13 +51,14 @@ pub(super) fn of_url(target: &Target, development: bool) -> Vec<Diagnostic> {
     warnings
 }
 
+/// Warns that there are no event types.
 pub(super) fn no_event_types() -> Diagnostic {
     let title = "a webhook without event types never fires";
     let help = "name at least one in `eventTypes`";
     problem(Kind::NoEventTypes, "/eventTypes", title, help)
 }
 
-/// What is probably unintended in a filter of this text.
+/// Returns the warnings about a filter.
 pub(super) fn of_filter(
     rules: &Rules,
     filter: &Filter,
@@ -68,12 +69,13 @@ pub(super) fn of_filter(
     warnings.into_iter().map(|warning| super::kind::of_filter(warning, "")).collect()
 }
 
+/// Returns the warnings about a secret.
 pub(super) fn of_secret(secret: &Secret) -> Vec<Diagnostic> {
     let Some(text) = secret.expose() else { return Vec::new() };
     let mut warnings = Vec::new();
     if text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {
         let title = "`secret` begins or ends with white space, which is part of the key";
-        let help = "remove it, unless the receiver has it, too";
+        let help = "remove it, unless the receiver has it as well";
         warnings.push(problem(Kind::SecretBlank, "/secret", title, help));
     }
     if placeholder(text).is_some() {
@@ -83,6 +85,7 @@ pub(super) fn of_secret(secret: &Secret) -> Vec<Diagnostic> {
     warnings
 }
 
+/// Returns the warnings about a group of headers.
 pub(super) fn of_headers(group: Group, headers: &[Header]) -> Vec<Diagnostic> {
     let of_header = |header: &Header| {
         let value = header.value()?.to_str().ok()?;
@@ -100,14 +103,14 @@ pub(super) fn of_headers(group: Group, headers: &[Header]) -> Vec<Diagnostic> {
     headers.iter().filter_map(of_header).collect()
 }
 
-/// A draft that does not say whether it is on.
+/// Warns that `enabled` is missing.
 pub(super) fn not_enabled() -> Diagnostic {
     let title = "webhook has no `enabled`, so it is off and matches no event";
-    let help = "give `\"enabled\": true`, or `false` to keep it off";
+    let help = "set `\"enabled\": true`, or `false` to keep it off";
     problem(Kind::EnabledMissing, "/enabled", title, help)
 }
 
-/// Members of a request that are the server's, all in one.
+/// Warns of the members of a request that only the server sets, all in one warning.
 pub(super) fn read_only(members: &[&'static str]) -> Option<Diagnostic> {
     let names = || members.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let (pointer, title) = match members {
@@ -117,6 +120,6 @@ pub(super) fn read_only(members: &[&'static str]) -> Option<Diagnostic> {
         }
         _ => (String::new(), format!("{} are set by the server and ignored in a request", names())),
     };
-    let help = "leave out of a request what the server sets";
+    let help = "remove what the server sets from the request";
     Some(problem(Kind::ReadOnlyMember, pointer, title, help))
 }

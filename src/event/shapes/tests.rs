@@ -71,7 +71,7 @@ fn recognizes_long_text_between_values_and_values_of_other_kinds() {
 }
 
 #[test]
-fn doubles_each_pause_until_hits_are_frequent() {
+fn lengthens_each_pause_until_hits_are_frequent() {
     let mut policy = Policy::default();
     let mut pause = |hits: u8| {
         (0..hits).for_each(|_| policy.hit());
