@@ -74,7 +74,10 @@ fn header(value: &[u8]) -> HeaderValue {
 ///
 /// assert!(MessageId::new("msg_2KWPBgLlAfxdpx2AI54pPJ85f4W").is_ok());
 /// let error = MessageId::new("line\nbreak").unwrap_err();
-/// assert_eq!(error.to_string(), "expected a message id of 1 to 256 visible ASCII characters without `.`");
+/// assert_eq!(
+///     error.to_string(),
+///     "expected a message id of 1 to 256 visible ASCII characters without `.`"
+/// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MessageId(HeaderValue);

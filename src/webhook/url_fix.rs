@@ -94,7 +94,7 @@ pub(super) fn unwrap(written: &str) -> Option<Wrapped<'_>> {
     let is_quotable = around.iter().all(|part| !part.contains(char::is_alphanumeric));
     let [before, after] = around.map(quote);
     let what = match (link, before.is_empty(), after.is_empty()) {
-        (Some(kind), ..) => format!("is a {kind} link"),
+        (Some(kind), ..) => format!("is a link in {kind}"),
         // The label is a known word and begins the text, so it may be quoted.
         (None, _, true) if label.is_some_and(|label| text.starts_with(label)) => {
             format!("begins with `{}`", quote(label.unwrap_or_default()))
@@ -125,7 +125,7 @@ fn linked(text: &str) -> Option<(&'static str, &str)> {
         return (is_same || !label.contains("://")).then_some(("Markdown", target));
     }
     if let Some((target, _)) = text.strip_prefix('<').and_then(|text| text.split_once('|')) {
-        return text.ends_with('>').then_some(("chat", target));
+        return text.ends_with('>').then_some(("chat syntax", target));
     }
     let (_, rest) = text.strip_prefix("<a ").and_then(|text| text.split_once("href=\""))?;
     Some(("HTML", rest.split('"').next()?))

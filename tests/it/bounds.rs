@@ -1,4 +1,4 @@
-//! Memory: what each entry point takes for its input, and that all of it is given back.
+//! Memory: the bytes that each entry point takes for its input, all of which it returns.
 use allocation_counter::measure;
 use hooksieve::delivery::{
     Delivery, ListQuery as DeliveryQuery, Payload, RequestBuilder, Response,
@@ -14,8 +14,9 @@ use hooksieve::webhook::{
 use serde_json::json;
 use std::sync::Arc;
 
-/// Takes at most so many times the bytes of each of the inputs, and 64 KiB, until its result is
-/// there; not counted is what an input is prepared to.
+/// Checks that a call takes at most `times` the bytes of each input, plus 64 KiB.
+///
+/// The preparation of an input is not counted.
 fn takes<P, T>(
     times: u64,
     name: &str,
@@ -26,14 +27,14 @@ fn takes<P, T>(
     for input in inputs {
         let (prepared, mut result) = (prepare(input), None);
         let used = measure(|| result = Some(run(&prepared)));
-        let most = times * input.len() as u64 + (64 << 10);
+        let max = times * input.len() as u64 + (64 << 10);
         let shown: String = input.chars().take(60).collect();
         let (bytes, len) = (used.bytes_max, input.len());
-        assert!(bytes <= most, "{name} takes {bytes} bytes for the {len} of {shown}");
+        assert!(bytes <= max, "{name} takes {bytes} bytes for the {len} of {shown}");
     }
 }
 
-/// Texts of a size, each built of one short piece.
+/// Texts of the same size, each repeating one short piece.
 fn repeated(pieces: &[(&str, &str, &str)]) -> Vec<String> {
     const SIZE: usize = 300_000;
     let text = |(open, piece, close): &(&str, &str, &str)| {
@@ -42,7 +43,7 @@ fn repeated(pieces: &[(&str, &str, &str)]) -> Vec<String> {
     pieces.iter().map(text).collect()
 }
 
-/// Objects whose members have short names, each another.
+/// Objects whose members have different short names.
 fn members(open: &str, value: &str, close: &str) -> String {
     let members: Vec<_> = (0..30_000).map(|n| format!("\"{n}\":{value}")).collect();
     format!("{open}{}{close}", members.join(","))
@@ -53,7 +54,7 @@ fn wide() -> Limits {
 }
 
 #[test]
-fn filters() {
+fn bounds_the_work_of_filters() {
     let profile = Profile::webhook().with_limits(wide());
     let good = repeated(&[
         ("", "id eq \"\" or ", "id eq \"\""),
@@ -77,7 +78,7 @@ fn filters() {
     let all = [&good[..], &bad[..]].concat();
     takes(35, "parsing", &all, str::to_owned, |text| Expr::parse_within(text, wide()));
     takes(20, "a filter", &good, str::to_owned, |text| profile.filter(text).unwrap());
-    // Each term may be wrong, and says how to mend it.
+    // Each term may be wrong, with a help of its own.
     takes(75, "errors", &bad, str::to_owned, |text| profile.filter(text).unwrap_err());
     let subscription = |text: &str| Subscription::new("t", ["x"], profile.filter(text).unwrap());
     takes(15, "an index", &good, subscription, |subscription| {
@@ -87,7 +88,7 @@ fn filters() {
     });
 }
 
-/// Events of either envelope, of which much is read or nothing.
+/// Events in either envelope, of which much or nothing is read.
 fn events() -> Vec<String> {
     let cloud = r#"{"type":"x","tenantid":"t","#;
     let mut events = repeated(&[
@@ -109,7 +110,7 @@ fn events() -> Vec<String> {
 }
 
 #[test]
-fn event_bytes() {
+fn bounds_the_work_of_events() {
     let profile = Profile::webhook();
     takes(2, "an event", &events(), str::to_owned, |text| {
         profile.read_event(text.as_bytes()).map(|event| event.envelope()).unwrap()
@@ -126,13 +127,13 @@ fn event_bytes() {
     });
 }
 
-fn create(rules: &Rules, draft: serde_json::Value) -> Webhook {
-    let creation = NewWebhook::new("w", "u", std::time::UNIX_EPOCH.into());
-    Webhook::create(&draft.into(), rules, creation).unwrap().webhook
+fn create(rules: &Rules, document: serde_json::Value) -> Webhook {
+    let new = NewWebhook::new("w", "u", std::time::UNIX_EPOCH.into());
+    Webhook::create(&document.into(), rules, new).unwrap().webhook
 }
 
 #[test]
-fn requests_about_webhooks() {
+fn bounds_the_work_of_webhook_requests() {
     let rules = Rules::default();
     let webhook = create(&rules, json!({"name": "n", "url": "https://a.b/"}));
     let deep = format!("{}0{},", "[".repeat(120), "]".repeat(120));
@@ -153,10 +154,10 @@ fn requests_about_webhooks() {
         values.iter().map(inside).collect::<Vec<_>>()
     };
     let names = ["eventTypes", "headers", "encryptedHeaders", "url", "name", "filter"];
-    let drafts = [values.clone(), names.map(inside).concat()].concat();
-    let draft = |text: &str| WebhookDocument::read(text.as_bytes()).unwrap();
-    takes(50, "a draft", &drafts, str::to_owned, |text| draft(text));
-    takes(45, "checking", &drafts, draft, |draft| rules.check(draft));
+    let documents = [values.clone(), names.map(inside).concat()].concat();
+    let document = |text: &str| WebhookDocument::read(text.as_bytes()).unwrap();
+    takes(50, "a document", &documents, str::to_owned, |text| document(text));
+    takes(45, "checking", &documents, document, |document| rules.check(document));
     let member =
         |value: &String| format!("[{{\"op\":\"add\",\"path\":\"/headers\",\"value\":{value}}}]");
     let mut patches: Vec<_> = values.iter().map(member).collect();
@@ -187,7 +188,7 @@ fn requests_about_webhooks() {
 }
 
 #[test]
-fn catalogues_and_snapshots() {
+fn bounds_the_work_of_catalogues_and_snapshots() {
     let types: Vec<_> = (0..20_000).map(|n| format!("{{\"name\":\"{n}\"}}")).collect();
     let newer: Vec<_> =
         (0..20_000).map(|n| format!("{{\"name\":\"a{n}\",\"newerName\":\"b{n}\"}}")).collect();
@@ -199,11 +200,11 @@ fn catalogues_and_snapshots() {
     takes(25, "a catalogue", &catalogues, str::to_owned, |text| Catalogue::read(text.as_bytes()));
 
     let rules = Rules::default();
-    let draft = json!({
+    let document = json!({
         "name": "n", "url": "https://a.b/", "enabled": true, "filter": "id eq \"a\" or id eq \"b\"",
         "eventTypes": ["com.qlik.v1.app.created"],
     });
-    let webhook = create(&rules, draft);
+    let webhook = create(&rules, document);
     let written = |tenants: usize, webhooks: usize| {
         let registry = Registry::new(&rules);
         for tenant in 0..tenants {
@@ -223,7 +224,7 @@ fn catalogues_and_snapshots() {
     let header = "{\"format\":\"hooksieve-snapshot\",\"version\":1}\n";
     let snapshots = vec![written(5_000, 0), written(1_000, 1), written(1, 1_000)];
     let damaged = vec![header.repeat(10_000), format!("{header}{}", "x".repeat(1_000_000))];
-    // A tenant without webhooks is a line, and 4 KB once it is loaded.
+    // A tenant without webhooks is one line, and takes 4 KB once it is loaded.
     let inputs = [snapshots, damaged].concat();
     let into = |text: &str| (text.to_owned(), Registry::new(&rules));
     takes(80, "a snapshot", &inputs, into, |(text, registry)| {
@@ -232,7 +233,7 @@ fn catalogues_and_snapshots() {
 }
 
 #[test]
-fn deliveries() {
+fn bounds_the_work_of_deliveries() {
     let rules = Rules::default();
     let webhook = Arc::new(create(&rules, json!({"name": "n", "url": "https://a.b/"})));
     let records = events().into_iter().map(|text| {
@@ -259,10 +260,10 @@ fn deliveries() {
     takes(15, "a record", &records, str::to_owned, |text| Delivery::read(text.as_bytes()));
 }
 
-/// A million times a webhook comes or goes, in twenty rounds that come again and have nothing in
-/// common, and no byte is left behind.
+/// A million webhooks are inserted or removed, in twenty rounds that have nothing in common. No
+/// byte is left.
 #[test]
-fn a_million_changes_leave_nothing() {
+fn keeps_no_memory_after_a_million_changes() {
     const LIVE: usize = 500;
     let profile = Profile::webhook();
     let subscription = |n: usize| {
@@ -293,21 +294,21 @@ fn a_million_changes_leave_nothing() {
     assert!(used.bytes_max < begin as u64, "{used:?}");
 }
 
-/// Both copies that a registry keeps of a tenant.
+/// A registry keeps two copies of a tenant; both return their memory.
 #[test]
-fn changes_of_a_registry_leave_nothing() {
+fn keeps_no_memory_after_changes_of_a_registry() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     let _ = registry.load("t", []).unwrap();
     let webhooks: Vec<_> = (0..50)
         .map(|n| {
-            let draft = json!({
+            let document = json!({
                 "name": "n", "url": "https://a.b/", "enabled": true,
                 "filter": format!("id eq \"{n}\" or spaceId eq \"{}\"", n % 7),
                 "eventTypes": ["com.qlik.v1.app.created"],
             });
-            let creation = NewWebhook::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
-            Webhook::create(&draft.into(), &rules, creation).unwrap().webhook
+            let new = NewWebhook::new(format!("w{n}"), "u", std::time::UNIX_EPOCH.into());
+            Webhook::create(&document.into(), &rules, new).unwrap().webhook
         })
         .collect();
     let round = || {

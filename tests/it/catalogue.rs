@@ -1,18 +1,18 @@
-//! The catalogue of event types: the built-in one, others, and what is none.
+//! The catalogue of event types: the built-in one, other ones, and other documents.
 use hooksieve::webhook::{Catalogue, Level, Rules, WebhookDocument};
 use serde_json::{Value, json};
 
 const CREATED: &str = "com.qlik.v1.app.created";
 const RELOADED: &str = "com.qlik.v1.app.reload.finished";
 
-/// A draft of these event types with a filter.
-fn draft(event_types: &Value, filter: &str) -> WebhookDocument {
+/// Returns a document with these event types and a filter.
+fn document(event_types: &Value, filter: &str) -> WebhookDocument {
     let url = "https://hooks.example.com/";
     json!({"name": "n", "url": url, "eventTypes": event_types, "filter": filter}).into()
 }
 
 #[test]
-fn the_catalogue_is_the_published_table() {
+fn matches_the_published_table() {
     let catalogue = Catalogue::builtin();
     let of_users = catalogue.types().iter().filter(|known| known.supports(Level::User)).count();
     assert_eq!((catalogue.types().len(), of_users), (23, 16));
@@ -62,7 +62,7 @@ fn the_catalogue_is_the_published_table() {
 }
 
 #[test]
-fn catalogues_of_ones_own() {
+fn reads_other_catalogues() {
     let read = |text: &str| Catalogue::read(text.as_bytes()).unwrap();
     let catalogue = read(
         r#"{"data": [
@@ -75,13 +75,13 @@ fn catalogues_of_ones_own() {
     assert_eq!((b.title(), b.description(), b.newer_name()), ("b", None, Some("c")));
     assert_eq!((a.levels(), b.levels()), (&Level::ALL[..], &[Level::Tenant][..]));
     assert_eq!(format!("{catalogue:?}"), r#"["a", "b"]"#);
-    // It compares by content.
+    // Catalogues compare by content.
     assert_eq!(catalogue.with_renames(false), catalogue);
     assert_ne!(catalogue.with_renames(true), catalogue);
     assert_ne!(read(r#"{"data": []}"#), catalogue);
-    // Nothing was meant by nothing.
+    // An empty name is no misspelling.
     assert_eq!((catalogue.nearest(""), catalogue.nearest("x")), (None, None));
-    // What is compared is bounded, so that it takes time in proportion to the catalogue.
+    // The length of a compared name is limited, so the time is linear in the catalogue.
     let long = "n".repeat(128);
     let catalogue = read(&json!({"data": [{"name": long}]}).to_string());
     assert_eq!(catalogue.nearest(&format!("{}m", "n".repeat(127))), Some(&*long));
@@ -89,7 +89,7 @@ fn catalogues_of_ones_own() {
 }
 
 #[test]
-fn renames_are_an_option() {
+fn renames_only_on_request() {
     let received = |catalogue: &Catalogue, name: &str| -> Vec<String> {
         catalogue.received(&name.into()).map(|name| name.to_string()).collect()
     };
@@ -102,63 +102,58 @@ fn renames_are_an_option() {
     assert_eq!(received(&renamed.with_renames(false), CREATED), [CREATED]);
 }
 
-/// The rule of a filter that names an event type holds for its newer name, too.
+/// A rule of a filter that names an event type also holds for its newer name.
 #[test]
-fn the_catalogue_feeds_the_rule_about_event_types() {
+fn applies_rules_of_the_profile_to_other_catalogues() {
     let catalogue = format!(
         r#"{{"data": [{{"name": "{RELOADED}", "newerName": "reloaded"}}, {{"name": "other"}}]}}"#
     );
     let profile = hooksieve::filter::Profile::webhook();
     let rules = Rules::new(profile, Catalogue::read(catalogue.as_bytes()).unwrap());
-    let check = |types: Value| rules.check(&draft(&types, r#"data.status eq "ok""#)).errors().len();
+    let check =
+        |types: Value| rules.check(&document(&types, r#"data.status eq "ok""#)).errors().len();
     assert_eq!(check(json!(["reloaded"])), 0);
     assert_eq!(check(json!(["reloaded", RELOADED])), 0);
     assert_eq!(check(json!(["reloaded", "other"])), 1);
     assert_eq!(check(json!(["other"])), 1);
 
-    // Whichever of the two names the profile uses.
+    // The profile may use either of the two names.
     let place = hooksieve::event::JsonPath::new(["data", "state"]);
     let state = hooksieve::filter::Attribute::new("state", [place]).only_with("reloaded");
     let profile = hooksieve::filter::Profile::new([state]).unwrap();
     let rules = Rules::new(profile, Catalogue::read(catalogue.as_bytes()).unwrap());
     for (types, errors) in [(json!(["reloaded"]), 0), (json!([RELOADED]), 0), (json!(["other"]), 1)]
     {
-        let draft = draft(&types, r#"state eq "ok""#);
-        assert_eq!(rules.check(&draft).errors().len(), errors, "{types}");
+        let document = document(&types, r#"state eq "ok""#);
+        assert_eq!(rules.check(&document).errors().len(), errors, "{types}");
     }
 }
 
 #[test]
-fn catalogues_that_are_none() {
+fn refuses_other_documents() {
     for (text, message) in [
         ("{", "not a list of event types: the JSON ends too early, at line 1 column 1"),
-        (
-            "[]",
-            "not a list of event types: a member is missing, or is not of the type it should be, at line 1",
-        ),
-        (
-            "{}",
-            "not a list of event types: a member is missing, or is not of the type it should be, at line 1",
-        ),
+        ("[]", "not a list of event types: a member is missing or has the wrong type, at line 1"),
+        ("{}", "not a list of event types: a member is missing or has the wrong type, at line 1"),
         (
             r#"{"data": {}}"#,
-            "not a list of event types: a member is missing, or is not of the type it should be, at line 1",
+            "not a list of event types: a member is missing or has the wrong type, at line 1",
         ),
         (
             r#"{"data": [["a", "A", ["user"], "d", "n"]]}"#,
-            "not a list of event types: a member is missing, or is not of the type it should be, at line 1",
+            "not a list of event types: a member is missing or has the wrong type, at line 1",
         ),
         (
             r#"{"data": [{}]}"#,
-            "not a list of event types: a member is missing, or is not of the type it should be, at line 1 column 12",
+            "not a list of event types: a member is missing or has the wrong type, at line 1 column 12",
         ),
         (
             r#"{"data": [{"name": "a", "levels": ["all"]}]}"#,
-            "not a list of event types: a member is missing, or is not of the type it should be, at",
+            "not a list of event types: a member is missing or has the wrong type, at",
         ),
         (
             r#"{"data": [{"name": "a", "name": "b"}]}"#,
-            "not a list of event types: a member is missing, or is not of the type it should be, at",
+            "not a list of event types: a member is missing or has the wrong type, at",
         ),
         (
             r#"{"data": [{"name": "a"}, {"name": ""}]}"#,
@@ -178,7 +173,7 @@ fn catalogues_that_are_none() {
     }
 }
 
-/// What is no misspelling is explained: which types of the resource there are.
+/// A name that is no misspelling is explained by the types of its resource.
 #[test]
 fn explains_an_event_type_that_is_not_one() {
     for (written, help, suggestion) in [
@@ -190,25 +185,25 @@ fn explains_an_event_type_that_is_not_one() {
         ),
         (
             "com.qlik.v1.app.created, com.qlik.v1.app.deleted",
-            "give each event type as an item of its own",
+            "write each event type as an item of its own",
             None,
         ),
-        ("com.qlik.v1.space.created", "use one of the event types that the catalogue lists", None),
-        ("org.example.thing", "use one of the event types that the catalogue lists", None),
+        ("com.qlik.v1.space.created", "use an event type of the catalogue", None),
+        ("org.example.thing", "use an event type of the catalogue", None),
     ] {
-        let report = Rules::default().check(&draft(&json!([written]), ""));
+        let report = Rules::default().check(&document(&json!([written]), ""));
         let [problem] = report.errors() else { panic!("{written}: {report:?}") };
         assert_eq!(problem.code(), "event-type-unknown");
         assert_eq!(problem.message(), format!("`{written}` is not a webhook event type"));
         assert_eq!((problem.help(), problem.suggestion()), (help, suggestion), "{written}");
     }
-    let opened = Rules::default().check(&draft(&json!(["com.qlik.v1.app.opened"]), ""));
+    let opened = Rules::default().check(&document(&json!(["com.qlik.v1.app.opened"]), ""));
     let help = opened.errors()[0].help();
     assert!(help.starts_with("event types of that resource are `com.qlik.v1.app.created`, "));
     assert!(!help.contains("did you mean"), "{help}");
 }
 
-/// Whatever is suggested is an event type, for every single slip in every known name.
+/// For every single slip in every known name, a suggestion is an event type.
 #[test]
 fn suggests_the_name_that_was_damaged_or_none() {
     let catalogue = Catalogue::builtin();
@@ -219,13 +214,13 @@ fn suggests_the_name_that_was_damaged_or_none() {
             let damaged = (0..letters.len()).flat_map(|at| {
                 let mut missing = letters.clone();
                 missing.remove(at);
-                let mut doubled = letters.clone();
-                doubled.insert(at, letters[at]);
+                let mut repeated = letters.clone();
+                repeated.insert(at, letters[at]);
                 let mut swapped = letters.clone();
                 swapped.swap(at, (at + 1) % letters.len());
                 let mut exchanged = letters.clone();
                 exchanged[at] = if letters[at] == 'q' { 'z' } else { 'q' };
-                [missing, doubled, swapped, exchanged].map(String::from_iter)
+                [missing, repeated, swapped, exchanged].map(String::from_iter)
             });
             for damaged in damaged.filter(|damaged| catalogue.find(damaged).is_none()) {
                 match catalogue.nearest(&damaged) {
@@ -241,9 +236,9 @@ fn suggests_the_name_that_was_damaged_or_none() {
     assert!(given > 2 * withheld && withheld > 0, "{given} given, {withheld} withheld");
 }
 
-/// A catalogue may be another file by mistake, such as one with a secret in it.
+/// A catalogue may be another file by mistake, such as one with a secret.
 #[test]
-fn errors_never_repeat_what_a_catalogue_holds() {
+fn quotes_nothing_of_a_catalogue() {
     for text in [
         "s3cret",
         "\"s3cret\"",

@@ -1,4 +1,4 @@
-//! PUT and PATCH: what a change may do, what it may not, and what it needs of the old webhook.
+//! PUT and PATCH: allowed and forbidden changes, and what they need of the old webhook.
 use hooksieve::diagnostic::Diagnostics;
 use hooksieve::webhook::{Edit, NewWebhook, Patch, Rules, Webhook};
 use serde_json::{Value, json};
@@ -9,18 +9,18 @@ fn at(second: u64) -> SystemTime {
 }
 
 fn webhook(members: &Value) -> Webhook {
-    let mut draft = json!({
+    let mut document = json!({
         "name": "n", "url": "https://hooks.example.com/", "enabled": true,
         "eventTypes": ["com.qlik.v1.app.reload.finished"],
     });
     for (name, value) in members.as_object().unwrap() {
-        draft[name] = value.clone();
+        document[name] = value.clone();
     }
-    let creation = NewWebhook::new("w1", "creator", at(0).into()).of_tenant("t1");
-    Webhook::create(&draft.into(), &Rules::default(), creation).unwrap().webhook
+    let new = NewWebhook::new("w1", "creator", at(0).into()).of_tenant("t1");
+    Webhook::create(&document.into(), &Rules::default(), new).unwrap().webhook
 }
 
-fn stamp() -> Edit {
+fn edit() -> Edit {
     Edit::new("changer", at(1).into())
 }
 
@@ -29,7 +29,7 @@ fn found(problems: &Diagnostics) -> Vec<(&str, &str)> {
 }
 
 fn patched(webhook: &Webhook, patch: Value) -> Result<Webhook, Diagnostics> {
-    webhook.patched(&patch.into(), &Rules::default(), stamp()).map(|checked| checked.webhook)
+    webhook.patched(&patch.into(), &Rules::default(), edit()).map(|checked| checked.webhook)
 }
 
 fn secret() -> Value {
@@ -37,7 +37,7 @@ fn secret() -> Value {
 }
 
 #[test]
-fn a_replacement_clears_what_it_omits_and_keeps_what_the_server_set() {
+fn clears_omitted_members_and_keeps_those_of_the_server() {
     let mut members = secret();
     members["filter"] = r#"data.status eq "ok""#.into();
     members["description"] = "d".into();
@@ -45,8 +45,8 @@ fn a_replacement_clears_what_it_omits_and_keeps_what_the_server_set() {
     members["level"] = "user".into();
     members["ownerId"] = "owner".into();
     let old = webhook(&members);
-    let draft = json!({"name": "m", "url": "https://other.example.com/"});
-    let new = old.replaced(&draft.into(), &Rules::default(), stamp()).unwrap().webhook;
+    let document = json!({"name": "m", "url": "https://other.example.com/"});
+    let new = old.replaced(&document.into(), &Rules::default(), edit()).unwrap().webhook;
     assert_eq!(
         serde_json::to_value(new.stored()).unwrap(),
         json!({
@@ -58,15 +58,15 @@ fn a_replacement_clears_what_it_omits_and_keeps_what_the_server_set() {
             "updatedAt": "1970-01-01T00:00:01Z", "updatedByUserId": "changer",
         })
     );
-    // The owner that is left out is the creator, whoever replaces.
-    let draft = json!({"name": "m", "url": "https://a.b/", "level": "user"});
-    let new = old.replaced(&draft.into(), &Rules::default(), stamp()).unwrap().webhook;
+    // An omitted owner is the creator, not the user who replaces the webhook.
+    let document = json!({"name": "m", "url": "https://a.b/", "level": "user"});
+    let new = old.replaced(&document.into(), &Rules::default(), edit()).unwrap().webhook;
     assert_eq!(new.owner().unwrap().as_str(), "creator");
 }
 
-/// A client that gets, edits and puts back meets no surprise but those it is told.
+/// A client that gets, edits and puts back a webhook receives an error for every loss.
 #[test]
-fn a_response_may_be_put_back() {
+fn accepts_a_response_as_a_replacement() {
     let old = webhook(&json!({"headers": {"x-a": "1"}}));
     let response = serde_json::to_value(&old).unwrap();
     let new = old.replaced(&response.into(), &Rules::default(), old.updated().clone());
@@ -74,15 +74,15 @@ fn a_response_may_be_put_back() {
 
     let old = webhook(&secret());
     let mut response = serde_json::to_value(&old).unwrap();
-    let problems = old.replaced(&response.clone().into(), &Rules::default(), stamp());
+    let problems = old.replaced(&response.clone().into(), &Rules::default(), edit());
     assert_eq!(found(&problems.unwrap_err()), [("/encryptedHeaders", "header-without-value")]);
     response["encryptedHeaders"] = json!({"x-b": "3"});
-    let new = old.replaced(&response.into(), &Rules::default(), stamp()).unwrap().webhook;
-    assert!(new.secret().is_none(), "a draft without the secret removes it");
+    let new = old.replaced(&response.into(), &Rules::default(), edit()).unwrap().webhook;
+    assert!(new.secret().is_none(), "a document without the secret removes it");
 }
 
 #[test]
-fn cloud_events_cannot_be_switched_off_again() {
+fn refuses_to_switch_off_cloud_events() {
     let off = webhook(&json!({"enableCloudEventDelivery": false}));
     let on = webhook(&json!({}));
     let path = "/enableCloudEventDelivery";
@@ -92,26 +92,26 @@ fn cloud_events_cannot_be_switched_off_again() {
     assert!(patched(&on, set(true)).unwrap().delivers_cloud_events());
     let refused = [(path, "cloud-events-fixed")];
     assert_eq!(found(&patched(&on, set(false)).unwrap_err()), refused);
-    let draft = json!({"name": "n", "url": "https://a.b/", "enableCloudEventDelivery": false});
-    let replaced = on.replaced(&draft.clone().into(), &Rules::default(), stamp());
+    let document = json!({"name": "n", "url": "https://a.b/", "enableCloudEventDelivery": false});
+    let replaced = on.replaced(&document.clone().into(), &Rules::default(), edit());
     assert_eq!(found(&replaced.unwrap_err()), refused);
-    assert!(off.replaced(&draft.into(), &Rules::default(), stamp()).is_ok());
-    // Removed or left out it is true again.
+    assert!(off.replaced(&document.into(), &Rules::default(), edit()).is_ok());
+    // Removed or omitted, it is true again.
     let removed = patched(&off, json!([{"op": "remove", "path": path}])).unwrap();
     assert!(removed.delivers_cloud_events());
 }
 
 #[test]
-fn another_url_needs_the_encrypted_headers_anew() {
+fn requires_encrypted_headers_with_another_url() {
     let old = webhook(&secret());
     let url = |url| json!({"op": "replace", "path": "/url", "value": url});
-    let anew = json!({"op": "replace", "path": "/encryptedHeaders", "value": {"x-b": "3"}});
+    let again = json!({"op": "replace", "path": "/encryptedHeaders", "value": {"x-b": "3"}});
     let removed = json!({"op": "remove", "path": "/encryptedHeaders"});
     let refused = patched(&old, json!([url("https://other.example.com/")])).unwrap_err();
-    assert_eq!(found(&refused), [("/encryptedHeaders", "headers-needed-anew")]);
+    assert_eq!(found(&refused), [("/encryptedHeaders", "headers-needed-again")]);
     for patch in [
-        json!([url("https://other.example.com/"), anew]),
-        json!([anew, url("https://other.example.com/")]),
+        json!([url("https://other.example.com/"), again]),
+        json!([again, url("https://other.example.com/")]),
         json!([removed, url("https://other.example.com/")]),
         json!([url("https://HOOKS.example.com:443")]),
         json!([url("https://other.example.com/"), url("https://hooks.example.com/")]),
@@ -119,8 +119,8 @@ fn another_url_needs_the_encrypted_headers_anew() {
         let changed = patched(&old, patch.clone());
         assert!(changed.is_ok(), "{patch}: {changed:?}");
     }
-    // A URL that is wrong is another one, too; an operation that is wrong speaks of them all the
-    // same.
+    // An invalid URL counts as another one. An invalid operation still counts as setting the
+    // headers.
     let wrong = patched(&old, json!([url("http://c.d/")])).unwrap_err();
     assert_eq!(
         found(&wrong),
@@ -131,30 +131,30 @@ fn another_url_needs_the_encrypted_headers_anew() {
     let no_value = json!({"op": "replace", "path": "/encryptedHeaders"});
     let wrong = patched(&old, json!([no_value, url("https://c.d/")])).unwrap_err();
     assert_eq!(found(&wrong), [("/0/value", "patch-missing-value")]);
-    // Without any, nothing is needed.
+    // Without encrypted headers, nothing is needed.
     assert!(patched(&webhook(&json!({})), json!([url("https://other.example.com/")])).is_ok());
-    // A replacement gives them or removes them, by its nature.
-    let draft = json!({"name": "n", "url": "https://other.example.com/"});
-    let new = old.replaced(&draft.into(), &Rules::default(), stamp()).unwrap().webhook;
+    // A replacement always sets or removes them.
+    let document = json!({"name": "n", "url": "https://other.example.com/"});
+    let new = old.replaced(&document.into(), &Rules::default(), edit()).unwrap().webhook;
     assert!(new.encrypted_headers().is_empty());
 }
 
-/// What could not be read back does not exist.
+/// A webhook that could not be read back is refused.
 #[test]
-fn ids_of_the_server_are_not_empty() {
+fn refuses_empty_ids_of_the_server() {
     let rules = Rules::default();
     let old = webhook(&json!({}));
-    let draft = json!({"name": "n", "url": "https://a.b/", "level": "user"});
-    let create = |creation| found_owned(&Webhook::create(&draft.clone().into(), &rules, creation));
+    let document = json!({"name": "n", "url": "https://a.b/", "level": "user"});
+    let create = |new| found_owned(&Webhook::create(&document.clone().into(), &rules, new));
     let now = at(0).into();
     let both = ["/createdByUserId", "/updatedByUserId"];
     assert_eq!(create(NewWebhook::new("", "u", now)), ["/id"]);
     assert_eq!(create(NewWebhook::new("w", "", now)), both);
     assert_eq!(create(NewWebhook::new("w", "u", now).of_tenant("")), ["/tenantId"]);
-    let nobody = Edit::new("", at(1).into());
-    let replaced = old.replaced(&draft.clone().into(), &rules, nobody.clone());
+    let empty = Edit::new("", at(1).into());
+    let replaced = old.replaced(&document.clone().into(), &rules, empty.clone());
     assert_eq!(found_owned(&replaced), ["/updatedByUserId"]);
-    assert_eq!(found_owned(&old.patched(&json!([]).into(), &rules, nobody)), ["/updatedByUserId"]);
+    assert_eq!(found_owned(&old.patched(&json!([]).into(), &rules, empty)), ["/updatedByUserId"]);
 }
 
 fn found_owned<T: std::fmt::Debug>(result: &Result<T, Diagnostics>) -> Vec<String> {
@@ -163,18 +163,18 @@ fn found_owned<T: std::fmt::Debug>(result: &Result<T, Diagnostics>) -> Vec<Strin
 }
 
 #[test]
-fn the_origin_is_fixed() {
+fn keeps_the_origin() {
     let old = webhook(&json!({"origin": "automations"}));
-    let draft = |origin: &str| json!({"name": "n", "url": "https://a.b/", "origin": origin});
+    let document = |origin: &str| json!({"name": "n", "url": "https://a.b/", "origin": origin});
     let same =
-        old.replaced(&draft("automations").into(), &Rules::default(), stamp()).unwrap().webhook;
+        old.replaced(&document("automations").into(), &Rules::default(), edit()).unwrap().webhook;
     assert_eq!(same.origin(), old.origin());
-    let other = old.replaced(&draft("api").into(), &Rules::default(), stamp()).unwrap_err();
+    let other = old.replaced(&document("api").into(), &Rules::default(), edit()).unwrap_err();
     assert_eq!(found(&other), [("/origin", "origin-fixed")]);
 }
 
 #[test]
-fn a_patch_of_event_types_checks_filter_and_level() {
+fn checks_filter_and_level_after_a_patch_of_event_types() {
     let types = |types: Value| json!([{"op": "replace", "path": "/eventTypes", "value": types}]);
     let filtered = webhook(&json!({"filter": r#"data.status eq "ok""#}));
     let reloaded = "com.qlik.v1.app.reload.finished";
@@ -185,14 +185,16 @@ fn a_patch_of_event_types_checks_filter_and_level() {
     }
     let problems = patched(&filtered, types(json!([]))).unwrap_err();
     let detail = problems.iter().next().unwrap().help();
-    assert!(detail.ends_with("a patch cannot change the filter, replace the webhook to do so"));
+    assert!(
+        detail.ends_with("a patch cannot change the filter: replace the webhook (PUT) instead")
+    );
     let user = webhook(&json!({"level": "user"}));
     let problems = patched(&user, types(json!(["com.qlik.v1.app.deleted"]))).unwrap_err();
     assert_eq!(found(&problems), [("/eventTypes/0", "event-type-level")]);
 }
 
 #[test]
-fn operations_in_order() {
+fn applies_operations_in_order() {
     let old = webhook(&json!({"description": "old"}));
     let description = |patch: Value| patched(&old, patch).unwrap().description().map(str::to_owned);
     let path = "/description";
@@ -210,13 +212,13 @@ fn operations_in_order() {
         Some("new".into())
     );
     assert_eq!(description(json!([{"op": "add", "path": path, "value": null}])), None);
-    let twice = json!([{"op": "remove", "path": path}, {"op": "remove", "path": path}]);
-    assert_eq!(found(&patched(&old, twice).unwrap_err()), [("/1/path", "patch-absent")]);
+    let same = json!([{"op": "remove", "path": path}, {"op": "remove", "path": path}]);
+    assert_eq!(found(&patched(&old, same).unwrap_err()), [("/1/path", "patch-absent")]);
 }
 
-/// Every path of the reference can be patched, and nothing else.
+/// Exactly the paths of the reference can be patched.
 #[test]
-fn paths() {
+fn patches_only_the_documented_paths() {
     let old = webhook(&json!({}));
     for (path, value) in [
         ("/name", json!("m")),
@@ -265,7 +267,7 @@ fn paths() {
 }
 
 #[test]
-fn patches_that_are_none() {
+fn refuses_malformed_patches() {
     let old = webhook(&json!({}));
     for (patch, pointer, code) in [
         (json!({}), "", "patch-not-an-array"),
@@ -294,14 +296,14 @@ fn patches_that_are_none() {
     ] {
         assert_eq!(found(&patched(&old, patch.clone()).unwrap_err()), [(pointer, code)], "{patch}");
     }
-    let doubled = Patch::read(br#"[{"op": "remove", "op": "add", "path": "/name"}]"#).unwrap();
-    let problems = old.patched(&doubled, &Rules::default(), stamp()).unwrap_err();
+    let duplicate = Patch::read(br#"[{"op": "remove", "op": "add", "path": "/name"}]"#).unwrap();
+    let problems = old.patched(&duplicate, &Rules::default(), edit()).unwrap_err();
     assert_eq!(found(&problems), [("/0/op", "patch-invalid-operation")]);
 }
 
-/// What is wrong with the operations and with what the others lead to, at once.
+/// Reports the errors of the operations and of the webhook that the others lead to.
 #[test]
-fn all_problems_of_a_patch() {
+fn reports_all_errors_of_a_patch_at_once() {
     let old = webhook(&json!({}));
     let patch = json!([
         {"op": "replace", "path": "/filter", "value": ""},
@@ -331,9 +333,9 @@ fn all_problems_of_a_patch() {
     );
 }
 
-/// A webhook read from a response has a secret and headers whose values are not known: they stay.
+/// A webhook read from a response keeps its secret and headers whose values are unknown.
 #[test]
-fn what_is_withheld_stays() {
+fn keeps_unknown_secrets() {
     let rules = Rules::default();
     let response = serde_json::to_value(webhook(&secret())).unwrap();
     let read = Webhook::read(&response.into(), &rules).unwrap().webhook;
@@ -355,13 +357,13 @@ fn what_is_withheld_stays() {
     let names = json!([{"op": "replace", "path": "/encryptedHeaders", "value": ["x-b"]}]);
     let problems = patched(&read, names).unwrap_err();
     assert_eq!(found(&problems), [("/encryptedHeaders", "header-without-value")]);
-    // A header that moves into the open must leave the hidden ones.
+    // A header that becomes a plain one must be removed from the encrypted ones.
     let open = json!([{"op": "replace", "path": "/headers", "value": {"X-B": "2"}}]);
     let problems = patched(&read, open).unwrap_err();
     assert_eq!(found(&problems), [("/encryptedHeaders/x-b", "header-doubled")]);
 }
 
-/// Members in place of operations are refused, with the operations that set them as a suggestion.
+/// Members in place of operations are refused; the suggestion is the operations that set them.
 #[test]
 fn suggests_the_operations_of_a_merge_patch() {
     let old = webhook(&json!({"description": "d", "filter": r#"id eq "a""#}));
@@ -440,7 +442,7 @@ fn suggests_no_operations_that_are_refused_or_secret() {
         assert!(problem.help().starts_with(help), "{merge}: {}", problem.help());
         assert_eq!(problem.suggestion(), None, "{merge}");
     }
-    // Where a value is at fault, or what it leads to, that is a problem of its own.
+    // An invalid value, or an invalid result, is an error of its own.
     let each = "send an array with an operation for each of";
     for (merge, at, code) in [
         (json!({"enabled": "no"}), "/enabled", "member-wrong-type"),
@@ -450,7 +452,7 @@ fn suggests_no_operations_that_are_refused_or_secret() {
         (json!({"description": {}}), "/description", "member-wrong-type"),
         (json!({"headers": {"x-a": 5}}), "/headers/x-a", "member-wrong-type"),
         (json!({"headers": ["x-a"]}), "/headers", "member-wrong-type"),
-        // It would make the filter wrong.
+        // It would make the filter invalid.
         (json!({"eventTypes": []}), "/filter", "filter-attribute-not-allowed"),
     ] {
         let problems = patched(&old, merge.clone()).unwrap_err();
@@ -475,7 +477,7 @@ fn suggests_no_operations_that_are_refused_or_secret() {
     }
 }
 
-/// A merge patch changes the headers that it names, and an operation replaces all of them.
+/// A merge patch changes the headers that it names, but an operation replaces all of them.
 #[test]
 fn suggests_operations_that_keep_the_other_headers() {
     let old = webhook(&json!({"headers": {"A": "1", "B": "2"}, "description": "d"}));
@@ -523,7 +525,7 @@ fn reports_a_merge_patch_that_changes_nothing() {
         assert!(problem.help().starts_with("there is nothing to change"), "{merge}");
         assert_eq!(problem.suggestion(), None, "{merge}");
     }
-    // What is removed is not secret.
+    // Removing a secret does not show it.
     let old = webhook(&json!({"secret": "s".repeat(32)}));
     let problems = patched(&old, json!({"secret": null})).unwrap_err();
     let suggestion = problems.iter().next().unwrap().suggestion().unwrap();

@@ -1,4 +1,4 @@
-//! Conversions between the envelopes, held to the published JSON schema of CloudEvents 1.0.
+//! Conversions between the envelopes, compared with the published JSON schema of CloudEvents 1.0.
 use crate::laws;
 
 use boon::{Compiler, SchemaIndex, Schemas};
@@ -19,7 +19,7 @@ static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
     validator(&serde_json::from_slice(&text).unwrap())
 });
 
-/// A compiled schema; formats such as `date-time` are asserted, too.
+/// A compiled schema. Formats such as `date-time` are asserted as well.
 struct Validator {
     schemas: Schemas,
     schema: SchemaIndex,
@@ -48,7 +48,7 @@ fn payload(bytes: &[u8]) -> Payload {
     Payload::new(&PROFILE.read_event(bytes).unwrap(), bytes.to_vec())
 }
 
-/// A legacy event as CloudEvents 1.0, held to the law and to the schema.
+/// Converts a legacy event to CloudEvents 1.0, and checks it by the law and the schema.
 #[track_caller]
 fn cloud(text: &str) -> Value {
     assert!(laws::delivery::conversion(text.as_bytes()));
@@ -64,7 +64,7 @@ fn fits_the_schema(cloud: &Value) {
     }
 }
 
-/// What becomes of a member of the outermost object.
+/// Returns the attribute that a member of the outermost object becomes.
 #[track_caller]
 fn outer(name: &str, value: &str, attribute: &str) -> Option<Value> {
     let event = format!(
@@ -73,14 +73,14 @@ fn outer(name: &str, value: &str, attribute: &str) -> Option<Value> {
     cloud(&event).get(attribute).cloned()
 }
 
-/// What becomes of members of `extensions`.
+/// Returns the attribute that members of `extensions` become.
 #[track_caller]
 fn extension(members: &str, attribute: &str) -> Option<Value> {
     let event = format!(r#"{{"eventType":"x","extensions":{{"tenantId":"t",{members}}}}}"#);
     cloud(&event).get(attribute).cloned()
 }
 
-/// The document as the other envelope, compared as JSON.
+/// Compares an event in another envelope with the expected JSON.
 #[track_caller]
 fn converts(event: Value, form: Envelope, converted: Value) {
     let bytes = event.to_string();
@@ -96,7 +96,7 @@ fn converts(event: Value, form: Envelope, converted: Value) {
 }
 
 #[test]
-fn what_has_no_place_in_the_other_form() {
+fn drops_what_the_other_envelope_cannot_hold() {
     converts(
         json!({
             "eventType": "x", "source": "s", "eventID": "e1", "host": "h", "odd-name": 1, "eventTime": "",
@@ -135,12 +135,12 @@ fn what_has_no_place_in_the_other_form() {
 }
 
 #[test]
-fn what_cloud_events_require_is_derived() {
+fn derives_required_attributes() {
     let cloud = |text: &str| -> Value {
         serde_json::from_slice(payload(text.as_bytes()).cloud_event()).unwrap()
     };
     let one = cloud(r#"{"eventType":"x","extensions":{"tenantId":"t"}}"#);
-    // The first half of the digest, computed by Python's hashlib.
+    // The first half of the digest, computed with Python's hashlib.
     assert_eq!(one["id"], "10e131470a49e2f5eca741b9aaaaf1ea");
     assert_eq!(one["source"], "unknown");
     assert_ne!(one["id"], cloud(r#"{"eventType":"x","extensions":{"tenantId":"u"}}"#)["id"]);
@@ -150,9 +150,9 @@ fn what_cloud_events_require_is_derived() {
     assert_eq!(empty["id"].as_str().unwrap().len(), 32);
 }
 
-/// Numbers, escapes, order and blanks inside of `data` stay as they are written.
+/// Numbers, escapes, order and blanks inside `data` stay as written.
 #[test]
-fn data_is_copied_as_it_is_written() {
+fn copies_data_as_written() {
     let data = r#"{ "b":1.0e2,"a" : 12345678901234567890123,"a":"é\/" ,"a":2}"#;
     let text = format!(r#"{{"eventType":"x","extensions":{{"tenantId":"t"}},"data":{data}}}"#);
     let payload = payload(text.as_bytes());
@@ -161,7 +161,7 @@ fn data_is_copied_as_it_is_written() {
 }
 
 #[test]
-fn conversions_of_payloads() {
+fn converts_sample_payloads() {
     let mut events = 0;
     for entry in std::fs::read_dir("tests/data/events").unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
@@ -171,7 +171,7 @@ fn conversions_of_payloads() {
 }
 
 #[test]
-fn schema_is_in_use() {
+fn uses_the_published_schema() {
     let valid = json!({"specversion": "1.0", "id": "1", "source": "s", "type": "t"});
     assert!(SCHEMA.is_valid(&valid));
     for (name, value) in [
@@ -192,7 +192,7 @@ fn schema_is_in_use() {
 }
 
 #[test]
-fn leaves_out_a_time_that_is_not_of_rfc_3339() {
+fn drops_times_outside_rfc_3339() {
     for time in ["2018-04-05T17:31:00Z", "2016-12-31T23:59:60Z", "2024-02-29t00:00:00.5+05:30"] {
         assert_eq!(outer("eventTime", &format!("\"{time}\""), "time"), Some(json!(time)));
     }
@@ -212,7 +212,7 @@ fn leaves_out_a_time_that_is_not_of_rfc_3339() {
 }
 
 #[test]
-fn leaves_out_strings_with_characters_that_none_may_have() {
+fn drops_strings_with_forbidden_characters() {
     for value in [
         r#""a\u0000""#,
         r#""a\nb""#,
@@ -232,9 +232,9 @@ fn leaves_out_strings_with_characters_that_none_may_have() {
     assert_eq!(extension(&members, "note"), Some(json!(kept)));
 }
 
-/// They have no webhooks, since a type like this cannot be subscribed to, nor a tenant be it.
+/// Such events match no webhook: nothing can subscribe to such a type, and no tenant is like that.
 #[test]
-fn sends_an_event_whose_type_no_cloud_event_can_have_as_it_came() {
+fn sends_an_event_with_a_forbidden_type_unchanged() {
     let event = br#"{"eventType":"x\u0000","extensions":{"tenantId":"t"}}"#;
     assert!(laws::delivery::conversion(event));
     assert_eq!(payload(event).cloud_event(), &event[..]);
@@ -243,7 +243,7 @@ fn sends_an_event_whose_type_no_cloud_event_can_have_as_it_came() {
 }
 
 #[test]
-fn writes_numbers_that_are_no_integers_of_32_bits_as_strings() {
+fn writes_other_numbers_than_32_bit_integers_as_strings() {
     for number in ["0", "-2147483648", "2147483647"] {
         let found = extension(&format!(r#""count":{number}"#), "count").unwrap();
         assert_eq!(found, number.parse::<i32>().unwrap());
@@ -258,7 +258,7 @@ fn writes_numbers_that_are_no_integers_of_32_bits_as_strings() {
 }
 
 #[test]
-fn percent_encodes_a_source_that_is_no_uri_reference() {
+fn percent_encodes_sources() {
     for (source, expected) in [
         ("com.qlik/my app", "com.qlik/my%20app"),
         ("https://a.example/ä?q#f", "https://a.example/%C3%A4?q#f"),
@@ -278,7 +278,7 @@ fn percent_encodes_a_source_that_is_no_uri_reference() {
 }
 
 #[test]
-fn turns_a_schema_url_into_a_data_schema() {
+fn converts_a_schema_url() {
     let kept = "https://a.example/schema";
     assert_eq!(outer("schemaURL", &json!(kept).to_string(), "dataschema"), Some(json!(kept)));
     let members = format!(r#""dataschema":"{kept}""#);
@@ -292,7 +292,7 @@ fn turns_a_schema_url_into_a_data_schema() {
 }
 
 #[test]
-fn leaves_out_a_content_type_or_subject_that_is_none() {
+fn drops_invalid_content_types_and_subjects() {
     for (value, kept) in [
         ("\"application/json\"", true),
         ("\"text/plain; charset=utf-8\"", true),
@@ -310,7 +310,7 @@ fn leaves_out_a_content_type_or_subject_that_is_none() {
 }
 
 #[test]
-fn takes_data_base64_only_as_base64_and_without_data() {
+fn accepts_data_base64_only_without_data() {
     let base64 = |members: &str| {
         let event = format!(r#"{{"eventType":"x","extensions":{{"tenantId":"t"}},{members}}}"#);
         let cloud = cloud(&event);
@@ -398,7 +398,7 @@ const INNER: &[&str] = &[
     "ownerID",
 ];
 
-/// Choices made of bytes, which proptest makes and shrinks faster than strategies in strategies.
+/// Choices made from bytes, which proptest generates and shrinks faster than nested strategies.
 struct Choices<'b>(std::slice::Iter<'b, u8>);
 
 impl Choices<'_> {
@@ -414,7 +414,7 @@ impl Choices<'_> {
         items[self.below(items.len())]
     }
 
-    /// A value that an attribute may or may not hold, as JSON.
+    /// A JSON value that an attribute may or may not be able to hold.
     fn value(&mut self) -> String {
         match self.below(10) {
             0..4 => json!(self.text()).to_string(),
@@ -449,7 +449,7 @@ impl Choices<'_> {
         }
     }
 
-    /// A date and time, or nearly.
+    /// A date and time, or something similar.
     fn time(&mut self) -> String {
         if self.below(20) == 0 {
             return self.one_of(LEAP_SECONDS).to_owned();
@@ -468,7 +468,7 @@ impl Choices<'_> {
         format!("{year:04}-{month:02}-{day:02}{t}{hour:02}:{minute:02}:{second:02}{fraction}{zone}")
     }
 
-    /// A URI reference, or nearly.
+    /// A URI reference, or something similar.
     fn uri(&mut self) -> String {
         if self.below(4) == 0 {
             let alphabet: Vec<char> = "aZ09:/?#[]@!$&'()*+,;=%-._~ Fé\"\u{7f}".chars().collect();
@@ -477,7 +477,7 @@ impl Choices<'_> {
         URI_PARTS.iter().map(|parts| self.one_of(parts)).collect()
     }
 
-    /// An object, no name twice, with hostile members before and after the given ones.
+    /// An object without duplicates, with hostile members before and after the given ones.
     fn object(&mut self, mut given: Vec<(&'static str, String)>, names: &[&'static str]) -> String {
         for _ in 0..self.below(8) {
             let (name, value) = (self.one_of(names), self.value());
@@ -491,7 +491,7 @@ impl Choices<'_> {
         format!("{{{}}}", members.join(","))
     }
 
-    /// A legacy event, or one in the mixed form, with hostile members.
+    /// An event in the legacy or the mixed envelope, with hostile members.
     fn event(&mut self) -> String {
         let tenant = if self.below(20) == 0 { self.value() } else { r#""t""#.to_owned() };
         let kinds = [r#""x""#, r#""x""#, r#""x""#, r#""é.\"x\"""#];
@@ -558,9 +558,9 @@ fn runner(cases: u32) -> TestRunner {
     TestRunner::new(config)
 }
 
-/// The law of conversions and the schema, over at least 10,000 events that are converted.
+/// Checks at least 10,000 converted events by the law of conversions and by the schema.
 #[test]
-fn legacy_events_become_cloud_events() {
+fn converts_legacy_events_to_valid_cloud_events() {
     let (converted, mixed, kept, refused) =
         <(Cell<u32>, Cell<u32>, Cell<u32>, Cell<u32>)>::default();
     let count = |cell: &Cell<u32>| cell.set(cell.get() + 1);
@@ -589,9 +589,9 @@ fn legacy_events_become_cloud_events() {
     assert!(counts[0] >= 10_000 && counts[1] > 500 && counts[2] > 100, "{counts:?}");
 }
 
-/// What the validator takes is kept, and nothing else.
+/// Exactly the values that the validator accepts are kept.
 #[test]
-fn times_and_uris_are_those_of_a_validator() {
+fn agrees_with_a_validator_on_times_and_uris() {
     let (date_time, uri_format, reference) =
         (format("date-time"), format("uri"), format("uri-reference"));
     let found = Cell::new([0; 6]);
@@ -610,7 +610,7 @@ fn times_and_uris_are_those_of_a_validator() {
             });
             let cloud = cloud(&event.to_string());
             let valid = date_time.is_valid(&json!(time));
-            // The validator takes leap seconds on any day.
+            // The validator accepts leap seconds on any day.
             if !time.contains(":60") {
                 prop_assert_eq!(cloud.get("time").is_some(), valid, "{}", time);
             }
@@ -659,7 +659,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn any_members(outer in members(OUTER), inner in members(INNER), form in 0..3) {
+    fn converts_any_members_by_the_law(outer in members(OUTER), inner in members(INNER), form in 0..3) {
         let given = match form {
             0 => r#""type":"x","tenantid":"t""#,
             1 => r#""eventType":"x","tenantid":"t""#,

@@ -1,4 +1,4 @@
-//! Requests: what is sent, in which form, signed how, and what is kept of it.
+//! Requests: the envelope, the signature, and the record.
 use crate::laws;
 
 use hooksieve::delivery::{
@@ -28,7 +28,7 @@ fn sample(name: &str) -> Vec<u8> {
     std::fs::read(format!("tests/data/events/{name}.json")).unwrap()
 }
 
-/// Method, URL, headers and body, a line each.
+/// Shows the method, the URL, the headers and the body, one per line.
 fn shown(request: &Request) -> String {
     let mut text = format!("{} {}\n", request.method(), request.url());
     for (name, value) in request.headers() {
@@ -37,9 +37,9 @@ fn shown(request: &Request) -> String {
     format!("{text}\n{}", std::str::from_utf8(request.body()).unwrap())
 }
 
-/// Each envelope in each form that a webhook may take, with and without a secret.
+/// Each envelope for both kinds of webhooks, with and without a secret.
 #[test]
-fn requests() {
+fn builds_requests() {
     let samples = [
         "com.qlik.v1.reload.finished.ce10",
         "com.qlik.v1.app.deleted.legacy01",
@@ -62,10 +62,10 @@ fn requests() {
     }
 }
 
-/// Signatures computed by Python's `hmac` over the bodies of the snapshots, with the secret of the
-/// law's webhook.
+/// The signatures were computed with Python's `hmac` over the bodies of the snapshots, with the
+/// secret of the law's webhook.
 #[test]
-fn signatures_of_another_implementation() {
+fn agrees_with_another_implementation_on_signatures() {
     let secret = "0123456789abcdef0123456789abcdef";
     for (name, cloud_events, digits, standard) in SIGNATURES {
         let webhook = laws::delivery::webhook(cloud_events, true);
@@ -122,9 +122,9 @@ const SIGNATURES: [(&str, bool, &str, &str); 6] = [
     ),
 ];
 
-/// Every bit of real bodies, in both forms.
+/// Flips every bit of real bodies, in both envelopes.
 #[test]
-fn signatures_fail_after_any_flipped_bit() {
+fn rejects_any_flipped_bit() {
     for cloud_events in [true, false] {
         let webhook = laws::delivery::webhook(cloud_events, true);
         let payload = payload(&sample("com.qlik.v1.user.created.legacy01"));
@@ -136,7 +136,7 @@ fn signatures_fail_after_any_flipped_bit() {
 }
 
 #[test]
-fn what_does_not_verify() {
+fn rejects_invalid_signatures() {
     let secret = "0123456789abcdef0123456789abcdef";
     let good = "b326604c0dc7364c8b688556189c0a510e5150cd4628736be814c7c9898f899d";
     let malformed = ["", "b3", &good[1..], &format!("{good}00"), &format!(" {good}"), "sha256=b3"];
@@ -172,7 +172,7 @@ fn what_does_not_verify() {
 }
 
 #[test]
-fn ids_of_messages() {
+fn checks_ids_of_messages() {
     for good in ["m", "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W", &"x".repeat(256)] {
         assert!(MessageId::new(good).is_ok(), "{good}");
     }
@@ -181,18 +181,16 @@ fn ids_of_messages() {
     }
 }
 
-fn created(draft: Value) -> Arc<Webhook> {
-    let creation = NewWebhook::new("w1", "u1", at(0));
+fn created(document: Value) -> Arc<Webhook> {
+    let new = NewWebhook::new("w1", "u1", at(0));
     Arc::new(
-        Webhook::create(&WebhookDocument::from(draft), &Rules::default(), creation)
-            .unwrap()
-            .webhook,
+        Webhook::create(&WebhookDocument::from(document), &Rules::default(), new).unwrap().webhook,
     )
 }
 
-/// Whatever of ASCII a URL may hold, the crate `http` takes what is sent of it.
+/// The crate `http` accepts every URL that is sent, with any ASCII character that it may have.
 #[test]
-fn requests_for_any_url_and_webhook() {
+fn builds_requests_for_any_webhook() {
     for cloud_events in [true, false] {
         for secret in [true, false] {
             laws::delivery::request(&laws::delivery::webhook(cloud_events, secret));
@@ -206,10 +204,9 @@ fn requests_for_any_url_and_webhook() {
             format!("https://hooks.example.com?{c}#a{c}b"),
             format!("https://hooks.example.com:8443/%{c}#"),
         ] {
-            let draft = json!({"name": "n", "url": url, "eventTypes": []});
-            let creation = NewWebhook::new("w1", "u1", at(0));
-            let created =
-                Webhook::create(&WebhookDocument::from(draft), &Rules::default(), creation);
+            let document = json!({"name": "n", "url": url, "eventTypes": []});
+            let new = NewWebhook::new("w1", "u1", at(0));
+            let created = Webhook::create(&WebhookDocument::from(document), &Rules::default(), new);
             if let Ok(created) = created {
                 laws::delivery::request(&Arc::new(created.webhook));
                 taken += 1;
@@ -220,7 +217,7 @@ fn requests_for_any_url_and_webhook() {
 }
 
 #[test]
-fn a_request_without_what_a_response_withholds_says_so() {
+fn reports_unknown_secrets() {
     let webhook = laws::delivery::webhook(true, true);
     let response = serde_json::to_value(&*webhook).unwrap();
     let read = Webhook::read(&WebhookDocument::from(response), &Rules::default()).unwrap().webhook;
@@ -234,7 +231,7 @@ fn a_request_without_what_a_response_withholds_says_so() {
 }
 
 #[test]
-fn a_request_says_whether_certificates_are_to_be_checked() {
+fn returns_whether_to_check_revocation() {
     for asked in [true, false] {
         let webhook = created(json!({
             "name": "n", "url": "https://hooks.example.com/", "eventTypes": [],
@@ -247,35 +244,35 @@ fn a_request_says_whether_certificates_are_to_be_checked() {
 }
 
 #[test]
-fn what_a_sender_sets() {
+fn sets_the_headers_of_the_builder() {
     let bytes = br#"{"type":"x","tenantid":"t"}"#;
-    let sender = RequestBuilder::default()
+    let builder = RequestBuilder::default()
         .with_user_agent("dispatch/2".parse().unwrap())
         .with_cloud_events_type();
     let header = |cloud_events, name: &str| {
         let webhook = laws::delivery::webhook(cloud_events, false);
-        let request = sender.request(&webhook, &payload(bytes));
+        let request = builder.request(&webhook, &payload(bytes));
         request.header(name).unwrap().to_str().unwrap().to_owned()
     };
     assert_eq!(header(true, "user-agent"), "dispatch/2");
     assert_eq!(header(true, "content-type"), "application/cloudevents+json");
     assert_eq!(header(false, "content-type"), "application/json");
 
-    // What is sent again may be of the other form by now, and a mixed event is of neither.
+    // A delivery that is sent again may be in another envelope by now; a mixed event is in neither.
     let webhook = laws::delivery::webhook(true, false);
     let mixed = br#"{"type":"x","eventType":"x","tenantid":"t"}"#;
-    let request = sender.request(&webhook, &payload(mixed));
+    let request = builder.request(&webhook, &payload(mixed));
     assert_eq!(request.header("content-type").unwrap(), "application/json");
     let delivery = Delivery::new("d1", &request, at(0), Err("refused"));
-    let again = sender.resend(&webhook, &delivery);
+    let again = builder.resend(&webhook, &delivery);
     assert_eq!(again.header("content-type").unwrap(), "application/json");
     let legacy = br#"{"eventType":"x","extensions":{"tenantId":"t"}}"#;
-    let request = sender.request(&webhook, &payload(legacy));
+    let request = builder.request(&webhook, &payload(legacy));
     assert_eq!(request.header("content-type").unwrap(), "application/cloudevents+json");
 }
 
 #[test]
-fn nothing_secret_is_shown() {
+fn shows_no_secret() {
     let webhook = laws::delivery::webhook(true, true);
     let request =
         RequestBuilder::default().request(&webhook, &payload(br#"{"type":"x","tenantid":"t"}"#));
@@ -302,10 +299,10 @@ fn nothing_secret_is_shown() {
     }
 }
 
-/// A record of a request of the webhook, and of a response with these headers.
-fn record_of(draft: Value, response: &[(&str, &str)]) -> Value {
+/// Records a request of a webhook and a response with these headers.
+fn record_of(document: Value, response: &[(&str, &str)]) -> Value {
     let mut whole = json!({"name": "n", "url": "https://hooks.example.com/", "eventTypes": []});
-    for (name, value) in draft.as_object().unwrap() {
+    for (name, value) in document.as_object().unwrap() {
         whole[name] = value.clone();
     }
     let request = RequestBuilder::default()
@@ -320,7 +317,7 @@ fn record_of(draft: Value, response: &[(&str, &str)]) -> Value {
     serde_json::to_value(Delivery::new("d1", &request, at(0), Ok(&response))).unwrap()
 }
 
-/// Which of the headers of a response a record omits.
+/// Returns the headers of a response that a record omits.
 fn omitted(secret: &str, response: &[(&str, &str)]) -> Vec<String> {
     let record = record_of(json!({"encryptedHeaders": {"Authorization": secret}}), response);
     let headers = record["response"]["headers"].as_object().unwrap();
@@ -362,7 +359,7 @@ fn omits_what_follows_a_scheme_after_any_blanks() {
 }
 
 #[test]
-fn omits_plain_headers_of_the_request_that_hold_a_secret() {
+fn omits_plain_request_headers_with_a_secret() {
     let record = record_of(
         json!({
             "headers": {"X-Same": "Bearer s3cr3t", "X-Token": "s3cr3t", "X-In": "a/s3cr3t/b", "X-Team": "data"},
@@ -391,13 +388,13 @@ fn omits_the_signing_secret() {
 }
 
 #[test]
-fn omits_the_name_of_a_response_header_that_holds_a_secret() {
+fn omits_response_header_names_with_a_secret() {
     let response = [("x-s3cr3t", "1"), ("s3cr3t", "2"), ("x-other", "3")];
     let record = record_of(json!({"encryptedHeaders": {"X-Key": "s3cr3t"}}), &response);
     assert_eq!(record["response"]["headers"], json!({"x-other": "3", OMITTED: OMITTED}));
 }
 
-/// A short secret is in half of all texts; it is not searched inside of words.
+/// A short secret occurs in many texts, so it is not searched for inside words.
 #[test]
 fn finds_a_short_secret_as_a_word() {
     let found = |value| !omitted("k", &[("x-echo", value)]).is_empty();
@@ -434,9 +431,9 @@ fn finds_a_short_secret_as_a_word() {
     assert_eq!(omitted("----", &[("x-echo", "a----b")]), ["x-echo"]);
 }
 
-/// Without it the message could not be sent again as the same one.
+/// Without its id, the message could not be sent again as the same one.
 #[test]
-fn keeps_the_id_of_a_message_that_holds_a_secret() {
+fn keeps_a_message_id_with_a_secret() {
     let webhook = created(json!({
         "name": "n", "url": "https://hooks.example.com/", "eventTypes": [],
         "secret": "0123456789abcdef0123456789abcdef", "encryptedHeaders": {"X-Key": "msg_"},
@@ -449,7 +446,7 @@ fn keeps_the_id_of_a_message_that_holds_a_secret() {
     assert_eq!(delivery.message_id(), Some(id));
 }
 
-/// What a receiver may make of a value.
+/// Returns a value in spellings that a receiver may use.
 fn echo(value: &str, how: u8, at: usize) -> Vec<String> {
     let blanks = [' ', '\t'];
     let key = value.split_once(blanks).map_or(value, |(_, rest)| rest.trim_matches(blanks));
@@ -473,16 +470,16 @@ fn echo(value: &str, how: u8, at: usize) -> Vec<String> {
     }
 }
 
-/// How a secret is echoed: how, which, cut where, and under which name.
+/// How a secret is echoed: the spelling, the secret, the cut, and the name of the header.
 type Echo = (u8, usize, usize, usize);
 
-/// Encrypted values, whether there is a signing secret, the echoes of a response, and that of a
+/// Encrypted values, whether there is a signing secret, the echoes of a response, and the echo in a
 /// plain header of the request.
 type Case = (Vec<String>, bool, Vec<Echo>, (u8, usize));
 
-/// 10,000 records, of any encrypted headers and any echoes of them.
+/// 10,000 records with any encrypted headers and any echoes of them.
 #[test]
-fn nothing_that_is_echoed_is_shown() {
+fn omits_every_echo_of_a_secret() {
     let token = || "[a-y0-9A-Y._~+/-]{1,12}=?";
     let secret = prop_oneof![
         token(),
@@ -494,7 +491,7 @@ fn nothing_that_is_echoed_is_shown() {
         "[a-y0-9]([-. ][a-y0-9]){0,2}",
         ("[a-y0-9]{1,3}", token()).prop_map(|(a, b)| format!("Digest a=\"{a}\", b=\"{b}\"")),
         (token(), token()).prop_map(|(a, b)| format!("{a},{b}")),
-        // No `Z` either: what is shown beside is made of that letter, in either case.
+        // Without `Z`, the letter of the text around the echo, in either case.
         "[!-Y\\[-y]{1,8}",
     ];
     let header = (0..15u8, 0..2usize, 0..20usize, 0..3usize);
@@ -507,7 +504,7 @@ fn nothing_that_is_echoed_is_shown() {
     let shown = std::cell::Cell::new((0, 0));
     let config = ProptestConfig { cases: 10_000, failure_persistence: None, ..Default::default() };
     let law = |(secrets, signed, echoes, plain): Case| {
-        let mut draft = json!({
+        let mut document = json!({
             "name": "n", "url": "https://hooks.example.com/", "eventTypes": [],
             "encryptedHeaders": {"Authorization": secrets[0], "X-Key": secrets[1]},
             "headers": {"X-Plain": echo(&secrets[plain.1], plain.0, 0)[0].trim()},
@@ -515,10 +512,10 @@ fn nothing_that_is_echoed_is_shown() {
         let mut values = secrets.clone();
         if signed {
             values[1] = "s1gn1ng-secret-of-the-webh00k+AB/".to_owned();
-            draft["secret"] = values[1].clone().into();
+            document["secret"] = values[1].clone().into();
         }
         let request = RequestBuilder::default()
-            .request(&created(draft), &payload(br#"{"type":"x","tenantid":"t"}"#));
+            .request(&created(document), &payload(br#"{"type":"x","tenantid":"t"}"#));
         let request = request.with_standard_headers(&MessageId::new("msg_1").unwrap(), at(0));
         let mut headers = HeaderMap::new();
         let names = ["zz-zz", "zz", "authorization"];
@@ -541,9 +538,9 @@ fn nothing_that_is_echoed_is_shown() {
     assert!(shown.get().0 > 20_000 && shown.get().1 > 30_000, "{:?}", shown.get());
 }
 
-/// Neither converted nor touched, whatever it looks like; signed, recorded and sent again so.
+/// Such a payload is never converted; it is signed, recorded and sent again unchanged.
 #[test]
-fn sends_what_is_verbatim_as_it_is() {
+fn sends_verbatim_payloads_unchanged() {
     let secret = "0123456789abcdef0123456789abcdef";
     let bodies: [&[u8]; 6] = [
         br#"{"eventType":"x","extensions":{"tenantId":"t"}}"#,
@@ -558,8 +555,8 @@ fn sends_what_is_verbatim_as_it_is() {
         assert_eq!(payload.event_type(), "com.example.ping");
         for cloud_events in [true, false] {
             let webhook = laws::delivery::webhook(cloud_events, true);
-            let sender = RequestBuilder::default().with_cloud_events_type();
-            let request = sender.request(&webhook, &payload);
+            let builder = RequestBuilder::default().with_cloud_events_type();
+            let request = builder.request(&webhook, &payload);
             assert_eq!(request.body(), body);
             assert_eq!(request.header("content-type").unwrap(), "application/json");
             let signature = request.header("qlik-signature").unwrap();
@@ -567,7 +564,7 @@ fn sends_what_is_verbatim_as_it_is() {
             let delivery = Delivery::new("d1", &request, at(0), Err("refused"));
             assert_eq!(delivery.event_type().as_str(), "com.example.ping");
             let stored = serde_json::to_vec(&delivery.stored()).unwrap();
-            let again = sender.resend(&webhook, &Delivery::read(&stored).unwrap());
+            let again = builder.resend(&webhook, &Delivery::read(&stored).unwrap());
             assert_eq!(
                 (again.body(), again.header("qlik-signature")),
                 (request.body(), Some(signature))
@@ -577,7 +574,7 @@ fn sends_what_is_verbatim_as_it_is() {
 }
 
 #[test]
-fn records() {
+fn writes_and_reads_records() {
     let body = " {\"type\": \"x\",\n \"tenantid\":\"t\", \"n\": 1.0}\n";
     let webhook = laws::delivery::webhook(true, false);
     let request = RequestBuilder::default().request(&webhook, &payload(body.as_bytes()));
@@ -615,7 +612,7 @@ fn records() {
             serde_json::to_string(&delivery).unwrap(),
             "not a stored delivery: invalid type: map, expected a string",
         ),
-        (stored.replace("2023-", "last "), "not a stored delivery: `triggeredAt` is no time"),
+        (stored.replace("2023-", "last "), "not a stored delivery: `triggeredAt` is not a time"),
         (
             stored.replace("\"body\":\" {", "\"other\":\" {"),
             "not a stored delivery: `request` has one of",
@@ -629,9 +626,9 @@ fn records() {
     }
 }
 
-/// Bytes that are not those of the event: nothing is lost.
+/// Bytes other than those of the event are kept completely.
 #[test]
-fn bodies_of_any_bytes() {
+fn keeps_bodies_of_any_bytes() {
     let event = PROFILE.read_event(br#"{"eventType":"x","extensions":{"tenantId":"t"}}"#).unwrap();
     for bytes in [&b"\xff\x00"[..], b"no json", b"[1]", b""] {
         let payload = Payload::new(&event, bytes.to_vec());
@@ -655,7 +652,7 @@ fn delivery(id: usize, event_type: &str, status: StatusCode, seconds: u64) -> De
 }
 
 #[test]
-fn a_week_is_kept() {
+fn keeps_deliveries_for_a_week() {
     let week = RETENTION.as_secs();
     let delivery = delivery(1, "x", StatusCode::OK, 1_000);
     for (now, kept) in [(0, true), (1_000, true), (999 + week, true), (1_000 + week, false)] {
@@ -664,7 +661,7 @@ fn a_week_is_kept() {
 }
 
 #[test]
-fn lists() {
+fn lists_deliveries() {
     let all: Vec<_> = (0..45)
         .map(|id| {
             let status = if id % 3 == 0 { StatusCode::OK } else { StatusCode::BAD_GATEWAY };
@@ -677,11 +674,11 @@ fn lists() {
     };
     assert_eq!(ids("limit=3"), ["d44", "d42", "d43"], "the latest first, equals by id");
     assert_eq!(ids("limit=3&sort=%2BtriggeredAt"), ["d0", "d1", "d2"]);
-    assert_eq!(ids("limit=2&sort=-status"), ["d0", "d12"], "success behind fail");
+    assert_eq!(ids("limit=2&sort=-status"), ["d0", "d12"], "success comes after fail");
     assert_eq!(ids("limit=2&status=fail&eventType=y&sort=triggeredAt"), ["d1", "d5"]);
     assert!(ids("eventType=z").is_empty());
 
-    // Forth over all pages, and back.
+    // Forward over all pages, and back.
     for sort in ["status", "-status", "triggeredAt", "-triggeredAt"] {
         let mut query = format!("sort={sort}&limit=7");
         let (mut forth, mut back) = (Vec::new(), Vec::new());

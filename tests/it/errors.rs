@@ -1,5 +1,4 @@
-//! Each error beyond those of filters and webhooks, provoked: its stable word, what it says, and what
-//! to do.
+//! Provokes each error that is not about a filter or a webhook: its code, message and help.
 use hooksieve::delivery::{Delivery, RequestBuilder};
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use hooksieve::event::{Error, ErrorKind};
@@ -15,15 +14,19 @@ fn line(diagnostic: impl Into<Diagnostic>) -> String {
 }
 
 fn made(rules: &Rules, id: &str, user: &str, filter: &str) -> Webhook {
-    let draft = json!({"name": "n", "url": "https://hooks.example.com/", "filter": filter});
-    Webhook::create(&draft.into(), rules, NewWebhook::new(id, user, std::time::UNIX_EPOCH.into()))
-        .unwrap()
-        .webhook
+    let document = json!({"name": "n", "url": "https://hooks.example.com/", "filter": filter});
+    Webhook::create(
+        &document.into(),
+        rules,
+        NewWebhook::new(id, user, std::time::UNIX_EPOCH.into()),
+    )
+    .unwrap()
+    .webhook
 }
 
-/// Bytes that are no event, the kind of each, where it is found, and whether they are no JSON at all.
+/// Bytes that are not events: the kind and the offset of the error, and whether they are JSON.
 #[test]
-fn events() {
+fn shows_errors_of_events() {
     let deep = format!(r#"{{"type":"x","tenantid":"t","data":{}"#, "[".repeat(200));
     let cases: [(&[u8], ErrorKind, usize, bool); 14] = [
         (br#"{"type":"x""#, ErrorKind::Syntax, 11, true),
@@ -43,32 +46,32 @@ fn events() {
     ];
     let registry = Registry::new(&Rules::default());
     let mut session = registry.session();
-    let mut told = String::new();
+    let mut shown = String::new();
     for (bytes, kind, offset, malformed) in cases {
         let error: Error = Profile::webhook().read_event(bytes).unwrap_err();
         let text = String::from_utf8_lossy(bytes);
         assert_eq!((error.kind(), error.offset()), (kind, offset), "{text}");
         assert_eq!(error.kind().is_malformed(), malformed, "{text}");
-        told += &line(&error);
-        // A session says the same of them.
+        shown += &line(&error);
+        // A session returns the same error.
         let of_reader =
             session.deliveries(&RequestBuilder::default(), bytes.to_vec(), Access::Everyone);
         let of_reader = of_reader.unwrap_err();
         assert_eq!(Diagnostic::from(&of_reader), Diagnostic::from(&error));
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
-fn matchers() {
+fn shows_errors_of_matchers() {
     insta::assert_snapshot!(InsertError::ALL.iter().copied().map(line).collect::<String>());
 }
 
 #[test]
-fn registries() {
+fn shows_errors_of_registries() {
     let rules = Rules::default();
     let put = |error: &ChangeError| line(error);
-    let mut told = line(NotLoaded);
+    let mut shown = line(NotLoaded);
 
     let limits = Limits::default().per_user(1).webhooks(3).filter_bytes(20).terms(2);
     let registry = Registry::with_limits(&rules, limits);
@@ -94,24 +97,24 @@ fn registries() {
         made(&rules, &"i".repeat(Registry::MAX_BYTES + 1), "u2", ""),
         made(&eq_only, "w2", "u2", r#"id eq "a""#),
     ] {
-        told += &put(&registry.put(&"t".into(), webhook).unwrap_err());
+        shown += &put(&registry.put(&"t".into(), webhook).unwrap_err());
     }
     let few = Registry::with_limits(&rules, Limits::default().webhooks(1).terms(1));
     let _ = few.load("t", [made(&rules, "w1", "u1", "")]).unwrap();
-    told += &put(&few.put(&"t".into(), made(&rules, "w2", "u2", "")).unwrap_err());
+    shown += &put(&few.put(&"t".into(), made(&rules, "w2", "u2", "")).unwrap_err());
     let two = made(&rules, "w1", "u1", r#"id eq "a" or id eq "b""#);
-    told += &put(&few.put(&"t".into(), two).unwrap_err());
+    shown += &put(&few.put(&"t".into(), two).unwrap_err());
 
     let error = registry.load("t2", [foreign]).unwrap_err();
-    told += &line(&error);
+    shown += &line(&error);
 
     let mut update = |id: &str, change: fn(&Webhook) -> Result<Webhook, Diagnostic>| {
         let error = registry.update(&"t".into(), &id.into(), change).unwrap_err();
         let refused = matches!(error, UpdateError::Refused(_));
-        told += &line(Diagnostics::from(error).iter().next().unwrap().clone());
+        shown += &line(Diagnostics::from(error).iter().next().unwrap().clone());
         refused
     };
-    assert!(!update("nobody", |webhook| Ok(webhook.clone())));
+    assert!(!update("other", |webhook| Ok(webhook.clone())));
     assert!(!update("w1", |_| Ok(made(&Rules::default(), "w9", "u1", ""))));
     assert!(!update("w1", |_| Ok(made(
         &Rules::default(),
@@ -120,11 +123,11 @@ fn registries() {
         r#"id eq "aaaaaaaaaaaaaaa""#
     ))));
     assert!(update("w1", |_| Err(Diagnostic::error("mine", "no", "ask again"))));
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
-fn snapshots_and_records() {
+fn shows_errors_of_snapshots_and_records() {
     let rules = Rules::default();
     let registry = Registry::new(&rules);
     let _ = registry.load("t", [made(&rules, "w1", "u1", r#"id eq "a""#)]).unwrap();
@@ -134,7 +137,7 @@ fn snapshots_and_records() {
     let endless = format!("{}{}", text.split_inclusive('\n').next().unwrap(), "x".repeat(1 << 24));
     let ne_only = rules.profile().with_operators([hooksieve::filter::Operator::Ne]);
     let ne_only = Registry::new(&Rules::new(ne_only, rules.catalogue().clone()));
-    let mut told = String::new();
+    let mut shown = String::new();
     for (registry, text) in [
         (&registry, String::new()),
         (&registry, text.replacen("\"version\":1", "\"version\":2", 1)),
@@ -145,9 +148,9 @@ fn snapshots_and_records() {
         (&ne_only, text.clone()),
     ] {
         let error = registry.read_snapshot(text.as_bytes()).unwrap_err();
-        told += &line(&error);
+        shown += &line(&error);
     }
     let error = Delivery::read(b"{}").unwrap_err();
-    told += &line(error);
-    insta::assert_snapshot!(told);
+    shown += &line(error);
+    insta::assert_snapshot!(shown);
 }

@@ -4,7 +4,7 @@ use crate::laws;
 use hooksieve::event::{AttributePaths, Event, JsonPath, ShapeCache};
 use proptest::prelude::*;
 
-/// A document near an event: wanted keys, odd values, doubled keys.
+/// A document similar to an event: keys that are read, unusual values, duplicate keys.
 fn near_event() -> impl Strategy<Value = String> {
     let key = prop::sample::select(
         &[
@@ -52,17 +52,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_bytes_as_event(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn reads_any_bytes_by_the_law(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         laws::event::event_bytes(&bytes);
     }
 
     #[test]
-    fn documents_near_events(text in near_event()) {
+    fn reads_documents_near_events_by_the_law(text in near_event()) {
         laws::event::event_bytes(text.as_bytes());
     }
 
     #[test]
-    fn sequences_near_events(
+    fn reads_sequences_of_events_by_the_law(
         texts in prop::collection::vec(near_event(), 1..4),
         order in prop::collection::vec(any::<prop::sample::Index>(), 1..12),
     ) {
@@ -71,7 +71,7 @@ proptest! {
     }
 }
 
-/// What JSON is damaged with: structure, escapes, broken UTF-8, numbers at the edge, whole members.
+/// Damage for JSON: structure, escapes, broken UTF-8, numbers at the limits, whole members.
 const TOKENS: [&[u8]; 64] = [
     b"\"",
     b"\\",
@@ -139,7 +139,7 @@ const TOKENS: [&[u8]; 64] = [
     b"\"tenantid\":\"t\",",
 ];
 
-/// Documents in which every byte counts: escapes, odd white space, numbers, text of two windows.
+/// Documents in which every byte matters: escapes, unusual white space, numbers, long text.
 fn dense() -> Vec<Vec<u8>> {
     let small = [
         r#"{"t\u0079pe":"a\"b\\","tenantid":"é\ud83d\ude00","data":{"id":"","attributes":{"id":"\n"},"x":[1e5,-0,"\\",{}]}}"#,
@@ -156,7 +156,7 @@ fn dense() -> Vec<Vec<u8>> {
     documents
 }
 
-/// One to three hits of any kind.
+/// Damages a document in one to three places.
 fn damaged(document: &[u8], random: &mut impl FnMut(usize) -> usize) -> Vec<u8> {
     let mut bytes = document.to_vec();
     for _ in 0..1 + random(3) {
@@ -178,11 +178,11 @@ fn damaged(document: &[u8], random: &mut impl FnMut(usize) -> usize) -> Vec<u8> 
     bytes
 }
 
-/// Real payloads damaged in every way that one byte can be, and dense ones in many ways.
+/// Damages real payloads in every way that changes one byte, and dense ones in many ways.
 #[test]
-fn damaged_payloads() {
+fn reads_damaged_payloads_by_the_law() {
     let (mut documents, mut events) = (0, 0);
-    // By the shapes of all before, and of the whole one alone.
+    // With the shapes of all earlier documents, and with that of the undamaged one only.
     let mut carried = ShapeCache::default();
     let mut hold = |document: &[u8], whole: &ShapeCache| {
         documents += 1;
@@ -225,9 +225,9 @@ fn damaged_payloads() {
     assert!(events > documents / 10, "{events} of {documents}");
 }
 
-/// Each token at each place of the blocks that marks are found in, in a key, a value and beside them.
+/// Inserts each token at each offset of a block, in a key, in a value and outside them.
 #[test]
-fn tokens_at_every_place() {
+fn reads_tokens_inserted_at_every_offset() {
     for token in TOKENS {
         for pad in 0..70 {
             let pad = vec![b'a'; pad];
@@ -244,9 +244,9 @@ fn tokens_at_every_place() {
     }
 }
 
-/// As deep as can be read, and deeper, in a key that is read and in one that is not.
+/// Nests up to the limit and deeper, in a key that is read and in another one.
 #[test]
-fn depths() {
+fn refuses_deep_nesting() {
     for depth in 120..135 {
         for (open, close) in
             [("[", "]"), ("{\"id\":", "}"), ("[{\"data\":", "}]"), (" [ 0 , ", "]")]
@@ -266,9 +266,9 @@ fn depths() {
     }
 }
 
-/// Numbers about the ends of what a float holds, in digits and in exponents.
+/// Numbers at the limits of a 64-bit float, in digits and in exponents.
 #[test]
-fn numbers_at_the_edge() {
+fn reads_numbers_at_the_limits() {
     let mut numbers = Vec::new();
     for digits in (1..20).chain(290..320) {
         for first in ["1", "17", "18", "9"] {
@@ -290,17 +290,17 @@ fn numbers_at_the_edge() {
     }
 }
 
-/// Layouts of a few keys, and of as many as there may be: each attribute has its value, with shapes
-/// and without.
+/// Attribute paths of a few keys and up to the limit. Each attribute has its value, with and
+/// without shapes.
 #[test]
-fn layouts_of_any_size() {
+fn reads_attribute_paths_of_any_size() {
     let paths = |attributes: usize| {
         let names = (0..attributes).map(|n| format!("a{n}"));
         AttributePaths::new(
             names.map(|name| (name.clone(), vec![JsonPath::new(["data".to_owned(), name])])),
         )
     };
-    // Thirteen keys are the envelope's, and one is `data`.
+    // The envelope has thirteen keys, and one is `data`.
     let most = AttributePaths::MAX_KEYS - 14;
     assert_eq!(paths(most + 1).unwrap_err().code(), "profile-too-many-keys");
     for attributes in [0, 1, 18, 19, 20, 100, most] {
@@ -323,9 +323,9 @@ fn layouts_of_any_size() {
     assert_eq!(JsonPath::new(["data", "a/b"]).to_string(), "data.a/b");
 }
 
-/// Of several empty strings the first place is named, as the table of places orders them.
+/// Of several empty strings, the path of the first one is returned, in order of precedence.
 #[test]
-fn names_the_first_of_several_empty_places() {
+fn returns_the_first_of_several_empty_paths() {
     let profile = hooksieve::filter::Profile::webhook();
     let place = |event: &str, name: &str| {
         let event = profile.read_event(event.as_bytes()).unwrap();
@@ -366,7 +366,7 @@ fn names_the_first_of_several_empty_places() {
     }
 }
 
-/// The vendor's audit listing has the tenant in `tenantId`, after all other places.
+/// The vendor's list of past events has the tenant in `tenantId`, the last of its paths.
 #[test]
 fn reads_the_tenant_of_an_audit_listing_last() {
     let profile = hooksieve::filter::Profile::webhook();
@@ -378,14 +378,14 @@ fn reads_the_tenant_of_an_audit_listing_last() {
     ] {
         assert_eq!(profile.read_event(event.as_bytes()).unwrap().tenant(), tenant, "{event}");
     }
-    let twice = br#"{"type":"x","tenantId":"a","tenantId":"b"}"#;
-    let error = profile.read_event(twice).unwrap_err();
+    let duplicate = br#"{"type":"x","tenantId":"a","tenantId":"b"}"#;
+    let error = profile.read_event(duplicate).unwrap_err();
     assert_eq!(error.kind(), hooksieve::event::ErrorKind::DuplicateKey);
 }
 
-/// A tenant that is given fills in for one that is missing, and changes nothing else.
+/// A given tenant replaces a missing one and changes nothing else.
 #[test]
-fn a_given_tenant_fills_in_for_a_missing_one() {
+fn uses_a_given_tenant_if_none_is_named() {
     let profile = hooksieve::filter::Profile::webhook();
     let read =
         |event: &'static str| Event::read_for(profile.attribute_paths(), event.as_bytes(), "given");

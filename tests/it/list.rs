@@ -37,7 +37,7 @@ fn ids(query: &str) -> String {
 }
 
 #[test]
-fn filters() {
+fn filters_by_every_parameter() {
     for (query, expected) in [
         ("", "acbd"),
         ("enabled=true", "a"),
@@ -73,7 +73,7 @@ fn filters() {
 }
 
 #[test]
-fn orders() {
+fn sorts_in_every_order() {
     for (query, expected) in [
         ("sort=createdAt", "dbca"),
         ("sort=%2BcreatedAt", "dbca"),
@@ -91,7 +91,7 @@ fn orders() {
 }
 
 #[test]
-fn parameters_that_are_wrong() {
+fn refuses_invalid_parameters() {
     for (query, expected) in [
         ("limit=0", "/limit list-invalid-value"),
         ("limit=101", "/limit list-invalid-value"),
@@ -127,8 +127,8 @@ fn parameters_that_are_wrong() {
     }
     for (query, help) in [
         ("lmit=5", "did you mean `limit`?"),
-        ("level=all", "give one of user, tenant"),
-        ("origins=api,console", "give one of api, automations, management-console"),
+        ("level=all", "use one of: user, tenant"),
+        ("origins=api,console", "use one of: api, automations, management-console"),
     ] {
         assert_eq!(
             ListQuery::read(query).unwrap_err().iter().next().unwrap().help(),
@@ -138,9 +138,9 @@ fn parameters_that_are_wrong() {
     }
 }
 
-/// Letter case aside, letter by letter.
+/// Names are compared case-insensitively, one letter at a time.
 #[test]
-fn patterns_of_other_scripts() {
+fn matches_patterns_of_other_scripts() {
     let all =
         [webhook(json!({"id": "a", "name": "ΟΔΟΣΑ"})), webhook(json!({"id": "b", "name": "ΣΑΣ"}))];
     for (pattern, found) in [("*ΟΔΟΣ*", 1), ("*οδοσ*", 1), ("ΣΑ*Σ", 1), ("σας", 0), ("σασ", 1)]
@@ -150,9 +150,9 @@ fn patterns_of_other_scripts() {
     }
 }
 
-/// A link fits into the line of a request, whatever the webhooks are called.
+/// A link fits into the line of a request, regardless of the names of the webhooks.
 #[test]
-fn links_are_short() {
+fn keeps_links_short() {
     let long = |id: &str| {
         let url = format!("https://hooks.example.com/{}", "\u{1f310}".repeat(2000));
         webhook(json!({"id": id, "name": "\u{1f310}".repeat(512), "url": url}))
@@ -171,9 +171,9 @@ fn links_are_short() {
     }
 }
 
-/// The links of a page, by following which a client sees everything once.
+/// A client that follows the links of pages sees every webhook once.
 #[test]
-fn links() {
+fn writes_links_of_pages() {
     let all = webhooks();
     let path = "/api/v1/webhooks";
     let body = |query: &str| {
@@ -208,16 +208,16 @@ fn links() {
     assert!(query(&back["links"]["next"]).starts_with("sort=-name&limit=3&name=*a*&next="));
 }
 
-/// From page to page and back, in every order, past webhooks of which a time is not known.
+/// From page to page and back, in every order, including webhooks without a time.
 #[test]
-fn links_lead_through_every_order() {
+fn follows_links_through_every_order() {
     let all = webhooks();
     let walk = |mut query: String, forth: bool| {
         let mut seen = Vec::new();
         loop {
             let page = ListQuery::read(&query).unwrap().apply(&all);
             seen.push(page.items()[0].id().to_string());
-            assert!(seen.len() <= all.len(), "a link leads round: {query}");
+            assert!(seen.len() <= all.len(), "the links form a circle: {query}");
             match if forth { page.next("") } else { page.prev("") } {
                 Some(link) => query = link[1..].to_owned(),
                 None => return (seen, query),
@@ -234,9 +234,9 @@ fn links_lead_through_every_order() {
     }
 }
 
-/// A page that became empty leads back to what is left.
+/// A page that became empty links to the remaining webhooks.
 #[test]
-fn an_empty_page_has_a_way_out() {
+fn links_from_an_empty_page() {
     let mut all = webhooks();
     let next = ListQuery::read("sort=name&limit=2").unwrap().apply(&all).next("").unwrap();
     all.truncate(0);
@@ -246,14 +246,14 @@ fn an_empty_page_has_a_way_out() {
     let all = webhooks();
     let last = read(&next).apply(&all).items().len();
     assert_eq!(last, 2);
-    // Only what came before the place is left, the place itself included.
+    // Only webhooks up to the position of the cursor are left.
     let left: Vec<_> = webhooks().into_iter().skip(2).collect();
     let page = read(&next).apply(&left);
     assert!(page.items().is_empty());
     let back = read(&page.prev("").unwrap()).apply(&left);
     assert_eq!(back.items().len(), 2);
 
-    // The other way: everything before the place is gone.
+    // In the other direction: all webhooks before the position are gone.
     let page = read(&next).apply(&all);
     let prev = page.prev("").unwrap();
     let left: Vec<_> = webhooks().into_iter().take(2).collect();
@@ -262,9 +262,9 @@ fn an_empty_page_has_a_way_out() {
     assert_eq!(read(&page.next("").unwrap()).apply(&left).items().len(), 2);
 }
 
-/// A cursor belongs to an order; another one refuses it.
+/// A cursor belongs to one order and is refused by others.
 #[test]
-fn cursors_of_another_order() {
+fn refuses_cursors_of_another_order() {
     let all = webhooks();
     let next = ListQuery::read("sort=name&limit=2").unwrap().apply(&all).next("").unwrap();
     let next = next.trim_start_matches('?');

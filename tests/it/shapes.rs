@@ -1,4 +1,4 @@
-//! Reading by shapes: the results are those of reading without, whatever was read before.
+//! Reading with shapes: the results are the same as without, regardless of what was read before.
 use crate::laws;
 
 use hooksieve::event::{AttributePaths, Event, JsonPath, ShapeCache};
@@ -6,7 +6,7 @@ use laws::event::{familiar, same_by_shapes};
 
 const BASE: &str = r#"{"id":"e1","data":{"id":"i","size":-12.5,"list":[1,"a",{}],"none":null,"status":"ok"},"type":"t","spaceid":"s","tenantid":"u","done":true}"#;
 
-/// Reads each document after the shapes of the others, and after each other one.
+/// Reads each document with the shapes of all others, and with that of each other one.
 fn hold(documents: &[String]) {
     let bytes: Vec<&[u8]> = documents.iter().map(|document| document.as_bytes()).collect();
     let mut carried = ShapeCache::default();
@@ -36,7 +36,7 @@ fn with(changes: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn values_of_all_kinds() {
+fn reads_values_of_all_kinds() {
     hold(&with(&[
         (r#""i""#, r#""""#),
         (r#""i""#, r#""\u0069""#),
@@ -73,7 +73,7 @@ fn values_of_all_kinds() {
 }
 
 #[test]
-fn members_that_come_and_go() {
+fn reads_members_that_come_and_go() {
     hold(&with(&[
         (r#","done":true"#, ""),
         (r#""id":"e1","#, ""),
@@ -95,9 +95,9 @@ fn members_that_come_and_go() {
     ]));
 }
 
-/// Cut everywhere, at the lengths of blocks and pieces too.
+/// Cuts documents at every byte, including the lengths of blocks and pieces.
 #[test]
-fn truncated() {
+fn reads_truncated_documents() {
     for pad in 0..70 {
         let document = BASE.replacen(r#""e1""#, &format!("\"{}\"", "e".repeat(pad)), 1);
         let known = familiar(document.as_bytes());
@@ -109,9 +109,9 @@ fn truncated() {
     }
 }
 
-/// Every byte of a document changed in many ways, behind that document.
+/// Changes every byte of a document in many ways, after reading that document.
 #[test]
-fn every_byte() {
+fn reads_documents_with_every_byte_changed() {
     let known = familiar(BASE.as_bytes());
     for at in 0..BASE.len() {
         for byte in 0..=255 {
@@ -124,9 +124,9 @@ fn every_byte() {
     }
 }
 
-/// More shapes than are held, shapes that grow, and documents too long to have one.
+/// More shapes than are kept, shapes that grow, and documents too long to have one.
 #[test]
-fn more_than_is_held() {
+fn reads_more_shapes_than_it_keeps() {
     let mut documents = Vec::new();
     for members in [0, 1, 2, 3, 10, 50, 100, 240, 250, 260, 300, 2000] {
         let more: String = (0..members).map(|n| format!(r#","x{n}":"{n}""#)).collect();
@@ -139,9 +139,9 @@ fn more_than_is_held() {
     hold(&documents);
 }
 
-/// ShapeCache hold for the paths that they were learned with.
+/// A cache keeps shapes only for the attribute paths with which they were learned.
 #[test]
-fn layouts_take_turns() {
+fn reads_with_alternating_attribute_paths() {
     let layouts = [["spaceid"], ["done"], ["type"], ["spaceid"]]
         .map(|keys| AttributePaths::new([("a", vec![JsonPath::new(keys)])]).unwrap());
     let mut shapes = ShapeCache::default();

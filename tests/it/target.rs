@@ -1,12 +1,12 @@
-//! Where webhooks may be sent: URLs when one is written, addresses when it is dialled.
+//! Targets of webhooks: URLs when a webhook is created, addresses when it is delivered.
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use hooksieve::webhook::{NewWebhook, Rules, Webhook, check_address};
 use serde_json::json;
 
 fn create(url: &str) -> Result<Webhook, Diagnostics> {
-    let draft = json!({"name": "n", "url": url});
-    let creation = NewWebhook::new("w1", "u", std::time::UNIX_EPOCH.into());
-    Webhook::create(&draft.into(), &Rules::default(), creation).map(|checked| checked.webhook)
+    let document = json!({"name": "n", "url": url});
+    let new = NewWebhook::new("w1", "u", std::time::UNIX_EPOCH.into());
+    Webhook::create(&document.into(), &Rules::default(), new).map(|checked| checked.webhook)
 }
 
 /// A row of the table in `tests/data/urls.md`.
@@ -27,7 +27,7 @@ fn urls() -> Vec<(String, String, String)> {
 }
 
 #[test]
-fn target_urls() {
+fn checks_the_table_of_urls() {
     let rows = urls();
     assert!(rows.len() > 120);
     for (url, outcome, why) in rows {
@@ -42,22 +42,22 @@ fn target_urls() {
     }
 }
 
-/// What is accepted is what is sent, and is accepted again.
+/// The form that is sent is accepted again, unchanged.
 #[test]
-fn accepted_urls_are_stable() {
+fn accepts_what_it_sends() {
     for (url, outcome, _) in urls().into_iter().filter(|row| row.1.starts_with("https://")) {
         let webhook = create(&outcome).unwrap();
         assert_eq!(webhook.url(), outcome, "{url}");
         assert!(outcome.is_ascii());
     }
-    // Percent-encoded it would be too long, so it is shown as written.
+    // Percent-encoded, it would be too long, so it is shown as written.
     let long = format!("https://hooks.example.com/{}", "é".repeat(2000));
     let webhook = create(&long).unwrap();
     assert_eq!(webhook.url().len(), 26 + 6 * 2000);
     let shown = serde_json::to_value(&webhook).unwrap();
     assert_eq!(shown["url"], long);
     assert_eq!(Webhook::read(&shown.into(), &Rules::default()).unwrap().webhook, webhook);
-    // Up to the limit it is shown as it is sent.
+    // Up to the limit, it is shown as it is sent.
     for (letters, normal) in [(2022 - 6, true), (2023 - 6, false)] {
         let long = format!("https://Hooks.example.com/é{}", "x".repeat(letters));
         let webhook = create(&long).unwrap();
@@ -66,13 +66,13 @@ fn accepted_urls_are_stable() {
     }
 }
 
-/// What a message says about a URL that is refused, and what to write instead, if that is certain.
+/// The message about a refused URL, and the suggestion, if one is certain.
 #[test]
 fn suggests_what_to_write_instead() {
     const HOOK: &str = "https://hooks.example.com/x";
     for (url, title, suggestion) in [
-        ("https://hooks.example.com\\x", "`url` has a backslash for a slash", Some(HOOK)),
-        ("https://hooks.example.com\\/x", "`url` has a backslash for a slash", Some(HOOK)),
+        ("https://hooks.example.com\\x", "`url` has a backslash instead of a slash", Some(HOOK)),
+        ("https://hooks.example.com\\/x", "`url` has a backslash instead of a slash", Some(HOOK)),
         (
             " https://hooks.example.com/x\n",
             "`url` has blanks or control characters around it",
@@ -80,7 +80,7 @@ fn suggests_what_to_write_instead() {
         ),
         (
             "https:hooks.example.com/x",
-            "`url` does not have exactly two slashes after its scheme",
+            "expected exactly two slashes after the scheme of `url`",
             Some(HOOK),
         ),
         ("https://hooks%2eexample.com/x", "`url` has a percent-encoded host", Some(HOOK)),
@@ -89,9 +89,9 @@ fn suggests_what_to_write_instead() {
             "`url` has characters that must be percent-encoded",
             Some("https://hooks.example.com/x%20y"),
         ),
-        ("http://Hooks.example.com/x", "`url` has the scheme `http`", Some(HOOK)),
-        ("http://hooks.example.com:80/x", "`url` has the scheme `http`", Some(HOOK)),
-        ("htpps://hooks.example.com/x", "`url` has the scheme `htpps`", Some(HOOK)),
+        ("http://Hooks.example.com/x", "`url` must use https, not `http`", Some(HOOK)),
+        ("http://hooks.example.com:80/x", "`url` must use https, not `http`", Some(HOOK)),
+        ("htpps://hooks.example.com/x", "`url` must use https, not `htpps`", Some(HOOK)),
         ("hooks.example.com/x", "`url` has no scheme", Some(HOOK)),
         ("//hooks.example.com/x", "`url` has no scheme", Some(HOOK)),
         ("://hooks.example.com/x", "`url` has no scheme", Some(HOOK)),
@@ -155,16 +155,12 @@ fn suggests_what_to_write_instead() {
             Some("https://hooks.example.com/"),
         ),
         ("https://hooks.example.com/a\u{200b}b", "`url` has the invisible character U+200B", None),
-        // What is not certain is not suggested.
-        ("http://hooks.example.com:8080/x", "`url` has the scheme `http`", None),
-        ("ftp://hooks.example.com/x", "`url` has the scheme `ftp`", None),
-        ("wss://hooks.example.com/x", "`url` has the scheme `wss`", None),
-        ("https://hooks.example.com/\tx", "`url` has a tab or a line break in it", None),
-        (
-            "https://a.example.com/\nhttps://b.example.com/",
-            "`url` has a tab or a line break in it",
-            None,
-        ),
+        // There is no suggestion if the meaning is uncertain.
+        ("http://hooks.example.com:8080/x", "`url` must use https, not `http`", None),
+        ("ftp://hooks.example.com/x", "`url` must use https, not `ftp`", None),
+        ("wss://hooks.example.com/x", "`url` must use https, not `wss`", None),
+        ("https://hooks.example.com/\tx", "`url` has a tab or a line break", None),
+        ("https://a.example.com/\nhttps://b.example.com/", "`url` has a tab or a line break", None),
         (
             "https://a.example.com/ https://b.example.com/",
             "`url` has characters that must be percent-encoded",
@@ -182,11 +178,11 @@ fn suggests_what_to_write_instead() {
         ),
         (
             "https:/ann:pass@hooks.example.com/x",
-            "`url` does not have exactly two slashes after its scheme",
+            "expected exactly two slashes after the scheme of `url`",
             None,
         ),
-        ("http://localhost/x", "`url` has the scheme `http`", None),
-        ("http://hooks.example.com/x.", "`url` has the scheme `http`", None),
+        ("http://localhost/x", "`url` must use https, not `http`", None),
+        ("http://hooks.example.com/x.", "`url` must use https, not `http`", None),
         ("index", "`url` has no scheme", None),
     ] {
         let problems = create(url).unwrap_err();
@@ -196,7 +192,7 @@ fn suggests_what_to_write_instead() {
         assert_eq!(first.help().contains("write `https"), write.is_some(), "{url:?}");
         assert_eq!(write.as_deref().unwrap_or(first.help()), first.help(), "{url:?}");
     }
-    // One that is too long for a line of text is only in its own member.
+    // A suggestion that is too long for a line of text is only in its own member.
     let long = format!("http://hooks.example.com/{}", "x".repeat(500));
     let problems = create(&long).unwrap_err();
     let first = problems.iter().next().unwrap();
@@ -223,18 +219,18 @@ fn takes_urls_out_of_quotes_and_brackets() {
         (format!(" '{URL}' ; "), "`url` is between `'` and `' ;`"),
         (format!("<{URL}"), "`url` begins with `<`"),
         (format!("\"{URL}"), "`url` begins with `\"`"),
-        (format!("[{URL}]({URL})"), "`url` is a link of Markdown"),
-        (format!("[our hook]({URL})"), "`url` is a link of Markdown"),
-        (format!("<{URL}|hooks.example.com>"), "`url` is a link of a chat"),
-        (format!("<a href=\"{URL}\">hook</a>"), "`url` is a link of HTML"),
+        (format!("[{URL}]({URL})"), "`url` is a link in Markdown"),
+        (format!("[our hook]({URL})"), "`url` is a link in Markdown"),
+        (format!("<{URL}|hooks.example.com>"), "`url` is a link in chat syntax"),
+        (format!("<a href=\"{URL}\">hook</a>"), "`url` is a link in HTML"),
     ] {
         let problems = create(&written).unwrap_err();
-        let told: Vec<_> =
+        let found: Vec<_> =
             problems.iter().map(|problem| (problem.message(), problem.suggestion())).collect();
-        assert_eq!(told, [(title, Some(URL))], "{written}");
+        assert_eq!(found, [(title, Some(URL))], "{written}");
         assert_eq!(problems.iter().next().unwrap().help(), format!("write `{URL}`"));
     }
-    // After the host, a comma is refused; so is a quote that closes nothing.
+    // After the host, a comma is refused, and so is a single quote.
     for (written, title, url) in [
         ("https://hooks.example.com,", "`url` ends with `,`", "https://hooks.example.com"),
         ("https://hooks.example.com;", "`url` ends with `;`", "https://hooks.example.com"),
@@ -245,7 +241,7 @@ fn takes_urls_out_of_quotes_and_brackets() {
         let first = problems.iter().next().unwrap();
         assert_eq!((first.message(), first.suggestion()), (title, Some(url)), "{written}");
     }
-    // What is inside is refused for faults of its own, which are told with it.
+    // The errors of the URL inside are reported as well.
     let codes =
         |url: &str| create(url).unwrap_err().iter().map(Diagnostic::code).collect::<Vec<_>>();
     assert_eq!(codes("<http://hooks.example.com/>"), ["url-invalid", "url-not-https"]);
@@ -254,7 +250,7 @@ fn takes_urls_out_of_quotes_and_brackets() {
     assert_eq!(codes("'https://localhost/'"), ["url-invalid", "url-reserved-host"]);
     let none = create("'https://localhost/'").unwrap_err();
     assert!(none.iter().all(|problem| problem.suggestion().is_none()));
-    // Of two URLs in a link nobody knows which is meant.
+    // Of two URLs in a link, either may be meant.
     let two = create("[https://a.example.com/](https://b.example.com/)").unwrap_err();
     assert!(two.iter().all(|problem| problem.suggestion().is_none()));
 }
@@ -275,14 +271,14 @@ fn asks_to_fill_in_placeholders_of_urls() {
         detail("https://hooks.example.com/${ID}"),
         "replace the placeholder `${ID}` with its value"
     );
-    // It may be a password.
+    // The placeholder may be a password.
     assert_eq!(
         detail("https://ann:<secret>@ex<ample.com/"),
         "replace the placeholder with its value"
     );
 }
 
-/// Whatever is wrong at once, all that is suggested is one URL, which is accepted.
+/// For any combination of errors, the only suggestion is one URL that is accepted.
 #[test]
 fn suggests_one_url_that_is_accepted() {
     let (mut given, mut withheld) = (0, 0);
@@ -313,8 +309,7 @@ fn suggests_one_url_that_is_accepted() {
     assert!(given > 150 && withheld > given, "{given} given, {withheld} withheld");
 }
 
-/// A URL that is accepted and was damaged on its way into the webhook: the suggestion is that URL,
-/// or there is none.
+/// The suggestion for a damaged URL is the original one, or there is none.
 #[test]
 fn suggests_the_url_that_was_damaged_or_none() {
     let goods = [
@@ -364,15 +359,15 @@ fn suggests_the_url_that_was_damaged_or_none() {
     assert!(given > 800, "{given} given, {withheld} withheld");
 }
 
-/// In development, and only then, `http`, `localhost` and loopback addresses are accepted.
+/// `http`, `localhost` and loopback addresses are accepted only in development mode.
 #[test]
 fn accepts_local_targets_in_development_only() {
     let check = |url: &str, development: bool| {
         let rules = Rules::default().with_development(development);
         assert_eq!(rules.is_development(), development);
-        let draft = json!({"name": "n", "url": url});
-        let creation = NewWebhook::new("w1", "u", std::time::UNIX_EPOCH.into());
-        Webhook::create(&draft.into(), &rules, creation)
+        let document = json!({"name": "n", "url": url});
+        let new = NewWebhook::new("w1", "u", std::time::UNIX_EPOCH.into());
+        Webhook::create(&document.into(), &rules, new)
             .map_err(|problems| problems.iter().map(Diagnostic::code).collect::<Vec<_>>())
             .map(|checked| checked.webhook.url().to_owned())
     };
@@ -419,8 +414,8 @@ fn accepts_local_targets_in_development_only() {
     }
     // A suggestion is accepted by the same rules.
     let rules = Rules::default().with_development(true);
-    let draft = json!({"name": "n", "url": "<http://localhost:8080/>"});
-    let report = rules.check(&draft.into());
+    let document = json!({"name": "n", "url": "<http://localhost:8080/>"});
+    let report = rules.check(&document.into());
     assert_eq!(report.errors()[0].suggestion(), Some("http://localhost:8080/"));
 }
 
@@ -442,7 +437,7 @@ fn reaches_loopback_addresses_in_development_only() {
 }
 
 #[test]
-fn messages_about_urls_show_no_password() {
+fn shows_no_password_in_messages() {
     for url in [
         "http://user:hunter2@hooks.example.com/",
         "https://user:hunter2@hooks.example.com/",
@@ -462,7 +457,7 @@ fn messages_about_urls_show_no_password() {
 }
 
 #[test]
-fn addresses() {
+fn checks_addresses() {
     let reached = "1.1.1.1 9.255.255.255 11.0.0.0 93.184.215.14 100.63.255.255 100.128.0.0 \
         126.255.255.255 128.0.0.0 168.63.129.15 168.63.129.17 169.253.255.255 169.255.0.0 \
         172.15.255.255 172.32.0.0 191.255.255.255 192.0.1.0 192.0.3.0 192.88.98.255 192.88.100.0 \

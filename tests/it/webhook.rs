@@ -1,4 +1,4 @@
-//! What a webhook may be: every rule with a case that keeps it and one that breaks it.
+//! The rules of webhooks: each with a valid and an invalid document.
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use hooksieve::webhook::{
     Header, Level, MAX_PER_USER, NewWebhook, Rules, Webhook, WebhookDocument,
@@ -10,26 +10,26 @@ const CREATED: &str = "com.qlik.v1.app.created";
 const DELETED: &str = "com.qlik.v1.app.deleted";
 const RELOADED: &str = "com.qlik.v1.app.reload.finished";
 
-/// A valid draft with some members set, or removed by null.
-fn draft(members: &Value) -> Value {
-    let mut draft = json!({
+/// Returns a valid document with some members set, or removed by null.
+fn body(members: &Value) -> Value {
+    let mut body = json!({
         "name": "n", "url": "https://hooks.example.com/", "enabled": true, "eventTypes": [CREATED],
     });
     for (name, value) in members.as_object().unwrap() {
         match value {
-            Value::Null => draft.as_object_mut().unwrap().remove(name),
-            value => draft.as_object_mut().unwrap().insert(name.clone(), value.clone()),
+            Value::Null => body.as_object_mut().unwrap().remove(name),
+            value => body.as_object_mut().unwrap().insert(name.clone(), value.clone()),
         };
     }
-    draft
+    body
 }
 
-fn creation() -> NewWebhook {
+fn new_webhook() -> NewWebhook {
     NewWebhook::new("w1", "creator", (UNIX_EPOCH + Duration::from_millis(1_600_000_000_250)).into())
 }
 
 fn create(members: &Value) -> Result<Webhook, Diagnostics> {
-    Webhook::create(&draft(members).into(), &Rules::default(), creation())
+    Webhook::create(&body(members).into(), &Rules::default(), new_webhook())
         .map(|checked| checked.webhook)
 }
 
@@ -41,9 +41,9 @@ fn refused(members: &Value) -> Vec<(String, &'static str)> {
     create(members).map_or_else(|problems| found(&problems), |_| Vec::new())
 }
 
-/// The rules of the webhook table, each with what is accepted and what is refused, where and why.
+/// The rules of the webhook table, each with accepted and refused members, and the place and code.
 #[test]
-fn every_rule() {
+fn applies_every_rule() {
     let text = |length: usize| "ü".repeat(length);
     let url = |length: usize| format!("https://hooks.example.com/{}", "é".repeat(length - 26));
     let header = |bytes: usize| json!({"x-a": "v".repeat(bytes - 3)});
@@ -59,13 +59,13 @@ fn every_rule() {
         ("ownerId: for level user", json!({"level": "user", "ownerId": "u"})),
         ("eventTypes: known", json!({"eventTypes": [CREATED, DELETED]})),
         ("eventTypes: known by the newer name", json!({"eventTypes": ["com.qlik.app.created"]})),
-        ("eventTypes: doubles are dropped", json!({"eventTypes": [CREATED, CREATED]})),
+        ("eventTypes: duplicates are dropped", json!({"eventTypes": [CREATED, CREATED]})),
         ("eventTypes: none is allowed", json!({"eventTypes": []})),
         ("eventTypes: none is allowed", json!({"eventTypes": null})),
         ("filter: the profile's", json!({"filter": r#"id eq "a" or spaceId ne "b""#})),
         ("filter: blank is none", json!({"filter": " "})),
         (
-            "filter: data.status with reload events alone",
+            "filter: data.status with reload events only",
             json!({"filter": r#"data.status eq "ok""#, "eventTypes": [RELOADED, RELOADED]}),
         ),
         ("secret: 32 to 64 characters", json!({"secret": text(32)})),
@@ -147,7 +147,7 @@ fn every_rule() {
             "filter-attribute-not-allowed",
         ),
         (
-            "filter: data.status with reload events alone",
+            "filter: data.status with reload events only",
             json!({"filter": r#"data.status eq "ok""#, "eventTypes": [RELOADED, CREATED]}),
             "/filter",
             "filter-attribute-not-allowed",
@@ -192,7 +192,7 @@ fn every_rule() {
         ("headers: values", json!({"headers": {"x-a": " a"}}), "/headers/x-a", "header-value"),
         ("headers: values", json!({"headers": {"x-a": "a\0"}}), "/headers/x-a", "header-value"),
         (
-            "headers: no doubles, letter case aside",
+            "headers: no duplicates, case-insensitively",
             json!({"headers": {"X-A": "1", "x-a": "2"}}),
             "/headers/x-a",
             "header-doubled",
@@ -222,7 +222,7 @@ fn every_rule() {
             "header-without-value",
         ),
         (
-            "encryptedHeaders: no doubles",
+            "encryptedHeaders: no duplicates",
             json!({"encryptedHeaders": {"X-A": "1", "x-a": "2"}}),
             "/encryptedHeaders/x-a",
             "header-doubled",
@@ -240,7 +240,7 @@ fn every_rule() {
             "headers-too-large",
         ),
         (
-            "both: a name stands in one",
+            "both: a name is in one of them",
             json!({"headers": {"x-a": "1"}, "encryptedHeaders": {"X-A": "2"}}),
             "/encryptedHeaders/X-A",
             "header-doubled",
@@ -274,7 +274,7 @@ fn every_rule() {
 }
 
 #[test]
-fn reserved_headers() {
+fn refuses_reserved_headers() {
     let names = "connection keep-alive te trailer transfer-encoding upgrade proxy-connection \
         content-length content-encoding host content-type user-agent qlik-signature expect \
         via http2-settings proxy-authenticate proxy-authentication-info proxy-authorization \
@@ -292,7 +292,7 @@ fn reserved_headers() {
 }
 
 #[test]
-fn eight_mistakes_are_eight_problems() {
+fn reports_eight_errors_at_once() {
     let problems = create(&json!({
         "name": null,
         "url": "http://hooks.example.com/",
@@ -322,23 +322,23 @@ fn eight_mistakes_are_eight_problems() {
     assert_eq!(problems.to_string(), "webhook has no `name`, and 7 more");
 }
 
-/// One mistake hides no other.
+/// One error does not hide another.
 #[test]
-fn headers_that_are_wrong_twice() {
-    let doubled = ("/encryptedHeaders/X-A".to_owned(), "header-doubled");
+fn reports_two_errors_of_one_header() {
+    let duplicate = ("/encryptedHeaders/X-A".to_owned(), "header-doubled");
     let value = ("/encryptedHeaders/X-A".to_owned(), "header-value");
     let members = json!({"headers": {"x-a": "1"}, "encryptedHeaders": {"X-A": "é"}});
-    assert_eq!(refused(&members), [value, doubled.clone()]);
+    assert_eq!(refused(&members), [value, duplicate.clone()]);
     let members = json!({"headers": {"x-a": 5}, "encryptedHeaders": {"X-A": "1"}});
-    assert_eq!(refused(&members), [("/headers/x-a".to_owned(), "member-wrong-type"), doubled]);
+    assert_eq!(refused(&members), [("/headers/x-a".to_owned(), "member-wrong-type"), duplicate]);
     let document = json!({"headers": {"x-b": "1"}, "encryptedHeaders": ["x-a", "X-B"]});
-    let report = Rules::default().check(&draft(&document).into());
+    let report = Rules::default().check(&body(&document).into());
     assert_eq!(found(report.errors()), [("/encryptedHeaders/1".to_owned(), "header-doubled")]);
 }
 
-/// What follows from another mistake is not told.
+/// An error that only follows from another one is not reported.
 #[test]
-fn mistakes_that_are_none() {
+fn reports_no_error_that_follows_from_another() {
     let members = json!({"eventTypes": [5], "filter": r#"data.status eq "ok""#});
     assert_eq!(refused(&members), [("/eventTypes/0".to_owned(), "member-wrong-type")]);
     let long = format!("http://localhost/{}", "a".repeat(3000));
@@ -347,18 +347,18 @@ fn mistakes_that_are_none() {
     assert_eq!(found, codes);
 }
 
-/// A small request cannot ask for a large answer.
+/// A small request cannot cause a large response.
 #[test]
-fn very_many_problems() {
+fn limits_the_listed_problems() {
     let problems = create(&json!({"eventTypes": vec![5; 3000]})).unwrap_err();
     assert_eq!(problems.iter().count(), Diagnostics::MAX + 1);
     let last = problems.iter().last().unwrap();
     assert_eq!((last.code(), last.message()), ("more-problems", "there are 2000 more problems"));
     assert_eq!(problems.to_string(), "an event type is a number, and 2999 more");
-    let one_more = Rules::default().check(&draft(&json!({"eventTypes": vec![5; 1001]})).into());
+    let one_more = Rules::default().check(&body(&json!({"eventTypes": vec![5; 1001]})).into());
     assert_eq!((one_more.errors().len(), one_more.error_count()), (1001, 1001));
     assert_eq!(one_more.errors()[1000].message(), "there is 1 more problem");
-    // Nor for a long search: the first few unknown names are compared with the known ones.
+    // Nor a long search: only the first few unknown names are compared with the known ones.
     let cased = |n: usize| {
         let letters = "created".chars().enumerate();
         letters.map(|(at, c)| if n >> at & 1 == 1 { c.to_ascii_uppercase() } else { c }).collect()
@@ -372,7 +372,7 @@ fn very_many_problems() {
 }
 
 #[test]
-fn doubled_members() {
+fn refuses_duplicate_members() {
     let rules = Rules::default();
     for (text, pointer, code) in [
         (r#"{"name":"n","name":"m","url":"https://a.b"}"#, "/name", "member-doubled"),
@@ -383,17 +383,17 @@ fn doubled_members() {
             "header-doubled",
         ),
     ] {
-        let draft = WebhookDocument::read(text.as_bytes()).unwrap();
-        let problems = Webhook::create(&draft, &rules, creation()).unwrap_err();
+        let body = WebhookDocument::read(text.as_bytes()).unwrap();
+        let problems = Webhook::create(&body, &rules, new_webhook()).unwrap_err();
         assert_eq!(found(&problems), [(pointer.to_owned(), code)], "{text}");
     }
 }
 
 #[test]
-fn documents_that_are_no_objects() {
+fn refuses_documents_other_than_objects() {
     for text in ["null", "5", "\"x\"", "[]", "true"] {
-        let draft = WebhookDocument::read(text.as_bytes()).unwrap();
-        let problems = Webhook::create(&draft, &Rules::default(), creation()).unwrap_err();
+        let body = WebhookDocument::read(text.as_bytes()).unwrap();
+        let problems = Webhook::create(&body, &Rules::default(), new_webhook()).unwrap_err();
         assert_eq!(found(&problems), [(String::new(), "webhook-not-an-object")]);
     }
     for text in [&b"{"[..], b"", b"{\"name\": \xff}", &[b'['; 200]] {
@@ -405,7 +405,7 @@ fn documents_that_are_no_objects() {
 }
 
 #[test]
-fn defaults() {
+fn applies_defaults() {
     let webhook = create(&json!({"eventTypes": null, "enabled": null})).unwrap();
     assert_eq!((webhook.level(), webhook.is_enabled()), (Level::Tenant, false));
     assert!(webhook.delivers_cloud_events() && !webhook.checks_revocation());
@@ -417,7 +417,7 @@ fn defaults() {
 }
 
 #[test]
-fn warnings() {
+fn warns_of_what_is_probably_unintended() {
     let cases = [
         (json!({"eventTypes": []}), "/eventTypes", "event-types-none"),
         (json!({"eventTypes": null}), "/eventTypes", "event-types-none"),
@@ -435,12 +435,12 @@ fn warnings() {
         ),
     ];
     for (members, pointer, code) in cases {
-        let report = Rules::default().check(&draft(&members).into());
+        let report = Rules::default().check(&body(&members).into());
         assert_eq!(found(report.errors()), []);
         assert_eq!(found(report.warnings()), [(pointer.to_owned(), code)], "{members}");
         assert_eq!(report.clone().into_result(), Ok(report.warnings().to_vec()));
-        // Created, the same, but for what only the document showed.
-        let created = Webhook::create(&draft(&members).into(), &Rules::default(), creation());
+        // Creation gives the same warnings, except for those about the document only.
+        let created = Webhook::create(&body(&members).into(), &Rules::default(), new_webhook());
         let Ok(created) = created else {
             assert_eq!(code, "header-without-value");
             continue;
@@ -450,13 +450,13 @@ fn warnings() {
         let warnings = created.webhook.warnings(&Rules::default());
         assert_eq!(warnings.is_empty(), of_document, "{members}");
     }
-    // Null is as good as absent.
-    let mut plain = draft(&json!({}));
+    // Null counts as absent.
+    let mut plain = body(&json!({}));
     plain["id"] = Value::Null;
     assert_eq!(Rules::default().check(&plain.into()).into_result(), Ok(vec![]));
 }
 
-/// A webhook with every member set.
+/// Returns a webhook with every member set.
 fn full() -> Webhook {
     create(&json!({
         "name": "Everything", "url": "https://Hooks.Example.com/x#y", "description": "",
@@ -470,7 +470,7 @@ fn full() -> Webhook {
 }
 
 #[test]
-fn everything_can_be_asked_for() {
+fn returns_every_member() {
     let webhook = full();
     let names = |headers: &[Header]| headers.iter().map(|h| h.written().to_owned()).collect();
     let (plain, hidden): (Vec<_>, Vec<_>) =
@@ -493,19 +493,19 @@ fn everything_can_be_asked_for() {
 }
 
 #[test]
-fn members_of_a_draft() {
+fn reads_and_sets_members_of_a_document() {
     let text = br#"{"name": "n", "name": "m", "url": null, "level": 5}"#;
-    let mut draft = WebhookDocument::read(text).unwrap();
-    assert_eq!(draft.text("name"), Some("n"));
-    assert_eq!((draft.text("url"), draft.text("level"), draft.text("id")), (None, None, None));
-    assert_eq!(["name", "level", "url", "id"].map(|n| draft.has(n)), [true, true, false, false]);
-    draft.set("url", "u");
-    draft.set("id", "w");
-    assert_eq!((draft.text("url"), draft.text("id")), (Some("u"), Some("w")));
+    let mut body = WebhookDocument::read(text).unwrap();
+    assert_eq!(body.text("name"), Some("n"));
+    assert_eq!((body.text("url"), body.text("level"), body.text("id")), (None, None, None));
+    assert_eq!(["name", "level", "url", "id"].map(|n| body.has(n)), [true, true, false, false]);
+    body.set("url", "u");
+    body.set("id", "w");
+    assert_eq!((body.text("url"), body.text("id")), (Some("u"), Some("w")));
     let mut none = WebhookDocument::from(json!([]));
     none.set("name", "n");
     assert_eq!((none.has("name"), none == json!([]).into()), (false, true));
-    // What another format has beyond JSON.
+    // A value that JSON does not have, from another format.
     let bytes = serde::de::value::BytesDeserializer::<serde::de::value::Error>::new(b"x");
     let error =
         <WebhookDocument as serde::Deserialize>::deserialize(bytes).unwrap_err().to_string();
@@ -513,7 +513,7 @@ fn members_of_a_draft() {
 }
 
 #[test]
-fn documents() {
+fn writes_and_reads_documents() {
     let webhook = full();
     insta::assert_snapshot!("response", serde_json::to_string_pretty(&webhook).unwrap());
     insta::assert_snapshot!("stored", serde_json::to_string_pretty(&webhook.stored()).unwrap());
@@ -531,12 +531,12 @@ fn documents() {
     assert!(read.has_redacted_secrets() && read.secret().is_some());
     assert_eq!(read.encrypted_headers()[1].written(), "X-Hidden");
     assert_eq!(serde_json::to_value(&read).unwrap(), response);
-    // What is not known is not made up.
+    // Unknown values are not invented.
     let stored = serde_json::to_value(read.stored()).unwrap();
     assert_eq!(stored, response);
-    // One of the two is enough to be withheld.
+    // One unknown value is enough.
     for members in [json!({"secretKeyAdded": true}), json!({"encryptedHeaders": ["x-a"]})] {
-        let mut response = draft(&members);
+        let mut response = body(&members);
         response["id"] = "w1".into();
         assert!(
             Webhook::read(&response.into(), &rules).unwrap().webhook.has_redacted_secrets(),
@@ -546,10 +546,10 @@ fn documents() {
 }
 
 #[test]
-fn reading_wants_what_the_server_sets() {
+fn checks_what_the_server_sets_when_reading() {
     let rules = Rules::default();
     let read = |members: Value| {
-        let webhook = Webhook::read(&draft(&members).into(), &rules);
+        let webhook = Webhook::read(&body(&members).into(), &rules);
         webhook.map_or_else(|problems| found(&problems), |_| Vec::new())
     };
     assert_eq!(read(json!({"id": "w"})), []);
@@ -593,19 +593,19 @@ fn reading_wants_what_the_server_sets() {
     ] {
         assert_eq!(read(members.clone()), [(pointer.to_owned(), code)], "{members}");
     }
-    // A webhook of level user belongs to its creator where nothing else is said.
-    let document = draft(&json!({"id": "w", "level": "user", "createdByUserId": "u"}));
+    // By default, a webhook of level user belongs to its creator.
+    let document = body(&json!({"id": "w", "level": "user", "createdByUserId": "u"}));
     let webhook = Webhook::read(&document.into(), &rules).unwrap().webhook;
     assert_eq!(webhook.owner().unwrap().as_str(), "u");
 }
 
 #[test]
-fn a_user_may_have_so_many() {
+fn limits_the_webhooks_of_a_user() {
     let rules = Rules::default();
-    let draft: WebhookDocument = draft(&json!({"name": null})).into();
+    let body: WebhookDocument = body(&json!({"name": null})).into();
     let problems = |has| {
-        let creation = creation().within_limit(has, MAX_PER_USER);
-        found(&Webhook::create(&draft, &rules, creation).unwrap_err())
+        let new = new_webhook().within_limit(has, MAX_PER_USER);
+        found(&Webhook::create(&body, &rules, new).unwrap_err())
     };
     let codes = |has| problems(has).into_iter().map(|(_, code)| code).collect::<Vec<_>>();
     assert_eq!(codes(149), ["member-missing"]);
@@ -613,7 +613,7 @@ fn a_user_may_have_so_many() {
 }
 
 #[test]
-fn the_server_disables_and_a_change_enables() {
+fn disables_and_enables_a_webhook() {
     let webhook = full().disabled("Too many failures", "failures", UNIX_EPOCH.into());
     assert!(!webhook.is_enabled());
     assert_eq!(webhook.disabled_reason(), Some("Too many failures"));
@@ -623,14 +623,14 @@ fn the_server_disables_and_a_change_enables() {
     assert!(response["updatedByUserId"].is_null(), "no user did it");
     assert_eq!(response["updatedAt"], "1970-01-01T00:00:00Z");
     let patch = json!([{"op": "replace", "path": "/enabled", "value": true}]);
-    let stamp = webhook.created().clone();
-    let enabled = webhook.patched(&patch.into(), &Rules::default(), stamp).unwrap().webhook;
+    let edit = webhook.created().clone();
+    let enabled = webhook.patched(&patch.into(), &Rules::default(), edit).unwrap().webhook;
     assert_eq!((enabled.disabled_reason(), enabled.disabled_code()), (None, None));
 }
 
-/// Any time of any clock can be written, and reads back.
+/// Any time of any clock can be written and read back.
 #[test]
-fn times_beyond_the_calendar() {
+fn clamps_times_beyond_the_calendar() {
     use hooksieve::webhook::Timestamp;
     let far = Timestamp::from(UNIX_EPOCH + Duration::from_secs(1_000_000_000_000));
     assert_eq!(far.to_string(), "9999-12-31T23:59:59.999999999Z");
@@ -641,9 +641,9 @@ fn times_beyond_the_calendar() {
     }
 }
 
-/// No more of the fraction than is needed, in steps of three digits.
+/// As few digits of the fraction as are exact, in steps of three.
 #[test]
-fn fractions_of_times() {
+fn writes_fractions_of_seconds() {
     use hooksieve::webhook::Timestamp;
     for (nanos, fraction) in [
         (0, ""),
@@ -660,12 +660,12 @@ fn fractions_of_times() {
     }
 }
 
-/// Codes are stable words, each of one kind.
+/// Codes are stable, and each has one kind.
 #[test]
-fn codes() {
+fn lists_stable_codes() {
     let mut codes: Vec<_> = hooksieve::webhook::codes().collect();
     insta::assert_snapshot!(codes.join("\n"));
-    // The guide explains each.
+    // The guide explains each of them.
     let guide = std::fs::read_to_string("src/guide/webhooks.md").unwrap();
     for code in codes.iter().filter(|code| **code != "filter") {
         assert!(guide.contains(&format!("`{code}`")), "{code} is not in the guide");

@@ -1,11 +1,11 @@
-//! CloudEvents 1.0 computed a second time, by the tables of `Payload` and the specification, over
-//! values that serde_json read.
+//! Computes CloudEvents 1.0 a second time, from the tables of `Payload` and the specification, with
+//! values that serde_json has read.
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The attributes of the table: the name in 1.0, and the places in a legacy event, in order.
+/// The attributes of the table: the name in CloudEvents 1.0 and the paths in a legacy event.
 const TABLE: [(&str, &[&str]); 12] = [
     ("id", &["id", "eventId", "eventID"]),
     ("source", &["source"]),
@@ -24,7 +24,7 @@ const TABLE: [(&str, &[&str]); 12] = [
 const NO_ATTRIBUTES: [&str; 5] =
     ["specversion", "cloudEventsVersion", "extensions", "data", "data_base64"];
 
-/// Members by name; those of `extensions` after a `/`.
+/// Returns the members by name; names of `extensions` begin with `/`.
 fn members(bytes: &[u8]) -> BTreeMap<String, String> {
     type Raw<'a> = BTreeMap<String, &'a RawValue>;
     let outer: Raw<'_> = serde_json::from_slice(bytes).expect("an object");
@@ -35,7 +35,7 @@ fn members(bytes: &[u8]) -> BTreeMap<String, String> {
     outer.chain(inner).map(|(name, value)| (name, value.get().to_owned())).collect()
 }
 
-/// `cloud` is the CloudEvent that a legacy event becomes: valid, with all that it can hold.
+/// `cloud` is valid and has everything of the legacy event that a CloudEvent can hold.
 pub fn converted(legacy: &[u8], cloud: &[u8]) {
     let event = members(legacy);
     let values: BTreeMap<&str, Option<String>> =
@@ -77,7 +77,7 @@ pub fn converted(legacy: &[u8], cloud: &[u8]) {
     }
 }
 
-/// The first string that is not empty, or else an empty one, or else the first scalar.
+/// Returns the first string that is not empty; otherwise an empty one, otherwise the first scalar.
 fn value(event: &BTreeMap<String, String>, places: &[&str]) -> Option<String> {
     let values: Vec<_> = places.iter().filter_map(|place| event.get(*place)).collect();
     let first = |is: fn(&Value) -> bool| {
@@ -89,12 +89,12 @@ fn value(event: &BTreeMap<String, String>, places: &[&str]) -> Option<String> {
         .or_else(|| first(|value| value.is_boolean() || value.is_number()))
 }
 
-/// All other attributes: for each name the values that it may have.
+/// Returns the possible values of each other attribute.
 fn extensions(event: &BTreeMap<String, String>) -> BTreeMap<String, Vec<String>> {
     let mut exact: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut folded: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let is_place = |place: &str| TABLE.iter().any(|(_, places)| places.contains(&place));
-    // Backwards, so that outer members come first: a `/` sorts before letters and digits.
+    // In reverse, so that outer members come first: `/` sorts before letters and digits.
     for (place, value) in event.iter().rev() {
         let written = place.strip_prefix('/').unwrap_or(place);
         let name = written.to_ascii_lowercase();
@@ -119,7 +119,7 @@ pub fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9'))
 }
 
-/// The value of an attribute as CloudEvents 1.0 holds it, apart from a source.
+/// Returns the value of an attribute as CloudEvents 1.0 holds it, except for `source`.
 pub fn held(name: &str, raw: &str) -> Option<String> {
     let value: Value = serde_json::from_str(raw).expect("JSON");
     let is_of_core = ["id", "source", "type", "time", "datacontenttype", "dataschema", "subject"]
@@ -149,7 +149,7 @@ pub fn held(name: &str, raw: &str) -> Option<String> {
     }
 }
 
-/// Whether a text has no character that a string of CloudEvents must not have.
+/// Returns whether a string of CloudEvents may have all characters of a text.
 pub fn is_clean(text: &str) -> bool {
     text.chars().all(|c| match c {
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{fdd0}'..='\u{fdef}' => false,
@@ -157,7 +157,7 @@ pub fn is_clean(text: &str) -> bool {
     })
 }
 
-/// A source of the event as it must be in the CloudEvent: the same, once decoded.
+/// Returns the expected `source`: after decoding, it is the same as that of the event.
 fn source(given: Option<&str>, found: &str) -> String {
     let text = |raw: &str| serde_json::from_str::<String>(raw).ok();
     let Some(given) = given.and_then(text).filter(|text| !text.is_empty()) else {
@@ -193,7 +193,7 @@ fn decoded(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// One member of the two.
+/// Returns the payload: one of its two members.
 fn data(event: &BTreeMap<String, String>) -> Option<(String, Vec<String>)> {
     let member = |name: &str| event.get(name).map(|value| (name.to_owned(), vec![value.clone()]));
     let has_data = event.get("data").is_some_and(|data| data != "null");
@@ -204,7 +204,7 @@ fn data(event: &BTreeMap<String, String>) -> Option<(String, Vec<String>)> {
     }
 }
 
-/// RFC 4648 section 4, in canonical form.
+/// Returns whether a value is canonical Base64 (RFC 4648 section 4).
 fn is_base64(raw: &str) -> bool {
     let Ok(text) = serde_json::from_str::<String>(raw) else { return false };
     let digit = |byte: u8| {
@@ -224,9 +224,11 @@ fn is_base64(raw: &str) -> bool {
         }
 }
 
-/// CloudEvents 1.0: sections "Attribute Naming Convention", "Type System", "REQUIRED Attributes"
-/// and "OPTIONAL Attributes", and section 3.1 of the JSON format. The grammar of URIs is that of a
-/// validator of JSON schemas, in tests/conversion.rs.
+/// Checks that bytes are a CloudEvent 1.0.
+///
+/// The rules are those of the sections "Attribute Naming Convention", "Type System", "REQUIRED
+/// Attributes" and "OPTIONAL Attributes", and of section 3.1 of the JSON format. The grammar of
+/// URIs is checked by a validator of JSON schemas, in `conversion.rs`.
 pub fn is_valid(bytes: &[u8]) {
     let event: BTreeMap<String, Value> = serde_json::from_slice(bytes).expect("an object");
     assert_eq!(event["specversion"], "1.0", "the version");
@@ -262,7 +264,7 @@ pub fn is_valid(bytes: &[u8]) {
     assert!(text("dataschema").is_none_or(|text| is_uri(text) != Some(false)), "a URI");
 }
 
-/// RFC 3339 section 5.6, by converting the day to a number and back.
+/// Checks a time by RFC 3339 section 5.6, by converting the day to a number and back.
 pub fn is_timestamp(text: &str) -> bool {
     let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     let shape = shape.to_ascii_uppercase();
@@ -299,8 +301,8 @@ pub fn is_timestamp(text: &str) -> bool {
     second < 60 || is_end
 }
 
-/// Days since 1970 of a date in the Gregorian calendar; Howard Hinnant's `chrono`-compatible
-/// algorithms for dates.
+/// Returns the days since 1970 of a date in the Gregorian calendar (Howard Hinnant's
+/// `chrono`-compatible algorithms for dates).
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
@@ -321,7 +323,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
-/// RFC 2045 section 5.1, by splitting at the semicolons that are not quoted.
+/// Checks a media type by RFC 2045 section 5.1, by splitting it at semicolons outside quotes.
 fn is_media_type(text: &str) -> bool {
     let is_token = |text: &str| {
         let fits = |c: char| c.is_ascii_graphic() && !"()<>@,;:\\\"/[]?=".contains(c);
@@ -340,7 +342,7 @@ fn is_media_type(text: &str) -> bool {
     }
     let is_value = |value: &str| {
         let inner = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-        // What is escaped is anything, and a quote that is not ends the value.
+        // Any character may be escaped; a quote that is not escaped ends the value.
         inner.is_some_and(|inner| {
             let plain = inner.replace("\\\\", "").replace("\\\"", "");
             inner.is_ascii() && !plain.contains('"') && !plain.ends_with('\\')
@@ -350,7 +352,7 @@ fn is_media_type(text: &str) -> bool {
     text.is_ascii()
         && !quoted
         && parts.iter().enumerate().all(|(at, part)| {
-            // Blanks surround semicolons, and neither begin nor end the text.
+            // Blanks may surround semicolons, but not the text.
             let part = if at > 0 { part.trim_start_matches(' ') } else { part };
             let part = if at < last { part.trim_end_matches(' ') } else { part };
             match at {
@@ -360,8 +362,10 @@ fn is_media_type(text: &str) -> bool {
         })
 }
 
-/// Whether a text is an absolute URI without a fragment (RFC 3986 section 4.3), where that is
-/// simple to tell; tests/conversion.rs asks a validator of JSON schemas about the others.
+/// Returns whether a text is an absolute URI without a fragment (RFC 3986 section 4.3).
+///
+/// Returns `None` if that is not simple to decide. Those texts are checked by a validator of JSON
+/// schemas, in `conversion.rs`.
 pub fn is_uri(text: &str) -> Option<bool> {
     let fits = |c: char| c.is_ascii_graphic() && !"\"<>\\^`{|}#".contains(c);
     let (scheme, rest) = text.split_once(':').unwrap_or(("", ""));

@@ -17,9 +17,10 @@ static PROFILE: LazyLock<Profile> = LazyLock::new(Profile::webhook);
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// An event means the same in both forms, there and back; its payload is not touched, and neither
-/// is an event that stays in its form. As CloudEvents 1.0 it is what [`cloud_events`] computes.
-/// Returns whether the bytes were an event.
+/// An event means the same in both envelopes, also after conversion and back.
+///
+/// Its payload is unchanged, and so is an event that stays in its envelope. As CloudEvents 1.0 it
+/// is what [`cloud_events`] computes. Returns whether the bytes were an event.
 pub fn conversion(bytes: &[u8]) -> bool {
     let Ok(event) = PROFILE.read_event(bytes) else { return false };
     let payload = Payload::new(&event, bytes.to_vec());
@@ -59,7 +60,7 @@ fn becomes_cloud_event(event: &Event<'_>, bytes: &[u8], cloud: &[u8]) {
     let again = Payload::new(event, bytes.to_vec());
     assert_eq!(again.cloud_event(), cloud, "the same event has the same id");
     means_the_same(event, cloud);
-    // Without a tenant that CloudEvents 1.0 can hold it is an event to others only.
+    // If CloudEvents 1.0 cannot hold its tenant, our reader does not accept it.
     let Ok(read) = PROFILE.read_event(cloud) else { return };
     if cloud_events::is_clean(event.event_type()) {
         assert_eq!(read.envelope(), Envelope::CloudEvents, "the form is the one asked for");
@@ -78,7 +79,7 @@ fn member<'e>(bytes: &'e [u8], name: &str) -> Option<&'e str> {
     members(bytes).get(name).map(|value| value.get())
 }
 
-/// A converted event reads as the event, but for what CloudEvents 1.0 cannot hold.
+/// A converted event is read as the same event, except for what CloudEvents 1.0 cannot hold.
 fn means_the_same(event: &Event<'_>, converted: &[u8]) {
     let is_clean = cloud_events::is_clean;
     if !is_clean(event.tenant()) {
@@ -101,10 +102,10 @@ fn means_the_same(event: &Event<'_>, converted: &[u8]) {
     }
 }
 
-/// What CloudEvents 1.0 has names and types for comes back as it can hold it.
+/// What CloudEvents 1.0 can hold comes back.
 fn all_comes_back(bytes: &[u8], back: &[u8]) {
     let (event, back) = (members(bytes), members(back));
-    // With legacy places in it, an attribute may come from there.
+    // With legacy members, an attribute may come from one of them.
     if event.keys().any(|name| name.bytes().any(|byte| byte.is_ascii_uppercase()))
         || event.contains_key("extensions")
     {
@@ -113,7 +114,7 @@ fn all_comes_back(bytes: &[u8], back: &[u8]) {
     for (name, value) in event.iter().filter(|(name, _)| !name.starts_with("data_")) {
         let held = match &**name {
             "specversion" | "source" => None,
-            // A payload in Base64 takes the place of `null`.
+            // A payload in Base64 replaces `null`.
             "data" => Some(value.get().to_owned()).filter(|value| value != "null"),
             name if !cloud_events::is_name(name) => None,
             name => cloud_events::held(name, value.get()),
@@ -125,13 +126,13 @@ fn all_comes_back(bytes: &[u8], back: &[u8]) {
     }
 }
 
-/// A request is safe to send, and signed if there is a secret.
+/// A request is safe to send, and signed if the webhook has a secret.
 pub fn request(webhook: &Arc<Webhook>) {
     let bytes = br#"{"eventType":"x","extensions":{"tenantId":"t"},"data":{"a":1}}"#;
     let event = PROFILE.read_event(bytes).expect("an event");
     let payload = Payload::new(&event, bytes.as_slice());
-    let sender = RequestBuilder::default().with_cloud_events_type();
-    let request = sender.request(webhook, &payload);
+    let builder = RequestBuilder::default().with_cloud_events_type();
+    let request = builder.request(webhook, &payload);
     let at = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let id = MessageId::new("msg_1").expect("an id");
     let request = request.with_standard_headers(&id, at.into());
@@ -140,7 +141,7 @@ pub fn request(webhook: &Arc<Webhook>) {
         let bytes = name.bytes().chain(value.as_bytes().iter().copied());
         let breaks = |byte| matches!(byte, b'\r' | b'\n' | 0);
         assert!(!bytes.into_iter().any(breaks), "no header holds CR, LF or NUL");
-        assert!(names.insert(name.to_ascii_lowercase()), "{name} stands once");
+        assert!(names.insert(name.to_ascii_lowercase()), "{name} occurs once");
     }
     let count = webhook.headers().len()
         + webhook.encrypted_headers().iter().filter(|header| header.value().is_some()).count();
@@ -149,15 +150,15 @@ pub fn request(webhook: &Arc<Webhook>) {
     let converts = webhook.delivers_cloud_events();
     assert_eq!(request.body() == &bytes[..], !converts, "the form that the webhook takes");
     if let Some(secret) = secret {
-        // A prime, so that all bits of a byte and all bytes have their turn.
+        // A prime, so that all bits of a byte and all bytes are flipped.
         signature(secret, &request, 13);
     }
-    record(&request, &sender);
+    record(&request, &builder);
     #[cfg(feature = "http")]
     sent(&request);
 }
 
-/// A signature verifies, and fails after a flipped bit of the body, each `step`th one.
+/// A signature is valid, and invalid after flipping a bit of the body, one in `step`.
 pub fn signature(secret: &str, request: &Request, step: usize) {
     let text = |name| request.header(name).expect("is there").to_str().expect("is text");
     let now = (UNIX_EPOCH + Duration::from_secs(1_700_000_060)).into();
@@ -179,8 +180,8 @@ pub fn signature(secret: &str, request: &Request, step: usize) {
     }
 }
 
-/// A record reads back, shows nothing secret, and is sent again as it was.
-fn record(request: &Request, sender: &RequestBuilder) {
+/// A record is read back, shows no secret, and is sent again unchanged.
+fn record(request: &Request, builder: &RequestBuilder) {
     let mut headers = http::HeaderMap::new();
     for header in request.webhook().encrypted_headers() {
         let Some(value) = header.value() else { continue };
@@ -194,7 +195,7 @@ fn record(request: &Request, sender: &RequestBuilder) {
     let stored = serde_json::to_string(&delivery.stored()).expect("JSON");
     let read = Delivery::read(stored.as_bytes()).expect("reads back");
     assert_eq!(read, delivery, "a record reads back");
-    let again = sender.resend(request.webhook(), &read);
+    let again = builder.resend(request.webhook(), &read);
     assert_eq!(again.body(), request.body(), "the same bytes are sent again");
     let signature = |request: &Request| request.header("qlik-signature").cloned();
     assert_eq!(signature(&again), signature(request), "with the same signature");
@@ -220,9 +221,9 @@ fn sent(request: &Request) {
     assert_eq!(sent.body(), request.body(), "the body");
 }
 
-/// A webhook with some of all that a request may hold.
+/// Returns a webhook with some of everything that a request may have.
 pub fn webhook(cloud_events: bool, with_secret: bool) -> Arc<Webhook> {
-    let mut draft = serde_json::json!({
+    let mut document = serde_json::json!({
         "name": "n",
         "url": "https://Hooks.Example.com/a%20b?q=\u{fc}#part",
         "eventTypes": ["com.qlik.v1.app.deleted"],
@@ -231,9 +232,9 @@ pub fn webhook(cloud_events: bool, with_secret: bool) -> Arc<Webhook> {
         "enableCloudEventDelivery": cloud_events,
     });
     if with_secret {
-        draft["secret"] = SECRET.into();
+        document["secret"] = SECRET.into();
     }
-    let creation = NewWebhook::new("w1", "u1", UNIX_EPOCH.into());
-    let webhook = Webhook::create(&WebhookDocument::from(draft), &Rules::default(), creation);
+    let new = NewWebhook::new("w1", "u1", UNIX_EPOCH.into());
+    let webhook = Webhook::create(&WebhookDocument::from(document), &Rules::default(), new);
     Arc::new(webhook.expect("a valid webhook").webhook)
 }

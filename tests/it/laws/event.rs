@@ -1,4 +1,4 @@
-//! Laws of event bytes, with serde_json as the referee.
+//! Laws of event bytes, with serde_json as the reference.
 
 use hooksieve::event::{ErrorKind, Event, ShapeCache};
 use hooksieve::filter::Profile;
@@ -9,8 +9,9 @@ use std::sync::LazyLock;
 
 static PROFILE: LazyLock<Profile> = LazyLock::new(Profile::webhook);
 
-/// Reading by shapes reads the same or fails the same as reading without, whatever was read before.
-/// Tells whether it read an event.
+/// Reading with shapes has the same result as without, regardless of what was read before.
+///
+/// Returns whether an event was read.
 pub fn same_by_shapes(shapes: &mut ShapeCache, bytes: &[u8]) -> bool {
     let expected = PROFILE.read_event(bytes);
     let read = PROFILE.read_event_with(bytes, shapes);
@@ -32,7 +33,7 @@ pub fn same_by_shapes(shapes: &mut ShapeCache, bytes: &[u8]) -> bool {
     read.is_ok()
 }
 
-/// ShapeCache that know that of a document, if it is an event, and are tried for some documents more.
+/// Returns a cache with the shape of a document, if it is an event, which will try some more.
 pub fn familiar(document: &[u8]) -> ShapeCache {
     let mut shapes = ShapeCache::default();
     for _ in 0..50 {
@@ -41,8 +42,9 @@ pub fn familiar(document: &[u8]) -> ShapeCache {
     shapes
 }
 
-/// Documents one after another, with a byte between them that no JSON has, are read by shapes as
-/// without; each twice, since what the first one teaches is for the next.
+/// Documents separated by a byte that JSON never has are read the same with shapes as without.
+///
+/// Each is read more than once, since its shape is used only for the next document.
 pub fn event_sequence(bytes: &[u8]) {
     let mut shapes = ShapeCache::default();
     for document in bytes.split(|byte| *byte == 0x1e) {
@@ -51,8 +53,8 @@ pub fn event_sequence(bytes: &[u8]) {
     }
 }
 
-/// The reader accepts what `serde_json::Value` accepts, less doubled keys, and finds the same strings.
-/// Tells whether it read an event.
+/// The reader accepts what `serde_json::Value` accepts, except duplicate keys, and finds the same
+/// strings. Returns whether an event was read.
 pub fn event_bytes(bytes: &[u8]) -> bool {
     let read = PROFILE.read_event(bytes);
     if let Err(error) = &read {
@@ -73,7 +75,7 @@ pub fn event_bytes(bytes: &[u8]) -> bool {
     };
     match &read {
         Ok(event) => {
-            assert!(!doubled(bytes), "doubled keys are refused");
+            assert!(!has_duplicate(bytes), "duplicate keys are refused");
             same_strings(event, &value);
         }
         Err(error) => match error.kind() {
@@ -81,7 +83,7 @@ pub fn event_bytes(bytes: &[u8]) -> bool {
                 assert!(!value.is_object(), "an object is not refused as none")
             }
             ErrorKind::DuplicateKey => {
-                assert!(doubled(bytes), "only doubled keys are refused: {error}")
+                assert!(has_duplicate(bytes), "only duplicate keys are refused: {error}")
             }
             ErrorKind::MissingType => assert_eq!(first(&value, TYPE).unwrap_or_default(), ""),
             ErrorKind::MissingTenant => assert_eq!(first(&value, TENANT).unwrap_or_default(), ""),
@@ -120,7 +122,7 @@ const ATTRIBUTES: [(&str, Places); 4] = [
     ("data.status", &["/data/status"]),
 ];
 
-/// The first non-empty string of these places, else an empty one.
+/// Returns the first string at these paths that is not empty; otherwise an empty one.
 fn first(value: &Value, places: Places) -> Option<&str> {
     let strings = || {
         places
@@ -131,7 +133,7 @@ fn first(value: &Value, places: Places) -> Option<&str> {
     strings().find(|string| !string.is_empty()).or_else(|| strings().next())
 }
 
-/// A pointer reads array indices too; no place of ours is a number, so only objects count.
+/// A JSON pointer may go through an array by an index. Our paths go only through objects.
 fn objects_only(value: &Value, place: &str) -> bool {
     let mut at = value;
     for key in place.split('/').skip(1) {
@@ -159,7 +161,7 @@ fn same_strings(event: &Event<'_>, value: &Value) {
     }
 }
 
-/// The place of the first non-empty string, else that of the first empty one.
+/// Returns the path of the first string that is not empty; otherwise that of the first empty one.
 fn first_place(value: &Value, places: Places) -> Option<&'static str> {
     let strings = || {
         let string = |place: &&'static str| {
@@ -172,7 +174,7 @@ fn first_place(value: &Value, places: Places) -> Option<&'static str> {
     full.or_else(|| strings().next()).map(|(place, _)| place)
 }
 
-/// A document that keeps doubled keys.
+/// A document that keeps duplicate keys.
 enum Document {
     Object(Vec<(String, Document)>),
     Other,
@@ -220,8 +222,8 @@ impl<'de> Deserialize<'de> for Document {
     }
 }
 
-/// Whether a key that is read stands twice in its object.
-fn doubled(bytes: &[u8]) -> bool {
+/// Returns whether a key that is read is a duplicate in its object.
+fn has_duplicate(bytes: &[u8]) -> bool {
     let Ok(document) = serde_json::from_slice::<Document>(bytes) else {
         return false;
     };
@@ -234,10 +236,10 @@ fn doubled(bytes: &[u8]) -> bool {
     }
     keys.sort_unstable();
     keys.dedup();
-    keys.iter().any(|path| doubled_at(&document, path))
+    keys.iter().any(|path| has_duplicate_at(&document, path))
 }
 
-fn doubled_at(document: &Document, path: &[&str]) -> bool {
+fn has_duplicate_at(document: &Document, path: &[&str]) -> bool {
     let (Document::Object(members), [key, rest @ ..]) = (document, path) else {
         return false;
     };
@@ -245,5 +247,5 @@ fn doubled_at(document: &Document, path: &[&str]) -> bool {
     if rest.is_empty() {
         return values.nth(1).is_some();
     }
-    values.any(|value| doubled_at(value, rest))
+    values.any(|value| has_duplicate_at(value, rest))
 }

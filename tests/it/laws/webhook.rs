@@ -5,19 +5,19 @@ use hooksieve::webhook::{Checked, ListQuery, NewWebhook, Patch, Rules, Webhook, 
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// All laws of a draft and of a patch of what it makes, each in a line of its own.
+/// Checks all laws of a document and of a patch of its webhook, each on a line of its own.
 pub fn webhook_bytes(bytes: &[u8]) {
     let mut lines = bytes.splitn(2, |byte| *byte == b'\n');
-    let (draft, patch) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
-    let read = WebhookDocument::read(draft);
-    let Ok(draft) = serde_json::from_slice::<Value>(draft) else {
+    let (body, patch) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    let read = WebhookDocument::read(body);
+    let Ok(body) = serde_json::from_slice::<Value>(body) else {
         if let Err(problems) = read {
             readable(&problems);
         }
         return;
     };
-    // Doubled members are lost in a `Value`, and refused in a draft.
-    if let Some(webhook) = webhook(&read.expect("what is JSON is a draft"), Some(&draft)) {
+    // Duplicate members are lost in a `Value`, and refused in a document.
+    if let Some(webhook) = webhook(&read.expect("any JSON is a document"), Some(&body)) {
         let _ = Patch::read(patch).map(|patch| {
             let changed = webhook.patched(&patch, &Rules::default(), webhook.updated().clone());
             let _ = changed.map_err(|problems| readable(&problems));
@@ -26,19 +26,19 @@ pub fn webhook_bytes(bytes: &[u8]) {
     }
 }
 
-/// Creates a webhook: what is refused says where, and what exists reads back.
-pub fn webhook(draft: &WebhookDocument, document: Option<&Value>) -> Option<Webhook> {
+/// Creates a webhook. An error has a place; a webhook is read back.
+pub fn webhook(body: &WebhookDocument, document: Option<&Value>) -> Option<Webhook> {
     let rules = Rules::default();
-    let creation = NewWebhook::new("w1", "u1", std::time::UNIX_EPOCH.into());
-    match Webhook::create(draft, &rules, creation) {
+    let new = NewWebhook::new("w1", "u1", std::time::UNIX_EPOCH.into());
+    match Webhook::create(body, &rules, new) {
         Err(problems) => {
             readable(&problems);
-            problems.iter().for_each(|problem| suggests_what_is_accepted(problem, draft, &rules));
-            let report = rules.check(draft);
+            problems.iter().for_each(|problem| suggests_what_is_accepted(problem, body, &rules));
+            let report = rules.check(body);
             report.warnings().iter().for_each(readable_one);
-            // A `Value` holds the last of doubled members, a draft is read by the first.
-            let doubled = problems.iter().any(|p| p.code() == "member-doubled");
-            if let Some(document) = document.filter(|_| !doubled) {
+            // Of duplicate members, a `Value` keeps the last, and a document is read by the first.
+            let duplicate = problems.iter().any(|p| p.code() == "member-doubled");
+            if let Some(document) = document.filter(|_| !duplicate) {
                 problems.iter().for_each(|problem| points_into(problem, document));
                 report.warnings().iter().for_each(|warning| points_into(warning, document));
             }
@@ -46,14 +46,14 @@ pub fn webhook(draft: &WebhookDocument, document: Option<&Value>) -> Option<Webh
         }
         Ok(Checked { webhook, warnings }) => {
             warnings.iter().for_each(readable_one);
-            warnings.iter().for_each(|warning| suggests_what_is_accepted(warning, draft, &rules));
+            warnings.iter().for_each(|warning| suggests_what_is_accepted(warning, body, &rules));
             if let Some(document) = document {
                 warnings.iter().for_each(|warning| points_into(warning, document));
             }
             reads_back(&webhook, &rules);
             super::delivery::request(&std::sync::Arc::new(webhook.clone()));
-            // A draft may be valid and still hold what a response may not, such as a time.
-            let mut settable = draft.clone();
+            // A valid document may have values that a response may not have, such as a time.
+            let mut settable = body.clone();
             for member in ["createdAt", "updatedAt"] {
                 settable.set(member, "2026-01-31T09:00:00Z");
             }
@@ -73,7 +73,7 @@ pub fn webhook(draft: &WebhookDocument, document: Option<&Value>) -> Option<Webh
     }
 }
 
-/// A stored webhook reads back as it was, and a response as itself.
+/// A stored webhook is read back unchanged, and a response as the same response.
 fn reads_back(webhook: &Webhook, rules: &Rules) {
     let text = serde_json::to_vec(&webhook.stored()).expect("a webhook is JSON");
     let read = Webhook::restore(&WebhookDocument::read(&text).expect("JSON"), rules);
@@ -97,8 +97,9 @@ const PATHS: [&str; 9] = [
     "/enableCloudEventDelivery",
 ];
 
-/// A patched webhook is what the patched document says, and what is wrong with it is what is wrong
-/// with the document; says whether it was changed.
+/// A patched webhook and its errors are those of the patched document.
+///
+/// Returns whether the webhook was changed.
 pub fn patched(webhook: &Webhook, patch: &Value) -> bool {
     let rules = Rules::default();
     let actual = webhook.patched(&patch.clone().into(), &rules, webhook.updated().clone());
@@ -127,8 +128,8 @@ fn found<'p>(problems: impl IntoIterator<Item = &'p Diagnostic>) -> Places {
     problems.into_iter().map(|problem| (problem.pointer().to_owned(), problem.code())).collect()
 }
 
-/// The patch applied to the stored document by another implementation of RFC 6902, and the rules
-/// that need the old value said once more. `Err(None)` where the patch itself is wrong.
+/// Applies a patch to the stored document with another implementation of RFC 6902, and checks the
+/// rules that need the old value. Returns `Err(None)` if the patch itself is wrong.
 fn reference(webhook: &Webhook, patch: &Value, rules: &Rules) -> Result<Webhook, Option<Places>> {
     let mut document = serde_json::to_value(webhook.stored()).expect("JSON");
     document.as_object_mut().expect("an object").remove("secretKeyAdded");
@@ -153,7 +154,7 @@ fn reference(webhook: &Webhook, patch: &Value, rules: &Rules) -> Result<Webhook,
     if headers.as_array().is_some_and(|names| !names.is_empty()) {
         problems.insert(("/encryptedHeaders".into(), "header-without-value"));
     }
-    // Another URL, or one that is wrong.
+    // Another URL, or an invalid one.
     let other = json!({"id": "w", "name": "n", "url": url, "eventTypes": []});
     let other = Webhook::restore(&other.into(), rules).map(|other| other.url() != webhook.url());
     if other.unwrap_or(!url.is_null())
@@ -171,11 +172,11 @@ fn reference(webhook: &Webhook, patch: &Value, rules: &Rules) -> Result<Webhook,
     }
 }
 
-/// A suggestion, pasted in place of the value, fixes all that is wrong with it.
-fn suggests_what_is_accepted(problem: &Diagnostic, draft: &WebhookDocument, rules: &Rules) {
+/// A suggestion, pasted in place of the value, fixes all of its errors.
+fn suggests_what_is_accepted(problem: &Diagnostic, body: &WebhookDocument, rules: &Rules) {
     let Some(suggestion) = problem.suggestion() else { return };
     if problem.pointer() == "/url" {
-        let mut fixed = draft.clone();
+        let mut fixed = body.clone();
         fixed.set("url", suggestion);
         let report = rules.check(&fixed);
         let is_right =
@@ -203,7 +204,7 @@ fn readable_one(problem: &Diagnostic) {
     }
 }
 
-/// The pointer leads to something, unless that is what is missing.
+/// The pointer leads to a value, unless the error is that it is missing.
 fn points_into(problem: &Diagnostic, document: &Value) {
     if !matches!(problem.code(), "enabled-missing" | "member-missing" | "event-types-none") {
         let pointer = problem.pointer();
@@ -211,8 +212,8 @@ fn points_into(problem: &Diagnostic, document: &Value) {
     }
 }
 
-/// Pages forth and back over webhooks that come and go. Each three bytes are a step: two to create
-/// or delete a webhook, one to go on.
+/// Pages forward and back while webhooks are created and deleted. Three bytes are a step: two to
+/// create or delete a webhook, one to go on.
 pub fn paging(limit: usize, sort: &str, bytes: &[u8]) -> usize {
     let query = format!("limit={limit}&sort={sort}");
     let rules = Rules::default();
@@ -268,7 +269,7 @@ pub fn paging(limit: usize, sort: &str, bytes: &[u8]) -> usize {
         change(&mut all);
     }
     let unique: BTreeSet<_> = seen.iter().cloned().collect();
-    assert_eq!(unique.len(), seen.len(), "no webhook is shown twice: {seen:?}");
+    assert_eq!(unique.len(), seen.len(), "each webhook is shown once: {seen:?}");
     assert!(there_all_the_time.is_subset(&unique), "none is skipped: {seen:?}");
     let unique_back: BTreeSet<_> = back.iter().cloned().collect();
     assert_eq!(unique_back.len(), back.len(), "nor on the way back: {back:?}");
