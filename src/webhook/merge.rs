@@ -95,8 +95,9 @@ fn of_operations(operations: Vec<Json>, problem: Diagnostic, is_certain: bool) -
     Meant { problem, patch, is_secret }
 }
 
-/// The array of operations in an object, as SCIM and others send it, with the name of its member,
-/// and whether the object has nothing else to say.
+/// Finds an array of operations in an object, as in SCIM.
+///
+/// Returns the name of its member, the operations, and whether the object has nothing else.
 fn wrapped(members: &[Member]) -> Option<(&str, &[Json], bool)> {
     let is_part = |value: &Json| matches!(value.member("op"), Some(Json::String(_)));
     let is_named =
