@@ -1,12 +1,12 @@
-//! A SCIM filter engine and delivery-matching core for webhook dispatch servers.
+//! Parses SCIM filters and finds the webhooks that match an event, for webhook dispatch servers.
 //!
 //! Users of a tenant register webhooks: "when an event of these types occurs and this filter
-//! matches it, POST it to my URL". This crate refuses an invalid filter or webhook with errors that
-//! say how to fix each, and finds for every event exactly the webhooks that match it.
+//! matches it, POST it to my URL". This crate checks filters and webhooks, and reports each error
+//! with a way to fix it. For each event, it finds exactly the webhooks that match.
 //!
 //! ```text
-//! text ──parse──▶ Expr ──check(Profile)──▶ Filter ──insert──▶ Matcher ──matches(Event)──▶ slots ──▶ Requests
-//!      syntax            filter                     matcher                      registry      delivery
+//! text ──parse──▶ Expr ──check(Profile)──▶ Filter ──insert(Subscription)──▶ Matcher ──matches(Event)──▶ slots ──▶ Requests
+//!      syntax            filter                     matcher                                    registry      delivery
 //! ```
 //!
 //! ```
@@ -29,15 +29,16 @@
 //!
 //! - An [`Expr`](syntax::Expr) is well formed.
 //! - A [`Filter`](filter::Filter) is allowed by its [`Profile`](filter::Profile).
-//! - A [`Matcher`](matcher::Matcher) gives the verdicts of
-//!   [`Filter::matches`](filter::Filter::matches).
-//! - A [`Webhook`](webhook::Webhook) is deliverable, and each change of it is checked as a whole, so
-//!   building a [`Request`](delivery::Request) cannot fail.
+//! - A [`Matcher`](matcher::Matcher) returns the [slots](matcher::Slot) of exactly the
+//!   subscriptions for which [`Subscription::matches`](matcher::Subscription::matches) is true.
+//! - A [`Webhook`](webhook::Webhook) is checked as a whole when it is created or changed, so
+//!   building a [`Request`](delivery::Request) for it cannot fail.
 //!
-//! A dispatch server embeds a [`Registry`](registry::Registry), which holds the webhooks and matchers
-//! of many tenants for many threads and leads from the bytes of an event to signed requests.
+//! A dispatch server embeds a [`Registry`](registry::Registry). It holds the webhooks and matchers
+//! of many tenants, is shared between threads, and turns the bytes of an event into signed
+//! requests.
 //!
-//! The crate has no clock, opens no file or connection and starts no thread. No input makes it
+//! The crate reads no clock, opens no file or connection and starts no thread. No input makes it
 //! panic. The [`guide`] explains the language, the costs, and how a server embeds the crate.
 
 pub mod delivery;
@@ -78,7 +79,7 @@ macro_rules! page {
     };
 }
 
-/// The guide: the filter language, matching and its cost, and how a server embeds the crate.
+/// The guide: the filter language, the cost of matching, and how to embed the crate.
 ///
 #[doc = "[analysis]: crate::guide::analysis"]
 #[doc = "[conformance]: crate::guide::conformance"]

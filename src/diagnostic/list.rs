@@ -11,9 +11,9 @@ use std::fmt;
 
 /// The diagnostics of one request or filter, in the order in which they were found.
 ///
-/// There is at least one. Only the first [`MAX`](Self::MAX) are listed, so that a small request
-/// cannot cause a response many times its size. If there are more, a last diagnostic with the code
-/// `more-problems` has their number.
+/// The list is never empty. It has the first [`MAX`](Self::MAX) diagnostics, so that a small
+/// request cannot cause a huge response. If there are more, one more entry with the code
+/// `more-problems` says how many.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
@@ -60,9 +60,11 @@ impl Diagnostics {
         self.list.first().map_or(StatusCode::BAD_REQUEST, Diagnostic::status)
     }
 
-    /// Returns the API's error body: `{"errors":[{"code","title","detail"}],"traceId"}`.
+    /// Returns the error body of the webhooks API, to be serialized.
     ///
-    /// `detail` is the help, followed by the place, for which the API has no member of its own.
+    /// It is `{"errors":[{"code","title","detail","suggestion"}],"traceId"}`. `title` is the
+    /// message. `detail` is the help, followed by the place, for which the API has no member.
+    /// `detail`, `suggestion` and `traceId` are left out if they are empty or absent.
     ///
     /// ```
     /// use hooksieve::webhook::{WebhookDocument, Rules};

@@ -2,11 +2,11 @@
 //!
 //! Every error and warning that a person acts on is a [`Diagnostic`], regardless of the module that
 //! finds it: a syntax error in a filter, an invalid URL of a webhook, a malformed event, a damaged
-//! snapshot, an unknown list parameter. [`Diagnostics`] are all that is wrong with one request.
-//! Error types with kinds exist only where a caller branches on the kind.
+//! snapshot, an unknown list parameter. [`Diagnostics`] is the list of them for one request. Other
+//! error types exist only where a caller branches on a kind.
 //!
-//! A diagnostic has three renderings: `Display` writes the message in one line, `Serialize` writes
-//! JSON for programs, and [`Diagnostics::body`] is the API's error body.
+//! A diagnostic has three forms: `Display` writes the message in one line, `Serialize` writes JSON
+//! for programs, and [`Diagnostics::body`] returns the error body of the webhooks API.
 //!
 //! ```
 //! use hooksieve::filter::Profile;
@@ -80,9 +80,9 @@ pub enum Severity {
 /// One error or warning about a text or a document.
 ///
 /// The code is a stable word for programs. Message and help are for people, one line of English
-/// each, and may change between versions. Text that they quote is shortened, its control characters
-/// are escaped, and it is never a secret. The type is one pointer wide, so that a `Result` with it
-/// stays small.
+/// each, and may change between versions. Where this crate quotes user text in them, it shortens
+/// the text, escapes control characters, and never quotes a secret. The type is one pointer wide,
+/// so a `Result` with it stays small.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Diagnostic(Box<Inner>);
 
@@ -102,7 +102,10 @@ struct Inner {
 }
 
 impl Diagnostic {
-    /// Creates an error from what is wrong and what to do. The help may be empty.
+    /// Creates an error with a code, a message and a help text, which may be empty.
+    ///
+    /// The message says what is wrong, the help what to do. The HTTP status is 400 unless
+    /// [`with_status`](Self::with_status) sets another one.
     ///
     /// ```
     /// use hooksieve::diagnostic::Diagnostic;
@@ -222,22 +225,22 @@ impl Diagnostic {
         &self.0.message
     }
 
-    /// Returns what to do, in one line.
+    /// Returns what to do, in one line; it may be empty.
     #[must_use]
     pub fn help(&self) -> &str {
         &self.0.help
     }
 
-    /// Returns the whole corrected text for the pointer's place, such as the filter or the URL.
+    /// Returns the corrected text, such as the whole filter or the whole URL.
     ///
-    /// There is a suggestion only if it is certain: it is accepted instead of the given text, and
-    /// means what the author most likely meant.
+    /// It replaces the text at [`pointer`](Self::pointer). It is accepted, and means what the
+    /// author most likely meant; if that is in doubt, there is no suggestion.
     #[must_use]
     pub fn suggestion(&self) -> Option<&str> {
         self.0.suggestion.as_deref()
     }
 
-    /// Returns what could occur in the place of a syntax error: `` `and`, `or` or end of filter ``.
+    /// Returns what a syntax error expected, such as `` `and`, `or` or end of filter ``.
     #[must_use]
     pub fn expected(&self) -> Option<&str> {
         self.0.expected.as_deref()
@@ -253,8 +256,8 @@ impl Diagnostic {
     ///
     /// It points into the webhook's document, or into the patch for codes that begin with `patch-`.
     /// For codes that begin with `list-`, it is a slash and the parameter's name. A missing member
-    /// has the pointer that it would have. The empty pointer is the whole document, or a text that
-    /// is not in a document.
+    /// has the pointer that it would have. The pointer is empty for the whole document, and for a
+    /// text of its own, such as a filter on the command line.
     #[must_use]
     pub fn pointer(&self) -> &str {
         self.0.pointer.as_deref().unwrap_or_default()
@@ -262,7 +265,8 @@ impl Diagnostic {
 
     /// Returns the HTTP status for a response with this error.
     ///
-    /// It is 400 unless the cause is not in the request.
+    /// It is 400 unless another one was set, such as 403 if a limit is reached, 404 if the webhook
+    /// does not exist, or 500 if the cause is in the server.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.status
@@ -289,8 +293,10 @@ impl fmt::Debug for Diagnostic {
 
 impl std::error::Error for Diagnostic {}
 
-/// Writes `{"code","title","detail"}`, and the members that are known of `line`, `pointer`, `start`
-/// and `end` (the span in bytes), and `suggestion`.
+/// Writes an object with `code`, `title` (the message) and `detail` (the help).
+///
+/// `line`, `pointer`, `start` and `end` (the span in bytes) and `suggestion` follow if they are
+/// known. The severity, the status and what was expected are not written.
 impl Serialize for Diagnostic {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let inner = &*self.0;

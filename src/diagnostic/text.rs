@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 /// The maximum number of characters that a message quotes from a text.
 const MAX_QUOTED: usize = 80;
 
-/// Shortens user text to `max` characters and escapes those that are [misleading](is_misleading).
+/// Shortens user text to `max` characters and escapes [misleading](is_misleading) characters.
 ///
-/// An escaped character is written as in JSON, such as `\u202e`.
+/// An escaped character is written as in JSON, such as `\u202e`, and counts as one. A text that was
+/// shortened ends with `…`.
 ///
 /// ```
 /// use hooksieve::diagnostic::excerpt;
@@ -40,9 +41,10 @@ pub(crate) fn quote(text: &str) -> String {
     excerpt(text, MAX_QUOTED)
 }
 
-/// Returns whether a character could control a terminal, or reorder or hide the text around it.
+/// Returns whether a character could control a terminal, reorder text, or be invisible.
 ///
-/// This holds for control characters, invisible characters, and white space other than a space.
+/// These are control characters, bidirectional controls and other invisible characters (most of
+/// Unicode's `Default_Ignorable_Code_Point`), and white space other than a space.
 #[must_use]
 pub fn is_misleading(c: char) -> bool {
     c.is_control()

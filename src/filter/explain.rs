@@ -6,7 +6,9 @@ use super::{Filter, Node, Operator};
 use crate::event::{Event, JsonPath};
 use serde::{Serialize, Serializer};
 
-/// The verdict of a filter on an event, with that of each of its parts.
+/// The verdict of a filter on an event, and the verdict of each part.
+///
+/// [`Filter::explain`] returns it.
 ///
 /// ```
 /// use hooksieve::filter::{Profile, StepKind};
@@ -25,7 +27,8 @@ use serde::{Serialize, Serializer};
 ///
 /// # JSON
 ///
-/// `Serialize` writes an object with these members; later versions may add some.
+/// `Serialize` writes an object with these members; later versions may add some. It calls
+/// [`why`](Self::why), so it takes up to [`WORK`](analysis::WORK) steps.
 ///
 /// | member | what it is |
 /// | --- | --- |
@@ -61,9 +64,9 @@ pub struct Step<'a> {
 #[serde(tag = "kind", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum StepKind<'a> {
-    /// A group whose operands must all hold. They are the steps that follow, one level deeper.
+    /// A group whose operands must all hold. The operands follow, one level deeper.
     And,
-    /// A group of which one operand must hold. They are the steps that follow, one level deeper.
+    /// A group with at least one operand that must hold. The operands follow, one level deeper.
     Or,
     /// An attribute compared with a value.
     Term {
@@ -75,7 +78,9 @@ pub enum StepKind<'a> {
         value: &'a str,
         /// The event's value; `None` if the attribute is absent.
         found: Option<&'a str>,
-        /// The path of `found` in the event; `None` too if the event was not read from bytes.
+        /// The path of `found` in the event.
+        ///
+        /// Also `None` if the event was not read from bytes.
         place: Option<JsonPath>,
     },
 }
@@ -98,17 +103,18 @@ impl<'a> Explanation<'a> {
     /// Returns facts about the event that explain why terms fail.
     ///
     /// A hint says why an attribute is absent, or where else the event has the value of a term.
-    /// Values are searched for only if the verdict may depend on them: those of failed `eq` terms
-    /// that are in no group that holds. [`HintKind`](super::HintKind) lists all kinds. Empty for an
-    /// event that was not read from bytes.
+    /// The value of a term is searched for only if the verdict may depend on it: the term is a
+    /// failed `eq`, and no group around it holds. [`HintKind`](super::HintKind) lists all kinds.
+    /// For an event that was not read from bytes, there are only hints on letter case and white
+    /// space.
     #[must_use]
     pub fn hints(&self) -> &[Hint<'a>] {
         &self.hints
     }
 
-    /// Finds the minimal reason for the verdict, and the smallest change that makes a miss match.
+    /// Finds the minimal reason for the verdict, and the smallest change that gives a match.
     ///
-    /// Takes at most [`WORK`](analysis::WORK) steps.
+    /// Takes at most [`WORK`](analysis::WORK) steps on each call: the result is not kept.
     #[must_use]
     pub fn why(&self) -> Justification<'a> {
         analysis::why(self.filter, &self.steps)
@@ -134,8 +140,8 @@ impl Serialize for Explanation<'_> {
 impl Filter {
     /// Evaluates the filter on an event, and returns the verdict of each part.
     ///
-    /// Reads the event's bytes once more to find the paths of its values, so this costs far more
-    /// than [`matches`](Self::matches).
+    /// Reads the event's bytes again, up to two times, to find paths and hints. So it costs far
+    /// more than [`matches`](Self::matches).
     #[must_use]
     pub fn explain<'a>(&'a self, event: &'a Event<'_>) -> Explanation<'a> {
         let places = event.places();

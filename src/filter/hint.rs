@@ -53,7 +53,7 @@ pub struct Hint<'a> {
     pub step: usize,
     /// The kind of fact.
     pub kind: HintKind,
-    /// The attribute that has the term's value instead.
+    /// The attribute that has the term's value instead; only for [`HintKind::OtherAttribute`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attribute: Option<&'a str>,
     /// The path in the event that the fact is about.
@@ -68,7 +68,7 @@ pub struct Hint<'a> {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum HintKind {
-    /// A string that contains JSON is in place of an object, such as `data`.
+    /// A member that should be an object, such as `data`, is a string that contains JSON.
     JsonInString,
     /// The event has its data only in `data_base64`.
     Base64,
@@ -76,17 +76,17 @@ pub enum HintKind {
     Null,
     /// The event has no `data`, the only object from which the attribute is read.
     NoData,
-    /// An array, a number, a string or a literal is in place of an object.
+    /// A member that should be an object is an array, a number, a string or a boolean.
     NotAnObject,
     /// The value at the attribute's path is not a string.
     NotAString,
     /// Another attribute has the term's value.
     OtherAttribute,
-    /// The term's value is at a path from which the attribute is not read.
+    /// The term's value is at a path from which the attribute is not read in this event.
     OtherPlace,
     /// The event's value differs from the term's only in letter case.
     LetterCase,
-    /// The event's value differs from the term's only in outer white space, or also in letter case.
+    /// The values differ only in leading or trailing white space, and perhaps letter case.
     WhiteSpace,
 }
 

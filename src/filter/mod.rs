@@ -1,9 +1,10 @@
 //! Checks parsed filters against a profile, and evaluates them.
 //!
-//! A [`Profile`] is data: the attributes that filters may use, their paths in an event, the values
-//! and event types they are restricted to, and the operators. [`Profile::webhook`] is the profile
-//! of webhooks. A [`Filter`] exists only if its profile accepts it. [`Filter::matches`] defines its
-//! meaning; the matcher and the analysis are tested against it.
+//! A [`Profile`] lists the attributes and operators that filters may use. An attribute has paths in
+//! an event, and may be restricted to some values and to one event type. [`Profile::webhook`] has
+//! the attributes of the webhooks API. A [`Filter`] exists only if its profile accepts it.
+//! [`Filter::matches`] defines what a filter means; the matcher and the analysis are tested against
+//! it.
 //!
 //! ```
 //! use hooksieve::filter::Profile;
@@ -56,10 +57,10 @@ use std::sync::Arc;
 
 /// A condition on the attributes of an event, accepted by a [`Profile`].
 ///
-/// Cloning copies no data. Two filters are equal if they have the same terms and groups in the same
-/// order; letter case of names, white space and redundant parentheses do not count. `Display`
-/// prints the canonical form, from which an equal filter is parsed. The filter that matches
-/// everything prints as the empty string.
+/// Cloning copies no data. Two filters are equal if their profiles are equal and they have the same
+/// terms and groups in the same order. The letter case of names, white space and redundant
+/// parentheses are ignored. `Display` prints the canonical form; parsing it with the same profile
+/// gives an equal filter. The filter without terms prints as the empty string.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Filter(Arc<Inner>);
 
@@ -127,7 +128,9 @@ impl Predicate<'_> {
 }
 
 impl Filter {
-    /// Returns the filter that matches every event, as a webhook without a filter does.
+    /// Returns the filter without terms, which matches every event.
+    ///
+    /// It is the filter of a webhook that has none.
     #[must_use]
     pub fn everything(profile: &Profile) -> Self {
         Self::from_nodes(profile, [])
@@ -147,10 +150,11 @@ impl Filter {
         &self.0.profile
     }
 
-    /// Returns whether an event matches the filter.
+    /// Returns whether the filter matches an event.
     ///
     /// Values are compared exactly and case-sensitively. On an absent attribute `eq` is false and
-    /// `ne` is true. Takes time linear in the number of terms.
+    /// `ne` is true. If the event was read for another profile, its attributes are found by name.
+    /// Takes time linear in the number of terms.
     #[must_use]
     pub fn matches(&self, event: &Event<'_>) -> bool {
         self.is_everything() || self.holds(0, event)

@@ -10,8 +10,8 @@ use std::sync::{Arc, LazyLock};
 
 /// The attributes and operators that filters may use.
 ///
-/// Cloning copies no data. Profiles are equal if their contents are. A server with other attributes
-/// builds its own profile:
+/// Cloning copies no data. Two profiles are equal if their attributes, operators and limits are
+/// equal. A server with other attributes builds its own profile:
 ///
 /// ```
 /// use hooksieve::event::JsonPath;
@@ -56,7 +56,8 @@ pub struct Attribute {
 impl Attribute {
     /// Creates an attribute that allows any string and any event types.
     ///
-    /// Its value in an event is the first non-empty string at one of `places`, in their order.
+    /// Its value in an event is the first non-empty string found at `places`, tried in order.
+    /// [`Profile::new`] checks the name and the places.
     pub fn new(name: impl Into<Box<str>>, places: impl IntoIterator<Item = JsonPath>) -> Self {
         let places = places.into_iter().collect();
         Self {
@@ -69,11 +70,11 @@ impl Attribute {
         }
     }
 
-    /// Sets other names by which authors may know the attribute, for example from a console.
+    /// Sets other names of the attribute, such as its label in a user interface.
     ///
-    /// Filters cannot use an alias; it only serves suggestions. An alias is found regardless of
-    /// separators, letter case and a final `s`. If attributes share an alias, an error names all of
-    /// them and makes no suggestion.
+    /// A filter cannot use an alias. If it does, the error suggests the attribute. Separators,
+    /// letter case and a final `s` of an alias are ignored. If several attributes share an alias,
+    /// the error names all of them and makes no suggestion.
     ///
     /// ```
     /// use hooksieve::event::JsonPath;
@@ -90,18 +91,23 @@ impl Attribute {
     }
 
     /// Restricts the values that filters may compare the attribute with.
+    ///
+    /// A filter with another value is refused; values are compared case-sensitively. The values in
+    /// events are not restricted.
     #[must_use]
     pub fn one_of<V: Into<Box<str>>>(self, values: impl IntoIterator<Item = V>) -> Self {
         Self { values: Some(values.into_iter().map(Into::into).collect()), ..self }
     }
 
     /// Restricts the attribute to webhooks that have this event type and no other.
+    ///
+    /// Only [`Profile::filter_for`] checks this, because it knows the event types.
     #[must_use]
     pub fn only_with(self, event_type: impl Into<EventType>) -> Self {
         Self { only_with: Some(event_type.into()), ..self }
     }
 
-    /// Returns the name as the canonical form of filters prints it.
+    /// Returns the attribute's name, in the letter case in which filters print it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -112,9 +118,10 @@ impl Attribute {
         &self.aliases
     }
 
-    /// Sets event types whose events have the attribute though filters cannot use it with them.
+    /// Sets further event types whose events have the attribute, for use in messages.
     ///
-    /// They only serve messages about an attribute restricted by [`only_with`](Self::only_with).
+    /// It has an effect only together with [`only_with`](Self::only_with): an error about a value
+    /// then explains that events of these types may have the value, but cannot be filtered by it.
     #[must_use]
     pub fn also_in<T: Into<EventType>>(self, event_types: impl IntoIterator<Item = T>) -> Self {
         Self { also_in: event_types.into_iter().map(Into::into).collect(), ..self }
@@ -130,7 +137,7 @@ impl Attribute {
         &self.places
     }
 
-    /// Returns the values it may be compared with; `None` for any.
+    /// Returns the values that filters may compare the attribute with; `None` allows any.
     pub fn values(&self) -> Option<&[Box<str>]> {
         self.values.as_deref()
     }
@@ -142,7 +149,9 @@ impl Attribute {
     }
 }
 
-/// An operator that filters can be evaluated with.
+/// An operator that a [`Filter`] can evaluate.
+///
+/// The grammar has more operators, see [`CompareOp`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Operator {
@@ -156,7 +165,7 @@ impl Operator {
     /// All operators.
     pub const ALL: [Self; 2] = [Self::Eq, Self::Ne];
 
-    /// Returns the operator of the grammar.
+    /// Returns the same operator as a [`CompareOp`] of the grammar.
     #[must_use]
     pub fn compare_op(self) -> CompareOp {
         match self {
@@ -182,14 +191,15 @@ impl fmt::Display for Operator {
 impl Profile {
     /// Creates a profile of these attributes with all operators and the default [`Limits`].
     ///
-    /// Put the most selective attributes first, those whose values the fewest events share. A filter
-    /// that requires several values is indexed by the one that the fewest filters share, and the
-    /// order of the attributes breaks ties. Attributes with a list of allowed values come last.
+    /// The order matters for speed: put selective attributes first, that is, those of which few
+    /// events have the same value. A filter that requires several values is indexed under the value
+    /// that the fewest filters share, and the order of the attributes breaks ties. A filter is
+    /// indexed under an attribute with a list of allowed values only if it requires no other value.
     ///
     /// # Errors
     ///
-    /// If a name is not an attribute path of the grammar or has a schema URI, and the errors of
-    /// [`AttributePaths::new`].
+    /// A name is not an attribute path of the grammar or has a schema URI, or one of the errors of
+    /// [`AttributePaths::new`]: a duplicate name, an attribute without paths, or too many keys.
     pub fn new(attributes: impl IntoIterator<Item = Attribute>) -> Result<Self, Diagnostic> {
         let attributes: Box<[Attribute]> = attributes.into_iter().collect();
         for attribute in &attributes {
@@ -217,16 +227,20 @@ impl Profile {
         Ok(Self(Arc::new(Inner { attributes, operators, limits: Limits::default(), paths })))
     }
 
-    /// Returns the profile of webhooks.
+    /// Returns the profile with the filter attributes of the Qlik Cloud webhooks API.
     ///
-    /// Its attributes are `id`, `topLevelResourceId`, `spaceId` and, for reload events,
-    /// `data.status`; its operators are `eq` and `ne`.
+    /// The attributes are `id`, `topLevelResourceId`, `spaceId` and `data.status`; the operators
+    /// are `eq` and `ne`. `data.status` is `ok` or `error`, and may be used only by a webhook whose
+    /// only event type is `com.qlik.v1.app.reload.finished`.
     #[must_use]
     pub fn webhook() -> Self {
         WEBHOOK.clone()
     }
 
-    /// Returns the same profile with only these operators.
+    /// Returns a copy of the profile with only these operators.
+    ///
+    /// Unless the operators are the same, the copy is not equal to this profile, so a
+    /// [`Matcher`](crate::matcher::Matcher) of one refuses filters of the other.
     #[must_use]
     pub fn with_operators(&self, operators: impl IntoIterator<Item = Operator>) -> Self {
         let attributes = self.0.attributes.clone();
@@ -234,7 +248,10 @@ impl Profile {
         self.rebuilt(attributes, operators, self.0.limits)
     }
 
-    /// Returns the same profile with other limits for [`filter`](Self::filter).
+    /// Returns a copy of the profile with other limits for [`filter`](Self::filter).
+    ///
+    /// Unless the limits are the same, the copy is not equal to this profile, so a
+    /// [`Matcher`](crate::matcher::Matcher) of one refuses filters of the other.
     #[must_use]
     pub fn with_limits(&self, limits: Limits) -> Self {
         self.rebuilt(self.0.attributes.clone(), self.0.operators.clone(), limits)
@@ -249,7 +266,7 @@ impl Profile {
         Self(Arc::new(Inner { attributes, operators, limits, paths: self.0.paths.clone() }))
     }
 
-    /// Parses and checks a filter, regardless of event types.
+    /// Parses a filter and checks it, except for rules about event types.
     ///
     /// An empty text, or one of white space only, is the filter that matches everything.
     ///
@@ -289,7 +306,7 @@ impl Profile {
         }
     }
 
-    /// Checks a parsed filter, regardless of event types.
+    /// Checks a parsed filter, except for rules about event types.
     ///
     /// # Errors
     ///
@@ -307,7 +324,10 @@ impl Profile {
         Event::read(&self.0.paths, bytes)
     }
 
-    /// Reads an event, faster if its [shape](ShapeCache) is that of an earlier event.
+    /// Reads an event as [`read_event`](Self::read_event) does, faster for known shapes.
+    ///
+    /// A [`ShapeCache`] remembers the text between the values of earlier events. Keep one per
+    /// thread. The result is the same as without it.
     ///
     /// # Errors
     ///
@@ -332,7 +352,7 @@ impl Profile {
         &self.0.operators
     }
 
-    /// Returns the paths at which events have the attributes.
+    /// Returns the attributes' paths, from which [`Event::new`] builds an event without bytes.
     #[must_use]
     pub fn attribute_paths(&self) -> &AttributePaths {
         &self.0.paths

@@ -8,14 +8,17 @@ use crate::syntax;
 use hashbrown::HashSet;
 
 impl Filter {
-    /// Returns what is valid and probably unintended, in the order of the text.
+    /// Returns warnings about parts that are valid but probably unintended, in the text's order.
     ///
-    /// `text` must be the text that the filter was parsed from, or else the result is empty.
+    /// `text` must be the text that the filter was parsed from. For another text, the result is
+    /// empty.
     ///
-    /// `never_present` returns whether no event of the subscribed types has the attribute of this
-    /// name; each such attribute has one warning.
+    /// `never_present` gets the name of an attribute, and returns whether no event of the
+    /// subscribed types has it. An attribute for which it is true gets one warning, at its first
+    /// term.
     ///
-    /// Takes the work of [`analyze`](Self::analyze). What that leaves undecided gives no warning.
+    /// Takes at most [`WORK`](super::analysis::WORK) steps, as [`analyze`](Self::analyze) does. A
+    /// part on which the analysis is undecided gets no warning.
     ///
     /// ```
     /// use hooksieve::filter::Profile;

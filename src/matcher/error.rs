@@ -9,12 +9,12 @@ kinds! {
     pub InsertError {
         /// The filter was checked with another profile than the matcher's.
         ///
-        /// The index stores attributes by number, which only have a meaning within one profile.
+        /// The index stores attributes by their number in the profile.
         OtherProfile = "matcher-other-profile",
-        /// There is no room left.
+        /// The matcher is full.
         ///
-        /// The limits are 2³² slots, where one is used up after 2³² removals, 2²⁸ attribute values,
-        /// and 2³² words of posting lists.
+        /// The limits are about 2³² slots, 2²⁸ attribute values and 1.4 × 10⁹ words of posting
+        /// lists (a third of 2³²). A slot is not reused after 2³² removals.
         Full = "matcher-full",
     }
 }

@@ -16,15 +16,15 @@ pub struct Slot {
 impl Slot {
     /// Returns a small number that no other current subscription has.
     ///
-    /// It is below the maximum number of subscriptions that the matcher has held at once, so it can
-    /// index a table beside the matcher.
+    /// It is below the maximum number of subscriptions that the matcher has held at once, so a
+    /// caller can keep data of its own in a vector by this index.
     #[must_use]
     pub fn index(self) -> usize {
         self.index as usize
     }
 }
 
-/// The slots that an event hits, ascending and unique.
+/// An iterator over the slots of the subscriptions that match an event, ascending and unique.
 ///
 /// Returned by [`Matcher::matches`] and [`Matcher::matches_all`].
 #[derive(Clone, Debug)]

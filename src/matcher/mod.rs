@@ -1,10 +1,10 @@
 //! Matches an event against many subscriptions at once.
 //!
-//! A [`Matcher`] holds [`Subscription`]s and returns, for an event, those that match. It looks up
-//! only the attribute values that the event has, so the work follows from what the event touches
-//! and from the number of hits, not from the number of subscriptions (guide,
-//! [matching](crate::guide::matching)). The result is always that of [`Subscription::matches`] for
-//! each subscription; tests compare the two after every step.
+//! A [`Matcher`] is an index of [`Subscription`]s. For an event, it returns the [slots](Slot) of
+//! those that match. It looks up only the attribute values that the event has, so the cost depends
+//! on the index entries under these values and on the number of matches, not on the number of
+//! subscriptions (guide, [matching](crate::guide::matching)). The result is always that of
+//! [`Subscription::matches`] for each subscription, which property tests check.
 //!
 //! # Example
 //!
@@ -83,9 +83,9 @@ use topics::{AttributeUse, Topic, Topics};
 
 /// An index of subscriptions; see the [module](self).
 ///
-/// It keeps what matching and removal need, in a few arrays: a clone costs little more than copying
-/// their bytes. A webhook of a few terms takes some sixty bytes if its values are shared (guide,
-/// [matching](crate::guide::matching)).
+/// It is stored in a few arrays, so a clone costs little more than copying their bytes. A
+/// subscription with a few terms takes about 66 bytes if other filters mention the same values
+/// (guide, [matching](crate::guide::matching)).
 #[derive(Clone, Debug)]
 pub struct Matcher {
     profile: Profile,
@@ -109,7 +109,7 @@ struct SlotEntry {
 
 const VACANT: u32 = u32::MAX;
 
-/// Counts what a matcher holds.
+/// The number of entries of each kind in a [`Matcher`]; returned by [`Matcher::stats`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -121,9 +121,10 @@ pub struct Stats {
     pub plans: usize,
     /// Distinct attribute values that filters mention.
     pub values: usize,
-    /// Entries under those values: one for each access key of a filter and each event type.
+    /// Index entries: one for each indexed value of a filter and each event type.
     pub postings: usize,
-    /// Entries of subscriptions that match unless a value of the event flips them.
+    /// Index entries of subscriptions that match unless an attribute value of the event prevents
+    /// it.
     pub defaults: usize,
 }
 
@@ -155,13 +156,14 @@ impl Matcher {
     ///
     /// # Cost
     ///
-    /// Linear in the terms of its filter, for each of its event types. At most 8 KB of postings
-    /// move for each of them, however many subscriptions share a value.
+    /// Amortized time proportional to the terms of the filter times the event types. For each of
+    /// these pairs at most 8 KiB of the index move, regardless of how many subscriptions share a
+    /// value.
     ///
     /// # Errors
     ///
     /// [`InsertError::OtherProfile`] if the filter was checked with another profile than the
-    /// matcher's, and [`InsertError::Full`] if there is no room. The matcher is unchanged then.
+    /// matcher's, and [`InsertError::Full`] if the matcher is full. On an error nothing is changed.
     pub fn insert(&mut self, subscription: &Subscription) -> Result<Slot, InsertError> {
         let filter = subscription.filter();
         if filter.profile() != &self.profile {
@@ -289,10 +291,10 @@ impl Matcher {
     ///
     /// # Cost
     ///
-    /// As for [`insert`](Self::insert): linear in the terms of the filter, for each event type,
-    /// with at most 8 KB moved for each, however many subscriptions, event types or owners share a
-    /// value. When most of the memory is free, all lists move to a smaller allocation, which costs
-    /// no more than the removals before. Otherwise freed memory is kept for later inserts.
+    /// As for [`insert`](Self::insert), regardless of how many subscriptions, event types or owners
+    /// share a value. Freed memory is kept for later inserts. When most of it is free, all posting
+    /// lists move to a smaller allocation. The move costs at most as much as the removals since the
+    /// last one.
     pub fn remove(&mut self, slot: Slot) -> bool {
         let Some(SlotEntry { group, plan, .. }) = self.entry(slot) else { return false };
         // As in `insert`: read the places first, so that their misses overlap.
@@ -359,7 +361,7 @@ impl Matcher {
 
     /// Returns the subscription in a slot, or `None` if it was removed.
     ///
-    /// The matcher keeps no copy of it: it is assembled from the index.
+    /// The matcher does not store subscriptions. This assembles an equal one from the index.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<Subscription> {
         let SlotEntry { group, plan, .. } = self.entry(slot)?;
@@ -373,8 +375,9 @@ impl Matcher {
     ///
     /// # Cost
     ///
-    /// A look-up for each attribute of the event that filters use, a visit for each posting under
-    /// its values, and the output. [`Scratch::work`] counts them.
+    /// A look-up for each attribute value of the event that filters may mention, a visit for each
+    /// index entry under these values, and a step for each slot returned. [`Scratch::work`] counts
+    /// them.
     pub fn matches<'m>(
         &'m self,
         event: &Event<'_>,
@@ -385,11 +388,11 @@ impl Matcher {
         Matches::new(self, scratch.hits(0))
     }
 
-    /// Returns the [matches](Self::matches) of each of many events, in their order.
+    /// Matches several events, and returns the slots for each, in the order of the events.
     ///
-    /// The look-ups of several events wait for memory at the same time. With few hits per event in
-    /// a large index this is faster than one event at a time; in a small index, or with many hits,
-    /// it can be slower (guide, [matching](crate::guide::matching)).
+    /// The memory accesses of up to 16 events overlap. In a large index with few hits per event,
+    /// this is faster than [`matches`](Self::matches) for one event after another; in a small
+    /// index, or with many hits, it can be slower (guide, [matching](crate::guide::matching)).
     ///
     /// ```
     /// use hooksieve::event::{Event, EventType, TenantId};
@@ -436,9 +439,9 @@ impl Matcher {
         self.len == 0
     }
 
-    /// Counts what the matcher holds.
+    /// Returns the number of entries of each kind.
     ///
-    /// Takes time linear in what it counts.
+    /// Takes time linear in the attribute values and in the event types with their owners.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut stats = Stats {

@@ -54,22 +54,24 @@ pub(super) struct Buffers {
     pub(super) work: Work,
 }
 
-/// Counts what a match did, to show what makes it expensive.
+/// Counters of the work of a match, which show why it is expensive.
+///
+/// The [guide](crate::guide::matching) explains access keys, postings and buckets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Work {
     /// Attribute values looked up.
     ///
-    /// These are the values of attributes with access keys and, as soon as a filter of the event's
-    /// type is tested, those of all attributes that filters mention.
+    /// First the values of the attributes under which filters are indexed. If a filter must be
+    /// tested, also the values of all other attributes that filters of this event type mention.
     pub probes: usize,
     /// Postings visited under those values.
     pub postings: usize,
-    /// Filters tested because the access key is not sufficient.
+    /// Filters tested because the value under which they were found does not decide their verdict.
     pub tests: usize,
     /// Owner buckets visited: the subscriptions of one owner to the event's type.
     ///
-    /// Each is visited once per event, however often the caller lists its owner.
+    /// Each is visited once per event, even if the caller lists its owner several times.
     pub buckets: usize,
 }
 
@@ -82,7 +84,7 @@ pub(super) struct Query {
 }
 
 impl Scratch {
-    /// Returns what the last match did, over all its events.
+    /// Returns the work of the last match, summed over its events.
     #[must_use]
     pub fn work(&self) -> Work {
         self.buffers.work
@@ -90,7 +92,8 @@ impl Scratch {
 
     /// Returns the [indices](super::Slot::index) of the slots that the last match hit.
     ///
-    /// After a match of several events, their hits follow one another in the order of the events.
+    /// After [`Matcher::matches_all`](super::Matcher::matches_all), the hits of all events are
+    /// concatenated in the order of the events.
     #[must_use]
     pub fn indices(&self) -> &[u32] {
         &self.buffers.hits

@@ -27,7 +27,9 @@ use crate::event::{Event, EventType, TenantId, UserId};
 use crate::filter::Filter;
 use std::fmt;
 
-/// The events that a webhook subscribes to: all that matching needs to know about a webhook.
+/// What a webhook subscribes to: a tenant, event types, an audience and a filter.
+///
+/// It is all that matching needs to know about a webhook.
 ///
 /// ```
 /// use hooksieve::event::{Event, EventType, TenantId};
@@ -64,8 +66,8 @@ pub enum Audience {
 
 /// The users who may access the resource that an event is about.
 ///
-/// The caller passes it to each match. It decides which subscriptions of an [`Audience::Owner`]
-/// match.
+/// The caller passes it to each match. Subscriptions with an [`Audience::Owner`] match only if
+/// their owner is among these users.
 #[derive(Clone, Copy, Default)]
 pub enum Access<'a> {
     /// Only the event's owner. This is the safe choice if nothing else is known.
@@ -75,10 +77,10 @@ pub enum Access<'a> {
     ///
     /// Costs a look-up for each entry. A user who is listed several times is visited once.
     Users(&'a [UserId]),
-    /// The users for whom this returns true.
+    /// The users for whom the predicate returns true.
     ///
-    /// Called at most once per event and user subscribed to the event's type, in no particular
-    /// order. Prefer [`Users`](Self::Users) if many users subscribe.
+    /// It is called at most once per event and user subscribed to the event's type, in no
+    /// particular order. Prefer [`Users`](Self::Users) if many users subscribe.
     Predicate(&'a dyn Fn(&UserId) -> bool),
     /// Every user of the tenant.
     Everyone,
@@ -228,16 +230,18 @@ impl Subscription {
         &self.filter
     }
 
-    /// Returns whether it matches an event.
+    /// Returns whether the subscription matches an event.
     ///
-    /// This is the specification of a [`Matcher`](super::Matcher), which gives the same result.
+    /// This is the specification: a [`Matcher`](super::Matcher) always gives the same result. Takes
+    /// time linear in the terms of the filter.
     #[must_use]
     pub fn matches(&self, event: &Event<'_>, access: Access<'_>) -> bool {
         self.verdict(event, access) == Verdict::Matched
     }
 
-    /// Returns whether it matches an event and if not, the first reason in the order of
-    /// [`Verdict`].
+    /// Returns whether the subscription matches an event, or why not.
+    ///
+    /// Of several reasons, it is the first in the order of [`Verdict`].
     #[must_use]
     pub fn verdict(&self, event: &Event<'_>, access: Access<'_>) -> Verdict {
         // The order is that of `Verdict`, which callers see: the first reason is returned.

@@ -32,14 +32,15 @@ impl From<&DeliverError> for Diagnostic {
 impl Session {
     /// Reads an event, matches it, and returns an iterator of the requests that deliver it.
     ///
-    /// Requests are built one by one, as they are taken. They share the event's bytes if their
-    /// webhooks take the envelope that it came in; the conversion to another one is made once and
-    /// shared, too.
+    /// A request is built when the iterator returns it. Requests in the envelope of the event share
+    /// its bytes. For webhooks that want another envelope, the event is converted once, and their
+    /// requests share the result.
     ///
     /// # Cost
     ///
-    /// One read and one [match](Self::matches), an allocation for the payload, and for each request
-    /// the cost of [`RequestBuilder::request`].
+    /// The call reads the event, [matches](Self::matches) it and allocates the payload. Each
+    /// request costs what [`RequestBuilder::request`] costs, the first one in another envelope also
+    /// the conversion.
     ///
     /// # Example
     ///
@@ -87,8 +88,8 @@ impl Session {
 /// The requests that deliver an event, in the order of [`Recipients::webhooks`]; made by
 /// [`Session::deliveries`].
 ///
-/// Keeps the tenant's revision in memory, as [`Recipients`] do. Collect the requests before you
-/// send them.
+/// It keeps a copy of the tenant's index in memory, as [`Recipients`] do. So collect the requests
+/// before you send them.
 #[derive(Debug)]
 pub struct Deliveries<'r> {
     recipients: Recipients<'r>,

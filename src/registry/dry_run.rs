@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 /// Evaluates one webhook on events, one by one, and counts the verdicts.
 ///
-/// The webhook is treated as enabled, since a new one usually is not yet. It need not be in a
-/// registry.
+/// The webhook is treated as enabled, because a webhook is usually tried before it is enabled. It
+/// need not be in a registry.
 ///
 /// ```
 /// use hooksieve::matcher::{Access, Verdict};
@@ -60,7 +60,9 @@ const VERDICTS: [Verdict; 6] = [
 ];
 
 impl DryRun {
-    /// Creates a dry run of a webhook as a webhook of this tenant.
+    /// Creates a dry run of a webhook, evaluated as if it belonged to `tenant`.
+    ///
+    /// The catalogue of `rules` decides which renamed event types the webhook receives.
     pub fn new(webhook: &Webhook, tenant: impl Into<TenantId>, rules: &Rules) -> Self {
         let subscription = subscription(webhook, &tenant.into(), rules.catalogue());
         Self { subscription: subscription.with_enabled(true), counts: [0; VERDICTS.len()] }
@@ -74,7 +76,7 @@ impl DryRun {
 
     /// Evaluates the webhook on an event, and counts the verdict.
     ///
-    /// [`Filter::explain`] has the reasons if the filter decided it.
+    /// If the verdict is [`Verdict::FilterFalse`], [`Filter::explain`] returns the reasons.
     pub fn event(&mut self, event: &Event<'_>, access: Access<'_>) -> Verdict {
         let verdict = self.subscription.verdict(event, access);
         for (known, count) in VERDICTS.iter().zip(&mut self.counts) {
@@ -200,12 +202,12 @@ pub struct Verdicts {
 }
 
 impl Registry {
-    /// Returns for each webhook of the event's tenant whether it matches, and if not, the first
-    /// reason.
+    /// Returns the verdict of each webhook of the event's tenant on the event.
     ///
-    /// It evaluates the webhooks one by one, which is the specification of [`Session::matches`].
-    /// Use it to explain a result to a person, not for every event: it takes time for each webhook.
-    /// The predicate of `access` is called at most once per user.
+    /// It evaluates the webhooks one by one, without the index, and always agrees with
+    /// [`Session::matches`]. Takes time linear in the number of webhooks, so use it to explain a
+    /// result to a person, not for every event. The predicate of `access` is called at most once
+    /// per user.
     ///
     /// [`Session::matches`]: super::Session::matches
     ///

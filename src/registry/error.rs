@@ -7,12 +7,12 @@ use crate::matcher::InsertError;
 use crate::webhook::WebhookId;
 use http::StatusCode;
 
-/// The tenant is not loaded, so its webhooks are unknown.
+/// An error for a tenant that is not loaded, whose webhooks are unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the tenant is not loaded")]
 pub struct NotLoaded;
 
-/// An error from a change of a registry. Nothing was changed.
+/// An error from changing a registry. The registry is unchanged.
 ///
 /// ```
 /// use hooksieve::diagnostic::Diagnostic;
@@ -59,7 +59,7 @@ kinds! {
         ///
         /// [`Registry::MAX_BYTES`]: super::Registry::MAX_BYTES
         TooLarge = "registry-too-large",
-        /// The webhook, or the rules, have another profile than the registry.
+        /// The webhook's filter, or the new rules, are for another profile than the registry's.
         OtherProfile = "registry-other-profile",
         /// The webhook is not valid by the registry's rules.
         Invalid = "registry-invalid-webhook",
@@ -106,15 +106,15 @@ impl ChangeErrorKind {
 }
 
 impl ChangeError {
-    /// The kind of error, to branch on.
+    /// Returns the kind of error.
     #[must_use]
     pub fn kind(&self) -> ChangeErrorKind {
         self.kind
     }
 
-    /// The webhook that could not be loaded.
+    /// Returns the id of the webhook that a load refused.
     ///
-    /// It is `None` for an error of the whole tenant, and for the change of a single webhook.
+    /// `None` if the error is about the tenant, or comes from the change of a single webhook.
     #[must_use]
     pub fn id(&self) -> Option<&WebhookId> {
         self.id.as_ref()
@@ -198,7 +198,7 @@ pub enum UpdateError<E> {
     Change(#[from] ChangeError),
 }
 
-/// An error of the closure is converted by its own implementation.
+/// Converts an error of the closure by its own conversion, and any other into one diagnostic.
 impl<E> From<UpdateError<E>> for Diagnostics
 where
     Diagnostics: From<E>,

@@ -8,9 +8,9 @@ use hashbrown::HashMap;
 
 /// Limits on what one tenant, or one of its users, may have. There are none by default.
 ///
-/// A change that would exceed a limit is refused. A change that does not increase an amount is
-/// accepted even if the tenant has more than the limit. [`Registry::load`] checks no limits, so a
-/// tenant may be loaded with more, and can still be changed.
+/// A change that would exceed a limit is refused. If a tenant already has more than a limit allows,
+/// a change that does not add to that amount is accepted. Loading a tenant ([`Registry::load`]) or
+/// a snapshot does not check limits.
 ///
 /// [`Registry::load`]: super::Registry::load
 ///
@@ -45,7 +45,8 @@ pub struct Limits {
 impl Limits {
     /// Sets the maximum number of a tenant's webhooks that one user created.
     ///
-    /// The API's limit is [`MAX_PER_USER`](crate::webhook::MAX_PER_USER).
+    /// A webhook without a known creator counts for no user. The API's limit is
+    /// [`MAX_PER_USER`](crate::webhook::MAX_PER_USER).
     #[must_use]
     pub fn per_user(self, max: usize) -> Self {
         Self { per_user: Some(max), ..self }
@@ -57,13 +58,13 @@ impl Limits {
         Self { webhooks: Some(max), ..self }
     }
 
-    /// Sets the maximum bytes of text in all filters of a tenant together.
+    /// Sets the maximum total length of a tenant's filters, in bytes.
     #[must_use]
     pub fn filter_bytes(self, max: usize) -> Self {
         Self { filter_bytes: Some(max), ..self }
     }
 
-    /// Sets the maximum number of terms in all filters of a tenant together.
+    /// Sets the maximum total number of terms in a tenant's filters.
     ///
     /// It bounds the comparisons that one event can cause.
     #[must_use]

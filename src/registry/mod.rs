@@ -37,7 +37,7 @@
 //! assert!(session.matches(&event, Access::EventOwner)?.is_empty());
 //!
 //! registry.evict(&tenant);
-//! assert!(session.matches(&event, Access::EventOwner).is_err(), "unknown, which is not empty");
+//! assert!(session.matches(&event, Access::EventOwner).is_err(), "the tenant is not loaded");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -48,27 +48,29 @@
 //! - A match returns the recipients at exactly one revision, which [`Recipients::revision`] names.
 //!   It includes all of a change or none of it.
 //! - A match that starts after a change returned includes that change.
-//! - Tenants never meet: a match reads only the webhooks of the event's tenant.
-//! - What is put is checked by the registry's [rules](Registry::rules), so that a registry with the
-//!   same rules reads back every snapshot.
+//! - Tenants are isolated: a match reads only the webhooks of the event's tenant.
+//! - Every webhook is checked by the [rules](Registry::rules) when it is loaded or changed. So a
+//!   registry with the same rules can read every snapshot, unless the rules were
+//!   [replaced](Registry::replace_rules) and webhooks that they refuse are still present.
 //!
 //! # Revisions
 //!
-//! Each change of a tenant takes a revision. A change without one takes the next. A change from a
-//! log carries its own (`put_at`, `remove_at`, `update_at`, `load_at`); it is ignored unless its
-//! revision is above the tenant's. A log can therefore be replayed from any earlier point, and a
-//! removed webhook does not come back.
+//! A tenant has a revision, a number that each change raises. `put`, `remove`, `update` and `load`
+//! raise it by 1. If a log of changes numbers them itself, use `put_at`, `remove_at`, `update_at`
+//! and `load_at` with the number of the log entry: a change is ignored unless its number is above
+//! the tenant's revision. A log can therefore be replayed from any earlier point, and a removed
+//! webhook does not come back.
 //!
-//! At `u64::MAX` there is no next revision, and a change without one is refused. Load a tenant at
-//! the revision that its log has reached. Do not mix changes with and without a revision: a change
-//! without one takes the number that the log's next entry has, and that entry is then ignored.
+//! Load a tenant at the revision that its log has reached. Do not mix the two kinds of changes:
+//! `put` takes the number of the log's next entry, and that entry is then ignored. At revision
+//! `u64::MAX`, changes without a number are refused.
 //!
 //! # Cost
 //!
-//! A match costs one look-up of the tenant and one [match](crate::matcher) in its index. A change
-//! is applied to each of two copies, to the second one together with the next change. A tenant that
-//! changes therefore holds two copies of its index, and one that was only loaded holds one. Both
-//! copies share the webhooks; one that was replaced or removed is freed by the next change.
+//! A match costs one look-up of the tenant and one [match](crate::matcher) in its index. A tenant
+//! that was only loaded has one copy of its index. Its first change makes a second copy, and each
+//! later change is applied to both, to the second one together with the next change. The copies
+//! share the webhooks; a webhook that was replaced or removed is freed by the next change.
 //! [`Registry::stats`] returns the bytes.
 
 // How it works
@@ -181,17 +183,20 @@ const SHARDS: usize = if cfg!(shuttle) {
 impl Registry {
     /// The maximum bytes of text in a webhook, and in a tenant's id: 2 MiB.
     ///
-    /// It counts the members that have no smaller limit: ids, the filter, the event types, and the
-    /// reason why a webhook was disabled. It keeps the lines of a snapshot bounded.
+    /// It applies to the sum of the members that have no limit of their own: the ids of the
+    /// webhook, tenant and users, the filter, the event types, and the reason and code with which a
+    /// webhook was disabled. It bounds the length of a line in a snapshot.
     pub const MAX_BYTES: usize = 2 << 20;
 
-    /// Creates a registry without tenants that checks webhooks by `rules`.
+    /// Creates an empty registry whose webhooks must satisfy `rules`.
     #[must_use]
     pub fn new(rules: &Rules) -> Self {
         Self::with_limits(rules, Limits::default())
     }
 
-    /// Creates a registry without tenants that also limits what each tenant may have.
+    /// Creates an empty registry with rules and with limits for each tenant.
+    ///
+    /// Loading a tenant or a snapshot does not check the limits.
     #[must_use]
     pub fn with_limits(rules: &Rules, limits: Limits) -> Self {
         let shards = std::iter::repeat_with(Shard::default).take(SHARDS).collect();
@@ -201,22 +206,25 @@ impl Registry {
         Self(Arc::new(Inner { profile, policy, replacing, shards, hasher }))
     }
 
-    /// Returns the profile of its webhooks' filters, which never changes.
+    /// Returns the profile that all filters of the registry have; it never changes.
     #[must_use]
     pub fn profile(&self) -> &Profile {
         &self.0.profile
     }
 
-    /// Returns a webhook of a tenant by its id; `None` also if the tenant is not loaded.
+    /// Returns the webhook of a tenant with this id.
+    ///
+    /// `None` if there is none, or if the tenant is not loaded.
     #[must_use]
     pub fn get(&self, tenant: &TenantId, id: &WebhookId) -> Option<Arc<Webhook>> {
         self.0.state(tenant.as_str())?.get(id.as_str()).cloned()
     }
 
-    /// Returns all webhooks of a tenant at one revision, or `None` if it is not loaded.
+    /// Returns all webhooks of a tenant at one revision.
     ///
-    /// They are in no particular order; [`ListQuery::apply`](crate::webhook::ListQuery::apply)
-    /// sorts and pages them.
+    /// `None` if the tenant is not loaded. Takes time linear in the webhooks. They are in no
+    /// particular order; [`ListQuery::apply`](crate::webhook::ListQuery::apply) sorts and pages
+    /// them.
     #[must_use]
     pub fn webhooks(&self, tenant: &TenantId) -> Option<Vec<Arc<Webhook>>> {
         Some(self.0.state(tenant.as_str())?.webhooks().cloned().collect())
@@ -235,8 +243,8 @@ impl Registry {
 
     /// Creates a session that matches events on one thread.
     ///
-    /// Keep it: it reuses its memory, so that a warm match allocates nothing, and it remembers the
-    /// [shapes](crate::event::ShapeCache) of events.
+    /// Keep the session: it reuses its memory, so that after the first matches a match allocates
+    /// nothing, and it remembers the [shapes](crate::event::ShapeCache) of events.
     #[must_use]
     pub fn session(&self) -> Session {
         let (scratch, shapes) = (Scratch::default(), ShapeCache::default());

@@ -48,14 +48,15 @@ use std::io::{BufRead, Read};
 use std::sync::Arc;
 
 impl Registry {
-    /// Loads the tenants of a snapshot: all of them, or none if anything is wrong with it.
+    /// Loads the tenants of a snapshot, or none if the snapshot has an error.
     ///
-    /// Reads up to the snapshot's last line, not to the end of the stream. A tenant that is loaded
-    /// is replaced if the snapshot has a higher revision of it.
+    /// Reads up to the snapshot's last line, not to the end of the stream. A tenant that is already
+    /// loaded is replaced if the snapshot has it at a higher revision, and ignored otherwise.
+    /// Limits are not checked.
     ///
-    /// A registry reads back every snapshot of a registry with the same rules. If the rules have
-    /// changed since, [`read_snapshot_skipping`](Self::read_snapshot_skipping) loads all webhooks
-    /// but those that the new rules refuse.
+    /// A snapshot is readable if all its webhooks satisfy this registry's rules. If the rules have
+    /// changed since it was written, [`read_snapshot_skipping`](Self::read_snapshot_skipping) loads
+    /// all webhooks except those that the new rules refuse.
     ///
     /// # Cost
     ///
@@ -64,16 +65,16 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// A [`SnapshotError`] with the line of the first fault. Nothing is loaded then.
+    /// A [`SnapshotError`] with the line. A damaged line of a tenant is reported before a webhook
+    /// of the same tenant that the registry refuses. On an error nothing is loaded.
     pub fn read_snapshot(&self, input: impl BufRead) -> Result<Loaded, SnapshotError> {
         self.read(input, None)
     }
 
     /// Loads a snapshot without the webhooks that the registry's rules refuse, and reports those.
     ///
-    /// It is for a start after the rules were changed: a webhook with an event type that is no
-    /// longer in the catalogue does not keep all tenants from being loaded. A damaged snapshot is
-    /// still an error.
+    /// Use it when a server starts with changed rules, for example without an event type that some
+    /// webhooks have: only these webhooks are skipped. A damaged snapshot is still an error.
     ///
     /// ```
     /// use hooksieve::registry::{Registry, SnapshotErrorKind};
@@ -104,8 +105,8 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// As [`read_snapshot`](Self::read_snapshot), but never because the rules refuse a webhook.
-    /// Nothing is loaded then.
+    /// Those of [`read_snapshot`](Self::read_snapshot), except for refused webhooks. On an error
+    /// nothing is loaded.
     pub fn read_snapshot_skipping(&self, input: impl BufRead) -> Result<Loaded, SnapshotError> {
         let mut skipped = Vec::new();
         let loaded = self.read(input, Some(&mut skipped))?;

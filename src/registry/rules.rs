@@ -72,7 +72,7 @@ pub struct Refused {
 }
 
 impl Registry {
-    /// Returns the current rules. Cloning them costs two reference counts.
+    /// Returns a copy of the current rules, which shares their data.
     #[must_use]
     pub fn rules(&self) -> Rules {
         self.0.policy.load().rules.clone()
@@ -84,15 +84,16 @@ impl Registry {
         self.0.policy.load().limits.clone()
     }
 
-    /// Replaces the rules while the registry runs, and returns the webhooks that they refuse.
+    /// Replaces the rules, and returns the webhooks that the new rules refuse.
     ///
-    /// Every change that begins after the return is checked by the new rules. Webhooks that they
-    /// refuse stay and match as before, until they are changed or removed. The list is sorted by
-    /// tenant and id. To read a snapshot that has such webhooks, use
+    /// A change that begins after this call returns is checked by the new rules. A refused webhook
+    /// stays and matches as before until it is changed or removed. The result is sorted by tenant
+    /// and id. It also has the webhooks of a tenant that could not be indexed again, because its
+    /// index is full. To read a snapshot with refused webhooks, use
     /// [`read_snapshot_skipping`](Self::read_snapshot_skipping).
     ///
-    /// Tenants for which the new catalogue receives [renamed](Catalogue::with_renames) types
-    /// differently are indexed again, at the same revision.
+    /// If the new catalogue treats [renamed](Catalogue::with_renames) event types differently, the
+    /// tenants with such types are indexed again, at the same revision.
     ///
     /// # Cost
     ///
@@ -125,8 +126,8 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// The rules have another profile than the registry, whose indexes are built for its own.
-    /// Nothing is changed then.
+    /// The rules have another profile than the registry. The indexes depend on the profile, so it
+    /// cannot change. On an error nothing is changed.
     pub fn replace_rules(&self, rules: &Rules) -> Result<Vec<Refused>, ChangeError> {
         if rules.profile() != self.profile() {
             return Err(ChangeError::other_profile());
@@ -150,10 +151,11 @@ impl Registry {
         Ok(refused)
     }
 
-    /// Replaces the limits for each tenant while the registry runs.
+    /// Replaces the limits for each tenant.
     ///
-    /// Every change that begins after the return is held to the new limits. A tenant that has more
-    /// than they allow keeps it.
+    /// A change that begins after this call returns is checked against the new limits. A tenant
+    /// that has more than the new limits allow keeps its webhooks. Waits for a snapshot that is
+    /// being read.
     pub fn replace_limits(&self, limits: Limits) {
         // The lock keeps a replacement of the rules from storing the limits that it read before.
         let _replacing = self.0.replacing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -298,10 +300,11 @@ impl Policy {
     }
 }
 
-/// Returns what the matcher needs of a webhook: its event types, filter, audience, and state.
+/// Returns a webhook's subscription: its event types, filter, audience, and whether it is enabled.
 ///
-/// The event types are those that the catalogue lets it [receive](Catalogue::received). A webhook
-/// of level `user` without an owner belongs to no user; only [`Access::Everyone`] reaches it.
+/// The event types are those under which it [receives](Catalogue::received) events according to the
+/// catalogue. A webhook of level `user` without an owner belongs to no user, and matches only under
+/// [`Access::Everyone`].
 ///
 /// [`Access::Everyone`]: crate::matcher::Access::Everyone
 #[must_use]

@@ -11,8 +11,7 @@ use std::sync::Arc;
 
 /// Matches events on one thread; created by [`Registry::session`].
 ///
-/// It holds the memory that matches reuse. A clone has its own memory, and matches in the same
-/// registry.
+/// It holds the memory that matches reuse. A clone has its own memory, and uses the same registry.
 #[derive(Clone)]
 pub struct Session {
     pub(super) registry: Registry,
@@ -30,9 +29,10 @@ impl fmt::Debug for Session {
 impl Session {
     /// Returns the webhooks of the event's tenant that match it.
     ///
-    /// Never waits for a change, and allocates nothing once the session is warm. While nothing
-    /// changes, it writes no memory that other threads read, so threads do not slow each other
-    /// down.
+    /// Never waits for a change, and allocates nothing once the session's buffers have grown.
+    /// Unless the tenant changes, it writes no memory that other threads read, so threads do not
+    /// slow each other down. Costs one look-up of the tenant and one
+    /// [match](crate::matcher::Matcher::matches).
     ///
     /// # Errors
     ///
@@ -66,11 +66,12 @@ pub(super) fn recipients<'r>(
 ///
 /// # Cost of keeping it
 ///
-/// It keeps the index of its revision in memory. A change whose turn it is to reuse that copy of
-/// the index clones it instead.
+/// It keeps one copy of the tenant's index in memory. The second change after the match would reuse
+/// this copy; if it is still kept, the change clones the index instead. Take what you need and drop
+/// it.
 ///
-/// A thread can keep eight at once for free. Beyond that, each further match of the thread counts
-/// references in memory that all threads of the tenant write. Take what you need and drop it.
+/// A thread with several sessions can keep seven results at once for free. While it keeps seven,
+/// each further match of the thread changes a reference count that all threads of the tenant share.
 pub struct Recipients<'r> {
     state: Guard<Arc<State>>,
     /// Slot indices of `state`, ascending.

@@ -41,11 +41,11 @@ pub struct Loaded {
     pub tenants: usize,
     /// The number of webhooks of these tenants.
     pub webhooks: usize,
-    /// The number of tenants that were ignored, since the registry had them at the same or a higher
-    /// revision.
+    /// The number of tenants that were already loaded at the same revision or above.
     pub ignored: usize,
-    /// The webhooks that [`read_snapshot_skipping`](Registry::read_snapshot_skipping) skipped, in
-    /// the order of the lines, including those of ignored tenants.
+    /// The webhooks that [`read_snapshot_skipping`](Registry::read_snapshot_skipping) skipped.
+    ///
+    /// They are in the order of the lines, and include those of ignored tenants.
     pub skipped: Vec<Refused>,
 }
 
@@ -65,25 +65,25 @@ kinds! {
     pub SnapshotErrorKind {
         /// The stream could not be read.
         Io = "snapshot-io",
-        /// The first line is not that of a snapshot, or has a version that never existed.
+        /// The first line is not a snapshot's header, or has an unknown older version.
         NotASnapshot = "snapshot-unknown-format",
         /// The snapshot was written by a newer version of this crate.
         Newer = "snapshot-newer-version",
         /// Lines are missing or were changed.
         Damaged = "snapshot-damaged",
-        /// The registry's rules refuse a webhook.
+        /// The registry refuses a webhook or a tenant, for example by its rules.
         Invalid = "snapshot-invalid-webhook",
     }
 }
 
 impl SnapshotError {
-    /// The kind of error, to branch on.
+    /// Returns the kind of error.
     #[must_use]
     pub fn kind(&self) -> SnapshotErrorKind {
         self.kind
     }
 
-    /// The line of the error, counted from 1.
+    /// Returns the line of the error, counted from 1.
     #[must_use]
     pub fn line(&self) -> usize {
         self.line
@@ -145,8 +145,10 @@ pub(super) fn checksum(crc: &crc32fast::Hasher) -> String {
 impl Registry {
     /// Writes all tenants as a snapshot, including the secrets of their webhooks.
     ///
-    /// Each tenant is written at one revision; tenants are not stopped for it. Encrypt the snapshot
-    /// as you encrypt your store.
+    /// Each tenant is written at one revision, while matches and changes go on. The second change
+    /// of a tenant while it is being written clones its index. Each webhook is one line and one
+    /// call of `write_all`, so pass a [`BufWriter`](io::BufWriter). Encrypt the snapshot as you
+    /// encrypt your store.
     ///
     /// # Example
     ///
@@ -172,7 +174,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// An error of the stream.
+    /// An error from writing to `out`.
     pub fn write_snapshot(&self, out: impl Write) -> io::Result<()> {
         let states = self.tenants().into_iter().filter_map(|tenant| {
             // A tenant that was evicted since the list was made is left out.
@@ -183,8 +185,9 @@ impl Registry {
         write(states, out)
     }
 
-    /// Writes one tenant as a snapshot, and returns whether it is loaded. Writes nothing if it is
-    /// not.
+    /// Writes one tenant as a snapshot, and returns whether the tenant is loaded.
+    ///
+    /// If it is not loaded, nothing is written.
     ///
     /// # Errors
     ///

@@ -9,10 +9,11 @@ use super::{Limits, Shape, parse, write_tree};
 use crate::diagnostic::{Diagnostic, Span};
 use std::fmt;
 
-/// A well-formed filter: its text, and a tree with the place of each part.
+/// A well-formed filter: its text, and a tree with the span of each part.
 ///
-/// Equality ignores places, white space and redundant brackets, and the letter case of keywords. It
-/// compares attribute names as they are written, and operands in order.
+/// Two expressions are equal if their trees are. Spans, white space, redundant brackets and the
+/// letter case of keywords are ignored. Attribute names are compared as they are written, and
+/// operands in order.
 ///
 /// ```
 /// use hooksieve::syntax::Expr;
@@ -30,7 +31,8 @@ impl Expr {
     ///
     /// # Errors
     ///
-    /// The first error in the text, with its place and how to fix it.
+    /// The first error in the text, with its span and how to fix it. An empty text is an error,
+    /// too.
     pub fn parse(text: &str) -> Result<Self, Diagnostic> {
         Self::parse_within(text, Limits::default())
     }
@@ -53,7 +55,7 @@ impl Expr {
         self.0.root()
     }
 
-    /// Returns every part of the tree in prefix order: a group before its operands.
+    /// Iterates over all parts of the tree in prefix order: a group before its operands.
     pub fn iter(&self) -> impl Iterator<Item = ExprRef<'_>> {
         self.root().iter()
     }
@@ -75,7 +77,7 @@ impl std::str::FromStr for Expr {
     }
 }
 
-/// Writes the RFC's form: lower-case keywords, single spaces, the fewest brackets.
+/// Writes the canonical form: lower-case keywords, single spaces and the fewest brackets.
 ///
 /// Parsing the output gives an equal tree.
 impl fmt::Display for Expr {
@@ -169,7 +171,7 @@ pub enum ExprKind<'a> {
     Or(Operands<'a>),
     /// The operand does not hold: `not(…)`.
     Not(ExprRef<'a>),
-    /// One value of a multi-valued attribute satisfies the filter: `emails[…]`.
+    /// At least one value of a multi-valued attribute satisfies the filter: `emails[…]`.
     ValuePath {
         /// The multi-valued attribute.
         path: AttrPath<'a>,
@@ -224,7 +226,7 @@ impl<'a> ExprRef<'a> {
         }
     }
 
-    /// Returns the span of the whole part.
+    /// Returns the span of the whole part, without brackets around it.
     #[must_use]
     pub fn span(self) -> Span {
         self.node().map_or_else(Span::default, |node| node.whole)
@@ -236,7 +238,7 @@ impl<'a> ExprRef<'a> {
         self.node().map_or_else(Span::default, |node| node.path)
     }
 
-    /// Returns the span of the comparison operator, `pr` or `not`; empty for `and` and `or`.
+    /// Returns the span of the comparison operator, `pr` or `not`; empty for any other part.
     #[must_use]
     pub fn operator_span(self) -> Span {
         self.node().map_or_else(Span::default, |node| node.operator)
@@ -323,6 +325,8 @@ impl<'a> Iterator for Operands<'a> {
 }
 
 /// An attribute path: an optional schema URI, a name, an optional sub-attribute.
+///
+/// It is `attrPath` in RFC 7644, figure 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AttrPath<'a>(&'a str);
 
@@ -364,7 +368,7 @@ impl fmt::Display for AttrPath<'_> {
     }
 }
 
-/// A comparison operator of RFC 7644, table 3.
+/// A comparison operator: one of RFC 7644, table 3, except `pr`, which has no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CompareOp {
     /// `eq`: equal.
@@ -388,7 +392,7 @@ pub enum CompareOp {
 }
 
 impl CompareOp {
-    /// All operators, in the order of the table.
+    /// All operators, in the order of the grammar (RFC 7644, figure 1).
     pub const ALL: [Self; 9] =
         [Self::Eq, Self::Ne, Self::Co, Self::Sw, Self::Ew, Self::Gt, Self::Lt, Self::Ge, Self::Le];
 
@@ -421,7 +425,7 @@ impl fmt::Display for CompareOp {
     }
 }
 
-/// A value that an attribute is compared with: any JSON literal.
+/// A value that an attribute is compared with: a JSON string, number, boolean or null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Value<'a> {
     /// A JSON string, with its escapes resolved.

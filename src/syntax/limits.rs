@@ -3,8 +3,8 @@
 /// The maximum size of a filter in bytes, depth and terms.
 ///
 /// The defaults are 32,768 bytes, depth 64 and 512 terms. Each limit has a ceiling, and a larger
-/// value is lowered to it. So every tree that was parsed can be walked recursively on a small
-/// stack, regardless of the limits.
+/// value is lowered to it. The ceiling of the depth allows walking every parsed tree recursively on
+/// a small stack.
 ///
 /// ```
 /// use hooksieve::syntax::{Expr, Limits};
@@ -24,7 +24,9 @@ pub struct Limits {
 impl Limits {
     /// The ceiling of the length in bytes.
     pub const MAX_BYTES: usize = 16 << 20;
-    /// The ceiling of the depth, for which a recursive walk over a tree fits a stack of 128 KiB.
+    /// The ceiling of the depth.
+    ///
+    /// At this depth, a recursive walk over a tree fits in 128 KiB of stack.
     pub const MAX_DEPTH: usize = 128;
     /// The ceiling of the number of terms.
     pub const MAX_TERMS: usize = 1 << 18;

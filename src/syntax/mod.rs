@@ -1,8 +1,8 @@
 //! Parses and prints filters: the whole grammar of RFC 7644 section 3.4.2.2.
 //!
-//! [`Expr::parse`] turns text into an [`Expr`], and its `Display` prints the RFC's form with the
-//! fewest brackets. Which part of the grammar a webhook may use is decided by a
-//! [`Profile`](crate::filter::Profile), not here.
+//! [`Expr::parse`] turns text into an [`Expr`]. Its `Display` prints the canonical form: lower-case
+//! keywords, single spaces and the fewest brackets. A [`Profile`](crate::filter::Profile) decides
+//! which part of the grammar a webhook may use.
 //!
 //! ```
 //! use hooksieve::syntax::Expr;
@@ -19,9 +19,9 @@
 //!
 //! # Limits
 //!
-//! [`Limits`] bound a text in bytes, depth and terms, and are checked while parsing. A tree is a
-//! flat array in prefix order, so dropping, cloning, comparing and printing it never recurses.
-//! Parsing uses at most fifty times as much memory as the text.
+//! [`Limits`] bound the bytes, the depth and the terms of a text, and are checked while it is
+//! parsed. A tree is a flat array in prefix order, so dropping, cloning, comparing and printing it
+//! never recurses. Parsing uses at most fifty times as much memory as the text.
 
 // A valid text goes through the upper line only. What is expensive, messages and suggestions,
 // happens after an error:

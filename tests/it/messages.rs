@@ -30,7 +30,7 @@ fn texts(problems: &Diagnostics) -> Vec<(&str, &str)> {
 #[test]
 fn reports_one_error_for_each_mistake() {
     let name_help = "use letters, digits and any of !#$%&'*+-.^_`|~";
-    let hidden = "a name in `encryptedHeaders` is no name of a header";
+    let hidden = "`encryptedHeaders` has an invalid header name";
     for (members, title, detail) in [
         (json!({"name": ""}), "`name` is empty", "give it 1 to 512 characters"),
         (json!({"secret": ""}), "`secret` is empty", "give it 32 to 64 characters"),
@@ -47,14 +47,14 @@ fn reports_one_error_for_each_mistake() {
             "give it a value, or remove it",
         ),
         (json!({"headers": {"": "x"}}), "a header has an empty name", name_help),
-        (json!({"headers": {"x a": "x"}}), "`x a` is no name of a header", name_help),
+        (json!({"headers": {"x a": "x"}}), "`x a` is not a valid header name", name_help),
         (json!({"encryptedHeaders": {"": "x"}}), "a header has an empty name", name_help),
         // The name is not shown: it may contain the value, as in the next case.
         (json!({"encryptedHeaders": {"x a": "x"}}), hidden, name_help),
         (
             json!({"encryptedHeaders": {"Authorization: x": ""}}),
             hidden,
-            "give name and value apart: `{\"name\": \"value\"}`",
+            "give name and value separately: `{\"name\": \"value\"}`",
         ),
         (
             json!({"headers": {"X-A": "1", "x-a": "2"}}),
@@ -63,7 +63,7 @@ fn reports_one_error_for_each_mistake() {
         ),
         (
             json!({"headers": {"X-A": "1"}, "encryptedHeaders": {"x-a": "2"}}),
-            "header `x-a` is in `headers`, too",
+            "header `x-a` is also in `headers`",
             "remove one; `X-A` is the same name, compared case-insensitively",
         ),
     ] {
@@ -89,7 +89,7 @@ fn suggests_to_a_patch_only_what_a_patch_can_do() {
         json!([{"op": "replace", "path": "/eventTypes", "value": types}]).into()
     };
     let problems = old.patched(&types(json!([DELETED])), &rules, Edit::default()).unwrap_err();
-    let help = "remove it; a patch cannot change the level, and `tenant` is what it supports";
+    let help = "remove it; it supports only `tenant`, and a patch cannot change the level";
     assert_eq!(texts(&problems), [(title, help)]);
 
     let filter = json!({"filter": r#"data.status eq "ok""#, "eventTypes": [CREATED]});
@@ -100,7 +100,7 @@ fn suggests_to_a_patch_only_what_a_patch_can_do() {
     let old = create(&filter).unwrap();
     let problems = old.patched(&types(json!([CREATED])), &rules, Edit::default()).unwrap_err();
     let by_patch = texts(&problems)[0].1;
-    let more = "; a patch cannot change the filter, replace the webhook to do so";
+    let more = "; a patch cannot change the filter: replace the webhook (PUT) instead";
     assert_eq!(by_patch.strip_suffix(more), Some(by_document));
 }
 

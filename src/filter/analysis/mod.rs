@@ -2,7 +2,8 @@
 //!
 //! A filter compares attributes with values, and an attribute has at most one value. So a filter
 //! distinguishes only the values it mentions: every other value, and an absent attribute, give the
-//! same verdicts. Over this finite domain every question is decided by [decision diagrams][bryant].
+//! same verdicts. [Decision diagrams][bryant] and truth tables over this finite domain give exact
+//! answers.
 //!
 //! ```
 //! use hooksieve::filter::Profile;
@@ -28,16 +29,18 @@
 //!
 //! # Assumptions
 //!
-//! Only the filter counts, and any attribute may be absent. The fields of event types are not used
-//! as proof, because producers add fields. The values that a profile allows do not count either:
-//! they restrict filters and not events, and an event may have a value that no filter can mention.
+//! The analysis looks only at the filter, and assumes that any attribute may be absent. It does not
+//! rely on the fields of an event type, because producers add fields. Nor does it rely on the
+//! values that a profile allows: they restrict filters, not events, and an event may have a value
+//! that no filter can mention.
 //!
 //! # Cost
 //!
-//! Work is counted in steps: one for each branch of a diagram that is built or visited, more for a
-//! node. A question that needs more than [`WORK`] steps is reported as undecided; every other
-//! result is exact. Filters of up to 64 terms over the four attributes of
-//! [`Profile::webhook`](super::Profile::webhook) are always decided. The
+//! Work is counted in steps: one for each branch of a diagram that is built or visited, and 32 for
+//! a node. A call of [`Filter::analyze`], [`Filter::diff`] or
+//! [`Explanation::why`](super::Explanation::why) stops after [`WORK`] steps. What it has decided by
+//! then is exact, and the result says what is undecided. Filters of up to 64 terms over the four
+//! attributes of [`Profile::webhook`](super::Profile::webhook) are always decided. The
 //! [guide](crate::guide::analysis) has the figures.
 //!
 //! [bryant]: https://doi.org/10.1109/TC.1986.1676819
@@ -75,7 +78,9 @@ use serde::{Serialize, Serializer};
 use std::fmt;
 use table::Tables;
 
-/// The limit of steps that one question may take, about 4 ms.
+/// The maximum number of steps that one call of the analysis takes.
+///
+/// They took about 4 ms on one core (the [guide](crate::guide::analysis) names the machine).
 pub const WORK: usize = 1 << 20;
 
 /// Whether a filter matches all events, some or none.
@@ -99,7 +104,8 @@ pub enum Satisfiability {
 pub struct Redundant {
     /// The part, as an index into [`Explanation::steps`](super::Explanation::steps).
     ///
-    /// It is also the index in [`Expr::iter`](crate::syntax::Expr::iter) of the text.
+    /// [`Expr::iter`](crate::syntax::Expr::iter) over the parsed text has the part at the same
+    /// index.
     pub part: usize,
     /// Why it can be removed.
     pub kind: Redundancy,
@@ -115,9 +121,9 @@ pub enum Redundancy {
     Absorbed,
     /// It is an operand of `and`, and holds whenever the other operands do.
     Implied,
-    /// It is an operand of `or` that never holds where its group matters.
+    /// It is an operand of `or` that never holds when the verdict depends on its group.
     NeverHolds,
-    /// It is an operand of `and` that always holds where its group matters.
+    /// It is an operand of `and` that always holds when the verdict depends on its group.
     AlwaysHolds,
 }
 
@@ -127,37 +133,41 @@ pub enum Redundancy {
 pub struct Analysis {
     /// Whether the filter matches all events, some or none.
     pub satisfiability: Satisfiability,
-    /// A witness that matches, with the fewest attributes.
+    /// An example event that the filter matches, with the fewest attributes.
     ///
-    /// `None` if no event matches, or if that is undecided.
+    /// `None` if the filter matches no event, or if the work ran out.
     pub matching: Option<Witness>,
-    /// A witness that does not match, with the fewest attributes.
+    /// An example event that the filter does not match, with the fewest attributes.
     ///
-    /// `None` if every event matches, or if that is undecided.
+    /// `None` if the filter matches every event, or if the work ran out.
     pub missing: Option<Witness>,
-    /// The parts that can be removed, all at once, in the order of the text.
+    /// The parts that can be removed together, in the order of the text.
     ///
-    /// None is inside another. Empty for a filter that always or never matches.
+    /// No part is inside another one. Empty for a filter that always or never matches.
     pub redundant: Vec<Redundant>,
-    /// A filter that matches the same events with fewer terms and bytes; `None` if none was found.
+    /// An equivalent filter with fewer terms and bytes; `None` if none was found.
     ///
-    /// It is the filter without the redundant parts. A filter that always matches is simplified to
-    /// the one that matches everything, and a filter that never matches to two contradicting terms.
+    /// It is the filter without the redundant parts. A filter that always matches becomes the
+    /// filter without terms. A filter that never matches becomes two contradicting terms, joined by
+    /// `and`.
     pub simplified: Option<Filter>,
-    /// Whether everything was decided. If so, no part besides the redundant ones can be removed.
+    /// Whether everything was decided.
+    ///
+    /// If so, and the filter matches some events but not all, no part besides the redundant ones
+    /// can be removed.
     pub complete: bool,
     /// The steps taken, at most [`WORK`].
     pub work: usize,
 }
 
-/// How the events of a new filter relate to those of an old one.
+/// How the events that a new filter matches relate to those that an old one matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Relation {
     /// Both match the same events.
     Equivalent,
-    /// The new filter matches only events that the old one matches, but not all of them.
+    /// The new filter matches a proper subset of the old one's events.
     Narrower,
     /// The new filter matches all events that the old one matches, and others.
     Wider,
@@ -178,9 +188,13 @@ pub enum Relation {
 pub struct Diff {
     /// The first relation that holds, in the order of [`Relation`].
     pub relation: Relation,
-    /// A witness that only the new filter matches; `None` if there is none, or if undecided.
+    /// An example event that only the new filter matches.
+    ///
+    /// `None` if there is none, or if the work ran out.
     pub gained: Option<Witness>,
-    /// A witness that only the old filter matches; `None` if there is none, or if undecided.
+    /// An example event that only the old filter matches.
+    ///
+    /// `None` if there is none, or if the work ran out.
     pub lost: Option<Witness>,
     /// The steps taken, at most [`WORK`].
     #[serde(skip)]
@@ -189,7 +203,9 @@ pub struct Diff {
 
 /// An example event: the attributes it has, each with its value. All others are absent.
 ///
-/// `Serialize` and `Display` write a JSON object.
+/// `Serialize` and `Display` write a JSON object from attribute names to values. It has no event
+/// type and no tenant, so it is not an event that
+/// [`Profile::read_event`](super::Profile::read_event) reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Witness(Vec<(Box<str>, Box<str>)>);
 

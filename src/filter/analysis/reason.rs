@@ -62,7 +62,9 @@ use crate::filter::{Filter, Node, Step, StepKind};
 use hashbrown::{HashMap, HashSet};
 use serde::Serialize;
 
-/// The smallest reason for a verdict, and the smallest change that makes a miss match.
+/// The smallest reason for a verdict, and the smallest change that gives a match.
+///
+/// [`Explanation::why`](crate::filter::Explanation::why) returns it.
 ///
 /// ```
 /// use hooksieve::filter::Profile;
@@ -92,10 +94,11 @@ pub struct Justification<'a> {
     ///
     /// `None` if it matches, if no change would make it match, or if that is undecided.
     pub change: Option<Vec<Change<'a>>>,
-    /// Whether `reason` is proved to be the smallest, and `change` is given if there is one.
+    /// Whether the search for both was completed within [`WORK`] steps.
     ///
-    /// `false` if that took more work than [`WORK`]. Even then the reason decides the verdict, and
-    /// a change, if given, is the smallest.
+    /// If `false`, a smaller reason may exist, and `change` may be `None` although there is a
+    /// change. Even then the reason decides the verdict, and a change that is present is the
+    /// smallest.
     pub exact: bool,
 }
 
@@ -107,8 +110,10 @@ pub struct Change<'a> {
     pub attribute: &'a str,
     /// The event's value; `None` if the attribute is absent.
     pub found: Option<&'a str>,
-    /// The value it would need; `None` for an absent attribute or any value that the filter does
-    /// not mention.
+    /// The value that the attribute would need.
+    ///
+    /// `None` means that it must be absent or have a value that the filter does not mention; either
+    /// is enough.
     pub to: Option<&'a str>,
 }
 
