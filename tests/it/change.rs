@@ -108,7 +108,7 @@ fn requires_encrypted_headers_with_another_url() {
     let again = json!({"op": "replace", "path": "/encryptedHeaders", "value": {"x-b": "3"}});
     let removed = json!({"op": "remove", "path": "/encryptedHeaders"});
     let refused = patched(&old, json!([url("https://other.example.com/")])).unwrap_err();
-    assert_eq!(found(&refused), [("/encryptedHeaders", "headers-needed-again")]);
+    assert_eq!(found(&refused), [("/encryptedHeaders", "headers-needed-anew")]);
     for patch in [
         json!([url("https://other.example.com/"), again]),
         json!([again, url("https://other.example.com/")]),
@@ -244,11 +244,11 @@ fn patches_only_the_documented_paths() {
         ("/id", "the server sets it"),
         ("/updatedAt", "the server sets it"),
         ("/secretKeyAdded", "the server sets it"),
-        ("/headers/x-a", "give `/headers` as a whole"),
-        ("/headers/", "give `/headers` as a whole"),
-        ("/eventTypes/-", "give `/eventTypes` as a whole"),
-        ("/eventTypes/0", "give `/eventTypes` as a whole"),
-        ("/encryptedHeaders/x", "give `/encryptedHeaders` as a whole"),
+        ("/headers/x-a", "replace `/headers` as a whole"),
+        ("/headers/", "replace `/headers` as a whole"),
+        ("/eventTypes/-", "replace `/eventTypes` as a whole"),
+        ("/eventTypes/0", "replace `/eventTypes` as a whole"),
+        ("/encryptedHeaders/x", "replace `/encryptedHeaders` as a whole"),
         ("/Name", "did you mean `/name`?"),
         ("/discription", "did you mean `/description`?"),
         ("name", "write `/name`"),

@@ -615,7 +615,7 @@ fn writes_and_reads_records() {
         (stored.replace("2023-", "last "), "not a stored delivery: `triggeredAt` is not a time"),
         (
             stored.replace("\"body\":\" {", "\"other\":\" {"),
-            "not a stored delivery: `request` has one of",
+            "not a stored delivery: expected either `body` or `bodyBase64` in `request`",
         ),
         (stored[..stored.len() - 1].to_owned(), "not a stored delivery: EOF"),
         (String::new(), "not a stored delivery: EOF"),

@@ -9,9 +9,9 @@ pub(crate) mod items;
 pub(crate) mod json_error;
 pub(crate) mod webhooks;
 
-use super::Failure;
-use super::output::plain;
-use super::usage;
+use crate::cli::Failure;
+use crate::cli::output::plain;
+use crate::cli::usage;
 use clap::ValueEnum;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

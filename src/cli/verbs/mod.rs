@@ -1,7 +1,7 @@
 //! The verbs of the program: a file and a line in the list below each.
 
-use super::output::{Format, Out};
-use super::{Failure, Outcome, usage};
+use crate::cli::output::{Format, Out};
+use crate::cli::{Failure, Outcome, usage};
 use clap::{Args, Subcommand};
 use std::io;
 

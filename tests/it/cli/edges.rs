@@ -143,8 +143,8 @@ fn shows_the_expected_shape_for_another_catalogue() {
     assert_eq!(
         shown(&["event-types", "--catalogue", "-"], "[]"),
         "exit 2\n--- stdout\n--- stderr\nerror: <stdin>: not a list of event types: a member is \
-         missing, or is not of the type it should be, at line 1 column 0; `hooksieve event-types \
-         --format json` shows the shape\n"
+         missing or has the wrong type, at line 1 column 0; see `hooksieve event-types --format \
+         json` for the form\n"
     );
 }
 

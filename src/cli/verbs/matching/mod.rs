@@ -179,7 +179,7 @@ fn summary(valid: u64, errors: u64, matches: u64, elapsed: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::summary;
+    use crate::cli::verbs::matching::summary;
     use std::time::Duration;
 
     #[test]
