@@ -3,7 +3,7 @@
 use super::{Attribute, Profile};
 use crate::diagnostic::nearest::distance;
 
-/// Why a name that no attribute has means an attribute.
+/// The reason why an unknown name is taken for an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
     /// It is a path at which events have the attribute.
@@ -97,7 +97,7 @@ impl Profile {
             .map(|near| near.1)
     }
 
-    /// Returns the attribute that a name misses by one letter, if no other is within two.
+    /// Returns the attribute whose name is one letter off, if no other is within two letters.
     ///
     /// Short names are never corrected, because one letter may make another name of them.
     pub(super) fn misspelled(&self, written: &str) -> Option<&str> {

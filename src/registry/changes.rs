@@ -64,8 +64,8 @@ impl Registry {
 
     /// Loads a tenant at a revision that the caller chooses.
     ///
-    /// The load is ignored unless the revision is above the tenant's. If the tenant has the
-    /// revision when the call begins, `webhooks` is not iterated.
+    /// The load is ignored unless the revision is above the tenant's. If it is not above when the
+    /// call begins, `webhooks` is not iterated.
     ///
     /// # Errors
     ///
@@ -189,11 +189,11 @@ impl Registry {
     /// come back.
     ///
     /// `change` runs while the tenant is locked, so keep it short. Other changes of the tenant wait
-    /// for it. Loads and evictions of tenants in the same shard, and a replacement of the rules,
-    /// may wait, too. Matches do not wait. `change` may call [`get`](Self::get),
-    /// [`webhooks`](Self::webhooks), [`rules`](Self::rules) and the methods of a
-    /// [`Session`](super::Session). A method that changes the registry, or [`stats`](Self::stats),
-    /// can deadlock.
+    /// for it. Loads and evictions of tenants in the same shard, replacements of rules or limits,
+    /// and reading a snapshot may wait, too. Matches do not wait. `change` may call
+    /// [`get`](Self::get), [`webhooks`](Self::webhooks), [`rules`](Self::rules) and the methods of
+    /// a [`Session`](super::Session). A method that changes the registry, or
+    /// [`stats`](Self::stats), can deadlock.
     ///
     /// ```
     /// # use hooksieve::registry::{Registry, UpdateError};

@@ -55,11 +55,11 @@
 //!
 //! # Revisions
 //!
-//! A tenant has a revision, a number that each change raises. `put`, `remove`, `update` and `load`
-//! raise it by 1. If a log of changes numbers them itself, use `put_at`, `remove_at`, `update_at`
-//! and `load_at` with the number of the log entry: a change is ignored unless its number is above
-//! the tenant's revision. A log can therefore be replayed from any earlier point, and a removed
-//! webhook does not come back.
+//! A tenant has a revision, a number that each change raises. The first `load` sets it to 0; `put`,
+//! `remove`, `update` and later loads raise it by 1. If a log of changes numbers them itself, use
+//! `put_at`, `remove_at`, `update_at` and `load_at` with the number of the log entry: a change is
+//! ignored unless its number is above the tenant's revision. A log can therefore be replayed from
+//! any earlier point, and a removed webhook does not come back.
 //!
 //! Load a tenant at the revision that its log has reached. Do not mix the two kinds of changes:
 //! `put` takes the number of the log's next entry, and that entry is then ignored. At revision
@@ -69,9 +69,9 @@
 //!
 //! A match costs one look-up of the tenant and one [match](crate::matcher) in its index. A tenant
 //! that was only loaded has one copy of its index. Its first change makes a second copy, and each
-//! later change is applied to both, to the second one together with the next change. The copies
-//! share the webhooks; a webhook that was replaced or removed is freed by the next change.
-//! [`Registry::stats`] returns the bytes.
+//! later change is applied to both: at once to the one that becomes current, and with the next
+//! change to the other. The copies share the webhooks; a webhook that was replaced or removed is
+//! freed by the next change. [`Registry::stats`] returns the bytes.
 
 // How it works
 //

@@ -20,9 +20,10 @@
 //! # Damage comes before refusal
 //!
 //! A webhook that the rules refuse may be damaged instead: a changed byte can make a valid event
-//! type unknown. So an invalid webhook is only noted, and reported after the checksum of its tenant
-//! was right. With [`read_snapshot_skipping`](Registry::read_snapshot_skipping) this keeps a
-//! damaged webhook from being skipped as an outdated one.
+//! type unknown. So an invalid webhook is only noted at first, and reported once the checksum of
+//! its tenant has been verified. Otherwise
+//! [`read_snapshot_skipping`](Registry::read_snapshot_skipping) would skip a damaged webhook as an
+//! outdated one.
 //!
 //! # Invariants
 //!

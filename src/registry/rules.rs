@@ -14,9 +14,9 @@
 //! change B                                  lock ── read new ── …   checked by the new rules
 //! ```
 //!
-//! A locked its tenant before the replacement did, B after it. There is no third case. A change
-//! that locks its tenant after the replacement did reads the new policy; one that locked it before
-//! has ended when the replacement gets the lock.
+//! Change A locked its tenant before the replacement did, change B after it. There is no third
+//! case. A change that locks its tenant after the replacement did reads the new policy. A change
+//! that locked it before has ended when the replacement gets the lock.
 //!
 //! # Guarantees
 //!
@@ -30,8 +30,9 @@
 //!
 //! Webhooks are indexed under the event types that the catalogue lets them receive. A [`State`]
 //! keeps the catalogue that it was indexed by. If a new catalogue differs for some webhooks, the
-//! tenant is indexed again at the same revision: by the replacement, or by the first change that
-//! comes before it. Both hold the tenant's lock, and both leave an evicted tenant as it is.
+//! tenant is indexed again at the same revision: by the replacement or, if it comes first, by the
+//! next change of the tenant. Both hold the tenant's lock, and both leave an evicted tenant as it
+//! is.
 //!
 //! # Rejected
 //!

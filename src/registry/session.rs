@@ -67,8 +67,8 @@ pub(super) fn recipients<'r>(
 /// # Cost of keeping it
 ///
 /// It keeps one copy of the tenant's index in memory. The second change after the match would reuse
-/// this copy; if it is still kept, the change clones the index instead. Take what you need and drop
-/// it.
+/// this copy; if it is still kept, that change clones the index instead. Take what you need and
+/// drop it.
 ///
 /// A thread with several sessions can keep seven results at once for free. While it keeps seven,
 /// each further match of the thread changes a reference count that all threads of the tenant share.
@@ -104,7 +104,7 @@ impl Recipients<'_> {
         self.hits.is_empty()
     }
 
-    /// Returns the webhooks that match the event, in the order of their slots.
+    /// Returns the webhooks that match the event, in the order of their slots in the index.
     ///
     /// The slots are in the order in which the webhooks were put, except that a new webhook may
     /// take the slot of one that was removed or replaced.

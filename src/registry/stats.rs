@@ -18,7 +18,7 @@ pub struct TenantStats {
     pub places_bytes: usize,
     /// The bytes of the second copy of the index and the tables.
     ///
-    /// 0 if the tenant has not been changed since it was loaded.
+    /// 0 if the tenant has not been changed since it was loaded or indexed again.
     pub spare_bytes: usize,
 }
 

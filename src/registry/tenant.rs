@@ -207,7 +207,7 @@ impl State {
 ///
 /// A match usually ends within a microsecond. The spins wait for one that runs on another core. The
 /// yields let a thread run that was suspended in the middle of its match. If a reader remains, it
-/// keeps its result for longer: copying the index then costs less than to wait on.
+/// keeps its result for longer: cloning the index then costs less than further waiting.
 fn wait_for_readers(state: &Arc<State>) {
     const SPINS: usize = 64;
     const YIELDS: usize = 2;
@@ -239,8 +239,8 @@ pub(super) struct Writer {
     missed: Option<Step>,
     /// What the tenant has of everything that is limited, as of the current state.
     used: Used,
-    /// The catalogue that the next change is indexed by. The webhooks that exist would be indexed
-    /// by it as they are.
+    /// The catalogue that the next change is indexed by. It indexes the existing webhooks as they
+    /// are indexed now.
     catalogue: Catalogue,
     /// Set once the tenant is no longer in its shard's table. A thread that found it before must
     /// not change it, since no reader would see the change.
@@ -251,7 +251,7 @@ pub(super) struct Writer {
 pub(super) enum Turn {
     /// It is applied, at this revision.
     Takes(u64),
-    /// It is ignored, since its revision is not above the tenant's, which this is.
+    /// It is ignored, since its revision is not above this one, the tenant's.
     Seen(u64),
 }
 

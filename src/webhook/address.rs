@@ -10,10 +10,10 @@ use std::sync::LazyLock;
 /// redirects. A valid domain name may resolve to any address, and to another one at the next
 /// look-up.
 ///
-/// Forbidden are the blocks of the IANA special-purpose registries, including the few addresses for
-/// protocols in them, multicast, and the addresses at which clouds serve their metadata. An address
-/// with the well-known prefix of NAT64 is checked by the IPv4 address that it contains. The own
-/// prefix of a network cannot be distinguished from other addresses.
+/// The blocks of the IANA special-purpose registries are forbidden, including the few addresses for
+/// protocols in them. So are multicast, and the addresses at which clouds serve their metadata. An
+/// address with the well-known prefix of NAT64 is checked by the IPv4 address that it contains. A
+/// network's own NAT64 prefix cannot be recognized, so its addresses are checked like any others.
 ///
 /// [`Rules::check_address`](super::Rules::check_address) also allows loopback addresses in
 /// development mode.

@@ -11,8 +11,8 @@ use std::sync::{Arc, LazyLock};
 
 /// The event types to which webhooks may subscribe.
 ///
-/// [`builtin`](Self::builtin) has those of the webhooks API; a server may bring its own. Cheap to
-/// clone; compares by content.
+/// [`builtin`](Self::builtin) has those of the webhooks API; a server may bring its own. Cloning
+/// copies no data. Catalogues are compared by content.
 ///
 /// ```
 /// use hooksieve::webhook::{Catalogue, Level};
@@ -74,7 +74,7 @@ impl EventTypeInfo {
         self.description.as_deref()
     }
 
-    /// Returns the name that replaces the name of this type, now or later.
+    /// Returns the newer name of the type, if it was renamed or will be.
     #[must_use]
     pub fn newer_name(&self) -> Option<&str> {
         self.newer_name.as_deref()
@@ -248,11 +248,11 @@ impl Catalogue {
         std::iter::once(event_type.clone()).chain(newer.map(EventType::from))
     }
 
-    /// Returns the known name of which an unknown one is a misspelling, or the title.
+    /// Returns the name of the type that an unknown name misspells, or whose title it is.
     ///
     /// Names are compared segment by segment, case-insensitively and with or without a prefix such
-    /// as `com.qlik.v1.`. Another verb is not a misspelling. Returns `None` if two types are
-    /// equally near.
+    /// as `com.qlik.v1.`. Another verb, such as `opened` for `created`, is not a misspelling.
+    /// Returns `None` if two types are equally near.
     ///
     /// # Cost
     ///

@@ -144,8 +144,8 @@ impl Webhook {
     ///
     /// # Errors
     ///
-    /// First all errors in the operations, then those in the webhook that the other operations lead
-    /// to; an empty id in the edit.
+    /// All errors in the operations, then all errors in the webhook after the valid operations, and
+    /// an empty id in the edit.
     pub fn patched(
         &self,
         patch: &Patch,
@@ -221,7 +221,7 @@ impl Webhook {
 
     /// Returns the webhook after the server has disabled it, with a reason and its code.
     ///
-    /// The edit names no user.
+    /// The last change, [`updated`](Self::updated), then has a time but no user.
     #[must_use]
     pub fn disabled(&self, reason: &str, code: &str, at: Timestamp) -> Self {
         let mut webhook = self.clone();

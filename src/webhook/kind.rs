@@ -86,7 +86,7 @@ kinds! {
         UrlHost = "url-host",
         /// A URL whose host is a reserved name, or a name under one.
         UrlReservedHost = "url-reserved-host",
-        /// A URL with port 0.
+        /// A URL whose port is 0, or not a number below 65536.
         UrlPort = "url-port",
         /// A warning: a URL with a fragment, which is never sent.
         UrlFragment = "url-fragment",

@@ -46,12 +46,12 @@ impl Field for By {
 ///
 /// | parameter | meaning |
 /// | --- | --- |
-/// | `limit` | the limit of webhooks on a page, 1 to 100; default 20 |
+/// | `limit` | the maximum number of webhooks on a page, 1 to 100; default 20 |
 /// | `sort` | `name`, `url`, `createdAt` or `updatedAt` after `+` or `-`; default `-createdAt` |
 /// | `name`, `url` | the whole text, case-insensitively, with `*` for any characters |
 /// | `enabled` | `true` or `false` |
 /// | `level` | `user` or `tenant` |
-/// | `eventTypes`, `origins` | one of these, separated by commas or in repeated parameters |
+/// | `eventTypes`, `origins` | any of these, separated by commas or in repeated parameters |
 /// | `ownerId`, `createdByUserId`, `updatedByUserId` | the id of a user |
 /// | `next`, `prev` | a cursor from the links of a page |
 ///

@@ -9,8 +9,8 @@ use std::net::IpAddr;
 
 /// The rules for webhooks: a filter profile, a catalogue of event types, and the targets.
 ///
-/// The default is that of the webhooks API: [`Profile::webhook`] and [`Catalogue::builtin`]. Cheap
-/// to clone.
+/// The default is that of the webhooks API: [`Profile::webhook`] and [`Catalogue::builtin`].
+/// Cloning copies no data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     pub(super) profile: Profile,
@@ -110,7 +110,7 @@ impl Rules {
 
     /// Checks a new document or a response, and returns all errors and warnings.
     ///
-    /// Members that the server sets are checked as well. A response has them rightly, so they are
+    /// Members that the server sets are checked as well. They belong in a response, so they are
     /// [listed](Report::server_members) without a warning.
     ///
     /// ```

@@ -1,4 +1,4 @@
-//! Finds the event type of which an unknown name is a misspelling, and the types related to it.
+//! Finds the event type that an unknown name misspells, and the types related to it.
 
 use super::EventTypeInfo;
 use crate::diagnostic::nearest::{MAX_NAME, bare, slip, unique};
@@ -6,7 +6,7 @@ use crate::diagnostic::nearest::{MAX_NAME, bare, slip, unique};
 /// What names of the platform may have between the domain and the resource.
 const MARKERS: [&str; 2] = ["v1", "core"];
 
-/// Returns the event type of which `written` is a misspelling.
+/// Returns the event type that `written` misspells.
 ///
 /// Names are compared segment by segment, with or without the domain and the marker after it.
 pub(super) fn nearest_type<'a>(written: &str, types: &'a [EventTypeInfo]) -> Option<&'a str> {

@@ -82,7 +82,7 @@ pub(super) type ValueId = u32;
 pub(super) const NONE: ValueId = ValueId::MAX;
 
 impl Op {
-    /// Returns the outcome where it follows without looking into both operands.
+    /// Returns the outcome if it is known without looking into both operands.
     fn shortcut(self, one: Id, other: Id) -> Option<Id> {
         match (self, one, other) {
             (Self::And, TRUE, id) | (Self::And, id, TRUE) => Some(id),
@@ -296,7 +296,7 @@ impl Diagrams {
         self.branches.get(node.start as usize..node.end as usize).unwrap_or_default()
     }
 
-    /// Returns the node with the pending branches from `start` on, which it removes.
+    /// Makes the node of the pending branches from `start` on, and removes them from the stack.
     ///
     /// This is the only place that makes nodes, and keeps the diagrams reduced: without branches
     /// the node is its default child, and an equal node is used again.

@@ -36,11 +36,11 @@
 //!
 //! # Cost
 //!
-//! Work is counted in steps: one for each branch of a diagram that is built or visited, and 32 for
-//! a node. A call of [`Filter::analyze`], [`Filter::diff`] or
+//! Work is counted in steps: one for each branch of a diagram that is built or visited, 32 for a
+//! node, and one for 16 words of a truth table. A call of [`Filter::analyze`], [`Filter::diff`] or
 //! [`Explanation::why`](super::Explanation::why) stops after [`WORK`] steps. What it has decided by
-//! then is exact, and the result says what is undecided. Filters of up to 64 terms over the four
-//! attributes of [`Profile::webhook`](super::Profile::webhook) are always decided. The
+//! then is exact, and the result says what is undecided. Every filter of up to 64 terms over the
+//! four attributes of [`Profile::webhook`](super::Profile::webhook) that was tried is decided. The
 //! [guide](crate::guide::analysis) has the figures.
 //!
 //! [bryant]: https://doi.org/10.1109/TC.1986.1676819
@@ -80,7 +80,7 @@ use table::Tables;
 
 /// The maximum number of steps that one call of the analysis takes.
 ///
-/// They took about 4 ms on one core (the [guide](crate::guide::analysis) names the machine).
+/// They took about 4 ms on one core; the [guide](crate::guide::analysis) has more figures.
 pub const WORK: usize = 1 << 20;
 
 /// Whether a filter matches all events, some or none.
@@ -148,13 +148,13 @@ pub struct Analysis {
     /// An equivalent filter with fewer terms and bytes; `None` if none was found.
     ///
     /// It is the filter without the redundant parts. A filter that always matches becomes the
-    /// filter without terms. A filter that never matches becomes two contradicting terms, joined by
-    /// `and`.
+    /// filter without terms. A filter of three or more terms that never matches becomes two
+    /// contradicting terms, joined by `and`.
     pub simplified: Option<Filter>,
     /// Whether everything was decided.
     ///
-    /// If so, and the filter matches some events but not all, no part besides the redundant ones
-    /// can be removed.
+    /// If so, and the filter matches some events but not all, no further part can be removed once
+    /// the redundant ones are.
     pub complete: bool,
     /// The steps taken, at most [`WORK`].
     pub work: usize,

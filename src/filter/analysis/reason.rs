@@ -12,7 +12,7 @@
 //!
 //! Reasons and changes are dual (Reiter, "A theory of diagnosis from first principles", 1987):
 //!
-//! > A set of facts is a reason if and only if it contains a fact that each change violates.
+//! > A set of facts is a reason if and only if every change violates a fact of the set.
 //!
 //! So the smallest reason is a *minimum hitting set* of all changes. It is found by branch and
 //! bound. The changes are not enumerated: the [nearest](super::nearest) change that violates none
