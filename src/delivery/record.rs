@@ -329,6 +329,7 @@ fn not_stored(error: impl fmt::Display) -> Diagnostic {
         format!("not a stored delivery: {error}"),
         "read what `stored` wrote; a response of the API does not keep the bytes of the body",
     )
+    .with_status(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// The form for a store, as it is read.

@@ -6,6 +6,7 @@ use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderValue;
 use sha2::Sha256;
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 /// Returns HMAC-SHA256 with a secret as the key.
@@ -105,6 +106,38 @@ impl MessageId {
                 "use the id of the event or a UUID",
             )
         })
+    }
+
+    /// Returns the id as text.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "`new` accepts visible ASCII characters only")]
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().expect("visible ASCII")
+    }
+}
+
+impl AsRef<str> for MessageId {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl serde::Serialize for MessageId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for MessageId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Self::new(&text).map_err(serde::de::Error::custom)
     }
 }
 

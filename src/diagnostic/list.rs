@@ -72,15 +72,47 @@ impl Diagnostics {
     /// let text = br#"{"name": "", "url": "https://hooks.example.com"}"#;
     /// let document = WebhookDocument::read(text)?;
     /// let errors = Rules::default().check(&document).into_result().unwrap_err();
-    /// assert_eq!(serde_json::to_string(&errors.body(Some("trace-1"))).unwrap(), concat!(
+    /// assert_eq!(serde_json::to_string(&errors.body_with_trace("trace-1")).unwrap(), concat!(
     ///     r#"{"errors":[{"code":"member-too-short","title":"`name` is empty","#,
     ///     r#""detail":"give it 1 to 512 characters (at /name)"}],"traceId":"trace-1"}"#
     /// ));
     /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
     /// ```
     #[must_use]
-    pub fn body<'a>(&'a self, trace_id: Option<&'a str>) -> impl Serialize + 'a {
-        ErrorBody::new(&self.list, trace_id)
+    pub fn body(&self) -> impl Serialize + '_ {
+        ErrorBody::new(&self.list, None)
+    }
+
+    /// Returns the same body with a `traceId`, the id under which the server logged the request.
+    #[must_use]
+    pub fn body_with_trace<'a>(&'a self, trace_id: &'a str) -> impl Serialize + 'a {
+        ErrorBody::new(&self.list, Some(trace_id))
+    }
+}
+
+/// Implements the conversions of error types into one diagnostic and into a list of one, so that
+/// `?` converts them.
+macro_rules! into_diagnostics {
+    ($($error:ty),+) => {$(
+        impl From<$error> for $crate::diagnostic::Diagnostic {
+            fn from(error: $error) -> Self {
+                Self::from(&error)
+            }
+        }
+
+        impl From<$error> for $crate::diagnostic::Diagnostics {
+            fn from(error: $error) -> Self {
+                $crate::diagnostic::Diagnostic::from(&error).into()
+            }
+        }
+    )+};
+}
+
+pub(crate) use into_diagnostics;
+
+impl From<std::convert::Infallible> for Diagnostics {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
     }
 }
 

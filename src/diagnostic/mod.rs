@@ -28,7 +28,7 @@ mod text;
 use body::ErrorBody;
 pub(crate) use kinds::kinds;
 pub use list::Diagnostics;
-pub(crate) use list::Found;
+pub(crate) use list::{Found, into_diagnostics};
 pub(crate) use text::quote;
 pub use text::{excerpt, is_misleading};
 

@@ -1,4 +1,4 @@
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, into_diagnostics};
 
 /// The error for bytes that are not an event: its kind, its offset and a message.
 ///
@@ -81,7 +81,8 @@ impl Error {
     }
 }
 
-/// The message and the help, with the code of the kind.
+into_diagnostics!(Error);
+
 impl From<&Error> for Diagnostic {
     fn from(error: &Error) -> Self {
         Self::error(error.kind().code(), error.to_string(), error.help())

@@ -117,8 +117,8 @@ pub struct Event<'a> {
     envelope: Envelope,
     /// The text that it was read from; empty if it was made from parts, or changed.
     text: &'a str,
-    /// The values of each field, in the order of the attribute paths: type, tenant, id and owner,
-    /// then the attributes.
+    /// The values of the fields: type, tenant, id and owner, then those of the attributes in the
+    /// order of [`AttributePaths::attributes`].
     fields: Fields<'a>,
 }
 
@@ -274,7 +274,7 @@ impl<'a> Event<'a> {
         self.envelope
     }
 
-    /// Returns the attribute paths with which it was read.
+    /// Returns the [`AttributePaths`] that it was read by.
     #[must_use]
     pub fn attribute_paths(&self) -> &'a AttributePaths {
         self.paths
@@ -286,7 +286,8 @@ impl<'a> Event<'a> {
         self.field(ATTRIBUTES + self.paths.find(name)?)
     }
 
-    /// Returns the path at which each attribute was found, in the order of the attribute paths.
+    /// Returns the path at which each attribute was found, in the order of
+    /// [`AttributePaths::attributes`].
     ///
     /// The list is empty for an event that was made from parts, or whose attributes were changed.
     /// If all strings of an attribute are empty, its path is that of the first one.
@@ -332,7 +333,7 @@ impl<'a> Event<'a> {
         if std::ptr::eq(self.paths, paths) { self.fields.get(ATTRIBUTES..) } else { None }
     }
 
-    /// Returns the value of a field of the attribute paths.
+    /// Returns the value of a field.
     #[inline]
     fn field(&self, index: usize) -> Option<&str> {
         self.fields.get(index)?.as_deref()

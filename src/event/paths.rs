@@ -199,7 +199,7 @@ impl AttributePaths {
     /// The limit of keys in one path.
     pub const MAX_KEYS_IN_PLACE: usize = 8;
 
-    /// Makes the paths of attributes, each with its paths in order of precedence.
+    /// Creates a table of attributes, each with its JSON paths in order of precedence.
     ///
     /// # Errors
     ///

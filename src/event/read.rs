@@ -188,7 +188,7 @@ fn read_by<'a>(
     }
 }
 
-/// The size of the small table; few attribute paths have more keys.
+/// The size of the small table; few profiles have more keys.
 const FEW: usize = 32;
 
 /// The result of a walk, apart from the strings.

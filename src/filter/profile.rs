@@ -315,6 +315,15 @@ impl Profile {
         check::check(self, expr.root(), None)
     }
 
+    /// Checks a parsed filter of a webhook with these event types, also by the rules about them.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check), and an attribute that the event types do not have.
+    pub fn check_for(&self, expr: &Expr, event_types: &[EventType]) -> Result<Filter, Diagnostics> {
+        check::check(self, expr.root(), Some(event_types))
+    }
+
     /// Reads an event and the values of this profile's attributes.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The error of inserting a subscription.
 
-use crate::diagnostic::{Diagnostic, kinds};
+use crate::diagnostic::{Diagnostic, into_diagnostics, kinds};
 use http::StatusCode;
 use std::fmt;
 
@@ -28,8 +28,10 @@ impl InsertError {
     }
 }
 
-impl From<InsertError> for Diagnostic {
-    fn from(error: InsertError) -> Self {
+into_diagnostics!(InsertError);
+
+impl From<&InsertError> for Diagnostic {
+    fn from(error: &InsertError) -> Self {
         Self::error(error.code(), error.to_string(), error.help())
             .with_status(StatusCode::INTERNAL_SERVER_ERROR)
     }

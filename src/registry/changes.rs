@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// The outcome of a change of a tenant, with the webhook before and after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "a change at an old revision is ignored: see `applied`"]
+#[must_use = "it has the new revision, and whether a change at a given revision was applied"]
 #[non_exhaustive]
 pub struct Change {
     /// The tenant's revision after the change.

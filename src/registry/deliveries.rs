@@ -3,7 +3,7 @@
 use super::session::recipients;
 use super::{NotLoaded, Recipients, Session};
 use crate::delivery::{Kind, Payload, Request, RequestBuilder};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, into_diagnostics};
 use crate::event;
 use crate::matcher::Access;
 use bytes::Bytes;
@@ -19,6 +19,8 @@ pub enum DeliverError {
     #[error(transparent)]
     NotLoaded(#[from] NotLoaded),
 }
+
+into_diagnostics!(DeliverError);
 
 impl From<&DeliverError> for Diagnostic {
     fn from(error: &DeliverError) -> Self {

@@ -1,7 +1,7 @@
 //! The errors of changes: one kind for each code, with a message that has the values.
 
 use super::Registry;
-use crate::diagnostic::{Diagnostic, Diagnostics, kinds, quote};
+use crate::diagnostic::{Diagnostic, Diagnostics, into_diagnostics, kinds, quote};
 use crate::event::{TenantId, UserId};
 use crate::matcher::InsertError;
 use crate::webhook::WebhookId;
@@ -167,6 +167,8 @@ impl ChangeError {
     }
 }
 
+into_diagnostics!(ChangeError, NotLoaded);
+
 impl From<&ChangeError> for Diagnostic {
     fn from(error: &ChangeError) -> Self {
         Self::error(error.kind.code(), error.message.clone(), error.kind.help())
@@ -174,9 +176,9 @@ impl From<&ChangeError> for Diagnostic {
     }
 }
 
-impl From<NotLoaded> for Diagnostic {
-    fn from(error: NotLoaded) -> Self {
-        Self::from(&ChangeError::from(error))
+impl From<&NotLoaded> for Diagnostic {
+    fn from(error: &NotLoaded) -> Self {
+        Self::from(&ChangeError::from(*error))
     }
 }
 
@@ -218,7 +220,8 @@ where
                 "registry-other-id",
                 "the changed webhook has another id",
                 "keep the webhook's id",
-            ),
+            )
+            .with_status(StatusCode::INTERNAL_SERVER_ERROR),
         };
         diagnostic.into()
     }

@@ -16,7 +16,7 @@
 
 use super::tenant::State;
 use super::{Refused, Registry};
-use crate::diagnostic::{Diagnostic, kinds};
+use crate::diagnostic::{Diagnostic, into_diagnostics, kinds};
 use crate::event::TenantId;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -101,6 +101,8 @@ impl SnapshotError {
         }
     }
 }
+
+into_diagnostics!(SnapshotError);
 
 impl From<&SnapshotError> for Diagnostic {
     fn from(error: &SnapshotError) -> Self {

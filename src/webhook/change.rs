@@ -107,7 +107,7 @@ impl Webhook {
         if let Some((has, max)) = limit.filter(|(has, max)| has >= max) {
             let title = format!("user `{by}` has {has} webhooks");
             let help = format!("remove one first; a user may have {max}");
-            let refused = problem(Kind::TenantLimit, "", title, help);
+            let refused = problem(Kind::UserLimit, "", title, help);
             found.push(refused.with_status(StatusCode::FORBIDDEN));
         }
         let created = Edit::new(by, at);
@@ -272,7 +272,8 @@ fn check_server_ids(id: Option<&WebhookId>, server: &Server, found: &mut Found) 
     for (name, _) in ids.iter().filter(|(_, id)| *id == Some("")) {
         let title = format!("the server set an empty `{name}`");
         let help = "this is an error of the server, not of the request";
-        found.push(problem(Kind::TooShort, format!("/{name}"), title, help));
+        let problem = problem(Kind::TooShort, format!("/{name}"), title, help);
+        found.push(problem.with_status(StatusCode::INTERNAL_SERVER_ERROR));
     }
 }
 

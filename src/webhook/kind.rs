@@ -53,7 +53,7 @@ kinds! {
         /// JSON that is not an object.
         NotAnObject = "webhook-not-an-object",
         /// The creator already has the maximum number of webhooks.
-        TenantLimit = "webhook-limit",
+        UserLimit = "webhook-limit",
         /// A duplicate member.
         DuplicateMember = "member-doubled",
         /// A warning: an unknown member.

@@ -132,7 +132,7 @@ impl<F: Field> Paging<F> {
             text.parse().ok().filter(|limit| (1..=100).contains(limit))
         });
         let orders: Vec<_> = F::ALL.iter().map(|(word, _)| *word).collect();
-        let help = format!("one of: {}, after + or -", orders.join(", "));
+        let help = format!("one of: {}, optionally prefixed with `+` or `-`", orders.join(", "));
         let sort = query.one("sort", &help, Sort::parse).unwrap_or(default);
         let next = Self::cursor(query, Direction::Next, sort);
         let prev = Self::cursor(query, Direction::Prev, sort);

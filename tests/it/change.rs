@@ -405,7 +405,7 @@ fn suggests_the_operations_of_a_merge_patch() {
         let shown = suggestion.len() <= 300;
         assert_eq!(problem.help() == format!("send `{suggestion}`"), shown, "{merge}");
         assert!(!problem.help().chars().any(hooksieve::diagnostic::is_misleading));
-        let body = serde_json::to_value(problems.body(None)).unwrap();
+        let body = serde_json::to_value(problems.body()).unwrap();
         assert_eq!(body["errors"][0]["suggestion"], suggestion);
     }
     let items = json!([{"enabled": false}, {"name": "m"}]);
@@ -472,7 +472,7 @@ fn suggests_no_operations_that_are_refused_or_secret() {
         let problems = patched(&old, merge.clone()).unwrap_err();
         let problem = problems.iter().next().unwrap();
         assert_eq!(problem.suggestion(), None, "{merge}");
-        let text = format!("{problems:?} {}", serde_json::to_string(&problems.body(None)).unwrap());
+        let text = format!("{problems:?} {}", serde_json::to_string(&problems.body()).unwrap());
         assert!(!text.contains("hidden"), "{text}");
     }
 }

@@ -1,16 +1,21 @@
 //! Provokes each error that is not about a filter or a webhook: its code, message and help.
-use hooksieve::delivery::{Delivery, RequestBuilder};
+use hooksieve::delivery::{Delivery, MessageId, RequestBuilder};
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
-use hooksieve::event::{Error, ErrorKind};
-use hooksieve::filter::Profile;
+use hooksieve::event::{Error, ErrorKind, JsonPath, TenantId};
+use hooksieve::filter::{Attribute, Profile};
 use hooksieve::matcher::{Access, InsertError};
 use hooksieve::registry::{ChangeError, Limits, NotLoaded, Registry, UpdateError};
-use hooksieve::webhook::{NewWebhook, Rules, Webhook, WebhookDocument};
+use hooksieve::webhook::{
+    Catalogue, NewWebhook, Rules, Timestamp, Webhook, WebhookDocument, check_address,
+};
 use serde_json::json;
 
+/// Renders an error: its code, HTTP status and line, then the message and the help.
 fn line(diagnostic: impl Into<Diagnostic>) -> String {
     let diagnostic = diagnostic.into();
-    format!("{}\n    {diagnostic}\n    {}\n", diagnostic.code(), diagnostic.help())
+    let (code, status) = (diagnostic.code(), diagnostic.status().as_u16());
+    let place = diagnostic.line().map(|line| format!(" line {line}")).unwrap_or_default();
+    format!("{code} {status}{place}\n    {diagnostic}\n    {}\n", diagnostic.help())
 }
 
 fn made(rules: &Rules, id: &str, user: &str, filter: &str) -> Webhook {
@@ -153,4 +158,57 @@ fn shows_errors_of_snapshots_and_records() {
     let error = Delivery::read(b"{}").unwrap_err();
     shown += &line(error);
     insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn shows_errors_of_single_values() {
+    let mut shown = String::new();
+    let address = "169.254.169.254".parse().unwrap();
+    shown += &line(check_address(address).unwrap_err());
+    for catalogue in [
+        r#"{"data": 5}"#,
+        r#"{"data": [{"name": ""}]}"#,
+        r#"{"data": [{"name": "a"}, {"name": "b", "newerName": "a"}]}"#,
+    ] {
+        shown += &line(Catalogue::read(catalogue.as_bytes()).unwrap_err());
+    }
+    shown += &line(MessageId::new("a.b").unwrap_err());
+    shown += &line("yesterday".parse::<Timestamp>().unwrap_err());
+    shown += &line(Profile::new([Attribute::new("a b", [JsonPath::new(["a"])])]).unwrap_err());
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn shows_errors_that_need_a_broken_registry() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let _ = registry.load_at("t", [], u64::MAX).unwrap();
+    let error = registry.put(&"t".into(), made(&rules, "w", "u", "")).unwrap_err();
+    let mut shown = line(&error);
+    let eq_only = rules.profile().with_operators([hooksieve::filter::Operator::Eq]);
+    let eq_only = Rules::new(eq_only, rules.catalogue().clone());
+    shown += &line(&registry.replace_rules(&eq_only).unwrap_err());
+    struct Broken;
+    impl std::io::Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("the disk is gone"))
+        }
+    }
+    let input = std::io::BufReader::new(Broken);
+    shown += &line(&registry.read_snapshot(input).unwrap_err());
+    insta::assert_snapshot!(shown);
+}
+
+/// Ids and times are written as text, and only valid text is read.
+#[test]
+fn reads_and_writes_values_as_json() {
+    let time: Timestamp = serde_json::from_str("\"2026-01-31T09:00:00.5Z\"").unwrap();
+    assert_eq!(serde_json::to_string(&time).unwrap(), "\"2026-01-31T09:00:00.500Z\"");
+    assert!(serde_json::from_str::<Timestamp>("\"soon\"").is_err());
+    let id: MessageId = serde_json::from_str("\"msg_1\"").unwrap();
+    assert_eq!((id.as_str(), id.to_string().as_str(), id.as_ref()), ("msg_1", "msg_1", "msg_1"));
+    assert_eq!(serde_json::to_string(&id).unwrap(), "\"msg_1\"");
+    assert!(serde_json::from_str::<MessageId>("\"a.b\"").is_err());
+    let tenant: TenantId = serde_json::from_str("\"t\\u0031\"").unwrap();
+    assert_eq!((&tenant, serde_json::to_string(&tenant).unwrap()), (&"t1".into(), "\"t1\"".into()));
 }

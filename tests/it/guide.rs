@@ -52,6 +52,46 @@ fn links_lead_to_files_and_headings() {
     assert!(checked > 30, "links were found: {checked}");
 }
 
+/// A row that is wrapped is not a row.
+#[test]
+fn tables_have_whole_rows() {
+    let mut checked = 0;
+    for page in pages() {
+        let text = prose(&page);
+        let mut columns = None;
+        for line in text.lines() {
+            if !line.starts_with('|') {
+                columns = None;
+                continue;
+            }
+            // Bars in code are escaped, or do not occur.
+            let bars = line.replace("\\|", "").matches('|').count();
+            assert!(line.ends_with('|'), "{}: {line}", page.display());
+            assert_eq!(*columns.get_or_insert(bars), bars, "{}: {line}", page.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 100, "rows were found: {checked}");
+}
+
+/// Pages name source files that exist.
+#[test]
+fn pages_name_files_that_exist() {
+    let mut checked = 0;
+    for page in pages() {
+        let text = prose(&page);
+        for span in text.split('`').skip(1).step_by(2) {
+            let is_source = span.ends_with(".rs") && !span.contains([' ', '*', '…']);
+            if is_source && ["src/", "tests/", "benches/"].iter().any(|root| span.starts_with(root))
+            {
+                assert!(std::path::Path::new(span).is_file(), "{}: {span}", page.display());
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 10, "files were found: {checked}");
+}
+
 /// In the documentation the labels are defined in `lib.rs`, so only a reader of the file would miss one.
 #[test]
 fn pages_define_the_labels_they_use() {
@@ -96,7 +136,7 @@ fn excerpts_are_from_the_server_of_the_tests() {
 fn pages_name_items_that_exist() {
     let api = fs::read_to_string("tests/data/public-api.txt").unwrap();
     let api = api.replace("<'a>", "").replace("<'_>", "");
-    let others = ["serde_json::Value", "Arc::make_mut", "u64::MAX"];
+    let others = ["serde_json::Value", "Arc::make_mut", "u64::MAX", "http::Request"];
     let mut checked = 0;
     for page in pages() {
         let text = prose(&page);

@@ -150,7 +150,7 @@ fn unknown_members_leave_help_for_event_types() {
 /// `detail` has the place, and for a filter the bytes. An error about the whole has no place.
 #[test]
 fn writes_the_place_into_error_bodies() {
-    let body = |problems: &Diagnostics| serde_json::to_value(problems.body(None)).unwrap();
+    let body = |problems: &Diagnostics| serde_json::to_value(problems.body()).unwrap();
     let filter = create(&json!({"filter": "id eq x", "secret": "short"})).unwrap_err();
     let errors = &body(&filter)["errors"];
     let at = |at: usize| errors[at]["detail"].as_str().unwrap();
@@ -166,7 +166,7 @@ fn writes_the_place_into_error_bodies() {
         }]})
     );
     let own = Diagnostics::from(Diagnostic::error("not-found", "no such webhook", "list them"));
-    let own = own.body(Some("t-1"));
+    let own = own.body_with_trace("t-1");
     assert_eq!(
         serde_json::to_value(own).unwrap(),
         json!({

@@ -198,7 +198,7 @@ fn suggests_what_to_write_instead() {
     let first = problems.iter().next().unwrap();
     assert_eq!(first.suggestion(), Some(&*long.replace("http:", "https:")));
     assert_eq!(first.help(), "begin it with `https://` and the host");
-    let body = serde_json::to_value(problems.body(None)).unwrap();
+    let body = serde_json::to_value(problems.body()).unwrap();
     assert_eq!(body["errors"][0]["suggestion"], long.replace("http:", "https:"));
 }
 
@@ -451,7 +451,7 @@ fn shows_no_password_in_messages() {
         "http://user.name:hunter2/hunter2@hooks.example.com/",
     ] {
         let problems = create(url).unwrap_err();
-        let text = format!("{problems:?} {}", serde_json::to_string(&problems.body(None)).unwrap());
+        let text = format!("{problems:?} {}", serde_json::to_string(&problems.body()).unwrap());
         assert!(!text.contains("hunter2"), "{text}");
     }
 }

@@ -12,9 +12,7 @@ use hooksieve::delivery::{self, Delivery, MessageId, Request, RequestBuilder};
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use hooksieve::event::{TenantId, UserId};
 use hooksieve::matcher::Access;
-use hooksieve::registry::{
-    Change, ChangeError, DeliverError, Limits, NotLoaded, Registry, UpdateError,
-};
+use hooksieve::registry::{Change, ChangeError, DeliverError, Limits, NotLoaded, Registry};
 use hooksieve::webhook::{
     Checked, Edit, Level, ListQuery, MAX_PER_USER, NewWebhook, Patch, Rules, Timestamp, Webhook,
     WebhookDocument, WebhookId,
@@ -138,9 +136,9 @@ impl Dispatch {
     }
 
     /// Returns a new or changed webhook if the caller may have it.
-    fn allowed(caller: &Caller, webhook: Webhook) -> Result<Webhook, Refusal> {
+    fn allowed(caller: &Caller, webhook: Webhook) -> Result<Webhook, Diagnostics> {
         let message = "only administrators have webhooks of level `tenant` or of other users";
-        let refusal = || Refusal::new(StatusCode::FORBIDDEN, "forbidden", message);
+        let refusal = || Refusal::new(StatusCode::FORBIDDEN, "forbidden", message).0;
         if caller.may_access(&webhook) { Ok(webhook) } else { Err(refusal()) }
     }
 
@@ -381,45 +379,13 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.0.status(), Json(json!(self.0.body(None)))).into_response()
+        (self.0.status(), Json(json!(self.0.body()))).into_response()
     }
 }
 
-impl From<Diagnostics> for Refusal {
-    fn from(errors: Diagnostics) -> Self {
-        Self(errors)
-    }
-}
-
-impl From<Refusal> for Diagnostics {
-    fn from(Refusal(errors): Refusal) -> Self {
-        errors
-    }
-}
-
-impl From<NotLoaded> for Refusal {
-    fn from(NotLoaded: NotLoaded) -> Self {
-        Self::not_found("tenant")
-    }
-}
-
-impl From<UpdateError<Refusal>> for Refusal {
-    fn from(error: UpdateError<Refusal>) -> Self {
+/// Every error of the library converts into diagnostics.
+impl<E: Into<Diagnostics>> From<E> for Refusal {
+    fn from(error: E) -> Self {
         Self(error.into())
-    }
-}
-
-impl From<ChangeError> for Refusal {
-    fn from(error: ChangeError) -> Self {
-        Self(Diagnostic::from(&error).into())
-    }
-}
-
-impl From<DeliverError> for Refusal {
-    fn from(error: DeliverError) -> Self {
-        match error {
-            DeliverError::NotLoaded(error) => error.into(),
-            error => Self(Diagnostic::from(&error).into()),
-        }
     }
 }

@@ -1,11 +1,11 @@
 use super::Run;
-use crate::cli::verbs::event_types::event_type;
 use crate::cli::input::json_error::JsonError;
-use crate::cli::output::report;
 use crate::cli::input::webhooks::{CatalogueArgument, UnknownName};
-use crate::cli::{Failure, Outcome};
 use crate::cli::input::{STDIN, STDIN_ARGUMENT};
+use crate::cli::output::report;
 use crate::cli::output::{Format, Out, plain};
+use crate::cli::verbs::event_types::event_type;
+use crate::cli::{Failure, Outcome};
 use clap::ValueEnum;
 use hooksieve::diagnostic::{Diagnostic, Diagnostics, Span};
 use hooksieve::event::EventType;

@@ -1,12 +1,12 @@
 use super::Run;
 use crate::cli::input::event_reader::EventReader;
-use crate::cli::verbs::event_types::event_type;
 use crate::cli::input::history::{EventOrigin, each_event, event_label};
-use crate::cli::output::report;
 use crate::cli::input::webhooks::{CatalogueArgument, UnknownName};
+use crate::cli::output::report;
 use crate::cli::output::why::{BAD, BOLD, DIM, GOOD};
-use crate::cli::{Failure, Outcome};
 use crate::cli::output::{Format, Out, counted, quoted};
+use crate::cli::verbs::event_types::event_type;
+use crate::cli::{Failure, Outcome};
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use hooksieve::event::{Event, EventType};
 use hooksieve::filter::Filter;

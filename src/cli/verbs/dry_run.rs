@@ -1,14 +1,14 @@
 use super::Run;
+use crate::cli::input::AccessArgument;
 use crate::cli::input::event_reader::EventReader;
 use crate::cli::input::history::{EventOrigin, each_event, event_label};
 use crate::cli::input::items::{Items, Malformed};
-use crate::cli::verbs::patch::InvalidInput;
-use crate::cli::output::report;
 use crate::cli::input::webhooks::{CatalogueArgument, finding, warn_unowned, webhook_origin};
+use crate::cli::output::report;
 use crate::cli::output::why::{BAD, BOLD, DIM, GOOD, MAX_HINTS, other_value};
-use crate::cli::{Failure, Outcome};
-use crate::cli::input::AccessArgument;
 use crate::cli::output::{Format, Out, counted, plain, quote};
+use crate::cli::verbs::patch::InvalidInput;
+use crate::cli::{Failure, Outcome};
 use hooksieve::event::Event;
 use hooksieve::filter::{Explanation, Filter, StepKind};
 use hooksieve::matcher::Verdict;

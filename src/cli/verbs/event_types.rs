@@ -1,7 +1,7 @@
 use super::Run;
 use crate::cli::input::webhooks::CatalogueArgument;
-use crate::cli::{Failure, Outcome};
 use crate::cli::output::{Format, Out, plain};
+use crate::cli::{Failure, Outcome};
 use hooksieve::webhook::Level;
 use std::convert::Infallible;
 use std::io::Write;

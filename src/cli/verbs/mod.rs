@@ -1,4 +1,15 @@
-//! The verbs of the program: a file and a line in the list below each.
+//! The verbs of the program. Each is a file that implements [`Run`], declared here and listed below.
+
+mod check;
+mod diff;
+mod dry_run;
+mod event_types;
+mod explain;
+mod generate;
+mod matching;
+mod patch;
+mod requests;
+mod validate;
 
 use crate::cli::output::{Format, Out};
 use crate::cli::{Failure, Outcome, usage};
@@ -19,8 +30,6 @@ trait Run: Args {
 
 macro_rules! verbs {
     ($($verb:ident in $module:ident)+) => {
-        $(mod $module;)+
-
         // A doc comment on a variant would replace the help text of the verb's arguments.
         #[derive(Subcommand)]
         pub(super) enum Verb {

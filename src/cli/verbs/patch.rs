@@ -1,10 +1,10 @@
 use super::Run;
-use crate::cli::input::items::{Items, Malformed};
-use crate::cli::output::report;
-use crate::cli::input::webhooks::{CatalogueArgument, finding, webhook_origin};
-use crate::cli::{Failure, Outcome};
 use crate::cli::input::MAX_FILE;
+use crate::cli::input::items::{Items, Malformed};
+use crate::cli::input::webhooks::{CatalogueArgument, finding, webhook_origin};
+use crate::cli::output::report;
 use crate::cli::output::{Format, Out, readable};
+use crate::cli::{Failure, Outcome};
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use hooksieve::webhook::{Checked, Patch, Webhook, WebhookDocument};
 use serde::Serialize;

@@ -1,10 +1,12 @@
 use super::Run;
-use crate::cli::input::items::{Item, Items, Malformed};
-use crate::cli::output::report;
-use crate::cli::input::webhooks::{CatalogueArgument, duplicate_id, finding, labels, webhook_origin};
-use crate::cli::{Failure, Outcome};
 use crate::cli::input::STDIN_ARGUMENT;
+use crate::cli::input::items::{Item, Items, Malformed};
+use crate::cli::input::webhooks::{
+    CatalogueArgument, duplicate_id, finding, labels, webhook_origin,
+};
+use crate::cli::output::report;
 use crate::cli::output::{Format, Out, counted, plain};
+use crate::cli::{Failure, Outcome};
 use hooksieve::diagnostic::Diagnostic;
 use hooksieve::webhook::{Report, WebhookDocument};
 use serde::Serialize;

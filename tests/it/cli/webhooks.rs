@@ -426,10 +426,8 @@ fn shows_secrets_only_in_the_stored_form() {
         assert!(report.errors().len() + report.warnings().len() > 0, "{member}");
         outputs.push(format!("{report:?}"));
         if let Err(problems) = report.into_result() {
-            outputs.push(format!(
-                "{problems} {}",
-                serde_json::to_string(&problems.body(None)).unwrap()
-            ));
+            outputs
+                .push(format!("{problems} {}", serde_json::to_string(&problems.body()).unwrap()));
         }
         let path = format!("{member}/{secret}");
         let patch = json!([{"op": "replace", "path": path, "value": value}]);

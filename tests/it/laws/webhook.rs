@@ -190,7 +190,7 @@ fn suggests_what_is_accepted(problem: &Diagnostic, body: &WebhookDocument, rules
 fn readable(problems: &Diagnostics) {
     assert!(problems.iter().count() > 0, "an error has a problem");
     problems.iter().for_each(readable_one);
-    let body = serde_json::to_value(problems.body(None)).expect("JSON");
+    let body = serde_json::to_value(problems.body()).expect("JSON");
     assert_eq!(body["errors"].as_array().map(Vec::len), Some(problems.iter().count()));
 }
 

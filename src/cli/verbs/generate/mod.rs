@@ -1,9 +1,9 @@
 mod workload;
 
+use crate::cli::output::{Format, Out};
 use crate::cli::verbs::Run;
 use crate::cli::verbs::generate::workload::{Mix, TENANT, TYPE, Workload};
 use crate::cli::{Failure, Outcome};
-use crate::cli::output::{Format, Out};
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;

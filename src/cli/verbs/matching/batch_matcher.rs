@@ -5,14 +5,14 @@
 //! matcher that shares the index. The output leaves in chunks, so that its memory does not grow with
 //! the number of matches in a batch.
 
+use crate::cli::Failure;
+use crate::cli::input::AccessArgument;
 use crate::cli::input::bad_event::BadEvent;
 use crate::cli::input::batches::Batch;
 use crate::cli::input::event_reader::EventReader;
 use crate::cli::input::events::{Document, ReadError};
-use crate::cli::output::table::{self, Columns};
 use crate::cli::input::webhooks::{Tenancy, Webhooks, line_of};
-use crate::cli::Failure;
-use crate::cli::input::AccessArgument;
+use crate::cli::output::table::{self, Columns};
 use crate::cli::output::{Format, plain, quote};
 use hooksieve::event::{Error, ErrorKind, Event, ShapeCache};
 use hooksieve::filter::Profile;

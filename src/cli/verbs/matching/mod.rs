@@ -1,15 +1,15 @@
 mod batch_matcher;
 mod threads;
 
+use crate::cli::input::AccessArgument;
+use crate::cli::input::batches::Batches;
+use crate::cli::input::webhooks::{Webhooks, WebhooksArguments};
+use crate::cli::output::progress::Progress;
+use crate::cli::output::{Format, Out, counted};
 use crate::cli::verbs::Run;
 use crate::cli::verbs::matching::batch_matcher::{BatchMatcher, Chunk, End};
-use crate::cli::input::batches::Batches;
-use crate::cli::output::progress::Progress;
 use crate::cli::verbs::matching::threads::Threads;
-use crate::cli::input::webhooks::{Webhooks, WebhooksArguments};
 use crate::cli::{Failure, Outcome};
-use crate::cli::input::AccessArgument;
-use crate::cli::output::{Format, Out, counted};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::thread::available_parallelism;

@@ -5,8 +5,8 @@
 //! thread finishes first. The queue is bounded, so that reading stays close to printing.
 
 use crate::cli::Failure;
-use crate::cli::verbs::matching::batch_matcher::{BatchMatcher, CHUNK, Chunk};
 use crate::cli::input::batches::Batches;
+use crate::cli::verbs::matching::batch_matcher::{BatchMatcher, CHUNK, Chunk};
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, Weak};
