@@ -12,7 +12,7 @@ use hooksieve::delivery::{self, Delivery, MessageId, Request, RequestBuilder};
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use hooksieve::event::{TenantId, UserId};
 use hooksieve::matcher::Access;
-use hooksieve::registry::{Change, ChangeError, DeliverError, Limits, NotLoaded, Registry};
+use hooksieve::registry::{Change, ChangeError, DeliverError, Limits, Registry};
 use hooksieve::webhook::{
     Checked, Edit, Level, ListQuery, MAX_PER_USER, NewWebhook, Patch, Rules, Timestamp, Webhook,
     WebhookDocument, WebhookId,
@@ -223,7 +223,8 @@ async fn create(State(server): Server, caller: Caller, body: Bytes) -> Reply {
 
 async fn list(State(server): Server, caller: Caller, RawQuery(query): RawQuery) -> Reply {
     let list = ListQuery::read(&query.unwrap_or_default())?;
-    let webhooks = server.registry.webhooks(&caller.tenant).ok_or(NotLoaded)?;
+    let webhooks = server.registry.webhooks(&caller.tenant);
+    let webhooks = webhooks.ok_or_else(|| Refusal::not_found("tenant"))?;
     let all = webhooks.iter().map(|webhook| &**webhook);
     let page = list.apply(all.filter(|webhook| caller.may_access(webhook)));
     Ok(Json(page.body("/api/v1/webhooks")).into_response())
@@ -306,7 +307,11 @@ async fn resend(State(server): Server, caller: Caller, Path((id, delivery)): OfD
 
 /// Accepts an event. A server that must not lose events stores them before it replies.
 async fn take(State(server): Server, event: Bytes) -> Reply {
-    let (revision, requests) = server.requests(event)?;
+    // All tenants are loaded at the start, so one that is not loaded does not exist.
+    let (revision, requests) = match server.requests(event) {
+        Err(DeliverError::NotLoaded(_)) => return Err(Refusal::not_found("tenant")),
+        requests => requests?,
+    };
     let accepted = Json(json!({"revision": revision, "requests": requests.len()}));
     // A task of its own sends all requests even if the client closes the connection.
     let sending = tokio::spawn(async move {
