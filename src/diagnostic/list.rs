@@ -34,7 +34,7 @@ impl Diagnostics {
     /// For a filter, it is the whole filter with all errors corrected.
     #[must_use]
     pub fn suggestion(&self) -> Option<&str> {
-        self.list.first().and_then(Diagnostic::suggestion)
+        self.first().suggestion()
     }
 
     /// Returns the number of diagnostics, including those that are not listed.
@@ -49,6 +49,12 @@ impl Diagnostics {
         &self.list
     }
 
+    /// Returns the first diagnostic; every list has one.
+    #[expect(clippy::expect_used, reason = "both constructors fill the list")]
+    fn first(&self) -> &Diagnostic {
+        self.list.first().expect("a list has at least one diagnostic")
+    }
+
     /// Returns an iterator over the diagnostics that are listed.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.list.iter()
@@ -57,7 +63,7 @@ impl Diagnostics {
     /// Returns the HTTP status for a response with these errors: the status of the first.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.list.first().map_or(StatusCode::BAD_REQUEST, Diagnostic::status)
+        self.first().status()
     }
 
     /// Returns the error body of the webhooks API, to be serialized.
@@ -145,11 +151,9 @@ impl std::error::Error for Diagnostics {}
 /// Writes the first diagnostic and the number of others.
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(first) = self.list.first() {
-            write!(f, "{first}")?;
-        }
+        write!(f, "{}", self.first())?;
         match self.count {
-            0 | 1 => Ok(()),
+            1 => Ok(()),
             more => write!(f, ", and {} more", more - 1),
         }
     }

@@ -23,12 +23,14 @@ mod body;
 mod kinds;
 mod list;
 pub(crate) mod nearest;
+mod parts;
 mod text;
 
 use body::ErrorBody;
 pub(crate) use kinds::kinds;
 pub use list::Diagnostics;
 pub(crate) use list::{Found, into_diagnostics};
+pub(crate) use parts::Parts;
 pub(crate) use text::quote;
 pub use text::{excerpt, is_misleading};
 
@@ -51,6 +53,7 @@ impl Span {
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "texts have at most `Limits::MAX_BYTES`")]
     pub(crate) fn new(start: usize, end: usize) -> Self {
+        debug_assert!(start <= end && u32::try_from(end).is_ok(), "a span is in a text");
         Self { start: start as u32, end: end as u32 }
     }
 
@@ -260,7 +263,8 @@ impl Diagnostic {
     /// text of its own, such as a filter on the command line.
     #[must_use]
     pub fn pointer(&self) -> &str {
-        self.0.pointer.as_deref().unwrap_or_default()
+        // A diagnostic without a pointer is about the whole document.
+        self.0.pointer.as_deref().unwrap_or("")
     }
 
     /// Returns the HTTP status for a response with this error.

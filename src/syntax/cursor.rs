@@ -1,7 +1,7 @@
 //! A place in a text, and what is there: the parser reads with it, and messages describe with it.
 
 use super::token;
-use crate::diagnostic::Span;
+use crate::diagnostic::{Parts, Span};
 
 /// A place in a filter's text. `at` is a character boundary.
 #[derive(Clone, Copy)]
@@ -13,12 +13,17 @@ pub(super) struct Cursor<'t> {
 impl<'t> Cursor<'t> {
     /// Returns the text from here on.
     pub(super) fn rest(&self) -> &'t str {
-        self.text.get(self.at..).unwrap_or_default()
+        self.text.tail(self.at)
     }
 
     /// Returns the bytes from here on.
     pub(super) fn bytes(&self) -> &'t [u8] {
-        self.text.as_bytes().get(self.at..).unwrap_or_default()
+        self.text.as_bytes().tail(self.at)
+    }
+
+    /// Returns the text before this place.
+    pub(super) fn read(&self) -> &'t str {
+        self.text.head(self.at)
     }
 
     /// Returns the next byte.
@@ -33,7 +38,7 @@ impl<'t> Cursor<'t> {
 
     /// Returns the text of a span.
     pub(super) fn slice(&self, span: Span) -> &'t str {
-        self.text.get(span.range()).unwrap_or_default()
+        self.text.part(span.range())
     }
 
     /// Moves to the place where only `rest` is left, and returns the span in between.
@@ -45,15 +50,14 @@ impl<'t> Cursor<'t> {
 
     /// Skips white space and returns whether there was any.
     pub(super) fn skip_spaces(&mut self) -> bool {
-        let skipped = token::spaces(self.bytes()).map_or(0, |(_, spaces)| spaces.len());
+        let skipped = token::spaces(self.bytes()).len();
         self.at += skipped;
         skipped > 0
     }
 
     /// Returns the bare word that begins here, which may be empty, without moving past it.
     pub(super) fn word(&self) -> &'t str {
-        let length = token::bare_word(self.bytes()).map_or(0, |(_, word)| word.len());
-        self.slice(self.here(length))
+        self.rest().head(token::bare_word(self.bytes()).len())
     }
 
     /// Returns the span of this many bytes from here on.
@@ -68,7 +72,7 @@ impl<'t> Cursor<'t> {
 
     /// Returns the span of the character before this place.
     pub(super) fn before(&self) -> Span {
-        let before = self.text.get(..self.at).and_then(|before| before.chars().next_back());
+        let before = self.read().chars().next_back();
         Span::new(self.at - before.map_or(0, char::len_utf8), self.at)
     }
 }

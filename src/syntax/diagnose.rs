@@ -24,7 +24,7 @@ use super::error::{Error, ErrorKind, Expected, operators};
 use super::suggest::{FUNCTIONS, is_operator};
 use super::token;
 use super::tree::Open;
-use crate::diagnostic::{Span, quote};
+use crate::diagnostic::{Parts, Span, quote};
 
 /// Words and symbols of other languages, each with the SCIM operator that replaces it.
 const LOOKALIKES: [(&str, CompareOp); 21] = [
@@ -64,8 +64,8 @@ pub(super) const DOUBLE_QUOTES: [char; 7] = ['"', '“', '”', '„', '‟', '�
 impl<'t> Cursor<'t> {
     /// Returns the word before the cursor if it is `and` or `or`.
     fn connective_before(&self) -> Option<&'t str> {
-        let before = self.text.get(..self.at)?.trim_end_matches(token::is_space);
-        let word = before.rsplit(|c: char| token::is_space(c) || "()[]\"".contains(c)).next()?;
+        let before = self.read().trim_end_matches(token::is_space);
+        let word = after_last(before, |c| token::is_space(c) || "()[]\"".contains(c));
         is_connective(word).then_some(word)
     }
 
@@ -95,71 +95,81 @@ impl<'t> Cursor<'t> {
                     .to_owned(),
             ),
         };
-        Error::new(ErrorKind::MissingOperand, span, Expected::Operand, message, help)
+        Expected::Operand.error(ErrorKind::MissingOperand, span, message, help)
     }
 
     /// The error for a place where a term must begin, but none does.
     ///
-    /// The text there decides what is missing: nothing at all, a closing bracket, a value without
-    /// an attribute, a symbol, a shell's quote, or a word that is not a name.
+    /// The text there decides what is missing: nothing at all, a closing bracket, a symbol, or
+    /// [something that is not an attribute](Self::not_an_attribute).
     pub(super) fn no_operand(&self, open: Option<Open>) -> Error {
         let span = self.next_char();
-        let error = |kind, span, message: String, help: String| {
-            Error::new(kind, span, Expected::Operand, message, help)
-        };
         let Some(found) = self.peek() else {
-            if self.text.chars().all(token::is_space) {
-                let help = "write a term such as `id eq \"…\"`";
-                return error(ErrorKind::Empty, span, "filter is empty".into(), help.into());
-            }
-            return match (self.connective_before(), open) {
-                (None, Some(open)) => self.unclosed(open),
-                _ => self.missing_operand(span, None),
-            };
+            return self.nothing_more(open);
         };
-        let word = self.word();
         match found {
             ')' | ']' if open.is_none() && self.connective_before().is_none() => {
                 self.unopened(None, found)
             }
             ')' | ']' => self.missing_operand(span, Some(&found.to_string())),
-            '"' => error(
-                ErrorKind::InvalidPath,
-                span,
-                "expected an attribute, found a value".into(),
-                "write the attribute first, then the operator, then the value: `id eq \"…\"`"
-                    .into(),
-            ),
             '&' | '|' => {
-                let symbols = word.trim_start_matches(['&', '|']);
-                let length = word.len() - symbols.len();
-                self.missing_operand(self.here(length), word.get(..length))
+                let symbols = leading(self.word(), &['&', '|']);
+                self.missing_operand(self.here(symbols.len()), Some(symbols))
             }
-            '!' => error(
-                ErrorKind::SymbolicOperator,
-                span,
-                "`!` is not an operator of SCIM filters".into(),
-                "compare with `ne`, or negate with `not` and brackets: `not(id eq \"…\")`".into(),
+            _ => self.not_an_attribute(found),
+        }
+    }
+
+    /// The error for a text that ends where a term must begin.
+    fn nothing_more(&self, open: Option<Open>) -> Error {
+        let span = self.next_char();
+        if self.text.chars().all(token::is_space) {
+            let help = "write a term such as `id eq \"…\"`";
+            return Expected::Operand.error(ErrorKind::Empty, span, "filter is empty", help);
+        }
+        match (self.connective_before(), open) {
+            (None, Some(open)) => self.unclosed(open),
+            _ => self.missing_operand(span, None),
+        }
+    }
+
+    /// The error for a term that begins with `found`, which no attribute does.
+    ///
+    /// It is a value without an attribute, an operator or a bracket, a shell's quote, or a word
+    /// that is not a name.
+    fn not_an_attribute(&self, found: char) -> Error {
+        let (kind, message, help) = match found {
+            '"' => (
+                ErrorKind::InvalidPath,
+                "expected an attribute, found a value".to_owned(),
+                "write the attribute first, then the operator, then the value: `id eq \"…\"`"
+                    .to_owned(),
             ),
-            quote if QUOTES.contains(&quote) && self.at == 0 => error(
+            '!' => (
+                ErrorKind::SymbolicOperator,
+                "`!` is not an operator of SCIM filters".to_owned(),
+                "compare with `ne`, or negate with `not` and brackets: `not(id eq \"…\")`"
+                    .to_owned(),
+            ),
+            quote if QUOTES.contains(&quote) && self.at == 0 => (
                 ErrorKind::WrongQuotes,
-                span,
                 format!("filter begins with the quote `{quote}`"),
                 format!("remove the `{quote}` at both ends: they are not part of the filter"),
             ),
-            '[' => error(
+            '[' => (
                 ErrorKind::InvalidPath,
-                span,
-                "expected an attribute before `[`".into(),
-                "write the attribute first, as in `emails[type eq \"work\"]`, or use `(`".into(),
+                "expected an attribute before `[`".to_owned(),
+                "write the attribute first, as in `emails[type eq \"work\"]`, or use `(`"
+                    .to_owned(),
             ),
-            _ => error(
-                ErrorKind::InvalidPath,
-                self.here(word.len()),
-                format!("`{}` is not an attribute", quote(word)),
-                name_help(word),
-            ),
-        }
+            _ => {
+                let (word, kind) = (self.word(), ErrorKind::InvalidPath);
+                let message = format!("`{}` is not an attribute", quote(word));
+                let span = self.here(word.len());
+                return Expected::Operand.error(kind, span, message, name_help(word));
+            }
+        };
+        Expected::Operand.error(kind, self.next_char(), message, help)
     }
 
     /// The error for a path that is followed by something other than white space or `[`.
@@ -168,34 +178,33 @@ impl<'t> Cursor<'t> {
     /// that a name cannot have (`a.b.c`, `größe`), or it is the name of a function (`contains(`).
     pub(super) fn bad_path(&self, path: Span) -> Error {
         let word = self.word();
-        let symbols = word.len() - word.trim_start_matches(SYMBOLS).len();
-        let found = self.peek().unwrap_or_default();
-        if symbols > 0 && found != ':' {
+        let found = self.peek();
+        if is_symbolic(word) && found != Some(':') {
             return self.no_operator(path, word);
         }
-        if found == '('
+        if found == Some('(')
             && let Some(error) = self.function(path)
         {
             return error;
         }
-        if matches!(found, ')' | ']' | '"' | '(') {
+        if matches!(found, Some(')' | ']' | '"' | '(')) {
             return self.no_operator(path, "");
         }
-        let written = self.text.get(path.start as usize..self.at + word.len()).unwrap_or_default();
-        let name = self.slice(path).rsplit(':').next().unwrap_or_default();
+        let span = Span { end: self.here(word.len()).end, ..path };
+        let written = self.slice(span);
+        let name = after_last(self.slice(path), |c| c == ':');
         let help = match found {
-            '.' if is_urn(written) => {
+            Some('.') if is_urn(written) => {
                 "write a colon between the URN and the name, as in `urn:example:schema:name`"
             }
-            '.' if name.contains('.') => {
+            Some('.') if name.contains('.') => {
                 "an attribute has at most one sub-attribute, as in `name.familyName`"
             }
-            ':' => "write the whole URI before the name, as in `urn:example:schema:name`",
+            Some(':') => "write the whole URI before the name, as in `urn:example:schema:name`",
             _ => &name_help(written),
         };
-        let span = Span { end: self.here(word.len()).end, ..path };
         let message = format!("`{}` is not an attribute", quote(written));
-        Error::new(ErrorKind::InvalidPath, span, Expected::Operand, message, help)
+        Expected::Operand.error(ErrorKind::InvalidPath, span, message, help)
     }
 
     /// The error for a function of another language, such as `startswith(id, "a")`.
@@ -204,7 +213,7 @@ impl<'t> Cursor<'t> {
         let (_, operator) = FUNCTIONS.iter().find(|(known, _)| name.eq_ignore_ascii_case(known))?;
         let message = format!("`{}(…)` is a function, which SCIM filters do not have", quote(name));
         let help = format!("write the attribute first, then `{operator}`, then the value");
-        let error = Error::new(ErrorKind::UnknownOperator, path, Expected::Operand, message, help);
+        let error = Expected::Operand.error(ErrorKind::UnknownOperator, path, message, help);
         Some(Error { meant: Some(*operator), ..error })
     }
 
@@ -219,7 +228,7 @@ impl<'t> Cursor<'t> {
         }
         let span = if word.is_empty() { self.next_char() } else { self.here(word.len()) };
         let error = |kind, span, message: String, help: String| {
-            Error::new(kind, span, Expected::Operator, message, help)
+            Expected::Operator.error(kind, span, message, help)
         };
         if let Some(error) = self.other_operator(path, word) {
             return error;
@@ -229,7 +238,7 @@ impl<'t> Cursor<'t> {
             let message = "expected `(` after `not`".to_owned();
             let help = format!("put brackets around what it negates: `not({} …)`", quote(word));
             let kind = ErrorKind::NotWithoutBrackets;
-            return Error::new(kind, path, Expected::Bracket, message, help);
+            return Expected::Bracket.error(kind, path, message, help);
         }
         // `id 'a'`: the word is the value, and the operator before it is missing.
         let missing = QUOTES.iter().any(|quote| word.starts_with(*quote));
@@ -248,11 +257,12 @@ impl<'t> Cursor<'t> {
 
     /// The error for a `word` that begins with an operator of another language.
     fn other_operator(&self, path: Span, word: &str) -> Option<Error> {
-        let symbols = word.len() - word.trim_start_matches(SYMBOLS).len();
-        let length = if symbols > 0 { symbols } else { word.len() };
-        let found = word.get(..length).unwrap_or_default();
-        let kind =
-            if symbols > 0 { ErrorKind::SymbolicOperator } else { ErrorKind::UnknownOperator };
+        let symbols = leading(word, &SYMBOLS);
+        let (kind, found) = match symbols {
+            "" => (ErrorKind::UnknownOperator, word),
+            _ => (ErrorKind::SymbolicOperator, symbols),
+        };
+        let span = self.here(found.len());
         let message = format!("`{}` is not an operator of SCIM filters", quote(found));
         let term = quote(self.slice(path));
         let help = match found.to_ascii_lowercase().as_str() {
@@ -266,66 +276,60 @@ impl<'t> Cursor<'t> {
             lower => {
                 let (_, operator) = LOOKALIKES.iter().find(|(other, _)| lower == *other)?;
                 let help = format!("use `{operator}`");
-                let error = Error::new(kind, self.here(length), Expected::Operator, message, help);
+                let error = Expected::Operator.error(kind, span, message, help);
                 return Some(Error { meant: Some(*operator), ..error });
             }
         };
-        Some(Error::new(kind, self.here(length), Expected::Operator, message, help))
+        Some(Expected::Operator.error(kind, span, message, help))
     }
 
     /// The error for text after a complete term that is neither a connective nor a closing bracket.
     ///
     /// `word` is the bare word there; it is empty if the text begins with a bracket or a quote.
     pub(super) fn no_connective(&self, open: Option<Open>, word: &str) -> Error {
-        let symbols = word.len() - word.trim_start_matches(['&', '|', ',', ';']).len();
         let (expected, end) = match open {
             Some((_, closing)) => (Expected::Closing(closing), format!("`{closing}`")),
             None => (Expected::Connective, "end of filter".to_owned()),
         };
-        let error = |kind, span, message: String, help: String| {
-            Error::new(kind, span, expected, message, help)
-        };
-        let found = word.get(..symbols).unwrap_or_default();
-        if symbols > 0 {
-            let meant = if found.starts_with('&') { "and" } else { "or" };
-            return error(
-                ErrorKind::SymbolicOperator,
-                self.here(symbols),
-                format!("`{found}` does not join terms in SCIM filters"),
-                match self.rest().get(symbols..).unwrap_or_default().trim_start() {
-                    "" => format!("remove the `{found}`"),
-                    _ if found.starts_with([',', ';']) => "join terms with `and` or `or`".into(),
-                    _ => format!("write `{meant}` instead, with a space on each side"),
-                },
-            );
+        if let Some(error) = self.other_connective(expected, word) {
+            return error;
         }
-        let before = self.text.get(..self.at).unwrap_or_default();
+        let before = self.read();
         if before.trim_end_matches(token::is_space).ends_with(']')
             && let Some(error) = self.after_value_path(expected)
         {
             return error;
         }
+        let kind = ErrorKind::MissingConnective;
         // `"a "b" c"`: the quotes inside the value closed it too early.
         if before.ends_with('"') && !word.is_empty() {
-            return error(
-                ErrorKind::MissingConnective,
-                self.here(word.len()),
-                format!("expected `and`, `or` or {end} after a value, found `{}`", quote(word)),
-                "write a double quote inside a value as `\\\"`; join terms with ` and ` or ` or `"
-                    .into(),
-            );
+            let found = quote(word);
+            let message = format!("expected `and`, `or` or {end} after a value, found `{found}`");
+            let help = "write a double quote inside a value as `\\\"`; \
+                join terms with ` and ` or ` or `";
+            return expected.error(kind, self.here(word.len()), message, help);
         }
-        let (span, found) = if word.is_empty() {
-            (self.next_char(), self.slice(self.next_char()))
-        } else {
-            (self.here(word.len()), word)
+        let span = if word.is_empty() { self.next_char() } else { self.here(word.len()) };
+        let message = format!("expected `and`, `or` or {end}, found `{}`", quote(self.slice(span)));
+        let help = "join terms with `and` or `or`: `a eq \"…\" or b eq \"…\"`";
+        expected.error(kind, span, message, help)
+    }
+
+    /// The error for a `word` that begins with a symbol by which other languages join terms.
+    fn other_connective(&self, expected: Expected, word: &str) -> Option<Error> {
+        let found = leading(word, &['&', '|', ',', ';']);
+        let help = match (found, self.rest().tail(found.len()).trim_start()) {
+            ("", _) => return None,
+            (_, "") => format!("remove the `{found}`"),
+            _ if found.starts_with([',', ';']) => "join terms with `and` or `or`".to_owned(),
+            _ => {
+                let meant = if found.starts_with('&') { "and" } else { "or" };
+                format!("write `{meant}` instead, with a space on each side")
+            }
         };
-        error(
-            ErrorKind::MissingConnective,
-            span,
-            format!("expected `and`, `or` or {end}, found `{}`", quote(found)),
-            "join terms with `and` or `or`: `a eq \"…\" or b eq \"…\"`".into(),
-        )
+        let message = format!("`{found}` does not join terms in SCIM filters");
+        let kind = ErrorKind::SymbolicOperator;
+        Some(expected.error(kind, self.here(found.len()), message, help))
     }
 
     /// The error for a sub-attribute or an operator after the bracket that closes a value path.
@@ -334,14 +338,15 @@ impl<'t> Cursor<'t> {
     /// authors expect it in filters too. Returns `None` if something else follows.
     fn after_value_path(&self, expected: Expected) -> Option<Error> {
         let rest = self.rest();
-        let name = rest
-            .strip_prefix('.')
-            .map(|rest| rest.split(token::is_space).next().unwrap_or_default());
-        let after = rest.get(name.map_or(0, |name| name.len() + 1)..).unwrap_or_default();
-        let next = Cursor {
-            text: after,
-            at: after.len() - after.trim_start_matches(token::is_space).len(),
+        let (name, after) = match rest.strip_prefix('.') {
+            Some(path) => {
+                let name = before_first(path, token::is_space);
+                (Some(name), path.tail(name.len()))
+            }
+            None => (None, rest),
         };
+        let mut next = Cursor { text: after, at: 0 };
+        next.skip_spaces();
         let compared = is_operator(next.word()) || is_symbolic(next.word());
         if name.is_none() && !compared {
             return None;
@@ -368,7 +373,7 @@ impl<'t> Cursor<'t> {
                 ),
             )
         };
-        Some(Error::new(ErrorKind::MissingConnective, span, expected, message, help))
+        Some(expected.error(ErrorKind::MissingConnective, span, message, help))
     }
 
     /// The error for missing white space at `gap`, between two parts.
@@ -376,7 +381,7 @@ impl<'t> Cursor<'t> {
         let (before, after) = (quote(self.slice(before)), quote(self.slice(after)));
         let message = format!("expected a space between `{before}` and `{after}`");
         let help = format!("write `{before} {after}`");
-        Error::new(ErrorKind::MissingSpace, gap, Expected::Space, message, help)
+        Expected::Space.error(ErrorKind::MissingSpace, gap, message, help)
     }
 
     /// The error for a bracket that is still open at the end of the text.
@@ -385,7 +390,7 @@ impl<'t> Cursor<'t> {
         let message = format!("`{opening}` is never closed");
         let help = format!("add `{closing}` where the group ends, or remove the `{opening}`");
         let kind = ErrorKind::UnclosedBracket;
-        Error::new(kind, bracket, Expected::Closing(closing), message, help)
+        Expected::Closing(closing).error(kind, bracket, message, help)
     }
 
     /// The error for a closing bracket that does not match the one that is open, if any.
@@ -402,7 +407,7 @@ impl<'t> Cursor<'t> {
                 Expected::Connective,
             ),
         };
-        Error::new(ErrorKind::UnopenedBracket, self.next_char(), expected, message, help)
+        expected.error(ErrorKind::UnopenedBracket, self.next_char(), message, help)
     }
 
     /// The error for a value path that contains only another one; the grammar has no such filter.
@@ -411,7 +416,7 @@ impl<'t> Cursor<'t> {
         let message = "a value path contains only another value path";
         let help = "a sub-attribute has no sub-attributes: compare it with a value, as in \
             `emails[type eq \"work\"]`";
-        Error::new(ErrorKind::NestedValuePath, span, Expected::Connective, message, help)
+        Expected::Connective.error(ErrorKind::NestedValuePath, span, message, help)
     }
 }
 
@@ -438,6 +443,21 @@ fn name_help(written: &str) -> String {
     }
 }
 
+/// Returns the text after the last character that `stops` accepts, or the whole text.
+pub(super) fn after_last(text: &str, stops: impl Fn(char) -> bool) -> &str {
+    text.rsplit_once(stops).map_or(text, |(_, last)| last)
+}
+
+/// Returns the text before the first character that `stops` accepts, or the whole text.
+pub(super) fn before_first(text: &str, stops: impl Fn(char) -> bool) -> &str {
+    text.split_once(stops).map_or(text, |(first, _)| first)
+}
+
+/// Returns the characters of a set that a text begins with.
+fn leading<'t>(text: &'t str, set: &[char]) -> &'t str {
+    text.before_rest(text.trim_start_matches(set))
+}
+
 /// Returns whether a word begins with a symbol.
 fn is_symbolic(word: &str) -> bool {
     word.starts_with(SYMBOLS)
@@ -446,6 +466,7 @@ fn is_symbolic(word: &str) -> bool {
 impl Error {
     /// The error for a text that is longer than the limit; its span is what is too much.
     pub(super) fn too_long(text: &str, max: usize) -> Self {
+        // Only a text that is too long can exceed the 4 GiB of a span, whose end is then cut.
         let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let span = Span { start: clamp(text.floor_char_boundary(max)), end: clamp(text.len()) };
         let message = format!("filter is longer than {max} bytes");
@@ -472,6 +493,6 @@ impl Error {
     }
 
     fn too_large(kind: ErrorKind, span: Span, message: String, help: &str) -> Self {
-        Self::new(kind, span, Expected::Less, message, help)
+        Expected::Less.error(kind, span, message, help)
     }
 }

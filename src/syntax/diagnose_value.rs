@@ -6,7 +6,7 @@
 
 use super::CompareOp;
 use super::cursor::Cursor;
-use super::diagnose::{QUOTES, is_connective};
+use super::diagnose::{QUOTES, before_first, is_connective};
 use super::error::{Error, ErrorKind, Expected};
 use super::token::{self, Fault, FaultKind};
 use crate::diagnostic::{Span, quote};
@@ -24,7 +24,7 @@ impl<'t> Cursor<'t> {
         let closed = inner.split_once(|c: char| QUOTES.contains(&c) || c == '"');
         let (content, close) = match closed {
             Some((content, after)) => (content, inner.len() - content.len() - after.len()),
-            None => (inner.split(token::is_space).next().unwrap_or_default(), 0),
+            None => (before_first(inner, token::is_space), 0),
         };
         Some(self.here(open + content.len() + close))
     }
@@ -34,21 +34,15 @@ impl<'t> Cursor<'t> {
     /// The order of the checks matters: `'a'` has the wrong quotes even if it contains digits, and
     /// `True` is a literal in the wrong case rather than a string without quotes.
     pub(super) fn no_value(&self, path: Span, operator: CompareOp, word: &str) -> Error {
-        let error = |kind, span, message: String, help: String| {
-            Error::new(kind, span, Expected::Value, message, help)
-        };
         let term = format!("{} {operator}", quote(self.slice(path)));
-        let lower = word.to_ascii_lowercase();
-        let number_like = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
-        if let Some(span) = self.wrong_quotes() {
-            return error(
+        let (kind, span, message, help) = if let Some(span) = self.wrong_quotes() {
+            (
                 ErrorKind::WrongQuotes,
                 span,
                 format!("value `{}` is not in double quotes", quote(self.slice(span))),
                 format!("use straight double quotes: `{term} \"…\"`"),
-            );
-        }
-        if word.is_empty() || is_connective(word) {
+            )
+        } else if word.is_empty() || is_connective(word) {
             let help = match self.peek() {
                 Some('(' | '[') => {
                     format!("compare with one value at a time: `{term} \"…\" or {term} \"…\"`")
@@ -56,39 +50,46 @@ impl<'t> Cursor<'t> {
                 _ => format!("write a value: `{term} \"…\"`"),
             };
             let span = if word.is_empty() { self.next_char() } else { self.here(word.len()) };
-            return error(
-                ErrorKind::MissingValue,
-                span,
-                format!("expected a value after `{term}`"),
-                help,
-            );
-        }
-        let span = self.here(word.len());
-        if matches!(lower.as_str(), "true" | "false" | "null") {
-            return error(
+            (ErrorKind::MissingValue, span, format!("expected a value after `{term}`"), help)
+        } else {
+            return self.bad_literal(&term, word);
+        };
+        Expected::Value.error(kind, span, message, help)
+    }
+
+    /// The error for a `word` that is a JSON literal in the wrong form, or a string without quotes.
+    ///
+    /// `term` is the attribute and the operator before it.
+    fn bad_literal(&self, term: &str, word: &str) -> Error {
+        let lower = word.to_ascii_lowercase();
+        let is_literal = matches!(lower.as_str(), "true" | "false" | "null");
+        let number_like = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
+        let is_number = word.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
+            && word.chars().all(number_like);
+        let (kind, message, help, advice) = if is_literal {
+            (
                 ErrorKind::InvalidLiteral,
-                span,
                 format!("literal `{word}` must be in lower case"),
                 format!("write `{lower}`, or use double quotes for a string"),
-            );
-        }
-        if word.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'))
-            && word.chars().all(number_like)
-        {
-            return error(
+                None,
+            )
+        } else if is_number {
+            (
                 ErrorKind::InvalidNumber,
-                span,
                 format!("`{}` is not a JSON number", quote(word)),
                 "write it as a JSON number, or in double quotes for a string".to_owned(),
-            );
-        }
-        let error = error(
-            ErrorKind::UnquotedValue,
-            span,
-            format!("value `{}` is not in double quotes", quote(word)),
-            format!("write the value in double quotes, as in `{term} \"…\"`"),
-        );
-        Error { advice: Some(SHELL), ..error }
+                None,
+            )
+        } else {
+            (
+                ErrorKind::UnquotedValue,
+                format!("value `{}` is not in double quotes", quote(word)),
+                format!("write the value in double quotes, as in `{term} \"…\"`"),
+                Some(SHELL),
+            )
+        };
+        let span = self.here(word.len());
+        Error { advice, ..Expected::Value.error(kind, span, message, help) }
     }
 
     /// The error for a string that begins with `"` and is not a JSON string.
@@ -120,13 +121,13 @@ impl<'t> Cursor<'t> {
                     `\\ud83d\\ude00`, or the character itself";
                 (ErrorKind::LoneSurrogate, span, Expected::Escape, message, help.to_owned())
             }
-            FaultKind::Control => {
+            FaultKind::Control(control) => {
                 let span = first(1);
-                let code = fault.rest.chars().next().map_or(0, u32::from);
-                let escape = match code {
-                    9 => "\\t".to_owned(),
-                    10 => "\\n".to_owned(),
-                    13 => "\\r".to_owned(),
+                let code = u32::from(control);
+                let escape = match control {
+                    '\t' => "\\t".to_owned(),
+                    '\n' => "\\n".to_owned(),
+                    '\r' => "\\r".to_owned(),
                     _ => format!("\\u{code:04x}"),
                 };
                 let message = format!("value contains the control character U+{code:04X}");
@@ -140,6 +141,6 @@ impl<'t> Cursor<'t> {
                 (ErrorKind::UnclosedString, span, Expected::StringEnd, message, help)
             }
         };
-        Error::new(kind, span, expected, message, help)
+        expected.error(kind, span, message, help)
     }
 }

@@ -39,17 +39,6 @@ impl Error {
         self.expected
     }
 
-    pub(super) fn new(
-        kind: ErrorKind,
-        span: Span,
-        expected: Expected,
-        message: impl Into<Box<str>>,
-        help: impl Into<Box<str>>,
-    ) -> Self {
-        let (message, help) = (message.into(), help.into());
-        Self { kind, span, expected, message, help, advice: None, suggestion: None, meant: None }
-    }
-
     /// The same error with another help.
     pub(crate) fn with_help(self, help: impl Into<Box<str>>) -> Self {
         Self { help: help.into(), ..self }
@@ -64,7 +53,7 @@ impl Error {
         help: String,
     ) -> Self {
         let span = Span::new(start, end);
-        Self::new(ErrorKind::InvalidPath, span, Expected::Operand, message, help)
+        Expected::Operand.error(ErrorKind::InvalidPath, span, message, help)
     }
 
     pub(crate) fn help(&self) -> &str {
@@ -168,6 +157,28 @@ pub(crate) enum Expected {
     Bracket,
     /// A smaller filter.
     Less,
+}
+
+impl Expected {
+    /// Returns the error for a place where this was expected.
+    pub(super) fn error(
+        self,
+        kind: ErrorKind,
+        span: Span,
+        message: impl Into<Box<str>>,
+        help: impl Into<Box<str>>,
+    ) -> Error {
+        Error {
+            kind,
+            span,
+            expected: self,
+            message: message.into(),
+            help: help.into(),
+            advice: None,
+            suggestion: None,
+            meant: None,
+        }
+    }
 }
 
 impl Display for Expected {

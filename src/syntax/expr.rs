@@ -4,9 +4,9 @@
 //! the tree stays a flat array.
 
 use super::suggest::Rules;
-use super::tree::{Kind, Literal, Node, Tree};
+use super::tree::{Kind, Literal, Node, NodeId, Tree};
 use super::{Limits, Shape, parse, write_tree};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Parts, Span};
 use std::fmt;
 
 /// A well-formed filter: its text, and a tree with the span of each part.
@@ -105,7 +105,7 @@ impl fmt::Debug for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut open: Vec<usize> = Vec::new();
         for part in self.iter() {
-            while open.pop_if(|end| *end <= part.at).is_some() {}
+            while open.pop_if(|end| *end <= part.at.index()).is_some() {}
             let Span { start, end } = part.span();
             write!(f, "{:indent$}{start}..{end} ", "", indent = 2 * open.len())?;
             match part.kind() {
@@ -158,7 +158,7 @@ impl fmt::Display for Own<'_> {
 #[derive(Clone, Copy)]
 pub struct ExprRef<'a> {
     pub(super) tree: &'a Tree<'a>,
-    pub(super) at: usize,
+    pub(super) at: NodeId,
 }
 
 /// The kind of a part of an expression, with its operands.
@@ -195,9 +195,9 @@ pub enum ExprKind<'a> {
 }
 
 impl<'a> ExprRef<'a> {
-    /// Returns the node; there is one, since every handle is inside its tree.
+    /// Returns the node.
     #[inline]
-    fn node(self) -> Option<&'a Node> {
+    fn node(self) -> &'a Node {
         self.tree.nodes.get(self.at)
     }
 
@@ -209,7 +209,7 @@ impl<'a> ExprRef<'a> {
     /// Returns the text of a span.
     #[inline]
     fn slice(self, span: Span) -> &'a str {
-        self.tree.text.get(span.range()).unwrap_or_default()
+        self.tree.text.part(span.range())
     }
 
     /// Returns the value of a literal; `content` is a span of the text or of the unescaped strings.
@@ -217,9 +217,7 @@ impl<'a> ExprRef<'a> {
     fn value(self, literal: Literal, content: Span) -> Value<'a> {
         match literal {
             Literal::Plain => Value::String(self.slice(content)),
-            Literal::Unescaped => {
-                Value::String(self.tree.unescaped.get(content.range()).unwrap_or_default())
-            }
+            Literal::Unescaped => Value::String(self.tree.unescaped.part(content.range())),
             Literal::Number => Value::Number(self.slice(content)),
             Literal::Bool(value) => Value::Bool(value),
             Literal::Null => Value::Null,
@@ -229,39 +227,38 @@ impl<'a> ExprRef<'a> {
     /// Returns the span of the whole part, without brackets around it.
     #[must_use]
     pub fn span(self) -> Span {
-        self.node().map_or_else(Span::default, |node| node.whole)
+        self.node().whole
     }
 
     /// Returns the span of the attribute path; empty for a part without one.
     #[must_use]
     pub fn path_span(self) -> Span {
-        self.node().map_or_else(Span::default, |node| node.path)
+        self.node().path
     }
 
     /// Returns the span of the comparison operator, `pr` or `not`; empty for any other part.
     #[must_use]
     pub fn operator_span(self) -> Span {
-        self.node().map_or_else(Span::default, |node| node.operator)
+        self.node().operator
     }
 
     /// Returns the span of the compared value; empty for a part without one.
     #[must_use]
     pub fn value_span(self) -> Span {
-        self.node().map_or_else(Span::default, |node| node.value)
+        self.node().value
     }
 
     /// Returns the kind of this part, with its operands.
     #[must_use]
     #[inline]
     pub fn kind(self) -> ExprKind<'a> {
-        let inner = ExprRef { at: self.at + 1, ..self };
-        let operands = |size: u32| Operands { next: inner, end: self.at + size as usize };
-        // Every handle is inside its tree, so this arm is never taken.
-        let Some(node) = self.node() else { return ExprKind::And(operands(0)) };
+        let node = self.node();
+        let inner = ExprRef { at: self.at.after(1), ..self };
+        let operands = || Operands { next: inner, end: self.at.after(node.size) };
         let path = || AttrPath(self.slice(node.path));
         match node.kind {
-            Kind::And => ExprKind::And(operands(node.size)),
-            Kind::Or => ExprKind::Or(operands(node.size)),
+            Kind::And => ExprKind::And(operands()),
+            Kind::Or => ExprKind::Or(operands()),
             Kind::Not => ExprKind::Not(inner),
             Kind::ValuePath => ExprKind::ValuePath { path: path(), filter: inner },
             Kind::Compare(operator, literal) => ExprKind::Compare {
@@ -276,12 +273,18 @@ impl<'a> ExprRef<'a> {
     /// Returns the index after this part in prefix order, the order of [`Expr::iter`].
     #[inline]
     pub(crate) fn end(self) -> usize {
-        self.at + self.node().map_or(1, |node| node.size as usize)
+        self.after().index()
+    }
+
+    /// Returns the place after this part.
+    #[inline]
+    fn after(self) -> NodeId {
+        self.at.after(self.node().size)
     }
 
     /// Returns this part and all parts after it in prefix order.
     pub(crate) fn iter(self) -> impl ExactSizeIterator<Item = ExprRef<'a>> {
-        (self.at..self.tree.nodes.len()).map(move |at| ExprRef { at, ..self })
+        self.tree.nodes.from(self.at).map(move |at| ExprRef { at, ..self })
     }
 
     /// Returns how the part is printed.
@@ -308,7 +311,7 @@ impl fmt::Debug for ExprRef<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct Operands<'a> {
     next: ExprRef<'a>,
-    end: usize,
+    end: NodeId,
 }
 
 impl<'a> Iterator for Operands<'a> {
@@ -319,7 +322,7 @@ impl<'a> Iterator for Operands<'a> {
             return None;
         }
         let operand = self.next;
-        self.next.at = operand.end();
+        self.next.at = operand.after();
         Some(operand)
     }
 }

@@ -184,52 +184,60 @@ impl Parser<'_> {
         loop {
             let operand_end = self.at.here(0).end;
             let spaced = self.at.skip_spaces();
-            let open = self.tree.open();
             match self.at.byte() {
                 None => {
-                    if let Some(open) = open {
+                    if let Some(open) = self.tree.open() {
                         return Err(self.at.unclosed(open));
                     }
                     self.tree.end(operand_end, operand_end);
                     return Ok(false);
                 }
-                Some(found @ (b')' | b']')) => {
-                    let found = char::from(found);
-                    match open {
-                        Some((bracket, closing)) if closing == found => {
-                            if found == ']' && self.tree.is_lone_value_path() {
-                                return Err(self.at.nested_value_path(bracket));
-                            }
-                        }
-                        _ => return Err(self.at.unopened(open, found)),
-                    }
-                    self.at.at += 1;
-                    self.tree.end(operand_end, self.at.here(0).end);
-                }
+                Some(found @ (b')' | b']')) => self.close(operand_end, found.into())?,
                 Some(_) => {
-                    let word = self.at.word();
-                    let is_or = word.eq_ignore_ascii_case("or");
-                    if !is_or && !word.eq_ignore_ascii_case("and") {
-                        return Err(self.at.no_connective(open, word));
-                    }
-                    let span = self.at.here(word.len());
-                    if !spaced {
-                        let before = self.at.before();
-                        return Err(self.at.no_space(self.at.here(0), before, span));
-                    }
-                    self.at.at += word.len();
-                    if self.at.byte().is_some_and(|byte| !token::is_space(byte.into())) {
-                        let next = self.at.next_char();
-                        return Err(self.at.no_space(self.at.here(0), span, next));
-                    }
-                    if is_or {
-                        self.tree.or(operand_end);
-                    } else {
-                        self.tree.and();
-                    }
+                    self.join(operand_end, spaced)?;
                     return Ok(true);
                 }
             }
         }
+    }
+
+    /// Moves past a closing bracket and ends its level, whose last operand ends at `operand_end`.
+    fn close(&mut self, operand_end: u32, found: char) -> Result<(), Error> {
+        match self.tree.open() {
+            Some((bracket, closing)) if closing == found => {
+                if found == ']' && self.tree.is_lone_value_path() {
+                    return Err(self.at.nested_value_path(bracket));
+                }
+            }
+            open => return Err(self.at.unopened(open, found)),
+        }
+        self.at.at += 1;
+        self.tree.end(operand_end, self.at.here(0).end);
+        Ok(())
+    }
+
+    /// Reads `and` or `or` after an operand that ends at `operand_end`.
+    ///
+    /// Both sides need white space; `spaced` is whether there was any before it.
+    fn join(&mut self, operand_end: u32, spaced: bool) -> Result<(), Error> {
+        let word = self.at.word();
+        let is_or = word.eq_ignore_ascii_case("or");
+        if !is_or && !word.eq_ignore_ascii_case("and") {
+            return Err(self.at.no_connective(self.tree.open(), word));
+        }
+        let span = self.at.here(word.len());
+        if !spaced {
+            return Err(self.at.no_space(self.at.here(0), self.at.before(), span));
+        }
+        self.at.at += word.len();
+        if self.at.byte().is_some_and(|byte| !token::is_space(byte.into())) {
+            return Err(self.at.no_space(self.at.here(0), span, self.at.next_char()));
+        }
+        if is_or {
+            self.tree.or(operand_end);
+        } else {
+            self.tree.and();
+        }
+        Ok(())
     }
 }

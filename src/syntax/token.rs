@@ -6,12 +6,13 @@
 
 use super::steps;
 use super::tree::Literal;
+use crate::diagnostic::Parts;
 use nom::branch::alt;
 use nom::bytes::complete::{tag, tag_no_case, take_while, take_while_m_n, take_while1};
-use nom::character::complete::{char, digit0, digit1, one_of, satisfy};
-use nom::combinator::{all_consuming, map, opt, recognize, value};
+use nom::character::complete::{anychar, char, digit0, digit1, one_of, satisfy};
+use nom::combinator::{all_consuming, map, map_opt, opt, recognize, value};
 use nom::error::ParseError;
-use nom::multi::fold_many0;
+use nom::multi::{fold_many_m_n, fold_many0};
 use nom::sequence::{delimited, preceded, terminated};
 use nom::{Err, IResult, Parser};
 
@@ -37,7 +38,7 @@ pub(super) enum FaultKind {
     /// Half of a surrogate pair.
     Surrogate,
     /// A control character that is not escaped.
-    Control,
+    Control(char),
 }
 
 impl<'t> ParseError<&'t str> for Fault<'t> {
@@ -108,21 +109,33 @@ const KINDS: [u8; 256] = {
 
 /// Returns a predicate: whether a byte may be part of one of these kinds of token.
 #[inline]
+#[expect(clippy::indexing_slicing, reason = "the table has an entry for each byte")]
 fn is(wanted: u8) -> impl Fn(u8) -> bool {
-    move |byte| KINDS.get(usize::from(byte)).is_some_and(|kinds| kinds & wanted != 0)
+    move |byte| KINDS[usize::from(byte)] & wanted != 0
+}
+
+/// Returns the run of bytes of these kinds that a text begins with, which may be empty.
+#[inline]
+fn leading(wanted: u8, text: &[u8]) -> &[u8] {
+    let length = text.iter().take_while(|byte| is(wanted)(**byte)).count();
+    steps::count(length);
+    text.head(length)
 }
 
 /// Reads a run of bytes of these kinds, which may be empty.
 #[inline]
 fn run<'t>(wanted: u8) -> impl Fn(&'t [u8]) -> Parsed<'t> {
-    move |text| split(text, text.iter().take_while(|byte| is(wanted)(**byte)).count())
+    move |text| {
+        let run = leading(wanted, text);
+        Ok((text.tail(run.len()), run))
+    }
 }
 
-/// Reads a number of bytes, as `take` of nom does, which is not inlined.
+/// Reads the first `length` bytes, which a search in `text` has counted.
 #[inline]
 fn split(text: &[u8], length: usize) -> Parsed<'_> {
     steps::count(length);
-    let (token, rest) = text.split_at_checked(length).unwrap_or((text, &[]));
+    let (token, rest) = text.split_at(length);
     Ok((rest, token))
 }
 
@@ -135,21 +148,21 @@ fn byte<'t>(wanted: u8) -> impl Fn(&'t [u8]) -> Parsed<'t, ()> {
     }
 }
 
-/// Reads white space, which may be empty.
+/// Returns the white space that a text begins with, which may be empty.
 #[inline]
-pub(super) fn spaces(text: &[u8]) -> Parsed<'_> {
-    run(SPACE).parse(text)
+pub(super) fn spaces(text: &[u8]) -> &[u8] {
+    leading(SPACE, text)
 }
 
-/// Reads a run of anything but white space, brackets and double quotes.
+/// Returns the run of anything but white space, brackets and double quotes at the start of a text.
 #[inline]
-pub(super) fn bare_word(text: &[u8]) -> Parsed<'_> {
-    run(WORD).parse(text)
+pub(super) fn bare_word(text: &[u8]) -> &[u8] {
+    leading(WORD, text)
 }
 
 /// Reads `not` and an opening bracket after it.
 pub(super) fn not_bracket(text: &[u8]) -> Parsed<'_> {
-    terminated(tag_no_case("not"), (spaces, byte(b'('))).parse(text)
+    terminated(tag_no_case("not"), (run(SPACE), byte(b'('))).parse(text)
 }
 
 /// `ATTRNAME = ALPHA *(nameChar)`
@@ -237,8 +250,7 @@ fn plain_run(text: &[u8]) -> Parsed<'_> {
         }
         length += 8;
     }
-    let (_, last) = run(PLAIN).parse(last)?;
-    split(text, length + last.len())
+    split(text, length + leading(PLAIN, last).len())
 }
 
 /// Reads a JSON string and resolves its escapes.
@@ -258,7 +270,7 @@ pub(super) fn string(text: &str) -> Piecewise<'_, String> {
     match rest.chars().next() {
         Some('"') => value(content, char('"')).parse(rest),
         Some('\\') | None => fault(text, FaultKind::Unclosed),
-        Some(_) => fault(rest, FaultKind::Control),
+        Some(control) => fault(rest, FaultKind::Control(control)),
     }
 }
 
@@ -315,9 +327,8 @@ fn unicode<'t>(from: &'t str) -> impl Parser<&'t str, Output = char, Error = Fau
 
 /// Reads four hexadecimal digits and returns their value.
 fn hex4(text: &str) -> Piecewise<'_, u32> {
-    let mut digits = take_while_m_n(4, 4, |c: char| c.is_ascii_hexdigit());
-    let (rest, digits) = digits.parse(text)?;
-    Ok((rest, u32::from_str_radix(digits, 16).unwrap_or_default()))
+    let digit = map_opt(anychar, |c: char| c.to_digit(16));
+    fold_many_m_n(4, 4, digit, || 0, |code, digit| code << 4 | digit).parse(text)
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@
 //! # Invariants
 //!
 //! - A group has two or more operands, and none of them is a group of its own kind.
-//! - The subtree that is completed by [`Builder::set`] is always the last one in the array, so its
+//! - The subtree that is completed by [`Nodes::complete`] is always the last one in the array, so its
 //!   size is the number of nodes after its index.
 //! - An insertion or removal moves only nodes of the current level, at most twice for each level of
 //!   brackets (see [`steps`]). So building is linear in the text for a bounded depth.
@@ -54,9 +54,93 @@ use std::borrow::Cow;
 #[derive(Clone, Debug)]
 pub(crate) struct Tree<'t> {
     pub(super) text: Cow<'t, str>,
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Nodes,
     /// The strings that had escapes, with the escapes resolved, one after another.
     pub(super) unescaped: String,
+}
+
+/// The nodes of a tree in prefix order.
+#[derive(Clone, Debug)]
+pub(super) struct Nodes(Vec<Node>);
+
+/// The place of a node in [`Nodes`].
+///
+/// Places come from the table itself, and from the sizes that are stored in it, so each is that of
+/// a node. While a tree is built, the place of a group or operand that is still needed moves only
+/// with its node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct NodeId(usize);
+
+impl NodeId {
+    /// The first node of every tree: the whole expression.
+    pub(super) const ROOT: Self = Self(0);
+
+    /// Returns the place after this many nodes, this one included.
+    #[inline]
+    pub(super) fn after(self, nodes: u32) -> Self {
+        Self(self.0 + nodes as usize)
+    }
+
+    /// Returns the place as an index, as filters and printing count parts.
+    #[inline]
+    pub(super) fn index(self) -> usize {
+        self.0
+    }
+}
+
+impl Nodes {
+    fn with_capacity(capacity: usize) -> Self {
+        Self(Vec::with_capacity(capacity))
+    }
+
+    #[inline]
+    #[expect(clippy::indexing_slicing, reason = "a `NodeId` is the place of a node, see there")]
+    pub(super) fn get(&self, at: NodeId) -> &Node {
+        &self.0[at.0]
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "a `NodeId` is the place of a node, see there")]
+    fn get_mut(&mut self, at: NodeId) -> &mut Node {
+        &mut self.0[at.0]
+    }
+
+    /// Returns the places from one on.
+    pub(super) fn from(&self, at: NodeId) -> impl ExactSizeIterator<Item = NodeId> + use<> {
+        (at.0..self.0.len()).map(NodeId)
+    }
+
+    /// Returns the place of the node that is pushed next.
+    fn next(&self) -> NodeId {
+        NodeId(self.0.len())
+    }
+
+    fn push(&mut self, node: Node) {
+        self.0.push(node);
+    }
+
+    /// Inserts a node before the one at `at`, and counts the nodes that move.
+    fn insert(&mut self, at: NodeId, node: Node) {
+        steps::count(self.0.len() - at.0);
+        self.0.insert(at.0, node);
+    }
+
+    /// Removes a node, and counts the nodes that move.
+    fn remove(&mut self, at: NodeId) {
+        steps::count(self.0.len() - at.0);
+        self.0.remove(at.0);
+    }
+
+    /// Sets the size of the node at `at`, whose subtree is the last one, and returns the node.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a tree has fewer nodes than its text bytes"
+    )]
+    fn complete(&mut self, at: NodeId) -> &mut Node {
+        let size = (self.0.len() - at.0) as u32;
+        let node = self.get_mut(at);
+        node.size = size;
+        node
+    }
 }
 
 /// One node of a tree.
@@ -101,7 +185,7 @@ pub(super) enum Literal {
 impl Tree<'_> {
     /// The whole expression.
     pub(crate) fn root(&self) -> ExprRef<'_> {
-        ExprRef { tree: self, at: 0 }
+        ExprRef { tree: self, at: NodeId::ROOT }
     }
 
     /// Copies the text, so that the tree no longer borrows it.
@@ -137,20 +221,20 @@ pub(super) struct Builder<'t> {
 struct Level {
     /// The bracket that begins it; `None` for the whole text.
     open: Option<Open>,
-    /// The index of the `not` or value path whose operand it is.
-    wrap: Option<usize>,
+    /// The `not` or value path whose operand it is.
+    wrap: Option<NodeId>,
     or: Group,
     and: Group,
-    /// The index of the last operand of `and`.
-    operand: usize,
+    /// The last operand of `and`.
+    operand: NodeId,
     joint: Joint,
 }
 
 /// A group that is still growing.
 #[derive(Clone, Copy, Default)]
 struct Group {
-    /// The index of its node, or of its only operand.
-    at: usize,
+    /// Its node, or its only operand.
+    at: NodeId,
     /// The offset of its text, including brackets around its first operand.
     start: u32,
     /// Whether it has two operands or more, and so a node.
@@ -169,7 +253,7 @@ enum Joint {
 impl<'t> Builder<'t> {
     pub(super) fn new(text: &'t str) -> Self {
         // A term is rarely shorter than 24 bytes.
-        let nodes = Vec::with_capacity(2 + text.len() / 24);
+        let nodes = Nodes::with_capacity(2 + text.len() / 24);
         let tree = Tree { text: text.into(), nodes, unescaped: String::new() };
         Self { tree, level: Level::default(), outer: Vec::new() }
     }
@@ -186,7 +270,7 @@ impl<'t> Builder<'t> {
 
     /// Begins an operand, whose text, including brackets around it, begins at `start`.
     pub(super) fn operand(&mut self, start: u32) {
-        let at = self.tree.nodes.len();
+        let at = self.tree.nodes.next();
         let level = &mut self.level;
         let group = Group { at, start, kept: false };
         level.operand = at;
@@ -206,10 +290,13 @@ impl<'t> Builder<'t> {
     pub(super) fn begin(&mut self, open: Open, wrap: Option<Node>) {
         let level = Level {
             open: Some(open),
-            wrap: wrap.is_some().then_some(self.tree.nodes.len()),
+            wrap: wrap.map(|node| {
+                let at = self.tree.nodes.next();
+                self.tree.nodes.push(node);
+                at
+            }),
             ..Level::default()
         };
-        self.tree.nodes.extend(wrap);
         self.outer.push(std::mem::replace(&mut self.level, level));
     }
 
@@ -238,9 +325,12 @@ impl<'t> Builder<'t> {
             self.end_group(or, and.at, at);
         }
         if let Some(wrap) = wrap {
-            self.set(wrap, |node| node.whole.end = bracket_end);
+            self.tree.nodes.complete(wrap).whole.end = bracket_end;
         }
-        self.level = self.outer.pop().unwrap_or_default();
+        // The whole text has no level around it, and nothing follows it.
+        if let Some(outer) = self.outer.pop() {
+            self.level = outer;
+        }
     }
 
     /// Completes the `and` of the current level, if it is a group.
@@ -254,50 +344,37 @@ impl<'t> Builder<'t> {
     /// Makes sure that a group has a node, since an operand follows the one at `operand`.
     ///
     /// If its only operand so far is a group of the same kind, that node becomes the group's.
-    fn join(&mut self, group: Group, operand: usize, kind: Kind) {
+    fn join(&mut self, group: Group, operand: NodeId, kind: Kind) {
         if group.kept {
             self.flatten(operand, kind);
         } else if !self.is(operand, kind) {
-            steps::count(self.tree.nodes.len() - group.at);
             self.tree.nodes.insert(group.at, Node::new(kind, Span::default()));
         }
     }
 
     /// Completes a group whose last operand is at `operand` and ends at `at`.
-    fn end_group(&mut self, group: Group, operand: usize, at: u32) {
-        let kind = self.tree.nodes.get(group.at).map(|node| node.kind);
-        if let Some(kind) = kind {
-            self.flatten(operand, kind);
-        }
-        self.set(group.at, |node| node.whole = Span { start: group.start, end: at });
+    fn end_group(&mut self, group: Group, operand: NodeId, at: u32) {
+        self.flatten(operand, self.tree.nodes.get(group.at).kind);
+        self.tree.nodes.complete(group.at).whole = Span { start: group.start, end: at };
     }
 
     /// Removes the node of an operand that is a group of the same kind; its operands remain.
-    fn flatten(&mut self, operand: usize, kind: Kind) {
+    fn flatten(&mut self, operand: NodeId, kind: Kind) {
         if self.is(operand, kind) {
-            steps::count(self.tree.nodes.len() - operand);
             self.tree.nodes.remove(operand);
         }
     }
 
-    /// Returns whether the node at an index is of a kind.
-    fn is(&self, at: usize, kind: Kind) -> bool {
-        self.tree.nodes.get(at).is_some_and(|node| node.kind == kind)
-    }
-
-    /// Sets the size of the node at `at`, whose subtree is the last one, and changes it.
-    fn set(&mut self, at: usize, change: impl FnOnce(&mut Node)) {
-        let size = self.tree.nodes.len() - at;
-        if let Some(node) = self.tree.nodes.get_mut(at) {
-            node.size = u32::try_from(size).unwrap_or(u32::MAX);
-            change(node);
-        }
+    /// Returns whether the node at a place is of a kind.
+    fn is(&self, at: NodeId, kind: Kind) -> bool {
+        self.tree.nodes.get(at).kind == kind
     }
 
     /// Returns whether the current level is a value path, perhaps negated, and nothing else.
     pub(super) fn is_lone_value_path(&self) -> bool {
-        let mut nodes = self.tree.nodes.iter().skip(self.level.or.at).map(|node| node.kind);
-        nodes.find(|kind| *kind != Kind::Not) == Some(Kind::ValuePath)
+        let nodes = &self.tree.nodes;
+        let mut kinds = nodes.from(self.level.or.at).map(|at| nodes.get(at).kind);
+        kinds.find(|kind| *kind != Kind::Not) == Some(Kind::ValuePath)
     }
 
     /// Stores a string whose escapes are resolved, and returns its span in [`Tree::unescaped`].

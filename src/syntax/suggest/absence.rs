@@ -9,7 +9,8 @@
 use super::layers::outside;
 use super::loose::connective;
 use super::operator::SYMBOL;
-use super::trim_start;
+use super::{trim_start, until};
+use crate::diagnostic::Parts;
 use crate::syntax::token::is_space;
 
 /// Words for absence and presence. After a comparison in words they are not values.
@@ -53,21 +54,18 @@ pub(super) fn is_null(word: &str) -> bool {
 pub(crate) fn asks_for_absence(text: &str) -> bool {
     let plain = plain(text);
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    let (mut before, mut at) = ("", 0);
-    for word in plain.split(|c: char| !is_part(c)) {
-        let (start, end) = (at, at + word.len());
-        at = end + plain.get(end..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-        if word.is_empty() {
-            continue;
-        }
-        let symbol = plain.get(..start).unwrap_or_default().trim_end().ends_with(SYMBOL);
+    let (mut before, mut rest) = ("", plain.as_str());
+    while let Some(start) = rest.find(is_part) {
+        let (_, from_word) = rest.split_at(start);
+        let (word, after) = from_word.split_at(until(from_word, |c| !is_part(c)));
+        let symbol = plain.before_rest(from_word).trim_end().ends_with(SYMBOL);
         let compared = symbol || COMPARISONS.iter().any(|word| before.eq_ignore_ascii_case(word));
-        let next = trim_start(plain.get(end..).unwrap_or_default());
+        let next = trim_start(after);
         let ends = next.is_empty() || next.starts_with([')', ']', '}', ',', ';', '.']);
         if is_absence(word) && compared && (ends || connective(next).is_some()) {
             return true;
         }
-        before = word;
+        (before, rest) = (word, after);
     }
     false
 }

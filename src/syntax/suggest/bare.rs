@@ -24,8 +24,8 @@ use super::loose::{Loose, connective};
 use super::operator::is_operator;
 use super::value::{json, plain};
 use super::{CompareOp, Stop, trim_start, until};
-use crate::diagnostic::nearest;
-use crate::syntax::diagnose::QUOTES;
+use crate::diagnostic::{Parts, nearest};
+use crate::syntax::diagnose::{QUOTES, before_first};
 use crate::syntax::token::{self, is_space};
 
 /// Quotes as HTML entities.
@@ -90,7 +90,7 @@ impl<'t> Loose<'t, '_> {
         let is_symbol = |c: char| matches!(c, '&' | '|');
         let (mut end, mut spaced) = (0, false);
         let after = loop {
-            let tail = rest.get(end..).unwrap_or_default();
+            let tail = rest.tail(end);
             let next = trim_start(tail);
             let has_space = next.len() < tail.len();
             if next.is_empty()
@@ -105,11 +105,11 @@ impl<'t> Loose<'t, '_> {
             }
             spaced |= has_space;
             let symbols = until(next, |c| !is_symbol(c));
-            let word = next.get(symbols..).unwrap_or_default();
+            let word = next.tail(symbols);
             let stops = |c| is_space(c) || BRACKETS.contains(&c) || self.glued && is_symbol(c);
             end = rest.len() - word.len() + until(word, stops);
         };
-        (rest.get(..end).unwrap_or_default(), after)
+        (rest.head(end), after)
     }
 
     /// Returns a value without quotes as JSON.
@@ -131,6 +131,7 @@ impl<'t> Loose<'t, '_> {
             return Ok(literal);
         }
         // `a1'` has lost its opening quote.
+        // Most values have lost both quotes, or neither.
         let unquoted = content.strip_suffix(QUOTES).unwrap_or(content);
         if unquoted.is_empty() || unquoted.len() < content.len() && unquoted.contains(QUOTES) {
             return Err(Stop::Ambiguous);
@@ -182,17 +183,18 @@ impl<'t> Loose<'t, '_> {
     fn is_one_value(&self, content: &str) -> Result<(), Stop> {
         plain(content)?;
         let words: Vec<&str> = content.split(is_space).filter(|word| !word.is_empty()).collect();
-        let [first, others @ ..] = words.as_slice() else { return Err(Stop::Ambiguous) };
+        // The content begins with its first word.
+        let (first, is_one_word) = (before_first(content, is_space), words.len() == 1);
         let among = |list: &[&str], word: &str| list.iter().any(|w| word.eq_ignore_ascii_case(w));
         let other =
             |word: &&str| is_operator(word) || among(&["not"], word) || connective(word).is_some();
-        let tail = others.iter().any(|word| among(&CLAUSES, word) || word.contains(':'));
-        let several = !others.is_empty() && among(&QUANTIFIERS, first);
-        let absent = self.worded && !others.is_empty() && words.iter().any(|word| is_absence(word));
+        let tail = words.iter().skip(1).any(|word| among(&CLAUSES, word) || word.contains(':'));
+        let several = !is_one_word && among(&QUANTIFIERS, first);
+        let absent = self.worded && !is_one_word && words.iter().any(|word| is_absence(word));
         // Other languages compare with a colon: `spaceId:b`.
         let name = first.split_once(':').map(|(name, _)| name);
-        let colon = name
-            .is_some_and(|name| !others.is_empty() || self.symbol || (self.rules.is_name)(name));
+        let colon =
+            name.is_some_and(|name| !is_one_word || self.symbol || (self.rules.is_name)(name));
         let refused = words.iter().any(other)
             || tail
             || several
@@ -219,7 +221,7 @@ impl<'t> Loose<'t, '_> {
         }
         let rest = self.rest();
         let end = until(rest, |c| is_space(c) || c == ',' || BRACKETS.contains(&c));
-        let content = rest.get(..end).unwrap_or_default();
+        let content = rest.head(end);
         let is_word = |c: char| c.is_alphanumeric() || "-_.:@".contains(c);
         if content.is_empty() || !content.chars().all(is_word) || is_operator(content) {
             return Err(Stop::Nonsense);
@@ -264,9 +266,9 @@ fn slips(word: &str, literal: &str) -> bool {
 /// them: `&&spaceId==b`.
 fn glued_term(text: &str) -> bool {
     let Some((symbol, _)) = connective(text) else { return false };
-    let term = text.get(symbol.len()..).unwrap_or_default();
+    let term = text.tail(symbol.len());
     let name = until(term, |c| !c.is_ascii_alphanumeric() && !"._-".contains(c));
-    name > 0 && term.get(name..).unwrap_or_default().starts_with(['=', '!', '<', '>', ':'])
+    name > 0 && term.tail(name).starts_with(['=', '!', '<', '>', ':'])
 }
 
 /// Returns the content of a value whose quotes are URL-encoded, such as `%22a1%22`.

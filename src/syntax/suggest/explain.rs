@@ -13,12 +13,11 @@
 //! Only message, help and span change here; kind and code remain those of the parser.
 
 use super::Cause;
-use super::layers::{evidence, is_invisible, outside, prefix_of};
+use super::layers::{evidence, is_invisible, outside};
 use super::operator::is_operator;
 use super::path::dots;
-use crate::diagnostic::Span;
-use crate::diagnostic::quote;
-use crate::syntax::diagnose::{QUOTES, is_urn};
+use crate::diagnostic::{Parts, Span, quote};
+use crate::syntax::diagnose::{QUOTES, after_last, is_urn};
 use crate::syntax::error::{Error, ErrorKind};
 use crate::syntax::token;
 
@@ -92,7 +91,6 @@ impl Error {
             Some(Cause::Terms) | None => evidence(text).or(cause),
             cause => cause,
         };
-        let prefix = || quote(prefix_of(text).unwrap_or_default().trim_matches(token::is_space));
         let (message, help) = match cause {
             Some(Cause::Escaped) => (
                 "the quotes are escaped too many times".to_owned(),
@@ -108,8 +106,9 @@ impl Error {
             Some(Cause::OuterQuotes) => {
                 ("the quotes around the whole filter are not part of it".to_owned(), "remove them")
             }
-            Some(Cause::Prefix) => {
-                (format!("`{}` is not part of the filter", prefix()), "remove it")
+            Some(Cause::Prefix(length)) => {
+                let prefix = quote(text.head(length).trim_matches(token::is_space));
+                (format!("`{prefix}` is not part of the filter"), "remove it")
             }
             Some(Cause::Json) => (
                 "this is a JSON object that contains a filter".to_owned(),
@@ -155,7 +154,7 @@ impl Error {
                 Self { message: message.into(), help: help.into(), ..self }
             }
             ErrorKind::InvalidPath => {
-                let written = text.get(self.span.range()).unwrap_or_default();
+                let written = text.part(self.span.range());
                 match dots(written) {
                     Some(fixed) => {
                         let message =
@@ -180,14 +179,14 @@ impl Error {
 
     /// Handles an operator that is unknown because a space splits a URN before it.
     fn split_urn(self, text: &str) -> Self {
-        let before = text.get(..self.span.start as usize).unwrap_or_default();
+        let before = text.head(self.span.start as usize);
         let path = before.trim_end_matches(token::is_space);
         let split = path.len() < before.len();
-        let path = path.rsplit(|c| token::is_space(c) || c == '(').next().unwrap_or_default();
+        let path = after_last(path, |c| token::is_space(c) || c == '(');
         if !split || !is_urn(path) {
             return self;
         }
-        let written = text.get(self.span.range()).unwrap_or_default();
+        let written = text.part(self.span.range());
         if is_operator(written) && written != ":" {
             return self;
         }
@@ -204,14 +203,16 @@ impl Error {
 
     /// Handles a value whose only quote is a typographic one at its start or end.
     fn stray_quote(self, text: &str) -> Self {
-        let value = text.get(self.span.range()).unwrap_or_default();
-        let mut quotes = value.chars().filter(|c| QUOTES.contains(c) || *c == '"');
-        let (Some(c), None) = (quotes.next(), quotes.next()) else { return self };
+        let value = text.part(self.span.range());
+        let mut quotes = value.char_indices().filter(|(_, c)| QUOTES.contains(c) || *c == '"');
+        // With no quote, or several, it is uncertain which one is wrong.
+        let (Some((at, c)), None) = (quotes.next(), quotes.next()) else { return self };
+        // A straight quote is named by the parser's own message.
         let Some((_, name)) = CURLY.iter().find(|(known, _)| *known == c) else { return self };
         if !value.starts_with(c) && !value.ends_with(c) {
             return self;
         }
-        let at = self.span.start as usize + value.find(c).unwrap_or_default();
+        let at = self.span.start as usize + at;
         let message = format!("expected `\"`, found `{c}` (U+{:04X} {name})", u32::from(c));
         let span = Span::new(at, at + c.len_utf8());
         Self { message: message.into(), span, ..self }
@@ -223,10 +224,10 @@ impl Error {
             ErrorKind::UnclosedString => (self.span.start as usize, text.len()),
             _ => {
                 let end = self.span.start as usize;
-                (text.get(..end)?.trim_end_matches('"').rfind('"')?, end)
+                (text.head(end).trim_end_matches('"').rfind('"')?, end)
             }
         };
-        let value = text.get(start..end)?;
+        let value = text.part(start..end);
         let (at, c) = value.char_indices().find(|(_, c)| QUOTES.contains(c) && !c.is_ascii())?;
         let (_, name) = CURLY.iter().find(|(known, _)| *known == c)?;
         let message = format!(

@@ -26,8 +26,8 @@
 //! in the wrong place.
 
 use super::Cause;
-use crate::diagnostic::is_misleading;
-use crate::syntax::diagnose::{DOUBLE_QUOTES, SINGLE_QUOTES};
+use crate::diagnostic::{Parts, is_misleading};
+use crate::syntax::diagnose::{DOUBLE_QUOTES, SINGLE_QUOTES, before_first};
 use crate::syntax::steps;
 use crate::syntax::token::is_space;
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -51,8 +51,8 @@ impl Layer {
 /// the others, which are recognized in the text after it.
 pub(super) fn of(text: &str) -> Vec<Layer> {
     let mut layers = Vec::new();
-    if let Some(text) = prefix(text) {
-        return vec![Layer::new(Cause::Prefix, text)];
+    if let Some((length, text)) = prefix(text) {
+        return vec![Layer::new(Cause::Prefix(length), text)];
     }
     layers.extend(json(text).map(|text| Layer::new(Cause::Json, text)));
     outer_quotes(text, &mut layers);
@@ -87,15 +87,15 @@ impl<'t> Strings<'t> {
                 b'"' => match opened.take() {
                     None => opened = Some(at),
                     Some(open) => {
-                        parts.push((false, text.get(start..open).unwrap_or_default()));
-                        parts.push((true, text.get(open..=at).unwrap_or_default()));
+                        parts.push((false, text.part(start..open)));
+                        parts.push((true, text.part(open..at + 1)));
                         start = at + 1;
                     }
                 },
                 _ => {}
             }
         }
-        parts.push((false, text.get(start..).unwrap_or_default()));
+        parts.push((false, text.tail(start)));
         Self { parts, unclosed: opened }
     }
 
@@ -149,11 +149,11 @@ impl<'t> Strings<'t> {
         for (_, part) in &self.parts {
             let mut rest = 0;
             for (start, end, c) in entities(part) {
-                plain.push_str(part.get(rest..start).unwrap_or_default());
+                plain.push_str(part.part(rest..start));
                 plain.extend(c);
                 rest = end;
             }
-            plain.push_str(part.get(rest..).unwrap_or_default());
+            plain.push_str(part.tail(rest));
         }
         Some(Layer::new(Cause::HtmlEncoded, plain))
     }
@@ -237,9 +237,9 @@ const MAX_ENTITY: usize = 10;
 fn entities(text: &str) -> impl Iterator<Item = (usize, usize, Option<char>)> {
     steps::count(text.len());
     text.match_indices('&').filter_map(|(start, _)| {
-        let rest = text.get(start + 1..)?;
+        let rest = text.tail(start + 1);
         let length = rest.bytes().take(MAX_ENTITY).position(|byte| byte == b';')?;
-        let name = rest.get(..length)?;
+        let name = rest.head(length);
         let c = match name {
             "quot" => Some('"'),
             "amp" => Some('&'),
@@ -309,13 +309,15 @@ fn duplicate_quotes(text: &str, layers: &mut Vec<Layer>) {
 /// quotes, whose own strings are kept: `"id eq "a""`.
 fn outer_quotes(text: &str, layers: &mut Vec<Layer>) {
     let text = text.trim_matches(is_space);
-    let Some(open) = text.chars().next() else { return };
+    let mut chars = text.chars();
+    // A text of white space has no quotes.
+    let Some(open) = chars.next() else { return };
     let family: &[char] = match open {
         _ if SINGLE_QUOTES.contains(&open) => &SINGLE_QUOTES,
         _ if DOUBLE_QUOTES.contains(&open) => &DOUBLE_QUOTES,
         _ => return,
     };
-    let inner = text.strip_prefix(open).unwrap_or_default();
+    let inner = chars.as_str();
     let mut add = |text: &str| {
         if !text.is_empty() {
             layers.push(Layer::new(Cause::OuterQuotes, text));
@@ -348,7 +350,7 @@ fn outer_quotes(text: &str, layers: &mut Vec<Layer>) {
 pub(super) fn prefix_of(text: &str) -> Option<&str> {
     let start = text.trim_start_matches(is_space);
     let query = if start.starts_with(['/', '?']) || start.contains("://") {
-        start.find("filter=").filter(|at| *at > 0).and_then(|at| start.get(at..))
+        start.find("filter=").filter(|at| *at > 0).map(|at| start.tail(at))
     } else {
         None
     };
@@ -370,7 +372,7 @@ pub(super) fn prefix_of(text: &str) -> Option<&str> {
         }
         None => return None,
     };
-    text.get(..text.len() - end.len())
+    Some(text.before_rest(end))
 }
 
 /// Removes a word from the start of a text, compared case-insensitively.
@@ -379,19 +381,21 @@ fn strip_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
     start.eq_ignore_ascii_case(word).then_some(rest)
 }
 
-/// Removes a prefix, and what comes after the filter because of it: a comma in JSON, other
+/// Returns the length of a prefix, and the filter after it.
+///
+/// What comes after the filter because of the prefix is removed too: a comma in JSON, other
 /// parameters in a URL, or the backslash that continues a shell's line.
-fn prefix(text: &str) -> Option<String> {
+fn prefix(text: &str) -> Option<(usize, String)> {
     let prefix = prefix_of(text)?;
-    let rest = text.get(prefix.len()..)?.trim_matches(is_space);
+    let rest = text.tail(prefix.len()).trim_matches(is_space);
     let rest = rest.strip_suffix('\\').map_or(rest, |rest| rest.trim_end_matches(is_space));
     let rest = if rest.starts_with('"') { rest.strip_suffix(',').unwrap_or(rest) } else { rest };
     let in_url = prefix.contains(['/', '?']) && !rest.contains(|c| is_space(c) || c == '"');
     let rest = match in_url {
-        true => rest.split(['&', '#']).next().unwrap_or_default(),
+        true => before_first(rest, |c| matches!(c, '&' | '#')),
         false => rest,
     };
-    (!rest.is_empty()).then(|| rest.to_owned())
+    (!rest.is_empty()).then(|| (prefix.len(), rest.to_owned()))
 }
 
 /// Returns the member `filter` of a JSON object, such as a webhook.

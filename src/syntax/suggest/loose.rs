@@ -31,6 +31,7 @@
 use super::operator::{FUNCTIONS, Meaning, SYMBOL, is_operator};
 use super::value::{is_quoted, pattern};
 use super::{CompareOp, Limits, Rules, Stop, trim_start, until};
+use crate::diagnostic::Parts;
 use crate::syntax::steps;
 use crate::syntax::token::is_space;
 use std::fmt::Write as _;
@@ -133,7 +134,7 @@ pub(super) fn connective(text: &str) -> Option<(&str, &'static str)> {
     for (symbol, meant) in [("&&", "and"), ("||", "or"), ("&", "and"), ("|", "or")] {
         if let Some(after) = text.strip_prefix(symbol) {
             let other = after.starts_with(['&', '|', '=']) || symbol == "&" && is_entity(after);
-            return text.get(..symbol.len()).filter(|_| !other).map(|symbol| (symbol, meant));
+            return (!other).then_some((symbol, meant));
         }
     }
     // The longest word is `-and`, so a longer one is not scanned to its end.
@@ -142,7 +143,8 @@ pub(super) fn connective(text: &str) -> Option<(&str, &'static str)> {
     let stop = text.bytes().take(MAX_WORD + 1).position(stops);
     let end = stop.or((text.len() <= MAX_WORD).then_some(text.len()))?;
     steps::count(end);
-    let word = text.get(..end)?;
+    let word = text.head(end);
+    // Only some languages write a dash: `-and`.
     let plain = word.strip_prefix('-').unwrap_or(word);
     let meant = match plain {
         _ if plain.eq_ignore_ascii_case("and") => "and",
@@ -161,25 +163,23 @@ fn is_entity(after: &str) -> bool {
 /// Returns the word that a text begins with, up to white space, a bracket, a quote or a symbol.
 pub(super) fn word(text: &str) -> &str {
     let stops = |c: char| is_space(c) || "()[]{},;".contains(c) || SYMBOL.contains(&c);
-    let end = until(text, |c| stops(c) || is_quoted(c.encode_utf8(&mut [0; 4])));
-    text.get(..end).unwrap_or_default()
+    text.head(until(text, |c| stops(c) || is_quoted(c.encode_utf8(&mut [0; 4]))))
 }
 
 /// Returns the part of a URN that a text begins with; colons belong to it.
 pub(super) fn urn_word(text: &str) -> &str {
-    let end = until(text, |c| !c.is_ascii_alphanumeric() && !":.-_".contains(c));
-    text.get(..end).unwrap_or_default()
+    text.head(until(text, |c| !c.is_ascii_alphanumeric() && !":.-_".contains(c)))
 }
 
 impl<'t> Loose<'t, '_> {
     /// Returns the text that is left.
     pub(super) fn rest(&self) -> &'t str {
-        self.text.get(self.at..).unwrap_or_default()
+        self.text.tail(self.at)
     }
 
     /// Returns the text from an offset to its end.
     pub(super) fn from(&self, start: usize) -> &'t str {
-        self.text.get(start..).unwrap_or_default()
+        self.text.tail(start)
     }
 
     /// Returns the next word without moving past it.
@@ -197,7 +197,7 @@ impl<'t> Loose<'t, '_> {
         let rest = self.rest();
         let after = trim_start(rest);
         self.move_to(after);
-        rest.get(..rest.len() - after.len()).unwrap_or_default()
+        rest.before_rest(after)
     }
 
     /// Moves past a token if it is next, and returns whether it was.
@@ -344,7 +344,7 @@ impl<'t> Loose<'t, '_> {
         let word = self.word();
         let known = FUNCTIONS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name));
         let Some((_, operator)) = known else { return Ok(false) };
-        let rest = self.rest().get(word.len()..).unwrap_or_default();
+        let rest = self.rest().tail(word.len());
         let Some(arguments) = trim_start(rest).strip_prefix('(') else {
             return Ok(false);
         };
@@ -434,7 +434,7 @@ impl<'t> Loose<'t, '_> {
             "value"
         };
         // The brackets may already compare this sub-attribute, and two comparisons may contradict.
-        let inner = self.out.get(start..).unwrap_or_default();
+        let inner = self.out.tail(start);
         steps::count(inner.len());
         let words = inner.split(|c: char| is_space(c) || c == '(');
         if words.into_iter().any(|word| word.eq_ignore_ascii_case(name)) {

@@ -69,7 +69,7 @@ mod operator;
 mod path;
 mod value;
 
-use crate::diagnostic::excerpt;
+use crate::diagnostic::{Parts, excerpt};
 use crate::syntax::error::Error;
 use crate::syntax::{CompareOp, ExprKind, ExprRef, Limits, Value, parse, steps, token};
 pub(crate) use absence::asks_for_absence;
@@ -117,7 +117,9 @@ pub(super) enum Cause {
     /// Quotes of a shell or a JSON string are around the filter.
     OuterQuotes,
     /// The name of an option or parameter is before the filter, such as `filter=`.
-    Prefix,
+    ///
+    /// It has this many bytes.
+    Prefix(usize),
     /// The filter is a member of a JSON object, such as a webhook.
     Json,
     /// The filter contains no-break spaces or other invisible characters.
@@ -218,7 +220,7 @@ impl Reader<'_> {
                 if let Reading::One(_, inner) = &mut reading {
                     *inner = cause;
                 }
-                if cause == Cause::Prefix {
+                if matches!(cause, Cause::Prefix(_)) {
                     return reading;
                 }
                 found = found.merge(reading);
@@ -279,9 +281,9 @@ fn hides_a_term(value: &str) -> bool {
     steps::count(value.len());
     let mut rest = value;
     while let Some(at) = rest.find(token::is_space) {
-        rest = rest.get(at..).unwrap_or_default().trim_start_matches(token::is_space);
+        rest = rest.tail(at).trim_start_matches(token::is_space);
         let Some((word, _)) = loose::connective(rest) else { continue };
-        let after = rest.get(word.len()..).unwrap_or_default();
+        let after = rest.tail(word.len());
         let mut words = after.split(token::is_space).filter(|word| !word.is_empty());
         let (path, operator) = (words.next(), words.next());
         let symbol = path.is_some_and(|path| path.contains(operator::SYMBOL));

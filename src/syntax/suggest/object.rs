@@ -7,6 +7,7 @@
 use super::loose::Loose;
 use super::value::is_quoted;
 use super::{CompareOp, Stop, until};
+use crate::diagnostic::Parts;
 use crate::syntax::token::{self, is_space};
 use hashbrown::HashSet;
 
@@ -40,6 +41,7 @@ impl Loose<'_, '_> {
     fn member_name(&mut self) -> Result<String, Stop> {
         let name: String =
             serde_json::from_str(&self.quoted_name()?).map_err(|_| Stop::Nonsense)?;
+        // A name without another meaning is a name of the grammar, or refused below.
         let name = (self.rules.attribute)(&name).unwrap_or(name);
         if !matches!(token::attr_path(name.as_bytes()), Ok((rest, _)) if rest.is_empty()) {
             return Err(Stop::Nonsense);
@@ -58,7 +60,7 @@ impl Loose<'_, '_> {
         }
         let end = until(rest, |c| matches!(c, ',' | '}'));
         self.at += end;
-        let literal = rest.get(..end).unwrap_or_default().trim_end_matches(is_space);
+        let literal = rest.head(end).trim_end_matches(is_space);
         match literal.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) {
             true => Ok(literal.to_owned()),
             false => Err(Stop::Ambiguous),
@@ -69,7 +71,8 @@ impl Loose<'_, '_> {
     fn quoted_name(&mut self) -> Result<String, Stop> {
         let rest = self.rest();
         let end = rest.strip_prefix('"').and_then(|rest| rest.find('"')).ok_or(Stop::Nonsense)?;
-        let name = rest.get(..end + 2).ok_or(Stop::Nonsense)?;
+        // Both quotes belong to the name.
+        let name = rest.head(end + 2);
         self.at += name.len();
         Ok(name.to_owned())
     }

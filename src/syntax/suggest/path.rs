@@ -13,6 +13,8 @@
 
 use super::operator::{SYMBOL, is_operator};
 use super::{Stop, loose::Loose, trim_start, until};
+use crate::diagnostic::Parts;
+use crate::syntax::diagnose::{after_last, is_urn};
 use crate::syntax::token::{self, is_space};
 use std::borrow::Cow;
 
@@ -24,12 +26,12 @@ impl<'t> Loose<'t, '_> {
         }
         let rest = self.rest();
         if let Ok((after, path)) = token::attr_path(rest.as_bytes()) {
-            let after = rest.get(rest.len() - after.len()..).unwrap_or_default();
+            debug_assert_eq!(path.len() + after.len(), rest.len(), "a path begins the rest");
+            let (path, after) = rest.split_at(path.len());
             let ends = after
                 .chars()
                 .next()
                 .is_none_or(|c| is_space(c) || SYMBOL.contains(&c) || "(),\"".contains(c));
-            let path = rest.get(..path.len()).unwrap_or_default();
             if ends
                 || after.starts_with('[') && !after.starts_with("['") && !after.starts_with("[\"")
             {
@@ -54,30 +56,30 @@ impl<'t> Loose<'t, '_> {
             return None;
         }
         let name = (self.rules.attribute)(&format!("{first} {word}"))?;
-        self.move_to(second.get(word.len()..)?);
+        self.move_to(second.tail(word.len()));
         Some(name)
     }
 
     /// Reads a JSON path, and returns the attribute that it means by the rules.
     fn json_path(&mut self) -> Result<Cow<'t, str>, Stop> {
         let rest = self.rest();
-        let mut end = 0;
+        let mut after = rest;
         // Plain steps, then keys in brackets and quotes, in any order: `$.data['id']`.
-        while let Some(part) = rest.get(end..) {
-            end += until(part, |c| !c.is_ascii_alphanumeric() && !"_$./-".contains(c));
-            let Some(part) = rest.get(end..) else { break };
+        loop {
+            let step = until(after, |c| !c.is_ascii_alphanumeric() && !"_$./-".contains(c));
+            after = after.tail(step);
             let key = ["'", "\""].iter().find_map(|quote| {
-                let (key, _) = part.strip_prefix('[')?.strip_prefix(quote)?.split_once(quote)?;
-                part.get(key.len() + 3..)?.starts_with(']').then_some(key.len() + 4)
+                let key = after.strip_prefix('[')?.strip_prefix(quote)?;
+                key.split_once(quote)?.1.strip_prefix(']')
             });
             match key {
-                Some(length) => end += length,
+                Some(next) => after = next,
                 None => break,
             }
         }
-        let written = rest.get(..end).unwrap_or_default();
+        let written = rest.before_rest(after);
         let name = (self.rules.attribute)(written).ok_or(Stop::Nonsense)?;
-        self.at += end;
+        self.move_to(after);
         Ok(name.into())
     }
 
@@ -92,7 +94,7 @@ impl<'t> Loose<'t, '_> {
         loop {
             let word = super::loose::urn_word(after);
             urn.push_str(word);
-            let next = after.get(word.len()..)?;
+            let next = after.tail(word.len());
             let spaced = trim_start(next);
             let second = super::loose::urn_word(spaced);
             // The URN goes on after a space only if a colon is at either side of it.
@@ -103,6 +105,7 @@ impl<'t> Loose<'t, '_> {
             }
             after = spaced;
         }
+        // Most URNs have their last colon.
         let fixed = dots(&urn).unwrap_or(urn);
         if !matches!(token::attr_path(fixed.as_bytes()), Ok((rest, _)) if rest.is_empty()) {
             return Some(Err(Stop::Nonsense));
@@ -122,8 +125,10 @@ impl<'t> Loose<'t, '_> {
 fn may_have_dots(urn: &str) -> bool {
     let is_schema = |part: &str| part.starts_with(|c: char| c.is_ascii_uppercase());
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    // Each URN has at least the colon of `urn:`.
+    debug_assert!(is_urn(urn));
     let Some((uri, name)) = urn.rsplit_once(':') else { return false };
-    let version = uri.rsplit(':').next().unwrap_or_default();
+    let version = after_last(uri, |c| c == ':');
     let mut parts = version.split('.');
     let numbered = parts.next().is_some_and(is_number);
     numbered && parts.any(is_schema) || name.contains('.') && is_schema(name)

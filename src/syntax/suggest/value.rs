@@ -8,6 +8,7 @@
 use super::layers::{is_invisible, percents};
 use super::loose::{Loose, connective};
 use super::{CompareOp, Stop, trim_start};
+use crate::diagnostic::Parts;
 use crate::syntax::diagnose::{DOUBLE_QUOTES, QUOTES, SINGLE_QUOTES};
 use crate::syntax::{steps, token};
 
@@ -38,20 +39,21 @@ impl<'t> Loose<'t, '_> {
         if let Ok((after, _)) = token::string(rest)
             && self.ends_value(after)
         {
-            let string = rest.get(..rest.len() - after.len()).unwrap_or_default();
+            let string = rest.before_rest(after);
             self.move_to(after);
             return Ok(string.to_owned());
         }
+        // Most strings have no letter before their quote.
         let unprefixed = rest.strip_prefix(STRING_PREFIXES).unwrap_or(rest);
-        let Some(open) = unprefixed.chars().next().filter(|c| QUOTES.contains(c) || *c == '"')
-        else {
+        let mut chars = unprefixed.chars();
+        let Some(open) = chars.next().filter(|c| QUOTES.contains(c) || *c == '"') else {
             return Err(Stop::Nonsense);
         };
         if open == '"' && unprefixed.len() < rest.len() {
             self.move_to(unprefixed);
             return self.quoted();
         }
-        let inner = unprefixed.get(open.len_utf8()..).unwrap_or_default();
+        let inner = chars.as_str();
         let (content, after) = self.closed(open, inner).ok_or(Stop::Nonsense)?;
         plain(content)?;
         let family = family(open);
@@ -72,8 +74,8 @@ impl<'t> Loose<'t, '_> {
         let at = |quotes: &dyn Fn(char) -> bool| {
             let counted = inner.char_indices().inspect(|(_, c)| steps::count(c.len_utf8()));
             counted.filter(|(_, c)| quotes(*c)).find_map(|(at, c)| {
-                let after = inner.get(at + c.len_utf8()..)?;
-                self.ends_value(after).then(|| (inner.get(..at).unwrap_or_default(), after))
+                let after = inner.tail(at + c.len_utf8());
+                self.ends_value(after).then(|| (inner.head(at), after))
             })
         };
         let same = family(open);
@@ -110,9 +112,7 @@ fn family(quote: char) -> &'static [char] {
 pub(super) fn plain(content: &str) -> Result<(), Stop> {
     steps::count(content.len());
     let unclear = |c: char| c == '\\' || is_invisible(c) || c.is_control();
-    let entity = content
-        .find('&')
-        .is_some_and(|at| content.get(at..).is_some_and(|rest| rest.contains(';')));
+    let entity = content.split_once('&').is_some_and(|(_, rest)| rest.contains(';'));
     let encoded = entity || percents(content).any(|byte| byte.is_some());
     match encoded || content.contains(unclear) {
         true => Err(Stop::Ambiguous),
