@@ -17,12 +17,12 @@ pub(super) fn check(
     root: ExprRef<'_>,
     event_types: Option<&[EventType]>,
 ) -> Result<Filter, Diagnostics> {
-    let Checked { filter, mut violations, more, edits } = checked(profile, root, event_types);
-    if violations.is_empty() {
-        return Ok(filter);
+    let mut checked = checked(profile, root, event_types);
+    if checked.violations.is_empty() {
+        return Ok(checked.filter);
     }
-    suggest::attach(profile, root, event_types, &mut violations, &edits);
-    Err(Diagnostics::all(violations, more))
+    suggest::attach(profile, root, event_types, &mut checked);
+    Err(Diagnostics::all(checked.violations, checked.more))
 }
 
 /// Checks a tree, without making suggestions.
@@ -120,14 +120,15 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Sets the edit of the last violation: its span is to be replaced by `written`.
-    fn correct(&mut self, written: impl Into<String>) {
+    /// Sets the edit of the violation that was added last: `span` is to be replaced by `written`.
+    fn correct(&mut self, span: Span, written: impl Into<String>) {
+        // Beyond the limit, the last edit is the `None` that prevents a suggestion.
         if self.more > 0 {
             return;
         }
-        if let (Some(violation), Some(edit)) = (self.violations.last(), self.edits.last_mut()) {
-            *edit = violation.span().map(|span| (span, written.into()));
-        }
+        debug_assert_eq!(self.violations.last().and_then(Diagnostic::span), Some(span));
+        self.edits.pop();
+        self.edits.push(Some((span, written.into())));
     }
 
     /// Returns the list of the profile's attributes, as messages show it.
@@ -182,7 +183,7 @@ impl<'a> Check<'a> {
         let help = "values are strings: put it in double quotes";
         self.add(Kind::ValueNotAString, span, message, help);
         // The text of a number or a boolean has no character that a string would escape.
-        self.correct(format!("\"{text}\""));
+        self.correct(span, format!("\"{text}\""));
     }
 
     #[cold]
@@ -196,7 +197,8 @@ impl<'a> Check<'a> {
         let name = attribute.name();
         let words = list(allowed.iter().map(|value| format!("`\"{value}\"`")), " or ");
         let known = attribute.other_event_types();
-        let other = self.event_types.unwrap_or_default().iter().find(|other| known.contains(other));
+        let types = self.event_types.unwrap_or(&[]);
+        let other = types.iter().find(|other| known.contains(other));
         let message = format!("`{name}` cannot be compared with `{}`", quote(value));
         let help = match (attribute.sole_event_type(), other) {
             (Some(only), Some(other)) => format!(
@@ -213,7 +215,7 @@ impl<'a> Check<'a> {
         // The value is corrected only if exactly one allowed value has its letters.
         let mut same = allowed.iter().filter(|allowed| allowed.eq_ignore_ascii_case(value.trim()));
         if let (Some(one), None) = (same.next(), same.next()) {
-            self.correct(Value::String(one).to_string());
+            self.correct(part.value_span(), Value::String(one).to_string());
         }
     }
 
@@ -284,7 +286,7 @@ impl<'a> Check<'a> {
         };
         self.add(Kind::UnknownAttribute, part.path_span(), message, help);
         if let Some(name) = written {
-            self.correct(name);
+            self.correct(part.path_span(), name);
         }
     }
 

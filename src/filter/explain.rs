@@ -2,6 +2,7 @@
 
 use super::analysis::{self, Justification};
 use super::hint::{self, Hint};
+use super::index_vec::IndexVec;
 use super::{Filter, Node, Operator};
 use crate::event::{Event, JsonPath};
 use serde::{Serialize, Serializer};
@@ -145,8 +146,9 @@ impl Filter {
     #[must_use]
     pub fn explain<'a>(&'a self, event: &'a Event<'_>) -> Explanation<'a> {
         let places = event.places();
+        // There are none for an event that was not read from bytes.
         let place = |attribute: &str| places.get(event.attribute_paths().find(attribute)?)?.clone();
-        let mut steps = Vec::with_capacity(self.nodes().len());
+        let mut steps = IndexVec::<usize, Step<'_>>::with_capacity(self.nodes().len());
         // The ends of the groups around the current node.
         let mut open: Vec<usize> = Vec::new();
         for (at, node) in self.nodes().enumerate() {
@@ -173,16 +175,15 @@ impl Filter {
         }
         // Operands follow their group, so from the end their verdicts are known when needed.
         for at in (0..steps.len()).rev() {
-            let holds = |operand: usize| steps.get(operand).is_some_and(|step| step.holds);
+            let holds = |operand: usize| steps.get(operand).holds;
             let holds = match self.node(at) {
-                Some(Node::And { .. }) => self.operands(at).all(holds),
-                Some(Node::Or { .. }) => self.operands(at).any(holds),
-                _ => continue,
+                Node::And { .. } => self.operands(at).all(holds),
+                Node::Or { .. } => self.operands(at).any(holds),
+                Node::Term(_) => continue,
             };
-            if let Some(step) = steps.get_mut(at) {
-                step.holds = holds;
-            }
+            steps.get_mut(at).holds = holds;
         }
+        let steps = steps.into_vec();
         // The first step is the whole filter; the filter without steps matches everything.
         let holds = steps.first().is_none_or(|step| step.holds);
         let hints = hint::hints(self, &steps, event, &places);

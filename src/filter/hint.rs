@@ -26,6 +26,7 @@
 //! paths of a wanted value, regardless of how many terms have that value. A loop over values and
 //! terms would take 2,000,000 steps for 4,000 values and 500 terms.
 
+use super::index_vec::IndexVec;
 use super::{Filter, Operator, Step, StepKind};
 use crate::diagnostic::excerpt;
 use crate::event::{Event, JsonPath, Leaf};
@@ -202,7 +203,7 @@ struct Search<'a> {
     /// The paths of the absent attributes, each with the number of its attribute among these.
     places: Vec<(usize, Vec<Box<str>>)>,
     /// The obstacle of each absent attribute, by its number.
-    obstacles: Vec<Option<Obstacle>>,
+    obstacles: IndexVec<usize, Option<Obstacle>>,
     /// The paths of each wanted value.
     wanted: HashMap<&'a str, Vec<JsonPath>>,
     /// Whether any value was visited: an event that was not read from bytes has none.
@@ -262,12 +263,14 @@ impl<'a> Search<'a> {
                 Some(known) => known.kind == HintKind::Null && kind != HintKind::Null,
                 None => true,
             };
-            if let Some(obstacle) = self.obstacles.get_mut(*number).filter(|o| is_better(o)) {
-                *obstacle =
-                    Some(Obstacle { kind, place: JsonPath::new(keys.iter().cloned()), what });
+            let obstacle = self.obstacles.get_mut(*number);
+            if is_better(obstacle) {
+                let place = JsonPath::new(keys.iter().cloned());
+                *obstacle = Some(Obstacle { kind, place, what });
             }
         }
         // The map is keyed by value, so one look-up serves all terms that have this value.
+        // Terms compare with strings only.
         let Leaf::String(text) = leaf else { return };
         let places = self.wanted.get_mut(text).filter(|places| places.len() < MAX_PLACES);
         #[cfg(test)]
@@ -292,7 +295,7 @@ impl<'a> Search<'a> {
     fn obstacles<'h>(&mut self, absent: &[Term<'h>], failed: &[Term<'h>]) -> Vec<Hint<'h>> {
         let mut hints = Vec::new();
         for (number, term) in absent.iter().enumerate() {
-            let obstacle = self.obstacles.get_mut(number).and_then(Option::take);
+            let obstacle = self.obstacles.get_mut(number).take();
             let in_data = |(at, keys): &(usize, Vec<Box<str>>)| {
                 *at == number && keys.first().is_some_and(|key| **key == *"data")
             };
@@ -338,6 +341,12 @@ impl<'a> Search<'a> {
         hints
     }
 
+    /// Returns the paths at which the event has a failed term's value.
+    #[expect(clippy::expect_used, reason = "`new` made an entry for each failed term")]
+    fn places_with(&self, term: &Term<'_>) -> &[JsonPath] {
+        self.wanted.get(term.value).expect("a failed term has an entry")
+    }
+
     /// Returns the hints on values that the event has elsewhere.
     fn elsewhere<'h>(
         &self,
@@ -348,7 +357,7 @@ impl<'a> Search<'a> {
     ) -> Vec<Hint<'h>> {
         let mut hints = Vec::new();
         for term in failed {
-            let found = self.wanted.get(term.value).map_or(&[][..], Vec::as_slice);
+            let found = self.places_with(term);
             let names =
                 || event.attribute_paths().attributes().iter().map(|name| &**name).zip(places);
             let attribute_at = |place: &JsonPath| {

@@ -32,6 +32,7 @@ pub mod analysis;
 mod check;
 mod explain;
 mod hint;
+mod index_vec;
 mod invisible;
 mod kind;
 mod names;
@@ -48,7 +49,7 @@ pub use profile::{Attribute, Operator, Profile};
 pub(crate) use invisible::{code_point, invisible};
 pub(crate) use placeholder::placeholder;
 
-use crate::diagnostic::Span;
+use crate::diagnostic::{Parts, Span};
 use crate::event::Event;
 use crate::syntax::{Shape, Value, write_tree};
 use std::fmt;
@@ -166,11 +167,9 @@ impl Filter {
     /// nest at most twice as many groups.
     fn holds(&self, at: usize, event: &Event<'_>) -> bool {
         match self.node(at) {
-            Some(Node::Term(term)) => term.holds(self.value(&term, event)),
-            Some(Node::And { .. }) => self.operands(at).all(|operand| self.holds(operand, event)),
-            Some(Node::Or { .. }) => self.operands(at).any(|operand| self.holds(operand, event)),
-            // Only the filter without nodes has none at 0, and it matches everything.
-            None => true,
+            Node::Term(term) => term.holds(self.value(&term, event)),
+            Node::And { .. } => self.operands(at).all(|operand| self.holds(operand, event)),
+            Node::Or { .. } => self.operands(at).any(|operand| self.holds(operand, event)),
         }
     }
 
@@ -194,8 +193,11 @@ impl Filter {
         self.0.nodes.iter().map(|node| self.0.unpacked(*node))
     }
 
-    pub(crate) fn node(&self, at: usize) -> Option<Node<'_>> {
-        self.0.nodes.get(at).map(|node| self.0.unpacked(*node))
+    /// Returns a node by its index.
+    ///
+    /// Indices count [`nodes`](Self::nodes), or come from [`operands`](Self::operands).
+    pub(crate) fn node(&self, at: usize) -> Node<'_> {
+        self.0.unpacked(self.0.node(at))
     }
 
     /// Iterates over the indices of the operands of the group at `at`.
@@ -205,16 +207,19 @@ impl Filter {
         let mut next = at + 1;
         std::iter::from_fn(move || {
             let operand = next;
+            if operand == end {
+                return None;
+            }
             next = self.end(operand);
-            (operand < end).then_some(operand)
+            Some(operand)
         })
     }
 
     /// Returns the index after the last node of the subtree at `at`.
     fn end(&self, at: usize) -> usize {
         match self.node(at) {
-            Some(Node::And { end } | Node::Or { end }) => end,
-            _ => at + 1,
+            Node::And { end } | Node::Or { end } => end,
+            Node::Term(_) => at + 1,
         }
     }
 }
@@ -244,6 +249,11 @@ impl Inner {
         });
     }
 
+    #[expect(clippy::indexing_slicing, reason = "indices count the nodes, see `Filter::node`")]
+    fn node(&self, at: usize) -> Packed {
+        self.nodes[at]
+    }
+
     fn unpacked(&self, node: Packed) -> Node<'_> {
         match node {
             Packed::And { end } => Node::And { end: end as usize },
@@ -251,8 +261,7 @@ impl Inner {
             Packed::Term { attribute, operator, value } => Node::Term(Predicate {
                 attribute: attribute.into(),
                 operator,
-                // `push` made the range from this very string.
-                value: self.values.get(value.range()).unwrap_or_default(),
+                value: self.values.part(value.range()),
             }),
         }
     }

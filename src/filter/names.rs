@@ -81,7 +81,7 @@ impl Profile {
         if written.len() > MAX_NAME {
             return None;
         }
-        let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+        let last = |name: &str| name.rsplit_once('.').map_or(name, |(_, last)| last).to_owned();
         let nearest = |known: &str| {
             let parts = [
                 distance(written, known),
@@ -120,8 +120,8 @@ impl Profile {
 /// Reads a JSON path or pointer: whether it begins at the root, and its keys joined by dots.
 fn json_path(written: &str) -> (bool, String) {
     let plain = written.replace("['", ".").replace("[\"", ".").replace("']", "").replace("\"]", "");
-    let rest = match plain.get(..6) {
-        Some(event) if event.eq_ignore_ascii_case("event.") => plain.get(6..),
+    let rest = match plain.split_at_checked(6) {
+        Some((event, rest)) if event.eq_ignore_ascii_case("event.") => Some(rest),
         _ => plain.strip_prefix(['$', '/']),
     };
     let path = rest.unwrap_or(&plain).trim_start_matches('.').replace('/', ".");

@@ -4,18 +4,18 @@
 //! author probably forgot to insert the value. Each form must contain something that looks like a
 //! name, so that random secrets, percent-encoded URLs, UUIDs in braces and JSON are not reported.
 
+use crate::diagnostic::Parts;
+
 /// Returns the first placeholder of a text, with its delimiters.
 pub(crate) fn placeholder(text: &str) -> Option<&str> {
     let marked = MARKS.iter().filter_map(|(open, close, is_name)| {
         text.match_indices(open).find_map(|(at, _)| {
-            let rest = text.get(at + open.len()..)?;
+            let (before, from_mark) = text.split_at(at);
+            let rest = from_mark.tail(open.len());
             // A limited window keeps the search linear; longer names are not placeholders.
-            let window = rest
-                .char_indices()
-                .nth(MAX_NAME + 2)
-                .map_or(rest, |(end, _)| rest.get(..end).unwrap_or_default());
-            let name = window.get(..window.find(close)?)?;
-            let before = text.get(..at)?;
+            let window =
+                rest.char_indices().nth(MAX_NAME + 2).map_or(rest, |(end, _)| rest.head(end));
+            let (name, _) = window.split_once(close)?;
             (is_name(name) && !(*open == "%" && ends_in_percent_code(before)))
                 .then(|| (at, open.len() + name.len() + close.len()))
         })
@@ -23,7 +23,7 @@ pub(crate) fn placeholder(text: &str) -> Option<&str> {
     let words = word(text).into_iter().chain(variable(text));
     // The leftmost one; of several that begin there, the longest.
     let found = marked.chain(words).min_by_key(|(at, length)| (*at, usize::MAX - length));
-    found.and_then(|(at, length)| text.get(at..at + length))
+    found.map(|(at, length)| text.part(at..at + length))
 }
 
 /// An opening delimiter, a closing one, and a test of the name between them.
@@ -82,9 +82,11 @@ fn ends_in_percent_code(text: &str) -> bool {
 
 /// Returns the position and length of a word such as `YOUR_SECRET`, `your-tenant` or `CHANGE_ME`.
 fn word(text: &str) -> Option<(usize, usize)> {
-    let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
-    let mut at = 0;
-    for part in text.split(|c: char| !c.is_ascii() || !is_part(&(c as u8))) {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let mut rest = text;
+    while let Some(start) = rest.find(is_part) {
+        let from_part = rest.tail(start);
+        let part = from_part.head(from_part.find(|c| !is_part(c)).unwrap_or(from_part.len()));
         let lower = part.to_ascii_lowercase().replace('-', "_");
         let is_yours = lower.starts_with("your_") || lower.contains("_your_");
         let is_instruction = ["changeme", "change_me", "replaceme", "replace_me", "replace_with_"]
@@ -93,11 +95,9 @@ fn word(text: &str) -> Option<(usize, usize)> {
         // `insert_` begins the names of many columns and methods, so both ends count.
         let is_insertion = lower.starts_with("insert_") && lower.ends_with("_here");
         if is_yours || is_instruction || is_insertion {
-            return Some((at, part.len()));
+            return Some((text.len() - from_part.len(), part.len()));
         }
-        at += part.len();
-        // The character that `split` took as a separator.
-        at += text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+        rest = from_part.tail(part.len());
     }
     None
 }
@@ -107,10 +107,10 @@ fn variable(text: &str) -> Option<(usize, usize)> {
     // A dollar sign inside a word, or an amount such as `$5`, is no variable.
     let ends = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '$');
     text.match_indices('$').find_map(|(at, _)| {
-        let rest = text.get(at + 1..)?;
+        let rest = text.tail(at + 1);
         let end = rest.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'));
-        let (name, after) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
-        let before = text.get(..at)?.chars().next_back();
+        let (name, after) = rest.split_at(end.unwrap_or(rest.len()));
+        let before = text.head(at).chars().next_back();
         let is_variable = (3..=MAX_NAME).contains(&name.len())
             && name.starts_with(|c: char| !c.is_ascii_digit())
             && ends(before)

@@ -373,14 +373,20 @@ impl Profile {
 
     /// Returns the name of the attribute with this index.
     pub(crate) fn attribute_name(&self, index: usize) -> &str {
-        self.0.attributes.get(index).map_or("", |attribute| &attribute.name)
+        &self.attribute(index).name
+    }
+
+    /// Returns the attribute with this index.
+    #[expect(clippy::indexing_slicing, reason = "indices come from `find` of an equal profile")]
+    fn attribute(&self, index: usize) -> &Attribute {
+        &self.0.attributes[index]
     }
 
     /// Returns the attribute that a path names, case-insensitively, with its index.
     pub(super) fn find(&self, path: AttrPath<'_>) -> Option<(usize, &Attribute)> {
         // The attributes and their paths have the same order, so they share indices.
         let index = self.0.paths.find(path.as_str())?;
-        Some((index, self.0.attributes.get(index)?))
+        Some((index, self.attribute(index)))
     }
 }
 

@@ -7,7 +7,7 @@
 use super::check::{Checked, Edit, checked, list};
 use super::names::{Meant, Why};
 use super::{Node, Operator, Profile, warning};
-use crate::diagnostic::{Diagnostic, quote};
+use crate::diagnostic::{Parts, quote};
 use crate::event::EventType;
 use crate::syntax::{self, CompareOp, Error, ErrorKind, Expected, ExprRef, Rules, is_space, shown};
 
@@ -39,11 +39,11 @@ fn corrected(
     let (text, mut at) = (root.text(), 0);
     let mut written = String::with_capacity(text.len());
     for (span, piece) in edits {
-        written.push_str(text.get(at..span.range().start)?);
+        written.push_str(text.part(at..span.range().start));
         written.push_str(piece);
         at = span.range().end;
     }
-    written.push_str(text.get(at..)?);
+    written.push_str(text.tail(at));
     let tree = syntax::parse(&written, profile.limits()).ok()?;
     let Checked { filter, violations, .. } = checked(profile, tree.root(), types);
     let doubtful =
@@ -64,9 +64,9 @@ pub(super) fn attach(
     profile: &Profile,
     root: ExprRef<'_>,
     types: Option<&[EventType]>,
-    violations: &mut [Diagnostic],
-    edits: &[Option<Edit>],
+    Checked { violations, edits, .. }: &mut Checked,
 ) {
+    // Not every violation has a correction that is certain.
     let Some(text) = corrected(profile, root, types, edits) else { return };
     // Every violation carries a copy, which would be quadratic for a long filter full of mistakes.
     let count = if violations.len() * text.len() > MAX_SHARED { 1 } else { violations.len() };
@@ -119,11 +119,11 @@ fn operator_help(profile: &Profile, text: &str, error: &Error) -> Option<String>
     let has = |operator: CompareOp| {
         profile.operators().iter().any(|known| known.compare_op() == operator)
     };
-    match (error.kind(), text.get(error.span().range())) {
-        (ErrorKind::NotWithoutBrackets, _) | (ErrorKind::SymbolicOperator, Some("!")) => {
-            Some(without_not(profile).to_owned())
-        }
-        (ErrorKind::UnknownOperator | ErrorKind::SymbolicOperator, _) => match error.meant() {
+    let written = || text.part(error.span().range());
+    match error.kind() {
+        ErrorKind::NotWithoutBrackets => Some(without_not(profile).to_owned()),
+        ErrorKind::SymbolicOperator if written() == "!" => Some(without_not(profile).to_owned()),
+        ErrorKind::UnknownOperator | ErrorKind::SymbolicOperator => match error.meant() {
             Some(meant) if has(meant) => None,
             Some(meant) => {
                 Some(format!("`{meant}` is not supported here; {}", one_of_operators(profile)))
@@ -131,7 +131,7 @@ fn operator_help(profile: &Profile, text: &str, error: &Error) -> Option<String>
             None if error.expected() == Expected::Operator => Some(one_of_operators(profile)),
             None => None,
         },
-        (ErrorKind::InvalidPath, Some("[")) => Some("group with `(` and `)`".to_owned()),
+        ErrorKind::InvalidPath if written() == "[" => Some("group with `(` and `)`".to_owned()),
         _ => None,
     }
 }
@@ -142,7 +142,7 @@ fn operator_help(profile: &Profile, text: &str, error: &Error) -> Option<String>
 fn by_name(profile: &Profile, text: &str, error: Error) -> Error {
     let stops = |c: char| is_space(c) || "()=!<>:,".contains(c);
     let (start, end) = (error.span().range().start, error.span().range().end);
-    let before = text.get(..start).unwrap_or_default();
+    let before = text.head(start);
     let from = match error.kind() {
         ErrorKind::InvalidPath => before.rfind(stops),
         // The second word of a name of two words was read as an operator.
@@ -151,9 +151,10 @@ fn by_name(profile: &Profile, text: &str, error: Error) -> Error {
     };
     // All characters of `stops` are one byte long.
     let from = from.map_or(0, |at| at + 1);
-    let rest = text.get(end..).unwrap_or_default();
+    let rest = text.tail(end);
     let to = end + rest.find(stops).unwrap_or(rest.len());
-    let written = text.get(from..to).unwrap_or_default();
+    let written = text.part(from..to);
+    // Most names mean no attribute.
     let Some(meant) = profile.meant(written) else { return error };
     let names = names(written, &meant);
     match error.suggestion() {

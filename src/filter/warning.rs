@@ -1,9 +1,10 @@
 //! Warnings: what is valid in a filter and probably unintended.
 
 use super::analysis::{Redundancy, Redundant, Satisfiability};
+use super::index_vec::IndexVec;
 use super::kind::Kind;
 use super::{Filter, Node, Operator, Predicate, check, code_point, invisible, placeholder};
-use crate::diagnostic::{Diagnostic, Span, quote};
+use crate::diagnostic::{Diagnostic, Parts, quote};
 use crate::syntax;
 use hashbrown::HashSet;
 
@@ -40,7 +41,7 @@ impl Filter {
         // The parts of the text and the nodes of the filter correspond one to one, which gives each
         // warning its span. So a text that does not give this very filter has no warnings.
         let Ok(tree) = syntax::parse(text, self.profile().limits()) else { return Vec::new() };
-        let parts: Vec<_> = tree.root().iter().collect();
+        let parts: IndexVec<usize, _> = tree.root().iter().collect();
         if !check::check(self.profile(), tree.root(), None).is_ok_and(|filter| filter == *self) {
             return Vec::new();
         }
@@ -49,28 +50,18 @@ impl Filter {
         let mut warn = |kind: Kind, span, message: String, help: &str| {
             warnings.push(Diagnostic::warning(kind.code(), message, help).with_span(span));
         };
-        match analysis.satisfiability {
-            Satisfiability::Never => {
-                let help =
-                    "an attribute has at most one value: join values of one attribute with `or`";
-                let message = "filter never matches".to_owned();
-                warn(Kind::NeverMatches, tree.root().span(), message, help);
-            }
-            Satisfiability::Always => {
-                let help = "remove it, or join `ne` terms of one attribute with `and`";
-                let message = "filter matches every event".to_owned();
-                warn(Kind::AlwaysMatches, tree.root().span(), message, help);
-            }
-            _ => {}
+        if let Some((kind, message, help)) = verdict_warning(analysis.satisfiability) {
+            warn(kind, tree.root().span(), message.to_owned(), help);
         }
         for Redundant { part, kind } in &analysis.redundant {
-            let span = parts.get(*part).map_or_else(Span::default, |part| part.span());
-            let written = quote(text.get(span.range()).unwrap_or_default());
+            let span = parts.get(*part).span();
+            let written = quote(text.part(span.range()));
             let (message, help) = redundant(&written, *kind);
             warn(Kind::RedundantTerm, span, message, help);
         }
         let mut seen = HashSet::new();
-        for (part, node) in parts.iter().zip(self.nodes()) {
+        for (part, node) in parts.as_slice().iter().zip(self.nodes()) {
+            // Only terms have a value or an attribute to warn of.
             let Node::Term(term) = node else { continue };
             let name = self.profile().attribute_name(term.attribute);
             if let Some((kind, message, help)) = value_warning(name, term) {
@@ -85,6 +76,23 @@ impl Filter {
         }
         warnings.sort_by_key(|warning| warning.span().map(|span| span.start));
         warnings
+    }
+}
+
+/// Returns what to warn of if a filter has the same verdict on every event.
+fn verdict_warning(found: Satisfiability) -> Option<(Kind, &'static str, &'static str)> {
+    match found {
+        Satisfiability::Never => Some((
+            Kind::NeverMatches,
+            "filter never matches",
+            "an attribute has at most one value: join values of one attribute with `or`",
+        )),
+        Satisfiability::Always => Some((
+            Kind::AlwaysMatches,
+            "filter matches every event",
+            "remove it, or join `ne` terms of one attribute with `and`",
+        )),
+        Satisfiability::Sometimes | Satisfiability::Undecided => None,
     }
 }
 

@@ -33,56 +33,65 @@
 //! - Every part of the filter has exactly one gate.
 
 use super::conditions::{Conditions, Exhausted, Op};
-use super::diagram::{NONE, ValueId};
+use super::diagram::{Level, NONE, ValueId};
+use crate::filter::index_vec::{Index, IndexVec};
 use crate::filter::{Filter, Node, Operator, Predicate};
 use hashbrown::HashMap;
+use std::ops::Range;
 
 /// The attributes and values that filters mention, numbered in the order of first mention.
 #[derive(Default)]
 pub(super) struct Domain<'f> {
-    /// The attributes by level, each with its values by value id.
-    attributes: Vec<(&'f str, Vec<&'f str>)>,
+    attributes: IndexVec<Level, Attribute<'f>>,
     /// The value id of each value of each level.
-    numbers: HashMap<(u32, &'f str), ValueId>,
+    numbers: HashMap<(Level, &'f str), ValueId>,
+}
+
+/// An attribute, and its values by value id.
+struct Attribute<'f> {
+    name: &'f str,
+    values: IndexVec<ValueId, &'f str>,
 }
 
 impl<'f> Domain<'f> {
     /// Returns an attribute's level. Names are compared case-insensitively, as profiles do.
-    fn attribute(&mut self, name: &'f str) -> u32 {
-        let known = self.attributes.iter().position(|known| known.0.eq_ignore_ascii_case(name));
-        number(known.unwrap_or_else(|| {
-            self.attributes.push((name, Vec::new()));
-            self.attributes.len() - 1
-        }))
+    fn attribute(&mut self, name: &'f str) -> Level {
+        let same = |(_, known): &(Level, &Attribute<'_>)| known.name.eq_ignore_ascii_case(name);
+        if let Some((level, _)) = self.attributes.iter().find(same) {
+            return level;
+        }
+        self.attributes.push(Attribute { name, values: IndexVec::default() })
     }
 
     /// Returns a value's id, a new one if it was not mentioned before.
-    fn value(&mut self, level: u32, value: &'f str) -> ValueId {
-        let Some((_, values)) = self.attributes.get_mut(level as usize) else { return NONE };
-        *self.numbers.entry((level, value)).or_insert_with(|| {
-            values.push(value);
-            number(values.len() - 1)
-        })
+    fn value(&mut self, level: Level, value: &'f str) -> ValueId {
+        let values = &mut self.attributes.get_mut(level).values;
+        *self.numbers.entry((level, value)).or_insert_with(|| values.push(value))
     }
 
     /// Returns the id of an event's value: [`NONE`] if it is absent or not mentioned.
-    pub(super) fn value_id(&self, level: u32, value: Option<&str>) -> ValueId {
+    pub(super) fn value_id(&self, level: Level, value: Option<&str>) -> ValueId {
         value.and_then(|value| self.numbers.get(&(level, value)).copied()).unwrap_or(NONE)
     }
 
     /// Returns an attribute's name.
-    pub(super) fn name(&self, level: u32) -> &'f str {
-        self.attributes.get(level as usize).map_or("", |attribute| attribute.0)
+    pub(super) fn name(&self, level: Level) -> &'f str {
+        self.attributes.get(level).name
+    }
+
+    /// Returns the text of a value that is mentioned, so not of [`NONE`].
+    pub(super) fn mentioned(&self, level: Level, value: ValueId) -> &'f str {
+        self.attributes.get(level).values.get(value)
     }
 
     /// Returns a value's text; `None` for [`NONE`].
-    pub(super) fn text(&self, level: u32, value: ValueId) -> Option<&'f str> {
-        self.attributes.get(level as usize)?.1.get(value as usize).copied()
+    pub(super) fn text(&self, level: Level, value: ValueId) -> Option<&'f str> {
+        (value != NONE).then(|| self.mentioned(level, value))
     }
 
-    /// Returns how many values of an attribute are mentioned.
-    pub(super) fn values(&self, level: usize) -> usize {
-        self.attributes.get(level).map_or(0, |attribute| attribute.1.len())
+    /// Returns how many values of each attribute are mentioned, by level.
+    pub(super) fn values(&self) -> impl Iterator<Item = usize> {
+        self.attributes.iter().map(|(_, attribute)| attribute.values.len())
     }
 
     /// Returns how many attributes are mentioned.
@@ -91,16 +100,29 @@ impl<'f> Domain<'f> {
     }
 }
 
-/// Returns a count as a level or a value id.
-#[expect(clippy::cast_possible_truncation, reason = "filters have at most `Limits::MAX_TERMS`")]
-fn number(count: usize) -> u32 {
-    count as u32
-}
-
 /// A filter as gates with two operands.
 pub(super) struct Circuit {
     /// The gates, each before its operands. The first is the whole filter.
-    pub(super) gates: Vec<Gate>,
+    pub(super) gates: IndexVec<GateId, Gate>,
+}
+
+/// A gate, by its number in the circuit.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct GateId(usize);
+
+impl GateId {
+    /// The gate of the whole filter. Every circuit has one.
+    pub(super) const FILTER: Self = Self(0);
+}
+
+impl Index for GateId {
+    fn from_index(index: usize) -> Self {
+        Self(index)
+    }
+
+    fn index(self) -> usize {
+        self.0
+    }
 }
 
 /// A gate, and its place in the filter.
@@ -115,15 +137,20 @@ pub(super) struct Gate {
     pub(super) group_op: Op,
 }
 
+impl Gate {
+    /// A gate that is not built yet; also the only gate of the filter that matches everything.
+    const BLANK: Self = Self { kind: Kind::True, part: None, group: 0, group_op: Op::And };
+}
+
 /// What a gate computes. Terms that are equal as conditions have equal kinds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     /// The filter that matches everything; the only gate of its circuit.
     True,
     /// A comparison of an attribute with a value.
-    Term { level: u32, value: ValueId, equal: bool },
+    Term { level: Level, value: ValueId, equal: bool },
     /// An operation on two gates.
-    Pair { op: Op, left: usize, right: usize },
+    Pair { op: Op, left: GateId, right: GateId },
 }
 
 impl Circuit {
@@ -131,84 +158,113 @@ impl Circuit {
     ///
     /// Keeps its own stack, so that the depth of the filter needs none.
     pub(super) fn new<'f>(filter: &'f Filter, domain: &mut Domain<'f>) -> Self {
-        let blank = Gate { kind: Kind::True, part: None, group: 0, group_op: Op::And };
-        let mut gates = vec![blank];
-        let mut operands = Vec::new();
-        // The levels of the profile's attributes, looked up by name once each.
-        let mut levels = vec![None; filter.profile().attributes().len()];
-        // Gates to build, each with its range of `operands` and its group's operation and part.
-        let mut open = Vec::new();
+        let mut builder = Builder {
+            filter,
+            domain,
+            levels: IndexVec::filled(None, filter.profile().attributes().len()),
+            gates: [Gate::BLANK].into_iter().collect(),
+            parts: IndexVec::default(),
+            open: Vec::new(),
+        };
         if !filter.is_everything() {
-            operands.push(0);
-            open.push((0, 0..1, Op::And, 0));
+            let whole = builder.parts.push(0);
+            let range = whole..builder.parts.len();
+            builder.open.push(Unbuilt { at: GateId::FILTER, range, op: Op::And, group: 0 });
         }
-        while let Some((at, range, op, group)) = open.pop() {
-            let (mut range, mut op, mut group) = (range, op, group);
-            // A range of one is a part of the filter; a longer one is an inner gate of its group.
-            let mut gate = Gate { group, group_op: op, ..blank };
-            if range.len() == 1 {
-                let Some(part) = operands.get(range.start).copied() else { continue };
-                gate.part = Some(part);
-                op = match filter.node(part) {
-                    Some(Node::And { .. }) => Op::And,
-                    Some(Node::Or { .. }) => Op::Or,
-                    Some(Node::Term(Predicate { attribute, operator, value })) => {
-                        let mut level =
-                            || domain.attribute(filter.profile().attribute_name(attribute));
-                        let level = match levels.get_mut(attribute) {
-                            Some(known) => *known.get_or_insert_with(level),
-                            None => level(),
-                        };
-                        let (value, equal) = (domain.value(level, value), operator == Operator::Eq);
-                        gate.kind = Kind::Term { level, value, equal };
-                        put(&mut gates, at, gate);
-                        continue;
-                    }
-                    None => continue,
-                };
-                group = part;
-                let start = operands.len();
-                operands.extend(filter.operands(part));
-                range = start..operands.len();
-            }
-            // Groups have two operands or more, so both halves have at least one.
-            let middle = range.start + range.len() / 2;
-            let (left, right) = (gates.len(), gates.len() + 1);
-            gates.extend([blank, blank]);
-            gate.kind = Kind::Pair { op, left, right };
-            put(&mut gates, at, gate);
-            // The left half is built first, so that the text gives the order of the attributes.
-            open.push((right, middle..range.end, op, group));
-            open.push((left, range.start..middle, op, group));
+        while let Some(unbuilt) = builder.open.pop() {
+            builder.build(unbuilt);
         }
-        Self { gates }
+        Self { gates: builder.gates }
     }
 
     /// Returns the condition of every gate.
     pub(super) fn conditions<C: Conditions>(
         &self,
         conditions: &mut C,
-    ) -> Result<Vec<C::Id>, Exhausted> {
-        let mut ids = vec![conditions.constant(true); self.gates.len()];
+    ) -> Result<IndexVec<GateId, C::Id>, Exhausted> {
+        let mut ids = IndexVec::filled(conditions.constant(true), self.gates.len());
         // Operands follow their gate, so from the end their conditions are known when needed.
-        for (at, gate) in self.gates.iter().enumerate().rev() {
+        for (at, gate) in self.gates.iter().rev() {
             let id = match gate.kind {
                 Kind::True => continue,
                 Kind::Term { level, value, equal } => conditions.term(level, value, equal)?,
-                Kind::Pair { op, left, right } => match (ids.get(left), ids.get(right)) {
-                    (Some(left), Some(right)) => conditions.apply(op, left, right)?,
-                    _ => continue,
-                },
+                Kind::Pair { op, left, right } => {
+                    conditions.apply(op, ids.get(left), ids.get(right))?
+                }
             };
-            put(&mut ids, at, id);
+            ids.set(at, id);
         }
         Ok(ids)
     }
 }
 
-/// Replaces an item, whose index comes from the circuit and is always valid.
-fn put<T>(list: &mut [T], at: usize, item: T) {
-    if let Some(place) = list.get_mut(at) {
-        *place = item;
+/// A circuit under construction.
+struct Builder<'f, 'd> {
+    filter: &'f Filter,
+    domain: &'d mut Domain<'f>,
+    /// The levels of the profile's attributes, looked up by name once each.
+    levels: IndexVec<usize, Option<Level>>,
+    gates: IndexVec<GateId, Gate>,
+    /// The operands of the groups that were built so far, those of one group in a row.
+    parts: IndexVec<usize, usize>,
+    /// The gates to build, as a stack.
+    open: Vec<Unbuilt>,
+}
+
+/// A gate to build, for one operand of a group or for several in a row.
+struct Unbuilt {
+    at: GateId,
+    /// The operands, as a range of [`Builder::parts`] that is not empty.
+    range: Range<usize>,
+    /// The operation and the part of the group.
+    op: Op,
+    group: usize,
+}
+
+impl<'f> Builder<'f, '_> {
+    /// Builds a gate, and opens its operands.
+    ///
+    /// A range of one operand is a part of the filter; a longer one is an inner gate of its group.
+    fn build(&mut self, Unbuilt { at, range, op, group }: Unbuilt) {
+        let gate = Gate { group, group_op: op, ..Gate::BLANK };
+        let gate = if range.len() > 1 {
+            Gate { kind: self.pair(range, op, group), ..gate }
+        } else {
+            let part = *self.parts.get(range.start);
+            let kind = match self.filter.node(part) {
+                Node::And { .. } => self.group(part, Op::And),
+                Node::Or { .. } => self.group(part, Op::Or),
+                Node::Term(term) => self.term(term),
+            };
+            Gate { kind, part: Some(part), ..gate }
+        };
+        self.gates.set(at, gate);
+    }
+
+    fn term(&mut self, Predicate { attribute, operator, value }: Predicate<'f>) -> Kind {
+        let name = self.filter.profile().attribute_name(attribute);
+        let level = self.levels.get_mut(attribute);
+        let level = *level.get_or_insert_with(|| self.domain.attribute(name));
+        let (value, equal) = (self.domain.value(level, value), operator == Operator::Eq);
+        Kind::Term { level, value, equal }
+    }
+
+    fn group(&mut self, part: usize, op: Op) -> Kind {
+        let start = self.parts.len();
+        for operand in self.filter.operands(part) {
+            self.parts.push(operand);
+        }
+        self.pair(start..self.parts.len(), op, part)
+    }
+
+    /// Divides two or more operands of a group between two new gates.
+    fn pair(&mut self, range: Range<usize>, op: Op, group: usize) -> Kind {
+        debug_assert!(range.len() > 1, "groups have two operands or more");
+        let middle = range.start + range.len() / 2;
+        let (left, right) = (self.gates.push(Gate::BLANK), self.gates.push(Gate::BLANK));
+        // The left half is built first, so that the text gives the order of the attributes.
+        self.open.push(Unbuilt { at: right, range: middle..range.end, op, group });
+        self.open.push(Unbuilt { at: left, range: range.start..middle, op, group });
+        Kind::Pair { op, left, right }
     }
 }

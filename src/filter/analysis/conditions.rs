@@ -5,7 +5,7 @@
 //! of assignments. [Pruning](super::prune) is written once over both, and a test holds them to the
 //! same result.
 
-use super::diagram::ValueId;
+use super::diagram::{Level, ValueId};
 
 /// The error for a question that needs more work than allowed.
 #[derive(Debug)]
@@ -30,9 +30,9 @@ impl Work {
 
     /// Spends steps, or fails if fewer are left; none are left then.
     pub(super) fn spend(&mut self, steps: usize) -> Result<(), Exhausted> {
-        let left = self.left.checked_sub(steps);
-        self.left = left.unwrap_or(0);
-        left.map(|_| ()).ok_or(Exhausted)
+        let enough = steps <= self.left;
+        self.left = self.left.saturating_sub(steps);
+        if enough { Ok(()) } else { Err(Exhausted) }
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) trait Conditions {
     /// Returns the condition that an attribute has a value or, unless `equal`, that it does not.
     ///
     /// `value` must not be [`NONE`](super::diagram::NONE).
-    fn term(&mut self, level: u32, value: ValueId, equal: bool) -> Result<Self::Id, Exhausted>;
+    fn term(&mut self, level: Level, value: ValueId, equal: bool) -> Result<Self::Id, Exhausted>;
 
     /// Combines two conditions.
     fn apply(&mut self, op: Op, one: &Self::Id, other: &Self::Id) -> Result<Self::Id, Exhausted>;

@@ -61,6 +61,8 @@
 //! [bryant]: https://doi.org/10.1109/TC.1986.1676819
 
 use super::conditions::{Conditions, Exhausted, Op, Work};
+use crate::diagnostic::Parts;
+use crate::filter::index_vec::IndexVec;
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
 use std::hash::BuildHasher;
 
@@ -72,6 +74,9 @@ pub(super) const FALSE: Id = 0;
 
 /// The condition that always holds.
 pub(super) const TRUE: Id = 1;
+
+/// An attribute by its number in the domain.
+pub(super) type Level = u32;
 
 /// A value of an attribute by its number in the domain, or [`NONE`].
 pub(super) type ValueId = u32;
@@ -122,8 +127,8 @@ struct Cofactors {
 
 #[derive(Clone, Copy)]
 pub(super) struct Node {
-    /// The number of the attribute that the node tests.
-    pub(super) level: u32,
+    /// The attribute that the node tests.
+    pub(super) level: Level,
     /// The range of its branches.
     start: u32,
     end: u32,
@@ -139,12 +144,12 @@ impl Node {
 }
 
 /// The level of the constants, below all attributes.
-const CONSTANT: u32 = u32::MAX;
+const CONSTANT: Level = Level::MAX;
 
 /// A set of diagrams that share nodes, and the work that is left.
 pub(super) struct Diagrams {
     pub(super) work: Work,
-    nodes: Vec<Node>,
+    nodes: IndexVec<Id, Node>,
     /// The branches of all nodes.
     branches: Vec<(ValueId, Id)>,
     /// All nodes but the constants, hashed by [`content`](Self::content).
@@ -164,7 +169,7 @@ impl Diagrams {
         let constant = Node { level: CONSTANT, start: 0, end: 0, default: FALSE };
         Self {
             work: Work::new(work),
-            nodes: vec![constant; 2],
+            nodes: IndexVec::filled(constant, 2),
             branches: Vec::new(),
             unique: HashTable::new(),
             combined: HashMap::new(),
@@ -270,39 +275,38 @@ impl Diagrams {
         };
         let one = child(one, x);
         let other = match sparse {
-            true => self.branch_on(*other, value).unwrap_or(other.default),
+            true => self.child(*other, value),
             false => child(other, y),
         };
         Ok(Some((value, one, other)))
     }
 
     pub(super) fn get(&self, id: Id) -> Node {
-        let constant = Node { level: CONSTANT, start: 0, end: 0, default: FALSE };
-        self.nodes.get(id as usize).copied().unwrap_or(constant)
+        *self.nodes.get(id)
     }
 
     /// Returns a diagram's node at `level`: its root, or a node whose only child is the diagram.
-    fn at(&self, id: Id, level: u32) -> Node {
+    fn at(&self, id: Id, level: Level) -> Node {
         let node = self.get(id);
         if node.level == level { node } else { Node { level, start: 0, end: 0, default: id } }
     }
 
     /// Returns the first branch.
     pub(super) fn branch(&self, node: Node) -> Option<(ValueId, Id)> {
-        if node.start < node.end { self.branches.get(node.start as usize).copied() } else { None }
+        self.branches(node).first().copied()
     }
 
     fn branches(&self, node: Node) -> &[(ValueId, Id)] {
-        self.branches.get(node.start as usize..node.end as usize).unwrap_or_default()
+        self.branches.part(node.start as usize..node.end as usize)
     }
 
     /// Makes the node of the pending branches from `start` on, and removes them from the stack.
     ///
     /// This is the only place that makes nodes, and keeps the diagrams reduced: without branches
     /// the node is its default child, and an equal node is used again.
-    #[expect(clippy::cast_possible_truncation, reason = "work is bounded, and so are nodes")]
-    fn make_node(&mut self, level: u32, start: usize, default: Id) -> Id {
-        let pending = self.pending.get(start..).unwrap_or_default();
+    #[expect(clippy::cast_possible_truncation, reason = "work is bounded, and so are branches")]
+    fn make_node(&mut self, level: Level, start: usize, default: Id) -> Id {
+        let pending = self.pending.tail(start);
         if pending.is_empty() {
             return default;
         }
@@ -314,10 +318,10 @@ impl Diagrams {
             self.pending.truncate(start);
             return id;
         }
-        let (id, start_of_branches) = (self.nodes.len() as Id, self.branches.len() as u32);
+        let start_of_branches = self.branches.len() as u32;
         self.branches.extend(self.pending.drain(start..));
         let end = self.branches.len() as u32;
-        self.nodes.push(Node { level, start: start_of_branches, end, default });
+        let id = self.nodes.push(Node { level, start: start_of_branches, end, default });
         // The table is taken out because hashing its entries again borrows the nodes.
         let mut unique = std::mem::take(&mut self.unique);
         unique.insert_unique(hash, id, |id| self.hasher.hash_one(self.content(*id)));
@@ -326,7 +330,7 @@ impl Diagrams {
     }
 
     /// Returns what two equal nodes have in common: level, default child and branches.
-    fn content(&self, id: Id) -> (u32, Id, &[(ValueId, Id)]) {
+    fn content(&self, id: Id) -> (Level, Id, &[(ValueId, Id)]) {
         let node = self.get(id);
         (node.level, node.default, self.branches(node))
     }
@@ -337,8 +341,13 @@ impl Diagrams {
     pub(super) fn branch_on(&self, node: Node, value: ValueId) -> Option<Id> {
         // Branches are pushed in the order of `next_branch`, which is ascending.
         let branches = self.branches(node);
-        let at = branches.binary_search_by_key(&value, |branch| branch.0).ok()?;
-        branches.get(at).map(|branch| branch.1)
+        let from = branches.tail(branches.partition_point(|branch| branch.0 < value));
+        from.first().filter(|branch| branch.0 == value).map(|branch| branch.1)
+    }
+
+    /// Returns a node's child for `value`: that of its branch, or else the default.
+    pub(super) fn child(&self, node: Node, value: ValueId) -> Id {
+        self.branch_on(node, value).unwrap_or(node.default)
     }
 }
 
@@ -350,7 +359,7 @@ impl Conditions for Diagrams {
         Id::from(verdict)
     }
 
-    fn term(&mut self, level: u32, value: ValueId, equal: bool) -> Result<Id, Exhausted> {
+    fn term(&mut self, level: Level, value: ValueId, equal: bool) -> Result<Id, Exhausted> {
         self.work.spend(NODE)?;
         let start = self.pending.len();
         self.pending.push((value, Id::from(equal)));

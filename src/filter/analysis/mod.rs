@@ -67,8 +67,9 @@ mod table;
 pub(super) use reason::why;
 pub use reason::{Change, Justification};
 
+use crate::filter::index_vec::IndexVec;
 use crate::filter::{Filter, Node, Operator};
-use circuit::{Circuit, Domain};
+use circuit::{Circuit, Domain, GateId};
 use conditions::{Conditions, Exhausted, Op};
 use diagram::{Diagrams, FALSE, Id, NONE, TRUE};
 use hashbrown::{HashMap, HashSet};
@@ -296,11 +297,9 @@ impl Filter {
                     Some(mut tables) => Pruning::run(&circuit, &mut tables, &mut found),
                     None => Pruning::run(&circuit, diagrams, &mut found),
                 };
-                let mut removed = vec![false; self.nodes().len()];
+                let mut removed = IndexVec::filled(false, self.nodes().len());
                 for redundant in &found {
-                    if let Some(removed) = removed.get_mut(redundant.part) {
-                        *removed = true;
-                    }
+                    removed.set(redundant.part, true);
                 }
                 analysis.redundant = self.outermost(found);
                 if !analysis.redundant.is_empty() {
@@ -418,7 +417,7 @@ impl Filter {
 
 /// Returns the diagram of a whole filter.
 fn root(circuit: &Circuit, diagrams: &mut Diagrams) -> Result<Id, Exhausted> {
-    Ok(circuit.conditions(diagrams)?.first().copied().unwrap_or(TRUE))
+    Ok(*circuit.conditions(diagrams)?.get(GateId::FILTER))
 }
 
 /// Returns the witness with the fewest attributes on which a diagram gives `answer`.
@@ -429,9 +428,10 @@ fn witness(
     answer: Id,
 ) -> Result<Option<Witness>, Exhausted> {
     // The nearest assignment to "every attribute is absent" has the fewest attributes.
-    let values = vec![NONE; domain.levels()];
+    let values = IndexVec::filled(NONE, domain.levels());
     let start = Start { values: &values, kept: &HashSet::new() };
     let changes = diagrams.nearest(root, answer, &start)?;
-    let present = |(level, id)| Some((domain.name(level).into(), domain.text(level, id)?.into()));
-    Ok(changes.map(|changes| Witness(changes.into_iter().filter_map(present).collect())))
+    // A change from `NONE` leads to a value that is mentioned.
+    let present = |(level, id)| (domain.name(level).into(), domain.mentioned(level, id).into());
+    Ok(changes.map(|changes| Witness(changes.into_iter().map(present).collect())))
 }

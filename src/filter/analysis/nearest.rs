@@ -39,15 +39,16 @@
 //!   takes the smaller value ids, so it does not depend on the order of hashing.
 
 use super::conditions::Exhausted;
-use super::diagram::{Diagrams, FALSE, Id, NODE, NONE, TRUE, ValueId};
+use super::diagram::{Diagrams, FALSE, Id, Level, NODE, NONE, TRUE, ValueId};
+use crate::filter::index_vec::IndexVec;
 use hashbrown::{HashMap, HashSet};
 
 /// Where a search for a [nearest](Diagrams::nearest) assignment starts, and what it must keep.
 pub(super) struct Start<'s> {
     /// The value of each attribute, by level.
-    pub(super) values: &'s [ValueId],
+    pub(super) values: &'s IndexVec<Level, ValueId>,
     /// Facts "the attribute has this value", true or false, that must stay as they are.
-    pub(super) kept: &'s HashSet<(u32, ValueId)>,
+    pub(super) kept: &'s HashSet<(Level, ValueId)>,
 }
 
 /// The cost of a node without a path to the answer.
@@ -62,7 +63,7 @@ impl Diagrams {
         root: Id,
         answer: Id,
         start: &Start<'_>,
-    ) -> Result<Option<Vec<(u32, ValueId)>>, Exhausted> {
+    ) -> Result<Option<Vec<(Level, ValueId)>>, Exhausted> {
         // Levels grow along every edge, so the graph has no cycles and each cost is computed once.
         let mut costs = HashMap::new();
         if self.cost(root, answer, start, &mut costs)? == FAR {
@@ -96,8 +97,8 @@ impl Diagrams {
         &mut self,
         root: Id,
         answer: Id,
-        values: &[ValueId],
-    ) -> Result<Vec<(u32, ValueId)>, Exhausted> {
+        values: &IndexVec<Level, ValueId>,
+    ) -> Result<Vec<(Level, ValueId)>, Exhausted> {
         let none = HashSet::new();
         let start = Start { values, kept: &none };
         let (mut changes, mut at) = (Vec::new(), root);
@@ -112,8 +113,7 @@ impl Diagrams {
                 while id != TRUE && id != FALSE {
                     diagrams.work.spend(1)?;
                     let node = diagrams.get(id);
-                    let held = values.get(node.level as usize).copied().unwrap_or(NONE);
-                    id = diagrams.branch_on(node, held).unwrap_or(node.default);
+                    id = diagrams.child(node, *values.get(node.level));
                 }
                 if id == answer {
                     changes.push((level, value));
@@ -163,9 +163,9 @@ impl Diagrams {
     ) -> Result<(), Exhausted> {
         self.work.spend(NODE)?;
         let mut node = self.get(id);
-        let held = start.values.get(node.level as usize).copied().unwrap_or(NONE);
+        let held = *start.values.get(node.level);
         let own = self.branch_on(node, held);
-        visit(self, None, own.unwrap_or(node.default))?;
+        visit(self, None, self.child(node, held))?;
         // A kept fact says that the attribute has this value, or that it lacks that one.
         let level = node.level;
         let keeps = |value: ValueId| start.kept.contains(&(level, value));

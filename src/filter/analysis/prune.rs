@@ -43,9 +43,10 @@
 //! [diagrams](super::diagram). With diagrams only, hostile filters of 64 terms took a million
 //! steps.
 
-use super::circuit::{Circuit, Gate, Kind};
+use super::circuit::{Circuit, GateId, Kind};
 use super::conditions::{Conditions, Exhausted, Op};
 use super::{Redundancy, Redundant};
+use crate::filter::index_vec::IndexVec;
 use crate::filter::{Filter, Node};
 use hashbrown::HashMap;
 
@@ -55,13 +56,13 @@ pub(super) struct Pruning<'c, C: Conditions> {
     conditions: &'c mut C,
     /// The condition of each gate, without the redundant parts. During a pass, a gate's entry is
     /// out of date from the removal of a part inside it until its [`Leave`](Visit::Leave).
-    ids: Vec<C::Id>,
-    /// The care set of each part that was visited.
-    care_sets: HashMap<usize, C::Id>,
+    ids: IndexVec<GateId, C::Id>,
+    /// The care set of each part, from its first visit on; before it, the constant.
+    care_sets: IndexVec<usize, C::Id>,
     /// The first of the equal terms of a group.
     firsts: HashMap<(usize, Kind), usize>,
     /// Whether each gate was removed.
-    removed: Vec<bool>,
+    removed: IndexVec<GateId, bool>,
     redundant: &'c mut Vec<Redundant>,
 }
 
@@ -86,10 +87,12 @@ impl<'c, C: Conditions> Pruning<'c, C> {
         redundant: &'c mut Vec<Redundant>,
     ) -> Result<(), Exhausted> {
         let ids = circuit.conditions(conditions)?;
-        let (care_sets, removed) = (HashMap::new(), vec![false; ids.len()]);
+        // Each part has a gate, so there are at most as many parts.
+        let care_sets = IndexVec::filled(conditions.constant(true), ids.len());
+        let removed = IndexVec::filled(false, ids.len());
         // Gates are not in the order of the text, so the smallest part of equal terms is kept.
         let mut firsts = HashMap::new();
-        for gate in &circuit.gates {
+        for (_, gate) in circuit.gates.iter() {
             if let (Some(part), Kind::Term { .. }) = (gate.part, gate.kind) {
                 let first = firsts.entry((gate.group, gate.kind)).or_insert(part);
                 *first = part.min(*first);
@@ -112,27 +115,18 @@ impl<'c, C: Conditions> Pruning<'c, C> {
     /// Keeps its own stack, so that the depth of the filter needs none.
     fn pass(&mut self) -> Result<(), Exhausted> {
         // The filter's verdict matters on every event.
-        let mut open = vec![(0, Visit::Enter(self.conditions.constant(true)))];
+        let mut open = vec![(GateId::FILTER, Visit::Enter(self.conditions.constant(true)))];
         while let Some((at, visit)) = open.pop() {
-            // Always succeeds, as below: all numbers of gates come from the circuit.
-            let Some(gate) = self.circuit.gates.get(at).copied() else { continue };
-            if let Visit::Enter(care) = &visit {
-                if self.removed.get(at).is_none_or(|removed| *removed) {
-                    continue;
-                }
-                if let Some(part) = gate.part {
-                    if self.removes(at, gate, part, care)? {
-                        continue;
-                    }
-                    self.care_sets.insert(part, care.clone());
-                }
+            if let Visit::Enter(care) = &visit
+                && !self.enter(at, care)?
+            {
+                continue;
             }
-            let Kind::Pair { op, left, right } = gate.kind else { continue };
+            // A term has no operands.
+            let Kind::Pair { op, left, right } = self.circuit.gates.get(at).kind else { continue };
             // An operand of `and` matters where the other one holds, of `or` where it does not.
             let narrow = if op == Op::And { Op::And } else { Op::Minus };
-            let (Some(one), Some(other)) = (self.ids.get(left), self.ids.get(right)) else {
-                continue;
-            };
+            let (one, other) = (self.ids.get(left), self.ids.get(right));
             match visit {
                 Visit::Enter(care) => {
                     let inner = self.conditions.apply(narrow, &care, one)?;
@@ -150,11 +144,25 @@ impl<'c, C: Conditions> Pruning<'c, C> {
                 Visit::Leave => {
                     // Parts that are visited later see this gate without what was removed.
                     let id = self.conditions.apply(op, one, other)?;
-                    self.set(at, id);
+                    self.ids.set(at, id);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Enters a gate with its care set, and returns whether it is still part of the filter.
+    fn enter(&mut self, at: GateId, care: &C::Id) -> Result<bool, Exhausted> {
+        if *self.removed.get(at) {
+            return Ok(false);
+        }
+        if let Some(part) = self.circuit.gates.get(at).part {
+            if self.removes(at, part, care)? {
+                return Ok(false);
+            }
+            self.care_sets.set(part, care.clone());
+        }
+        Ok(true)
     }
 
     /// Removes an operand of `and` that holds on its whole care set, or an operand of `or` that
@@ -162,59 +170,47 @@ impl<'c, C: Conditions> Pruning<'c, C> {
     ///
     /// The opposite cases need no test: an operand of `and` that holds nowhere makes its whole
     /// group hold nowhere, and the group was visited before.
-    fn removes(
-        &mut self,
-        at: usize,
-        gate: Gate,
-        part: usize,
-        care: &C::Id,
-    ) -> Result<bool, Exhausted> {
+    fn removes(&mut self, at: GateId, part: usize, care: &C::Id) -> Result<bool, Exhausted> {
+        let gate = self.circuit.gates.get(at);
         let (neutral, against, by_itself, by_others) = match gate.group_op {
             Op::And => (true, Op::Minus, Redundancy::AlwaysHolds, Redundancy::Implied),
             _ => (false, Op::And, Redundancy::NeverHolds, Redundancy::Absorbed),
         };
-        let Some(id) = self.ids.get(at) else { return Ok(false) };
+        let id = self.ids.get(at);
         // Only the first gate is its own group: the whole filter stays.
         if part == gate.group || !self.conditions.is_empty(against, care, id)? {
             return Ok(false);
         }
         // On the care set of its group, the part is constant by itself; else the other operands
         // make it redundant. The group was visited before, so its care set is known.
-        let around = self.care_sets.get(&gate.group);
-        let kind = match around {
-            Some(around) if self.conditions.is_empty(against, around, id)? => by_itself,
-            _ if self.firsts.get(&(gate.group, gate.kind)).is_some_and(|first| *first != part) => {
-                Redundancy::Repeated
-            }
-            _ => by_others,
+        let around = self.care_sets.get(gate.group);
+        // Only terms have an entry.
+        let first = self.firsts.get(&(gate.group, gate.kind));
+        let kind = if self.conditions.is_empty(against, around, id)? {
+            by_itself
+        } else if first.is_some_and(|first| *first != part) {
+            Redundancy::Repeated
+        } else {
+            by_others
         };
         self.redundant.push(Redundant { part, kind });
-        if let Some(removed) = self.removed.get_mut(at) {
-            *removed = true;
-        }
-        self.set(at, self.conditions.constant(neutral));
+        self.removed.set(at, true);
+        self.ids.set(at, self.conditions.constant(neutral));
         Ok(true)
-    }
-
-    /// Sets the condition of a gate.
-    fn set(&mut self, at: usize, id: C::Id) {
-        if let Some(place) = self.ids.get_mut(at) {
-            *place = id;
-        }
     }
 }
 
 /// Returns a filter without some of its parts.
 ///
 /// No group may lose all its operands.
-pub(super) fn without(filter: &Filter, removed: &[bool]) -> Filter {
-    let is_removed = |part: usize| removed.get(part).is_some_and(|removed| *removed);
-    let mut nodes: Vec<Node<'_>> = Vec::new();
+pub(super) fn without(filter: &Filter, removed: &IndexVec<usize, bool>) -> Filter {
+    let is_removed = |part: usize| *removed.get(part);
+    let mut nodes: IndexVec<usize, Node<'_>> = IndexVec::default();
     let mut open: Vec<Open> = Vec::new();
     let mut skipped = 0;
     for (at, node) in filter.nodes().enumerate() {
-        while open.last().is_some_and(|group| group.end <= at) {
-            close(&mut nodes, open.pop());
+        while let Some(group) = open.pop_if(|group| group.end <= at) {
+            group.close(&mut nodes);
         }
         if at < skipped {
             continue;
@@ -234,14 +230,13 @@ pub(super) fn without(filter: &Filter, removed: &[bool]) -> Filter {
         let kept = filter.operands(at).filter(|operand| !is_removed(*operand)).count();
         let is_and = matches!(node, Node::And { .. });
         if kept > 1 && open.last().is_none_or(|group| group.is_and != is_and) {
-            open.push(Open { at: nodes.len(), end, is_and });
-            nodes.push(node);
+            open.push(Open { at: nodes.push(node), end, is_and });
         }
     }
     while let Some(group) = open.pop() {
-        close(&mut nodes, Some(group));
+        group.close(&mut nodes);
     }
-    Filter::from_nodes(filter.profile(), nodes)
+    Filter::from_nodes(filter.profile(), nodes.into_vec())
 }
 
 /// A group whose operands are being copied.
@@ -253,13 +248,11 @@ struct Open {
     is_and: bool,
 }
 
-/// Sets the end of a group in the new filter, now that its operands are complete.
-fn close(nodes: &mut [Node<'_>], group: Option<Open>) {
-    let len = nodes.len();
-    if let Some(Node::And { end } | Node::Or { end }) =
-        group.and_then(|group| nodes.get_mut(group.at))
-    {
-        *end = len;
+impl Open {
+    /// Sets the end of the group in the new filter, now that its operands are complete.
+    fn close(self, nodes: &mut IndexVec<usize, Node<'_>>) {
+        let end = nodes.len();
+        nodes.set(self.at, if self.is_and { Node::And { end } } else { Node::Or { end } });
     }
 }
 

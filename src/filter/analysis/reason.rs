@@ -56,11 +56,13 @@
 use super::WORK;
 use super::circuit::{Circuit, Domain, Kind};
 use super::conditions::Exhausted;
-use super::diagram::{Diagrams, FALSE, Id, NONE, TRUE, ValueId};
+use super::diagram::{Diagrams, FALSE, Id, Level, NONE, TRUE, ValueId};
 use super::nearest::Start;
+use crate::filter::index_vec::IndexVec;
 use crate::filter::{Filter, Node, Step, StepKind};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use serde::Serialize;
+use smallvec::SmallVec;
 
 /// The smallest reason for a verdict, and the smallest change that gives a match.
 ///
@@ -118,41 +120,46 @@ pub struct Change<'a> {
 }
 
 /// The statement that an attribute has a value. Whether it is true is seen from the event.
-type Fact = (u32, ValueId);
+type Fact = (Level, ValueId);
 
 /// Explains the verdict in `steps`, which has one step for each node of the filter.
 pub(in crate::filter) fn why<'a>(filter: &'a Filter, steps: &[Step<'a>]) -> Justification<'a> {
+    debug_assert_eq!(steps.len(), filter.nodes().len());
+    // The filter that matches everything has no steps.
     let holds = steps.first().is_none_or(|step| step.holds);
     let mut domain = Domain::default();
     let circuit = Circuit::new(filter, &mut domain);
+    let found_by_part: IndexVec<usize, _> = steps.iter().map(found).collect();
     // The event's values, by level: every attribute of the domain has a term that found its value.
-    let mut found = vec![None; domain.levels()];
+    let mut found = IndexVec::filled(None, domain.levels());
     let mut terms = Vec::new();
-    for gate in &circuit.gates {
-        let (Some(part), Kind::Term { level, value, .. }) = (gate.part, gate.kind) else {
-            continue;
-        };
-        terms.push((part, (level, value)));
-        if let Some(Step { kind: StepKind::Term { found: value, .. }, .. }) = steps.get(part)
-            && let Some(found) = found.get_mut(level as usize)
-        {
-            *found = *value;
+    for (_, gate) in circuit.gates.iter() {
+        if let (Some(part), Kind::Term { level, value, .. }) = (gate.part, gate.kind) {
+            terms.push((part, (level, value)));
+            found.set(level, *found_by_part.get(part));
         }
     }
     terms.sort_unstable();
-    let value_id = |(level, found): (u32, &Option<&str>)| domain.value_id(level, *found);
-    let values = (0..).zip(&found).map(value_id).collect();
+    let values = found.iter().map(|(level, found)| domain.value_id(level, *found)).collect();
     let mut search = Search { diagrams: Diagrams::new(WORK), values, root: TRUE, holds };
     // The reason by structure is right without any work, so there is always one to return.
     let (mut reason, mut changes) = (by_structure(filter, steps), None);
     let exact = search.run(&circuit, &terms, &mut reason, &mut changes).is_ok();
     let change = |(level, value): Fact| Change {
         attribute: domain.name(level),
-        found: found.get(level as usize).copied().flatten(),
+        found: *found.get(level),
         to: domain.text(level, value),
     };
     let change = changes.map(|changes| changes.into_iter().map(change).collect());
     Justification { reason, change, exact }
+}
+
+/// Returns the event's value that a term was evaluated on.
+fn found<'a>(step: &Step<'a>) -> Option<&'a str> {
+    match step.kind {
+        StepKind::Term { found, .. } => found,
+        _ => None,
+    }
 }
 
 /// Returns terms that decide the verdict regardless of the others, found by the tree's structure.
@@ -160,49 +167,60 @@ pub(in crate::filter) fn why<'a>(filter: &'a Filter, steps: &[Step<'a>]) -> Just
 /// An `and` that holds and an `or` that does not need the terms of all operands; of any other group
 /// the one deciding operand with the fewest terms is enough.
 fn by_structure(filter: &Filter, steps: &[Step<'_>]) -> Vec<usize> {
-    let holds = |at: usize| steps.get(at).is_some_and(|step| step.holds);
-    let needs_all = |at: usize| match filter.node(at) {
-        Some(Node::And { .. }) => holds(at),
-        _ => !holds(at),
-    };
-    // How many terms each part needs. Operands follow their group, so the loop runs from the end.
-    let mut counts = vec![1usize; steps.len()];
-    let deciding = |counts: &[usize], at: usize| {
-        let operands = filter.operands(at).filter(|operand| holds(*operand) == holds(at));
-        operands.min_by_key(|operand| counts.get(*operand).copied())
-    };
-    let count = |counts: &[usize], at: usize| counts.get(at).copied().unwrap_or(0);
+    let holds = steps.iter().map(|step| step.holds).collect();
+    let mut verdicts = Verdicts { filter, holds, counts: IndexVec::filled(1, steps.len()) };
+    // Operands follow their group, so the loop runs from the end.
     for at in (0..steps.len()).rev() {
-        if let Some(Node::Term(_)) = filter.node(at) {
-            continue;
-        }
-        let least = if needs_all(at) {
-            filter.operands(at).map(|operand| count(&counts, operand)).sum()
-        } else {
-            deciding(&counts, at).map_or(0, |operand| count(&counts, operand))
-        };
-        if let Some(place) = counts.get_mut(at) {
-            *place = least;
+        let operands = verdicts.needed(at);
+        if !operands.is_empty() {
+            let count = operands.iter().map(|operand| verdicts.counts.get(*operand)).sum();
+            verdicts.counts.set(at, count);
         }
     }
     let mut reason = Vec::new();
-    let mut open: Vec<usize> = (!steps.is_empty()).then_some(0).into_iter().collect();
+    let mut open: Vec<usize> = if filter.is_everything() { Vec::new() } else { vec![0] };
     while let Some(at) = open.pop() {
-        match filter.node(at) {
-            Some(Node::Term(_)) => reason.push(at),
-            _ if needs_all(at) => open.extend(filter.operands(at)),
-            _ => open.extend(deciding(&counts, at)),
+        let operands = verdicts.needed(at);
+        if operands.is_empty() {
+            reason.push(at);
         }
+        open.extend(operands);
     }
     reason.sort_unstable();
     reason
+}
+
+/// The verdicts of a filter's parts, and how many terms decide each.
+struct Verdicts<'f> {
+    filter: &'f Filter,
+    holds: IndexVec<usize, bool>,
+    /// The number of terms that each part needs; right for the operands of the parts in question.
+    counts: IndexVec<usize, usize>,
+}
+
+impl Verdicts<'_> {
+    /// Returns the operands that decide a group's verdict; empty for a term.
+    fn needed(&self, at: usize) -> SmallVec<[usize; 1]> {
+        let holds = *self.holds.get(at);
+        let needs_all = match self.filter.node(at) {
+            Node::Term(_) => return SmallVec::new(),
+            Node::And { .. } => holds,
+            Node::Or { .. } => !holds,
+        };
+        let operands = self.filter.operands(at);
+        if needs_all {
+            return operands.collect();
+        }
+        let deciding = operands.filter(|operand| *self.holds.get(*operand) == holds);
+        deciding.min_by_key(|operand| *self.counts.get(*operand)).into_iter().collect()
+    }
 }
 
 /// The search for the smallest reason and the smallest change.
 struct Search {
     diagrams: Diagrams,
     /// The event's value of each attribute, by level.
-    values: Vec<ValueId>,
+    values: IndexVec<Level, ValueId>,
     /// The diagram of the filter.
     root: Id,
     /// The filter's verdict on the event.
@@ -225,18 +243,14 @@ impl Search {
         if !self.holds {
             *change = self.flip(&HashSet::new())?;
         }
-        let fact = |part: &usize| {
-            let at = terms.binary_search_by_key(part, |term| term.0).ok()?;
-            terms.get(at).map(|term| self.fact(term.1))
-        };
-        let mut best: HashSet<Fact> = reason.iter().filter_map(fact).collect();
+        let known = terms.iter().filter(|(part, _)| reason.binary_search(part).is_ok());
+        let mut best: HashSet<Fact> = known.map(|(_, fact)| self.fact(*fact)).collect();
         let done = self.smallest(&mut best);
         // A fact is named by its first term. Every fact comes from a term: a change to a value, or
         // away from one, is possible only if a term mentions the value.
-        let firsts: HashMap<Fact, usize> =
-            terms.iter().rev().map(|(part, fact)| (*fact, *part)).collect();
-        *reason = best.iter().filter_map(|fact| firsts.get(fact).copied()).collect();
-        reason.sort_unstable();
+        let firsts = terms.iter().filter(|(_, fact)| best.remove(fact));
+        *reason = firsts.map(|(part, _)| *part).collect();
+        debug_assert!(best.is_empty(), "every fact comes from a term");
         done
     }
 
@@ -245,9 +259,9 @@ impl Search {
     /// If the attribute has a mentioned value, that is the fact; else it is that the attribute does
     /// not have `value`.
     fn fact(&self, (level, value): Fact) -> Fact {
-        match self.values.get(level as usize) {
-            Some(held) if *held != NONE => (level, *held),
-            _ => (level, value),
+        match *self.values.get(level) {
+            NONE => (level, value),
+            held => (level, held),
         }
     }
 

@@ -36,13 +36,14 @@
 
 use super::circuit::Domain;
 use super::conditions::{Conditions, Exhausted, Op, Work};
-use super::diagram::ValueId;
+use super::diagram::{Level, ValueId};
+use crate::filter::index_vec::IndexVec;
 use std::rc::Rc;
 
 /// The truth tables of a domain.
 pub(super) struct Tables<'w> {
     /// The digit of each attribute: its weight and its number of states, "none" included.
-    digits: Vec<(usize, usize)>,
+    digits: IndexVec<Level, (usize, usize)>,
     /// The table in which every assignment is set.
     all: Table,
     work: &'w mut Work,
@@ -57,9 +58,9 @@ const WORDS: usize = 16;
 impl<'w> Tables<'w> {
     /// Returns `None` if a table would need more than `words` words.
     pub(super) fn new(domain: &Domain<'_>, words: usize, work: &'w mut Work) -> Option<Self> {
-        let (mut digits, mut size) = (Vec::new(), 1usize);
-        for level in 0..domain.levels() {
-            let states = domain.values(level) + 1;
+        let (mut digits, mut size) = (IndexVec::default(), 1usize);
+        for values in domain.values() {
+            let states = values + 1;
             digits.push((size, states));
             size = size.checked_mul(states).filter(|size| size.div_ceil(64) <= words)?;
         }
@@ -76,8 +77,8 @@ impl Conditions for Tables<'_> {
         if verdict { self.all.clone() } else { vec![0; self.all.len()].into() }
     }
 
-    fn term(&mut self, level: u32, value: ValueId, equal: bool) -> Result<Table, Exhausted> {
-        let (weight, states) = self.digits.get(level as usize).copied().unwrap_or((1, 1));
+    fn term(&mut self, level: Level, value: ValueId, equal: bool) -> Result<Table, Exhausted> {
+        let (weight, states) = *self.digits.get(level);
         let mut table = vec![0; self.all.len()];
         let size = 64 * table.len();
         // A digit has a state in runs as long as its weight, once in each period of all its states.
@@ -112,13 +113,12 @@ impl Conditions for Tables<'_> {
 
 /// Sets the bits from `start` up to `end`, cut at the end of the table.
 fn fill(table: &mut [u64], start: usize, end: usize) {
-    for at in start / 64..end.div_ceil(64) {
+    let words = table.iter_mut().enumerate().take(end.div_ceil(64)).skip(start / 64);
+    for (at, word) in words {
         // The part of the run in this word. It is never empty, so the shift is below 64.
         let (from, to) = (start.max(64 * at) - 64 * at, end.min(64 * at + 64) - 64 * at);
         let ones = u64::MAX >> (64 - (to - from));
-        if let Some(word) = table.get_mut(at) {
-            *word |= ones << from;
-        }
+        *word |= ones << from;
     }
 }
 
