@@ -22,11 +22,11 @@ pub(crate) struct Batch {
     pub(crate) taken: u64,
 }
 
-/// The position of a document in its source, and its end in the batch's bytes.
+/// The position of a document in its source, and its length in the batch's bytes.
 struct Extent {
     line: usize,
     item: Option<usize>,
-    end: usize,
+    length: usize,
     recoverable: bool,
 }
 
@@ -36,10 +36,10 @@ impl Batch {
     }
 
     pub(crate) fn documents(&self) -> impl Iterator<Item = Document<'_>> {
-        let mut begin = 0;
-        self.extents.iter().map(move |Extent { line, item, end, recoverable }| {
-            let bytes = self.bytes.get(begin..*end).unwrap_or_default();
-            begin = *end;
+        let mut rest = self.bytes.as_slice();
+        self.extents.iter().map(move |Extent { line, item, length, recoverable }| {
+            let (bytes, after) = rest.split_at(*length);
+            rest = after;
             Document { line: *line, item: *item, bytes, recoverable: *recoverable }
         })
     }
@@ -52,7 +52,7 @@ impl Batch {
     fn push(&mut self, document: &Document<'_>) {
         self.bytes.extend_from_slice(document.bytes);
         let Document { line, item, recoverable, .. } = *document;
-        self.extents.push(Extent { line, item, end: self.bytes.len(), recoverable });
+        self.extents.push(Extent { line, item, length: document.bytes.len(), recoverable });
     }
 }
 

@@ -146,12 +146,13 @@ fn page<'b>(document: &Document<'b>) -> Option<Vec<Document<'b>>> {
         return None;
     }
     let data: Vec<&'b RawValue> = serde_json::from_str(members.get("data")?.get()).ok()?;
-    let (mut line, mut counted) = (document.line, 0);
+    let (mut line, mut rest) = (document.line, document.bytes);
     let items = data.into_iter().enumerate().map(|(at, item)| {
         let bytes = item.get().as_bytes();
-        let offset = (bytes.as_ptr() as usize).saturating_sub(document.bytes.as_ptr() as usize);
-        line += line_at(document.bytes.get(counted..offset).unwrap_or_default()) - 1;
-        counted = offset;
+        // Items are parts of the document, in its order.
+        let (before, from_item) = rest.split_at(bytes.as_ptr() as usize - rest.as_ptr() as usize);
+        line += line_at(before) - 1;
+        rest = from_item;
         Document { line, item: Some(at + 1), bytes, recoverable: document.recoverable }
     });
     Some(items.collect())
@@ -168,8 +169,8 @@ pub(crate) enum Trailing {
 impl Trailing {
     /// Returns what follows a well-formed event, if that caused the error.
     pub(crate) fn find(document: &[u8], error: &Error) -> Option<Self> {
-        let begin = document.len() - document.trim_ascii_start().len();
-        let event = document.get(begin..)?;
+        let event = document.trim_ascii_start();
+        let begin = document.len() - event.len();
         if error.kind() != ErrorKind::Syntax || !event.starts_with(b"{") {
             return None;
         }
@@ -178,7 +179,7 @@ impl Trailing {
             return None;
         }
         let skipped = |from: usize| {
-            let rest = document.get(from..).unwrap_or_default();
+            let (_, rest) = document.split_at(from);
             from + (rest.len() - rest.trim_ascii_start().len())
         };
         let mut next = skipped(end);

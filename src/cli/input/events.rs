@@ -72,14 +72,18 @@ impl<R: Read> Lines<R> {
 }
 
 /// Returns the bytes without white space at the end.
-fn trim_end(bytes: &[u8]) -> &[u8] {
-    let end = bytes.iter().rposition(|byte| !is_space(*byte)).map_or(0, |last| last + 1);
-    bytes.get(..end).unwrap_or_default()
+fn trim_end(mut bytes: &[u8]) -> &[u8] {
+    while let Some((_, rest)) = bytes.split_last().filter(|(last, _)| is_space(**last)) {
+        bytes = rest;
+    }
+    bytes
 }
 
-fn trim_start(bytes: &[u8]) -> &[u8] {
-    let begin = bytes.iter().position(|byte| !is_space(*byte)).unwrap_or(bytes.len());
-    bytes.get(begin..).unwrap_or_default()
+fn trim_start(mut bytes: &[u8]) -> &[u8] {
+    while let Some((_, rest)) = bytes.split_first().filter(|(first, _)| is_space(**first)) {
+        bytes = rest;
+    }
+    bytes
 }
 
 /// Returns whether a byte is white space in JSON.
@@ -338,9 +342,10 @@ impl<R: Read> Documents<R> {
                 return Ok(false);
             }
             let end = self.length.take().or_else(|| nesting.end(ahead));
+            // Without an end, the document goes on after these bytes.
             let length = end.unwrap_or(ahead.len());
             let room = MAX_DOCUMENT.saturating_sub(self.lines.buffer.len());
-            let kept = ahead.get(..length.min(room)).unwrap_or_default();
+            let (kept, _) = ahead.split_at(length.min(room));
             self.line += kept.iter().filter(|byte| **byte == b'\n').count();
             self.lines.buffer.extend_from_slice(kept);
             let kept = kept.len();
@@ -393,7 +398,7 @@ impl Nesting {
         loop {
             if self.in_string && !self.escaped {
                 // Most bytes of a document are in strings, so their ends are searched with SIMD.
-                at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
+                at += memchr2(b'"', b'\\', bytes.split_at(at).1)?;
             }
             let byte = *bytes.get(at)?;
             if self.is_outside() && (matches!(byte, b',' | b']') || is_space(byte)) {

@@ -120,7 +120,7 @@ impl<'a> Single<'a> {
         let takes = format!("{verb} takes one event, a JSON object");
         match Trailing::find(document.bytes, error) {
             Some(Trailing::Event(at)) => {
-                bad_event.line = line_at(document.bytes.get(..at).unwrap_or_default());
+                bad_event.line = line_at(document.bytes.split_at(at).0);
                 bad_event.title = format!("more than one event: the second begins at byte {at}");
                 bad_event.detail = takes;
             }

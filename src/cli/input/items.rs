@@ -126,7 +126,7 @@ impl Items {
             Ok(text) => items.text(text),
             Err(_) if are_lines(trimmed(&String::from_utf8_lossy(&bytes))) => items.lines(&bytes),
             Err(error) => {
-                let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                let (before, _) = bytes.split_at(error.valid_up_to());
                 items.broken(line_at(before), Malformed::utf8("the file"));
             }
         }
@@ -189,11 +189,11 @@ impl Items {
     }
 
     fn items(&mut self, text: &str, items: &[&RawValue]) {
-        let (mut line, mut counted) = (1, 0);
+        let (mut line, mut rest) = (1, text);
         for item in items {
-            let offset = before(text, item.get()).len();
-            line += line_at(text.as_bytes().get(counted..offset).unwrap_or_default()) - 1;
-            counted = offset;
+            let before = before(rest, item.get());
+            line += line_at(before.as_bytes()) - 1;
+            (_, rest) = rest.split_at(before.len());
             self.item(line, item.get(), None);
         }
     }
@@ -220,10 +220,10 @@ impl Items {
 
 /// Returns whether a text that is not JSON is one document per line, not one on several lines.
 fn are_lines(whole: &str) -> bool {
-    let mut lines = whole.lines();
+    let (line, rest) = whole.split_once('\n').unwrap_or((whole, ""));
     let mut first = Nesting::default();
-    first.scan(lines.next().unwrap_or_default().as_bytes());
-    let next = lines.find_map(|line| line.trim_ascii_start().bytes().next());
+    first.scan(line.as_bytes());
+    let next = rest.lines().find_map(|line| line.trim_ascii_start().bytes().next());
     next.is_some() && !first.continues(next) && !whole.starts_with('[')
 }
 
@@ -234,8 +234,7 @@ fn trimmed(text: &str) -> &str {
 
 /// Returns the text before a part of it.
 fn before<'t>(text: &'t str, part: &str) -> &'t str {
-    let offset = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-    text.get(..offset).unwrap_or_default()
+    text.split_at(part.as_ptr() as usize - text.as_ptr() as usize).0
 }
 
 /// Returns the number of the line in which the text ends, counted from 1.

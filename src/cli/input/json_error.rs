@@ -42,6 +42,7 @@ impl JsonError {
     /// Describes an error that `serde_json` found in the text.
     pub(crate) fn new(text: &[u8], error: &serde_json::Error) -> Self {
         let offset = offset(text, error);
+        // An error after the last byte has the length of the text as its offset.
         let read = text.get(..=offset).unwrap_or(text);
         // The last character may continue after the offset; such an error has no length.
         if std::str::from_utf8(read).is_err_and(|error| error.error_len().is_some()) {
@@ -117,7 +118,7 @@ impl State {
     }
 
     fn expects_name(&self) -> bool {
-        self.open.last() == Some(&b'{') && matches!(self.last, Token::Open(b'{' | b','))
+        self.is_in_object() && matches!(self.last, Token::Open(b'{' | b','))
     }
 
     /// Describes text that ends too early.
@@ -136,40 +137,21 @@ impl State {
 
     /// Describes an error at a byte of the text.
     fn at_byte(&self, text: &[u8], offset: usize) -> JsonError {
-        let Some(byte) = text.get(offset).copied() else { return self.at_end() };
-        let found = found(text, offset);
+        let Some(byte) = text.get(offset).copied() else {
+            // A literal such as `tru` is malformed only because the text ends.
+            return self.at_end();
+        };
         if is_bad_escape(text, offset) || self.last == Token::String && byte >= b' ' {
             let help = "write a backslash inside a string as `\\\\`, and surrogates in pairs";
             return JsonError::because("invalid escape in a string", help);
         }
-        let is_object = self.open.last() == Some(&b'{');
+        let found = found(text, offset);
         match self.last {
             Token::String => JsonError::because(
                 "control character in a string",
                 "write a line break inside a string as `\\n`",
             ),
-            Token::Open(b',') if matches!(byte, b'}' | b']') => {
-                let (item, end) = if is_object { ("member", b'}') } else { ("item", b']') };
-                JsonError::because(
-                    format!("expected another {item} after `,`, found {found}"),
-                    match byte == end {
-                        true => "remove the comma after the last one",
-                        false => "remove the comma, and close every open bracket",
-                    },
-                )
-            }
-            Token::Open(_) if self.expects_name() => JsonError::because(
-                format!("expected a member name in double quotes, found {found}"),
-                "put member names in double quotes",
-            ),
-            Token::Open(_) if matches!(byte, b'{' | b'[') && self.open.len() >= MAX_DEPTH => {
-                JsonError::because(
-                    format!("more than {MAX_DEPTH} levels of nesting"),
-                    "nest less deeply",
-                )
-            }
-            Token::Open(_) => word(text, offset, offset)
-                .unwrap_or_else(|| JsonError::other(format!("expected a value, found {found}"))),
+            Token::Open(_) => self.no_value(text, offset, byte),
             Token::Name => JsonError::because(
                 format!("expected `:` after a member name, found {found}"),
                 "write each member as `\"name\": value`",
@@ -183,17 +165,52 @@ impl State {
                 )
             },
             Token::Word(_) | Token::Value => JsonError::because(
-                format!("expected `,` or `{}`, found {found}", if is_object { '}' } else { ']' }),
+                format!(
+                    "expected `,` or `{}`, found {found}",
+                    if self.is_in_object() { '}' } else { ']' }
+                ),
                 "separate items by commas, and write a quote inside a string as `\\\"`",
             ),
         }
+    }
+
+    /// Describes an error at a byte where a value or a member name must begin.
+    fn no_value(&self, text: &[u8], offset: usize, byte: u8) -> JsonError {
+        let found = found(text, offset);
+        if self.last == Token::Open(b',') && matches!(byte, b'}' | b']') {
+            let (item, end) = if self.is_in_object() { ("member", b'}') } else { ("item", b']') };
+            JsonError::because(
+                format!("expected another {item} after `,`, found {found}"),
+                match byte == end {
+                    true => "remove the comma after the last one",
+                    false => "remove the comma, and close every open bracket",
+                },
+            )
+        } else if self.expects_name() {
+            JsonError::because(
+                format!("expected a member name in double quotes, found {found}"),
+                "put member names in double quotes",
+            )
+        } else if matches!(byte, b'{' | b'[') && self.open.len() >= MAX_DEPTH {
+            let message = format!("more than {MAX_DEPTH} levels of nesting");
+            JsonError::because(message, "nest less deeply")
+        } else {
+            word(text, offset, offset)
+                .unwrap_or_else(|| JsonError::other(format!("expected a value, found {found}")))
+        }
+    }
+
+    /// Returns whether the innermost open bracket is that of an object.
+    fn is_in_object(&self) -> bool {
+        self.open.last() == Some(&b'{')
     }
 }
 
 /// Returns the character at `offset`, for a message.
 fn found(text: &[u8], offset: usize) -> String {
-    let rest = text.get(offset..).unwrap_or_default();
-    let rest = String::from_utf8_lossy(rest.get(..4).unwrap_or(rest));
+    let (_, rest) = text.split_at(offset);
+    // No character is longer than four bytes.
+    let rest = String::from_utf8_lossy(rest.split_at(rest.len().min(4)).0);
     let first: String = rest.chars().take(1).collect();
     format!("`{}`", quote(&first))
 }
@@ -209,9 +226,9 @@ fn is_bad_escape(text: &[u8], offset: usize) -> bool {
 ///
 /// The message does not repeat it: it may be a secret without its quotes.
 fn word(text: &[u8], begin: usize, offset: usize) -> Option<JsonError> {
-    let rest = text.get(begin..).unwrap_or_default();
+    let (_, rest) = text.split_at(begin);
     let is_end = |byte: &u8| b" \t\r\n,:[]{}\"".contains(byte);
-    let word = rest.get(..rest.iter().position(is_end).unwrap_or(rest.len()))?;
+    let word = rest.split(is_end).next()?;
     let first = word.first()?;
     let is_valid = serde_json::from_slice::<&serde_json::value::RawValue>(word).is_ok();
     if !matches!(first, b'0'..=b'9' | b'-' | b'+' | b'.') {

@@ -75,7 +75,7 @@ pub(crate) struct Listed {
     tenant: Option<TenantId>,
     subscription: Subscription,
     /// The whole webhook, if [`Webhooks::read_whole`] read it.
-    pub(crate) webhook: Option<Arc<Webhook>>,
+    webhook: Option<Arc<Webhook>>,
 }
 
 impl Listed {
@@ -89,6 +89,12 @@ impl Listed {
 
     pub(crate) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Returns the whole webhook, which only [`Webhooks::read_whole`] reads.
+    #[expect(clippy::expect_used, reason = "the caller has read whole webhooks")]
+    pub(crate) fn whole(&self) -> &Arc<Webhook> {
+        self.webhook.as_ref().expect("the webhook was read whole")
     }
 
     /// Returns the subscription; `tenant` is used if the webhook has none.
@@ -189,7 +195,7 @@ impl Loader<'_> {
             document.set("id", label);
         }
         // The check reports an id that is not a string.
-        let id = document.text("id").unwrap_or_default().to_owned();
+        let id = document.text("id").unwrap_or("").to_owned();
         let named = document.text("tenantId").filter(|tenant| !tenant.is_empty());
         self.named.extend(named.map(str::to_owned));
         let duplicate = !id.is_empty() && !self.ids.insert(id.clone());
@@ -320,6 +326,7 @@ pub(crate) struct UnknownName {
 impl UnknownName {
     /// Returns the unknown names in a document, which is checked as a webhook.
     pub(crate) fn in_document(rules: &Rules, document: &[u8], origin: Option<&str>) -> Vec<Self> {
+        // A line of `check` may be a string, which has no members.
         let Ok(document) = WebhookDocument::read(document) else { return Vec::new() };
         let report = rules.check(&document);
         let unknown =
@@ -367,7 +374,7 @@ fn drawable_filter(document: &WebhookDocument) -> Option<&str> {
 ///
 /// It is the first line if a member is missing.
 pub(crate) fn line_of(document: &[u8], error: &hooksieve::event::Error) -> usize {
-    let before = document.get(..error.offset()).unwrap_or_default();
+    let (before, _) = document.split_at(error.offset());
     match error.kind() {
         ErrorKind::MissingType | ErrorKind::MissingTenant => 1,
         _ if before.len() == document.len() => line_at(before.trim_ascii_end()),

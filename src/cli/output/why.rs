@@ -73,7 +73,7 @@ fn tree(out: &mut Out, explanation: &Explanation<'_>, marked: &[usize]) -> io::R
         _ => "or".to_owned(),
     };
     let width = |step: &Step<'_>| 3 * step.depth + term(step).chars().count();
-    let widest = steps.iter().map(width).filter(|width| *width <= 80).max().unwrap_or(0);
+    let widest = steps.iter().map(width).filter(|width| *width <= 80).fold(0, usize::max);
     // For each depth, whether more operands follow.
     let mut more: Vec<bool> = Vec::new();
     for (at, step) in steps.iter().enumerate() {

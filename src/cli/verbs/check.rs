@@ -148,6 +148,9 @@ fn check_types(members: &serde_json::Map<String, Value>) -> Result<(), String> {
     }
 }
 
+/// The canonical form of a filter and its warnings, or its errors.
+type CheckResult = Result<(String, Vec<Diagnostic>), Diagnostics>;
+
 struct Check<'o> {
     /// `None` for `--profile scim`.
     rules: Option<Rules>,
@@ -193,54 +196,68 @@ impl Check<'_> {
         types: Option<&[EventType]>,
         origin: Option<&str>,
     ) -> Result<(), Failure> {
-        let text = written.unwrap_or_default();
+        // Null is no filter, as in a webhook.
+        let text = written.unwrap_or("");
         let checked = self.checked(text, types);
-        let (canonical, warnings) = match checked.as_ref() {
-            Ok((canonical, warnings)) => (Some(canonical), &**warnings),
-            Err(_) => (None, [].as_slice()),
-        };
         let unknown = std::mem::take(&mut self.unknown);
-        let warned = !warnings.is_empty() || !unknown.is_empty();
-        if self.deny_warnings && warned {
+        let has_warnings = checked.as_ref().is_ok_and(|(_, warnings)| !warnings.is_empty());
+        if self.deny_warnings && (has_warnings || !unknown.is_empty()) {
             self.outcome = Outcome::BadInput;
         }
         if self.fix && self.print_fixed(&checked, types)? {
             return Ok(());
         }
-        if canonical.is_none() {
+        if checked.is_err() {
             self.outcome = Outcome::BadInput;
         }
-        match (self.format, &checked) {
-            (Format::Json, checked) => {
-                let errors = match checked {
-                    Ok(_) => Vec::new(),
-                    Err(error) => error.iter().collect(),
-                };
-                let warnings =
-                    unknown.iter().map(UnknownName::diagnostic).chain(warnings).collect();
-                let (valid, canonical) = (canonical.is_some(), canonical.map(|form| &**form));
-                let (line, filter) = (None, written);
-                self.out.json(&Report { line, filter, valid, canonical, errors, warnings })?;
-            }
-            (Format::Text, Ok((canonical, warnings))) => {
+        match self.format {
+            Format::Json => self.print_json(written, &checked, &unknown),
+            Format::Text => self.print_text(text, &checked, &unknown, origin),
+        }
+    }
+
+    fn print_json(
+        &mut self,
+        filter: Option<&str>,
+        checked: &CheckResult,
+        unknown: &[UnknownName],
+    ) -> Result<(), Failure> {
+        let (canonical, errors, found) = match checked {
+            Ok((canonical, warnings)) => (Some(&**canonical), Vec::new(), &**warnings),
+            Err(errors) => (None, errors.iter().collect(), [].as_slice()),
+        };
+        let warnings = unknown.iter().map(UnknownName::diagnostic).chain(found).collect();
+        let valid = canonical.is_some();
+        self.out.json(&Report { line: None, filter, valid, canonical, errors, warnings })?;
+        Ok(())
+    }
+
+    fn print_text(
+        &mut self,
+        text: &str,
+        checked: &CheckResult,
+        unknown: &[UnknownName],
+        origin: Option<&str>,
+    ) -> Result<(), Failure> {
+        let unknown_count = unknown.len();
+        let unknown = unknown.iter().map(UnknownName::finding);
+        match checked {
+            Ok((canonical, warnings)) => {
                 match &**canonical {
                     "" => writeln!(self.out, "(no filter: matches every event)")?,
                     canonical => writeln!(self.out, "{}", plain(canonical))?,
                 }
-                let unknown = unknown.iter().map(UnknownName::finding);
                 let warnings = report::of_filter(text, warnings, origin);
-                let drawn = report::draw(unknown.chain(warnings));
-                write!(self.out, "{drawn}")?;
+                write!(self.out, "{}", report::draw(unknown.chain(warnings)))?;
+                Ok(())
             }
-            (Format::Text, Err(error)) => {
-                let count = unknown.len() + error.count();
-                let unknown = unknown.iter().map(UnknownName::finding);
-                let errors = report::of_filter(text, error, origin);
+            Err(errors) => {
+                let count = unknown_count + errors.count();
+                let errors = report::of_filter(text, errors, origin);
                 let findings: Vec<_> = unknown.chain(errors).collect();
-                self.report(&report::draw_of(count, &findings))?;
+                self.report(&report::draw_of(count, &findings))
             }
         }
-        Ok(())
     }
 
     /// Prints errors, with `--fix` on standard error: then standard output has only filters.
@@ -256,13 +273,14 @@ impl Check<'_> {
     /// Prints the canonical or the corrected filter, and returns whether there is one.
     fn print_fixed(
         &mut self,
-        checked: &Result<(String, Vec<Diagnostic>), Diagnostics>,
+        checked: &CheckResult,
         types: Option<&[EventType]>,
     ) -> Result<bool, Failure> {
         let fixed = match checked {
             Ok((canonical, _)) => Some(&**canonical),
             Err(error) => error.suggestion(),
         };
+        // Not every error has a correction that is certain.
         let Some(fixed) = fixed else { return Ok(false) };
         // The caller has counted the warnings of a valid filter already.
         if self.deny_warnings
@@ -275,12 +293,7 @@ impl Check<'_> {
         Ok(true)
     }
 
-    /// Checks a filter, and returns its canonical form and its warnings.
-    fn checked(
-        &self,
-        text: &str,
-        types: Option<&[EventType]>,
-    ) -> Result<(String, Vec<Diagnostic>), Diagnostics> {
+    fn checked(&self, text: &str, types: Option<&[EventType]>) -> CheckResult {
         let Some(rules) = &self.rules else {
             let expr = Expr::parse(text)?;
             return Ok((expr.to_string(), Vec::new()));
@@ -289,7 +302,7 @@ impl Check<'_> {
             Some(types) => rules.profile().filter_for(text, types),
             None => rules.profile().filter(text),
         }?;
-        let lacks = |name: &str| rules.catalogue().lacks(types.unwrap_or_default(), name);
+        let lacks = |name: &str| rules.catalogue().lacks(types.unwrap_or(&[]), name);
         Ok((filter.to_string(), filter.warnings(text, lacks)))
     }
 

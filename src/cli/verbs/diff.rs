@@ -65,7 +65,7 @@ fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let profile = rules.profile();
     let types: Vec<EventType> = arguments.event_types.iter().map(|t| (**t).into()).collect();
     let types = (!types.is_empty()).then_some(&*types);
-    let unknown = UnknownName::in_types(&rules, types.unwrap_or_default());
+    let unknown = UnknownName::in_types(&rules, types.unwrap_or(&[]));
     if arguments.format == Format::Text {
         write!(out, "{}", report::draw(unknown.iter().map(UnknownName::finding)))?;
     }
@@ -77,7 +77,8 @@ fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let (old, new) = match (read(&arguments.old), read(&arguments.new)) {
         (Ok(old), Ok(new)) => (old, new),
         (old, new) => {
-            print_errors(out, &arguments, old.err().as_ref(), new.err().as_ref(), warnings)?;
+            let (old, new) = (old.err(), new.err());
+            print_errors(out, &arguments, [old.as_ref(), new.as_ref()], warnings)?;
             return Ok(Outcome::BadInput);
         }
     };
@@ -114,8 +115,7 @@ fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
 fn print_errors<'e>(
     out: &mut Out,
     arguments: &Arguments,
-    old: Option<&'e Diagnostics>,
-    new: Option<&'e Diagnostics>,
+    [old, new]: [Option<&'e Diagnostics>; 2],
     warnings: Vec<&'e Diagnostic>,
 ) -> Result<(), Failure> {
     #[derive(Serialize)]

@@ -224,7 +224,7 @@ impl Print<'_> {
             Format::Text => {
                 let (style, mark) = if matched { (GOOD, "✓") } else { (BAD, "✗") };
                 let name = event_label(origin, event);
-                let why = explanation.map(|filter| why(&filter, matched)).unwrap_or_default();
+                let why = explanation.map_or(String::new(), |filter| why(&filter, matched));
                 writeln!(self.out, "{style}{mark}{style:#} {name}{DIM}{why}{DIM:#}")?;
             }
         }
@@ -280,8 +280,9 @@ fn why(explanation: &Explanation<'_>, matched: bool) -> String {
 
 fn decided(explanation: &Explanation<'_>, matched: bool) -> String {
     let why = explanation.why();
-    let value = |value: &str| quote(&serde_json::to_string(value).unwrap_or_default());
+    let value = |value: &str| quote(&serde_json::Value::from(value).to_string());
     if !matched {
+        // No change makes it match, or the search for one takes too long.
         let Some(change) = why.change else { return String::new() };
         let changes: Vec<_> = change
             .iter()

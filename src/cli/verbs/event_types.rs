@@ -44,14 +44,15 @@ fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
         .iter()
         .map(|known| {
             let levels: Vec<_> = known.levels().iter().copied().map(Level::as_str).collect();
-            let newer = known.newer_name().unwrap_or_default();
+            // Most types were never renamed.
+            let newer = known.newer_name().unwrap_or("");
             [plain(known.name()), plain(known.title()), levels.join(", "), plain(newer)]
         })
         .collect();
     let head = ["EVENT TYPE", "TITLE", "LEVELS", "NEWER NAME"].map(str::to_owned);
     let bold = anstyle::Style::new().bold();
     let width = |column: fn(&[String; 4]) -> &String| {
-        rows.iter().chain([&head]).map(|row| column(row).chars().count()).max().unwrap_or(0)
+        rows.iter().chain([&head]).map(|row| column(row).chars().count()).fold(0, usize::max)
     };
     let widths = [width(|row| &row[0]), width(|row| &row[1]), width(|row| &row[2])];
     for (at, [name, title, levels, newer]) in std::iter::once(&head).chain(&rows).enumerate() {

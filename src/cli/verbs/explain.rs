@@ -63,11 +63,12 @@ fn run(mut arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let reader = EventReader { profile, tenant: arguments.webhooks.tenant.as_deref() };
     let format = arguments.format;
     let single = Single { verb: "explain", format, reader, file: &name, bytes: &bytes };
+    let selection = Selection { arguments: &arguments, webhooks: &webhooks };
     let all_valid = single.each(out, |out, event, _, item| {
         if item.is_some_and(|item| item > 1) && format == Format::Text {
             writeln!(out)?;
         }
-        Ok(explain_event(out, &arguments, &webhooks, event, item)?)
+        Ok(selection.explain(out, event, item)?)
     })?;
     let outcome = webhooks.outcome(out)?;
     Ok(if all_valid { outcome } else { Outcome::BadInput })
@@ -86,14 +87,16 @@ fn separated(arguments: &[String], webhooks: &Webhooks) -> Vec<String> {
     ids
 }
 
+/// The webhooks to explain, and how.
+struct Selection<'a> {
+    arguments: &'a Arguments,
+    webhooks: &'a Webhooks,
+}
+
+impl Selection<'_> {
 /// Explains the verdicts of the selected webhooks on an event.
-fn explain_event(
-    out: &mut Out,
-    arguments: &Arguments,
-    webhooks: &Webhooks,
-    event: &Event<'_>,
-    item: Option<usize>,
-) -> io::Result<()> {
+fn explain(&self, out: &mut Out, event: &Event<'_>, item: Option<usize>) -> io::Result<()> {
+    let Self { arguments, webhooks } = self;
     if arguments.format == Format::Text {
         head(out, webhooks.rules.profile(), event, item)?;
     }
@@ -112,10 +115,16 @@ fn explain_event(
                 let line = Line::new(id, verdict, explanation.as_ref());
                 out.json(&Line { event, item, ..line })?;
             }
-            Format::Text => text(out, id, &subscription, verdict, event, explanation.as_ref())?,
+            Format::Text => {
+                text(out, id, verdict, &reason(&subscription, verdict, event))?;
+                if let Some(explanation) = &explanation {
+                    why::draw(out, explanation)?;
+                }
+            }
         }
     }
     Ok(())
+}
 }
 
 /// The JSON output for a webhook. The filter's members are null if it was not evaluated.
@@ -187,16 +196,17 @@ fn head(
     Ok(())
 }
 
-fn text(
-    out: &mut Out,
-    id: &str,
-    subscription: &Subscription,
-    verdict: Verdict,
-    event: &Event<'_>,
-    explanation: Option<&Explanation<'_>>,
-) -> io::Result<()> {
+/// Prints a webhook's verdict and the reason, which may be empty.
+fn text(out: &mut Out, id: &str, verdict: Verdict, reason: &str) -> io::Result<()> {
     let id = plain(id);
-    let why = match verdict {
+    let (style, word) =
+        if verdict == Verdict::Matched { (GOOD, "matched") } else { (BAD, "not matched") };
+    writeln!(out, "\n{BOLD}{id}{BOLD:#} {style}{word}{style:#}{reason}")
+}
+
+/// Returns why a webhook did not match, as the end of a sentence.
+fn reason(subscription: &Subscription, verdict: Verdict, event: &Event<'_>) -> String {
+    match verdict {
         Verdict::Matched => String::new(),
         Verdict::Disabled => ": the webhook is disabled".into(),
         Verdict::OtherTenant => {
@@ -212,9 +222,5 @@ fn text(
             Audience::Tenant => String::new(),
         },
         _ => ": its filter does not match".into(),
-    };
-    let (style, word) =
-        if verdict == Verdict::Matched { (GOOD, "matched") } else { (BAD, "not matched") };
-    writeln!(out, "\n{BOLD}{id}{BOLD:#} {style}{word}{style:#}{why}")?;
-    explanation.map_or(Ok(()), |explanation| why::draw(out, explanation))
+    }
 }

@@ -1,6 +1,6 @@
 use super::Run;
 use crate::cli::input::MAX_FILE;
-use crate::cli::input::items::{Items, Malformed};
+use crate::cli::input::items::{Item, Items, Malformed};
 use crate::cli::input::webhooks::{CatalogueArgument, finding, webhook_origin};
 use crate::cli::output::report;
 use crate::cli::output::{Format, Out, readable};
@@ -45,15 +45,7 @@ impl Run for Arguments {
 
 fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let rules = arguments.catalogue.rules()?;
-    let Items { name, mut list, .. } = Items::read(&arguments.webhook)?;
-    let (line, document) = match (list.pop(), list.len()) {
-        (Some(item), 0) => (item.line, item.document),
-        (last, more) => {
-            let count = more + usize::from(last.is_some());
-            let message = format!("{name} has {count} webhooks; a patch applies to exactly one");
-            return Err(Failure::Usage(message));
-        }
-    };
+    let (name, Item { line, document }) = one_item(Items::read(&arguments.webhook)?)?;
     let mut print = Print { out, format: arguments.format };
     let mut document = match document {
         Ok(document) => document,
@@ -64,8 +56,9 @@ fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     if is_new {
         document.set("id", PLACEHOLDER_ID);
     }
-    let id = document.text("id").unwrap_or_default();
-    let origin = webhook_origin(&name, line, if is_new { "" } else { id });
+    // An id that is not a string is an error that `restore` reports.
+    let id = document.text("id").filter(|_| !is_new).unwrap_or("");
+    let origin = webhook_origin(&name, line, id);
     let webhook = match Webhook::restore(&document, &rules) {
         Ok(webhook) => webhook,
         Err(problems) => return print.problems(|_| origin.clone(), &document, &problems),
@@ -80,16 +73,7 @@ fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     };
     // The server decides who makes the change and when, so the update stamp stays.
     match webhook.patched(&patch, &rules, webhook.updated().clone()) {
-        Ok(Checked { webhook, warnings }) => {
-            print.webhook(&webhook, is_new, &warnings)?;
-            // JSON has the warnings on standard output.
-            let drawn = if print.format == Format::Text { &*warnings } else { &[] };
-            let findings = drawn.iter().map(|warning| finding(warning, &document, PATCHED));
-            print.out.flush()?;
-            let _ = write!(anstream::stderr(), "{}", report::draw(findings));
-            let bad = arguments.deny_warnings && !warnings.is_empty();
-            Ok(if bad { Outcome::BadInput } else { Outcome::Ok })
-        }
+        Ok(checked) => print.patched(&checked, is_new, &document, arguments.deny_warnings),
         Err(problems) => {
             // The pointers of other problems refer to the webhook, not to the patch.
             let origin = |problem: &Diagnostic| match problem.code().starts_with("patch-") {
@@ -97,6 +81,19 @@ fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
                 false => PATCHED.to_owned(),
             };
             print.problems(origin, &document, &problems)
+        }
+    }
+}
+
+/// Returns the only item of a file, with the file's name.
+fn one_item(items: Items) -> Result<(String, Item), Failure> {
+    let Items { name, list, .. } = items;
+    let count = list.len();
+    match <[Item; 1]>::try_from(list) {
+        Ok([item]) => Ok((name, item)),
+        Err(_) => {
+            let message = format!("{name} has {count} webhooks; a patch applies to exactly one");
+            Err(Failure::Usage(message))
         }
     }
 }
@@ -132,6 +129,24 @@ pub(crate) struct InvalidInput<'a> {
 }
 
 impl Print<'_> {
+    /// Prints a patched webhook and its warnings; `document` is the webhook before.
+    fn patched(
+        &mut self,
+        Checked { webhook, warnings }: &Checked,
+        is_new: bool,
+        document: &WebhookDocument,
+        deny_warnings: bool,
+    ) -> Result<Outcome, Failure> {
+        self.webhook(webhook, is_new, warnings)?;
+        // JSON has the warnings on standard output.
+        let drawn = if self.format == Format::Text { &**warnings } else { &[] };
+        let findings = drawn.iter().map(|warning| finding(warning, document, PATCHED));
+        self.out.flush()?;
+        let _ = write!(anstream::stderr(), "{}", report::draw(findings));
+        let bad = deny_warnings && !warnings.is_empty();
+        Ok(if bad { Outcome::BadInput } else { Outcome::Ok })
+    }
+
     /// Prints a webhook, without the placeholder id if it is new.
     ///
     /// In JSON, warnings are a member after those of the webhook.

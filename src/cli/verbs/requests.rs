@@ -11,6 +11,7 @@ use hooksieve::delivery::{OMITTED, Payload, Request, RequestBuilder};
 use hooksieve::event::Event;
 use hooksieve::matcher::Verdict;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -68,11 +69,12 @@ fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let profile = webhooks.rules.profile();
     let reader = EventReader { profile, tenant: arguments.webhooks.tenant.as_deref() };
     let single = Single { verb: "requests", format, reader, file: &name, bytes: &bytes };
+    let printer = Printer { arguments, webhooks: &webhooks };
     let mut requests = 0;
     let all_valid = single.each(out, |out, event, bytes, item| {
         let before = requests;
         let input = InputEvent { event, bytes, item };
-        requests = print_event(out, arguments, &webhooks, &input, requests)?;
+        requests = printer.event(out, &input, requests)?;
         if requests == before && webhooks.bad == 0 && arguments.format == RequestFormat::Text {
             let name = input.name().map_or(String::new(), |name| format!("event {name}: "));
             writeln!(
@@ -101,14 +103,21 @@ impl InputEvent<'_, '_> {
     }
 }
 
+/// The webhooks to print requests to, and how.
+struct Printer<'a> {
+    arguments: &'a Arguments,
+    webhooks: &'a Webhooks,
+}
+
+impl Printer<'_> {
 /// Prints the requests of an event, and returns the number of requests so far, `before` included.
-fn print_event(
+fn event(
+    &self,
     out: &mut Out,
-    arguments: &Arguments,
-    webhooks: &Webhooks,
     input: &InputEvent<'_, '_>,
     before: usize,
 ) -> Result<usize, Failure> {
+    let Self { arguments, webhooks } = self;
     let InputEvent { event, bytes, .. } = *input;
     let payload = Payload::new(event, bytes.to_vec());
     let builder = RequestBuilder::default();
@@ -118,18 +127,17 @@ fn print_event(
         if subscription.verdict(event, arguments.access.access()) != Verdict::Matched {
             continue;
         }
-        let Some(webhook) = &listed.webhook else { continue };
-        let request = builder.request(webhook, &payload);
-        print(out, arguments, input, &request, count == 0)?;
+        let request = builder.request(listed.whole(), &payload);
+        self.request(out, input, &request, count == 0)?;
         count += 1;
     }
     Ok(count)
 }
 
 /// Prints a request, and a warning if it lacks secrets.
-fn print(
+fn request(
+    &self,
     out: &mut Out,
-    arguments: &Arguments,
     input: &InputEvent<'_, '_>,
     request: &Request,
     is_first: bool,
@@ -143,8 +151,8 @@ fn print(
              headers, so the request is incomplete; use the webhook in its stored form"
         );
     }
-    let (show, id) = (arguments.show_encrypted, plain(id));
-    match arguments.format {
+    let (show, id) = (self.arguments.show_encrypted, plain(id));
+    match self.arguments.format {
         RequestFormat::Text => {
             if !is_first {
                 writeln!(out)?;
@@ -166,21 +174,23 @@ fn print(
     }
     Ok(())
 }
+}
 
 /// The comment before a request that lacks secrets.
 const WITHHOLDS: &str = "# incomplete, do not send: the secret or encrypted headers are missing";
 
-fn headers(request: &Request, show: bool) -> impl Iterator<Item = (&str, &str)> {
+fn headers(request: &Request, show: bool) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
     request.headers().map(move |(name, value)| {
         let hidden = value.is_sensitive() && !show;
-        // Values have only visible ASCII characters, so the conversion succeeds.
-        (name, if hidden { OMITTED } else { value.to_str().unwrap_or_default() })
+        // Values have only visible ASCII characters, so none is replaced.
+        let shown = || String::from_utf8_lossy(value.as_bytes());
+        (name, if hidden { OMITTED.into() } else { shown() })
     })
 }
 
-/// Returns the body, which is UTF-8, as every event.
-fn body(request: &Request) -> &str {
-    std::str::from_utf8(request.body()).unwrap_or_default()
+/// Returns the body. It is UTF-8, as every event, so no character is replaced.
+fn body(request: &Request) -> Cow<'_, str> {
+    String::from_utf8_lossy(request.body())
 }
 
 /// The JSON output for a request.
@@ -195,9 +205,9 @@ struct Line<'r> {
     webhook: &'r str,
     method: &'static str,
     url: &'r str,
-    headers: Vec<(&'r str, &'r str)>,
+    headers: Vec<(&'r str, Cow<'r, str>)>,
     /// The exact text that is signed.
-    body: &'r str,
+    body: Cow<'r, str>,
     /// Whether it lacks secrets, so that it must not be sent.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     withholds: bool,
@@ -235,9 +245,10 @@ fn curl(out: &mut Out, request: &Request, show: bool) -> io::Result<()> {
         writeln!(out, "{WITHHOLDS}")?;
     }
     // Linux limits an argument to 128 KiB. The shell's builtin `printf` has no such limit.
-    let long = body(request).len() > 100_000;
+    let body = body(request);
+    let long = body.len() > 100_000;
     if long {
-        write!(out, "printf %s {} | ", quoted(body(request)))?;
+        write!(out, "printf %s {} | ", quoted(&body))?;
     }
     // `--globoff` keeps curl from expanding braces and brackets in the URL.
     write!(out, "curl --globoff --request {} {}", request.method(), quoted(request.url()))?;
@@ -246,7 +257,7 @@ fn curl(out: &mut Out, request: &Request, show: bool) -> io::Result<()> {
         let header = if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") };
         write!(out, " \\\n  --header {}", quoted(&header))?;
     }
-    let data = if long { "@-".to_owned() } else { quoted(body(request)) };
+    let data = if long { "@-".to_owned() } else { quoted(&body) };
     writeln!(out, " \\\n  --data-binary {data}")
 }
 

@@ -64,7 +64,8 @@ fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
                         let mut names = names.into_iter().flatten().filter(|name| !name.is_empty());
                         let name = names.next().unwrap_or(&label);
                         let origin = webhook_origin(&items.name, item.line, name);
-                        text(out, &origin, document, &report, duplicate.as_ref())?;
+                        let (report, duplicate) = (&report, duplicate.as_ref());
+                        text(out, &origin, &Validated { document, report, duplicate })?;
                     }
                 }
             }
@@ -113,13 +114,16 @@ impl std::fmt::Display for Count {
     }
 }
 
-fn text(
-    out: &mut Out,
-    origin: &str,
-    document: &WebhookDocument,
-    report: &Report,
-    duplicate: Option<&Diagnostic>,
-) -> io::Result<()> {
+/// A document, and what was found in it.
+struct Validated<'a> {
+    document: &'a WebhookDocument,
+    report: &'a Report,
+    /// The error for an id that another webhook has.
+    duplicate: Option<&'a Diagnostic>,
+}
+
+fn text(out: &mut Out, origin: &str, validated: &Validated<'_>) -> io::Result<()> {
+    let Validated { document, report, duplicate } = *validated;
     let errors = report.errors().iter();
     let errors = errors.map(|error| finding(error, document, origin));
     let valid = report.errors().is_empty() && duplicate.is_none();

@@ -16,7 +16,7 @@ use crate::cli::output::table::{self, Columns};
 use crate::cli::output::{Format, plain, quote};
 use hooksieve::event::{Error, ErrorKind, Event, ShapeCache};
 use hooksieve::filter::Profile;
-use hooksieve::matcher::{Matcher, Matches, Scratch};
+use hooksieve::matcher::{Matcher, Matches, Scratch, Slot};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -78,11 +78,13 @@ struct Index {
     columns: Columns,
 }
 
-/// The printed names of the webhooks, by the index of their slot.
-#[derive(Default)]
+/// The printed names of the webhooks, by slot.
+///
+/// A new matcher assigns slots in ascending order, so each slot has the name that was pushed with it.
 struct Names {
     text: Vec<u8>,
-    ends: Vec<usize>,
+    /// Where each name begins in the text, and the end of the last one.
+    bounds: Vec<usize>,
 }
 
 impl BatchMatcher {
@@ -214,9 +216,11 @@ impl BatchMatcher {
         &mut self,
         mut events: impl Iterator<Item = &'a Event<'e>>,
     ) -> Result<(), Failure> {
+        // Absent once the index is built.
         let Some(webhooks) = &self.webhooks else { return Ok(()) };
         let tenant = self.tenant.as_deref();
         let first = events.find(|event| tenant.is_none_or(|tenant| tenant == event.tenant()));
+        // All these events are of other tenants, or malformed.
         let Some(first) = first else { return Ok(()) };
         self.index = Some(Arc::new(Index::new(webhooks, first, self.format)?));
         if matches!(webhooks.tenancy, Tenancy::One(_)) {
@@ -296,10 +300,8 @@ impl Index {
     /// Builds the index. Webhooks without a tenant get that of the first event.
     fn new(webhooks: &Webhooks, first: &Event<'_>, format: Format) -> Result<Self, Failure> {
         let mut matcher = Matcher::new(webhooks.rules.profile());
-        let mut names = Names::default();
+        let mut names = Names { text: Vec::new(), bounds: vec![0] };
         let mut columns = Columns::new(first, webhooks.tenants() > 1);
-        // A new matcher assigns slots in ascending order, so a slot's index is the webhook's
-        // position.
         for listed in &webhooks.list {
             let subscription = listed.subscription(first.tenant());
             columns.widen(&subscription);
@@ -327,12 +329,12 @@ impl Index {
                     if at > 0 {
                         out.push(b',');
                     }
-                    out.extend_from_slice(self.names.get(slot.index()));
+                    out.extend_from_slice(self.names.get(slot));
                 }
                 out.extend_from_slice(b"]}\n");
             }
             Format::Text => {
-                self.columns.row(out, event, hits.map(|slot| self.names.get(slot.index())));
+                self.columns.row(out, event, hits.map(|slot| self.names.get(slot)));
             }
         }
     }
@@ -344,13 +346,13 @@ impl Names {
             Format::Json => json(&mut self.text, &id),
             Format::Text => self.text.extend_from_slice(plain(id).as_bytes()),
         }
-        self.ends.push(self.text.len());
+        self.bounds.push(self.text.len());
     }
 
-    fn get(&self, at: usize) -> &[u8] {
-        let begin = at.checked_sub(1).and_then(|before| self.ends.get(before));
-        let (begin, end) = (begin.copied().unwrap_or(0), self.ends.get(at).copied());
-        self.text.get(begin..end.unwrap_or(begin)).unwrap_or_default()
+    #[expect(clippy::indexing_slicing, reason = "each slot of the matcher has a name")]
+    fn get(&self, slot: Slot) -> &[u8] {
+        let at = slot.index();
+        &self.text[self.bounds[at]..self.bounds[at + 1]]
     }
 }
 

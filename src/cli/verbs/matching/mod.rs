@@ -133,7 +133,7 @@ impl Matching<'_> {
         let mut rest = chunk.out.as_slice();
         let mut printed = 0;
         for (position, line) in chunk.messages {
-            let (out, after) = rest.split_at_checked(position - printed).unwrap_or((rest, &[]));
+            let (out, after) = rest.split_at(position - printed);
             self.out.write_all(out)?;
             self.out.flush()?;
             self.progress.print(&line);

@@ -80,6 +80,7 @@ impl Threads {
 fn work(queue: &Mutex<Queue>, mut matcher: BatchMatcher) {
     let mut max = usize::MAX;
     loop {
+        // Another thread has panicked, which `end` reports; or the input ends.
         let Ok(mut queue) = queue.lock() else { return };
         let Some(batch) = queue.batches.next(max) else { return };
         let (chunks, output) = sync_channel(AHEAD);
