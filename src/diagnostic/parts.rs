@@ -2,7 +2,7 @@
 //!
 //! `str::get` returns an option, since an offset may be outside the text or inside a character. The
 //! readers here only use offsets that a search, a length or a token of the same text gave, so there
-//! is no such case, and a fallback would hide a wrong offset behind an empty text. These functions
+//! is no such case, and a fallback would turn a wrong offset into an empty text. These functions
 //! are total for such offsets. For any other offset they panic, in tests and anywhere else, rather
 //! than return a text that is wrong.
 
@@ -68,5 +68,31 @@ impl<T> Parts for [T] {
     fn before_rest(&self, rest: &Self) -> &Self {
         debug_assert!(self.as_ptr_range().end == rest.as_ptr_range().end);
         self.head(self.len() - rest.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Parts;
+
+    #[test]
+    fn cuts_a_text_at_offsets_that_were_found_in_it() {
+        let text = "naïve text";
+        let at = text.find(' ').unwrap();
+        assert_eq!((text.head(at), text.tail(at)), ("naïve", " text"));
+        assert_eq!(text.part(at + 1..text.len()), "text");
+        assert_eq!(text.before_rest(text.trim_start_matches(char::is_alphanumeric)), "naïve");
+    }
+
+    #[test]
+    #[should_panic(expected = "char boundary")]
+    fn panics_for_an_offset_inside_a_character() {
+        "é".head(1);
+    }
+
+    #[test]
+    #[should_panic(expected = "assertion failed")]
+    fn panics_for_a_rest_of_another_text() {
+        "a b".before_rest(&"b".to_owned());
     }
 }
