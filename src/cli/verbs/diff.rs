@@ -64,8 +64,8 @@ fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let rules = arguments.catalogue.rules()?;
     let profile = rules.profile();
     let types: Vec<EventType> = arguments.event_types.iter().map(|t| (**t).into()).collect();
+    let unknown = UnknownName::in_types(&rules, &types);
     let types = (!types.is_empty()).then_some(&*types);
-    let unknown = UnknownName::in_types(&rules, types.unwrap_or(&[]));
     if arguments.format == Format::Text {
         write!(out, "{}", report::draw(unknown.iter().map(UnknownName::finding)))?;
     }
@@ -77,8 +77,8 @@ fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let (old, new) = match (read(&arguments.old), read(&arguments.new)) {
         (Ok(old), Ok(new)) => (old, new),
         (old, new) => {
-            let (old, new) = (old.err(), new.err());
-            print_errors(out, &arguments, [old.as_ref(), new.as_ref()], warnings)?;
+            let errors = [&old, &new].map(|read| read.as_ref().err());
+            print_errors(out, &arguments, errors, warnings)?;
             return Ok(Outcome::BadInput);
         }
     };
@@ -86,16 +86,15 @@ fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let mut events = EventComparison::new(old, new, types);
     let reader = EventReader { profile, tenant: arguments.tenant.as_deref() };
     let has_events = !arguments.events.is_empty();
-    events.bad = match has_events {
-        true => each_event(arguments.events, reader, |found| {
+    if has_events {
+        events.bad = each_event(arguments.events, reader, |found| {
             match found {
                 Ok((origin, event)) => events.add(origin, event),
                 Err(bad_event) => bad_event.print(arguments.format, out)?,
             }
             Ok(())
-        })?,
-        false => 0,
-    };
+        })?;
+    }
     match arguments.format {
         Format::Json => {
             let events = has_events.then(|| events.effects());

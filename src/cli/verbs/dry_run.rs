@@ -10,7 +10,7 @@ use crate::cli::output::{Format, Out, counted, plain, quote};
 use crate::cli::verbs::patch::InvalidInput;
 use crate::cli::{Failure, Outcome};
 use hooksieve::event::Event;
-use hooksieve::filter::{Explanation, Filter, StepKind};
+use hooksieve::filter::{Explanation, Filter, Step, StepKind};
 use hooksieve::matcher::Verdict;
 use hooksieve::registry::DryRun;
 use hooksieve::webhook::{Checked, Rules, Webhook};
@@ -295,13 +295,16 @@ fn decided(explanation: &Explanation<'_>, matched: bool) -> String {
             .collect();
         return format!("  would match if {}", changes.join(" and "));
     }
-    let term = |at: &usize| match explanation.steps().get(*at).map(|step| &step.kind) {
-        Some(StepKind::Term { attribute, operator, value: wanted, .. }) => {
+    // The steps of a reason are terms.
+    let steps = explanation.steps().iter().enumerate();
+    let reason = steps.filter(|(at, _)| why.reason.binary_search(at).is_ok());
+    let term = |(_, step): (usize, &Step<'_>)| match &step.kind {
+        StepKind::Term { attribute, operator, value: wanted, .. } => {
             Some(format!("{attribute} {operator} {}", value(wanted)))
         }
         _ => None,
     };
-    match why.reason.iter().filter_map(term).collect::<Vec<_>>() {
+    match reason.filter_map(term).collect::<Vec<_>>() {
         none if none.is_empty() => String::new(),
         terms => format!("  {}", terms.join(", ")),
     }

@@ -189,6 +189,8 @@ impl BatchMatcher {
                         chunk.events += 1;
                         chunk.matches += hits.len() as u64;
                         index.row(&mut chunk.out, *format, event, hits);
+                    } else {
+                        debug_assert!(false, "an event of the webhooks' tenant has hits");
                     }
                 }
                 Err(error) => {
