@@ -93,6 +93,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "assertion failed")]
     fn panics_for_a_rest_of_another_text() {
-        "a b".before_rest(&"b".to_owned());
+        let elsewhere = String::from("b");
+        "a b".before_rest(&elsewhere);
     }
 }

@@ -148,11 +148,14 @@ impl Items {
                 Ok(Listing { data: Some(data), name: None, url: None }) => {
                     self.array(text, data.get());
                 }
-                Ok(Listing { data: None, name: None, url: None })
-                    if let Some((message, help)) = error_response(whole.as_bytes(), "webhooks") =>
-                {
-                    let line = line_at(before(text, whole).as_bytes());
-                    self.broken(line, Malformed::new("webhook-syntax", &message, help));
+                Ok(Listing { data: None, name: None, url: None }) => {
+                    match error_response(whole.as_bytes(), "webhooks") {
+                        Some((message, help)) => {
+                            let line = line_at(before(text, whole).as_bytes());
+                            self.broken(line, Malformed::new("webhook-syntax", &message, help));
+                        }
+                        None => self.items(text, &[one]),
+                    }
                 }
                 Ok(_) | Err(_) => self.items(text, &[one]),
             },

@@ -146,6 +146,11 @@ impl State {
             return JsonError::because("invalid escape in a string", help);
         }
         let found = found(text, offset);
+        if let Token::Word(begin) = self.last
+            && let Some(error) = word(text, begin, offset)
+        {
+            return error;
+        }
         match self.last {
             Token::String => JsonError::because(
                 "control character in a string",
@@ -156,7 +161,6 @@ impl State {
                 format!("expected `:` after a member name, found {found}"),
                 "write each member as `\"name\": value`",
             ),
-            Token::Word(begin) if let Some(error) = word(text, begin, offset) => error,
             Token::Word(_) | Token::Value if self.open.is_empty() => JsonError {
                 is_trailing: true,
                 ..JsonError::because(

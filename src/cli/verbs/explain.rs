@@ -94,37 +94,37 @@ struct Selection<'a> {
 }
 
 impl Selection<'_> {
-/// Explains the verdicts of the selected webhooks on an event.
-fn explain(&self, out: &mut Out, event: &Event<'_>, item: Option<usize>) -> io::Result<()> {
-    let Self { arguments, webhooks } = self;
-    if arguments.format == Format::Text {
-        head(out, webhooks.rules.profile(), event, item)?;
-    }
-    for listed in &webhooks.list {
-        let id = listed.id();
-        if !arguments.only.is_empty() && !arguments.only.iter().any(|only| only == id) {
-            continue;
+    /// Explains the verdicts of the selected webhooks on an event.
+    fn explain(&self, out: &mut Out, event: &Event<'_>, item: Option<usize>) -> io::Result<()> {
+        let Self { arguments, webhooks } = self;
+        if arguments.format == Format::Text {
+            head(out, webhooks.rules.profile(), event, item)?;
         }
-        let subscription = listed.subscription(event.tenant());
-        let verdict = subscription.verdict(event, arguments.access.access());
-        let decided = matches!(verdict, Verdict::Matched | Verdict::FilterFalse);
-        let explanation = decided.then(|| subscription.filter().explain(event));
-        match arguments.format {
-            Format::Json => {
-                let event = item.map(|_| event.id());
-                let line = Line::new(id, verdict, explanation.as_ref());
-                out.json(&Line { event, item, ..line })?;
+        for listed in &webhooks.list {
+            let id = listed.id();
+            if !arguments.only.is_empty() && !arguments.only.iter().any(|only| only == id) {
+                continue;
             }
-            Format::Text => {
-                text(out, id, verdict, &reason(&subscription, verdict, event))?;
-                if let Some(explanation) = &explanation {
-                    why::draw(out, explanation)?;
+            let subscription = listed.subscription(event.tenant());
+            let verdict = subscription.verdict(event, arguments.access.access());
+            let decided = matches!(verdict, Verdict::Matched | Verdict::FilterFalse);
+            let explanation = decided.then(|| subscription.filter().explain(event));
+            match arguments.format {
+                Format::Json => {
+                    let event = item.map(|_| event.id());
+                    let line = Line::new(id, verdict, explanation.as_ref());
+                    out.json(&Line { event, item, ..line })?;
+                }
+                Format::Text => {
+                    text(out, id, verdict, &reason(&subscription, verdict, event))?;
+                    if let Some(explanation) = &explanation {
+                        why::draw(out, explanation)?;
+                    }
                 }
             }
         }
+        Ok(())
     }
-    Ok(())
-}
 }
 
 /// The JSON output for a webhook. The filter's members are null if it was not evaluated.

@@ -110,70 +110,70 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
-/// Prints the requests of an event, and returns the number of requests so far, `before` included.
-fn event(
-    &self,
-    out: &mut Out,
-    input: &InputEvent<'_, '_>,
-    before: usize,
-) -> Result<usize, Failure> {
-    let Self { arguments, webhooks } = self;
-    let InputEvent { event, bytes, .. } = *input;
-    let payload = Payload::new(event, bytes.to_vec());
-    let builder = RequestBuilder::default();
-    let mut count = before;
-    for listed in &webhooks.list {
-        let subscription = listed.subscription(event.tenant());
-        if subscription.verdict(event, arguments.access.access()) != Verdict::Matched {
-            continue;
+    /// Prints the requests of an event, and returns the number of requests so far, `before` included.
+    fn event(
+        &self,
+        out: &mut Out,
+        input: &InputEvent<'_, '_>,
+        before: usize,
+    ) -> Result<usize, Failure> {
+        let Self { arguments, webhooks } = self;
+        let InputEvent { event, bytes, .. } = *input;
+        let payload = Payload::new(event, bytes.to_vec());
+        let builder = RequestBuilder::default();
+        let mut count = before;
+        for listed in &webhooks.list {
+            let subscription = listed.subscription(event.tenant());
+            if subscription.verdict(event, arguments.access.access()) != Verdict::Matched {
+                continue;
+            }
+            let request = builder.request(listed.whole(), &payload);
+            self.request(out, input, &request, count == 0)?;
+            count += 1;
         }
-        let request = builder.request(listed.whole(), &payload);
-        self.request(out, input, &request, count == 0)?;
-        count += 1;
+        Ok(count)
     }
-    Ok(count)
-}
 
-/// Prints a request, and a warning if it lacks secrets.
-fn request(
-    &self,
-    out: &mut Out,
-    input: &InputEvent<'_, '_>,
-    request: &Request,
-    is_first: bool,
-) -> Result<(), Failure> {
-    let id = request.webhook().id().as_str();
-    if request.has_redacted_secrets() {
-        let id = quote(id);
-        let _ = writeln!(
-            io::stderr(),
-            "webhook `{id}`: warning[secrets-withheld]: the file lacks its secret or encrypted \
+    /// Prints a request, and a warning if it lacks secrets.
+    fn request(
+        &self,
+        out: &mut Out,
+        input: &InputEvent<'_, '_>,
+        request: &Request,
+        is_first: bool,
+    ) -> Result<(), Failure> {
+        let id = request.webhook().id().as_str();
+        if request.has_redacted_secrets() {
+            let id = quote(id);
+            let _ = writeln!(
+                io::stderr(),
+                "webhook `{id}`: warning[secrets-withheld]: the file lacks its secret or encrypted \
              headers, so the request is incomplete; use the webhook in its stored form"
-        );
-    }
-    let (show, id) = (self.arguments.show_encrypted, plain(id));
-    match self.arguments.format {
-        RequestFormat::Text => {
-            if !is_first {
-                writeln!(out)?;
+            );
+        }
+        let (show, id) = (self.arguments.show_encrypted, plain(id));
+        match self.arguments.format {
+            RequestFormat::Text => {
+                if !is_first {
+                    writeln!(out)?;
+                }
+                let event = input.name().map_or(String::new(), |name| format!(", event {name}"));
+                writeln!(out, "{DIM}# webhook {id}{event}{DIM:#}")?;
+                text(out, request, show)?;
             }
-            let event = input.name().map_or(String::new(), |name| format!(", event {name}"));
-            writeln!(out, "{DIM}# webhook {id}{event}{DIM:#}")?;
-            text(out, request, show)?;
-        }
-        RequestFormat::Json => {
-            let event = input.item.map(|_| input.event.id());
-            out.json(&Line { event, item: input.item, ..Line::new(request, show) })?;
-        }
-        RequestFormat::Curl => {
-            if let Some(name) = input.name() {
-                writeln!(out, "# webhook {id}, event {name}")?;
+            RequestFormat::Json => {
+                let event = input.item.map(|_| input.event.id());
+                out.json(&Line { event, item: input.item, ..Line::new(request, show) })?;
             }
-            curl(out, request, show)?;
+            RequestFormat::Curl => {
+                if let Some(name) = input.name() {
+                    writeln!(out, "# webhook {id}, event {name}")?;
+                }
+                curl(out, request, show)?;
+            }
         }
+        Ok(())
     }
-    Ok(())
-}
 }
 
 /// The comment before a request that lacks secrets.
