@@ -107,8 +107,8 @@ pub(super) fn explained(
     match operator_help(profile, text, &error) {
         Some(help) => error.with_help(help),
         None if syntax::asks_for_absence(text) => {
-            let help = format!("{}; {NO_ABSENCE}", error.help());
-            error.with_help(help)
+            // An operator in its place would be refused because of the value.
+            error.with_help(format!("{NO_ABSENCE}; compare with a string"))
         }
         None => error,
     }

@@ -21,6 +21,7 @@
 use super::CompareOp;
 use super::cursor::Cursor;
 use super::error::{Error, ErrorKind, Expected, operators};
+use super::is_space;
 use super::suggest::{FUNCTIONS, is_operator};
 use super::token;
 use super::tree::Open;
@@ -273,6 +274,16 @@ impl<'t> Cursor<'t> {
                 "compare a part of the value: `sw` (starts with), `ew` (ends with), `co` (contains)"
                     .to_owned()
             }
+            "is" if self
+                .rest()
+                .tail(found.len())
+                .trim_start_matches(is_space)
+                .starts_with("not") =>
+            {
+                let help = "use `ne`";
+                let error = Expected::Operator.error(kind, span, message, help);
+                return Some(Error { meant: Some(CompareOp::Ne), ..error });
+            }
             lower => {
                 let (_, operator) = LOOKALIKES.iter().find(|(other, _)| lower == *other)?;
                 let help = format!("use `{operator}`");
@@ -379,6 +390,12 @@ impl<'t> Cursor<'t> {
     /// The error for missing white space at `gap`, between two parts.
     pub(super) fn no_space(&self, gap: Span, before: Span, after: Span) -> Error {
         let (before, after) = (quote(self.slice(before)), quote(self.slice(after)));
+        if is_connective(&before) && after.starts_with([')', ']']) {
+            let message = format!("expected a term after `{before}`");
+            let help =
+                format!("remove the `{before}`, or write a term such as `id eq \"…\"` after it");
+            return Expected::Operand.error(ErrorKind::MissingOperand, gap, message, help);
+        }
         let message = format!("expected a space between `{before}` and `{after}`");
         let help = format!("write `{before} {after}`");
         Expected::Space.error(ErrorKind::MissingSpace, gap, message, help)
@@ -461,38 +478,4 @@ fn leading<'t>(text: &'t str, set: &[char]) -> &'t str {
 /// Returns whether a word begins with a symbol.
 fn is_symbolic(word: &str) -> bool {
     word.starts_with(SYMBOLS)
-}
-
-impl Error {
-    /// The error for a text that is longer than the limit; its span is what is too much.
-    pub(super) fn too_long(text: &str, max: usize) -> Self {
-        // Only a text that is too long can exceed the 4 GiB of a span, whose end is then cut.
-        let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let span = Span { start: clamp(text.floor_char_boundary(max)), end: clamp(text.len()) };
-        let message = format!("filter is longer than {max} bytes");
-        Self::too_large(
-            ErrorKind::TooLong,
-            span,
-            message,
-            "make it shorter, or split it into several filters",
-        )
-    }
-
-    /// The error for the bracket that exceeds the limit of depth.
-    pub(super) fn too_deep(bracket: Span, max: usize) -> Self {
-        let message = format!("brackets are nested more than {max} levels deep");
-        let help = "remove redundant brackets: `and` binds tighter than `or`";
-        Self::too_large(ErrorKind::TooDeep, bracket, message, help)
-    }
-
-    /// The error for the term that exceeds the limit of terms.
-    pub(super) fn too_many_terms(term: Span, max: usize) -> Self {
-        let message = format!("filter has more than {max} terms");
-        let help = "use fewer terms, or split it into several filters";
-        Self::too_large(ErrorKind::TooManyTerms, term, message, help)
-    }
-
-    fn too_large(kind: ErrorKind, span: Span, message: String, help: &str) -> Self {
-        Expected::Less.error(kind, span, message, help)
-    }
 }

@@ -45,7 +45,9 @@ impl<'t> Cursor<'t> {
         } else if word.is_empty() || is_connective(word) {
             let help = match self.peek() {
                 Some('(' | '[') => {
-                    format!("compare with one value at a time: `{term} \"…\" or {term} \"…\"`")
+                    // Not equal to any of several values is not equal to each of them.
+                    let join = if operator == CompareOp::Ne { "and" } else { "or" };
+                    format!("compare with one value at a time: `{term} \"…\" {join} {term} \"…\"`")
                 }
                 _ => format!("write a value: `{term} \"…\"`"),
             };

@@ -71,6 +71,40 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The error for a text that is longer than the limit; its span is what is too much.
+    pub(super) fn too_long(text: &str, max: usize) -> Self {
+        // Only a text that is too long can exceed the 4 GiB of a span, whose end is then cut.
+        let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let span = Span { start: clamp(text.floor_char_boundary(max)), end: clamp(text.len()) };
+        let message = format!("filter is longer than {max} bytes");
+        Self::too_large(
+            ErrorKind::TooLong,
+            span,
+            message,
+            "make it shorter, or split it into several filters",
+        )
+    }
+
+    /// The error for the bracket that exceeds the limit of depth.
+    pub(super) fn too_deep(bracket: Span, max: usize) -> Self {
+        let message = format!("brackets are nested more than {max} levels deep");
+        let help = "remove redundant brackets: `and` binds tighter than `or`";
+        Self::too_large(ErrorKind::TooDeep, bracket, message, help)
+    }
+
+    /// The error for the term that exceeds the limit of terms.
+    pub(super) fn too_many_terms(term: Span, max: usize) -> Self {
+        let message = format!("filter has more than {max} terms");
+        let help = "use fewer terms, or split it into several filters";
+        Self::too_large(ErrorKind::TooManyTerms, term, message, help)
+    }
+
+    fn too_large(kind: ErrorKind, span: Span, message: String, help: &str) -> Self {
+        Expected::Less.error(kind, span, message, help)
+    }
+}
+
 impl From<Error> for Diagnostic {
     fn from(error: Error) -> Self {
         Self::error(error.kind.code(), error.message, error.help)

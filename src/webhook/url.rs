@@ -123,7 +123,12 @@ impl Target {
     ) -> Result<Self, Vec<Diagnostic>> {
         let mut faults = Vec::new();
         if url.scheme() != "https" && !(development && url.scheme() == "http") {
-            let title = format!("`url` must use https, not `{}`", quote(url.scheme()));
+            // A host and a port were read as a scheme and a path.
+            let is_host = url.scheme().contains('.') || url.scheme() == "localhost";
+            let title = match is_host {
+                true => "`url` has no scheme".to_owned(),
+                false => format!("`url` must use https, not `{}`", quote(url.scheme())),
+            };
             faults.push(fault(Kind::UrlNotHttps, title, BEGIN));
             if !url.has_host() {
                 return Err(faults);

@@ -6,9 +6,9 @@
 //! - quotes, brackets, link syntax and labels around it;
 //! - percent-encoding of the whole URL;
 //! - a missing or misspelled scheme, or `http` instead of `https`;
-//! - wrong slashes, and blanks.
+//! - wrong slashes, and blanks around it.
 //!
-//! There is no suggestion for these: a line break may separate two URLs, `{id}` is a placeholder, a
+//! There is no suggestion for these: a blank or a line break may separate the URL from other text, `{id}` is a placeholder, a
 //! port of `http` does not speak TLS, and a user name belongs in a header.
 
 use super::url::{Target, host_and_rest, parse};
@@ -316,15 +316,11 @@ fn fixed(written: &str, development: bool) -> Option<String> {
     Some(url.into())
 }
 
-/// Returns whether a text has no separator between URLs, and nothing to be filled in.
+/// Returns whether a text has no blank, which may separate a URL from other text or from another
+/// URL, and nothing to be filled in.
 fn is_one_url(text: &str) -> bool {
-    let blanks_are_inner = text.match_indices(' ').all(|(at, _)| {
-        text.get(at + 1..).is_some_and(|rest| rest.starts_with(char::is_alphanumeric))
-    });
-    let is_one = !text.contains(' ') || text.matches("://").count() < 2;
     let marks = ['<', '>', '{', '}', '"', '“', '”', '„', '‘', '’', '«', '»', '‹', '›'];
-    blanks_are_inner
-        && is_one
+    !text.contains(' ')
         && !text.contains("](")
         && !text.contains(marks)
         && !text.contains(is_misleading)

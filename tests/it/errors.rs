@@ -187,7 +187,7 @@ fn shows_errors_that_need_a_broken_registry() {
     let mut shown = line(&error);
     let eq_only = rules.profile().with_operators([hooksieve::filter::Operator::Eq]);
     let eq_only = Rules::new(eq_only, rules.catalogue().clone());
-    shown += &line(&registry.replace_rules(&eq_only).unwrap_err());
+    shown += &line(registry.replace_rules(&eq_only).unwrap_err());
     struct Broken;
     impl std::io::Read for Broken {
         fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
@@ -195,7 +195,7 @@ fn shows_errors_that_need_a_broken_registry() {
         }
     }
     let input = std::io::BufReader::new(Broken);
-    shown += &line(&registry.read_snapshot(input).unwrap_err());
+    shown += &line(registry.read_snapshot(input).unwrap_err());
     insta::assert_snapshot!(shown);
 }
 

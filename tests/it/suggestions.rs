@@ -581,7 +581,10 @@ fn names_the_mistake() {
             "spaceId eq null",
             "filters cannot test whether an attribute is absent; compare with a string",
         ),
-        ("spaceId == null", "use `eq`; filters cannot test whether an attribute is absent"),
+        (
+            "spaceId == null",
+            "filters cannot test whether an attribute is absent; compare with a string",
+        ),
         ("startswith(id,'A')", "`sw` is not supported here; use eq or ne"),
         (r#"App Ids eq "x""#, "use `id` or `topLevelResourceId` instead of `App Ids`"),
     ] {

@@ -87,8 +87,15 @@ fn suggests_what_to_write_instead() {
         (
             "https://hooks.example.com/x y",
             "`url` has characters that must be percent-encoded",
-            Some("https://hooks.example.com/x%20y"),
+            None,
         ),
+        (
+            "https://hooks.example.com/x HTTP/1.1",
+            "`url` has characters that must be percent-encoded",
+            None,
+        ),
+        ("hooks.example.com:8443/x", "`url` has no scheme", None),
+        ("localhost:8443", "`url` has no scheme", None),
         ("http://Hooks.example.com/x", "`url` must use https, not `http`", Some(HOOK)),
         ("http://hooks.example.com:80/x", "`url` must use https, not `http`", Some(HOOK)),
         ("htpps://hooks.example.com/x", "`url` must use https, not `htpps`", Some(HOOK)),
@@ -306,7 +313,7 @@ fn suggests_one_url_that_is_accepted() {
             }
         }
     }
-    assert!(given > 150 && withheld > given, "{given} given, {withheld} withheld");
+    assert!(given > 90 && withheld > given, "{given} given, {withheld} withheld");
 }
 
 /// The suggestion for a damaged URL is the original one, or there is none.

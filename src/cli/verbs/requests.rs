@@ -119,7 +119,8 @@ impl Printer<'_> {
     ) -> Result<usize, Failure> {
         let Self { arguments, webhooks } = self;
         let InputEvent { event, bytes, .. } = *input;
-        let payload = Payload::new(event, bytes.to_vec());
+        // White space around an event, such as a last line break, belongs to the file.
+        let payload = Payload::new(event, bytes.trim_ascii().to_vec());
         let builder = RequestBuilder::default();
         let mut count = before;
         for listed in &webhooks.list {
