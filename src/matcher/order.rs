@@ -10,8 +10,7 @@
 //! | --- | --- | --- |
 //! | 0, 1 | nothing | already sorted |
 //! | up to 32 | [`rank_sort`] over 8, 16, 24 or 32 lanes | no branch depends on a comparison |
-//! | up to 1,024 | [`scatter_sort`]: 32 parts of the range, each as above | parts are ranked |
-//! | more | the standard library's sort | it is as fast then |
+//! | more | the standard library's sort | it is faster then |
 //!
 //! A rank sort counts for each slot how many others are less: that count is its position. It does
 //! more comparisons than a merge, but the number of steps depends only on how many groups of eight
@@ -28,10 +27,6 @@
 //! written to its position. Otherwise, which is rare, the standard sort and a pass over neighbors
 //! do the work.
 //!
-//! A scatter sort divides the range from the least to the greatest slot into at most 32 parts by
-//! the upper bits of the distance from the least. With 300 slots spread evenly, a part has 10 to
-//! 20, so each is sorted by rank. If many slots fall in one part, the standard sort handles it.
-//!
 //! # Invariants
 //!
 //! - `u32::MAX` is not a slot: it pads the list to a multiple of eight, and sorts last.
@@ -40,18 +35,22 @@
 //!
 //! # Rejected
 //!
-//! - The standard library's sort for few slots: at 21 hits per event the whole match took 362 ns,
-//!   with ranking 303 ns.
+//! Four ascending lists, concatenated, in ns:
+//!
+//! | slots | 8 | 16 | 21 | 32 | 33 | 64 | 128 | 300 | 1,000 |
+//! | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+//! | by rank | 9 | 22 | 50 | 72 | | | | | |
+//! | the standard library's sort | 16 | 38 | 64 | 97 | 137 | 342 | 850 | 2,310 | 9,000 |
+//! | 32 parts of the range, each by rank | | | | | 650 | 819 | 1,100 | 1,930 | 9,400 |
+//!
+//! - The standard library's sort for few slots: see the table. When it was replaced, a match with 21
+//!   hits went from 362 to 303 ns.
+//! - Dividing more than 32 slots into parts of their range: it is slower up to some 200 slots.
 //! - Merging the lists element by element, and sort networks: 21 dependent steps that the processor
 //!   cannot predict.
 //! - Leaving slots unsorted: 8 to 10 % of a warm match, but `Matches` promises ascending slots.
 
 use wide::i32x8;
-
-/// The maximum number of slots for `rank_sort`.
-const RANKED: usize = 32;
-/// The maximum number of slots for `scatter_sort`; beyond it the standard sort is as fast.
-const SCATTERED: usize = 1 << 10;
 
 /// Sorts the slots from `begin` on and removes duplicates among them.
 #[inline]
@@ -59,7 +58,8 @@ pub(super) fn sort_unique_from(slots: &mut Vec<u32>, begin: usize) {
     let count = slots.len() - begin;
     // `rank_sort` reads groups of eight, so the last group may extend past the last slot.
     slots.extend_from_slice(&[u32::MAX; 8]);
-    let kept = slots.get_mut(begin..).map_or(0, |part| sort(part, count));
+    let (_, part) = slots.split_at_mut(begin);
+    let kept = sort(part, count);
     slots.truncate(begin + kept);
 }
 
@@ -72,24 +72,25 @@ fn sort(slots: &mut [u32], count: usize) -> usize {
         2..=8 => rank_sort::<1>(slots, count),
         9..=16 => rank_sort::<2>(slots, count),
         17..=24 => rank_sort::<3>(slots, count),
-        25..=RANKED => rank_sort::<4>(slots, count),
-        33..=SCATTERED => scatter_sort(slots, count),
+        25..=32 => rank_sort::<4>(slots, count),
         _ => sort_plainly(slots, count),
     }
 }
 
 #[cold]
 fn sort_plainly(slots: &mut [u32], count: usize) -> usize {
-    let slots = slots.get_mut(..count).unwrap_or_default();
+    let (slots, _) = slots.split_at_mut(count);
     slots.sort_unstable();
     unique(slots)
 }
 
 /// Sorts at most `8 * N` slots by their ranks; see the [module](self).
 #[inline]
+#[expect(clippy::expect_used, reason = "the slots are padded to a multiple of eight")]
+#[expect(clippy::indexing_slicing, reason = "a rank is at most the number of slots")]
 fn rank_sort<const N: usize>(slots: &mut [u32], count: usize) -> usize {
     const SIGN: i32x8 = i32x8::new([i32::MIN; 8]);
-    let Some(slots) = slots.as_chunks_mut().0.first_chunk_mut::<N>() else { return 0 };
+    let slots = slots.as_chunks_mut().0.first_chunk_mut::<N>().expect("padded slots");
     // The ranks of the copy are computed before the slots are overwritten.
     let copy = *slots;
     let values = copy.map(|lanes| i32x8::new(lanes.map(u32::cast_signed)) ^ SIGN);
@@ -109,9 +110,7 @@ fn rank_sort<const N: usize>(slots: &mut [u32], count: usize) -> usize {
     let ranks = ranks.map(i32x8::to_array);
     // The padding has rank `count`, so it overwrites nothing that is kept.
     for (slot, rank) in copy.as_flattened().iter().zip(ranks.as_flattened()) {
-        if let Some(place) = slots.get_mut(*rank as usize) {
-            *place = *slot;
-        }
+        slots[*rank as usize] = *slot;
     }
     count
 }
@@ -121,63 +120,6 @@ fn rank_sort<const N: usize>(slots: &mut [u32], count: usize) -> usize {
 /// The slots have the ranks 0, 1, 2, …; each padding lane has the rank `count`.
 fn sum_of_unique_ranks(count: usize, len: usize) -> usize {
     count * (count - 1) / 2 + (len - count) * count
-}
-
-/// Sorts at most [`SCATTERED`] slots: distributes them over parts of their range, then sorts each
-/// part.
-fn scatter_sort(slots: &mut [u32], count: usize) -> usize {
-    const PARTS: usize = 32;
-    let mut copy = [0; SCATTERED];
-    let (Some(copy), Some(part)) = (copy.get_mut(..count), slots.get(..count)) else { return 0 };
-    copy.copy_from_slice(part);
-    let least = copy.iter().copied().min().unwrap_or_default();
-    let range = copy.iter().copied().max().unwrap_or_default() - least;
-    // The part of a slot is its distance from the least one, without so many low bits that the
-    // greatest distance is below `PARTS`.
-    let shift = (u32::BITS - range.leading_zeros()).saturating_sub(PARTS.trailing_zeros());
-    let part_of = |slot: u32| ((slot - least) >> shift) as usize % PARTS;
-    // Count the slots of each part, then turn the counts into the positions where parts begin.
-    let mut ends = [0; PARTS];
-    for slot in &*copy {
-        if let Some(count) = ends.get_mut(part_of(*slot)) {
-            *count += 1;
-        }
-    }
-    let mut end = 0;
-    let begins = ends.map(|count| {
-        end += count;
-        end - count
-    });
-    let mut ends = begins;
-    for slot in &*copy {
-        if let Some(end) = ends.get_mut(part_of(*slot)) {
-            if let Some(place) = slots.get_mut(*end) {
-                *place = *slot;
-            }
-            *end += 1;
-        }
-    }
-    // Parts are in ascending order, so equal slots are in the same part, and each part can be
-    // moved to the end of what is kept.
-    let mut kept = 0;
-    for (begin, end) in begins.into_iter().zip(ends) {
-        let Some(part) = slots.get_mut(begin..end) else { break };
-        let mut few = [u32::MAX; RANKED];
-        let count = match few.get_mut(..part.len()) {
-            // `sort` needs the padding after the slots, which the part does not have.
-            Some(copy) => {
-                copy.copy_from_slice(part);
-                let count = sort(&mut few, part.len());
-                part.copy_from_slice(few.get(..part.len()).unwrap_or_default());
-                count
-            }
-            // Slots are unevenly distributed: this part has more than `RANKED`.
-            None => sort_plainly(part, part.len()),
-        };
-        slots.copy_within(begin..begin + count, kept);
-        kept += count;
-    }
-    kept
 }
 
 /// Moves the first of equal neighbors to the front and returns how many there are.
