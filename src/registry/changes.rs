@@ -92,6 +92,7 @@ impl Registry {
             return Ok(Change::ignored(highest));
         }
         let policy = self.0.policy.load_full();
+        // Without a revision of its own, a tenant that is loaded for the first time is at 0.
         let mut state = self.0.empty(&policy, &tenant, revision.unwrap_or(0))?;
         for webhook in webhooks {
             policy.add(&tenant, &mut state, Arc::new(webhook))?;
@@ -107,7 +108,9 @@ impl Registry {
         let _changing = shard.lock();
         let Some(found) = self.0.find(tenant.as_str()) else { return false };
         shard.change(|tenants| {
-            if let Ok(entry) = tenants.find_entry(hash, |known| Arc::ptr_eq(known, &found)) {
+            let entry = tenants.find_entry(hash, |known| Arc::ptr_eq(known, &found));
+            debug_assert!(entry.is_ok(), "the table has changed under its lock");
+            if let Ok(entry) = entry {
                 entry.remove();
             }
         });

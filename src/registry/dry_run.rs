@@ -94,8 +94,8 @@ impl DryRun {
     /// Returns the number of events with this verdict.
     #[must_use]
     pub fn count(&self, verdict: Verdict) -> u64 {
-        let mut counts = VERDICTS.iter().zip(self.counts);
-        counts.find(|(known, _)| **known == verdict).map_or(0, |(_, count)| count)
+        let counts = VERDICTS.iter().zip(self.counts);
+        counts.filter(|(known, _)| **known == verdict).map(|(_, count)| count).sum()
     }
 }
 

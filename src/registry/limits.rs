@@ -116,9 +116,11 @@ impl Used {
 
     pub(super) fn remove(&mut self, webhook: &Webhook) {
         self.all = self.all.with(Amount::of(webhook), usize::saturating_sub);
-        let user = webhook.created().by.as_ref();
-        if let Some((user, count)) = user.and_then(|user| Some((user, self.users.get_mut(user)?))) {
-            // At least 1, since only webhooks that were added are removed.
+        let Some(user) = webhook.created().by.as_ref() else { return };
+        // At least 1, since only webhooks that were added are removed.
+        let count = self.users.get_mut(user);
+        debug_assert!(count.is_some(), "the user has no webhook");
+        if let Some(count) = count {
             *count -= 1;
             if *count == 0 {
                 self.users.remove(user);
@@ -146,6 +148,7 @@ impl Used {
         {
             return Err(ChangeError::user_limit(user, max));
         }
+        // An added webhook takes nothing away.
         let (old, new) = (before.map(Amount::of).unwrap_or_default(), Amount::of(webhook));
         let sum = self.all.with(old, usize::saturating_sub).with(new, usize::saturating_add);
         // An amount that does not grow is never refused, even if the sum is above a lowered limit.

@@ -122,7 +122,7 @@ impl Registry {
         // Fixes the policy, so that no webhook is refused once the first tenant is installed.
         let _replacing = self.0.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let policy = self.0.policy.load_full();
-        let lines = Lines { input, line: Vec::new(), number: 0, crc: None };
+        let lines = Lines { input, line: Vec::new(), number: 0 };
         let mut reading = Reading { registry: self, policy: &policy, lines, skipped };
         reading.header()?;
         let states = reading.sections()?;
@@ -197,7 +197,6 @@ impl<R: BufRead> Reading<'_, R> {
         let mut states: Vec<(TenantId, State)> = Vec::new();
         let mut seen = HashSet::new();
         loop {
-            self.lines.crc = None;
             self.lines.next()?;
             if let Ok(End { end: true, tenants }) = serde_json::from_slice(&self.lines.line) {
                 // Checksums do not notice a tenant whose lines are all missing; the count does.
@@ -224,7 +223,6 @@ impl<R: BufRead> Reading<'_, R> {
         let tenant = TenantId::from(&*tenant);
         let mut crc = crc32fast::Hasher::new();
         crc.update(&lines.line);
-        lines.crc = Some(crc);
         let empty = self.registry.0.empty(self.policy, &tenant, revision);
         let mut state =
             empty.map_err(|error| lines.error(SnapshotErrorKind::Invalid, error.to_string()))?;
@@ -232,6 +230,7 @@ impl<R: BufRead> Reading<'_, R> {
         let (mut invalid, mut skipped) = (None, Vec::new());
         for _ in 0..webhooks {
             self.lines.next()?;
+            crc.update(&self.lines.line);
             // The tenant is lost, but its lines still count for the checksum.
             if invalid.is_some() {
                 continue;
@@ -243,7 +242,7 @@ impl<R: BufRead> Reading<'_, R> {
                 }
             }
         }
-        self.checksum(&tenant)?;
+        self.checksum(&tenant, &crc)?;
         if let Some(error) = invalid {
             return Err(error);
         }
@@ -267,12 +266,14 @@ impl<R: BufRead> Reading<'_, R> {
     }
 
     /// Reads the line with a tenant's checksum, and compares it with that of the lines before.
-    fn checksum(&mut self, tenant: &TenantId) -> Result<(), SnapshotError> {
-        // Taken before the next line is read, which is not part of the sum.
-        let crc = self.lines.crc.take().unwrap_or_default();
+    fn checksum(
+        &mut self,
+        tenant: &TenantId,
+        crc: &crc32fast::Hasher,
+    ) -> Result<(), SnapshotError> {
         self.lines.next()?;
         let written: Option<Checksum<'_>> = serde_json::from_slice(&self.lines.line).ok();
-        if written.is_none_or(|written| written.crc32 != checksum(&crc)) {
+        if written.is_none_or(|written| written.crc32 != checksum(crc)) {
             let message =
                 format!("the checksum of tenant `{}` does not match", quote(tenant.as_str()));
             return Err(self.lines.damaged(message));
@@ -288,8 +289,6 @@ struct Lines<R> {
     line: Vec<u8>,
     /// The number of the current line, counted from 1.
     number: usize,
-    /// The checksum of the lines read since it was set; `None` between tenants.
-    crc: Option<crc32fast::Hasher>,
 }
 
 impl<R: BufRead> Lines<R> {
@@ -310,9 +309,6 @@ impl<R: BufRead> Lines<R> {
                 1 => self.error(SnapshotErrorKind::NotASnapshot, message),
                 _ => self.damaged(message),
             });
-        }
-        if let Some(crc) = &mut self.crc {
-            crc.update(&self.line);
         }
         Ok(())
     }

@@ -109,11 +109,11 @@ impl Recipients<'_> {
     /// The slots are in the order in which the webhooks were put, except that a new webhook may
     /// take the slot of one that was removed or replaced.
     pub fn webhooks(&self) -> impl Iterator<Item = &Arc<Webhook>> {
-        self.hits.iter().filter_map(|index| self.state.at(*index))
+        self.hits.iter().map(|index| self.state.at(*index))
     }
 
-    /// Returns the recipient at a position, counted from 0.
+    /// Returns the recipient at a position, counted from 0; `None` after the last one.
     pub(super) fn get(&self, at: usize) -> Option<&Arc<Webhook>> {
-        self.state.at(*self.hits.get(at)?)
+        self.hits.get(at).map(|index| self.state.at(*index))
     }
 }

@@ -45,7 +45,7 @@
 //!    replaces and is the only operation that fails.
 //! 5. In a `State`, `entries`, `ids` and the matcher have the same webhooks: `ids` leads from an id
 //!    to the index of a slot, `entries` from that index to the webhook, and the slot is the
-//!    matcher's.
+//!    matcher's. So an index from `ids` or from a match has an entry.
 //!
 //! # Rejected
 //!
@@ -82,8 +82,7 @@ pub(super) struct State {
     pub(super) matcher: Matcher,
     /// The catalogue whose event types the webhooks are indexed under.
     pub(super) catalogue: Catalogue,
-    /// The webhook of each slot, at the slot's index; `None` at indices that are free.
-    entries: Vec<Option<Entry>>,
+    entries: Entries,
     /// The hash of each id with the index of its slot. The id itself is in the webhook, and the
     /// hash is kept so that growing the table reads no webhook.
     ids: HashTable<(u64, u32)>,
@@ -94,6 +93,42 @@ pub(super) struct State {
 struct Entry {
     slot: Slot,
     webhook: Arc<Webhook>,
+}
+
+/// The webhook of each slot, at the slot's index; `None` at indices that are free.
+#[derive(Clone, Default)]
+struct Entries(Vec<Option<Entry>>);
+
+impl Entries {
+    /// Returns the entry of a slot that has a webhook.
+    #[inline]
+    #[expect(clippy::indexing_slicing, clippy::expect_used, reason = "invariant 5 of the module")]
+    fn get(&self, index: u32) -> &Entry {
+        self.0[index as usize].as_ref().expect("a slot with a webhook")
+    }
+
+    /// Removes the entry of a slot that has a webhook.
+    #[expect(clippy::indexing_slicing, clippy::expect_used, reason = "invariant 5 of the module")]
+    fn remove(&mut self, index: u32) -> Entry {
+        self.0[index as usize].take().expect("a slot with a webhook")
+    }
+
+    /// Puts an entry at the index of its slot, which has no webhook, and returns the index.
+    #[expect(clippy::indexing_slicing, reason = "the list is made long enough")]
+    #[expect(clippy::cast_possible_truncation, reason = "the matcher's slot indices have 32 bits")]
+    fn insert(&mut self, entry: Entry) -> u32 {
+        let index = entry.slot.index();
+        if self.0.len() <= index {
+            self.0.resize(index + 1, None);
+        }
+        debug_assert!(self.0[index].is_none(), "slot {index} has a webhook");
+        self.0[index] = Some(entry);
+        index as u32
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.0.iter().flatten()
+    }
 }
 
 /// A change, as it is applied to one copy now and to the other one later.
@@ -114,37 +149,34 @@ impl State {
             revision,
             matcher: Matcher::new(rules.profile()),
             catalogue: rules.catalogue().clone(),
-            entries: Vec::new(),
+            entries: Entries::default(),
             ids: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
         }
     }
 
-    fn find(&self, id: &str) -> Option<(usize, &Entry)> {
+    /// Returns the index of the slot that has the webhook with an id.
+    fn find(&self, id: &str) -> Option<u32> {
         // The hash only narrows the search; what decides is that the ids are equal.
-        let entry_at = |index: u32| {
-            let entry = self.entries.get(index as usize)?.as_ref();
-            entry.filter(|entry| entry.webhook.id().as_str() == id)
-        };
         let hash = self.hasher.hash_one(id);
-        let same = |(other, index): &(u64, u32)| *other == hash && entry_at(*index).is_some();
-        let (_, index) = self.ids.find(hash, same)?;
-        Some((*index as usize, entry_at(*index)?))
+        let same = |(other, index): &(u64, u32)| {
+            *other == hash && self.entries.get(*index).webhook.id().as_str() == id
+        };
+        self.ids.find(hash, same).map(|(_, index)| *index)
     }
 
     pub(super) fn get(&self, id: &str) -> Option<&Arc<Webhook>> {
-        self.find(id).map(|(_, entry)| &entry.webhook)
+        self.find(id).map(|index| self.at(index))
     }
 
-    /// Returns the webhook whose slot has this index. It exists for every slot that this state's
-    /// matcher returns.
+    /// Returns the webhook whose slot has this index, which this state's matcher returned.
     #[inline]
-    pub(super) fn at(&self, index: u32) -> Option<&Arc<Webhook>> {
-        self.entries.get(index as usize)?.as_ref().map(|entry| &entry.webhook)
+    pub(super) fn at(&self, index: u32) -> &Arc<Webhook> {
+        &self.entries.get(index).webhook
     }
 
     pub(super) fn webhooks(&self) -> impl Iterator<Item = &Arc<Webhook>> {
-        self.entries.iter().flatten().map(|entry| &entry.webhook)
+        self.entries.iter().map(|entry| &entry.webhook)
     }
 
     /// Inserts a webhook, and returns the one with the same id that it replaced.
@@ -158,26 +190,20 @@ impl State {
         // The old webhook is in another slot, since the new one has taken its own already.
         let old = self.remove(webhook.id().as_str());
         let hash = self.hasher.hash_one(webhook.id().as_str());
-        // The matcher's slot indices have 32 bits, so this never saturates.
-        let index = u32::try_from(slot.index()).unwrap_or(u32::MAX);
+        let index = self.entries.insert(Entry { slot, webhook });
         self.ids.insert_unique(hash, (hash, index), |(hash, _)| *hash);
-        if self.entries.len() <= slot.index() {
-            self.entries.resize(slot.index() + 1, None);
-        }
-        if let Some(place) = self.entries.get_mut(slot.index()) {
-            *place = Some(Entry { slot, webhook });
-        }
         Ok(old)
     }
 
     /// Removes a webhook and returns it.
     fn remove(&mut self, id: &str) -> Option<Arc<Webhook>> {
-        let (index, _) = self.find(id)?;
         let hash = self.hasher.hash_one(id);
-        if let Ok(entry) = self.ids.find_entry(hash, |(_, other)| *other as usize == index) {
-            entry.remove();
-        }
-        let Entry { slot, webhook } = self.entries.get_mut(index)?.take()?;
+        let same = |(other, index): &(u64, u32)| {
+            *other == hash && self.entries.get(*index).webhook.id().as_str() == id
+        };
+        // No webhook has the id: there is nothing to remove.
+        let ((_, index), _) = self.ids.find_entry(hash, same).ok()?.remove();
+        let Entry { slot, webhook } = self.entries.remove(index);
         self.matcher.remove(slot);
         Some(webhook)
     }
@@ -198,7 +224,7 @@ impl State {
 
     /// Returns the bytes of the index, and those of the tables that find webhooks by id and slot.
     pub(super) fn bytes(&self) -> (usize, usize) {
-        let entries = self.entries.capacity() * size_of::<Option<Entry>>();
+        let entries = self.entries.0.capacity() * size_of::<Option<Entry>>();
         (self.matcher.bytes(), entries + self.ids.allocation_size())
     }
 }
