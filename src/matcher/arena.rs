@@ -29,6 +29,8 @@
 //!   cannot check them; a list's own header (a count, or the end of a group) is the only record.
 //! - Offsets are below [`Arena::MAX`]. `Matcher::has_room` refuses an insert that could exceed it.
 //! - `free_words` is the sum of the capacities in the free lists.
+//! - So every access is within the words, and none has a fallback. Only
+//!   [`prefetch_word`](Arena::prefetch_word) may be asked for an offset that is not that of a list.
 //!
 //! # Relocation
 //!
@@ -41,6 +43,8 @@
 //! One `Vec` for each list. A matcher of a million webhooks has two million short lists; as vectors
 //! each needs a header and an allocation. With the arena the whole matcher takes 65.8 bytes per
 //! webhook, of which posting lists are 21.8, and a clone copies a few arrays.
+
+use super::table::word;
 
 /// The index of the first word of a list.
 pub(super) type Offset = u32;
@@ -55,8 +59,7 @@ const SIZES: usize = 64;
 #[derive(Clone, Debug)]
 pub(super) struct Arena {
     words: Vec<u32>,
-    /// For each size class the first free block. A free block holds the next one in its first word.
-    free: [u32; SIZES],
+    free: FreeLists,
     /// The words in free blocks.
     free_words: usize,
     /// How many words changes of lists have moved so far; counted in tests only.
@@ -67,10 +70,51 @@ impl Default for Arena {
     fn default() -> Self {
         Self {
             words: Vec::new(),
-            free: [NONE; SIZES],
+            free: FreeLists([NONE; SIZES]),
             free_words: 0,
             moved_words: MovedWords::default(),
         }
+    }
+}
+
+/// For each size class the first free block. A free block holds the next one in its first word.
+#[derive(Clone, Debug)]
+struct FreeLists([u32; SIZES]);
+
+impl FreeLists {
+    /// Returns the first free block of a class, which [`size`] returned.
+    #[expect(clippy::indexing_slicing, reason = "a length below 2³² has a class below `SIZES`")]
+    fn first(&mut self, class: usize) -> &mut u32 {
+        &mut self.0[class]
+    }
+}
+
+/// The words of an arena from the first word of a list on. Other lists may follow it.
+///
+/// A reader that finds the length of the list in its first words needs one bounds check this way.
+#[derive(Clone, Copy)]
+pub(super) struct Tail<'a>(&'a [u32]);
+
+#[expect(clippy::indexing_slicing, reason = "a list is within the words, from its first word on")]
+impl<'a> Tail<'a> {
+    /// Returns `len` words of the list, from its word `from` on.
+    #[inline]
+    pub(super) fn range(self, from: usize, len: usize) -> &'a [u32] {
+        &self.0[from..from + len]
+    }
+
+    /// Returns the first `N` words of a list that has as many, and the words after them.
+    #[inline]
+    #[expect(clippy::expect_used, reason = "as above")]
+    pub(super) fn split<const N: usize>(self) -> (&'a [u32; N], Self) {
+        let (first, rest) = self.0.split_first_chunk().expect("a list has its first words");
+        (first, Self(rest))
+    }
+
+    /// Returns the next `N` words, of this list and others; `None` at the end of the arena.
+    #[inline]
+    pub(super) fn peek<const N: usize>(self) -> Option<&'a [u32; N]> {
+        self.0.first_chunk()
     }
 }
 
@@ -96,6 +140,40 @@ fn size(len: usize) -> (usize, usize) {
 #[inline]
 pub(super) fn prefetch(words: impl Iterator<Item = u32>) {
     std::hint::black_box(words.fold(0, u32::wrapping_add));
+}
+
+/// Access to the words of lists; all of it is here.
+#[expect(clippy::indexing_slicing, reason = "an offset and a length are those of a stored list")]
+impl Arena {
+    /// Returns the word at an offset of a list.
+    #[inline]
+    pub(super) fn word(&self, at: Offset) -> u32 {
+        self.words[at as usize]
+    }
+
+    /// Replaces the word at an offset of a list.
+    #[inline]
+    pub(super) fn set(&mut self, at: Offset, word: u32) {
+        self.words[at as usize] = word;
+    }
+
+    /// Returns the words from an offset of a list on.
+    #[inline]
+    pub(super) fn tail(&self, at: Offset) -> Tail<'_> {
+        Tail(&self.words[at as usize..])
+    }
+
+    /// Returns `len` words of a list.
+    #[inline]
+    pub(super) fn list(&self, at: Offset, len: usize) -> &[u32] {
+        self.tail(at).range(0, len)
+    }
+
+    /// Writes words into a block that was allocated for as many.
+    fn write(&mut self, at: Offset, list: &[u32]) {
+        let at = at as usize;
+        self.words[at..at + list.len()].copy_from_slice(list);
+    }
 }
 
 impl Arena {
@@ -140,32 +218,12 @@ impl Arena {
         }
     }
 
-    /// Returns the word at an offset; 0 beyond the arena, which only prefetching may read.
-    #[inline]
-    pub(super) fn word(&self, at: Offset) -> u32 {
-        self.words.get(at as usize).copied().unwrap_or_default()
-    }
-
-    /// Replaces the word at an offset of a list.
-    #[inline]
-    pub(super) fn set(&mut self, at: Offset, word: u32) {
-        if let Some(place) = self.words.get_mut(at as usize) {
-            *place = word;
-        }
-    }
-
-    /// Returns all words from `at` to the end of the arena, other lists included.
+    /// Returns the word at any offset, of a list or not; 0 beyond the arena.
     ///
-    /// A reader that finds the length in the first words needs one bounds check this way.
+    /// Only for [`prefetch`], which makes no use of the word.
     #[inline]
-    pub(super) fn tail(&self, at: Offset) -> &[u32] {
-        self.words.get(at as usize..).unwrap_or_default()
-    }
-
-    /// Returns a list of `len` words.
-    #[inline]
-    pub(super) fn list(&self, at: Offset, len: usize) -> &[u32] {
-        self.tail(at).get(..len).unwrap_or_default()
+    pub(super) fn prefetch_word(&self, at: Offset) -> u32 {
+        self.words.get(at as usize).copied().unwrap_or_default()
     }
 
     /// Stores a list and returns its offset.
@@ -179,12 +237,10 @@ impl Arena {
     /// Frees the block of a list.
     pub(super) fn free(&mut self, at: Offset, len: usize) {
         let (words, class) = size(len);
-        if let Some(first) = self.free.get_mut(class) {
-            let next = std::mem::replace(first, at);
-            // The block is not read as a list any more, so its first word can hold the link.
-            self.set(at, next);
-            self.free_words += words;
-        }
+        let next = std::mem::replace(self.free.first(class), at);
+        // The block is not read as a list any more, so its first word can hold the link.
+        self.set(at, next);
+        self.free_words += words;
     }
 
     /// Inserts `new` at `position` of a list and returns the offset of the list, which may change.
@@ -201,14 +257,14 @@ impl Arena {
         if size(more) == size(len) {
             // The block has room: `to + new.len()` is within its capacity, not in the next block.
             self.words.copy_within(from..to, from + new.len());
-            self.write(offset(from), new);
+            self.write(word(from), new);
             return at;
         }
         // The old block is freed only after the copy, so the new block is never the old one.
         let copy = self.allocate(more);
         let target = copy as usize;
         self.words.copy_within(begin..from, target);
-        self.write(offset(target + position), new);
+        self.write(word(target + position), new);
         self.words.copy_within(from..to, target + position + new.len());
         self.free(at, len);
         copy
@@ -239,24 +295,13 @@ impl Arena {
         copy
     }
 
-    fn write(&mut self, at: Offset, list: &[u32]) {
-        // The block was allocated for at least `list.len()` words.
-        let place = self.words.get_mut(at as usize..).and_then(|rest| rest.get_mut(..list.len()));
-        if let Some(place) = place {
-            place.copy_from_slice(list);
-        }
-    }
-
     /// Returns a block for a list of `len` words. Its contents are unspecified.
     fn allocate(&mut self, len: usize) -> Offset {
         let (words, class) = size(len);
         // Reuse a block of the same capacity if there is one; blocks are never split or joined.
-        let first = self.free.get(class).copied().unwrap_or(NONE);
+        let first = *self.free.first(class);
         if first != NONE {
-            let next = self.word(first);
-            if let Some(free) = self.free.get_mut(class) {
-                *free = next;
-            }
+            *self.free.first(class) = self.word(first);
             self.free_words -= words;
             return first;
         }
@@ -266,15 +311,8 @@ impl Arena {
             self.words.reserve_exact(words.max(at / 8).max(64));
         }
         self.words.resize(at + words, 0);
-        offset(at)
+        word(at)
     }
-}
-
-/// Converts an index to an offset.
-///
-/// It always fits: an insert that could grow the arena beyond [`Arena::MAX`] is refused before.
-fn offset(at: usize) -> Offset {
-    u32::try_from(at).unwrap_or(NONE)
 }
 
 /// Counts moved words in tests; empty otherwise.

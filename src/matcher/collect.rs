@@ -55,13 +55,14 @@
 //! - Remembering whether the last event tested a filter: work would depend on history.
 
 use super::arena::prefetch;
-use super::dictionary::{AttributeValue, NO_VALUE, ValueId};
+use super::dictionary::{AttributeValue, ValueId};
 use super::hash::Hash32;
 use super::order::sort_unique_from;
 use super::plan::Residual;
 use super::postings::PostingList;
-use super::scratch::{Buffers, Query, Scratch};
-use super::topics::{AttributeUse, Topic};
+use super::scratch::{Buffers, Scratch};
+use super::table::Id;
+use super::topics::{AttributeUse, Bucket, Topic};
 use super::{Access, Matcher};
 use crate::event::{AttributePaths, Event};
 use smallvec::SmallVec;
@@ -76,7 +77,7 @@ const TOGETHER: usize = 16;
 struct Probe<'e> {
     value: AttributeValue<'e>,
     hash: Hash32,
-    candidate: ValueId,
+    candidate: Option<ValueId>,
     /// The index of its event in the batch.
     query: usize,
 }
@@ -86,12 +87,9 @@ impl Scratch {
     pub(super) fn run(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
         self.begin();
         // The hits of all batches follow one another in the same buffer.
-        let mut rest = queries;
-        while !rest.is_empty() {
-            let (together, after) = rest.split_at_checked(TOGETHER).unwrap_or((rest, &[]));
+        for together in queries.chunks(TOGETHER) {
             self.look_up(matcher, together);
             self.collect(matcher, together);
-            rest = after;
         }
     }
 
@@ -100,43 +98,42 @@ impl Scratch {
     /// Its few values are looked up one after another, which costs less than separating the steps.
     pub(super) fn run_one(&mut self, matcher: &Matcher, event: &Event<'_>, access: Access<'_>) {
         self.begin();
-        let Self { buffers, ends, last, .. } = self;
+        let Self { buffers, last, .. } = self;
         let Matcher { profile, topics, dictionary, postings, .. } = matcher;
         let at = topics.find_from(*last, event.tenant(), event.event_type());
-        if let Some(at) = at
-            && let Some(topic) = topics.topic(at)
-        {
-            *last = at;
-            buffers.values.clear();
-            let paths = profile.attribute_paths();
-            each_value(topic, event, paths, AttributeUse::has_access_keys, |value| {
-                buffers.work.probes += 1;
-                if let Some(value) = dictionary.find(value) {
-                    buffers.values.push(value);
-                }
-            });
-            prefetch(buffers.values.iter().map(|value| postings.word(value.lists.first())));
-            matcher.collect_all(topic, event, access, buffers);
-        }
-        ends.push(buffers.hits.len());
+        // No subscription of the tenant has the event's type.
+        let Some(at) = at else { return };
+        *last = at;
+        let topic = topics.topic(at);
+        buffers.values.clear();
+        let paths = profile.attribute_paths();
+        each_value(topic, event, paths, AttributeUse::has_access_keys, |value| {
+            buffers.work.probes += 1;
+            if let Some(value) = dictionary.find(value) {
+                buffers.values.push(value);
+            }
+        });
+        prefetch(buffers.values.iter().map(|value| postings.prefetch_word(value.lists.first())));
+        matcher.collect_all(topic, event, access, buffers);
     }
 
     /// Finds the topic of each event, and the values that are access keys or may be.
     #[inline]
     fn look_up(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
-        self.queries.clear();
+        self.topics.clear();
         self.found.clear();
         let mut probes: SmallVec<[Probe<'_>; PROBES]> = SmallVec::new();
         let Matcher { profile, topics, dictionary, postings, .. } = matcher;
         let paths = profile.attribute_paths();
         for (query, (event, _)) in queries.iter().enumerate() {
             let at = topics.find_from(self.last, event.tenant(), event.event_type());
-            self.last = at.unwrap_or(self.last);
-            self.queries.push(Query { topic: at, found: 0 });
-            if let Some(topic) = at.and_then(|at| topics.topic(at)) {
+            self.topics.push(at);
+            if let Some(at) = at {
+                self.last = at;
+                let topic = topics.topic(at);
                 each_value(topic, event, paths, AttributeUse::has_access_keys, |value| {
                     let hash = dictionary.hash(value);
-                    probes.push(Probe { value, hash, candidate: NO_VALUE, query });
+                    probes.push(Probe { value, hash, candidate: None, query });
                     // Full: confirm these first. The order of the events is kept.
                     if probes.len() == PROBES {
                         self.confirm(matcher, &mut probes);
@@ -145,7 +142,8 @@ impl Scratch {
             }
         }
         self.confirm(matcher, &mut probes);
-        prefetch(self.found.iter().map(|found| postings.word(found.lists.first())));
+        let lists = self.found.iter().map(|(_, value)| value.lists);
+        prefetch(lists.map(|lists| postings.prefetch_word(lists.first())));
     }
 
     /// Keeps those of the values that filters mention: first all tables, then all entries.
@@ -156,17 +154,13 @@ impl Scratch {
         for probe in &mut *probes {
             probe.candidate = dictionary.candidate(probe.hash);
         }
-        prefetch(probes.iter().map(|probe| dictionary.prefetch_word(probe.candidate)));
+        let candidates = probes.iter().filter_map(|probe| probe.candidate);
+        prefetch(candidates.map(|id| dictionary.prefetch_word(id)));
         for Probe { value, hash, candidate, query } in &*probes {
-            if *candidate != NO_VALUE
+            if let Some(candidate) = candidate
                 && let Some(found) = dictionary.confirm(*candidate, *hash, *value)
             {
-                // Probes are in the order of the events, and so are the values found: a count per
-                // event is enough to divide them again.
-                self.found.push(found);
-                if let Some(query) = self.queries.get_mut(*query) {
-                    query.found += 1;
-                }
+                self.found.push((*query, found));
             }
         }
         probes.clear();
@@ -175,17 +169,19 @@ impl Scratch {
     /// Collects the hits of each event of a batch.
     #[inline]
     fn collect(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
-        let Self { queries: pending, found, buffers, ends, .. } = self;
-        let mut rest = found.as_slice();
-        for (query, (event, access)) in pending.iter().zip(queries) {
-            let (found, after) = rest.split_at_checked(query.found).unwrap_or_default();
-            rest = after;
-            if let Some(topic) = query.topic.and_then(|at| matcher.topics.topic(at)) {
-                buffers.values.clear();
-                buffers.values.extend_from_slice(found);
-                matcher.collect_all(topic, event, *access, buffers);
+        let Self { topics, found, buffers, counts, .. } = self;
+        // Probes are in the order of the events, and so are the values found.
+        let mut found = found.iter().peekable();
+        for (query, (at, (event, access))) in topics.iter().zip(queries).enumerate() {
+            let before = buffers.hits.len();
+            buffers.values.clear();
+            while let Some((_, value)) = found.next_if(|(of, _)| *of == query) {
+                buffers.values.push(*value);
             }
-            ends.push(buffers.hits.len());
+            if let Some(at) = at {
+                matcher.collect_all(matcher.topics.topic(*at), event, *access, buffers);
+            }
+            counts.push(buffers.hits.len() - before);
         }
     }
 }
@@ -263,7 +259,8 @@ impl Matcher {
             let mut listed = std::mem::take(&mut buffers.listed);
             topic.listed_buckets(event, access, &mut listed);
             buckets = listed.len();
-            listed.iter().for_each(|bucket| self.collect(*bucket, topic, event, buffers));
+            let ids = listed.iter().map(|bucket| Id::from_word(*bucket));
+            ids.for_each(|bucket| self.collect(bucket, topic, event, buffers));
             buffers.listed = listed;
         } else {
             topic.each_owner_bucket(event, access, |bucket| {
@@ -281,9 +278,8 @@ impl Matcher {
     ///
     /// [`Defaults::merge`]: super::defaults::Defaults::merge
     #[inline]
-    fn collect(&self, at: u32, topic: &Topic, event: &Event<'_>, buffers: &mut Buffers) {
-        // The topic has the bucket, so it exists.
-        let Some(bucket) = self.topics.bucket(at) else { return };
+    fn collect(&self, at: Id<Bucket>, topic: &Topic, event: &Event<'_>, buffers: &mut Buffers) {
+        let bucket = self.topics.bucket(at);
         if buffers.values.is_empty() {
             // The event has no access key, so all verdicts are the default ones.
             if !bucket.defaults.is_empty() {
@@ -306,20 +302,37 @@ impl Matcher {
     /// Appends the slots in a bucket whose verdict is flipped, ascending and unique.
     fn flipped(
         &self,
-        at: u32,
+        at: Id<Bucket>,
         topic: &Topic,
         event: &Event<'_>,
         flipped: &mut Vec<u32>,
         buffers: &mut Buffers,
     ) {
-        let Buffers { residuals, values, has_all_values, held, work, .. } = buffers;
-        residuals.clear();
         let begin = flipped.len();
-        // The number of ascending lists in `flipped`, or a greater one. A single list is sorted.
+        let mut lists = self.gather(at, flipped, buffers);
+        buffers.work.postings += flipped.len() - begin + buffers.residuals.len();
+        if !buffers.residuals.is_empty() {
+            self.look_up_late(topic, event, buffers);
+            lists += self.test(flipped, buffers);
+        }
+        // A single list is sorted.
+        if lists > 1 {
+            sort_unique_from(flipped, begin);
+        }
+    }
+
+    /// Appends the slots in a bucket that a value of the event flips, and puts those to be tested
+    /// into `residuals`.
+    ///
+    /// Returns the number of ascending lists that were appended, or a greater one.
+    #[inline]
+    fn gather(&self, at: Id<Bucket>, flipped: &mut Vec<u32>, buffers: &mut Buffers) -> usize {
+        let Buffers { residuals, values, .. } = buffers;
+        residuals.clear();
         let mut lists = 0;
-        // Gather: a value that is no access key has no posting list in any bucket.
         for value in &*values {
-            let Some(list) = value.lists.find(&self.postings, at) else { continue };
+            // A value that is no access key has no posting list in any bucket.
+            let Some(list) = value.lists.find(&self.postings, at.word()) else { continue };
             let postings = PostingList::at(&self.postings, list);
             if postings.is_in_pieces() {
                 lists += self.gather_pieces(list, flipped, residuals);
@@ -329,38 +342,47 @@ impl Matcher {
             postings.append_sufficient(flipped);
             residuals.extend_from_slice(postings.residuals());
         }
-        work.postings += flipped.len() - begin + residuals.len();
-        if !residuals.is_empty() {
-            work.tests += residuals.len();
-            // Look up late: residuals may depend on attributes without access keys. Once per event,
-            // however many buckets it reaches.
-            if !std::mem::replace(has_all_values, true) {
-                let paths = self.profile.attribute_paths();
-                each_value(topic, event, paths, AttributeUse::is_residual_only, |value| {
-                    work.probes += 1;
-                    values.extend(self.dictionary.find(value));
-                });
-                held.clear();
-                held.extend(values.iter().map(|value| value.id));
-                held.resize(values.len().next_multiple_of(4), NO_VALUE);
-            }
-            // Test: every residual counts as a list of its own, since they come from several lists.
-            let before = flipped.len();
-            for [slot, residual] in residuals {
-                let residual = Residual(*residual);
-                let holds = holds(held, residual.value());
-                let mut is_flipped = residual.is_flipped(holds);
-                if residual.needs_evaluation(holds) {
-                    is_flipped = self.evaluate(*slot, held);
-                }
-                flipped.push(*slot);
-                keep_last_if(flipped, is_flipped);
-            }
-            lists += flipped.len() - before;
+        lists
+    }
+
+    /// Completes the values of the event, which residuals may depend on.
+    ///
+    /// Does so once per event, however many buckets it reaches.
+    #[inline]
+    fn look_up_late(&self, topic: &Topic, event: &Event<'_>, buffers: &mut Buffers) {
+        let Buffers { values, has_all_values, held, work, .. } = buffers;
+        if std::mem::replace(has_all_values, true) {
+            return;
         }
-        if lists > 1 {
-            sort_unique_from(flipped, begin);
+        let paths = self.profile.attribute_paths();
+        each_value(topic, event, paths, AttributeUse::is_residual_only, |value| {
+            work.probes += 1;
+            values.extend(self.dictionary.find(value));
+        });
+        held.clear();
+        held.extend(values.iter().map(|value| value.id));
+        held.resize(values.len().next_multiple_of(4), ValueId::NONE);
+    }
+
+    /// Appends those of the slots in `residuals` whose verdict is flipped.
+    ///
+    /// Returns how many. Each counts as a list of its own, since they come from several lists.
+    #[inline]
+    fn test(&self, flipped: &mut Vec<u32>, buffers: &mut Buffers) -> usize {
+        let Buffers { residuals, held, work, .. } = buffers;
+        work.tests += residuals.len();
+        let before = flipped.len();
+        for [slot, residual] in &*residuals {
+            let residual = Residual(*residual);
+            let holds = holds(held, residual.value());
+            let mut is_flipped = residual.is_flipped(holds);
+            if residual.needs_evaluation(holds) {
+                is_flipped = self.evaluate(*slot, held);
+            }
+            flipped.push(*slot);
+            keep_last_if(flipped, is_flipped);
         }
+        flipped.len() - before
     }
 
     /// Gathers the slots of a posting list in pieces; returns 1 if it has slots without a residual.
@@ -385,15 +407,14 @@ impl Matcher {
     /// Returns whether a filter's verdict is flipped, by evaluating its code.
     #[cold]
     fn evaluate(&self, slot: u32, held: &[ValueId]) -> bool {
-        let entry = self.slots.get(slot as usize);
-        entry.is_some_and(|entry| self.plans.is_flipped(entry.plan, |id| holds(held, id)))
+        self.plans.is_flipped(self.slots.plan(slot), |id| holds(held, id))
     }
 }
 
 /// Returns whether a value is among those of the event.
 ///
 /// `held` has a multiple of four ids, so each step compares four without a branch between them. The
-/// padding, `NO_VALUE`, has more bits than an id, so it equals none.
+/// padding, [`ValueId::NONE`], has more bits than an id, so it equals none.
 #[inline]
 fn holds(held: &[ValueId], id: ValueId) -> bool {
     let any = |four: &[ValueId; 4]| four.iter().fold(false, |any, held| any | (*held == id));

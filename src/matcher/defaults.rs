@@ -64,6 +64,7 @@ impl Defaults {
     pub(super) fn insert(&mut self, slot: u32) {
         // A slot above all others goes to the end of the last piece.
         let at = self.piece(slot).min(self.pieces.len().saturating_sub(1));
+        // There is no piece at all if this is the first slot.
         let Some(piece) = self.pieces.get_mut(at) else {
             self.pieces.push(vec![slot]);
             return;
@@ -84,24 +85,28 @@ impl Defaults {
         self.pieces.insert(at + 1, rest);
     }
 
+    /// Removes a slot that was inserted.
+    #[expect(clippy::indexing_slicing, reason = "the slot is in this piece or in none")]
     pub(super) fn remove(&mut self, slot: u32) {
         let at = self.piece(slot);
-        let Some(piece) = self.pieces.get_mut(at) else { return };
-        if let Ok(position) = piece.binary_search(&slot) {
-            // The slot is in this piece or in none: pieces are ascending and do not overlap.
-            piece.remove(position);
+        let found = self.pieces[at].binary_search(&slot);
+        debug_assert!(found.is_ok(), "slot {slot} is not a default slot");
+        if let Ok(position) = found {
+            self.pieces[at].remove(position);
             self.shrink(at);
         }
     }
 
     /// Joins a small piece to the next one if that is not large, and gives memory back.
+    #[expect(clippy::indexing_slicing, reason = "there is a piece at `at`")]
     fn shrink(&mut self, at: usize) {
-        let small =
-            |at, limit| self.pieces.get(at).is_some_and(|piece: &Vec<_>| piece.len() < limit);
-        let join = small(at, MAX / 8) && small(at + 1, MAX / 2);
-        let next = if join { self.pieces.remove(at + 1) } else { Vec::new() };
-        let Some(piece) = self.pieces.get_mut(at) else { return };
-        piece.extend(next);
+        // The last piece has no next one.
+        let next_is_small = self.pieces.get(at + 1).is_some_and(|next| next.len() < MAX / 2);
+        if self.pieces[at].len() < MAX / 8 && next_is_small {
+            let next = self.pieces.remove(at + 1);
+            self.pieces[at].extend(next);
+        }
+        let piece = &mut self.pieces[at];
         if piece.is_empty() {
             self.pieces.remove(at);
         } else if piece.capacity() > 4 * piece.len() {

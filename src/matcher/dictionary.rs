@@ -48,15 +48,33 @@
 //! more tables.
 
 use super::arena::Arena;
-use super::hash::{Hash32, Hashes, same, table_hash};
+use super::hash::{Hash32, Hashes, IdTable, same};
+use super::plan::Selectivity;
 use super::postings::Postings;
-use hashbrown::{HashMap, HashTable};
+use super::table::word;
+use hashbrown::HashMap;
+use std::ops::{Index, IndexMut};
 
 /// Identifies an attribute value of a tenant; below [`Dictionary::MAX`].
-pub(super) type ValueId = u32;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct ValueId(u32);
 
-/// No value. It is above all ids, so looking it up in the entries finds nothing.
-pub(super) const NO_VALUE: ValueId = u32::MAX;
+impl ValueId {
+    /// No value: a padding that equals no id.
+    pub(super) const NONE: Self = Self(u32::MAX);
+
+    /// Returns the id as it is stored in a word of code.
+    #[inline]
+    pub(super) const fn word(self) -> u32 {
+        self.0
+    }
+
+    /// Returns the id that [`word`](Self::word) was called on.
+    #[inline]
+    pub(super) const fn from_word(word: u32) -> Self {
+        Self(word)
+    }
+}
 
 /// A value, in one cache line, so that confirming a value also loads its postings.
 #[derive(Clone, Debug)]
@@ -79,17 +97,38 @@ const SHORT: usize = 38;
 /// Marks a text that is longer than `SHORT`.
 const LONG: u8 = u8::MAX;
 
+/// The entries by value id. None is ever removed: a free one waits to be reused.
+#[derive(Clone, Debug, Default)]
+struct Entries(Vec<Entry>);
+
+#[expect(clippy::indexing_slicing, reason = "an id is the index of an entry, which stays")]
+impl Index<ValueId> for Entries {
+    type Output = Entry;
+
+    #[inline]
+    fn index(&self, id: ValueId) -> &Entry {
+        &self.0[id.0 as usize]
+    }
+}
+
+#[expect(clippy::indexing_slicing, reason = "an id is the index of an entry, which stays")]
+impl IndexMut<ValueId> for Entries {
+    #[inline]
+    fn index_mut(&mut self, id: ValueId) -> &mut Entry {
+        &mut self.0[id.0 as usize]
+    }
+}
+
 /// The attribute values that filters mention; see the [module](self).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Dictionary {
-    entries: Vec<Entry>,
+    entries: Entries,
     free: Vec<ValueId>,
-    table: HashTable<(Hash32, ValueId)>,
+    table: IdTable<ValueId>,
     /// The texts that do not fit in an entry.
     long: HashMap<ValueId, Box<str>>,
     hashes: Hashes,
-    /// The static selectivity of each attribute: lower is more selective.
-    selectivity: Box<[u64]>,
+    selectivity: Selectivity,
 }
 
 /// An attribute value of an event or a filter, which may or may not have an id.
@@ -113,7 +152,7 @@ impl Dictionary {
     /// The maximum number of ids.
     pub(super) const MAX: usize = 1 << 28;
 
-    pub(super) fn new(selectivity: Box<[u64]>) -> Self {
+    pub(super) fn new(selectivity: Selectivity) -> Self {
         Self { selectivity, ..Self::default() }
     }
 
@@ -124,14 +163,14 @@ impl Dictionary {
 
     /// Returns the number of entries, free ones included.
     pub(super) fn entries(&self) -> usize {
-        self.entries.len()
+        self.entries.0.len()
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>()
+        self.entries.0.capacity() * size_of::<Entry>()
             + self.free.capacity() * size_of::<ValueId>()
-            + size_of_val(&*self.selectivity)
-            + self.table.allocation_size()
+            + self.selectivity.bytes()
+            + self.table.bytes()
             + self.long.allocation_size()
             + self.long.values().map(|text| text.len()).sum::<usize>()
     }
@@ -147,19 +186,18 @@ impl Dictionary {
         &self.hashes
     }
 
-    /// Returns the id of the first value with this hash, or `NO_VALUE`.
+    /// Returns the id of the first value with this hash.
     ///
     /// Reads only the table. [`confirm`](Self::confirm) must decide whether it is the value.
     #[inline]
-    pub(super) fn candidate(&self, hash: Hash32) -> ValueId {
-        let found = self.table.find(table_hash(hash), |(other, _)| *other == hash);
-        found.map_or(NO_VALUE, |(_, id)| *id)
+    pub(super) fn candidate(&self, hash: Hash32) -> Option<ValueId> {
+        self.table.find(hash, |_| true)
     }
 
     /// Reads a word of the value's entry, for [`prefetch`](super::arena::prefetch).
     #[inline]
     pub(super) fn prefetch_word(&self, id: ValueId) -> u32 {
-        self.entries.get(id as usize).map_or(0, |entry| entry.tenant)
+        self.entries[id].tenant
     }
 
     /// Returns the value if a filter mentions it, given the candidate for its hash.
@@ -170,12 +208,10 @@ impl Dictionary {
         hash: Hash32,
         value: AttributeValue<'_>,
     ) -> Option<KnownValue> {
-        match self.entries.get(candidate as usize) {
-            Some(entry) if self.is(entry, candidate, value) => {
-                Some(KnownValue { id: candidate, lists: entry.lists })
-            }
+        match self.is(candidate, value) {
+            true => Some(self.known(candidate)),
             // Either no filter mentions the value, or another value has the same hash.
-            _ => self.search(hash, value),
+            false => self.search(hash, value),
         }
     }
 
@@ -183,26 +219,23 @@ impl Dictionary {
     #[inline(always)]
     pub(super) fn find(&self, value: AttributeValue<'_>) -> Option<KnownValue> {
         let hash = self.hash(value);
-        match self.candidate(hash) {
-            NO_VALUE => None,
-            candidate => self.confirm(candidate, hash, value),
-        }
+        self.confirm(self.candidate(hash)?, hash, value)
     }
 
     /// Looks up a value among all values with the same hash.
     #[cold]
     fn search(&self, hash: Hash32, value: AttributeValue<'_>) -> Option<KnownValue> {
-        let found = |id: ValueId| {
-            let entry = self.entries.get(id as usize)?;
-            self.is(entry, id, value).then_some(KnownValue { id, lists: entry.lists })
-        };
-        let is = |(other, id): &(Hash32, ValueId)| *other == hash && found(*id).is_some();
-        let (_, id) = self.table.find(table_hash(hash), is)?;
-        found(*id)
+        self.table.find(hash, |id| self.is(id, value)).map(|id| self.known(id))
     }
 
     #[inline(always)]
-    fn is(&self, entry: &Entry, id: ValueId, value: AttributeValue<'_>) -> bool {
+    fn known(&self, id: ValueId) -> KnownValue {
+        KnownValue { id, lists: self.entries[id].lists }
+    }
+
+    #[inline(always)]
+    fn is(&self, id: ValueId, value: AttributeValue<'_>) -> bool {
+        let entry = &self.entries[id];
         entry.tenant == value.tenant
             && entry.attribute == value.attribute
             // Last, since it is the most expensive; tenant and attribute are in the same line.
@@ -210,11 +243,12 @@ impl Dictionary {
     }
 
     #[inline]
+    #[expect(clippy::indexing_slicing, reason = "a text marked as `LONG` is in `long`")]
     fn bytes_of<'k>(&'k self, entry: &'k Entry, id: ValueId) -> &'k [u8] {
         match entry.text.get(..usize::from(entry.length)) {
             Some(text) => text,
             // `LONG` is above `SHORT`, so the range is out of bounds for exactly the long texts.
-            None => self.long.get(&id).map_or(&[], |text| text.as_bytes()),
+            None => self.long[&id].as_bytes(),
         }
     }
 
@@ -224,22 +258,21 @@ impl Dictionary {
     /// freed.
     pub(super) fn intern(&mut self, value: AttributeValue<'_>) -> ValueId {
         let hash = self.hash(value);
-        if let Some(found) = self.confirm(self.candidate(hash), hash, value) {
+        let candidate = self.candidate(hash);
+        if let Some(found) = candidate.and_then(|id| self.confirm(id, hash, value)) {
             return found.id;
         }
-        let id = self.free.pop().unwrap_or_else(|| {
-            // It fits: `Matcher::has_room` refuses an insert that could exceed `MAX`.
-            u32::try_from(self.entries.len()).unwrap_or(NO_VALUE)
-        });
+        let free = self.free.pop();
+        let id = free.unwrap_or_else(|| ValueId(word(self.entries.0.len())));
         let bytes = value.text.as_bytes();
         // A text that fits is copied into the entry; a longer one goes to `long`.
         let mut text = [0; SHORT];
-        let length = match text.get_mut(..bytes.len()) {
-            Some(short) => {
+        let length = match (text.get_mut(..bytes.len()), u8::try_from(bytes.len())) {
+            (Some(short), Ok(length)) => {
                 short.copy_from_slice(bytes);
-                u8::try_from(bytes.len()).unwrap_or(LONG)
+                length
             }
-            None => {
+            _ => {
                 self.long.insert(id, value.text.into());
                 LONG
             }
@@ -254,50 +287,46 @@ impl Dictionary {
             postings: 0,
             lists: Postings::default(),
         };
-        // A reused id overwrites its free entry; a new id is the next index.
-        match self.entries.get_mut(id as usize) {
-            Some(place) => *place = entry,
-            None => self.entries.push(entry),
+        match free {
+            Some(id) => self.entries[id] = entry,
+            // The next index is the new id.
+            None => self.entries.0.push(entry),
         }
-        self.table.insert_unique(table_hash(hash), (hash, id), |(hash, _)| table_hash(*hash));
+        self.table.insert(hash, id);
         id
     }
 
     /// Adds a reference to a value.
     pub(super) fn acquire(&mut self, id: ValueId) {
-        if let Some(entry) = self.entries.get_mut(id as usize) {
-            entry.references += 1;
-        }
+        self.entries[id].references += 1;
     }
 
     /// Drops a reference to a value, and frees its id with the last one.
     pub(super) fn release(&mut self, id: ValueId) {
-        let Some(entry) = self.entries.get_mut(id as usize) else { return };
+        let entry = &mut self.entries[id];
         entry.references -= 1;
         if entry.references > 0 {
             return;
         }
         // No posting refers to the id any more: postings are removed before references are dropped.
-        let Some((tenant, attribute, text)) = self.value(id) else { return };
-        let hash = self.hash(AttributeValue { tenant, attribute, text });
-        if let Ok(entry) = self.table.find_entry(table_hash(hash), |(_, other)| *other == id) {
-            entry.remove();
-        }
+        let hash = self.hash(self.value(id));
+        self.table.remove(hash, id);
         self.long.remove(&id);
         self.free.push(id);
     }
 
-    /// Returns the tenant, attribute and text of a value.
-    fn value(&self, id: ValueId) -> Option<(u32, u8, &str)> {
-        let entry = self.entries.get(id as usize)?;
-        // The bytes were copied from a `str`, so they are UTF-8.
-        let text = std::str::from_utf8(self.bytes_of(entry, id)).unwrap_or_default();
-        Some((entry.tenant, entry.attribute, text))
+    #[expect(clippy::expect_used, reason = "the bytes were copied from a `str`")]
+    fn value(&self, id: ValueId) -> AttributeValue<'_> {
+        let entry = &self.entries[id];
+        let Entry { tenant, attribute, .. } = *entry;
+        let text = std::str::from_utf8(self.bytes_of(entry, id)).expect("a text");
+        AttributeValue { tenant, attribute, text }
     }
 
     /// Returns the attribute and text of a value.
     pub(super) fn term(&self, id: ValueId) -> (usize, &str) {
-        self.value(id).map_or((0, ""), |(_, attribute, text)| (usize::from(attribute), text))
+        let AttributeValue { attribute, text, .. } = self.value(id);
+        (usize::from(attribute), text)
     }
 
     /// Returns the cost of this value as an access key; lower is more selective.
@@ -306,32 +335,30 @@ impl Dictionary {
     /// attributes the latter is below 256, so it only breaks ties. For an attribute with a small
     /// declared set of values it is above the cost of any number of postings.
     pub(super) fn cost(&self, id: ValueId) -> u64 {
-        let Some(entry) = self.entries.get(id as usize) else { return 0 };
-        let attribute = usize::from(entry.attribute);
-        let selectivity = self.selectivity.get(attribute).copied().unwrap_or_default();
-        selectivity + (u64::from(entry.postings) << 8)
+        let entry = &self.entries[id];
+        self.selectivity.of(entry.attribute) + (u64::from(entry.postings) << 8)
     }
 
     /// Returns the attribute of a value, its posting lists, and the count of its postings.
-    pub(super) fn postings_mut(&mut self, id: ValueId) -> Option<(usize, &mut Postings, &mut u32)> {
-        let entry = self.entries.get_mut(id as usize)?;
-        Some((usize::from(entry.attribute), &mut entry.lists, &mut entry.postings))
+    pub(super) fn postings_mut(&mut self, id: ValueId) -> (usize, &mut Postings, &mut u32) {
+        let Entry { attribute, lists, postings, .. } = &mut self.entries[id];
+        (usize::from(*attribute), lists, postings)
     }
 
     /// Reads the words that a change of the value's postings needs.
     pub(super) fn prefetch_postings(&self, id: ValueId, arena: &Arena) -> u32 {
-        let entry = self.entries.get(id as usize);
-        entry.map_or(0, |entry| entry.lists.prefetch_words(arena, entry.postings))
+        let entry = &self.entries[id];
+        entry.lists.prefetch_words(arena, entry.postings)
     }
 
     /// Returns the posting lists of all values. Those of a free entry are empty.
     pub(super) fn all_postings(&mut self) -> impl Iterator<Item = &mut Postings> {
-        self.entries.iter_mut().map(|entry| &mut entry.lists)
+        self.entries.0.iter_mut().map(|entry| &mut entry.lists)
     }
 
     /// Returns the number of postings under all values.
     pub(super) fn postings(&self) -> usize {
-        self.entries.iter().map(|entry| entry.postings as usize).sum()
+        self.entries.0.iter().map(|entry| entry.postings as usize).sum()
     }
 }
 
@@ -344,7 +371,8 @@ pub(super) struct KnownValue {
 
 #[cfg(test)]
 mod tests {
-    use super::{AttributeValue, Dictionary, Entry, table_hash};
+    use super::{AttributeValue, Dictionary, Entry, IdTable, Selectivity};
+    use crate::filter::Profile;
     use std::collections::HashSet;
 
     #[test]
@@ -355,7 +383,7 @@ mod tests {
     /// So it does for equal texts of two tenants or attributes.
     #[test]
     fn distinguishes_values_with_equal_hashes() {
-        let mut dictionary = Dictionary::new([0, 1].into());
+        let mut dictionary = Dictionary::new(Selectivity::of_profile(&Profile::webhook()));
         let [short, longer, long] = [38, 39, 100].map(|length| "x".repeat(length));
         let mut values = vec![];
         for (tenant, attribute) in [(0, 0), (0, 1), (1, 0)] {
@@ -396,19 +424,19 @@ mod tests {
     /// As if all values had one hash.
     #[test]
     fn finds_each_value_of_one_hash() {
-        let mut dictionary = Dictionary::new([0, 1].into());
+        let mut dictionary = Dictionary::new(Selectivity::of_profile(&Profile::webhook()));
         let values = [(0, 0, "a"), (0, 0, "b"), (0, 1, "a"), (1, 0, "a")]
             .map(|(tenant, attribute, text)| AttributeValue { tenant, attribute, text });
         let ids = values.map(|value| dictionary.intern(value));
-        dictionary.table.clear();
-        for id in ids {
-            dictionary.table.insert_unique(table_hash(7), (7, id), |(hash, _)| table_hash(*hash));
-        }
+        dictionary.table = IdTable::default();
+        ids.iter().for_each(|id| dictionary.table.insert(7, *id));
         for (value, id) in values.into_iter().zip(ids) {
             assert_eq!(dictionary.search(7, value).unwrap().id, id);
-            assert_eq!(dictionary.confirm(dictionary.candidate(7), 7, value).unwrap().id, id);
+            let candidate = dictionary.candidate(7).unwrap();
+            assert_eq!(dictionary.confirm(candidate, 7, value).unwrap().id, id);
         }
         let other = AttributeValue { tenant: 1, attribute: 0, text: "b" };
-        assert!(dictionary.confirm(dictionary.candidate(7), 7, other).is_none());
+        let candidate = dictionary.candidate(7).unwrap();
+        assert!(dictionary.confirm(candidate, 7, other).is_none());
     }
 }

@@ -50,6 +50,7 @@
 //! - A hash table by value and bucket: every look-up of a match would compute one more hash.
 
 use super::arena::{Arena, Offset};
+use super::table::word;
 
 /// The maximum number of pairs in a leaf.
 const MAX: usize = 1 << 7;
@@ -75,18 +76,15 @@ fn is_root(arena: &Arena, at: Offset) -> bool {
 
 /// Returns the pairs of a leaf or of a root.
 fn pairs(arena: &Arena, at: Offset) -> &[[u32; 2]] {
-    // The first word counts the pairs, so the list has `1 + 2 * count` words.
+    // The first word counts the pairs, two words each.
     let count = (arena.word(at) & !ROOT) as usize;
-    arena.list(at, 1 + 2 * count).get(1..).unwrap_or_default().as_chunks().0
+    arena.list(at + 1, 2 * count).as_chunks().0
 }
 
-/// Converts a count or a position to a word.
-///
-/// It always fits: counts and positions are indices into the arena, which has fewer than 2³² words.
-#[expect(clippy::cast_possible_truncation, reason = "see above")]
-pub(super) fn word(number: usize) -> u32 {
-    debug_assert!(u32::try_from(number).is_ok(), "{number} does not fit in a word");
-    number as u32
+/// Returns the pair at a position that a search in the same leaf or root returned.
+#[expect(clippy::indexing_slicing, reason = "the position of a pair, and none is empty")]
+fn pair(pairs: &[[u32; 2]], at: usize) -> [u32; 2] {
+    pairs[at]
 }
 
 /// Stores a leaf, or a root if `mark` is [`ROOT`].
@@ -129,14 +127,13 @@ impl Directory {
         if !is_root(arena, self.0) {
             return (None, self.0);
         }
-        let leaves = pairs(arena, self.0);
         // Skipping the first leaf makes it take all keys below the second one's least key, whatever
         // its own least key says.
-        let others = leaves.get(1..).unwrap_or_default();
+        let leaves = pairs(arena, self.0);
+        let (_, others) = leaves.split_at(1);
         debug_assert!(others.is_sorted(), "least keys are not in order");
         let branch = others.partition_point(|[least, _]| *least <= key);
-        debug_assert!(branch < leaves.len(), "a root has no leaf");
-        (Some(branch), leaves.get(branch).map_or(self.0, |[_, leaf]| *leaf))
+        (Some(branch), pair(leaves, branch)[1])
     }
 
     /// Returns where a key is, or as an error where it would be inserted.
@@ -147,7 +144,25 @@ impl Directory {
         found.map(position).map_err(position)
     }
 
-    /// Returns the offset of a key.
+    /// Returns where a key of the directory is.
+    fn position(self, arena: &Arena, key: u32) -> Position {
+        let found = self.search(arena, key);
+        debug_assert!(found.is_ok(), "key {key} is not in the directory");
+        match found {
+            Ok(position) | Err(position) => position,
+        }
+    }
+
+    /// Returns where a key that is not in the directory would be inserted.
+    fn gap(self, arena: &Arena, key: u32) -> Position {
+        let found = self.search(arena, key);
+        debug_assert!(found.is_err(), "key {key} is already in the directory");
+        match found {
+            Ok(position) | Err(position) => position,
+        }
+    }
+
+    /// Returns the offset of a key, or `None` if the directory does not have it.
     ///
     /// Never inlined: most values have postings in one bucket only, and a match reads those without
     /// a directory.
@@ -156,7 +171,13 @@ impl Directory {
         let (_, leaf) = self.leaf(arena, key);
         let pairs = pairs(arena, leaf);
         let at = pairs.binary_search_by_key(&key, |[key, _]| *key).ok()?;
-        pairs.get(at).map(|[_, offset]| *offset)
+        Some(pair(pairs, at)[1])
+    }
+
+    /// Returns the offset of a key of the directory.
+    pub(super) fn get(self, arena: &Arena, key: u32) -> Offset {
+        let Position { leaf, at, .. } = self.position(arena, key);
+        pair(pairs(arena, leaf), at)[1]
     }
 
     /// Returns the pair with the greatest key up to `key`; if its leaf has none, the leaf's first
@@ -165,38 +186,29 @@ impl Directory {
         let (_, leaf) = self.leaf(arena, key);
         let pairs = pairs(arena, leaf);
         // Either the key is below all others, or its leaf lost its first pairs: both saturate at 0.
-        let at = pairs.partition_point(|[other, _]| *other <= key).saturating_sub(1);
-        debug_assert!(!pairs.is_empty(), "a leaf has no pair");
-        pairs.get(at).copied().unwrap_or_default()
+        pair(pairs, pairs.partition_point(|[other, _]| *other <= key).saturating_sub(1))
     }
 
     /// Returns the pairs before and after that of a key, if they are in the same leaf.
     pub(super) fn neighbors(self, arena: &Arena, key: u32) -> [Option<[u32; 2]>; 2] {
-        let found = self.search(arena, key);
-        debug_assert!(found.is_ok(), "key {key} is not in the directory");
-        let Ok(Position { leaf, at, .. }) = found else { return [None; 2] };
-        let pair = |at: Option<usize>| pairs(arena, leaf).get(at?).copied();
-        [pair(at.checked_sub(1)), pair(at.checked_add(1))]
+        let Position { leaf, at, .. } = self.position(arena, key);
+        let (before, from) = pairs(arena, leaf).split_at(at);
+        [before.last().copied(), from.get(1).copied()]
     }
 
     /// Replaces the pair of a key.
     ///
     /// The new key must be between the same neighbors, so that the pair keeps its position.
     pub(super) fn set(self, arena: &mut Arena, key: u32, pair: [u32; 2]) {
-        let found = self.search(arena, key);
-        debug_assert!(found.is_ok(), "key {key} is not in the directory");
-        if let Ok(Position { leaf, at, .. }) = found {
-            let at = leaf + 1 + 2 * word(at);
-            arena.set(at, pair[0]);
-            arena.set(at + 1, pair[1]);
-        }
+        let Position { leaf, at, .. } = self.position(arena, key);
+        let at = leaf + 1 + 2 * word(at);
+        arena.set(at, pair[0]);
+        arena.set(at + 1, pair[1]);
     }
 
     /// Inserts a pair whose key is not in the directory.
     pub(super) fn insert(&mut self, arena: &mut Arena, pair: [u32; 2]) {
-        let found = self.search(arena, pair[0]);
-        debug_assert!(found.is_err(), "key {} is already in the directory", pair[0]);
-        let Err(Position { branch, leaf, at }) = found else { return };
+        let Position { branch, leaf, at } = self.gap(arena, pair[0]);
         let leaf = insert(arena, leaf, at, pair);
         let right = divide(arena, leaf, at);
         let (leaf, right) = match right {
@@ -221,9 +233,8 @@ impl Directory {
     ///
     /// The last pair remains: the caller takes it by [`only`](Self::only) and frees the directory.
     pub(super) fn remove(&mut self, arena: &mut Arena, key: u32) {
-        let found = self.search(arena, key);
-        debug_assert!(found.is_ok(), "key {key} is not in the directory");
-        let Ok(Position { branch, leaf, at }) = found else { return };
+        let Position { branch, leaf, at } = self.position(arena, key);
+        // Without a root, the only leaf keeps its last pair for the caller.
         let Some(branch) = branch else {
             self.0 = remove(arena, leaf, at);
             return;
@@ -235,7 +246,7 @@ impl Directory {
         } else {
             let leaf = remove(arena, leaf, at);
             arena.set(self.0 + 2 + 2 * word(branch), leaf);
-            self.join(arena, branch);
+            self.join(arena, branch, leaf);
         }
         // A root with a single leaf is replaced by the leaf.
         if let [[_, only]] = *pairs(arena, self.0) {
@@ -245,23 +256,23 @@ impl Directory {
     }
 
     /// Joins a small leaf to the next one, or else the previous one, if that is not large.
-    fn join(&mut self, arena: &mut Arena, branch: usize) {
-        let leaves = pairs(arena, self.0);
-        // A branch without a leaf counts as full, so it is never joined to.
-        let count =
-            |branch: usize| leaves.get(branch).map_or(MAX, |[_, leaf]| pairs(arena, *leaf).len());
-        if count(branch) >= MAX / 8 {
+    fn join(&mut self, arena: &mut Arena, branch: usize, leaf: Offset) {
+        let count = |leaf: Offset| pairs(arena, leaf).len();
+        if count(leaf) >= MAX / 8 {
             return;
         }
-        let first = match branch.checked_sub(1) {
-            _ if count(branch + 1) < MAX / 2 => branch,
-            Some(before) if count(before) < MAX / 2 => before,
-            _ => return,
+        // The first leaf has no previous one, and the last one no next one.
+        let leaves = pairs(arena, self.0);
+        let small = |branch: Option<usize>| {
+            let leaf = leaves.get(branch?).map(|[_, leaf]| *leaf);
+            leaf.filter(|leaf| count(*leaf) < MAX / 2)
         };
-        let both = leaves.get(first..first + 2);
-        debug_assert!(both.is_some(), "leaf {first} has no next one");
-        let Some([[_, left], [_, right]]) = both else { return };
-        let (left, right) = (*left, *right);
+        let (first, left, right) =
+            match (small(branch.checked_sub(1)), small(branch.checked_add(1))) {
+                (_, Some(next)) => (branch, leaf, next),
+                (Some(previous), None) => (branch - 1, previous, leaf),
+                (None, None) => return,
+            };
         let all = [pairs(arena, left), pairs(arena, right)].concat();
         free(arena, left);
         free(arena, right);
@@ -329,9 +340,8 @@ fn divide(arena: &mut Arena, leaf: Offset, at: usize) -> Option<(Offset, [u32; 2
     }
     // `MAX + 1` pairs: both sides get at least one, and at most `MAX`.
     let half = if at + 1 == count { count - 1 } else { count / 2 };
-    let right = all.get(half..).unwrap_or_default().to_vec();
-    debug_assert!(!right.is_empty(), "no pair is on the right of {half}");
-    let least = right.first().map_or(0, |[key, _]| *key);
+    let right = all.split_at(half).1.to_vec();
+    let least = pair(&right, 0)[0];
     let right_leaf = store(arena, 0, &right);
     let left = arena.remove(leaf, 1 + 2 * count, 1 + 2 * half, 2 * (count - half));
     arena.set(left, word(half));

@@ -34,7 +34,7 @@
 //! hashbrown's hasher for everything: hashing was two fifths of a match that hits no webhook.
 
 pub(super) use crate::event::same;
-use hashbrown::DefaultHashBuilder;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_nano_inline};
 use std::hash::{BuildHasher, Hash, RandomState};
 
@@ -135,6 +135,52 @@ fn to_hash32(hash: u64) -> Hash32 {
 #[inline]
 pub(super) fn table_hash(hash: Hash32) -> u64 {
     u64::from(hash) << 32 | u64::from(hash)
+}
+
+/// A hash table of ids. It has hashes and ids only, so growing it reads nothing else.
+#[derive(Clone, Debug)]
+pub(super) struct IdTable<I>(HashTable<(Hash32, I)>);
+
+impl<I> Default for IdTable<I> {
+    fn default() -> Self {
+        Self(HashTable::new())
+    }
+}
+
+impl<I: Copy + PartialEq> IdTable<I> {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.0.allocation_size()
+    }
+
+    /// Returns the id with this hash for which `is` returns true.
+    #[inline]
+    pub(super) fn find(&self, hash: Hash32, is: impl Fn(I) -> bool) -> Option<I> {
+        let found = self.0.find(table_hash(hash), |(other, id)| *other == hash && is(*id));
+        found.map(|(_, id)| *id)
+    }
+
+    /// Inserts an id that is not in the table.
+    pub(super) fn insert(&mut self, hash: Hash32, id: I) {
+        self.0.insert_unique(table_hash(hash), (hash, id), |(hash, _)| table_hash(*hash));
+    }
+
+    /// Removes an id that is in the table, with the hash that it was inserted with.
+    pub(super) fn remove(&mut self, hash: Hash32, id: I) {
+        let row = self.0.find_entry(table_hash(hash), |(_, other)| *other == id);
+        debug_assert!(row.is_ok(), "the id is not in the table");
+        if let Ok(row) = row {
+            row.remove();
+        }
+    }
+
+    /// Returns all ids, to be replaced.
+    pub(super) fn ids_mut(&mut self) -> impl Iterator<Item = &mut I> {
+        self.0.iter_mut().map(|(_, id)| id)
+    }
 }
 
 #[cfg(test)]

@@ -50,11 +50,9 @@ impl Iterator for Matches<'_> {
     type Item = Slot;
 
     fn next(&mut self) -> Option<Slot> {
-        let index = *self.hits.next()?;
         // The matcher is borrowed since the match, so the slot still has the subscription that
         // matched.
-        let generation = self.matcher.slots.get(index as usize)?.generation;
-        Some(Slot { index, generation })
+        self.hits.next().map(|index| self.matcher.slots.slot(*index))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

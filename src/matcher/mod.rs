@@ -43,10 +43,10 @@
 //       │                                         │
 //     defaults    slots that match by default   plan, order, defaults
 //
-//     arena, directory and hash are the ground on which the others are built.
+//     table, arena, directory and hash are the ground on which the others are built. slots has the
+//     group and plan of each subscription; all other parts store its index there.
 //
-// A slot is the index of a `SlotEntry`, and all other parts store that index only. Sequences of
-// changes and what they must preserve:
+// Sequences of changes and what they must preserve:
 //
 // - `insert` acquires the group, then the values and the plan, then adds postings. `remove` undoes
 //   it in the order postings, plan with its values, group. So a value with postings has a
@@ -66,7 +66,9 @@ mod order;
 mod plan;
 mod postings;
 mod scratch;
+mod slots;
 mod subscription;
+mod table;
 mod topics;
 
 pub use error::InsertError;
@@ -78,8 +80,10 @@ use crate::event::Event;
 use crate::filter::{Node, Profile};
 use arena::{Arena, prefetch};
 use dictionary::{AttributeValue, Dictionary};
-use plan::{AccessKey, Plan, Plans};
-use topics::{AttributeUse, Topic, Topics};
+use plan::{AccessKey, Plan, Plans, Selectivity};
+use slots::{Occupant, Slots};
+use table::Id;
+use topics::{Bucket, Topics};
 
 /// An index of subscriptions; see the [module](self).
 ///
@@ -89,25 +93,13 @@ use topics::{AttributeUse, Topic, Topics};
 #[derive(Clone, Debug)]
 pub struct Matcher {
     profile: Profile,
-    slots: Vec<SlotEntry>,
-    free: Vec<u32>,
-    len: usize,
+    slots: Slots,
     topics: Topics,
     dictionary: Dictionary,
     plans: Plans,
     /// All posting lists and their directories.
     postings: Arena,
 }
-
-#[derive(Clone, Copy, Debug)]
-struct SlotEntry {
-    generation: u32,
-    /// The subscription group; `VACANT` if the slot is free.
-    group: u32,
-    plan: Plan,
-}
-
-const VACANT: u32 = u32::MAX;
 
 /// The number of entries of each kind in a [`Matcher`]; returned by [`Matcher::stats`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,11 +126,9 @@ impl Matcher {
     pub fn new(profile: &Profile) -> Self {
         Self {
             profile: profile.clone(),
-            slots: Vec::new(),
-            free: Vec::new(),
-            len: 0,
+            slots: Slots::default(),
             topics: Topics::default(),
-            dictionary: Dictionary::new(plan::selectivity(profile)),
+            dictionary: Dictionary::new(Selectivity::of_profile(profile)),
             plans: Plans::default(),
             postings: Arena::default(),
         }
@@ -179,8 +169,9 @@ impl Matcher {
         prefetch(filter.nodes().map(|node| match node {
             Node::Term(term) => {
                 let value = AttributeValue::new(tenant, term.attribute, term.value);
-                self.dictionary
-                    .prefetch_word(self.dictionary.candidate(self.dictionary.hash(value)))
+                let candidate = self.dictionary.candidate(self.dictionary.hash(value));
+                // The value may be new.
+                candidate.map_or(0, |id| self.dictionary.prefetch_word(id))
             }
             _ => 0,
         }));
@@ -191,26 +182,11 @@ impl Matcher {
         // between.
         let plan = self.plans.acquire(code, &mut self.dictionary);
         self.prefetch_postings(plan);
-        let group = u32::try_from(group).unwrap_or(VACANT);
-        // A reused index keeps the generation that its removal set.
-        let index = match self.free.pop() {
-            Some(index) => index,
-            None => {
-                self.slots.push(SlotEntry { generation: 0, group: VACANT, plan });
-                u32::try_from(self.slots.len() - 1).unwrap_or(VACANT)
-            }
-        };
-        // The index was free or pushed just now, so there is an entry.
-        let Some(entry) = self.slots.get_mut(index as usize) else {
-            return Err(InsertError::Full);
-        };
-        (entry.group, entry.plan) = (group, plan);
-        let generation = entry.generation;
-        self.len += 1;
+        let slot = self.slots.insert(Occupant { group, plan });
         for bucket in &buckets {
-            self.add_postings(index, plan, *bucket);
+            self.add_postings(slot.index, plan, *bucket);
         }
-        Ok(Slot { index, generation })
+        Ok(slot)
     }
 
     /// Reads what a change of the postings of a plan's values needs.
@@ -226,7 +202,7 @@ impl Matcher {
         // value.
         let copies = self.postings.len().checked_mul(3)?;
         let new = terms.checked_mul(types)?.checked_mul(16)?;
-        let fits = self.slots.len() < VACANT as usize
+        let fits = self.slots.has_room()
             && self.dictionary.len() + terms < Dictionary::MAX
             && self.plans.has_room(terms)
             && copies.checked_add(new)? < Arena::MAX;
@@ -234,27 +210,21 @@ impl Matcher {
     }
 
     /// Adds a slot to a bucket: to its default slots and to the posting lists of its access keys.
-    fn add_postings(&mut self, slot: u32, plan: Plan, at: u32) {
+    fn add_postings(&mut self, slot: u32, plan: Plan, at: Id<Bucket>) {
         let Self { topics, dictionary, plans, postings, .. } = self;
-        // The group of the slot references the bucket, and the bucket is in its topic: both exist.
-        let Some(bucket) = topics.bucket_mut(at) else { return };
+        let (bucket, topic) = topics.bucket_mut(at);
         if plan.default() {
             bucket.defaults.insert(slot);
         }
-        let topic = bucket.topic;
-        let Some(Topic { attributes, .. }) = topics.topic_mut(topic) else { return };
         for (id, key) in plans.terms(&plan) {
             let residual =
                 (key == AccessKey::WithResidual).then(|| plans.residual(plan, id, dictionary).0);
-            let Some((attribute, lists, count)) = dictionary.postings_mut(id) else { continue };
-            if attributes.len() <= attribute {
-                attributes.resize(attribute + 1, AttributeUse::default());
-            }
-            let Some(attribute_use) = attributes.get_mut(attribute) else { continue };
+            let (attribute, lists, count) = dictionary.postings_mut(id);
+            let attribute_use = topic.attributes.of_mut(attribute);
             // Terms without a key count, too: a residual may need the value.
             attribute_use.terms += 1;
             if key != AccessKey::No {
-                lists.insert(postings, at, slot, residual);
+                lists.insert(postings, at.word(), slot, residual);
                 attribute_use.access_keys += 1;
                 *count += 1;
             }
@@ -262,22 +232,20 @@ impl Matcher {
     }
 
     /// Undoes [`add_postings`](Self::add_postings).
-    fn remove_postings(&mut self, slot: u32, plan: Plan, at: u32) {
+    fn remove_postings(&mut self, slot: u32, plan: Plan, at: Id<Bucket>) {
         let Self { topics, dictionary, plans, postings, .. } = self;
-        let Some(bucket) = topics.bucket_mut(at) else { return };
+        let (bucket, topic) = topics.bucket_mut(at);
         if plan.default() {
             bucket.defaults.remove(slot);
         }
-        let topic = bucket.topic;
-        let Some(Topic { attributes, .. }) = topics.topic_mut(topic) else { return };
         // The marks in the code are those of the insertion, so each posting is found where it was
         // put.
         for (id, key) in plans.terms(&plan) {
-            let Some((attribute, lists, count)) = dictionary.postings_mut(id) else { continue };
-            let Some(attribute_use) = attributes.get_mut(attribute) else { continue };
+            let (attribute, lists, count) = dictionary.postings_mut(id);
+            let attribute_use = topic.attributes.of_mut(attribute);
             attribute_use.terms -= 1;
             if key != AccessKey::No {
-                lists.remove(postings, at, slot, key != AccessKey::Sufficient);
+                lists.remove(postings, at.word(), slot, key != AccessKey::Sufficient);
                 attribute_use.access_keys -= 1;
                 *count -= 1;
             }
@@ -296,27 +264,19 @@ impl Matcher {
     /// lists move to a smaller allocation. The move costs at most as much as the removals since the
     /// last one.
     pub fn remove(&mut self, slot: Slot) -> bool {
-        let Some(SlotEntry { group, plan, .. }) = self.entry(slot) else { return false };
+        // Removed before: the caller's slot is out of date.
+        let Some(Occupant { group, plan }) = self.slots.get(slot) else { return false };
         // As in `insert`: read the places first, so that their misses overlap.
         prefetch(self.plans.values(&plan).map(|id| self.dictionary.prefetch_word(id)));
         prefetch(std::iter::once(self.plans.prefetch_entry(plan, &self.dictionary)));
         self.prefetch_postings(plan);
-        let (_, buckets) = self.topics.group(group as usize);
+        let (_, buckets) = self.topics.group(group);
         for bucket in &buckets {
             self.remove_postings(slot.index, plan, *bucket);
         }
         self.plans.release(plan, &mut self.dictionary);
-        self.topics.release(group as usize);
-        self.len -= 1;
-        if let Some(entry) = self.slots.get_mut(slot.index()) {
-            entry.group = VACANT;
-            // A slot whose generations are used up is never reused, or an old `Slot` would be valid
-            // again.
-            if let Some(next) = entry.generation.checked_add(1) {
-                entry.generation = next;
-                self.free.push(slot.index);
-            }
-        }
+        self.topics.release(group);
+        self.slots.remove(slot.index);
         self.compact();
         true
     }
@@ -324,12 +284,8 @@ impl Matcher {
     /// Gives memory back if most of it is free.
     fn compact(&mut self) {
         let Self { slots, dictionary, plans, postings, .. } = self;
-        if let Some(relocations) = plans.compact(slots.len() + dictionary.entries()) {
-            // The plan of a vacant slot was released; its offset is stale and must not be looked
-            // up.
-            for entry in slots.iter_mut().filter(|entry| entry.group != VACANT) {
-                entry.plan = relocations.plan(entry.plan);
-            }
+        if let Some(relocations) = plans.compact(slots.entries() + dictionary.entries()) {
+            slots.plans_mut().for_each(|plan| *plan = relocations.plan(*plan));
         }
         if postings.is_sparse(dictionary.entries()) {
             self.relocate_postings();
@@ -353,20 +309,14 @@ impl Matcher {
         }
     }
 
-    /// Returns the entry of a slot that was not removed.
-    fn entry(&self, slot: Slot) -> Option<SlotEntry> {
-        let entry = self.slots.get(slot.index())?;
-        (entry.generation == slot.generation && entry.group != VACANT).then_some(*entry)
-    }
-
     /// Returns the subscription in a slot, or `None` if it was removed.
     ///
     /// The matcher does not store subscriptions. This assembles an equal one from the index.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<Subscription> {
-        let SlotEntry { group, plan, .. } = self.entry(slot)?;
+        let Occupant { group, plan } = self.slots.get(slot)?;
         let filter = self.plans.filter(plan, &self.profile, &self.dictionary);
-        self.topics.subscription(group as usize, filter)
+        Some(self.topics.subscription(group, filter))
     }
 
     /// Returns the slots of all subscriptions that match an event, ascending.
@@ -385,7 +335,7 @@ impl Matcher {
         scratch: &'m mut Scratch,
     ) -> Matches<'m> {
         scratch.run_one(self, event, access);
-        Matches::new(self, scratch.hits(0))
+        Matches::new(self, scratch.indices())
     }
 
     /// Matches several events, and returns the slots for each, in the order of the events.
@@ -423,20 +373,19 @@ impl Matcher {
         scratch: &'m mut Scratch,
     ) -> impl ExactSizeIterator<Item = Matches<'m>> {
         scratch.run(self, queries);
-        let scratch = &*scratch;
-        (0..queries.len()).map(move |at| Matches::new(self, scratch.hits(at)))
+        scratch.hits().map(move |hits| Matches::new(self, hits))
     }
 
     /// Returns the number of subscriptions, including disabled ones.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.len
+        self.slots.len()
     }
 
     /// Returns whether the matcher holds no subscription.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// Returns the number of entries of each kind.
@@ -461,8 +410,7 @@ impl Matcher {
     /// time linear in values and event types.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<SlotEntry>()
-            + self.free.capacity() * size_of::<u32>()
+        self.slots.bytes()
             + self.topics.bytes()
             + self.dictionary.bytes()
             + self.plans.bytes()

@@ -83,16 +83,18 @@
 //!   filters are equal, but in real tenants some are.
 
 mod access;
+mod by_node;
 mod residual;
 
-pub(super) use access::{AccessKey, selectivity};
+pub(super) use access::{AccessKey, Selectivity};
 pub(super) use residual::Residual;
 
 use super::arena::{Arena, Offset};
 use super::dictionary::{Dictionary, ValueId};
-use super::hash::{Hash32, table_hash};
+use super::hash::IdTable;
+use super::table::word;
 use crate::filter::{Filter, Node, Operator, Predicate, Profile};
-use hashbrown::HashTable;
+use by_node::ByNode;
 use smallvec::SmallVec;
 
 /// A code as it is stored: the reference count, then a word for each node in prefix order.
@@ -109,6 +111,12 @@ const ACCESS: u32 = 1 << 29;
 const SUFFICIENT: u32 = 1 << 28;
 const VALUE: u32 = SUFFICIENT - 1;
 const END: u32 = NE - 1;
+
+/// Returns the value of a term.
+#[inline]
+fn value(word: u32) -> ValueId {
+    ValueId::from_word(word & VALUE)
+}
 
 fn is_group(word: u32) -> bool {
     word >= AND
@@ -157,7 +165,7 @@ impl Plan {
 /// All stored codes, one for all equal filters of two terms or more.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plans {
-    table: HashTable<(Hash32, Offset)>,
+    table: IdTable<Offset>,
     codes: Arena,
 }
 
@@ -183,7 +191,7 @@ impl Plans {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.table.allocation_size() + self.codes.bytes()
+        self.table.bytes() + self.codes.bytes()
     }
 
     /// Returns whether there is room for one more code of `len` nodes.
@@ -198,29 +206,26 @@ impl Plans {
     /// The code has no marks. If it is not stored yet, its access keys are chosen and marked now,
     /// by the postings that each value has at this time.
     pub(super) fn acquire(&mut self, mut code: Code, dictionary: &mut Dictionary) -> Plan {
-        match *code {
+        let nodes = match &mut *code {
             // Only the reference count: the filter has no terms.
-            [_] => return EVERYTHING,
+            [] | [_] => return EVERYTHING,
             // A single term is not stored: its plan is the term, and each subscription a reference.
             [_, term] => {
-                dictionary.acquire(term & VALUE);
-                return Plan(term);
+                dictionary.acquire(value(*term));
+                return Plan(*term);
             }
-            _ => {}
-        }
-        let words = code.get(1..).unwrap_or_default();
-        let hash = dictionary.hashes().of(words);
-        let same = |(other, at): &(Hash32, Offset)| *other == hash && self.is(*at, words);
-        if let Some((_, at)) = self.table.find(table_hash(hash), same) {
-            let at = *at;
+            [_, nodes @ ..] => nodes,
+        };
+        let hash = dictionary.hashes().of(&*nodes);
+        if let Some(at) = self.table.find(hash, |at| self.is(at, nodes)) {
             self.codes.set(at, self.codes.word(at) + 1);
-            return Plan::of_code(at, default(words));
+            return Plan::of_code(at, default(nodes));
         }
         // A stored code references each of its terms once, however many subscriptions share it.
-        terms(words).for_each(|term| dictionary.acquire(term & VALUE));
-        let default = access::mark(code.get_mut(1..).unwrap_or_default(), dictionary);
+        terms(nodes).for_each(|term| dictionary.acquire(value(term)));
+        let default = access::mark(nodes, dictionary);
         let at = self.codes.store(&code);
-        self.table.insert_unique(table_hash(hash), (hash, at), |(hash, _)| table_hash(*hash));
+        self.table.insert(hash, at);
         Plan::of_code(at, default)
     }
 
@@ -231,7 +236,7 @@ impl Plans {
         }
         // A single term has no code: it references its value directly.
         let Some(at) = plan.code() else {
-            return dictionary.release(plan.0 & VALUE);
+            return dictionary.release(value(plan.0));
         };
         let references = self.codes.word(at) - 1;
         self.codes.set(at, references);
@@ -241,10 +246,8 @@ impl Plans {
         // The hash was computed before the code was marked, so compute it without the marks.
         let code: Code = self.code(at).iter().map(|word| bare(*word)).collect();
         let hash = dictionary.hashes().of(&*code);
-        if let Ok(entry) = self.table.find_entry(table_hash(hash), |(_, other)| *other == at) {
-            entry.remove();
-        }
-        terms(&code).for_each(|term| dictionary.release(term & VALUE));
+        self.table.remove(hash, at);
+        terms(&code).for_each(|term| dictionary.release(value(term)));
         self.codes.free(at, 1 + code.len());
     }
 
@@ -253,7 +256,8 @@ impl Plans {
         let Some(at) = plan.code() else { return 0 };
         let code: Code = self.code(at).iter().map(|word| bare(*word)).collect();
         let hash = dictionary.hashes().of(&*code);
-        self.table.find(table_hash(hash), |(other, _)| *other == hash).map_or(0, |(_, at)| *at)
+        // It is there; what this returns is of no use anyway.
+        self.table.find(hash, |_| true).unwrap_or(at)
     }
 
     /// Relocates all codes if most of their memory is free.
@@ -266,7 +270,7 @@ impl Plans {
         }
         let mut codes = self.codes.relocation_target();
         // The table has each stored code exactly once, so each is copied once.
-        for (_, at) in &mut self.table {
+        for at in self.table.ids_mut() {
             let kept = self.codes.list(*at, 1 + code(&self.codes, *at).len());
             let place = codes.store(kept);
             // The old arena is not read again, except for this word, by `Relocations::plan`.
@@ -309,20 +313,20 @@ impl Plans {
                 ACCESS => AccessKey::WithResidual,
                 _ => AccessKey::Sufficient,
             };
-            (word & VALUE, key)
+            (value(*word), key)
         })
     }
 
     /// Returns the value of each term. A value in several terms is returned several times.
     pub(super) fn values<'p>(&'p self, plan: &'p Plan) -> impl Iterator<Item = ValueId> {
-        terms(self.words(plan)).map(|term| term & VALUE)
+        terms(self.words(plan)).map(value)
     }
 
     /// Returns whether the verdict is flipped, by evaluating the code.
     ///
     /// `holds` returns whether the event has a value.
     pub(super) fn is_flipped(&self, plan: Plan, holds: impl Fn(ValueId) -> bool) -> bool {
-        evaluate(self.words(&plan), 0, &holds) != plan.default()
+        evaluate(ByNode(self.words(&plan)), 0, &holds) != plan.default()
     }
 
     /// Returns the filter that a plan was compiled from.
@@ -332,7 +336,7 @@ impl Plans {
             OR => Node::Or { end: end(*word, 0) },
             kind => {
                 let operator = if kind == EQ { Operator::Eq } else { Operator::Ne };
-                let (attribute, value) = dictionary.term(word & VALUE);
+                let (attribute, value) = dictionary.term(value(*word));
                 Node::Term(Predicate { attribute, operator, value })
             }
         };
@@ -344,8 +348,8 @@ impl Plans {
 #[inline]
 fn code(codes: &Arena, at: Offset) -> &[u32] {
     let tail = codes.tail(at);
-    let first = tail.get(1).copied().unwrap_or_default();
-    tail.get(1..1 + end(first, 0)).unwrap_or_default()
+    let ([_references, first], _) = tail.split();
+    tail.range(1, end(*first, 0))
 }
 
 /// Encodes a filter as code with one reference and without marks.
@@ -353,16 +357,19 @@ fn code(codes: &Arena, at: Offset) -> &[u32] {
 /// `intern` returns the id of a term's value.
 pub(super) fn encode(filter: &Filter, mut intern: impl FnMut(Predicate<'_>) -> ValueId) -> Code {
     // The limits of a filter keep its nodes below 2²⁰, so the end of a group always fits.
-    let group = |end: usize| u32::try_from(end).unwrap_or(END);
-    let word = |node| match node {
+    let group = |end: usize| {
+        debug_assert!(end <= END as usize, "the end {end} of a group has more than 30 bits");
+        word(end)
+    };
+    let node = |node| match node {
         Node::And { end } => AND | group(end),
         Node::Or { end } => OR | group(end),
         Node::Term(term) => {
             let kind = if term.operator == Operator::Eq { EQ } else { NE };
-            kind | intern(term)
+            kind | intern(term).word()
         }
     };
-    std::iter::once(1).chain(filter.nodes().map(word)).collect()
+    std::iter::once(1).chain(filter.nodes().map(node)).collect()
 }
 
 fn terms(code: &[u32]) -> impl Iterator<Item = u32> {
@@ -372,10 +379,10 @@ fn terms(code: &[u32]) -> impl Iterator<Item = u32> {
 /// Returns the verdict of the subtree at `at`.
 ///
 /// The recursion is as deep as the filter, which the limits bound, as in [`Filter::matches`].
-fn evaluate(code: &[u32], at: usize, holds: &impl Fn(ValueId) -> bool) -> bool {
-    let word = code.get(at).copied().unwrap_or_default();
+fn evaluate(code: ByNode<&[u32]>, at: usize, holds: &impl Fn(ValueId) -> bool) -> bool {
+    let word = code[at];
     if !is_group(word) {
-        return holds(word & VALUE) == (word & KIND == EQ);
+        return holds(value(word)) == (word & KIND == EQ);
     }
     // The first false operand decides an `and`, the first true one an `or`.
     let and = word & KIND == AND;
@@ -384,24 +391,26 @@ fn evaluate(code: &[u32], at: usize, holds: &impl Fn(ValueId) -> bool) -> bool {
         if evaluate(code, operand, holds) != and {
             return !and;
         }
-        operand = end(code.get(operand).copied().unwrap_or_default(), operand);
+        operand = end(code[operand], operand);
     }
     and
 }
 
 /// Returns the default verdict of a code.
-fn default(code: &[u32]) -> bool {
-    evaluate(code, 0, &|_| false)
+fn default(nodes: &[u32]) -> bool {
+    evaluate(ByNode(nodes), 0, &|_| false)
 }
 
 /// Returns the indices of the operands of the group at `at`.
-fn operands(code: &[u32], at: usize) -> impl Iterator<Item = usize> {
-    let last = end(code.get(at).copied().unwrap_or_default(), at);
+fn operands(code: ByNode<&[u32]>, at: usize) -> impl Iterator<Item = usize> {
+    let last = end(code[at], at);
     let mut next = at + 1;
     std::iter::from_fn(move || {
         let operand = next;
-        next = end(code.get(operand).copied().unwrap_or_default(), operand);
-        (operand < last).then_some(operand)
+        (operand < last).then(|| {
+            next = end(code[operand], operand);
+            operand
+        })
     })
 }
 

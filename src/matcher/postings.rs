@@ -56,8 +56,9 @@
 //!   the gain, and decoding costs what sorting does.
 //! - Merging lists element by element during a match: each step waits for the last one.
 
-use super::arena::{Arena, Offset};
-use super::directory::{Directory, word};
+use super::arena::{Arena, Offset, Tail};
+use super::directory::Directory;
+use super::table::word;
 
 /// The posting lists of a value, over all buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,8 +89,8 @@ impl Default for Postings {
 /// A posting list, or a piece of one, in the arena.
 #[derive(Clone, Copy)]
 pub(super) struct PostingList<'b> {
-    /// The words after the counts, to the end of the arena: other lists may follow.
-    words: &'b [u32],
+    /// The words after the counts.
+    words: Tail<'b>,
     /// The number of slots without a residual.
     sufficient: usize,
     /// The number of slots with a residual.
@@ -99,12 +100,8 @@ pub(super) struct PostingList<'b> {
 impl<'b> PostingList<'b> {
     #[inline]
     pub(super) fn at(arena: &'b Arena, at: Offset) -> Self {
-        match arena.tail(at) {
-            [sufficient, residuals, words @ ..] => {
-                Self { words, sufficient: *sufficient as usize, residuals: *residuals as usize }
-            }
-            _ => Self { words: &[], sufficient: 0, residuals: 0 },
-        }
+        let ([sufficient, residuals], words) = arena.tail(at).split();
+        Self { words, sufficient: *sufficient as usize, residuals: *residuals as usize }
     }
 
     /// Returns whether the list is in pieces, which [`each_piece`](Self::each_piece) reads.
@@ -130,15 +127,13 @@ impl<'b> PostingList<'b> {
     /// Returns the slots whose verdict the value flips.
     #[inline]
     pub(super) fn sufficient(self) -> &'b [u32] {
-        // The counts are those of the list, so both parts are within the arena.
-        self.words.get(..self.sufficient).unwrap_or_default()
+        self.words.range(0, self.sufficient)
     }
 
     /// Returns the slots with a residual, each with it.
     #[inline]
     pub(super) fn residuals(self) -> &'b [[u32; 2]] {
-        let pairs = self.words.get(self.sufficient..self.sufficient + 2 * self.residuals);
-        pairs.unwrap_or_default().as_chunks().0
+        self.words.range(self.sufficient, 2 * self.residuals).as_chunks().0
     }
 
     /// Appends the slots whose verdict the value flips.
@@ -147,7 +142,7 @@ impl<'b> PostingList<'b> {
     /// dropped: a copy of fixed length is one or two instructions and no branch on the length.
     #[inline]
     pub(super) fn append_sufficient(self, to: &mut Vec<u32>) {
-        match self.words.first_chunk::<8>() {
+        match self.words.peek::<8>() {
             Some(words) if self.sufficient <= 8 => {
                 to.extend_from_slice(words);
                 to.truncate(to.len() - (8 - self.sufficient));
@@ -189,8 +184,8 @@ impl Postings {
     /// the slot is not known yet.
     pub(super) fn prefetch_words(self, arena: &Arena, slots: u32) -> u32 {
         let slots = slots.min(PIECE as u32);
-        // Any offset is safe to read: beyond the arena `word` returns 0.
-        let word = |part| arena.word(self.at.wrapping_add(slots / 8 * part));
+        // The list may be shorter, so the offsets may be beyond it.
+        let word = |part| arena.prefetch_word(self.at.wrapping_add(slots / 8 * part));
         (0..=8).map(word).fold(0, u32::wrapping_add)
     }
 
@@ -235,29 +230,26 @@ impl Postings {
 
     /// Removes a slot that was inserted with or without a residual.
     pub(super) fn remove(&mut self, arena: &mut Arena, bucket: u32, slot: u32, has_residual: bool) {
-        match self.bucket {
-            // The ordinary case: the value has postings in one bucket.
-            only if only == bucket => match remove(arena, self.at, slot, has_residual) {
+        // The ordinary case: the value has postings in one bucket, which is this one.
+        if self.bucket != SEVERAL {
+            debug_assert_eq!(self.bucket, bucket, "the value has its postings elsewhere");
+            match remove(arena, self.at, slot, has_residual) {
                 Some(list) => self.at = list,
                 None => *self = Self::default(),
-            },
-            SEVERAL => {
-                let mut buckets = Directory(self.at);
-                let found = buckets.find(arena, bucket);
-                debug_assert!(found.is_some(), "the value has no posting in bucket {bucket}");
-                let Some(list) = found else { return };
-                match remove(arena, list, slot, has_residual) {
-                    Some(list) => buckets.set(arena, bucket, [bucket, list]),
-                    None => buckets.remove(arena, bucket),
-                }
-                self.at = buckets.0;
-                // A single bucket is stored without a directory.
-                if let Some([bucket, at]) = buckets.only(arena) {
-                    buckets.free(arena);
-                    *self = Self { bucket, at };
-                }
             }
-            other => debug_assert!(false, "the value has postings in {other}, not in {bucket}"),
+            return;
+        }
+        let mut buckets = Directory(self.at);
+        let list = buckets.get(arena, bucket);
+        match remove(arena, list, slot, has_residual) {
+            Some(list) => buckets.set(arena, bucket, [bucket, list]),
+            None => buckets.remove(arena, bucket),
+        }
+        self.at = buckets.0;
+        // A single bucket is stored without a directory.
+        if let Some([bucket, at]) = buckets.only(arena) {
+            buckets.free(arena);
+            *self = Self { bucket, at };
         }
     }
 
@@ -285,10 +277,8 @@ impl Postings {
 /// Returns the directory of pieces of a list that is in pieces.
 #[inline]
 fn pieces(arena: &Arena, at: Offset) -> Option<Directory> {
-    match arena.tail(at) {
-        [PIECES, pieces, ..] => Some(Directory(*pieces)),
-        _ => None,
-    }
+    let ([sufficient, pieces], _) = arena.tail(at).split();
+    (*sufficient == PIECES).then_some(Directory(*pieces))
 }
 
 /// Returns whether a slot comes after all others of its part, as in a bulk load.
@@ -342,15 +332,10 @@ fn divide(arena: &mut Arena, at: Offset, slot: u32) -> Option<(Offset, [u32; 2])
         return None;
     }
     let (sufficient, residuals) = (list.sufficient(), list.residuals());
-    let last = sufficient.last().copied().max(residuals.last().map(|[slot, _]| *slot));
-    // Dividing the larger part in its middle leaves each side a fair share of the words.
-    let middle = match last == Some(slot) {
-        true => last,
-        false if sufficient.len() >= residuals.len() => {
-            sufficient.get(sufficient.len() / 2).copied()
-        }
-        false => residuals.get(residuals.len() / 2).map(|[slot, _]| *slot),
-    }?;
+    let middle = match last(sufficient, residuals) == Some(slot) {
+        true => slot,
+        false => middle(sufficient, residuals),
+    };
     let (sufficient, right_sufficient) =
         sufficient.split_at(sufficient.partition_point(|slot| *slot < middle));
     let (residuals, right_residuals) =
@@ -361,6 +346,22 @@ fn divide(arena: &mut Arena, at: Offset, slot: u32) -> Option<(Offset, [u32; 2])
     let right = arena.store(&right);
     arena.free(at, len);
     Some((arena.store(&left), [middle, right]))
+}
+
+/// Returns the greatest slot of a posting list.
+fn last(sufficient: &[u32], residuals: &[[u32; 2]]) -> Option<u32> {
+    sufficient.last().copied().max(residuals.last().map(|[slot, _]| *slot))
+}
+
+/// Returns the slot in the middle of the larger part of a posting list that is too long.
+///
+/// It leaves each side of the list a fair share of the words.
+#[expect(clippy::indexing_slicing, reason = "the larger part of a list with slots is not empty")]
+fn middle(sufficient: &[u32], residuals: &[[u32; 2]]) -> u32 {
+    match sufficient.len() >= residuals.len() {
+        true => sufficient[sufficient.len() / 2],
+        false => residuals[residuals.len() / 2][0],
+    }
 }
 
 /// Returns the words of a posting list with these slots.
@@ -452,14 +453,12 @@ fn remove_from_piece(
     let list = PostingList::at(arena, at);
     let (sufficient, len) = (list.sufficient, list.len());
     let found = match has_residual {
-        false => list.sufficient().binary_search(&slot).ok(),
-        true => {
-            let found = list.residuals().binary_search_by_key(&slot, |[slot, _]| *slot);
-            found.ok().map(|at| sufficient + 2 * at)
-        }
+        false => list.sufficient().binary_search(&slot),
+        true => list.residuals().binary_search_by_key(&slot, |[slot, _]| *slot),
     };
-    debug_assert!(found.is_some(), "slot {slot} is not in the posting list");
-    let Some(position) = found else { return Some(at) };
+    debug_assert!(found.is_ok(), "slot {slot} is not in the posting list");
+    let (Ok(before) | Err(before)) = found;
+    let position = if has_residual { sufficient + 2 * before } else { before };
     let (counter, count) = if has_residual { (at + 1, 2) } else { (at, 1) };
     if len == 2 + count {
         arena.free(at, len);

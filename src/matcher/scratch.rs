@@ -5,17 +5,19 @@
 //! which the cost tests check.
 //!
 //! ```text
-//! run       queries   topic, topic, …, one for each of up to 16 events
+//! run       topics    topic, topic, …, one for each of up to 16 events
 //!           found     values of the first event, values of the second, …
 //! per event values    known values ──► held: their ids, padded for comparison
 //! per bucket          flipped, residuals
-//! result    hits      hits of the first event, hits of the second, …   ends: 3, 3, 7
+//! result    hits      hits of the first event, hits of the second, …   counts: 3, 0, 4
 //! ```
 //!
 //! `last` is the only state that outlives a match. It is a hint, which is checked before it is
 //! used.
 
 use super::dictionary::{KnownValue, ValueId};
+use super::table::Id;
+use super::topics::Topic;
 
 /// Reusable memory for matching.
 ///
@@ -23,15 +25,15 @@ use super::dictionary::{KnownValue, ValueId};
 /// buffers have grown to the size they need, a match allocates nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
-    /// The events of the current batch.
-    pub(super) queries: Vec<Query>,
-    /// The known values of all events of the batch, in the order of the events.
-    pub(super) found: Vec<KnownValue>,
+    /// The topic of each event of the current batch; `None` if no subscription has its type.
+    pub(super) topics: Vec<Option<Id<Topic>>>,
+    /// The known values of all events of the batch, each with the index of its event, ascending.
+    pub(super) found: Vec<(usize, KnownValue)>,
     pub(super) buffers: Buffers,
-    /// Where the hits of each event end in `buffers.hits`.
-    pub(super) ends: Vec<usize>,
+    /// How many of the slots in `buffers.hits` are hits of each event, for a match of several.
+    pub(super) counts: Vec<usize>,
     /// The topic of the last event, which the next one often has, too.
-    pub(super) last: usize,
+    pub(super) last: Id<Topic>,
 }
 
 /// The buffers for the event at hand; `hits` and `work` are those of all events.
@@ -41,7 +43,7 @@ pub(super) struct Buffers {
     pub(super) values: Vec<KnownValue>,
     /// Whether `values` is complete and `held` is filled.
     pub(super) has_all_values: bool,
-    /// The ids of all values, padded with `NO_VALUE` to a multiple of four.
+    /// The ids of all values, padded with [`ValueId::NONE`] to a multiple of four.
     pub(super) held: Vec<ValueId>,
     /// Slots with their residuals.
     pub(super) residuals: Vec<[u32; 2]>,
@@ -75,14 +77,6 @@ pub struct Work {
     pub buckets: usize,
 }
 
-/// An event of a batch.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Query {
-    pub(super) topic: Option<usize>,
-    /// How many of the values in [`Scratch::found`] are its own.
-    pub(super) found: usize,
-}
-
 impl Scratch {
     /// Returns the work of the last match, summed over its events.
     #[must_use]
@@ -99,17 +93,21 @@ impl Scratch {
         &self.buffers.hits
     }
 
-    /// Returns the hits of the event at `at`.
-    pub(super) fn hits(&self, at: usize) -> &[u32] {
-        let begin = at.checked_sub(1).and_then(|before| self.ends.get(before));
-        let (begin, end) = (begin.copied().unwrap_or(0), self.ends.get(at).copied());
-        self.buffers.hits.get(begin..end.unwrap_or(begin)).unwrap_or_default()
+    /// Returns the hits of each event that [`run`](Self::run) matched.
+    pub(super) fn hits(&self) -> impl ExactSizeIterator<Item = &[u32]> {
+        let mut rest = self.buffers.hits.as_slice();
+        self.counts.iter().map(move |count| {
+            // The counts add up to the number of hits.
+            let (hits, after) = rest.split_at(*count);
+            rest = after;
+            hits
+        })
     }
 
     /// Clears what the last match left. The buffers keep their capacity.
     pub(super) fn begin(&mut self) {
         self.buffers.hits.clear();
         self.buffers.work = Work::default();
-        self.ends.clear();
+        self.counts.clear();
     }
 }

@@ -21,7 +21,7 @@
 //! event (t1, x), owner u2, access of the event's owner:  bucket 0
 //! ```
 //!
-//! Topics, buckets, groups and tenants are in slabs and have small ids. Two hash tables find a
+//! Topics, buckets, groups and tenants are in tables and have small ids. Two hash tables find a
 //! topic by its name and a group by its contents; both store hashes and ids only.
 //!
 //! # Example
@@ -36,6 +36,9 @@
 //! - A group references its buckets once each, however many subscriptions it has.
 //! - A group of disabled subscriptions has no bucket, so they have no posting and no match finds
 //!   them.
+//! - An id is stored only in what references its entry: the id of a group in slots, that of a bucket
+//!   in groups, postings and its topic, that of a topic in its buckets. So looking one up cannot
+//!   fail; [`Table`] relies on it.
 //! - A topic exists exactly while it has a bucket, and a tenant id while its tenant has a group.
 //! - `AttributeUse` counts the terms of all buckets of a topic, so it says whether a match needs to
 //!   look up an attribute at all.
@@ -48,27 +51,29 @@
 //! one look-up here.
 
 use super::defaults::Defaults;
-use super::hash::{Hash32, Hashes, same, table_hash};
+use super::hash::{Hash32, Hashes, IdTable, same};
 use super::order::sort_unique_from;
+use super::table::{Id, Table};
 use super::{Access, Audience, Stats, Subscription};
 use crate::event::{Event, EventType, TenantId, UserId};
-use hashbrown::{HashMap, HashTable};
-use slab::Slab;
+use crate::filter::Filter;
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 /// All topics, buckets and subscription groups; see the [module](self).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Topics {
-    topics: Slab<Topic>,
-    buckets: Slab<Bucket>,
-    groups: Slab<SubscriptionGroup>,
+    topics: Table<Topic>,
+    buckets: Table<Bucket>,
+    groups: Table<SubscriptionGroup>,
     /// Topics by tenant and event type.
-    by_name: HashTable<(Hash32, usize)>,
+    by_name: IdTable<Id<Topic>>,
     /// Groups by tenant, event types and audience.
-    by_contents: HashTable<(Hash32, usize)>,
-    tenants: Slab<()>,
+    by_contents: IdTable<Id<SubscriptionGroup>>,
+    /// Gives ids to tenants; all that is known of one is in `by_tenant`.
+    tenants: Table<()>,
     /// The id of each tenant, and how many groups it has.
-    by_tenant: HashMap<TenantId, (usize, usize)>,
+    by_tenant: HashMap<TenantId, (Id<()>, usize)>,
     hashes: Hashes,
 }
 
@@ -79,10 +84,30 @@ pub(super) struct Topic {
     event_type: EventType,
     pub(super) tenant_id: u32,
     /// For each attribute up to the last one that a filter of the topic mentions.
-    pub(super) attributes: SmallVec<[AttributeUse; 4]>,
+    pub(super) attributes: AttributeUses,
     /// The bucket of subscriptions to all resources.
-    tenant_bucket: Option<u32>,
-    owner_buckets: HashMap<UserId, u32>,
+    tenant_bucket: Option<Id<Bucket>>,
+    owner_buckets: HashMap<UserId, Id<Bucket>>,
+}
+
+/// What filters use of each attribute, up to the last one that a filter mentions.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AttributeUses(SmallVec<[AttributeUse; 4]>);
+
+impl AttributeUses {
+    #[inline]
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, AttributeUse> {
+        self.0.iter()
+    }
+
+    /// Returns the use of an attribute, which need not have been mentioned yet.
+    #[expect(clippy::indexing_slicing, reason = "the list is made long enough")]
+    pub(super) fn of_mut(&mut self, attribute: usize) -> &mut AttributeUse {
+        if self.0.len() <= attribute {
+            self.0.resize(attribute + 1, AttributeUse::default());
+        }
+        &mut self.0[attribute]
+    }
 }
 
 /// Counts the terms that mention an attribute, so that a match looks up only values that matter.
@@ -108,7 +133,7 @@ impl AttributeUse {
 /// The subscriptions to a topic for one audience.
 #[derive(Clone, Debug)]
 pub(super) struct Bucket {
-    pub(super) topic: usize,
+    pub(super) topic: Id<Topic>,
     /// The user of an owner bucket; `None` for the tenant bucket.
     owner: Option<UserId>,
     pub(super) defaults: Defaults,
@@ -118,23 +143,16 @@ pub(super) struct Bucket {
 
 /// What subscriptions have in common, apart from their filters.
 #[derive(Clone, Debug)]
-struct SubscriptionGroup {
+pub(super) struct SubscriptionGroup {
     tenant: TenantId,
     event_types: Box<[EventType]>,
     enabled: bool,
     audience: Audience,
     tenant_id: u32,
     /// The bucket for each event type; none if the subscriptions are disabled.
-    buckets: SmallVec<[u32; 2]>,
+    buckets: SmallVec<[Id<Bucket>; 2]>,
     /// How many subscriptions are in the group.
     references: usize,
-}
-
-/// Converts a slab index to an id.
-///
-/// It always fits: the indices count things of far more than one byte each.
-fn narrow(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
 }
 
 /// Returns the bytes that a list has allocated.
@@ -170,45 +188,57 @@ impl Topics {
     }
 
     /// Returns the group of a subscription, and adds a reference to it.
-    pub(super) fn acquire(&mut self, subscription: &Subscription) -> usize {
+    pub(super) fn acquire(&mut self, subscription: &Subscription) -> Id<SubscriptionGroup> {
         let (tenant, types) = (subscription.tenant(), subscription.event_types());
         let hash = self.contents_hash(tenant, types, subscription.audience());
         // `enabled` is not hashed: it distinguishes at most two groups of the same hash.
-        let same = |(other, at): &(Hash32, usize)| {
-            *other == hash && self.groups.get(*at).is_some_and(|group| group.includes(subscription))
-        };
-        if let Some((_, at)) = self.by_contents.find(table_hash(hash), same) {
-            let at = *at;
-            if let Some(group) = self.groups.get_mut(at) {
-                group.references += 1;
-            }
+        let includes = |at| self.groups.get(at).includes(subscription);
+        if let Some(at) = self.by_contents.find(hash, includes) {
+            self.groups.get_mut(at).references += 1;
             return at;
         }
-        let tenants = &mut self.tenants;
-        let known = self.by_tenant.entry_ref(tenant);
-        let (tenant_id, references) = known.or_insert_with(|| (tenants.insert(()), 0));
-        *references += 1;
-        let tenant_id = narrow(*tenant_id);
-        let mut group = SubscriptionGroup {
+        let tenant_id = self.acquire_tenant(tenant);
+        // A disabled subscription is stored, but reaches no bucket.
+        let enabled_types = if subscription.is_enabled() { types } else { &[] };
+        let bucket = |event_type| {
+            self.acquire_bucket(tenant, tenant_id, event_type, subscription.audience())
+        };
+        let buckets = enabled_types.iter().map(bucket).collect();
+        let at = self.groups.insert(SubscriptionGroup {
             tenant: tenant.clone(),
             event_types: types.into(),
             enabled: subscription.is_enabled(),
             audience: subscription.audience().clone(),
             tenant_id,
-            buckets: SmallVec::new(),
+            buckets,
             references: 1,
-        };
-        // A disabled subscription is stored, but reaches no bucket.
-        if group.enabled {
-            let bucket = |event_type| {
-                self.acquire_bucket(tenant, tenant_id, event_type, subscription.audience())
-            };
-            group.buckets = types.iter().map(bucket).collect();
-        }
-        let at = self.groups.insert(group);
-        let rehash = |(hash, _): &(Hash32, usize)| table_hash(*hash);
-        self.by_contents.insert_unique(table_hash(hash), (hash, at), rehash);
+        });
+        self.by_contents.insert(hash, at);
         at
+    }
+
+    /// Returns the id of a tenant, and adds a reference to it.
+    fn acquire_tenant(&mut self, tenant: &TenantId) -> u32 {
+        let Self { tenants, by_tenant, .. } = self;
+        let known = by_tenant.entry_ref(tenant);
+        let (id, references) = known.or_insert_with(|| (tenants.insert(()), 0));
+        *references += 1;
+        id.word()
+    }
+
+    /// Drops a reference to a tenant, and frees its id with the last one.
+    fn release_tenant(&mut self, tenant: &TenantId) {
+        let known = self.by_tenant.get_mut(tenant);
+        debug_assert!(known.is_some(), "the tenant of a group has no id");
+        if let Some((id, references)) = known {
+            *references -= 1;
+            if *references == 0 {
+                // The id may be reused: no value of the tenant is left in the dictionary, since
+                // its subscriptions released their plans before their groups.
+                self.tenants.remove(*id);
+                self.by_tenant.remove(tenant);
+            }
+        }
     }
 
     /// Returns the bucket of an audience in a topic, and adds a reference to it.
@@ -218,25 +248,23 @@ impl Topics {
         tenant_id: u32,
         event_type: &EventType,
         audience: &Audience,
-    ) -> u32 {
-        let at = self.find(tenant.as_str(), event_type.as_str()).unwrap_or_else(|| {
-            let topic = Topic {
+    ) -> Id<Bucket> {
+        let known = self.find(tenant.as_str(), event_type.as_str());
+        let at = known.unwrap_or_else(|| {
+            let at = self.topics.insert(Topic {
                 tenant: tenant.clone(),
                 event_type: event_type.clone(),
                 tenant_id,
-                attributes: SmallVec::new(),
+                attributes: AttributeUses::default(),
                 tenant_bucket: None,
                 owner_buckets: HashMap::new(),
-            };
-            let at = self.topics.insert(topic);
+            });
             let hash = self.name_hash(tenant.as_str(), event_type.as_str());
-            let rehash = |(hash, _): &(Hash32, usize)| table_hash(*hash);
-            self.by_name.insert_unique(table_hash(hash), (hash, at), rehash);
+            self.by_name.insert(hash, at);
             at
         });
         let Self { topics, buckets, .. } = self;
-        // The topic was found or inserted just now, so it is there.
-        let Some(topic) = topics.get_mut(at) else { return u32::MAX };
+        let topic = topics.get_mut(at);
         let owner = match audience {
             Audience::Tenant => None,
             Audience::Owner(owner) => Some(owner),
@@ -244,21 +272,19 @@ impl Topics {
         let new = || {
             let owner = owner.cloned();
             let defaults = Defaults::default();
-            narrow(buckets.insert(Bucket { topic: at, owner, defaults, references: 0 }))
+            buckets.insert(Bucket { topic: at, owner, defaults, references: 0 })
         };
         let bucket = match owner {
             None => *topic.tenant_bucket.get_or_insert_with(new),
             Some(owner) => *topic.owner_buckets.entry_ref(owner).or_insert_with(new),
         };
-        if let Some(bucket) = buckets.get_mut(bucket as usize) {
-            bucket.references += 1;
-        }
+        buckets.get_mut(bucket).references += 1;
         bucket
     }
 
     /// Drops a reference to a group, and removes what only this group needs with the last one.
-    pub(super) fn release(&mut self, at: usize) {
-        let Some(group) = self.groups.get_mut(at) else { return };
+    pub(super) fn release(&mut self, at: Id<SubscriptionGroup>) {
+        let group = self.groups.get_mut(at);
         group.references -= 1;
         if group.references > 0 {
             return;
@@ -267,32 +293,19 @@ impl Topics {
             self.groups.remove(at);
         let hash = self.contents_hash(&tenant, &event_types, &audience);
         // By id: a group that differs only in `enabled` has the same hash.
-        if let Ok(entry) = self.by_contents.find_entry(table_hash(hash), |(_, other)| *other == at)
-        {
-            entry.remove();
-        }
-        for bucket in &buckets {
-            self.release_bucket(*bucket as usize);
-        }
-        if let Some((tenant_id, references)) = self.by_tenant.get_mut(&tenant) {
-            *references -= 1;
-            if *references == 0 {
-                // The id may be reused: no value of the tenant is left in the dictionary, since
-                // its subscriptions released their plans before their groups.
-                self.tenants.remove(*tenant_id);
-                self.by_tenant.remove(&tenant);
-            }
-        }
+        self.by_contents.remove(hash, at);
+        buckets.into_iter().for_each(|bucket| self.release_bucket(bucket));
+        self.release_tenant(&tenant);
     }
 
-    fn release_bucket(&mut self, at: usize) {
-        let Some(bucket) = self.buckets.get_mut(at) else { return };
+    fn release_bucket(&mut self, at: Id<Bucket>) {
+        let bucket = self.buckets.get_mut(at);
         bucket.references -= 1;
         if bucket.references > 0 {
             return;
         }
         let Bucket { topic: at, owner, .. } = self.buckets.remove(at);
-        let Some(topic) = self.topics.get_mut(at) else { return };
+        let topic = self.topics.get_mut(at);
         match owner {
             None => topic.tenant_bucket = None,
             Some(owner) => {
@@ -307,55 +320,45 @@ impl Topics {
             // No group has a bucket in the topic, so no slot can refer to its id, which may be
             // reused.
             let hash = self.name_hash(tenant.as_str(), event_type.as_str());
-            if let Ok(entry) = self.by_name.find_entry(table_hash(hash), |(_, other)| *other == at)
-            {
-                entry.remove();
-            }
+            self.by_name.remove(hash, at);
         }
     }
 
     /// Returns the tenant id and the buckets of a group.
-    pub(super) fn group(&self, at: usize) -> (u32, SmallVec<[u32; 2]>) {
+    pub(super) fn group(&self, at: Id<SubscriptionGroup>) -> (u32, SmallVec<[Id<Bucket>; 2]>) {
         let group = self.groups.get(at);
-        group.map(|group| (group.tenant_id, group.buckets.clone())).unwrap_or_default()
+        (group.tenant_id, group.buckets.clone())
     }
 
     /// Returns a subscription of a group with a filter.
-    pub(super) fn subscription(
-        &self,
-        at: usize,
-        filter: crate::filter::Filter,
-    ) -> Option<Subscription> {
-        let group = self.groups.get(at)?;
+    pub(super) fn subscription(&self, at: Id<SubscriptionGroup>, filter: Filter) -> Subscription {
+        let group = self.groups.get(at);
         let types = group.event_types.iter().cloned();
         let subscription = Subscription::new(group.tenant.clone(), types, filter);
-        Some(subscription.with_audience(group.audience.clone()).with_enabled(group.enabled))
+        subscription.with_audience(group.audience.clone()).with_enabled(group.enabled)
     }
 
-    /// Returns a bucket. Ids of buckets come from groups and topics, which reference them.
-    pub(super) fn bucket(&self, at: u32) -> Option<&Bucket> {
-        self.buckets.get(at as usize)
+    #[inline]
+    pub(super) fn bucket(&self, at: Id<Bucket>) -> &Bucket {
+        self.buckets.get(at)
     }
 
-    pub(super) fn bucket_mut(&mut self, at: u32) -> Option<&mut Bucket> {
-        self.buckets.get_mut(at as usize)
+    /// Returns a bucket and its topic.
+    pub(super) fn bucket_mut(&mut self, at: Id<Bucket>) -> (&mut Bucket, &mut Topic) {
+        let bucket = self.buckets.get_mut(at);
+        let topic = self.topics.get_mut(bucket.topic);
+        (bucket, topic)
     }
 
-    pub(super) fn topic(&self, at: usize) -> Option<&Topic> {
+    #[inline]
+    pub(super) fn topic(&self, at: Id<Topic>) -> &Topic {
         self.topics.get(at)
     }
 
-    pub(super) fn topic_mut(&mut self, at: usize) -> Option<&mut Topic> {
-        self.topics.get_mut(at)
-    }
-
     /// Returns the id of the topic of a tenant and an event type.
-    pub(super) fn find(&self, tenant: &str, event_type: &str) -> Option<usize> {
+    pub(super) fn find(&self, tenant: &str, event_type: &str) -> Option<Id<Topic>> {
         let hash = self.name_hash(tenant, event_type);
-        let is = |(other, at): &(Hash32, usize)| {
-            *other == hash && self.topic(*at).is_some_and(|found| found.is(tenant, event_type))
-        };
-        self.by_name.find(table_hash(hash), is).map(|(_, at)| *at)
+        self.by_name.find(hash, |at| self.topic(at).is(tenant, event_type))
     }
 
     /// As [`find`](Self::find), but tries the topic `last` first, without hashing.
@@ -363,8 +366,13 @@ impl Topics {
     /// Events of one topic often arrive one after another. A stale `last` is harmless, since the
     /// name is compared.
     #[inline]
-    pub(super) fn find_from(&self, last: usize, tenant: &str, event_type: &str) -> Option<usize> {
-        match self.topics.get(last) {
+    pub(super) fn find_from(
+        &self,
+        last: Id<Topic>,
+        tenant: &str,
+        event_type: &str,
+    ) -> Option<Id<Topic>> {
+        match self.topics.peek(last) {
             Some(topic) if topic.is(tenant, event_type) => Some(last),
             _ => self.find(tenant, event_type),
         }
@@ -373,28 +381,27 @@ impl Topics {
     /// Adds the counts of tenants and default slots to `stats`.
     pub(super) fn count(&self, stats: &mut Stats) {
         stats.tenants = self.by_tenant.len();
-        stats.defaults = self.buckets.iter().map(|(_, bucket)| bucket.defaults.len()).sum();
+        stats.defaults = self.buckets.iter().map(|bucket| bucket.defaults.len()).sum();
     }
 
     /// Returns the allocated bytes, without the overhead of an allocator.
     pub(super) fn bytes(&self) -> usize {
-        // A slab entry is the value or the index of the next free entry, and a tag: two words for
-        // `()`.
+        // An entry is the value or the index of the next free entry, and a tag: two words for `()`.
         const TENANT: usize = size_of::<[usize; 2]>();
         let text = |text: &str| text.len();
-        let topics = self.topics.iter().map(|(_, topic)| {
+        let topics = self.topics.iter().map(|topic| {
             let owners = topic.owner_buckets.keys();
             let owners = owners.map(|owner| text(owner.as_str())).sum::<usize>();
             text(topic.tenant.as_str())
                 + text(topic.event_type.as_str())
                 + owners
                 + topic.owner_buckets.allocation_size()
-                + spilled(&topic.attributes)
+                + spilled(&topic.attributes.0)
         });
-        let buckets = self.buckets.iter().map(|(_, bucket)| {
+        let buckets = self.buckets.iter().map(|bucket| {
             bucket.defaults.bytes() + bucket.owner.as_ref().map_or(0, |owner| text(owner.as_str()))
         });
-        let groups = self.groups.iter().map(|(_, group)| {
+        let groups = self.groups.iter().map(|group| {
             let owner = match &group.audience {
                 Audience::Tenant => 0,
                 Audience::Owner(owner) => text(owner.as_str()),
@@ -408,8 +415,8 @@ impl Topics {
             + self.buckets.capacity() * size_of::<Bucket>()
             + self.groups.capacity() * size_of::<SubscriptionGroup>()
             + self.tenants.capacity() * TENANT
-            + self.by_name.allocation_size()
-            + self.by_contents.allocation_size()
+            + self.by_name.bytes()
+            + self.by_contents.bytes()
             + self.by_tenant.allocation_size()
             + topics.chain(buckets).chain(groups).chain(tenants).sum::<usize>()
     }
@@ -424,7 +431,7 @@ impl Topic {
 
     /// Returns the bucket of subscriptions to all resources.
     #[inline]
-    pub(super) fn tenant_bucket(&self) -> Option<u32> {
+    pub(super) fn tenant_bucket(&self) -> Option<Id<Bucket>> {
         self.tenant_bucket
     }
 
@@ -442,7 +449,7 @@ impl Topic {
         &self,
         event: &Event<'_>,
         access: Access<'_>,
-        mut each: impl FnMut(u32),
+        mut each: impl FnMut(Id<Bucket>),
     ) {
         // The empty id belongs to no user.
         let is_user = |owner: &&str| !owner.is_empty();
@@ -464,7 +471,7 @@ impl Topic {
         }
     }
 
-    /// Puts the buckets of a list of users into `listed`, each once.
+    /// Puts the buckets of a list of users into `listed`, each once, as the words of their ids.
     ///
     /// The buckets found are sorted and deduplicated, so the cost is a look-up for each entry of
     /// the list and a visit for each bucket, never their product.
@@ -475,7 +482,7 @@ impl Topic {
         listed: &mut Vec<u32>,
     ) {
         listed.clear();
-        self.each_owner_bucket(event, access, |bucket| listed.push(bucket));
+        self.each_owner_bucket(event, access, |bucket| listed.push(bucket.word()));
         sort_unique_from(listed, 0);
     }
 }

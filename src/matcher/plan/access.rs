@@ -46,7 +46,8 @@
 //! All values of a filter as keys: a conjunction would have a posting under each of its values, and
 //! a match would test it for each of them.
 
-use super::{ACCESS, AND, KIND, NE, SUFFICIENT, VALUE, is_group, operands};
+use super::by_node::ByNode;
+use super::{ACCESS, AND, KIND, NE, SUFFICIENT, is_group, operands, value};
 use crate::filter::Profile;
 use crate::matcher::dictionary::{Dictionary, ValueId};
 use smallvec::SmallVec;
@@ -75,57 +76,56 @@ struct NodeInfo {
     sufficient: bool,
 }
 
-type Infos = SmallVec<[NodeInfo; 16]>;
+type Infos = ByNode<SmallVec<[NodeInfo; 16]>>;
 
 /// Chooses and marks the access keys of a code; returns its default verdict.
 pub(super) fn mark(code: &mut [u32], dictionary: &Dictionary) -> bool {
-    let mut infos = defaults_and_costs(code, dictionary);
-    let root = infos.first().copied().unwrap_or_default();
-    if let Some(place) = infos.first_mut() {
-        *place = NodeInfo { access: true, sufficient: true, ..root };
-    }
-    choose(code, &mut infos);
+    let mut infos = defaults_and_costs(ByNode(&*code), dictionary);
+    let root = &mut infos[0];
+    (root.access, root.sufficient) = (true, true);
+    let default = root.default;
+    choose(ByNode(&*code), &mut infos);
     mark_terms(code, &infos);
-    root.default
+    default
 }
 
 /// Computes the default verdict and the cost of each node, operands before their groups.
-fn defaults_and_costs(code: &[u32], dictionary: &Dictionary) -> Infos {
-    let mut infos: Infos = smallvec::smallvec![NodeInfo::default(); code.len()];
+fn defaults_and_costs(code: ByNode<&[u32]>, dictionary: &Dictionary) -> Infos {
+    let mut infos: Infos = ByNode(smallvec::smallvec![NodeInfo::default(); code.0.len()]);
     // In prefix order, the nodes from the last to the first have operands before their groups.
-    for at in (0..code.len()).rev() {
-        let word = code.get(at).copied().unwrap_or_default();
-        let info = if is_group(word) {
-            let and = word & KIND == AND;
-            let (mut sum, mut least) = (0u64, None);
-            for operand in operands(code, at) {
-                let NodeInfo { default, cost, .. } =
-                    infos.get(operand).copied().unwrap_or_default();
-                sum = sum.saturating_add(cost);
-                if default != and {
-                    least = Some(least.map_or(cost, |least: u64| least.min(cost)));
-                }
-            }
-            // Decided by some operand: one of those is enough. Undecided: all are needed.
-            let (default, cost) = (and != least.is_some(), least.unwrap_or(sum));
-            NodeInfo { default, cost, ..NodeInfo::default() }
+    for (at, word) in code.0.iter().enumerate().rev() {
+        infos[at] = if is_group(*word) {
+            let operands = operands(code, at).map(|operand| infos[operand]);
+            NodeInfo::of_group(word & KIND == AND, operands)
         } else {
-            let (default, cost) = (word & KIND == NE, dictionary.cost(word & VALUE));
+            let (default, cost) = (word & KIND == NE, dictionary.cost(value(*word)));
             NodeInfo { default, cost, ..NodeInfo::default() }
         };
-        if let Some(place) = infos.get_mut(at) {
-            *place = info;
-        }
     }
     infos
 }
 
+impl NodeInfo {
+    /// Returns what is known about an `and`, or else an `or`, of these operands.
+    fn of_group(and: bool, operands: impl Iterator<Item = Self>) -> Self {
+        let (mut sum, mut least) = (0u64, None);
+        for Self { default, cost, .. } in operands {
+            sum = sum.saturating_add(cost);
+            if default != and {
+                least = Some(least.map_or(cost, |least: u64| least.min(cost)));
+            }
+        }
+        // Decided by some operand: one of those is enough. Undecided: all are needed.
+        let (default, cost) = (and != least.is_some(), least.unwrap_or(sum));
+        Self { default, cost, ..Self::default() }
+    }
+}
+
 /// Passes `access` and `sufficient` from the root to the terms, groups before their operands.
-fn choose(code: &[u32], infos: &mut Infos) {
-    for at in 0..code.len() {
-        let (word, info) = (code.get(at).copied(), infos.get(at).copied());
-        let (Some(word), Some(info)) = (word, info) else { break };
-        if !is_group(word) || !info.access {
+fn choose(code: ByNode<&[u32]>, infos: &mut Infos) {
+    for (at, word) in code.0.iter().enumerate() {
+        let info = infos[at];
+        if !is_group(*word) || !info.access {
             continue;
         }
         let and = word & KIND == AND;
@@ -133,7 +133,7 @@ fn choose(code: &[u32], infos: &mut Infos) {
         let decided = info.default != and;
         let mut open = true;
         for operand in operands(code, at) {
-            let Some(inner) = infos.get_mut(operand) else { break };
+            let inner = &mut infos[operand];
             if !decided {
                 // An operand that flips decides the group, so it is as good as the group itself.
                 (inner.access, inner.sufficient) = (true, info.sufficient);
@@ -146,33 +146,47 @@ fn choose(code: &[u32], infos: &mut Infos) {
 }
 
 /// Marks each access key in one term, as sufficient if any of its terms is.
-fn mark_terms(code: &mut [u32], infos: &[NodeInfo]) {
-    let words = code.iter().zip(infos).enumerate();
+fn mark_terms(code: &mut [u32], infos: &Infos) {
+    let words = code.iter().zip(&infos.0).enumerate();
     let keys = words.filter(|(_, (word, info))| !is_group(**word) && info.access);
     let mut keys: SmallVec<[(ValueId, bool, usize); 16]> =
-        keys.map(|(at, (word, info))| (word & VALUE, !info.sufficient, at)).collect();
+        keys.map(|(at, (word, info))| (value(*word), !info.sufficient, at)).collect();
     // Sufficient terms come first among those of a value, so deduplication keeps one of them.
     keys.sort_unstable();
     keys.dedup_by_key(|(value, ..)| *value);
+    let mut code = ByNode(code);
     for (_, has_residual, at) in keys {
-        if let Some(word) = code.get_mut(at) {
-            *word |= ACCESS | if has_residual { 0 } else { SUFFICIENT };
-        }
+        code[at] |= ACCESS | if has_residual { 0 } else { SUFFICIENT };
     }
 }
 
-/// Returns the static selectivity of each attribute; lower is more selective.
+/// The static selectivity of each attribute of a profile; lower is more selective.
 ///
 /// Attributes come in the profile's order, the most selective first. An attribute with a declared
 /// set of values comes after all others, the fewer values the later: many events share each of
 /// them.
-pub(in crate::matcher) fn selectivity(profile: &Profile) -> Box<[u64]> {
-    /// Above the cost of any number of postings, which has 8 bits more than a count of 32 bits.
-    const FEW_VALUES: u64 = 1 << 48;
-    let of = |(at, values): (usize, Option<usize>)| match values {
-        Some(count) => FEW_VALUES / count.max(1) as u64,
-        None => at as u64,
-    };
-    let attributes = profile.attributes().iter();
-    attributes.map(|attribute| attribute.values().map(<[_]>::len)).enumerate().map(of).collect()
+#[derive(Clone, Debug, Default)]
+pub(in crate::matcher) struct Selectivity(Box<[u64]>);
+
+impl Selectivity {
+    pub(in crate::matcher) fn of_profile(profile: &Profile) -> Self {
+        /// Above the cost of any number of postings, which has 8 bits more than a count of 32 bits.
+        const FEW_VALUES: u64 = 1 << 48;
+        let of = |(at, values): (usize, Option<usize>)| match values {
+            Some(count) => FEW_VALUES / count.max(1) as u64,
+            None => at as u64,
+        };
+        let values = profile.attributes().iter().map(|known| known.values().map(<[_]>::len));
+        Self(values.enumerate().map(of).collect())
+    }
+
+    /// Returns the selectivity of an attribute of the profile.
+    #[expect(clippy::indexing_slicing, reason = "the profile's attributes are those of filters")]
+    pub(in crate::matcher) fn of(&self, attribute: u8) -> u64 {
+        self.0[usize::from(attribute)]
+    }
+
+    pub(in crate::matcher) fn bytes(&self) -> usize {
+        size_of_val(&*self.0)
+    }
 }

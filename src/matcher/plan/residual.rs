@@ -44,7 +44,8 @@
 //! - It is computed when a posting is inserted and never updated. The value it waits for is chosen
 //!   by the costs at that time, and any necessary value is correct.
 
-use super::{ACCESS, AND, EQ, KIND, NE, Plan, Plans, VALUE, is_group, operands};
+use super::by_node::ByNode;
+use super::{ACCESS, AND, EQ, KIND, NE, Plan, Plans, VALUE, is_group, operands, value};
 use crate::matcher::dictionary::{Dictionary, ValueId};
 use smallvec::SmallVec;
 
@@ -57,7 +58,7 @@ const GUARD: u32 = ACCESS;
 /// The code is evaluated in any case.
 const EVALUATE: Residual = Residual(AND);
 /// A value that never holds: ids are below [`Dictionary::MAX`], and the greatest is never assigned.
-const NEVER_HOLDS: ValueId = VALUE;
+const NEVER_HOLDS: u32 = VALUE;
 /// The maximum number of nodes of a code for which the residual is computed.
 ///
 /// It takes one or two walks over the code for each access key, and a code has up to as many keys
@@ -68,7 +69,7 @@ impl Residual {
     /// Returns the value that the residual depends on.
     #[inline]
     pub(in crate::matcher) fn value(self) -> ValueId {
-        self.0 & VALUE
+        value(self.0)
     }
 
     /// Returns whether the verdict is flipped, unless the code must be evaluated.
@@ -98,6 +99,7 @@ impl Plans {
         if code.len() > MAX_NODES {
             return EVALUATE;
         }
+        let code = ByNode(code);
         let Outcome { verdict, need } = suppose(code, &[value], dictionary);
         let flips = if verdict == plan.default() { EQ } else { NE };
         match need {
@@ -106,10 +108,10 @@ impl Plans {
             Need::Value(other) => match suppose(code, &[value, other], dictionary) {
                 // With both values the verdict is the opposite one for good.
                 Outcome { verdict: now, need: Need::Nothing } if now != verdict => {
-                    Residual(flips | other)
+                    Residual(flips | other.word())
                 }
                 // Without `other` the verdict stays; with it, only the code knows.
-                _ => Residual(flips | GUARD | other),
+                _ => Residual(flips | GUARD | other.word()),
             },
         }
     }
@@ -134,45 +136,52 @@ struct Outcome {
 }
 
 /// Returns the outcome for an event that has the values in `held` and no other.
-///
-/// A group that some operands decide keeps its verdict until all of these change, so the need of
-/// any of them is a need of the group: nothing if one is final, otherwise the cheapest single
-/// value. A group that no operand decides changes with any operand, so it needs one value only if
-/// all operands that can change need the same one.
-fn suppose(code: &[u32], held: &[ValueId], dictionary: &Dictionary) -> Outcome {
+fn suppose(code: ByNode<&[u32]>, held: &[ValueId], dictionary: &Dictionary) -> Outcome {
     const UNKNOWN: Outcome = Outcome { verdict: false, need: Need::Nothing };
-    let mut outcomes: SmallVec<[Outcome; 16]> = smallvec::smallvec![UNKNOWN; code.len()];
+    let mut outcomes: ByNode<SmallVec<[Outcome; 16]>> =
+        ByNode(smallvec::smallvec![UNKNOWN; code.0.len()]);
     // From the last node to the first: operands come before their groups.
-    for at in (0..code.len()).rev() {
-        let word = code.get(at).copied().unwrap_or_default();
-        let value = word & VALUE;
-        let outcome = if is_group(word) {
-            let and = word & KIND == AND;
-            let operands = || operands(code, at).filter_map(|operand| outcomes.get(operand));
-            let deciding = || operands().filter(|outcome| outcome.verdict != and);
-            // Any need of a deciding operand is correct. The least in this order helps most:
-            // nothing is final, and a value with few postings rarely holds.
-            let decided = deciding().map(|outcome| outcome.need).min_by_key(|need| match need {
-                Need::Nothing => (0, 0),
-                Need::Value(value) => (1, dictionary.cost(*value)),
-                Need::AnyOfSeveral => (2, 0),
-            });
-            let need = decided.unwrap_or_else(|| {
-                let needs = operands().map(|outcome| outcome.need);
-                let needs = needs.filter(|need| *need != Need::Nothing);
-                let same = |a, b| if a == b { a } else { Need::AnyOfSeveral };
-                needs.reduce(same).unwrap_or(Need::Nothing)
-            });
-            Outcome { verdict: and != decided.is_some(), need }
+    for (at, word) in code.0.iter().enumerate().rev() {
+        outcomes[at] = if is_group(*word) {
+            let operands = || operands(code, at).map(|operand| outcomes[operand]);
+            Outcome::of_group(word & KIND == AND, operands, dictionary)
         } else {
             // A value that holds cannot cease to, so the term's verdict is final.
-            let holds = held.contains(&value);
-            let need = if holds { Need::Nothing } else { Need::Value(value) };
+            let holds = held.contains(&value(*word));
+            let need = if holds { Need::Nothing } else { Need::Value(value(*word)) };
             Outcome { verdict: holds == (word & KIND == EQ), need }
         };
-        if let Some(place) = outcomes.get_mut(at) {
-            *place = outcome;
-        }
     }
-    outcomes.first().copied().unwrap_or(UNKNOWN)
+    outcomes[0]
+}
+
+impl Outcome {
+    /// Returns the outcome of an `and`, or else an `or`, of these operands.
+    ///
+    /// A group that some operands decide keeps its verdict until all of these change, so the need
+    /// of any of them is a need of the group: nothing if one is final, otherwise the cheapest
+    /// single value. A group that no operand decides changes with any operand, so it needs one
+    /// value only if all operands that can change need the same one.
+    fn of_group<I: Iterator<Item = Self>>(
+        and: bool,
+        operands: impl Fn() -> I,
+        dictionary: &Dictionary,
+    ) -> Self {
+        let deciding = operands().filter(|operand| operand.verdict != and);
+        // Any need of a deciding operand is correct. The least in this order helps most: nothing is
+        // final, and a value with few postings rarely holds.
+        let decided = deciding.map(|operand| operand.need).min_by_key(|need| match need {
+            Need::Nothing => (0, 0),
+            Need::Value(value) => (1, dictionary.cost(*value)),
+            Need::AnyOfSeveral => (2, 0),
+        });
+        let need = decided.unwrap_or_else(|| {
+            let needs = operands().map(|operand| operand.need);
+            let needs = needs.filter(|need| *need != Need::Nothing);
+            let same = |a, b| if a == b { a } else { Need::AnyOfSeveral };
+            // No operand can change: neither can the group.
+            needs.reduce(same).unwrap_or(Need::Nothing)
+        });
+        Self { verdict: and != decided.is_some(), need }
+    }
 }

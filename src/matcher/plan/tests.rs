@@ -1,4 +1,4 @@
-use super::{AccessKey, Code, END, Plan, Plans, encode, selectivity, table_hash};
+use super::{AccessKey, Code, END, Plan, Plans, Selectivity, encode};
 use crate::filter::Profile;
 use crate::matcher::dictionary::{AttributeValue, Dictionary};
 
@@ -15,7 +15,8 @@ fn text(plans: &Plans, plan: Plan, dictionary: &Dictionary) -> String {
 #[test]
 fn shares_a_plan_only_among_equal_filters() {
     let profile = Profile::webhook();
-    let (mut plans, mut dictionary) = (Plans::default(), Dictionary::new(selectivity(&profile)));
+    let (mut plans, mut dictionary) =
+        (Plans::default(), Dictionary::new(Selectivity::of_profile(&profile)));
     let held = r#"id eq "a" and spaceId eq "s""#;
     let first = code(held, &mut dictionary);
     let first = plans.acquire(first, &mut dictionary);
@@ -26,8 +27,7 @@ fn shares_a_plan_only_among_equal_filters() {
     ] {
         let other_code = code(other, &mut dictionary);
         let hash = dictionary.hashes().of(other_code.get(1..).unwrap());
-        let entry = (hash, first.code().unwrap());
-        plans.table.insert_unique(table_hash(hash), entry, |(hash, _)| table_hash(*hash));
+        plans.table.insert(hash, first.code().unwrap());
         let plan = plans.acquire(other_code.clone(), &mut dictionary);
         assert_ne!(plan, first, "{other}");
         assert_eq!(text(&plans, plan, &dictionary), other);
@@ -57,7 +57,7 @@ fn evaluates_code_only_if_one_term_does_not_decide() {
         (&all(128), true, true),
     ] {
         let (mut plans, mut dictionary) =
-            (Plans::default(), Dictionary::new(selectivity(&profile)));
+            (Plans::default(), Dictionary::new(Selectivity::of_profile(&profile)));
         let code = code(filter, &mut dictionary);
         let plan = plans.acquire(code, &mut dictionary);
         let keys = plans.terms(&plan).filter(|(_, key)| *key == AccessKey::WithResidual);
