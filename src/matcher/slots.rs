@@ -152,3 +152,29 @@ impl Slots {
         occupied.map(|entry| &mut entry.occupant.plan)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Occupant, Slots};
+    use crate::matcher::dictionary::Dictionary;
+    use crate::matcher::plan::Plans;
+    use crate::matcher::table::Id;
+
+    #[test]
+    fn reuses_an_index_until_its_generations_are_used_up() {
+        let everything =
+            Plans::default().acquire(smallvec::smallvec![1], &mut Dictionary::default());
+        let occupant = Occupant { group: Id::default(), plan: everything };
+        let mut slots = Slots::default();
+        let first = slots.insert(occupant);
+        slots.remove(first.index);
+        assert!(slots.get(first).is_none());
+        let second = slots.insert(occupant);
+        assert_eq!((second.index, slots.entries()), (first.index, 1));
+        assert_ne!(second, first);
+        slots.entries[second.index].generation = u32::MAX;
+        slots.remove(second.index);
+        assert_eq!(slots.len(), 0);
+        assert_ne!(slots.insert(occupant).index, first.index);
+    }
+}

@@ -116,6 +116,7 @@ impl Used {
 
     pub(super) fn remove(&mut self, webhook: &Webhook) {
         self.all = self.all.with(Amount::of(webhook), usize::saturating_sub);
+        // Not every webhook names the user that created it.
         let Some(user) = webhook.created().by.as_ref() else { return };
         // At least 1, since only webhooks that were added are removed.
         let count = self.users.get_mut(user);

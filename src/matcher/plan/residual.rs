@@ -21,6 +21,9 @@
 //! Most filters have a single term as their residual, so a match compares one value id, which is
 //! in the posting list next to the slot, and does not read the code.
 //!
+//! If the code was evaluated for each residual instead, the benches `matches selective_100_000` and
+//! `matches full_10_000` would take 26 % and 2.4 % more instructions, and `insert_text` 1.9 % less.
+//!
 //! # Representation
 //!
 //! ```text
