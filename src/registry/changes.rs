@@ -10,7 +10,7 @@
 use super::error::bounded;
 use super::rules::Policy;
 use super::tenant::{State, Tenant, Turn};
-use super::{ChangeError, Inner, NotLoaded, Registry, Shard, UpdateError};
+use super::{ChangeError, Inner, NotLoaded, Registry, UpdateError};
 use crate::event::TenantId;
 use crate::webhook::{Webhook, WebhookId};
 use std::sync::Arc;
@@ -178,9 +178,8 @@ impl Registry {
         match found.turn(revision)? {
             Turn::Seen(highest) => Ok(Change::ignored(highest)),
             Turn::Takes(revision) => {
-                let (subscription, limits) = self.0.admit(&found, &mut writer, &webhook)?;
-                let webhook = Arc::new(webhook);
-                found.put(&mut writer, revision, webhook, subscription, &limits)
+                let admitted = self.0.admit(&found, &mut writer, webhook)?;
+                found.put(&mut writer, revision, admitted)
             }
         }
     }
@@ -278,8 +277,8 @@ impl Registry {
         if webhook.id() != before.id() {
             return Err(UpdateError::OtherId);
         }
-        let (subscription, limits) = self.0.admit(&found, &mut writer, &webhook)?;
-        Ok(found.put(&mut writer, revision, Arc::new(webhook), subscription, &limits)?)
+        let admitted = self.0.admit(&found, &mut writer, webhook)?;
+        Ok(found.put(&mut writer, revision, admitted)?)
     }
 
     /// Removes a webhook at the tenant's next revision.
@@ -359,7 +358,7 @@ impl Inner {
             let changing = shard.lock();
             let now = self.policy.load_full();
             if Arc::ptr_eq(&now, &policy) {
-                return self.place(shard, hash, id, state, given);
+                return self.place(hash, id, state, given);
             }
             drop(changing);
             policy = now;
@@ -371,10 +370,9 @@ impl Inner {
         }
     }
 
-    /// Installs a state in a shard that the caller has locked.
+    /// Installs a state in the shard of a hash, which the caller has locked.
     fn place(
         &self,
-        shard: &Shard,
         hash: u64,
         id: TenantId,
         mut state: State,
@@ -397,7 +395,7 @@ impl Inner {
         // The tenant is complete before a reader can find it.
         let tenant = Arc::new(Tenant::new(id, state));
         let hash_of = |tenant: &Arc<Tenant>| self.hash(tenant.id.as_str());
-        shard.change(|tenants| {
+        self.shard(hash).change(|tenants| {
             tenants.insert_unique(hash, tenant, hash_of);
         });
         Ok(loaded(revision))

@@ -44,7 +44,7 @@
 
 use super::error::bounded;
 use super::sync::PoisonError;
-use super::tenant::{State, Tenant, Writer};
+use super::tenant::{Admitted, State, Tenant, Writer};
 use super::{ChangeError, Inner, Limits, Registry};
 use crate::diagnostic::{Diagnostic, quote};
 use crate::event::{EventType, TenantId, UserId};
@@ -174,13 +174,14 @@ impl Inner {
         &self,
         tenant: &Tenant,
         writer: &mut Writer,
-        webhook: &Webhook,
-    ) -> Result<(Subscription, Limits), ChangeError> {
+        webhook: Webhook,
+    ) -> Result<Admitted, ChangeError> {
         // Read under the tenant's lock: see the module's drawing.
         let policy = self.policy.load_full();
-        let subscription = policy.subscription(&tenant.id, webhook)?;
+        let subscription = policy.subscription(&tenant.id, &webhook)?;
         tenant.index_by(writer, policy.rules.catalogue())?;
-        Ok((subscription, policy.limits.clone()))
+        let limits = policy.limits.clone();
+        Ok(Admitted { webhook: Arc::new(webhook), subscription, limits })
     }
 }
 

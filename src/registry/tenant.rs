@@ -273,6 +273,13 @@ pub(super) struct Writer {
     pub(super) evicted: bool,
 }
 
+/// A webhook that the rules allow, with what is needed to put it.
+pub(super) struct Admitted {
+    pub(super) webhook: Arc<Webhook>,
+    pub(super) subscription: Subscription,
+    pub(super) limits: Limits,
+}
+
 /// What happens to a change, depending on its revision.
 pub(super) enum Turn {
     /// It is applied, at this revision.
@@ -366,12 +373,11 @@ impl Tenant {
         &self,
         writer: &mut Writer,
         revision: u64,
-        webhook: Arc<Webhook>,
-        subscription: Subscription,
-        limits: &Limits,
+        admitted: Admitted,
     ) -> Result<Change, ChangeError> {
+        let Admitted { webhook, subscription, limits } = admitted;
         let before = self.current.load().get(webhook.id().as_str()).cloned();
-        writer.used.check(limits, before.as_deref(), &webhook)?;
+        writer.used.check(&limits, before.as_deref(), &webhook)?;
         let insert = Some((webhook, subscription));
         let catalogue = writer.catalogue.clone();
         let step = Step { revision, catalogue, remove: None, insert };
