@@ -99,22 +99,21 @@ impl Scratch {
     pub(super) fn run_one(&mut self, matcher: &Matcher, event: &Event<'_>, access: Access<'_>) {
         self.begin();
         let Self { buffers, last, .. } = self;
-        let Matcher { profile, topics, dictionary, postings, .. } = matcher;
+        let Matcher { topics, dictionary, postings, .. } = matcher;
         let at = topics.find_from(*last, event.tenant(), event.event_type());
         // No subscription of the tenant has the event's type.
         let Some(at) = at else { return };
         *last = at;
-        let topic = topics.topic(at);
+        let arrival = Arrival::new(matcher, at, event);
         buffers.values.clear();
-        let paths = profile.attribute_paths();
-        each_value(topic, event, paths, AttributeUse::has_access_keys, |value| {
+        arrival.each_value(AttributeUse::has_access_keys, |value| {
             buffers.work.probes += 1;
             if let Some(value) = dictionary.find(value) {
                 buffers.values.push(value);
             }
         });
         prefetch(buffers.values.iter().map(|value| postings.prefetch_word(value.lists.first())));
-        matcher.collect_all(topic, event, access, buffers);
+        matcher.collect_all(arrival, access, buffers);
     }
 
     /// Finds the topic of each event, and the values that are access keys or may be.
@@ -123,15 +122,14 @@ impl Scratch {
         self.topics.clear();
         self.found.clear();
         let mut probes: SmallVec<[Probe<'_>; PROBES]> = SmallVec::new();
-        let Matcher { profile, topics, dictionary, postings, .. } = matcher;
-        let paths = profile.attribute_paths();
+        let Matcher { topics, dictionary, postings, .. } = matcher;
         for (query, (event, _)) in queries.iter().enumerate() {
             let at = topics.find_from(self.last, event.tenant(), event.event_type());
             self.topics.push(at);
             if let Some(at) = at {
                 self.last = at;
-                let topic = topics.topic(at);
-                each_value(topic, event, paths, AttributeUse::has_access_keys, |value| {
+                let arrival = Arrival::new(matcher, at, event);
+                arrival.each_value(AttributeUse::has_access_keys, |value| {
                     let hash = dictionary.hash(value);
                     probes.push(Probe { value, hash, candidate: None, query });
                     // Full: confirm these first. The order of the events is kept.
@@ -179,36 +177,50 @@ impl Scratch {
                 buffers.values.push(*value);
             }
             if let Some(at) = at {
-                matcher.collect_all(matcher.topics.topic(*at), event, *access, buffers);
+                matcher.collect_all(Arrival::new(matcher, *at, event), *access, buffers);
             }
             counts.push(buffers.hits.len() - before);
         }
     }
 }
 
-/// Calls `each` with the event's value of each attribute for which `is_needed` returns true.
-#[inline]
-fn each_value<'e>(
-    topic: &Topic,
-    event: &'e Event<'_>,
-    paths: &AttributePaths,
-    is_needed: impl Fn(AttributeUse) -> bool,
-    mut each: impl FnMut(AttributeValue<'e>),
-) {
-    let tenant = topic.tenant_id;
-    // An event that was read with the same paths has its values by attribute; any other event is
-    // read by name, which gives the same values.
-    let values = event.values(paths);
-    for (attribute, attribute_use) in topic.attributes.iter().enumerate() {
-        if !is_needed(*attribute_use) {
-            continue;
-        }
-        let value = match values {
-            Some(values) => values.get(attribute).and_then(Option::as_deref),
-            None => event.value(paths, attribute),
-        };
-        if let Some(text) = value {
-            each(AttributeValue::new(tenant, attribute, text));
+/// An event with the topic that it belongs to.
+#[derive(Clone, Copy)]
+struct Arrival<'e, 'v> {
+    topic: &'e Topic,
+    event: &'e Event<'v>,
+    paths: &'e AttributePaths,
+}
+
+impl<'e, 'v> Arrival<'e, 'v> {
+    #[inline]
+    fn new(matcher: &'e Matcher, at: Id<Topic>, event: &'e Event<'v>) -> Self {
+        Self { topic: matcher.topics.topic(at), event, paths: matcher.profile.attribute_paths() }
+    }
+
+    /// Calls `each` with the event's value of each attribute for which `is_needed` returns true.
+    #[inline]
+    fn each_value(
+        self,
+        is_needed: impl Fn(AttributeUse) -> bool,
+        mut each: impl FnMut(AttributeValue<'e>),
+    ) {
+        let Self { topic, event, paths } = self;
+        // An event that was read with the same paths has its values by attribute; any other event
+        // is read by name, which gives the same values.
+        let values = event.values(paths);
+        for (attribute, attribute_use) in topic.attributes.iter().enumerate() {
+            if !is_needed(*attribute_use) {
+                continue;
+            }
+            let value = match values {
+                // `None` if the event does not have the attribute.
+                Some(values) => values.get(attribute).and_then(Option::as_deref),
+                None => event.value(paths, attribute),
+            };
+            if let Some(text) = value {
+                each(AttributeValue::new(topic.tenant_id, attribute, text));
+            }
         }
     }
 }
@@ -216,22 +228,16 @@ fn each_value<'e>(
 impl Matcher {
     /// Appends the hits of an event, ascending.
     #[inline]
-    fn collect_all(
-        &self,
-        topic: &Topic,
-        event: &Event<'_>,
-        access: Access<'_>,
-        buffers: &mut Buffers,
-    ) {
+    fn collect_all(&self, arrival: Arrival<'_, '_>, access: Access<'_>, buffers: &mut Buffers) {
         // Hits of earlier events of the batch are before `begin`.
         let begin = buffers.hits.len();
         buffers.has_all_values = false;
-        let tenant_bucket = topic.tenant_bucket();
+        let tenant_bucket = arrival.topic.tenant_bucket();
         if let Some(bucket) = tenant_bucket {
-            self.collect(bucket, topic, event, buffers);
+            self.collect(bucket, arrival, buffers);
         }
-        if topic.has_owners() {
-            let owned = self.collect_owned(topic, event, access, buffers);
+        if arrival.topic.has_owners() {
+            let owned = self.collect_owned(arrival, access, buffers);
             // The hits of each bucket are ascending; those of several together are not. A slot is
             // in one bucket of a topic, so there are no duplicates.
             if owned + usize::from(tenant_bucket.is_some()) > 1 {
@@ -248,11 +254,11 @@ impl Matcher {
     #[inline(never)]
     fn collect_owned(
         &self,
-        topic: &Topic,
-        event: &Event<'_>,
+        arrival: Arrival<'_, '_>,
         access: Access<'_>,
         buffers: &mut Buffers,
     ) -> usize {
+        let Arrival { topic, event, .. } = arrival;
         let mut buckets = 0;
         // A list of one user, or any other access, names no bucket more than once.
         if let Access::Users([_, _, ..]) = access {
@@ -260,12 +266,12 @@ impl Matcher {
             topic.listed_buckets(event, access, &mut listed);
             buckets = listed.len();
             let ids = listed.iter().map(|bucket| Id::from_word(*bucket));
-            ids.for_each(|bucket| self.collect(bucket, topic, event, buffers));
+            ids.for_each(|bucket| self.collect(bucket, arrival, buffers));
             buffers.listed = listed;
         } else {
             topic.each_owner_bucket(event, access, |bucket| {
                 buckets += 1;
-                self.collect(bucket, topic, event, buffers);
+                self.collect(bucket, arrival, buffers);
             });
         }
         buffers.work.buckets += buckets;
@@ -278,7 +284,7 @@ impl Matcher {
     ///
     /// [`Defaults::merge`]: super::defaults::Defaults::merge
     #[inline]
-    fn collect(&self, at: Id<Bucket>, topic: &Topic, event: &Event<'_>, buffers: &mut Buffers) {
+    fn collect(&self, at: Id<Bucket>, arrival: Arrival<'_, '_>, buffers: &mut Buffers) {
         let bucket = self.topics.bucket(at);
         if buffers.values.is_empty() {
             // The event has no access key, so all verdicts are the default ones.
@@ -288,12 +294,12 @@ impl Matcher {
         } else if bucket.defaults.is_empty() {
             // Every flipped slot is a hit, so it is appended to the hits directly.
             let mut hits = std::mem::take(&mut buffers.hits);
-            self.flipped(at, topic, event, &mut hits, buffers);
+            self.flipped(at, arrival, &mut hits, buffers);
             buffers.hits = hits;
         } else {
             let mut flipped = std::mem::take(&mut buffers.flipped);
             flipped.clear();
-            self.flipped(at, topic, event, &mut flipped, buffers);
+            self.flipped(at, arrival, &mut flipped, buffers);
             bucket.defaults.merge(&flipped, &mut buffers.hits);
             buffers.flipped = flipped;
         }
@@ -303,8 +309,7 @@ impl Matcher {
     fn flipped(
         &self,
         at: Id<Bucket>,
-        topic: &Topic,
-        event: &Event<'_>,
+        arrival: Arrival<'_, '_>,
         flipped: &mut Vec<u32>,
         buffers: &mut Buffers,
     ) {
@@ -312,7 +317,7 @@ impl Matcher {
         let mut lists = self.gather(at, flipped, buffers);
         buffers.work.postings += flipped.len() - begin + buffers.residuals.len();
         if !buffers.residuals.is_empty() {
-            self.look_up_late(topic, event, buffers);
+            self.look_up_late(arrival, buffers);
             lists += self.test(flipped, buffers);
         }
         // A single list is sorted.
@@ -349,13 +354,12 @@ impl Matcher {
     ///
     /// Does so once per event, however many buckets it reaches.
     #[inline]
-    fn look_up_late(&self, topic: &Topic, event: &Event<'_>, buffers: &mut Buffers) {
+    fn look_up_late(&self, arrival: Arrival<'_, '_>, buffers: &mut Buffers) {
         let Buffers { values, has_all_values, held, work, .. } = buffers;
         if std::mem::replace(has_all_values, true) {
             return;
         }
-        let paths = self.profile.attribute_paths();
-        each_value(topic, event, paths, AttributeUse::is_residual_only, |value| {
+        arrival.each_value(AttributeUse::is_residual_only, |value| {
             work.probes += 1;
             values.extend(self.dictionary.find(value));
         });

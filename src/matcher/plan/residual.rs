@@ -69,6 +69,22 @@ const NEVER_HOLDS: u32 = VALUE;
 const MAX_NODES: usize = 128;
 
 impl Residual {
+    /// The verdict is final.
+    fn constant(is_flipped: bool) -> Self {
+        Self::with(is_flipped, ValueId::from_word(NEVER_HOLDS))
+    }
+
+    /// Having the value inverts the verdict, for good.
+    fn with(is_flipped: bool, inverting: ValueId) -> Self {
+        let flips = if is_flipped { NE } else { EQ };
+        Self(flips | inverting.word())
+    }
+
+    /// If the value holds, the code is evaluated.
+    fn guarded(is_flipped: bool, guard: ValueId) -> Self {
+        Self(Self::with(is_flipped, guard).0 | GUARD)
+    }
+
     /// Returns the value that the residual depends on.
     #[inline]
     pub(in crate::matcher) fn value(self) -> ValueId {
@@ -104,17 +120,17 @@ impl Plans {
         }
         let code = ByNode(code);
         let Outcome { verdict, need } = suppose(code, &[value], dictionary);
-        let flips = if verdict == plan.default() { EQ } else { NE };
+        let is_flipped = verdict != plan.default();
         match need {
-            Need::Nothing => Residual(flips | NEVER_HOLDS),
+            Need::Nothing => Residual::constant(is_flipped),
             Need::AnyOfSeveral => EVALUATE,
             Need::Value(other) => match suppose(code, &[value, other], dictionary) {
                 // With both values the verdict is the opposite one for good.
                 Outcome { verdict: now, need: Need::Nothing } if now != verdict => {
-                    Residual(flips | other.word())
+                    Residual::with(is_flipped, other)
                 }
                 // Without `other` the verdict stays; with it, only the code knows.
-                _ => Residual(flips | GUARD | other.word()),
+                _ => Residual::guarded(is_flipped, other),
             },
         }
     }
@@ -139,6 +155,16 @@ struct Outcome {
 }
 
 /// Returns the outcome for an event that has the values in `held` and no other.
+///
+/// ```text
+/// with s held            verdict   need
+/// and                    false     a       decided by the `or` and by the `eq c`: the first is
+/// ├─ eq s                true      nothing   taken if a has fewer postings than c
+/// ├─ or                  false     a       undecided, and both operands need the same value
+/// │  ├─ eq a             false     a
+/// │  └─ eq a             false     a
+/// └─ eq c                false     c
+/// ```
 fn suppose(code: ByNode<&[u32]>, held: &[ValueId], dictionary: &Dictionary) -> Outcome {
     const UNKNOWN: Outcome = Outcome { verdict: false, need: Need::Nothing };
     let mut outcomes: ByNode<SmallVec<[Outcome; 16]>> =
