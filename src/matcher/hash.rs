@@ -31,7 +31,16 @@
 //!
 //! # Rejected
 //!
-//! hashbrown's hasher for everything: hashing was two fifths of a match that hits no webhook.
+//! Other hash functions for texts. Instructions compared with those of this one, in the benches
+//! `matches`, and the time of one text:
+//!
+//! | hash of texts | selective 1,000 | selective 100,000 | full 10,000 | 16 bytes | 36 bytes |
+//! | --- | --- | --- | --- | --- | --- |
+//! | pieces, as above | | | | 3.05 ns | 3.37 ns |
+//! | `rapidhash` for every length | + 8.6 % | + 3.0 % | + 3.3 % | 3.05 ns | 3.48 ns |
+//! | hashbrown's hasher | + 9.3 % | + 2.9 % | + 3.4 % | 3.05 ns | 3.95 ns |
+//!
+//! In a loop that only hashes, the three take about as long; a match saves the instructions.
 
 pub(super) use crate::event::same;
 use hashbrown::{DefaultHashBuilder, HashTable};

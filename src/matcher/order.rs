@@ -44,7 +44,8 @@
 //! | 32 parts of the range, each by rank | | | | | 650 | 819 | 1,100 | 1,930 | 9,400 |
 //!
 //! - The standard library's sort for few slots: see the table. When it was replaced, a match with 21
-//!   hits went from 362 to 303 ns.
+//!   hits went from 362 to 303 ns. With it, the bench `matches selective_100_000` takes 6 % more
+//!   instructions, but `matches full_10_000`, where there is less to sort, 2 % fewer.
 //! - Dividing more than 32 slots into parts of their range: it is slower up to some 200 slots.
 //! - Merging the lists element by element, and sort networks: 21 dependent steps that the processor
 //!   cannot predict.
