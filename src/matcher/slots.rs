@@ -155,10 +155,15 @@ impl Slots {
 
 #[cfg(test)]
 mod tests {
-    use super::{Occupant, Slots};
+    use super::{Entry, Occupant, Slots};
     use crate::matcher::dictionary::Dictionary;
     use crate::matcher::plan::Plans;
     use crate::matcher::table::Id;
+
+    #[test]
+    fn takes_three_words_for_a_slot() {
+        assert_eq!(size_of::<Entry>(), 12);
+    }
 
     #[test]
     fn reuses_an_index_until_its_generations_are_used_up() {

@@ -126,6 +126,11 @@ impl Entries {
         index as u32
     }
 
+    /// Returns whether the webhook of a slot has an id.
+    fn has_id(&self, index: u32, id: &str) -> bool {
+        self.get(index).webhook.id().as_str() == id
+    }
+
     fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.0.iter().flatten()
     }
@@ -159,10 +164,8 @@ impl State {
     fn find(&self, id: &str) -> Option<u32> {
         // The hash only narrows the search; what decides is that the ids are equal.
         let hash = self.hasher.hash_one(id);
-        let same = |(other, index): &(u64, u32)| {
-            *other == hash && self.entries.get(*index).webhook.id().as_str() == id
-        };
-        self.ids.find(hash, same).map(|(_, index)| *index)
+        let is = |(other, index): &(u64, u32)| *other == hash && self.entries.has_id(*index, id);
+        self.ids.find(hash, is).map(|(_, index)| *index)
     }
 
     pub(super) fn get(&self, id: &str) -> Option<&Arc<Webhook>> {
@@ -198,11 +201,9 @@ impl State {
     /// Removes a webhook and returns it.
     fn remove(&mut self, id: &str) -> Option<Arc<Webhook>> {
         let hash = self.hasher.hash_one(id);
-        let same = |(other, index): &(u64, u32)| {
-            *other == hash && self.entries.get(*index).webhook.id().as_str() == id
-        };
-        // No webhook has the id: there is nothing to remove.
-        let ((_, index), _) = self.ids.find_entry(hash, same).ok()?.remove();
+        let is = |(other, index): &(u64, u32)| *other == hash && self.entries.has_id(*index, id);
+        // If no webhook has the id, there is nothing to remove.
+        let ((_, index), _) = self.ids.find_entry(hash, is).ok()?.remove();
         let Entry { slot, webhook } = self.entries.remove(index);
         self.matcher.remove(slot);
         Some(webhook)
