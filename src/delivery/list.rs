@@ -34,14 +34,14 @@ impl Field for By {
 ///
 /// | parameter | meaning |
 /// | --- | --- |
-/// | `limit` | the limit of deliveries on a page, 1 to 100; default 20 |
-/// | `sort` | `status` or `triggeredAt` after `+` or `-`; default `-triggeredAt` |
+/// | `limit` | the maximum number of deliveries on a page, 1 to 100; default 20 |
+/// | `sort` | `status` or `triggeredAt`; `-` before it means descending; default `-triggeredAt` |
 /// | `eventType` | the event type |
 /// | `status` | `success` or `fail` |
 /// | `next`, `prev` | a cursor from the links of a page |
 ///
-/// Deliveries that are equal in this order are ordered by id. Pages behave like those of
-/// [webhooks](crate::webhook::ListQuery).
+/// Deliveries that are equal in this order are sorted by ascending id. Cursors work as in
+/// [the query of webhooks](crate::webhook::ListQuery).
 ///
 /// ```
 /// use hooksieve::delivery::ListQuery;
@@ -90,11 +90,13 @@ impl ListQuery {
             && self.status.is_none_or(|status| status == delivery.status())
     }
 
-    /// Returns the selected page of the deliveries of a webhook.
+    /// Returns the selected page of the given deliveries.
+    ///
+    /// Pass all deliveries of the webhook.
     ///
     /// # Cost
     ///
-    /// Linear in the deliveries, and `n log n` in the selected ones.
+    /// Linear in the number of deliveries, and `n log n` in the number of selected ones.
     pub fn apply<'d>(
         &self,
         deliveries: impl IntoIterator<Item = &'d Delivery>,

@@ -1,10 +1,10 @@
 //! Builds signed requests from events and webhooks, and records their deliveries.
 //!
-//! A [`RequestBuilder`] makes a [`Request`] from a webhook and a [`Payload`]; one payload serves
-//! all webhooks that an event matches. This cannot fail, since every [`Webhook`] is valid. The
+//! A [`RequestBuilder`] builds a [`Request`] from a webhook and a [`Payload`]. One payload serves
+//! all webhooks that an event matches. Building cannot fail, since every [`Webhook`] is valid. The
 //! server sends the request, retries it and stores the result as a [`Delivery`]. A [`ListQuery`]
-//! selects deliveries, and [`RequestBuilder::resend`] sends one again. A receiver checks a request
-//! with [`verify`].
+//! selects deliveries, and [`RequestBuilder::resend`] builds the request that sends one again. A
+//! receiver checks a request with [`verify`].
 //!
 //! ```
 //! use hooksieve::delivery::{Payload, RequestBuilder, verify};
@@ -102,12 +102,14 @@ impl RequestBuilder {
         Self { cloud_content_type, ..self }
     }
 
-    /// Builds the request that delivers a payload to a webhook, signed if the webhook has a secret.
+    /// Builds the request that delivers a payload to a webhook.
+    ///
+    /// The request is signed if the webhook has a secret whose key is known.
     ///
     /// # Cost
     ///
     /// One allocation for a signature, otherwise none. Signing is linear in the body. The first
-    /// request in another envelope than the event's converts the event.
+    /// request that needs the other envelope also converts the event.
     #[must_use]
     pub fn request(&self, webhook: &Arc<Webhook>, payload: &Payload) -> Request {
         let (webhook, payload) = (Arc::clone(webhook), payload.clone());
@@ -164,9 +166,10 @@ impl Request {
     /// Returns the request with the headers of [Standard
     /// Webhooks](https://www.standardwebhooks.com).
     ///
-    /// They protect a receiver against replay. A request of a webhook without a secret is
-    /// unchanged. `id` is the same whenever the message is sent again; `at` is the time of this
-    /// attempt. The key is the bytes of the secret, which receivers know as [`whsec`].
+    /// These headers protect a receiver against replay. Without a secret whose key is known, the
+    /// request is unchanged. `at` is the time of this attempt. Use the same `id` whenever the
+    /// message is sent again. The key is the bytes of the secret; [`whsec`] returns the form in
+    /// which receivers expect it.
     #[must_use]
     pub fn with_standard_headers(self, id: &MessageId, at: Timestamp) -> Self {
         let sign = |secret| Box::new(signature::standard(secret, id, at, self.body()));
@@ -199,13 +202,19 @@ impl Request {
         url.split_once('#').map_or(url, |(url, _)| url)
     }
 
-    /// Returns the headers, each name once, as it is written.
+    /// Returns the headers, each name once and in its written letter case.
     ///
-    /// They are the webhook's own headers by name, its encrypted ones by name, `Content-Type` and
-    /// `User-Agent`; for a webhook with a secret also `Qlik-Signature` and, if added, the headers
-    /// of Standard Webhooks. Values of encrypted headers are
-    /// [sensitive](HeaderValue::is_sensitive). `Host`, `Content-Length` and others that frame the
-    /// request are added by the HTTP client.
+    /// The order is:
+    ///
+    /// 1. the webhook's headers, sorted by name;
+    /// 2. its encrypted headers, sorted by name, whose values are
+    ///    [sensitive](HeaderValue::is_sensitive);
+    /// 3. `Content-Type` and `User-Agent`;
+    /// 4. `Qlik-Signature`, if the request is signed;
+    /// 5. the headers of Standard Webhooks, if they were added.
+    ///
+    /// Headers whose values are unknown are left out. The HTTP client adds `Host`,
+    /// `Content-Length` and others that frame the request.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &HeaderValue)> {
         self.lines().map(|line| (line.written, line.value))
     }

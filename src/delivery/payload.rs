@@ -6,8 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 /// The body of the requests for one event, in both envelopes.
 ///
-/// In the event's own envelope, the body is its own bytes. The other envelope is made when the
-/// first webhook needs it, and shared by all requests. Cheap to clone; clones share state.
+/// In the event's own envelope, the body is the bytes of the event. The body in the other envelope
+/// is made when the first webhook needs it, and all requests share it. Cheap to clone; clones share
+/// state.
 ///
 /// | as CloudEvents 1.0 | in the legacy envelope |
 /// | --- | --- |
@@ -22,33 +23,46 @@ use std::sync::{Arc, OnceLock};
 /// | `tenantid`, `userid`, `ownerid`, `spaceid`, `toplevelresourceid` | `extensions.tenantId`, `.userId`, `.ownerId`, `.spaceId`, `.topLevelResourceId` |
 /// | any other attribute | `extensions`, by the same name |
 ///
-/// Values and `data` are copied as written. If an event has an attribute at several paths, the
-/// first string that is not empty counts, those of CloudEvents 1.0 first, as in reading. So a
-/// converted event is read as the same event by
-/// [`Profile::webhook`](crate::filter::Profile::webhook).
+/// Values and `data` are copied as written. If an event has an attribute at several paths, its
+/// value is the first string that is not empty, and the paths of CloudEvents 1.0 come first.
+/// [`Profile::webhook`](crate::filter::Profile::webhook) reads an event by the same rule. It
+/// therefore reads the same attributes from the converted event, except those that were left out.
 ///
 /// An event that is converted to CloudEvents 1.0 is valid according to its
 /// [specification](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md) and its
-/// published JSON schema. What an attribute cannot hold is left out:
+/// published JSON schema. What an attribute cannot hold is left out or replaced, even if filters
+/// compare it:
 ///
 /// | member | result |
 /// | --- | --- |
-/// | `id` | a string that is not empty; otherwise derived from the event's bytes, so the same bytes have the same id |
-/// | `source` | percent-encoded if it is not a URI reference (RFC 3986); `unknown` if it is missing, empty or not a string |
-/// | `time` | left out unless it is a date and time of RFC 3339: a day that exists, and second 60 only at the end of June or December in UTC |
+/// | `id` | derived from the event's bytes unless it is a valid string that is not empty |
+/// | `source` | percent-encoded unless it is a URI reference (RFC 3986) |
+/// | `source` that is missing, empty or not a string | `unknown` |
+/// | `time` | left out unless it is a valid date and time of RFC 3339 |
 /// | `datacontenttype` | left out unless it is a media type (RFC 2046) |
 /// | `dataschema` | left out unless it is an absolute URI without a fragment (RFC 3986 section 4.3) |
 /// | `subject` | left out unless it is a string that is not empty |
-/// | any string | left out if it has control characters or noncharacters, even if filters compare it |
-/// | a number other than a 32-bit integer | a string of the number as written; left out as a tenant, owner, space or top-level resource, which would be read from the string |
+/// | any other string | left out if it has control characters or noncharacters |
+/// | a number other than a 32-bit integer | becomes a string of the number as written |
+/// | such a number as the tenant, owner, space or top-level resource | left out |
 /// | an object, an array, `null` | left out |
-/// | names | in lower case; left out if they have other characters than ASCII letters and digits, or if CloudEvents gives them another meaning, such as `time` in `extensions`; a name written in lower case wins over one that becomes it |
-/// | `data_base64` | left out if it is not a string in Base64, or if `data` is present and not `null` |
-/// | `specversion` | `1.0`, even if the event was another `1.x` before it was converted to the legacy envelope |
+/// | the name of an extension | becomes lower case |
+/// | a name with characters other than ASCII letters and digits | member is left out |
+/// | a name with another use in CloudEvents, such as `time` in `extensions` | member is left out |
+/// | names that are equal in lower case | the one in lower case counts, otherwise the first |
+/// | `data_base64` | left out unless it is a string in Base64 and `data` is missing or `null` |
+/// | `specversion` | always `1.0` |
 ///
-/// An event whose type has control characters cannot be a CloudEvent and is sent as it was read.
-/// Conversion to the legacy envelope drops members that are `null`, an `extensions` that is not an
-/// object, and members whose names have another meaning in `extensions`, such as `tenantId`.
+/// The same bytes give the same derived `id`. In a valid `time`, the day exists, and the second is
+/// 60 only at the end of June or December in UTC.
+///
+/// An event whose type has control characters or noncharacters cannot be a CloudEvent and is sent
+/// as it was read. Conversion to the legacy envelope drops these members:
+///
+/// - a member that is `null`, other than `data` and `data_base64`;
+/// - an attribute of the first table that is an object or an array;
+/// - an `extensions` that is not an object;
+/// - a member whose name has another meaning in `extensions`, such as `tenantId`.
 #[derive(Clone, Debug)]
 pub struct Payload(Arc<Inner>);
 
@@ -79,7 +93,7 @@ impl Kind {
 }
 
 impl Payload {
-    /// Makes the payload of an event from the `bytes` that it was read from.
+    /// Creates the payload of an event from the `bytes` from which it was read.
     ///
     /// Bytes that are not a JSON object are sent as they are, in both envelopes.
     #[must_use]
@@ -87,7 +101,7 @@ impl Payload {
         Self::of(Kind::of(event), bytes.into())
     }
 
-    /// Makes a payload that is sent to every webhook as it is, without conversion.
+    /// Creates a payload that is sent to every webhook without conversion.
     ///
     /// Use it for a message that is not an event, such as a test message. The bytes may be
     /// anything: they are signed as they are, and a [`Delivery`](super::Delivery) keeps them.

@@ -4,15 +4,15 @@
 //!
 //! | form | `request.body` | for |
 //! | --- | --- | --- |
-//! | `Serialize` | the JSON that was sent; a string if it is not JSON | responses of the API |
+//! | `Serialize` | the JSON that was sent; otherwise as in the second form | responses of the API |
 //! | [`Delivery::stored`] | a string with the exact bytes; `bodyBase64` if they are not UTF-8 | a store |
 //!
-//! A delivery is sent again from its record, and the signature covers the exact bytes, so only the
-//! second form can be read back.
+//! A delivery is sent again from its record, and the signature covers the exact bytes. So only the
+//! second form keeps what reading back needs.
 //!
-//! Secrets are omitted when the record is made, not when it is shown: a record never holds one in
-//! its headers, so a store, a log and a response need no rule of their own. See
-//! [`secrets`](super::secrets) for how they are found.
+//! Secrets are omitted from the headers when the record is made, not when it is shown. So a store,
+//! a log and a response need no rule of their own for headers. See [`secrets`](super::secrets) for
+//! how secrets are found, and which are not.
 
 use super::secrets::Secrets;
 use super::{MessageId, Request};
@@ -71,25 +71,27 @@ pub struct Response {
 /// Values of encrypted headers are replaced by [`OMITTED`]. So is any other header of the request
 /// or the response whose value contains a secret:
 ///
-/// - the signing secret of the webhook;
+/// - the signing secret of the webhook, as it is or in Base64;
 /// - the value of an encrypted header, or what follows its scheme (such as `Bearer`);
-/// - a part of that, between blanks, commas or semicolons, of four bytes or more.
+/// - a part of that, between blanks, commas or semicolons, or the value of a `name=value` in it. A
+///   part counts if it has four bytes or more, or is in quotes.
 ///
-/// All values of one header are searched together. Letter case, blanks, quotes and all characters
-/// other than letters and digits make no difference. A secret of fewer than four bytes is found
-/// only as a word of its own. A response header is omitted together with its name if the name
-/// contains a secret. Its value is omitted if it has the name of an encrypted header.
+/// All values of one response header are searched together. Only ASCII letters and digits are
+/// compared, case-insensitively. A secret with fewer than four of them is found only as a word of
+/// its own or, if it has four bytes or more, as it is written.
 ///
-/// These are recorded as they are, without a search: `webhook-id`, which the server chose and needs
-/// to send the message again, the URL, both bodies, and the message. A secret that the receiver
-/// encoded, for example in Base64, is not recognized. If the webhook was read from a response, its
-/// secrets are unknown.
+/// A response header with the name of an encrypted header keeps its name, and its value is omitted.
+/// Any other response header whose name contains a secret is omitted together with its name.
+///
+/// These are recorded without a search: the URL, both bodies, the message, and `webhook-id`. The
+/// server chose the last one and needs it to send the message again. A secret in another encoding
+/// is not recognized. If the webhook was read from a response, its secrets are unknown.
 ///
 /// # Forms
 ///
 /// `Serialize` writes the response of the API, in which the body is the JSON that was sent.
-/// [`stored`](Self::stored) is the form for a store, which keeps the bytes of the body, and
-/// [`read`](Self::read) reads that form.
+/// [`stored`](Self::stored) returns the form for a store, which keeps the bytes of the body.
+/// [`read`](Self::read) reads the form for a store.
 ///
 /// ```
 /// use hooksieve::delivery::{Delivery, Payload, RequestBuilder, Response, Status};
@@ -193,7 +195,8 @@ impl Delivery {
     ///
     /// # Errors
     ///
-    /// Any other bytes.
+    /// Bytes that are not in this form, such as a response of the API whose `request.body` is not a
+    /// string.
     pub fn read(bytes: &[u8]) -> Result<Self, Diagnostic> {
         let document: Document<'_> = serde_json::from_slice(bytes).map_err(not_stored)?;
         let Document { request, status, triggered_at, .. } = &document;
@@ -238,7 +241,7 @@ impl Delivery {
         &self.event_type
     }
 
-    /// Returns the result.
+    /// Returns whether the delivery succeeded or failed.
     #[must_use]
     pub fn status(&self) -> Status {
         self.status
@@ -262,7 +265,7 @@ impl Delivery {
         &self.body
     }
 
-    /// Returns the id of the message, if it was sent with the headers of Standard Webhooks.
+    /// Returns the id of the message, if it has headers of Standard Webhooks.
     ///
     /// Use it for [`Request::with_standard_headers`] when the message is sent again.
     #[must_use]
@@ -282,8 +285,8 @@ impl Delivery {
 
     /// Returns the form for a store.
     ///
-    /// It is the response of the API, except that the body is a string, which keeps every byte
-    /// (`bodyBase64` if they are not UTF-8).
+    /// This is the response of the API, except that `request.body` is always a string, which keeps
+    /// every byte. Bytes that are not UTF-8 are in `bodyBase64` instead.
     #[must_use]
     pub fn stored(&self) -> impl Serialize + '_ {
         Stored(self)
@@ -407,7 +410,9 @@ impl Serialize for Stored<'_> {
     }
 }
 
-/// Writes the response of the API. A body that is not JSON is written as a string.
+/// Writes the response of the API.
+///
+/// A body that is not JSON is written as a string, or as `bodyBase64` if it is not UTF-8.
 impl Serialize for Delivery {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         document(self, false, serializer)

@@ -1,4 +1,4 @@
-//! Finds the secrets of a webhook in headers, in any spelling in which a receiver may repeat them.
+//! Finds the secrets of a webhook in headers, even if a receiver changes their spelling.
 //!
 //! A record must not show a secret. The values of encrypted headers are known and are omitted. But
 //! a receiver may echo a secret in a header of its own, and it may change the spelling: another

@@ -68,7 +68,7 @@ fn header(value: &[u8]) -> HeaderValue {
 
 /// The id of a message for Standard Webhooks.
 ///
-/// It is the same whenever the message is sent again, so that a receiver recognizes a duplicate.
+/// Use the same id whenever the message is sent again, so that a receiver recognizes a duplicate.
 ///
 /// ```
 /// use hooksieve::delivery::MessageId;
@@ -87,7 +87,7 @@ impl MessageId {
     /// The limit of characters.
     pub const MAX: usize = 256;
 
-    /// Makes an id from visible ASCII characters other than `.`.
+    /// Creates an id from visible ASCII characters other than `.`.
     ///
     /// In the text that is signed, `.` ends the id.
     ///
@@ -151,7 +151,7 @@ pub enum VerifyError {
     /// The signature is that of another body, key or message.
     #[error("the signature does not match the request")]
     Mismatch,
-    /// The time of the message is not a number of seconds, or too far from now.
+    /// The time of the message is not a number, or too far from now.
     #[error("the time of the message is too far from now")]
     Time,
 }
@@ -161,8 +161,8 @@ pub enum VerifyError {
 /// `body` is the exact bytes that were received, and the key is the bytes of the secret. The digits
 /// of the signature may be in either case. The comparison takes constant time.
 ///
-/// An old request is accepted like a new one: this header does not protect against replay. Those
-/// of [`StandardHeaders`] do.
+/// An old request is accepted like a new one, so this header does not protect against replay.
+/// [`StandardHeaders`] do.
 ///
 /// # Errors
 ///
@@ -215,14 +215,15 @@ pub struct StandardHeaders<'a> {
 }
 
 impl StandardHeaders<'_> {
-    /// Verifies that one of the signatures matches, and that the message was sent about now.
+    /// Verifies that a signature matches and that the message was sent near `now`.
     ///
-    /// Signatures of version 1 are compared, in constant time. The time of the message may be at
-    /// most `tolerance` before or after `now`.
+    /// Only signatures of version 1 are compared, in constant time. The time of the message may be
+    /// at most `tolerance` before or after `now`, in whole seconds.
     ///
     /// # Errors
     ///
-    /// Another time, no signature of version 1, or none that matches.
+    /// A time that is not a number or is outside the tolerance, no well-formed signature of version
+    /// 1, or none that matches.
     pub fn verify(
         &self,
         secret: impl AsRef<[u8]>,

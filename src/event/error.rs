@@ -1,9 +1,10 @@
 use crate::diagnostic::{Diagnostic, into_diagnostics};
 
-/// The error for bytes that are not an event: its kind, its offset and a message.
+/// The error for bytes that are not an event.
 ///
-/// The message ends with the offset. Of several errors in an event only the first is returned;
-/// malformed JSON comes before everything else.
+/// It has a kind, an offset and a message. The message ends with the offset, unless the type or the
+/// tenant is missing. Only the first error is returned, and malformed JSON is reported before all
+/// other errors.
 ///
 /// ```
 /// use hooksieve::{event::ErrorKind, filter::Profile};
@@ -105,9 +106,9 @@ pub enum ErrorKind {
     NotAnObject,
     /// A duplicate of a key that is read.
     DuplicateKey,
-    /// No type: no webhook could match.
+    /// No type, so no webhook could match.
     MissingType,
-    /// No tenant: webhooks of another tenant could match.
+    /// No tenant, so webhooks of another tenant could match.
     MissingTenant,
 }
 
@@ -129,8 +130,8 @@ impl ErrorKind {
 
     /// Returns whether the bytes are not well-formed JSON.
     ///
-    /// A reader of a larger document cannot go on after such an error, since the end of the event
-    /// is unknown. After the other errors it can.
+    /// After such an error the end of the event is unknown, so a reader of a larger document must
+    /// stop. After any other error it can continue with the next event.
     #[must_use]
     pub fn is_malformed(self) -> bool {
         matches!(self, Self::Syntax | Self::Utf8 | Self::TooDeep | Self::Number)

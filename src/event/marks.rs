@@ -32,7 +32,7 @@ use wide::i8x16;
 pub(super) trait Marks {
     /// Returns the offset of the first mark at or after `at`, or the length of the text.
     ///
-    /// Every call has the same text, and an `at` that is not before the last offset reflipped.
+    /// Every call has the same text, and an `at` that is not before the last offset returned.
     fn next(&mut self, text: &[u8], at: usize) -> usize;
 }
 

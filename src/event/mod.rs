@@ -1,9 +1,9 @@
 //! Reads events: JSON, the envelope, and the attributes that filters compare.
 //!
 //! Events come as CloudEvents 1.0, in the legacy envelope (CloudEvents 0.1), or in a mixture of
-//! both. Whatever the marker of the envelope says, each field is looked for at all of its paths,
-//! those of CloudEvents 1.0 first. The paths of the filter attributes are data: [`AttributePaths`]
-//! holds them. A [`Profile`](crate::filter::Profile) owns one and reads events with it.
+//! both. Each field is looked for at all of its paths, those of CloudEvents 1.0 first, regardless
+//! of the marker of the envelope. [`AttributePaths`] holds the paths of the filter attributes. A
+//! [`Profile`](crate::filter::Profile) owns such a table and reads events with it.
 //!
 //! The last path of the tenant is a top-level `tenantId`, as in the vendor's list of past events.
 //!
@@ -141,9 +141,10 @@ type Fields<'a> = SmallVec<[Option<Cow<'a, str>>; 8]>;
 impl<'a> Event<'a> {
     /// Reads an event in one pass over its bytes.
     ///
-    /// Accepts what `serde_json::Value` accepts (nesting below 128, no lone surrogates, valid UTF-8
-    /// and numbers in range everywhere), except for a duplicate of a key that is read. A value that
-    /// is not a string counts as absent where a string is expected.
+    /// Accepts any object that `serde_json::Value` accepts: everywhere, nesting is below 128, there
+    /// are no lone surrogates, the text is valid UTF-8 and numbers are in range. Unlike
+    /// `serde_json`, it refuses a duplicate of a key that is read. A value that is not a string
+    /// counts as absent where a string is expected.
     ///
     /// # Errors
     ///
@@ -157,9 +158,9 @@ impl<'a> Event<'a> {
         read::read(paths, bytes)
     }
 
-    /// Reads an event like [`read`](Self::read), and faster if it has the shape of an earlier one.
+    /// Reads an event like [`read`](Self::read), faster if an earlier one had its shape.
     ///
-    /// The results are the same. See [`ShapeCache`] for when this is of use.
+    /// The results are the same. [`ShapeCache`] describes when this is useful.
     ///
     /// # Errors
     ///
@@ -203,7 +204,7 @@ impl<'a> Event<'a> {
         read::read_for(paths, bytes, tenant)
     }
 
-    /// Makes an event of a tenant and a type, without owner, id or attributes.
+    /// Creates an event of a tenant and a type, without owner, id or attributes.
     #[must_use]
     pub fn new(paths: &'a AttributePaths, tenant: TenantId, event_type: EventType) -> Self {
         let mut fields = smallvec::smallvec![None; paths.fields().len()];
@@ -222,7 +223,9 @@ impl<'a> Event<'a> {
         self
     }
 
-    /// Returns the event with a value for an attribute, or `None` if the paths have no such name.
+    /// Returns the event with a value for an attribute.
+    ///
+    /// Returns `None` if the paths have no attribute of this name.
     ///
     /// ```
     /// use hooksieve::{event::{Event, EventType, TenantId}, filter::Profile};
@@ -256,7 +259,7 @@ impl<'a> Event<'a> {
         self.field(TYPE).unwrap_or_default()
     }
 
-    /// Returns the event's own id, which is not the id of the resource that it is about.
+    /// Returns the id of the event, not of the resource that it is about.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.field(ID)
@@ -268,13 +271,13 @@ impl<'a> Event<'a> {
         self.field(OWNER)
     }
 
-    /// Returns the envelope; that of an event made from parts is CloudEvents 1.0.
+    /// Returns the envelope, which is CloudEvents 1.0 for an event made from parts.
     #[must_use]
     pub fn envelope(&self) -> Envelope {
         self.envelope
     }
 
-    /// Returns the [`AttributePaths`] that it was read by.
+    /// Returns the [`AttributePaths`] with which it was read or made.
     #[must_use]
     pub fn attribute_paths(&self) -> &'a AttributePaths {
         self.paths
@@ -290,7 +293,7 @@ impl<'a> Event<'a> {
     /// [`AttributePaths::attributes`].
     ///
     /// The list is empty for an event that was made from parts, or whose attributes were changed.
-    /// If all strings of an attribute are empty, its path is that of the first one.
+    /// If an attribute has only empty strings, its path is that of the first one.
     ///
     /// # Cost
     ///

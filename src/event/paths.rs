@@ -1,4 +1,4 @@
-//! The paths of attributes, compiled into a table that the walk can ask for every key of an event.
+//! The paths of attributes, compiled into a table of keys for the walk.
 //!
 //! # Data structure
 //!
@@ -39,12 +39,14 @@ use http::StatusCode;
 use std::fmt;
 use std::sync::Arc;
 
-/// The path to a string in an event: keys from the outermost object, such as `data`, `id`.
+/// The path to a string in an event: the keys from the outermost object inwards.
+///
+/// For example, the keys `data` and `id` lead to the string in `{"data": {"id": "a1"}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct JsonPath(Box<[Box<str>]>);
 
 impl JsonPath {
-    /// Makes the path of these keys.
+    /// Creates a path from its keys, the outermost first.
     pub fn new<K: Into<Box<str>>>(keys: impl IntoIterator<Item = K>) -> Self {
         Self(keys.into_iter().map(Into::into).collect())
     }
@@ -78,8 +80,9 @@ impl fmt::Display for JsonPath {
 
 /// The names of attributes, and the paths at which events have them.
 ///
-/// The first path whose string is not empty gives an attribute its value. The paths of the
-/// envelope's fields (type, tenant, id and owner) are always the same.
+/// The value of an attribute is the first string at its paths that is not empty. If all of them are
+/// empty, the value is the empty string. The paths of the envelope's fields (type, tenant, id and
+/// owner) are always the same.
 ///
 /// ```
 /// use hooksieve::event::{Event, AttributePaths, JsonPath};

@@ -82,9 +82,10 @@ use wide::i8x16;
 
 /// Remembers the shapes of events, so that similar events are read faster.
 ///
-/// A shape is everything in an event except its strings, numbers and literals. An event that has
-/// the shape of an earlier one is read by comparing the text between these values and checking each
-/// value, which takes about two thirds of the time. The results are the same.
+/// A shape is everything in an event except its strings, numbers and literals. To read an event
+/// that has the shape of an earlier one, the text between these values is compared and each value
+/// is checked. This takes about two thirds of the time of [`Event::read`](super::Event::read). The
+/// results are the same.
 ///
 /// Keep one cache for each thread, and use it with the same [`AttributePaths`] each time: other
 /// paths clear it. If more than one event in five has a new shape, shapes are rarely tried, and

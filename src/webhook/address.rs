@@ -6,13 +6,13 @@ use std::sync::LazyLock;
 
 /// Checks that an address is public: global unicast and not for special use.
 ///
-/// Call this on each delivery with the very address that is connected to, and do not follow
+/// Call this on each delivery with the address to which the client connects, and do not follow
 /// redirects. A valid domain name may resolve to any address, and to another one at the next
 /// look-up.
 ///
-/// The blocks of the IANA special-purpose registries are forbidden, including the few addresses for
-/// protocols in them. So are multicast, and the addresses at which clouds serve their metadata. An
-/// address with the well-known prefix of NAT64 is checked by the IPv4 address that it contains. A
+/// These are forbidden: the blocks of the IANA special-purpose registries, including the globally
+/// reachable addresses in them; multicast; and the addresses at which clouds serve their metadata.
+/// For an address with the well-known prefix of NAT64, the IPv4 address in it is checked. A
 /// network's own NAT64 prefix cannot be recognized, so its addresses are checked like any others.
 ///
 /// [`Rules::check_address`](super::Rules::check_address) also allows loopback addresses in

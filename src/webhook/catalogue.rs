@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 
 /// The event types to which webhooks may subscribe.
 ///
-/// [`builtin`](Self::builtin) has those of the webhooks API; a server may bring its own. Cloning
+/// [`builtin`](Self::builtin) has those of the webhooks API; a server may define its own. Cloning
 /// copies no data. Catalogues are compared by content.
 ///
 /// ```
@@ -62,13 +62,13 @@ impl EventTypeInfo {
         &self.name
     }
 
-    /// Returns a short title for people; by default the name.
+    /// Returns the title that is shown to people; by default the name.
     #[must_use]
     pub fn title(&self) -> &str {
         &self.title
     }
 
-    /// Returns the description: when such events happen.
+    /// Returns the description, which says when such events occur.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
@@ -87,13 +87,13 @@ impl EventTypeInfo {
         known.find(|(name, _)| name.eq_ignore_ascii_case(attribute)).map(|(_, carries)| *carries)
     }
 
-    /// Returns whether webhooks of this level may subscribe to it.
+    /// Returns whether webhooks of a level may subscribe to it.
     #[must_use]
     pub fn supports(&self, level: Level) -> bool {
         self.levels.contains(&level)
     }
 
-    /// Returns the levels that it supports.
+    /// Returns the levels whose webhooks may subscribe to it.
     #[must_use]
     pub fn levels(&self) -> &[Level] {
         &self.levels
@@ -150,16 +150,16 @@ impl Catalogue {
     /// Reads a catalogue in the form of the API's `GET /event-types`.
     ///
     /// The form is `{"data":[{"name","title","levels","description"}]}`. Only `name` is required. A
-    /// type without `levels` supports both. Two more members are read that the API does not have:
+    /// type without `levels` supports both. Two members are read in addition to those of the API:
     ///
-    /// - `newerName` is the name of the type since it was renamed;
+    /// - `newerName` is the new name of a type that was or will be renamed;
     /// - `carries` says which filter attributes events of the type have, such as
-    ///   `{"id": false, "spaceId": true}`. An attribute that is missing there may occur or not.
+    ///   `{"id": false, "spaceId": true}`. For an attribute that is not listed, this is unknown.
     ///
     /// # Errors
     ///
-    /// The first error. The message does not quote a text that is not a catalogue, since it may be
-    /// another file that is secret.
+    /// Returns the first error. The message does not quote the bytes, since they may be those of
+    /// another, secret file.
     pub fn read(bytes: &[u8]) -> Result<Self, Diagnostic> {
         let listing: Object<Listing> =
             serde_json::from_slice(bytes).map_err(|error| shape(&error))?;
@@ -216,7 +216,8 @@ impl Catalogue {
 
     /// Returns whether it is known that no event of these types has an attribute.
     ///
-    /// `false` for no types, and if any of them is unknown.
+    /// Returns `false` for an empty list, and if any type is not in the catalogue or may have the
+    /// attribute.
     ///
     /// ```
     /// use hooksieve::event::EventType;
@@ -248,11 +249,12 @@ impl Catalogue {
         std::iter::once(event_type.clone()).chain(newer.map(EventType::from))
     }
 
-    /// Returns the name of the type that an unknown name misspells, or whose title it is.
+    /// Returns the event type that an unknown name was most likely meant to be.
     ///
+    /// This is the type that has the text as its title, or whose name it misspells.
     /// Names are compared segment by segment, case-insensitively and with or without a prefix such
     /// as `com.qlik.v1.`. Another verb, such as `opened` for `created`, is not a misspelling.
-    /// Returns `None` if two types are equally near.
+    /// Returns `None` if no type is near, or if two are equally near.
     ///
     /// # Cost
     ///

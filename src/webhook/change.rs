@@ -9,7 +9,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Found};
 use crate::event::{TenantId, UserId};
 use http::StatusCode;
 
-/// The limit of webhooks of a user, according to the API reference.
+/// The limit of webhooks for each user, according to the API reference.
 pub const MAX_PER_USER: usize = 150;
 
 /// The values that the server sets when a webhook is created.
@@ -36,7 +36,9 @@ pub struct NewWebhook {
 }
 
 impl NewWebhook {
-    /// Sets the id, the user who creates the webhook, and the time, from the caller's clock.
+    /// Creates the values from an id, the creating user and the time.
+    ///
+    /// `at` comes from the caller's clock.
     pub fn new(id: impl Into<WebhookId>, by: impl Into<UserId>, at: Timestamp) -> Self {
         Self { id: id.into(), tenant: None, by: by.into(), at, limit: None }
     }
@@ -92,11 +94,11 @@ pub struct Checked {
 impl Webhook {
     /// Creates a webhook from the body of a POST.
     ///
-    /// The owner is the creator, unless the document names another.
+    /// The owner of a webhook of level `user` is its creator, unless the document names another.
     ///
     /// # Errors
     ///
-    /// All errors in the document, a limit that is reached, and an empty id.
+    /// All errors in the document, a limit that was already reached, and an empty id.
     pub fn create(
         document: &WebhookDocument,
         rules: &Rules,
@@ -120,8 +122,9 @@ impl Webhook {
 
     /// Returns the webhook after a PUT: the document replaces its content.
     ///
-    /// Members that the document leaves out are cleared. The values that the server set, and the
-    /// origin, stay.
+    /// Members that the document leaves out get their default values. The id, the tenant, the
+    /// creation and the origin are kept, and `edit` becomes the last change. An enabled webhook
+    /// loses the reason for which it was disabled.
     ///
     /// # Errors
     ///
@@ -140,12 +143,12 @@ impl Webhook {
 
     /// Returns the webhook after a PATCH.
     ///
-    /// All operations are applied in order; then the result is checked as a whole.
+    /// All operations are applied in order. Then the result is checked as a whole.
     ///
     /// # Errors
     ///
-    /// All errors in the operations, then all errors in the webhook after the valid operations, and
-    /// an empty id in the edit.
+    /// All errors in the operations, an empty id in the edit, and all errors in the webhook that
+    /// results from the valid operations.
     pub fn patched(
         &self,
         patch: &Patch,
@@ -194,7 +197,7 @@ impl Webhook {
 
     /// Reads a [stored](Self::stored) webhook like [`read`](Self::read), without warnings.
     ///
-    /// Warnings cost more than the rest of the check, and the author has received them before.
+    /// Warnings cost more than the rest of the check, and the author has already received them.
     ///
     /// # Errors
     ///
@@ -221,7 +224,7 @@ impl Webhook {
 
     /// Returns the webhook after the server has disabled it, with a reason and its code.
     ///
-    /// The last change, [`updated`](Self::updated), then has a time but no user.
+    /// [`updated`](Self::updated) then has this time but no user.
     #[must_use]
     pub fn disabled(&self, reason: &str, code: &str, at: Timestamp) -> Self {
         let mut webhook = self.clone();

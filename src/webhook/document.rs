@@ -14,11 +14,11 @@ use std::fmt;
 /// The JSON document of a webhook, before it is checked.
 ///
 /// This is the body of a POST or PUT, a response of the API, or a stored webhook. Any JSON value is
-/// accepted and kept in its order, including duplicate members, so that all errors can be reported
-/// at once. It implements `Deserialize`, so the framework of a server can read bodies into it.
+/// accepted. Its members keep their order and their duplicates, so that all errors can be reported
+/// at once. The type implements `Deserialize`, so a server's framework can read bodies into it.
 ///
-/// It takes at most 50 times the bytes of its text. `Debug` shows only the names of members, since
-/// values may be secret.
+/// A document takes at most 50 times the bytes of its text. `Debug` shows only the names of
+/// members, since values may be secret.
 #[derive(Clone, PartialEq)]
 pub struct WebhookDocument(pub(super) Json);
 

@@ -55,13 +55,13 @@ impl Header {
         &self.written
     }
 
-    /// Returns the name.
+    /// Returns the name in its normal form, in lower case.
     #[must_use]
     pub fn name(&self) -> &HeaderName {
         &self.name
     }
 
-    /// Returns the value; `None` if it is unknown, as in a webhook read from a response.
+    /// Returns the value; `None` if unknown, as in a webhook read from a response.
     #[must_use]
     pub fn value(&self) -> Option<&HeaderValue> {
         self.value.as_ref()

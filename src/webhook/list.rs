@@ -47,7 +47,7 @@ impl Field for By {
 /// | parameter | meaning |
 /// | --- | --- |
 /// | `limit` | the maximum number of webhooks on a page, 1 to 100; default 20 |
-/// | `sort` | `name`, `url`, `createdAt` or `updatedAt` after `+` or `-`; default `-createdAt` |
+/// | `sort` | `name`, `url`, `createdAt` or `updatedAt`; `-` before it means descending |
 /// | `name`, `url` | the whole text, case-insensitively, with `*` for any characters |
 /// | `enabled` | `true` or `false` |
 /// | `level` | `user` or `tenant` |
@@ -55,12 +55,13 @@ impl Field for By {
 /// | `ownerId`, `createdByUserId`, `updatedByUserId` | the id of a user |
 /// | `next`, `prev` | a cursor from the links of a page |
 ///
-/// Names and URLs are ordered by the code points of their first 256 characters. A missing time
-/// comes before all times. Equal webhooks are ordered by id.
+/// The default order is `-createdAt`. Names and URLs are ordered by the code points of their first
+/// 256 characters. In ascending order, a missing time comes before all times. Webhooks that are
+/// equal in this order are sorted by ascending id.
 ///
 /// A cursor is a position in this order. So pages never repeat or skip a webhook that keeps its
-/// position, even if others are created or deleted meanwhile. Order by `createdAt` if webhooks may
-/// be renamed or updated between two pages.
+/// position, even if others are created or deleted meanwhile. Sort by `createdAt` if webhooks may
+/// be renamed or updated between two pages. `next` and `prev` cannot be combined.
 ///
 /// ```
 /// use hooksieve::webhook::{WebhookDocument, ListQuery, NewWebhook, Rules, Webhook};
@@ -222,11 +223,13 @@ impl ListQuery {
             && is(&self.updated_by, webhook.updated().by.as_ref().map(|user| user.as_str()))
     }
 
-    /// Returns the selected page of all webhooks that the calling user may see.
+    /// Returns the selected page of the given webhooks.
+    ///
+    /// Pass all webhooks that the calling user may see.
     ///
     /// # Cost
     ///
-    /// Linear in the webhooks, and `n log n` in the selected ones.
+    /// Linear in the number of webhooks, and `n log n` in the number of selected ones.
     pub fn apply<'w>(&self, webhooks: impl IntoIterator<Item = &'w Webhook>) -> Page<'w, Webhook> {
         self.paging.page(webhooks.into_iter().filter(|webhook| self.wants(webhook)))
     }

@@ -1,12 +1,13 @@
 //! The webhook as a resource: create, replace, patch and list it.
 //!
 //! A [`Webhook`] is always valid. The body of a request is read into a [`WebhookDocument`] or a
-//! [`Patch`] without a check. [`Webhook::create`], [`Webhook::replaced`] and [`Webhook::patched`]
-//! then return the new webhook with its warnings, as [`Checked`], or all errors at once, as
-//! [`Diagnostics`](crate::diagnostic::Diagnostics). The old webhook is never modified.
+//! [`Patch`], which is not checked yet. [`Webhook::create`], [`Webhook::replaced`] and
+//! [`Webhook::patched`] check it. They return a [`Checked`], the new webhook with its warnings, or
+//! [`Diagnostics`](crate::diagnostic::Diagnostics), all errors at once. They never modify the old
+//! webhook.
 //!
-//! [`Rules`] says what is allowed: a filter profile and a [`Catalogue`] of event types. Every rule
-//! and its code is in [the guide](crate::guide::webhooks).
+//! [`Rules`] define what is allowed: a filter profile and a [`Catalogue`] of event types. [The
+//! guide](crate::guide::webhooks) lists every rule and its code.
 //!
 //! ```
 //! use hooksieve::webhook::{Checked, NewWebhook, WebhookDocument, Patch, Rules, Edit, Webhook};
@@ -147,14 +148,14 @@ words! {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Edit {
-    /// The user who made the change; `None` if the document that was read does not name one.
+    /// The user who made the change; `None` if the document names none.
     pub by: Option<UserId>,
-    /// The time of the change; `None` if the document that was read does not have it.
+    /// The time of the change; `None` if the document has none.
     pub at: Option<Timestamp>,
 }
 
 impl Edit {
-    /// A change by a user, at a time from the caller's clock.
+    /// Creates a change by a user, at a time from the caller's clock.
     pub fn new(by: impl Into<UserId>, at: Timestamp) -> Self {
         Self { by: Some(by.into()), at: Some(at) }
     }
@@ -175,7 +176,7 @@ impl Secret {
         Self(None)
     }
 
-    /// Returns the key; `None` if it is unknown, as in a webhook read from a response.
+    /// Returns the key; `None` if unknown, as in a webhook read from a response.
     #[must_use]
     pub fn expose(&self) -> Option<&str> {
         self.0.as_deref()
@@ -190,8 +191,9 @@ impl fmt::Debug for Secret {
 
 /// A valid webhook.
 ///
-/// `Serialize` writes the response of the API, which has no secrets. [`stored`](Self::stored) is
-/// the form for a store, which has them. [`read`](Self::read) reads both. `Debug` shows no secrets.
+/// `Serialize` writes the response of the API, which has no secrets. [`stored`](Self::stored)
+/// returns the form for a store, which has them. [`read`](Self::read) reads both forms. `Debug`
+/// shows no secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {
     id: WebhookId,
@@ -218,7 +220,9 @@ impl Webhook {
         &self.content.name
     }
 
-    /// Returns the target URL in the form that is sent: ASCII, with scheme and host in lower case.
+    /// Returns the normalized target URL: ASCII, with scheme and host in lower case.
+    ///
+    /// It includes the fragment, if there is one. A fragment is never sent.
     #[must_use]
     pub fn url(&self) -> &str {
         self.content.target.sent()
@@ -243,13 +247,13 @@ impl Webhook {
 
     /// Returns the owner of a webhook of level `user`.
     ///
-    /// `None` for level `tenant`, and if the document that was read has neither owner nor creator.
+    /// Returns `None` for level `tenant`, and for a document with neither an owner nor a creator.
     #[must_use]
     pub fn owner(&self) -> Option<&UserId> {
         self.content.owner.as_ref()
     }
 
-    /// Returns the event types, each once, in the order in which they were given.
+    /// Returns the event types without duplicates, in the order in which they were given.
     #[must_use]
     pub fn event_types(&self) -> &[EventType] {
         &self.content.event_types
@@ -267,19 +271,19 @@ impl Webhook {
         self.content.filter_text.as_deref()
     }
 
-    /// Returns the key that signs its requests.
+    /// Returns the secret, the key that signs its requests.
     #[must_use]
     pub fn secret(&self) -> Option<&Secret> {
         self.content.secret.as_ref()
     }
 
-    /// Returns the headers of its requests, by name.
+    /// Returns the headers that it adds to its requests, sorted by name.
     #[must_use]
     pub fn headers(&self) -> &[Header] {
         &self.content.headers
     }
 
-    /// Returns the headers of its requests whose values are never shown, by name.
+    /// Returns the headers whose values are never shown, sorted by name.
     #[must_use]
     pub fn encrypted_headers(&self) -> &[Header] {
         &self.content.encrypted_headers
@@ -291,7 +295,7 @@ impl Webhook {
         self.content.enabled
     }
 
-    /// Returns whether it receives CloudEvents 1.0, not the legacy envelope.
+    /// Returns whether it receives CloudEvents 1.0 instead of the legacy envelope.
     #[must_use]
     pub fn delivers_cloud_events(&self) -> bool {
         self.content.cloud_events
@@ -333,9 +337,9 @@ impl Webhook {
         self.server.disabled_code.as_deref()
     }
 
-    /// Returns the warnings: what is valid but probably unintended.
+    /// Returns the warnings about what is valid but probably unintended.
     ///
-    /// Warnings about the document, such as an unknown member, are only in [`Checked`].
+    /// Only [`Checked`] has the warnings about the document, such as an unknown member.
     ///
     /// ```
     /// use hooksieve::webhook::{NewWebhook, WebhookDocument, Rules, Webhook};
@@ -355,7 +359,8 @@ impl Webhook {
 
     /// Returns whether it has a secret or encrypted headers whose values are unknown.
     ///
-    /// It was then read from a response. It can be matched, but not delivered.
+    /// Such a webhook was read from a response. Events can be matched against it, but no request
+    /// can be sent to it.
     #[must_use]
     pub fn has_redacted_secrets(&self) -> bool {
         self.secret().is_some_and(|secret| secret.expose().is_none())

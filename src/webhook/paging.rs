@@ -236,7 +236,7 @@ impl<'i, T> Page<'i, T> {
         &self.items
     }
 
-    /// Returns the URL of the next page.
+    /// Returns the URL of the next page; `None` if there is none.
     ///
     /// `path` is the path of the list, such as `/api/v1/webhooks`.
     #[must_use]
@@ -244,15 +244,16 @@ impl<'i, T> Page<'i, T> {
         self.next.as_ref().map(|query| format!("{path}?{query}"))
     }
 
-    /// Returns the URL of the previous page.
+    /// Returns the URL of the previous page; `None` if there is none.
     #[must_use]
     pub fn prev(&self, path: &str) -> Option<String> {
         self.prev.as_ref().map(|query| format!("{path}?{query}"))
     }
 
-    /// Returns the response of the API.
+    /// Returns the page in the form of an API response.
     ///
-    /// Its form is `{"data":[…],"links":{"self":{"href"},"next":…,"prev":…}}`.
+    /// The form is `{"data":[…],"links":{"self":{"href"},"next":…,"prev":…}}`. The link to a page
+    /// that does not exist is left out.
     #[must_use]
     pub fn body(&self, path: &str) -> impl Serialize + use<'_, 'i, T>
     where

@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::fmt;
 
-/// A JSON Patch document (RFC 6902), before it is checked: the body of a PATCH.
+/// The body of a PATCH, a JSON Patch document (RFC 6902), before it is checked.
 ///
 /// It is an array of operations, which are applied in order:
 ///
@@ -20,9 +20,9 @@ use std::fmt;
 /// | `remove` | removes the member, which must exist |
 ///
 /// `path` names a whole member that can be patched. A path inside a member, such as `/headers/x-a`
-/// or `/eventTypes/-`, is refused. The value null clears a member, as if a new document left it
-/// out. Other members of an operation are ignored (RFC 6902 section 4). `Debug` shows no values,
-/// since they may be secret.
+/// or `/eventTypes/-`, is refused. The value `null` clears a member, as if a new document left it
+/// out. Members of an operation other than `op`, `path` and `value` are ignored (RFC 6902 section
+/// 4). `Debug` shows no values, since they may be secret.
 #[derive(Clone, PartialEq)]
 pub struct Patch(pub(super) Json);
 
@@ -31,8 +31,8 @@ impl Patch {
     ///
     /// # Errors
     ///
-    /// Bytes that are not JSON, or nested deeper than 127 levels. The operations are checked by
-    /// [`Webhook::patched`](super::Webhook::patched).
+    /// Bytes that are not JSON, or nested deeper than 127 levels.
+    /// [`Webhook::patched`](super::Webhook::patched) checks the operations.
     pub fn read(bytes: &[u8]) -> Result<Self, Diagnostics> {
         document::read(bytes, Kind::PatchSyntax).map(Self)
     }

@@ -7,9 +7,10 @@ use crate::event::EventType;
 use crate::filter::{Attribute, Profile};
 use std::net::IpAddr;
 
-/// The rules for webhooks: a filter profile, a catalogue of event types, and the targets.
+/// The rules for webhooks: a filter profile, a catalogue of event types, and development mode.
 ///
-/// The default is that of the webhooks API: [`Profile::webhook`] and [`Catalogue::builtin`].
+/// The default rules are those of the webhooks API: [`Profile::webhook`], [`Catalogue::builtin`],
+/// and no development mode.
 /// Cloning copies no data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
@@ -25,7 +26,7 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// Makes rules of a profile and a catalogue.
+    /// Creates rules from a profile and a catalogue.
     #[must_use]
     pub fn new(profile: Profile, catalogue: Catalogue) -> Self {
         Self { profile, catalogue, development: false }
@@ -46,9 +47,9 @@ impl Rules {
     /// Returns the rules with development mode on or off; by default it is off.
     ///
     /// In development mode a target may also use `http`. Its host may also be `localhost`, a name
-    /// under it, or a loopback address in its canonical spelling (`127.0.0.1`, `[::1]`). Nothing
-    /// else changes. Do not use this mode in production: tenants could reach the server's own
-    /// machine.
+    /// under it, or a loopback address in its canonical spelling (`127.0.0.1`, `[::1]`).
+    /// [`check_address`](Self::check_address) then allows loopback addresses. Do not use this mode
+    /// in production: tenants could reach the server's own machine.
     ///
     /// ```
     /// use hooksieve::webhook::{WebhookDocument, Rules};
@@ -110,8 +111,8 @@ impl Rules {
 
     /// Checks a new document or a response, and returns all errors and warnings.
     ///
-    /// Members that the server sets are checked as well. They belong in a response, so they are
-    /// [listed](Report::server_members) without a warning.
+    /// Members that only the server sets are checked as well. They belong in a response, so the
+    /// report [lists](Report::server_members) them without a warning.
     ///
     /// ```
     /// use hooksieve::webhook::{WebhookDocument, Rules};
@@ -146,7 +147,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Returns the errors; none for a valid document.
+    /// Returns the errors that are listed; none for a valid document.
     #[must_use]
     pub fn errors(&self) -> &[Diagnostic] {
         self.errors.as_ref().map(Diagnostics::as_slice).unwrap_or_default()
@@ -164,9 +165,9 @@ impl Report {
         &self.warnings
     }
 
-    /// Returns the members of the document that only the server sets, in its order.
+    /// Returns the document's members that only the server sets, in document order.
     ///
-    /// A request to create or replace a webhook gets one warning for them.
+    /// In a request to create or replace a webhook, they cause one warning.
     #[must_use]
     pub fn server_members(&self) -> &[&'static str] {
         &self.server_members

@@ -42,7 +42,7 @@ impl Serialize for Stored<'_> {
 impl Webhook {
     /// Returns the form for a store, including the secret and the values of encrypted headers.
     ///
-    /// The store must encrypt it. [`read`](Self::read) reads it back.
+    /// The store must encrypt this form. [`read`](Self::read) reads it back.
     ///
     /// ```
     /// use hooksieve::webhook::{WebhookDocument, NewWebhook, Rules, Webhook};

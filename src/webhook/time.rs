@@ -3,10 +3,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
-/// A moment in UTC, in the years 1970 to 9999, as the API writes it (RFC 3339).
+/// A moment in UTC, in the years 1970 to 9999.
 ///
-/// A `SystemTime` outside these years becomes the nearest moment in them. `Display` prints 0, 3, 6
-/// or 9 digits of the fraction of a second: as few as are exact.
+/// A `SystemTime` outside these years becomes the nearest moment in them. `Display` writes the
+/// moment as the API does (RFC 3339). The fraction of a second has 0, 3, 6 or 9 digits, the fewest
+/// that are exact.
 ///
 /// ```
 /// use hooksieve::webhook::Timestamp;
