@@ -44,7 +44,7 @@ mod signature;
 mod uri;
 mod value;
 
-pub use list::ListQuery;
+pub use list::{ListQuery, Lookup, Place, SortBy, SortKey};
 pub(crate) use payload::Kind;
 pub use payload::Payload;
 pub use record::{Delivery, DeliveryId, OMITTED, RETENTION, Response, Status};

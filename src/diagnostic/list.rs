@@ -60,6 +60,13 @@ impl Diagnostics {
         self.list.iter()
     }
 
+    /// Returns the same errors, each with a place in a document, as a JSON pointer (RFC 6901).
+    #[must_use]
+    pub fn with_pointer(mut self, pointer: &str) -> Self {
+        self.list = self.list.into_iter().map(|error| error.with_pointer(pointer)).collect();
+        self
+    }
+
     /// Returns the HTTP status for a response with these errors: the status of the first.
     #[must_use]
     pub fn status(&self) -> StatusCode {

@@ -46,6 +46,8 @@ struct Inner {
 pub struct EventTypeInfo {
     name: Box<str>,
     title: Box<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category: Option<Box<str>>,
     levels: Box<[Level]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<Box<str>>,
@@ -66,6 +68,12 @@ impl EventTypeInfo {
     #[must_use]
     pub fn title(&self) -> &str {
         &self.title
+    }
+
+    /// Returns the category for grouping in a list, such as `Analytics apps`.
+    #[must_use]
+    pub fn category(&self) -> Option<&str> {
+        self.category.as_deref()
     }
 
     /// Returns the description, which says when such events occur.
@@ -133,6 +141,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 struct Item {
     name: Box<str>,
     title: Option<Box<str>>,
+    category: Option<Box<str>>,
     levels: Option<Vec<Level>>,
     description: Option<Box<str>>,
     newer_name: Option<Box<str>>,
@@ -166,7 +175,7 @@ impl Catalogue {
         let mut names = HashMap::new();
         let mut types = Vec::with_capacity(listing.0.data.len());
         for (at, Object(item)) in listing.0.data.into_iter().enumerate() {
-            let Item { name, title, levels, description, newer_name, carries } = item;
+            let Item { name, title, category, levels, description, newer_name, carries } = item;
             for name in std::iter::once(&name).chain(&newer_name) {
                 if name.is_empty() {
                     return Err(Diagnostic::error(
@@ -188,7 +197,15 @@ impl Catalogue {
             let title = title.unwrap_or_else(|| name.clone());
             let levels = levels.unwrap_or_else(|| Level::ALL.into());
             let levels = Level::ALL.into_iter().filter(|level| levels.contains(level)).collect();
-            types.push(EventTypeInfo { name, title, levels, description, newer_name, carries });
+            types.push(EventTypeInfo {
+                name,
+                title,
+                category,
+                levels,
+                description,
+                newer_name,
+                carries,
+            });
         }
         Ok(Self(Arc::new(Inner { types: types.into(), names, renames: false })))
     }

@@ -22,6 +22,10 @@ pub(crate) trait Field: Copy + PartialEq + fmt::Debug + 'static {
     fn id(item: &Self::Item) -> &str;
     /// Returns whether keys are times; otherwise they are texts.
     fn is_time(self) -> bool;
+    /// Whether an item can have this key. A cursor with another one is refused.
+    fn has(self, _key: &Key<'_>) -> bool {
+        true
+    }
 }
 
 /// A value by which items are ordered.
@@ -111,15 +115,15 @@ impl<F: Field> Sort<F> {
             true if key.is_empty() => Key::Time(None),
             true => Key::Time(Some(key.parse().ok()?)),
         };
-        Some(Cursor { key, id })
+        self.field.has(&key).then_some(Cursor { key, id })
     }
 }
 
 /// The page of a list and its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Paging<F> {
-    limit: usize,
-    sort: Sort<F>,
+    pub(crate) limit: usize,
+    pub(crate) sort: Sort<F>,
     cursor: Option<(Direction, Cursor)>,
     /// The parameters as given, without the cursor, for links.
     given: Vec<(Box<str>, Box<str>)>,
@@ -184,21 +188,33 @@ impl<F: Field> Paging<F> {
         };
         let to = to.min(found.len());
         let shown = found.get(from..to).unwrap_or_default();
-        let place = |name, (key, item): &(Key<'_>, &F::Item), suffix: &str| {
-            Some((name, self.sort.encode(key, &format!("{}{suffix}", F::id(item)))))
+        self.page_of(shown, from > 0, to < found.len())
+    }
+
+    /// Makes the page of items that a store found, with links if there are items before or after it.
+    pub(crate) fn page_of<'i>(
+        &self,
+        shown: &[(Key<'_>, &'i F::Item)],
+        before: bool,
+        after: bool,
+    ) -> Page<'i, F::Item> {
+        let place = |name, (key, item): &(Key<'_>, &F::Item)| {
+            Some((name, self.sort.encode(key, F::id(item))))
         };
-        let (before, after) = (from > 0, to < found.len());
         let (next, prev) = match (shown.first(), shown.last()) {
             (Some(first), Some(last)) => {
-                (after.then(|| place("next", last, "")), before.then(|| place("prev", first, "")))
+                (after.then(|| place("next", last)), before.then(|| place("prev", first)))
             }
             // The page is empty, since all its items were deleted. Link to the first page, and to
-            // the page before the position after the last item: no id is between its own and its
-            // own with a zero byte.
-            _ => (
-                after.then_some(None),
-                found.last().filter(|_| before).map(|last| place("prev", last, "\0")),
-            ),
+            // the page before the position after the cursor: no id is between its own and its own
+            // with a zero byte.
+            _ => {
+                let cursor = self.cursor.as_ref().filter(|_| before);
+                let place = |(_, cursor): &(_, Cursor)| {
+                    Some(("prev", self.sort.encode(&cursor.key, &format!("{}\0", cursor.id))))
+                };
+                (after.then_some(None), cursor.map(place))
+            }
         };
         let own = self.cursor.as_ref().map(|(direction, Cursor { key, id })| {
             (direction.parameter(), self.sort.encode(key, id))
@@ -209,6 +225,12 @@ impl<F: Field> Paging<F> {
             next: next.map(|cursor| self.query(cursor)),
             prev: prev.map(|cursor| self.query(cursor)),
         }
+    }
+
+    /// Returns the position of the cursor, and whether the page ends there.
+    pub(crate) fn place(&self) -> Option<(&Key<'static>, &str, bool)> {
+        let (direction, cursor) = self.cursor.as_ref()?;
+        Some((&cursor.key, &cursor.id, *direction == Direction::Prev))
     }
 
     /// Returns the query of the same list at another position.

@@ -9,6 +9,7 @@ const FLOORS: &[&[&str]] = &[
     &["matcher", "webhook"],
     &["delivery"],
     &["registry"],
+    &["server"],
     &["cli", "main"],
 ];
 

@@ -33,6 +33,7 @@ mod hostile;
 mod index;
 mod laws;
 mod list;
+mod lookup;
 mod matcher;
 mod messages;
 #[cfg(feature = "cli")]

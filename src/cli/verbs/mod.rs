@@ -6,9 +6,13 @@ mod dry_run;
 mod event_types;
 mod explain;
 mod generate;
+#[cfg(feature = "serve")]
+mod key;
 mod matching;
 mod patch;
 mod requests;
+#[cfg(feature = "serve")]
+mod serve;
 mod validate;
 
 use crate::cli::output::{Format, Out};
@@ -29,25 +33,25 @@ trait Run: Args {
 }
 
 macro_rules! verbs {
-    ($($verb:ident in $module:ident)+) => {
+    ($($(#[$cfg:meta])? $verb:ident in $module:ident)+) => {
         // A doc comment on a variant would replace the help text of the verb's arguments.
         #[derive(Subcommand)]
         pub(super) enum Verb {
-            $($verb($module::Arguments),)+
+            $($(#[$cfg])? $verb($module::Arguments),)+
         }
 
         impl Verb {
             /// Returns how the verb writes standard output.
             pub(super) fn format(&self) -> Format {
                 match self {
-                    $(Self::$verb(arguments) => arguments.format(),)+
+                    $($(#[$cfg])? Self::$verb(arguments) => arguments.format(),)+
                 }
             }
 
             /// Runs the verb.
             pub(super) fn run(self, out: &mut Out) -> Result<Outcome, Failure> {
                 match self {
-                    $(Self::$verb(arguments) => run(arguments, out),)+
+                    $($(#[$cfg])? Self::$verb(arguments) => run(arguments, out),)+
                 }
             }
         }
@@ -65,6 +69,8 @@ verbs! {
     Try in dry_run
     Requests in requests
     Generate in generate
+    #[cfg(feature = "serve")] Serve in serve
+    #[cfg(feature = "serve")] Key in key
 }
 
 fn run<V: Run>(verb: V, out: &mut Out) -> Result<Outcome, Failure> {

@@ -317,7 +317,8 @@ fn lists_event_types() {
     assert_eq!(
         listing["data"][3],
         json!({
-            "name": "com.qlik.v1.app.deleted", "title": "App deleted", "levels": ["tenant"],
+            "name": "com.qlik.v1.app.deleted", "title": "App deleted",
+            "category": "Analytics apps", "levels": ["tenant"],
             "description": "An analytics app was deleted.", "newerName": "com.qlik.app.deleted",
             "carries": {"id": true},
         })

@@ -1,0 +1,111 @@
+//! Time and randomness, which every part below `mod.rs` is given.
+//!
+//! Nothing else in the server asks the machine for either, so that a test can decide both.
+
+use hooksieve::webhook::Timestamp;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// The machine gave no random bytes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no random bytes: {0}")]
+pub(crate) struct NoRandomness(pub(crate) String);
+
+/// Fills a buffer with random bytes.
+type Fill = dyn Fn(&mut [u8]) -> Result<(), NoRandomness> + Send + Sync;
+
+/// Where time and randomness come from. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Ambient {
+    now: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    since_start: Arc<dyn Fn() -> Duration + Send + Sync>,
+    fill: Arc<Fill>,
+}
+
+impl Ambient {
+    /// The machine's clocks and its source of randomness.
+    pub(crate) fn machine() -> Self {
+        let start = Instant::now();
+        let fill = |bytes: &mut [u8]| {
+            getrandom::fill(bytes).map_err(|error| NoRandomness(error.to_string()))
+        };
+        Self {
+            now: Arc::new(SystemTime::now),
+            since_start: Arc::new(move || start.elapsed()),
+            fill: Arc::new(fill),
+        }
+    }
+
+    /// The time of day, for records, to the millisecond, which is what clients can read.
+    pub(crate) fn now(&self) -> Timestamp {
+        let now = (self.now)();
+        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let fraction = since.subsec_nanos() % 1_000_000;
+        now.checked_sub(Duration::from_nanos(fraction.into())).unwrap_or(now).into()
+    }
+
+    /// The time since the start, which never goes back, for measuring.
+    pub(crate) fn since_start(&self) -> Duration {
+        (self.since_start)()
+    }
+
+    /// Random bytes that nobody can guess.
+    pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N], NoRandomness> {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Fills a buffer with such bytes.
+    pub(crate) fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        (self.fill)(bytes)
+    }
+
+    /// A new id: a UUID of version 7 (RFC 9562), so that ids are in the order of time.
+    pub(crate) fn id(&self) -> Result<String, NoRandomness> {
+        let since = SystemTime::from(self.now()).duration_since(SystemTime::UNIX_EPOCH);
+        let millis = since.unwrap_or_default().as_millis() & 0xffff_ffff_ffff;
+        let random = u128::from_be_bytes(self.random()?);
+        let low = random & 0x0fff_3fff_ffff_ffff_ffff;
+        let bits = (millis << 80) | (0x7 << 76) | (0x2 << 62) | low;
+        let hex = format!("{bits:032x}");
+        let part = |from, to| hex.get(from..to).unwrap_or_default();
+        Ok([part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-"))
+    }
+}
+
+#[cfg(test)]
+impl Ambient {
+    /// A clock that stands still, and bytes that count up.
+    pub(crate) fn fixed(now: SystemTime, since_start: Arc<std::sync::atomic::AtomicU64>) -> Self {
+        use std::sync::atomic::{AtomicU8, Ordering};
+        let next = AtomicU8::new(0);
+        let fill = move |bytes: &mut [u8]| {
+            bytes.fill_with(|| next.fetch_add(1, Ordering::Relaxed));
+            Ok(())
+        };
+        Self {
+            now: Arc::new(move || now),
+            since_start: Arc::new(move || {
+                Duration::from_millis(since_start.load(Ordering::Relaxed))
+            }),
+            fill: Arc::new(fill),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ambient;
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn makes_ids_in_the_order_of_time() {
+        let at = |millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
+        let ids = [0x0123_4567_89ab, 0x0123_4567_89ac]
+            .map(|millis| Ambient::fixed(at(millis), Default::default()).id().unwrap());
+        assert_eq!(ids[0], "01234567-89ab-7607-8809-0a0b0c0d0e0f");
+        assert!(ids[0] < ids[1]);
+        assert_ne!(Ambient::machine().id(), Ambient::machine().id());
+    }
+}

@@ -1,0 +1,41 @@
+//! `/api/v1/webhooks/{id}/deliveries`.
+
+use super::body::{Id, Ids};
+use super::error::Answer;
+use super::origin::Base;
+use super::{Shared, answer, query};
+use crate::server::service::caller::Caller;
+use axum::Extension;
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use url::form_urlencoded;
+
+pub(super) async fn list(
+    State(api): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    RawQuery(given): RawQuery,
+    Base(base): Base,
+) -> Answer {
+    let query = query::of_deliveries(&given.unwrap_or_default());
+    // An id is a UUID; one that a store was given otherwise is escaped in links.
+    let escaped: String = form_urlencoded::byte_serialize(id.as_str().as_bytes()).collect();
+    let path = format!("{base}{}/{escaped}/deliveries", super::WEBHOOKS);
+    answer(StatusCode::OK, api.service.deliveries(&caller, &id, (&query, &path)).await?)
+}
+
+pub(super) async fn get(
+    State(api): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Ids(id, delivery): Ids,
+) -> Answer {
+    answer(StatusCode::OK, api.service.delivery(&caller, &id, &delivery).await?)
+}
+
+pub(super) async fn resend(
+    State(api): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Ids(id, delivery): Ids,
+) -> Answer {
+    answer(StatusCode::CREATED, api.service.resend(&caller, &id, &delivery).await?)
+}

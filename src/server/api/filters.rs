@@ -1,0 +1,52 @@
+//! `/api/v1/filters/actions` and the actions on drafts: what the program's verbs do, for servers in
+//! any language.
+
+use super::body::Json;
+use super::error::Answer;
+use super::{Shared, json_bytes};
+use crate::server::service::caller::Caller;
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use hooksieve::webhook::WebhookDocument;
+
+pub(super) async fn check(
+    State(api): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    body: Json,
+) -> Answer {
+    Ok(json_bytes(StatusCode::OK, api.service.check(&caller, body.parse()?).await?))
+}
+
+pub(super) async fn explain(
+    State(api): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    body: Json,
+) -> Answer {
+    Ok(json_bytes(StatusCode::OK, api.service.explain(&caller, body.parse()?).await?))
+}
+
+pub(super) async fn compare(
+    State(api): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    body: Json,
+) -> Answer {
+    Ok(json_bytes(StatusCode::OK, api.service.compare(&caller, body.parse()?).await?))
+}
+
+pub(super) async fn validate(
+    State(api): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    body: Json,
+) -> Answer {
+    let draft = WebhookDocument::read(&body.0)?;
+    Ok(json_bytes(StatusCode::OK, api.service.validate(&caller, draft).await?))
+}
+
+pub(super) async fn try_out(
+    State(api): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    body: Json,
+) -> Answer {
+    Ok(json_bytes(StatusCode::OK, api.service.try_out(&caller, body.parse()?).await?))
+}

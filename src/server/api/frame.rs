@@ -1,0 +1,98 @@
+//! Around every request: its trace id, its task, its line in the log, and the body of an error.
+//!
+//! A line has the route and not the address, which may hold what users searched for, and never a
+//! body or a key.
+
+use super::error::Failure;
+use super::{Api, Shared};
+use crate::server::service::caller::Caller;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use data_encoding::HEXLOWER;
+use std::time::Duration;
+
+pub(super) async fn frame(State(api): State<Shared>, request: Request, next: Next) -> Response {
+    let began = api.ambient.since_start();
+    let trace = trace(&api);
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let handled = tokio::spawn(next.run(request));
+    let mut response = match tokio::time::timeout(api.bounds.request_time, handled).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panicked)) => Failure::internal(panicked.to_string()).into_response(),
+        Err(_) => {
+            let cause = "the request took too long".to_owned();
+            let title = "the request took too long; what it changes may still be changed";
+            Failure::unavailable("request-timeout", title, cause).into_response()
+        }
+    };
+    let failure = response.extensions_mut().remove::<Failure>();
+    let caller = response.extensions_mut().remove::<Caller>();
+    if let Some(failure) = &failure {
+        response = written(failure, &trace, response);
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let took = api.ambient.since_start().saturating_sub(began);
+    Line { trace, method, route, caller, took }.log(response.status(), failure.as_ref());
+    response
+}
+
+fn trace(api: &Api) -> String {
+    let random = api.ambient.random::<16>();
+    // Without randomness little works, and that is what the log is to show.
+    let bytes = random.unwrap_or_else(|_| api.ambient.since_start().as_nanos().to_be_bytes());
+    HEXLOWER.encode(&bytes)
+}
+
+/// The body of an error, in place of the empty one, and its headers.
+fn written(failure: &Failure, trace: &str, response: Response) -> Response {
+    let body = serde_json::to_vec(&failure.errors.body_with_trace(trace)).unwrap_or_default();
+    let (mut head, _) = response.into_parts();
+    head.headers.remove(header::CONTENT_LENGTH);
+    head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if head.status == StatusCode::UNAUTHORIZED {
+        head.headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(wait) = failure.retry_after {
+        // Whole seconds, and never too few.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        head.headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    Response::from_parts(head, body.into())
+}
+
+/// A line of the log.
+struct Line {
+    trace: String,
+    method: Method,
+    route: Option<MatchedPath>,
+    caller: Option<Caller>,
+    took: Duration,
+}
+
+impl Line {
+    fn log(&self, status: StatusCode, failure: Option<&Failure>) {
+        let trace = self.trace.as_str();
+        let method = self.method.as_str();
+        let route = self.route.as_ref().map(MatchedPath::as_str);
+        let tenant = self.caller.as_ref().map(|caller| caller.tenant.as_str());
+        let user = self.caller.as_ref().map(|caller| caller.user.as_str());
+        let key = self.caller.as_ref().map(|caller| caller.key.as_str());
+        let micros = u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX);
+        let status = status.as_u16();
+        let code = failure.and_then(|failure| failure.errors.iter().next()).map(|e| e.code());
+        let cause = failure.and_then(|failure| failure.cause.as_deref());
+        match cause {
+            Some(cause) => tracing::error!(
+                trace, method, route, status, tenant, user, key, micros, code, cause, "failed"
+            ),
+            None => tracing::info!(
+                trace, method, route, status, tenant, user, key, micros, code, "answered"
+            ),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The API over HTTP: a file per resource, and here what all of them share.
+//!
+//! ```text
+//! request ──▶ frame: trace id, log, task ──▶ admit: key, rate ──▶ handler ──▶ service
+//! answer  ◀── error bodies, headers      ◀──                  ◀──
+//! ```
+//!
+//! HTTP ends here: the service knows neither statuses nor headers. Each request is handled in a task
+//! of its own, so that a panic is one answer of 500 and not the end of a connection, and so that a
+//! caller who hangs up cancels nothing half done.
+
+mod body;
+mod caller;
+mod deliveries;
+mod error;
+mod event_types;
+mod filters;
+mod frame;
+pub(super) mod health;
+pub(super) mod origin;
+mod query;
+#[cfg(test)]
+mod tests;
+mod webhooks;
+
+use crate::server::ambient::Ambient;
+use crate::server::keys::Keys;
+use crate::server::limits::{Buckets, Tier};
+use crate::server::service::{Answered, Service};
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
+use error::{Answer, Failure};
+use health::Health;
+use origin::Origin;
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where the webhooks are.
+const WEBHOOKS: &str = "/api/v1/webhooks";
+
+/// The description of the API, which a test holds to the routes and to real answers.
+const OPENAPI: &str = include_str!("openapi.json");
+
+/// Bounds of requests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Bytes of a body.
+    pub(crate) max_body: usize,
+    /// How long a body may take to arrive.
+    pub(crate) body_time: Duration,
+    /// How long a request may take as a whole.
+    pub(crate) request_time: Duration,
+}
+
+/// What handlers share.
+pub(super) struct Api {
+    /// The use cases.
+    pub(super) service: Service,
+    /// Who is let in.
+    pub(super) keys: Arc<Keys>,
+    /// How often.
+    pub(super) buckets: Arc<Buckets>,
+    /// Time and randomness.
+    pub(super) ambient: Ambient,
+    /// Bounds of requests.
+    pub(super) bounds: Bounds,
+    /// How callers reach it.
+    pub(super) origin: Origin,
+    /// Whether the server does its work.
+    pub(super) health: Arc<Health>,
+}
+
+type Shared = Arc<Api>;
+
+/// An operation that needs a key: path, method, tier, handler.
+type Guarded = (&'static str, &'static str, Tier, MethodRouter<Shared>);
+
+/// An operation that is open: path, method, handler.
+type Open = (&'static str, &'static str, MethodRouter<Shared>);
+
+fn guarded() -> Vec<Guarded> {
+    use Tier::{One, Two};
+    const WEBHOOK: &str = "/api/v1/webhooks/{id}";
+    const DELIVERIES: &str = "/api/v1/webhooks/{id}/deliveries";
+    const DELIVERY: &str = "/api/v1/webhooks/{id}/deliveries/{deliveryId}";
+    const RESEND: &str = "/api/v1/webhooks/{id}/deliveries/{deliveryId}/actions/resend";
+    vec![
+        (WEBHOOKS, "get", One, get(webhooks::list)),
+        (WEBHOOKS, "post", Two, post(webhooks::create)),
+        (WEBHOOK, "get", One, get(webhooks::get)),
+        (WEBHOOK, "put", Two, put(webhooks::replace)),
+        (WEBHOOK, "patch", Two, patch(webhooks::patch)),
+        (WEBHOOK, "delete", Two, delete(webhooks::remove)),
+        (DELIVERIES, "get", One, get(deliveries::list)),
+        (DELIVERY, "get", One, get(deliveries::get)),
+        (RESEND, "post", Two, post(deliveries::resend)),
+        ("/api/v1/webhooks/event-types", "get", One, get(event_types::list)),
+        ("/api/v1/webhooks/actions/validate", "post", One, post(filters::validate)),
+        ("/api/v1/webhooks/actions/try", "post", Two, post(filters::try_out)),
+        ("/api/v1/filters/actions/check", "post", One, post(filters::check)),
+        ("/api/v1/filters/actions/explain", "post", One, post(filters::explain)),
+        ("/api/v1/filters/actions/diff", "post", One, post(filters::compare)),
+    ]
+}
+
+fn open() -> Vec<Open> {
+    vec![
+        ("/livez", "get", get(health::live)),
+        ("/readyz", "get", get(health::ready)),
+        ("/openapi.json", "get", get(openapi)),
+    ]
+}
+
+/// The API as a service of requests.
+pub(super) fn router(api: Api) -> Router {
+    let api = Arc::new(api);
+    let mut router = Router::new();
+    for (path, _, tier, handler) in guarded() {
+        let admit = from_fn_with_state((Arc::clone(&api), tier), caller::admit);
+        router = router.route(path, handler.route_layer(admit));
+    }
+    for (path, _, handler) in open() {
+        router = router.route(path, handler);
+    }
+    router
+        .fallback(async || Failure::not_found("address"))
+        .method_not_allowed_fallback(async || {
+            let (title, help) = ("this address has no such method", "see the header `Allow`");
+            Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", title, help)
+        })
+        .layer(from_fn_with_state(Arc::clone(&api), frame::frame))
+        .with_state(api)
+}
+
+async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
+}
+
+const REVISION: HeaderName = HeaderName::from_static("hooksieve-revision");
+const WARNINGS: HeaderName = HeaderName::from_static("hooksieve-warnings");
+
+/// An answer with a body, the tenant's revision and the number of warnings.
+fn answer<T: Serialize>(status: StatusCode, answered: Answered<T>) -> Answer {
+    let mut response = json(status, &answered.body)?;
+    counted(&mut response, &answered);
+    Ok(response)
+}
+
+/// An answer without a body.
+fn no_content<T>(answered: &Answered<T>) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    counted(&mut response, answered);
+    response
+}
+
+fn counted<T>(response: &mut Response, answered: &Answered<T>) {
+    response.headers_mut().insert(REVISION, HeaderValue::from(answered.revision));
+    if answered.warnings > 0 {
+        response.headers_mut().insert(WARNINGS, HeaderValue::from(answered.warnings));
+    }
+}
+
+fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+    let bytes = serde_json::to_vec(body).map_err(|error| Failure::internal(error.to_string()))?;
+    Ok(json_bytes(status, bytes))
+}
+
+fn json_bytes(status: StatusCode, bytes: Vec<u8>) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response()
+}

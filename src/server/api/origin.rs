@@ -1,0 +1,81 @@
+//! How callers reach the server: the beginning of links.
+//!
+//! The published clients follow only complete URLs. The server knows its scheme, and the host from
+//! the request; behind a proxy both are what the proxy says they were. Whatever host a caller sends,
+//! only that caller sees it again.
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use axum::http::uri::Authority;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+/// What ends TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Origin {
+    /// Nothing: plain HTTP.
+    Http,
+    /// The server.
+    Https,
+    /// A proxy, which sends `X-Forwarded-Proto` and `X-Forwarded-Host`.
+    Proxy,
+}
+
+impl Origin {
+    /// The beginning of links, such as `https://hooks.example.com`; empty if the host is not known,
+    /// so that links are relative.
+    fn base(self, headers: &HeaderMap) -> String {
+        let header = |name: &str| headers.get(name)?.to_str().ok();
+        let host = |name: &str| header(name)?.parse::<Authority>().ok();
+        let own = || host("host");
+        let (scheme, host) = match self {
+            Self::Http => ("http", own()),
+            Self::Https => ("https", own()),
+            Self::Proxy => {
+                let plain = header("x-forwarded-proto").is_some_and(|proto| proto == "http");
+                (if plain { "http" } else { "https" }, host("x-forwarded-host").or_else(own))
+            }
+        };
+        host.map(|host| format!("{scheme}://{host}")).unwrap_or_default()
+    }
+}
+
+/// The beginning of the links of an answer.
+pub(super) struct Base(pub(super) String);
+
+impl FromRequestParts<Arc<super::Api>> for Base {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        api: &Arc<super::Api>,
+    ) -> Result<Self, Infallible> {
+        Ok(Self(api.origin.base(&parts.headers)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Origin;
+    use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+    #[test]
+    fn trusts_a_proxy_only_behind_one() {
+        let headers: HeaderMap = [
+            ("host", "inside:8080"),
+            ("x-forwarded-host", "hooks.example.com"),
+            ("x-forwarded-proto", "https"),
+        ]
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+        .into_iter()
+        .collect();
+        assert_eq!(Origin::Http.base(&headers), "http://inside:8080");
+        assert_eq!(Origin::Https.base(&headers), "https://inside:8080");
+        assert_eq!(Origin::Proxy.base(&headers), "https://hooks.example.com");
+        let mut strange = HeaderMap::new();
+        assert_eq!(Origin::Http.base(&strange), "");
+        strange.insert("host", HeaderValue::from_static("a b/\"c"));
+        assert_eq!(Origin::Http.base(&strange), "");
+    }
+}

@@ -1,0 +1,64 @@
+//! The parameters of lists, as clients send them.
+//!
+//! The published clients send parameters of their own, `eventType` for `eventTypes`, and booleans as
+//! their languages write them. The library's queries are strict, so they are translated first: what
+//! the list does not know is left out.
+
+use url::form_urlencoded::{Serializer, parse};
+
+/// The parameters of a list of webhooks.
+pub(super) fn of_webhooks(query: &str) -> String {
+    const KNOWN: [&str; 13] = [
+        "limit",
+        "sort",
+        "name",
+        "url",
+        "enabled",
+        "level",
+        "eventTypes",
+        "origins",
+        "ownerId",
+        "createdByUserId",
+        "updatedByUserId",
+        "next",
+        "prev",
+    ];
+    translated(query, |name| match name {
+        "eventType" => Some("eventTypes"),
+        name => KNOWN.into_iter().find(|known| *known == name),
+    })
+}
+
+/// The parameters of a list of deliveries.
+pub(super) fn of_deliveries(query: &str) -> String {
+    const KNOWN: [&str; 6] = ["limit", "sort", "eventType", "status", "next", "prev"];
+    translated(query, |name| KNOWN.into_iter().find(|known| *known == name))
+}
+
+fn translated<'k>(query: &str, known: impl Fn(&str) -> Option<&'k str>) -> String {
+    let mut translated = Serializer::new(String::new());
+    for (name, value) in parse(query.as_bytes()) {
+        match known(&name) {
+            Some("enabled") => translated.append_pair("enabled", &value.to_ascii_lowercase()),
+            Some(name) => translated.append_pair(name, &value),
+            None => &mut translated,
+        };
+    }
+    translated.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{of_deliveries, of_webhooks};
+
+    #[test]
+    fn translates_what_clients_send_and_drops_what_lists_do_not_know() {
+        let query = "eventType=a&enabled=True&qlik-web-integration-id=x&sort=%2Bname&name=a%26b";
+        assert_eq!(of_webhooks(query), "eventTypes=a&enabled=true&sort=%2Bname&name=a%26b");
+        assert_eq!(of_webhooks("enabled=maybe&limit=0"), "enabled=maybe&limit=0");
+        assert_eq!(
+            of_deliveries("eventType=a&enabled=true&status=fail"),
+            "eventType=a&status=fail"
+        );
+    }
+}

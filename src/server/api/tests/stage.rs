@@ -1,0 +1,274 @@
+//! The API over a store in memory that fails when it is told to, and a receiver that is a closure.
+
+use crate::server::ambient::Ambient;
+use crate::server::api::health::Health;
+use crate::server::api::origin::Origin;
+use crate::server::api::{Api, Bounds, router};
+use crate::server::keys::{Keys, KeysFile, NewKey, Role};
+use crate::server::limits::{Buckets, Rates};
+use crate::server::service::attempt::{Attempt, Attempted};
+use crate::server::service::{Parts, Service};
+use crate::server::store::contract::{
+    Answer, DeliveryRow, DeliveryRows, Store, StoreError, TenantRows, WebhookChange,
+};
+use crate::server::store::memory::Memory;
+use crate::server::store::seal;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use hooksieve::delivery::{self, DeliveryId, ListQuery, Response};
+use hooksieve::event::TenantId;
+use hooksieve::webhook::{Rules, Timestamp, WebhookId};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tower::ServiceExt;
+
+/// A store whose next commit may fail.
+pub(super) struct Flaky {
+    memory: Memory,
+    next: Mutex<Option<StoreError>>,
+}
+
+impl Default for Flaky {
+    fn default() -> Self {
+        Self { memory: Memory::new(100), next: Mutex::default() }
+    }
+}
+
+/// The keys that seal every store of the tests.
+pub(super) fn seal_keys() -> seal::Keys {
+    seal::Keys::parse(&seal::new_line(&[7; 32])).unwrap()
+}
+
+impl Flaky {
+    pub(super) fn fail(&self, error: StoreError) {
+        *self.next.lock().unwrap() = Some(error);
+    }
+}
+
+impl Store for Flaky {
+    fn tenants(&self) -> Answer<'_, Vec<TenantId>> {
+        self.memory.tenants()
+    }
+
+    fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, TenantRows> {
+        self.memory.load(tenant)
+    }
+
+    fn commit<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        expected: u64,
+        change: WebhookChange,
+    ) -> Answer<'a, u64> {
+        match self.next.lock().unwrap().take() {
+            Some(error) => Box::pin(std::future::ready(Err(error))),
+            None => self.memory.commit(tenant, expected, change),
+        }
+    }
+
+    fn changes<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        after: u64,
+    ) -> Answer<'a, Option<Vec<(u64, WebhookChange)>>> {
+        self.memory.changes(tenant, after)
+    }
+
+    fn record<'a>(&'a self, tenant: &'a TenantId, deliveries: Vec<DeliveryRow>) -> Answer<'a, ()> {
+        self.memory.record(tenant, deliveries)
+    }
+
+    fn deliveries<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        webhook: &'a WebhookId,
+        query: &'a ListQuery,
+        since: Timestamp,
+    ) -> Answer<'a, DeliveryRows> {
+        self.memory.deliveries(tenant, webhook, query, since)
+    }
+
+    fn delivery<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        webhook: &'a WebhookId,
+        id: &'a DeliveryId,
+        since: Timestamp,
+    ) -> Answer<'a, Option<DeliveryRow>> {
+        self.memory.delivery(tenant, webhook, id, since)
+    }
+
+    fn expire(&self, before: Timestamp, max: usize) -> Answer<'_, usize> {
+        self.memory.expire(before, max)
+    }
+
+    fn erase<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, ()> {
+        self.memory.erase(tenant)
+    }
+
+    fn ping(&self) -> Answer<'_, ()> {
+        match self.next.lock().unwrap().clone() {
+            Some(error) => Box::pin(std::future::ready(Err(error))),
+            None => self.memory.ping(),
+        }
+    }
+}
+
+/// A request as it was sent.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Sent {
+    pub(super) url: String,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) body: String,
+}
+
+/// Answers every attempt the same, and keeps what was sent.
+pub(super) struct Receiver {
+    pub(super) outcome: Mutex<Result<u16, &'static str>>,
+    pub(super) sent: Mutex<Vec<Sent>>,
+}
+
+impl Attempt for Receiver {
+    fn post<'a>(&'a self, request: &'a delivery::Request) -> Attempted<'a> {
+        let header = |(name, value): (&str, &axum::http::HeaderValue)| {
+            (name.to_ascii_lowercase(), value.to_str().unwrap().to_owned())
+        };
+        let body = String::from_utf8(request.body().to_vec()).unwrap();
+        let headers = request.headers().map(header).collect();
+        let sent = Sent { url: request.url().to_owned(), headers, body };
+        self.sent.lock().unwrap().push(sent);
+        let outcome = *self.outcome.lock().unwrap();
+        assert_ne!(outcome, Err("panic"), "a mistake of the server");
+        let response = |status| Response {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: Default::default(),
+            body: "thanks".into(),
+        };
+        Box::pin(std::future::ready(outcome.map(response).map_err(str::to_owned)))
+    }
+}
+
+/// A server without sockets.
+pub(super) struct Stage {
+    router: Router,
+    pub(super) store: Arc<Flaky>,
+    pub(super) receiver: Arc<Receiver>,
+    pub(super) admin: String,
+    pub(super) user: String,
+    pub(super) elsewhere: String,
+    folder: PathBuf,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+pub(super) struct Answered {
+    pub(super) status: u16,
+    pub(super) headers: axum::http::HeaderMap,
+    pub(super) body: Value,
+}
+
+impl Answered {
+    #[track_caller]
+    pub(super) fn is(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.body
+    }
+
+    #[track_caller]
+    pub(super) fn refused(&self, status: u16, code: &str) {
+        assert_eq!((self.status, &self.body["errors"][0]["code"]), (status, &code.into()));
+        assert!(self.body["traceId"].is_string());
+    }
+}
+
+impl Stage {
+    pub(super) async fn new() -> Self {
+        Self::over(Arc::default(), &Rules::default()).await
+    }
+
+    /// A server that starts with what a store holds.
+    pub(super) async fn over(store: Arc<Flaky>, rules: &Rules) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = format!("hooksieve-api-{}-{count}", std::process::id());
+        let folder = std::env::temp_dir().join(folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let (file, ambient) = (KeysFile::new(folder.join("keys.toml")), Ambient::machine());
+        let key = |tenant: &str, user: &str, role| {
+            let (tenant, user) = (tenant.to_owned(), user.to_owned());
+            file.add(NewKey { tenant, user, role }, &ambient).unwrap()
+        };
+        let admin = key("north", "admin", Role::TenantAdmin);
+        let user = key("north", "user", Role::User);
+        let elsewhere = key("south", "admin", Role::TenantAdmin);
+        let receiver = Arc::new(Receiver { outcome: Mutex::new(Ok(200)), sent: Mutex::default() });
+        let parts = Parts {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            rules: rules.clone(),
+            keys: seal_keys(),
+            ambient: ambient.clone(),
+            attempt: Arc::clone(&receiver) as Arc<dyn Attempt>,
+            max_per_user: None,
+            computing: 1,
+        };
+        let (service, _) = Service::start(parts).await.unwrap();
+        let second = Duration::from_secs(10);
+        let api = Api {
+            service,
+            keys: Arc::new(Keys::open(file.clone()).unwrap()),
+            buckets: Arc::new(Buckets::new(Rates { tier1: 0, tier2: 0 })),
+            ambient,
+            bounds: Bounds { max_body: 1 << 20, body_time: second, request_time: second },
+            origin: Origin::Http,
+            health: Arc::new(Health::default()),
+        };
+        Self { router: router(api), store, receiver, admin, user, elsewhere, folder }
+    }
+
+    pub(super) async fn ask(
+        &self,
+        key: &str,
+        (method, path): (&str, &str),
+        body: Option<&Value>,
+    ) -> Answered {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {key}"));
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = request.body(Body::from(body)).unwrap();
+        let (head, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        Answered { status: head.status.as_u16(), headers: head.headers, body }
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answered {
+        self.ask(&self.admin, ("GET", path), None).await
+    }
+
+    /// Creates a webhook as the administrator, and returns its path.
+    pub(super) async fn create(&self, body: &Value) -> String {
+        let path = "/api/v1/webhooks";
+        let created = self.ask(&self.admin, ("POST", path), Some(body)).await.is(201);
+        format!("{path}/{}", created["id"].as_str().unwrap())
+    }
+}
+
+/// A draft of a webhook of the user.
+pub(super) fn draft() -> Value {
+    json!({
+        "name": "n", "url": "https://hooks.example.com/", "enabled": true, "level": "user",
+        "ownerId": "user", "eventTypes": ["com.qlik.v1.app.created"],
+    })
+}

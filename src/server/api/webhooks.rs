@@ -1,0 +1,78 @@
+//! `/api/v1/webhooks`.
+
+use super::body::{Id, Json};
+use super::error::{Answer, Failure};
+use super::origin::Base;
+use super::{Shared, answer, no_content, query};
+use crate::server::service::Answered;
+use crate::server::service::caller::Caller;
+use crate::server::service::refused::Shown;
+use axum::Extension;
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use hooksieve::webhook::{Patch, WebhookDocument};
+
+pub(super) async fn list(
+    State(api): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(given): RawQuery,
+    Base(base): Base,
+) -> Answer {
+    let query = query::of_webhooks(&given.unwrap_or_default());
+    answer(
+        StatusCode::OK,
+        api.service.list(&caller, &query, &format!("{base}{}", super::WEBHOOKS))?,
+    )
+}
+
+pub(super) async fn create(
+    State(api): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    body: Json,
+) -> Answer {
+    let draft = WebhookDocument::read(&body.0)?;
+    answer(StatusCode::CREATED, changed(api.service.create(caller, draft).await?)?)
+}
+
+pub(super) async fn get(
+    State(api): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Answer {
+    answer(StatusCode::OK, api.service.webhook(&caller, &id)?)
+}
+
+pub(super) async fn replace(
+    State(api): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    body: Json,
+) -> Answer {
+    let draft = WebhookDocument::read(&body.0)?;
+    answer(StatusCode::OK, changed(api.service.replace(caller, id, draft).await?)?)
+}
+
+pub(super) async fn patch(
+    State(api): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    body: Json,
+) -> Answer {
+    let patch = Patch::read(&body.0)?;
+    Ok(no_content(&api.service.patch(caller, id, patch).await?))
+}
+
+pub(super) async fn remove(
+    State(api): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Answer {
+    Ok(no_content(&api.service.remove(caller, id).await?))
+}
+
+/// The webhook after a change that leaves one.
+fn changed(done: Answered<Option<Shown>>) -> Result<Answered<Shown>, Failure> {
+    let Answered { body, revision, warnings } = done;
+    let body = body.ok_or_else(|| Failure::internal("a change left no webhook".to_owned()))?;
+    Ok(Answered { body, revision, warnings })
+}

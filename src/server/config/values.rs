@@ -1,0 +1,291 @@
+//! The values of settings, as the server uses them.
+
+use super::{ConfigError, Settings};
+use crate::server::api::Bounds;
+use crate::server::dispatcher::attempt::{Block, Times};
+use crate::server::limits::Rates;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: a JSON object a line.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("expected `text` or `json`".to_owned()),
+        }
+    }
+}
+
+/// The files that HTTPS is served with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tls {
+    /// The certificate chain.
+    pub(crate) certificate: PathBuf,
+    /// Its private key.
+    pub(crate) key: PathBuf,
+}
+
+/// The configuration of a server.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// Where everything is kept.
+    pub(crate) data: PathBuf,
+    /// The file of keys, if it was named.
+    pub(crate) keys: Option<PathBuf>,
+    /// The file of the keys that seal secrets, if it was named.
+    pub(crate) seal_keys: Option<PathBuf>,
+    /// How large the store's file may become; `None` for any size.
+    pub(crate) max_store: Option<u64>,
+    /// The address of the API.
+    pub(crate) listen: SocketAddr,
+    /// What HTTPS is served with; `None` for plain HTTP.
+    pub(crate) tls: Option<Tls>,
+    /// Whether a proxy ends TLS.
+    pub(crate) behind_proxy: bool,
+    /// Whether rules are in development mode.
+    pub(crate) development: bool,
+    /// Names that lead to an address without being looked up.
+    pub(crate) resolved: HashMap<String, SocketAddr>,
+    /// Blocks of addresses that are dialled although the rules refuse them.
+    pub(crate) allowed: Vec<Block>,
+    /// More certificate authorities of receivers.
+    pub(crate) authorities: Option<PathBuf>,
+    /// The file of event types.
+    pub(crate) catalogue: Option<PathBuf>,
+    /// How many webhooks a user may have; `None` for any number.
+    pub(crate) max_per_user: Option<usize>,
+    /// How many requests a key may send.
+    pub(crate) rates: Rates,
+    /// Bounds of requests.
+    pub(crate) bounds: Bounds,
+    /// Bytes of a request's line and headers.
+    pub(crate) max_header: usize,
+    /// How long headers may take.
+    pub(crate) header_time: Duration,
+    /// How many connections there may be at once.
+    pub(crate) max_connections: usize,
+    /// How long an attempt to deliver may take.
+    pub(crate) times: Times,
+    /// How long requests in flight may take at the end.
+    pub(crate) drain_time: Duration,
+    /// What is logged.
+    pub(crate) log: String,
+    /// How.
+    pub(crate) log_format: LogFormat,
+}
+
+/// Reads values, and collects what is wrong with them.
+struct Reader<'s> {
+    settings: &'s Settings,
+    wrong: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn refuse(&mut self, name: &str, what: impl std::fmt::Display) {
+        self.wrong.push(format!("{}: {what}", self.settings.called(name)));
+    }
+
+    fn all<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let mut values = Vec::new();
+        for text in self.settings.texts(name) {
+            match read(text) {
+                Ok(value) => values.push(value),
+                Err(what) => self.refuse(name, format_args!("`{text}`: {what}")),
+            }
+        }
+        values
+    }
+
+    /// The value, or one that is never used, since what is wrong was noted.
+    fn one<T>(&mut self, name: &str, other: T, read: impl Fn(&str) -> Result<T, String>) -> T {
+        self.all(name, read).pop().unwrap_or(other)
+    }
+
+    fn number<T: FromStr + Default>(&mut self, name: &str) -> T {
+        self.one(name, T::default(), |text| text.parse().map_err(|_| "expected a number".into()))
+    }
+
+    fn path(&mut self, name: &str) -> Option<PathBuf> {
+        self.settings.texts(name).last().map(PathBuf::from)
+    }
+
+    fn switch(&mut self, name: &str) -> bool {
+        self.one(name, false, |text| match text {
+            "true" | "1" => Ok(true),
+            "false" | "0" => Ok(false),
+            _ => Err("expected `true` or `false`".to_owned()),
+        })
+    }
+
+    fn time(&mut self, name: &str) -> Duration {
+        self.one(name, Duration::ZERO, duration)
+    }
+}
+
+/// A time with its unit, such as `500ms`, `5s`, `1m` or `2h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected a time such as 500ms, 5s, 1m or 2h".to_owned();
+    let end = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (number, unit) = text.split_at_checked(end).ok_or_else(wrong)?;
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(wrong()),
+    };
+    match number.checked_mul(millis) {
+        Some(0) => Err("expected a time above 0".to_owned()),
+        Some(millis) => Ok(Duration::from_millis(millis)),
+        None => Err(wrong()),
+    }
+}
+
+/// `HOST=ADDR`, where the address may have a port.
+fn resolved(text: &str) -> Result<(String, SocketAddr), String> {
+    let wrong = || "expected HOST=ADDR, such as hooks.example.com=127.0.0.1".to_owned();
+    let (host, address) = text.split_once('=').ok_or_else(wrong)?;
+    let without_port = |address: IpAddr| SocketAddr::new(address, 0);
+    let address = match address.parse().map(without_port) {
+        Ok(address) => address,
+        Err(_) => address.parse().map_err(|_| wrong())?,
+    };
+    if host.is_empty() { Err(wrong()) } else { Ok((host.to_ascii_lowercase(), address)) }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let wrong = |_| "expected an address and a port, such as 127.0.0.1:8080".to_owned();
+    text.parse().map_err(wrong)
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    let checked = text.parse::<tracing_subscriber::filter::EnvFilter>();
+    checked.map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// In development there are none, unless they are set.
+fn rates(read: &mut Reader<'_>) -> Rates {
+    let development = read.settings.texts("dev").iter().any(|text| text == "true" || text == "1");
+    let mut rate = |name| match development && !read.settings.is_given(name) {
+        true => 0,
+        false => read.number(name),
+    };
+    Rates { tier1: rate("tier1-per-minute"), tier2: rate("tier2-per-minute") }
+}
+
+fn bounds(read: &mut Reader<'_>) -> Bounds {
+    Bounds {
+        max_body: read.number("max-body-bytes"),
+        body_time: read.time("body-timeout"),
+        request_time: read.time("request-timeout"),
+    }
+}
+
+fn times(read: &mut Reader<'_>) -> Times {
+    Times { connect: read.time("connect-timeout"), whole: read.time("attempt-timeout") }
+}
+
+/// The largest body: what the registry takes must be larger than what a body can hold.
+const MAX_BODY: usize = 2 << 20;
+
+/// The smallest buffer for headers that the HTTP implementation takes.
+const MIN_HEADER: usize = 8 << 10;
+
+impl Config {
+    /// The configuration that settings are.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with them.
+    pub(crate) fn new(settings: &Settings) -> Result<Self, ConfigError> {
+        let mut read = Reader { settings, wrong: Vec::new() };
+        let listen = read.one("listen", SocketAddr::from(([127, 0, 0, 1], 0)), address);
+        let config = Self {
+            data: read.path("data").unwrap_or_default(),
+            keys: read.path("keys"),
+            seal_keys: read.path("seal-key"),
+            max_store: Some(read.number("max-store-bytes")).filter(|most| *most > 0),
+            listen,
+            tls: tls(&mut read, listen),
+            behind_proxy: read.switch("behind-proxy"),
+            development: read.switch("dev"),
+            resolved: read.all("resolve", resolved).into_iter().collect(),
+            allowed: read.all("allow-target", str::parse),
+            authorities: read.path("ca-file"),
+            catalogue: read.path("catalogue"),
+            max_per_user: Some(read.number("max-webhooks-per-user")).filter(|most| *most > 0),
+            rates: rates(&mut read),
+            bounds: bounds(&mut read),
+            max_header: read.number("max-header-bytes"),
+            header_time: read.time("header-timeout"),
+            max_connections: read.number("max-connections"),
+            times: times(&mut read),
+            drain_time: read.time("drain-timeout"),
+            log: read.one("log", String::new(), log_filter),
+            log_format: read.one("log-format", LogFormat::Text, str::parse),
+        };
+        config.check(&mut read);
+        if read.wrong.is_empty() { Ok(config) } else { Err(ConfigError(read.wrong)) }
+    }
+
+    /// What is wrong with settings that are well formed.
+    fn check(&self, read: &mut Reader<'_>) {
+        if !self.development && !self.resolved.is_empty() {
+            read.refuse("resolve", "is for development: give --dev, too");
+        }
+        if self.bounds.max_body > MAX_BODY {
+            read.refuse("max-body-bytes", format_args!("expected at most {MAX_BODY}"));
+        }
+        if self.max_header < MIN_HEADER {
+            read.refuse("max-header-bytes", format_args!("expected at least {MIN_HEADER}"));
+        }
+        if self.max_connections == 0 {
+            read.refuse("max-connections", "expected a number above 0");
+        }
+    }
+}
+
+/// What HTTPS is served with, and whether plain HTTP may be served on the address.
+fn tls(read: &mut Reader<'_>, listen: SocketAddr) -> Option<Tls> {
+    let given = read.settings.texts("behind-proxy");
+    let behind_proxy = given.iter().any(|text| text == "true" || text == "1");
+    match (read.path("tls-cert"), read.path("tls-key")) {
+        (Some(_), Some(_)) if behind_proxy => {
+            read.refuse("behind-proxy", "does not go with --tls-cert: who ends TLS?");
+            None
+        }
+        (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
+        (Some(_), None) => {
+            read.refuse("tls-cert", "needs --tls-key");
+            None
+        }
+        (None, Some(_)) => {
+            read.refuse("tls-key", "needs --tls-cert");
+            None
+        }
+        (None, None) => {
+            if !behind_proxy && !listen.ip().is_loopback() {
+                let what = "is not loopback: keys would be sent in plain text; give \
+                            --tls-cert and --tls-key, or --behind-proxy if a proxy ends TLS";
+                read.refuse("listen", format_args!("{listen} {what}"));
+            }
+            None
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! One POST of a request to a receiver.
+//!
+//! A receiver's address is a stranger's choice, so it is checked when it is dialled, not when the
+//! webhook is made: a name may lead elsewhere by then. The name is resolved once, the addresses that
+//! the rules refuse are dropped, and only the rest is dialled, so that no second look-up can bring a
+//! private address in. A redirect is an answer like any other and is not followed. Each attempt has a
+//! connection of its own: nothing of one webhook's session is seen by another's.
+
+use crate::server::service::attempt::{Attempt, Attempted};
+use bytes::Bytes;
+use hooksieve::delivery::{Request, Response};
+use hooksieve::webhook::Rules;
+use http_body_util::{BodyExt, Full};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{HttpConnector, dns::Name};
+use hyper_util::rt::TokioExecutor;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use std::collections::HashMap;
+use std::error::Error;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tower::Service;
+
+/// Bytes of a response that are kept.
+const KEPT: usize = 16 << 10;
+
+/// A block of addresses, such as `10.0.0.0/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Block {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl std::str::FromStr for Block {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no block of addresses; write it as 10.0.0.0/8");
+        let (address, bits) = text.split_once('/').ok_or_else(wrong)?;
+        let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let bits: u8 = bits.parse().map_err(|_| wrong())?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        if bits > most { Err(wrong()) } else { Ok(Self { address, bits }) }
+    }
+}
+
+impl Block {
+    fn has(self, address: IpAddr) -> bool {
+        let number = |address: IpAddr| match address {
+            IpAddr::V4(address) => u128::from(u32::from(address)) << 96,
+            IpAddr::V6(address) => u128::from(address),
+        };
+        let differs = number(self.address) ^ number(address);
+        self.address.is_ipv4() == address.is_ipv4()
+            && differs.leading_zeros() >= u32::from(self.bits)
+    }
+}
+
+/// What may be dialled, and how names are resolved.
+#[derive(Clone, Debug)]
+pub(crate) struct Targets {
+    /// Whose `check_address` decides.
+    pub(crate) rules: Rules,
+    /// Blocks that are dialled although the rules refuse them.
+    pub(crate) allowed: Vec<Block>,
+    /// Names that lead to an address without being looked up. A port of 0 is that of the URL.
+    pub(crate) resolved: HashMap<String, SocketAddr>,
+}
+
+impl Targets {
+    /// Why an address may not be dialled. The address itself is not told: what a name leads to inside
+    /// is no business of who chose the name.
+    fn check(&self, address: IpAddr) -> Result<(), String> {
+        let address = address.to_canonical();
+        if self.allowed.iter().any(|block| block.has(address)) {
+            return Ok(());
+        }
+        self.rules.check_address(address).map_err(|refused| refused.to_string())
+    }
+
+    /// The addresses of a name that may be dialled.
+    async fn resolve(&self, host: &str) -> io::Result<Vec<SocketAddr>> {
+        let found = match self.resolved.get(host) {
+            Some(address) => vec![*address],
+            None => tokio::net::lookup_host((host, 0)).await?.collect(),
+        };
+        let mut refused = None;
+        let mut reachable = Vec::new();
+        for address in found {
+            match self.check(address.ip()) {
+                Ok(()) => reachable.push(address),
+                Err(why) => refused = Some(why),
+            }
+        }
+        match (reachable.is_empty(), refused) {
+            (false, _) => Ok(reachable),
+            (true, Some(why)) => Err(io::Error::new(io::ErrorKind::PermissionDenied, why)),
+            (true, None) => Err(io::Error::new(io::ErrorKind::NotFound, "the host has no address")),
+        }
+    }
+}
+
+/// Resolves names for the connector.
+#[derive(Clone)]
+struct Resolver(Arc<Targets>);
+
+type Resolving = Pin<Box<dyn Future<Output = io::Result<std::vec::IntoIter<SocketAddr>>> + Send>>;
+
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Resolving;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, host: Name) -> Resolving {
+        let targets = Arc::clone(&self.0);
+        Box::pin(async move { Ok(targets.resolve(host.as_str()).await?.into_iter()) })
+    }
+}
+
+/// How long an attempt may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// To connect.
+    pub(crate) connect: Duration,
+    /// For everything.
+    pub(crate) whole: Duration,
+}
+
+/// Sends over HTTPS, and over HTTP to those targets that the rules allow.
+pub(crate) struct Sender {
+    client: Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
+    targets: Arc<Targets>,
+    times: Times,
+}
+
+impl Sender {
+    /// A sender that trusts the machine's certificate authorities and `more`.
+    ///
+    /// # Errors
+    ///
+    /// A certificate in `more` that cannot be read, or no authority at all.
+    pub(crate) fn new(
+        targets: Targets,
+        times: Times,
+        more: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        let native = rustls_native_certs::load_native_certs();
+        roots.add_parsable_certificates(native.certs);
+        for certificate in more {
+            roots.add(certificate).map_err(|error| error.to_string())?;
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let targets = Arc::new(targets);
+        let mut http = HttpConnector::new_with_resolver(Resolver(Arc::clone(&targets)));
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(times.connect));
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(https);
+        Ok(Self { client, targets, times })
+    }
+
+    async fn exchange(&self, request: &Request) -> Result<Response, String> {
+        let sent: http::Request<Bytes> = request.into();
+        // An address in place of a name is dialled without the resolver, so it is checked here.
+        let host = sent.uri().host().unwrap_or_default();
+        if let Ok(address) = host.trim_matches(['[', ']']).parse() {
+            self.targets.check(address)?;
+        }
+        let answered = self.client.request(sent.map(Full::new)).await;
+        let (head, mut body) = answered.map_err(|error| innermost(&error))?.into_parts();
+        let mut kept = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| innermost(&error))?;
+            let Some(data) = frame.data_ref() else { continue };
+            let room = KEPT - kept.len();
+            kept.extend_from_slice(data.get(..room).unwrap_or(data));
+            if kept.len() == KEPT {
+                break;
+            }
+        }
+        Ok(Response { status: head.status, headers: head.headers, body: kept.into() })
+    }
+}
+
+/// What went wrong at the bottom, which says most: above it is where it was noticed.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+impl Attempt for Sender {
+    fn post<'a>(&'a self, request: &'a Request) -> Attempted<'a> {
+        Box::pin(async move {
+            let whole = self.times.whole;
+            match tokio::time::timeout(whole, self.exchange(request)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(format!("no complete answer within {} ms", whole.as_millis())),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Block, Targets};
+    use hooksieve::webhook::Rules;
+
+    fn targets(development: bool, allowed: &[&str]) -> Targets {
+        let rules = Rules::default().with_development(development);
+        let allowed = allowed.iter().map(|block| block.parse().unwrap()).collect();
+        let resolved = [
+            ("inside.example.com".to_owned(), "10.1.2.3:0".parse().unwrap()),
+            ("here.example.com".to_owned(), "127.0.0.1:81".parse().unwrap()),
+            ("mapped.example.com".to_owned(), "[::ffff:10.1.2.3]:0".parse().unwrap()),
+        ];
+        Targets { rules, allowed, resolved: resolved.into() }
+    }
+
+    #[tokio::test]
+    async fn drops_addresses_that_the_rules_refuse() {
+        let reaches = async |targets: &Targets, host: &str| targets.resolve(host).await.is_ok();
+        let strict = targets(false, &[]);
+        assert!(!reaches(&strict, "inside.example.com").await);
+        assert!(!reaches(&strict, "here.example.com").await);
+        assert!(!reaches(&strict, "localhost").await, "a real look-up is checked, too");
+        let development = targets(true, &[]);
+        assert!(reaches(&development, "here.example.com").await);
+        assert!(!reaches(&development, "inside.example.com").await);
+        let allowing = targets(false, &["10.0.0.0/8"]);
+        assert!(reaches(&allowing, "inside.example.com").await);
+        assert!(reaches(&allowing, "mapped.example.com").await, "an IPv4 address in IPv6 is that");
+        assert!(!reaches(&allowing, "here.example.com").await);
+    }
+
+    #[test]
+    fn reads_blocks() {
+        let has = |block: &str, address: &str| {
+            block.parse::<Block>().unwrap().has(address.parse().unwrap())
+        };
+        assert!(has("10.0.0.0/8", "10.255.0.1") && !has("10.0.0.0/8", "11.0.0.1"));
+        assert!(has("fd00::/8", "fd12::1") && !has("fd00::/8", "fe80::1"));
+        assert!(has("0.0.0.0/0", "8.8.8.8") && !has("0.0.0.0/0", "::1"));
+        assert!(has("192.0.2.7/32", "192.0.2.7") && !has("192.0.2.7/32", "192.0.2.6"));
+        for wrong in ["", "10.0.0.0", "10.0.0.0/33", "::/129", "a/8", "10.0.0.0/-1"] {
+            assert!(wrong.parse::<Block>().is_err(), "{wrong}");
+        }
+    }
+}

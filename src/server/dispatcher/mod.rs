@@ -1,0 +1,5 @@
+//! Sending: one attempt at a time, by way of [`attempt`].
+
+pub(crate) mod attempt;
+#[cfg(test)]
+mod tests;

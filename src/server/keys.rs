@@ -1,0 +1,432 @@
+//! API keys: who they let in, and the file they are kept in.
+//!
+//! A key is `hs_<id>_<secret>`. The id names it in lists, logs and in the file; the secret is 32
+//! random bytes. The file holds the SHA-256 of the whole key, which is enough: nobody finds 256
+//! random bits by trying, so there is no need for a slow hash. A key is found by its id, which is no
+//! secret, and its hash compared in constant time.
+//!
+//! The file is TOML, so that it can be read and deployed like other configuration. It is replaced by
+//! renaming a complete new one over it, so that a reader sees the old file or the new one; writers
+//! take turns by a lock on a file beside it.
+
+use super::ambient::{Ambient, NoRandomness};
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
+
+/// What a caller may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Role {
+    /// Everything in its tenant.
+    TenantAdmin,
+    /// Its own webhooks, of level `user`.
+    User,
+    /// Sends events.
+    Producer,
+    /// Looks after the server, and sees no tenant's data.
+    Operator,
+}
+
+impl Role {
+    /// All of them.
+    pub(crate) const ALL: [Self; 4] =
+        [Self::TenantAdmin, Self::User, Self::Producer, Self::Operator];
+
+    /// The word for it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::TenantAdmin => "tenant-admin",
+            Self::User => "user",
+            Self::Producer => "producer",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+impl std::str::FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|role| role.as_str() == text);
+        found.ok_or_else(|| format!("expected one of {}", Self::ALL.map(Self::as_str).join(", ")))
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A key as the file has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Key {
+    /// Names it; the middle part of the key.
+    pub(crate) id: String,
+    /// The SHA-256 of the key, in hexadecimal.
+    sha256: String,
+    /// The tenant that it belongs to; `*` for a producer of any tenant.
+    pub(crate) tenant: String,
+    /// Who acts with it.
+    pub(crate) user: String,
+    /// What it allows.
+    pub(crate) role: Role,
+    /// When it was made (RFC 3339).
+    pub(crate) created: String,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(default)]
+    key: Vec<Key>,
+}
+
+/// What a new key is for.
+#[derive(Clone, Debug)]
+pub(crate) struct NewKey {
+    /// The tenant.
+    pub(crate) tenant: String,
+    /// The user.
+    pub(crate) user: String,
+    /// The role.
+    pub(crate) role: Role,
+}
+
+/// An error of the file of keys.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeysError {
+    /// It cannot be read or written.
+    #[error("{0}: {1}")]
+    Io(PathBuf, io::Error),
+    /// It does not hold keys.
+    #[error("{0} is not a file of keys: {1}")]
+    Invalid(PathBuf, String),
+    /// There is no such key in it.
+    #[error("{0} has no key `{1}`")]
+    Unknown(PathBuf, String),
+    /// What was asked for cannot be.
+    #[error("{0}")]
+    Refused(String),
+    /// The machine gave no randomness.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+}
+
+/// The file of keys.
+#[derive(Clone, Debug)]
+pub(crate) struct KeysFile(PathBuf);
+
+impl KeysFile {
+    /// The file at a path, which need not exist.
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The keys in it, in the order in which they were made; none if there is no file.
+    pub(crate) fn read(&self) -> Result<Vec<Key>, KeysError> {
+        let text = match fs::read_to_string(&self.0) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(self.io(error)),
+        };
+        let invalid = |what: String| KeysError::Invalid(self.0.clone(), what);
+        let Document { key: keys } =
+            toml::from_str(&text).map_err(|error| invalid(error.message().to_owned()))?;
+        let mut ids = std::collections::HashSet::new();
+        for key in &keys {
+            if digest(key).is_none() {
+                return Err(invalid(format!("the `sha256` of key `{}` is no SHA-256", key.id)));
+            }
+            if !ids.insert(&key.id) {
+                return Err(invalid(format!("two keys have the id `{}`", key.id)));
+            }
+            check(&key.tenant, &key.user, key.role)
+                .map_err(|what| invalid(format!("key `{}`: {what}", key.id)))?;
+        }
+        Ok(keys)
+    }
+
+    /// Makes a key, and returns it: only its hash is kept.
+    pub(crate) fn add(&self, new: NewKey, ambient: &Ambient) -> Result<String, KeysError> {
+        check(&new.tenant, &new.user, new.role).map_err(KeysError::Refused)?;
+        let secret = BASE64URL_NOPAD.encode(&ambient.random::<32>()?);
+        let id = HEXLOWER.encode(&ambient.random::<6>()?);
+        let text = format!("hs_{id}_{secret}");
+        let sha256 = HEXLOWER.encode(&Sha256::digest(text.as_bytes()));
+        let NewKey { tenant, user, role } = new;
+        let created = ambient.now().to_string();
+        self.change(|keys| {
+            keys.push(Key { id, sha256, tenant, user, role, created });
+            Ok(())
+        })?;
+        Ok(text)
+    }
+
+    /// Removes a key by its id.
+    pub(crate) fn revoke(&self, id: &str) -> Result<(), KeysError> {
+        self.change(|keys| {
+            let before = keys.len();
+            keys.retain(|key| key.id != id);
+            match keys.len() < before {
+                true => Ok(()),
+                false => Err(KeysError::Unknown(self.0.clone(), id.to_owned())),
+            }
+        })
+    }
+
+    fn change(
+        &self,
+        change: impl FnOnce(&mut Vec<Key>) -> Result<(), KeysError>,
+    ) -> Result<(), KeysError> {
+        let mut beside = self.0.clone().into_os_string();
+        beside.push(".lock");
+        let opened = private().create(true).truncate(false).write(true).open(&beside);
+        let mut lock = fd_lock::RwLock::new(opened.map_err(|error| self.io(error))?);
+        let _turn = lock.write().map_err(|error| self.io(error))?;
+        let mut keys = self.read()?;
+        change(&mut keys)?;
+        let text = toml::to_string(&Document { key: keys })
+            .map_err(|error| KeysError::Invalid(self.0.clone(), error.to_string()))?;
+        self.replace(&text).map_err(|error| self.io(error))
+    }
+
+    /// Renames a complete new file over the old one.
+    fn replace(&self, text: &str) -> io::Result<()> {
+        let mut new = self.0.clone().into_os_string();
+        new.push(".new");
+        let mut file = private().create(true).truncate(true).write(true).open(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, &self.0)?;
+        let parent = self.0.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+    }
+
+    fn io(&self, error: io::Error) -> KeysError {
+        KeysError::Io(self.0.clone(), error)
+    }
+
+    /// What tells one state of the file from another.
+    fn mark(&self) -> Option<Mark> {
+        let metadata = fs::metadata(&self.0).ok()?;
+        #[cfg(unix)]
+        let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
+        #[cfg(not(unix))]
+        let inode = 0;
+        Some(Mark { modified: metadata.modified().ok(), bytes: metadata.len(), inode })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Mark {
+    modified: Option<SystemTime>,
+    bytes: u64,
+    inode: u64,
+}
+
+/// Files that only their owner may read.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn check(tenant: &str, user: &str, role: Role) -> Result<(), String> {
+    match (tenant, user, role) {
+        ("", ..) => Err("a key needs a tenant".to_owned()),
+        (_, "", _) => Err("a key needs a user".to_owned()),
+        ("*", _, Role::TenantAdmin | Role::User) => {
+            Err("only producers and operators may have tenant `*`".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn digest(key: &Key) -> Option<[u8; 32]> {
+    HEXLOWER.decode(key.sha256.as_bytes()).ok()?.try_into().ok()
+}
+
+/// The keys that let callers in, which are exchanged as a whole while the server runs.
+pub(crate) struct Keys {
+    file: KeysFile,
+    state: RwLock<State>,
+}
+
+struct State {
+    mark: Option<Mark>,
+    keys: HashMap<String, (Arc<Key>, [u8; 32])>,
+}
+
+impl State {
+    fn read(file: &KeysFile) -> Result<Self, KeysError> {
+        // Taken before reading: a file that is replaced meanwhile is read again.
+        let mark = file.mark();
+        let entry = |key: Key| Some((key.id.clone(), (digest(&key)?, Arc::new(key))));
+        let keys = file.read()?.into_iter().filter_map(entry);
+        let keys = keys.map(|(id, (digest, key))| (id, (key, digest))).collect();
+        Ok(Self { mark, keys })
+    }
+}
+
+impl Keys {
+    /// The keys of a file.
+    pub(crate) fn open(file: KeysFile) -> Result<Self, KeysError> {
+        let state = RwLock::new(State::read(&file)?);
+        Ok(Self { file, state })
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).keys.len()
+    }
+
+    /// Whether a key with this id exists.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).keys.contains_key(id)
+    }
+
+    /// Whose key a text is, if it is one.
+    pub(crate) fn find(&self, text: &str) -> Option<Arc<Key>> {
+        let hash: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        let id = text.strip_prefix("hs_").and_then(|rest| rest.split('_').next());
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let (key, digest) = state.keys.get(id?)?;
+        is_equal(&hash, digest).then(|| Arc::clone(key))
+    }
+
+    /// Reads the file again if it has changed; returns how many keys there are then.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read or is damaged: the keys stay as they were, and the file is not
+    /// read again until it changes.
+    pub(crate) fn reload(&self) -> Result<Option<usize>, KeysError> {
+        let mark = self.file.mark();
+        if self.state.read().unwrap_or_else(PoisonError::into_inner).mark == mark {
+            return Ok(None);
+        }
+        let read = match mark {
+            // A file that is gone is a mistake of whoever deploys it, and must lock nobody out.
+            None => Err(self.file.io(io::ErrorKind::NotFound.into())),
+            Some(_) => State::read(&self.file),
+        };
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        match read {
+            Ok(new) => {
+                *state = new;
+                Ok(Some(state.keys.len()))
+            }
+            Err(error) => {
+                state.mark = mark;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Compares in a time that does not depend on the bytes.
+fn is_equal(a: &[u8; 32], b: &[u8; 32]) -> bool {
+    let difference =
+        a.iter().zip(b).fold(0, |difference, (a, b)| std::hint::black_box(difference | (a ^ b)));
+    difference == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Keys, KeysError, KeysFile, NewKey, Role, is_equal};
+    use crate::server::ambient::Ambient;
+    use std::path::PathBuf;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = format!("hooksieve-keys-{}-{name}", std::process::id());
+        let folder = std::env::temp_dir().join(folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    fn new(tenant: &str, role: Role) -> NewKey {
+        NewKey { tenant: tenant.to_owned(), user: "u1".to_owned(), role }
+    }
+
+    #[test]
+    fn finds_keys_until_they_are_revoked_and_keeps_only_hashes() {
+        let folder = folder("find");
+        let file = KeysFile::new(folder.join("keys.toml"));
+        let ambient = Ambient::machine();
+        let first = file.add(new("t1", Role::User), &ambient).unwrap();
+        let second = file.add(new("*", Role::Producer), &ambient).unwrap();
+        let keys = Keys::open(file.clone()).unwrap();
+        assert_eq!(keys.find(&first).unwrap().tenant, "t1");
+        assert_eq!(keys.find(&second).unwrap().role, Role::Producer);
+        let other = format!("{}x", first.get(..first.len() - 1).unwrap());
+        for wrong in ["", "hs_", "hs_x_y", &first.to_uppercase(), &other, &format!("{first} ")] {
+            assert!(keys.find(wrong).is_none(), "{wrong}");
+        }
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        assert!(!text.contains(first.splitn(3, '_').nth(2).unwrap()), "{text}");
+
+        let id = keys.find(&first).unwrap().id.clone();
+        assert_eq!(keys.reload().unwrap(), None);
+        file.revoke(&id).unwrap();
+        assert!(keys.find(&first).is_some());
+        assert_eq!(keys.reload().unwrap(), Some(1));
+        assert!(keys.find(&first).is_none() && !keys.has(&id));
+        assert!(matches!(file.revoke(&id), Err(KeysError::Unknown(..))));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn keeps_the_keys_while_the_file_is_damaged_or_gone() {
+        let folder = folder("damaged");
+        let file = KeysFile::new(folder.join("keys.toml"));
+        let text = file.add(new("t1", Role::TenantAdmin), &Ambient::machine()).unwrap();
+        let keys = Keys::open(file.clone()).unwrap();
+        for damaged in ["key = 5", "[[key]]\nid = \"a\"", "[[keys]]"] {
+            std::fs::write(file.path(), damaged).unwrap();
+            assert!(matches!(keys.reload(), Err(KeysError::Invalid(..))), "{damaged}");
+            assert!(matches!(keys.reload(), Ok(None)), "reported once");
+            assert!(keys.find(&text).is_some());
+        }
+        std::fs::remove_file(file.path()).unwrap();
+        assert!(keys.reload().is_err() && keys.find(&text).is_some());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn refuses_keys_without_tenant_or_of_every_tenant() {
+        let file = KeysFile::new(folder("refused").join("keys.toml"));
+        let ambient = Ambient::machine();
+        for (tenant, role) in [("", Role::User), ("*", Role::User), ("*", Role::TenantAdmin)] {
+            let refused = file.add(new(tenant, role), &ambient);
+            assert!(matches!(refused, Err(KeysError::Refused(_))), "{tenant} {role}");
+        }
+        assert_eq!(file.read().unwrap(), []);
+    }
+
+    #[test]
+    fn compares_every_byte() {
+        let a = [7; 32];
+        assert!(is_equal(&a, &a));
+        for at in 0..32 {
+            let mut b = a;
+            b[at] ^= 0x80;
+            assert!(!is_equal(&a, &b), "byte {at}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Deliveries: list, get, resend.
+
+use super::caller::{Area, Caller};
+use super::problem::Problem;
+use super::{Answered, Service, rows};
+use crate::server::store::contract::StoreError;
+use hooksieve::delivery::{Delivery, DeliveryId, ListQuery, MessageId, RETENTION, Request};
+use hooksieve::webhook::{Timestamp, WebhookId};
+use serde_json::Value;
+use std::time::SystemTime;
+
+/// Deliveries that are removed in one commit, between which others have their turn.
+pub(crate) const EXPIRED_AT_ONCE: usize = 1_000;
+
+impl Service {
+    /// Deliveries that were triggered before this have expired.
+    fn since(&self) -> Timestamp {
+        let now = SystemTime::from(self.0.ambient.now());
+        now.checked_sub(RETENTION).unwrap_or(SystemTime::UNIX_EPOCH).into()
+    }
+
+    /// Removes some deliveries that have expired, and returns how many.
+    pub(crate) async fn expire(&self) -> Result<usize, StoreError> {
+        self.0.store.expire(self.since(), EXPIRED_AT_ONCE).await
+    }
+
+    /// A page of a webhook's deliveries, as the API's answer; `path` is that of the list.
+    pub(crate) async fn deliveries(
+        &self,
+        caller: &Caller,
+        id: &WebhookId,
+        (query, path): (&str, &str),
+    ) -> Result<Answered<Value>, Problem> {
+        caller.may(Area::Webhooks)?;
+        let query = ListQuery::read(query)?;
+        let Answered { revision, .. } = self.webhook(caller, id)?;
+        let found = self.0.store.deliveries(&caller.tenant, id, &query, self.since()).await?;
+        let read: Vec<Delivery> = found
+            .rows
+            .iter()
+            .map(|row| Delivery::read(&row.document))
+            .collect::<Result<_, _>>()
+            .map_err(|error| Problem::Internal(error.to_string()))?;
+        let page = query.page(&read, found.before, found.after);
+        let body = serde_json::to_value(page.body(path))
+            .map_err(|error| Problem::Internal(error.to_string()))?;
+        Ok(Answered::new(body, revision))
+    }
+
+    /// A delivery of a webhook.
+    pub(crate) async fn delivery(
+        &self,
+        caller: &Caller,
+        id: &WebhookId,
+        delivery: &DeliveryId,
+    ) -> Result<Answered<Delivery>, Problem> {
+        let Answered { revision, .. } = self.webhook(caller, id)?;
+        let found = self.0.store.delivery(&caller.tenant, id, delivery, self.since()).await?;
+        let row = found.ok_or(Problem::NotFound("delivery"))?;
+        let read = Delivery::read(&row.document);
+        let delivery = read.map_err(|error| Problem::Internal(error.to_string()))?;
+        Ok(Answered::new(delivery, revision))
+    }
+
+    /// Sends a delivery again, at once and once: the same body and message id, to the webhook as it
+    /// is now. What comes of it is a new record.
+    pub(crate) async fn resend(
+        &self,
+        caller: &Caller,
+        id: &WebhookId,
+        delivery: &DeliveryId,
+    ) -> Result<Answered<Delivery>, Problem> {
+        let Answered { body: old, revision, .. } = self.delivery(caller, id, delivery).await?;
+        let webhook = self.valid(caller, id)?;
+        let request = self.0.builder.resend(&webhook, &old);
+        let (service, tenant) = (self.clone(), caller.tenant.clone());
+        // As a task of its own: once it is sent it is recorded, even if the caller hangs up.
+        let sending = tokio::spawn(async move {
+            let new = service.send(request, &old).await?;
+            service.0.store.record(&tenant, vec![rows::of_delivery(&new)?]).await?;
+            Ok(Answered::new(new, revision))
+        });
+        sending.await.map_err(|error| Problem::Internal(error.to_string()))?
+    }
+
+    async fn send(&self, request: Request, old: &Delivery) -> Result<Delivery, Problem> {
+        let (id, at) = (self.0.ambient.id()?, self.0.ambient.now());
+        // A delivery without the header is that of its message.
+        let message = old.message_id().or_else(|| MessageId::new(old.id().as_str()).ok());
+        let request = match &message {
+            Some(message) => request.with_standard_headers(message, at),
+            None => request,
+        };
+        let outcome = match request.has_redacted_secrets() {
+            true => Err(
+                "not sent: the webhook's secret or encrypted headers are not known; set them again"
+                    .to_owned(),
+            ),
+            false => self.0.attempt.post(&request).await,
+        };
+        let outcome = outcome.as_ref().map_err(String::as_str);
+        Ok(Delivery::new(id, &request, at, outcome))
+    }
+}

@@ -1,0 +1,429 @@
+//! What is computed from a request and the rules, without a webhook of the tenant: checking a filter
+//! or a draft, explaining, comparing, trying.
+//!
+//! The answers have the members that the program's verbs print with `--format json`. Requests are
+//! bounded by the size of their body; an explanation has a step for each part of the filter and each
+//! event, so that their product is bounded, too. The work is done on threads that may block, of which
+//! only as many compute at once as there are permits: the rest waits, and no other request with it.
+
+use super::Service;
+use super::caller::{Area, Caller};
+use super::problem::Problem;
+use hooksieve::diagnostic::{Diagnostic, Diagnostics};
+use hooksieve::event::{ErrorKind, Event, EventType};
+use hooksieve::filter::analysis::{Change, Diff, Justification};
+use hooksieve::filter::{Explanation, Filter, Hint, Step};
+use hooksieve::matcher::{Access, Verdict};
+use hooksieve::registry::{Comparison, DryRun};
+use hooksieve::webhook::{NewWebhook, Rules, Webhook, WebhookDocument};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::sync::Arc;
+
+/// A filter to be checked.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Check {
+    filter: Option<String>,
+    event_types: Option<Vec<EventType>>,
+}
+
+/// A filter to be explained over events.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Explain {
+    filter: Option<String>,
+    event_types: Option<Vec<EventType>>,
+    events: Vec<Box<RawValue>>,
+}
+
+/// Two filters to be compared.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Compare {
+    old: Option<String>,
+    new: Option<String>,
+    event_types: Option<Vec<EventType>>,
+    events: Option<Vec<Box<RawValue>>>,
+}
+
+/// A draft to be tried on events.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Try {
+    webhook: WebhookDocument,
+    events: Vec<Box<RawValue>>,
+    #[serde(default = "Try::reasons")]
+    reasons: usize,
+}
+
+impl Try {
+    /// Of how many events that match, and that the filter misses, an explanation is given.
+    fn reasons() -> usize {
+        3
+    }
+}
+
+/// Explanations in one answer.
+const MAX_EXPLAINED: usize = 100;
+
+/// Steps of explanations in one answer.
+const MAX_STEPS: usize = 100_000;
+
+#[derive(Serialize)]
+struct Checked<'a> {
+    filter: Option<&'a str>,
+    valid: bool,
+    canonical: Option<String>,
+    errors: Vec<&'a Diagnostic>,
+    warnings: Vec<&'a Diagnostic>,
+}
+
+#[derive(Serialize)]
+struct Data<T> {
+    data: Vec<T>,
+}
+
+/// What is said of an event, or why it is none.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Said<T> {
+    Of(T),
+    Bad { item: usize, error: Diagnostic },
+}
+
+#[derive(Serialize)]
+struct Explained<'a> {
+    item: usize,
+    event: Option<String>,
+    matched: bool,
+    reason: &'static str,
+    filter: Option<&'a [Step<'a>]>,
+    because: Option<Vec<usize>>,
+    change: Option<Vec<Change<'a>>>,
+    exact: Option<bool>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    hints: &'a [Hint<'a>],
+}
+
+#[derive(Serialize)]
+struct Compared<'a> {
+    #[serde(flatten)]
+    diff: &'a Diff,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<Counts>,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Counts {
+    kept: u64,
+    gained: u64,
+    lost: u64,
+    neither: u64,
+    other_types: u64,
+    bad: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Validated<'a> {
+    valid: bool,
+    errors: &'a [Diagnostic],
+    warnings: &'a [Diagnostic],
+    server_members: &'a [&'static str],
+}
+
+#[derive(Serialize)]
+struct Tried<'a> {
+    item: usize,
+    event: Option<String>,
+    matched: bool,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<&'a Explanation<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Trial<'a> {
+    data: &'a [Box<RawValue>],
+    events: u64,
+    matched: u64,
+    other_tenant: u64,
+    event_type: u64,
+    access: u64,
+    filter: u64,
+    bad: u64,
+    warnings: &'a [Diagnostic],
+}
+
+/// The JSON of an answer.
+pub(crate) type Json = Vec<u8>;
+
+impl Service {
+    /// Checks a filter.
+    pub(crate) async fn check(&self, caller: &Caller, check: Check) -> Result<Json, Problem> {
+        caller.may(Area::Language)?;
+        self.compute(move |rules| {
+            let text = check.filter.as_deref().unwrap_or_default();
+            let types = check.event_types.as_deref();
+            let checked = filter(rules, text, types);
+            let lacks = |name: &str| rules.catalogue().lacks(types.unwrap_or_default(), name);
+            let warnings = checked.as_ref().map(|filter| filter.warnings(text, lacks));
+            let warnings = warnings.unwrap_or_default();
+            json(&Checked {
+                filter: check.filter.as_deref(),
+                valid: checked.is_ok(),
+                canonical: checked.as_ref().ok().map(Filter::to_string),
+                errors: checked.as_ref().err().into_iter().flatten().collect(),
+                warnings: warnings.iter().collect(),
+            })
+        })
+        .await
+    }
+
+    /// Explains a filter's verdicts on events.
+    pub(crate) async fn explain(&self, caller: &Caller, explain: Explain) -> Result<Json, Problem> {
+        caller.may(Area::Language)?;
+        let tenant = caller.tenant.clone();
+        self.compute(move |rules| {
+            let types = explain.event_types.as_deref();
+            let text = explain.filter.as_deref().unwrap_or_default();
+            let filter =
+                filter(rules, text, types).map_err(|errors| errors.with_pointer("/filter"))?;
+            let mut budget = Budget::default();
+            let mut data = Vec::new();
+            for (item, bytes) in explain.events.iter().enumerate() {
+                let said = match event(rules, bytes, tenant.as_str()) {
+                    Ok(event) => {
+                        let of_type = is_of(types, &event);
+                        let explanation = of_type.then(|| filter.explain(&event));
+                        if !explanation.as_ref().is_none_or(|found| budget.takes(found)) {
+                            return Err(too_much());
+                        }
+                        explained(item, &event, explanation.as_ref())?
+                    }
+                    Err(error) => raw(&Said::<()>::Bad { item, error })?,
+                };
+                data.push(said);
+            }
+            json(&Data { data })
+        })
+        .await
+    }
+
+    /// Compares two filters.
+    pub(crate) async fn compare(&self, caller: &Caller, compare: Compare) -> Result<Json, Problem> {
+        caller.may(Area::Language)?;
+        let tenant = caller.tenant.clone();
+        self.compute(move |rules| {
+            let types = compare.event_types.as_deref();
+            let read = |text: &Option<String>, pointer| {
+                let text = text.as_deref().unwrap_or_default();
+                filter(rules, text, types).map_err(|errors| errors.with_pointer(pointer))
+            };
+            let (old, new) = (read(&compare.old, "/old")?, read(&compare.new, "/new")?);
+            let diff = old.diff(&new);
+            let count = |events: &[Box<RawValue>]| {
+                let mut comparison = Comparison::new(old.clone(), new.clone());
+                let mut counts = Counts::default();
+                for bytes in events {
+                    match event(rules, bytes, tenant.as_str()) {
+                        Ok(event) if is_of(types, &event) => drop(comparison.event(&event)),
+                        Ok(_) => counts.other_types += 1,
+                        Err(_) => counts.bad += 1,
+                    }
+                }
+                let Comparison { kept, gained, lost, neither, .. } = comparison;
+                Counts { kept, gained, lost, neither, ..counts }
+            };
+            let events = compare.events.as_deref().map(count);
+            json(&Compared { diff: &diff, events })
+        })
+        .await
+    }
+
+    /// Checks a draft of a webhook.
+    pub(crate) async fn validate(
+        &self,
+        caller: &Caller,
+        draft: WebhookDocument,
+    ) -> Result<Json, Problem> {
+        caller.may(Area::Language)?;
+        self.compute(move |rules| {
+            let report = rules.check(&draft);
+            json(&Validated {
+                valid: report.errors().is_empty(),
+                errors: report.errors(),
+                warnings: report.warnings(),
+                server_members: report.server_members(),
+            })
+        })
+        .await
+    }
+
+    /// Tries a draft on events.
+    pub(crate) async fn try_out(&self, caller: &Caller, trial: Try) -> Result<Json, Problem> {
+        caller.may(Area::Webhooks)?;
+        let (caller, now) = (caller.clone(), self.0.ambient.now());
+        self.compute(move |rules| {
+            let new = NewWebhook::new("draft", caller.user.as_str(), now);
+            let checked = Webhook::create(&trial.webhook, rules, new)?;
+            caller.may_have(&checked.webhook)?;
+            tried(rules, &caller, &trial, (&checked.webhook, &checked.warnings))
+        })
+        .await
+    }
+
+    async fn compute(
+        &self,
+        work: impl FnOnce(&Rules) -> Result<Json, Problem> + Send + 'static,
+    ) -> Result<Json, Problem> {
+        let internal = |error: String| Problem::Internal(error);
+        let permit = Arc::clone(&self.0.computing).acquire_owned().await;
+        let permit = permit.map_err(|error| internal(error.to_string()))?;
+        let rules = self.rules();
+        let computed = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work(&rules)
+        });
+        computed.await.map_err(|error| internal(error.to_string()))?
+    }
+}
+
+/// The answer of a trial.
+fn tried(
+    rules: &Rules,
+    caller: &Caller,
+    trial: &Try,
+    (webhook, warnings): (&Webhook, &[Diagnostic]),
+) -> Result<Json, Problem> {
+    let mut run = DryRun::new(webhook, caller.tenant.as_str(), rules);
+    let (mut data, mut bad, mut left) = (Vec::new(), 0, [trial.reasons; 2]);
+    let mut budget = Budget::default();
+    for (item, bytes) in trial.events.iter().enumerate() {
+        let event = match event(rules, bytes, caller.tenant.as_str()) {
+            Ok(event) => event,
+            Err(error) => {
+                bad += 1;
+                data.push(raw(&Said::<()>::Bad { item, error })?);
+                continue;
+            }
+        };
+        let verdict = run.event(&event, Access::EventOwner);
+        let matched = verdict == Verdict::Matched;
+        let [hits, misses] = &mut left;
+        let left = if matched { hits } else { misses };
+        let decided = matched || verdict == Verdict::FilterFalse;
+        let explains = decided && *left > 0;
+        *left -= usize::from(explains);
+        let explanation = explains.then(|| webhook.filter().explain(&event));
+        let explanation = explanation.filter(|found| budget.takes(found));
+        let (id, reason) = (event.id().map(str::to_owned), verdict.as_str());
+        let said = Tried { item, event: id, matched, reason, filter: explanation.as_ref() };
+        data.push(raw(&Said::Of(said))?);
+    }
+    json(&Trial {
+        data: &data,
+        events: run.events(),
+        matched: run.count(Verdict::Matched),
+        other_tenant: run.count(Verdict::OtherTenant),
+        event_type: run.count(Verdict::OtherEventType),
+        access: run.count(Verdict::NoAccess),
+        filter: run.count(Verdict::FilterFalse),
+        bad,
+        warnings,
+    })
+}
+
+/// What is left of the bounds of an answer with explanations.
+struct Budget {
+    explained: usize,
+    steps: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { explained: MAX_EXPLAINED, steps: MAX_STEPS }
+    }
+}
+
+impl Budget {
+    /// Whether there is room for an explanation, which is taken then.
+    fn takes(&mut self, explanation: &Explanation<'_>) -> bool {
+        let steps = self.steps.checked_sub(explanation.steps().len());
+        let (Some(explained), Some(steps)) = (self.explained.checked_sub(1), steps) else {
+            return false;
+        };
+        *self = Self { explained, steps };
+        true
+    }
+}
+
+fn too_much() -> Problem {
+    let what = format!("more than {MAX_EXPLAINED} explanations, or {MAX_STEPS} steps in them");
+    Problem::invalid("explain-too-much", what, "send fewer events")
+}
+
+fn explained(
+    item: usize,
+    event: &Event<'_>,
+    explanation: Option<&Explanation<'_>>,
+) -> Result<Box<RawValue>, Problem> {
+    let verdict = match explanation {
+        None => Verdict::OtherEventType,
+        Some(explanation) if explanation.holds() => Verdict::Matched,
+        Some(_) => Verdict::FilterFalse,
+    };
+    let (because, change, exact) = match explanation.map(Explanation::why) {
+        Some(Justification { reason, change, exact, .. }) => (Some(reason), change, Some(exact)),
+        None => (None, None, None),
+    };
+    raw(&Said::Of(Explained {
+        item,
+        event: event.id().map(str::to_owned),
+        matched: verdict == Verdict::Matched,
+        reason: verdict.as_str(),
+        filter: explanation.map(Explanation::steps),
+        because,
+        change,
+        exact,
+        hints: explanation.map_or(&[], Explanation::hints),
+    }))
+}
+
+fn filter(rules: &Rules, text: &str, types: Option<&[EventType]>) -> Result<Filter, Diagnostics> {
+    match types {
+        Some(types) => rules.profile().filter_for(text, types),
+        None => rules.profile().filter(text),
+    }
+}
+
+fn is_of(types: Option<&[EventType]>, event: &Event<'_>) -> bool {
+    types.is_none_or(|types| types.iter().any(|known| known.as_str() == event.event_type()))
+}
+
+/// An event; one that names no tenant is the caller's.
+fn event<'a>(
+    rules: &'a Rules,
+    bytes: &'a RawValue,
+    tenant: &'a str,
+) -> Result<Event<'a>, Diagnostic> {
+    let bytes = bytes.get().as_bytes();
+    let read = match rules.profile().read_event(bytes) {
+        Err(error) if error.kind() == ErrorKind::MissingTenant => {
+            Event::read_for(rules.profile().attribute_paths(), bytes, tenant)
+        }
+        read => read,
+    };
+    read.map_err(|error| Diagnostic::from(&error))
+}
+
+fn json(value: &impl Serialize) -> Result<Json, Problem> {
+    serde_json::to_vec(value).map_err(|error| Problem::Internal(error.to_string()))
+}
+
+fn raw(value: &impl Serialize) -> Result<Box<RawValue>, Problem> {
+    serde_json::value::to_raw_value(value).map_err(|error| Problem::Internal(error.to_string()))
+}

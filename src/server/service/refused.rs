@@ -1,0 +1,189 @@
+//! Webhooks that were valid when they were made, and that the rules refuse now.
+//!
+//! A start with other rules (another catalogue, without the development mode, a newer version) may
+//! refuse webhooks that the store holds. They are not dropped, since they are their users', and not
+//! delivered to, since the rules protect the server: they stay in the store as they are, are shown
+//! disabled with the reason `invalid-webhook`, and can be replaced or removed. Nothing is written at
+//! the start, so that a start with the wrong rules harms nothing.
+//!
+//! A [`Webhook`] exists only if it is valid, and lists, limits and visibility are computed from
+//! webhooks. So a refused document is read a second time by rules that take its event types and the
+//! targets of the development mode. If that is not enough, a *stand-in* of the members that those
+//! computations need takes its place in them, and the document itself is shown; it cannot be patched,
+//! since a patch would be applied to the stand-in.
+
+use super::problem::Problem;
+use hooksieve::diagnostic::Diagnostics;
+use hooksieve::webhook::{Catalogue, Rules, Timestamp, Webhook, WebhookDocument, WebhookId};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The code of the reason.
+pub(crate) const INVALID: &str = "invalid-webhook";
+
+/// A webhook that the rules refuse.
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    /// Disabled; a stand-in if there is a document.
+    pub(super) webhook: Arc<Webhook>,
+    /// What is shown in place of a stand-in.
+    document: Option<Arc<Value>>,
+    /// Why it is refused.
+    pub(super) reason: String,
+}
+
+/// A webhook as it is shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    webhook: Arc<Webhook>,
+    document: Option<Arc<Value>>,
+}
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.document {
+            Some(document) => document.serialize(serializer),
+            None => self.webhook.serialize(serializer),
+        }
+    }
+}
+
+impl From<Arc<Webhook>> for Shown {
+    fn from(webhook: Arc<Webhook>) -> Self {
+        Self { webhook, document: None }
+    }
+}
+
+impl Refused {
+    /// Reads a document that the rules refuse; `None` if nothing in it can be used.
+    pub(super) fn read(
+        id: &WebhookId,
+        bytes: &[u8],
+        (rules, problems): (&Rules, &Diagnostics),
+        now: Timestamp,
+    ) -> Option<Self> {
+        let mut value: Value = serde_json::from_slice(bytes).ok()?;
+        let members = value.as_object_mut()?;
+        members.insert("id".to_owned(), id.as_str().into());
+        let reason = format!("the webhook is no longer valid: {problems}");
+        let named = members.get("eventTypes").and_then(Value::as_array).cloned();
+        let lenient = lenient(rules, &named.unwrap_or_default());
+        let disabled = |webhook: Webhook| {
+            let at = webhook.updated().at.unwrap_or(now);
+            Arc::new(webhook.disabled(&reason, INVALID, at))
+        };
+        if let Ok(webhook) = Webhook::restore(&value.clone().into(), &lenient) {
+            let webhook = disabled(webhook);
+            return Some(Self { webhook, document: None, reason });
+        }
+        let stand_in = disabled(Webhook::restore(&stand_in(&value), &lenient).ok()?);
+        let document = Some(Arc::new(shown(value, &reason)));
+        Some(Self { webhook: stand_in, document, reason })
+    }
+
+    /// What is shown.
+    pub(super) fn shown(&self) -> Shown {
+        Shown { webhook: Arc::clone(&self.webhook), document: self.document.clone() }
+    }
+
+    /// The webhook that a patch is applied to.
+    pub(super) fn patchable(&self) -> Result<&Arc<Webhook>, Problem> {
+        match self.document {
+            None => Ok(&self.webhook),
+            Some(_) => {
+                let help = "replace the whole webhook by PUT, or remove it";
+                Err(Problem::invalid(INVALID, self.reason.clone(), help))
+            }
+        }
+    }
+}
+
+/// Rules that also take targets for development, and these event types at every level.
+fn lenient(rules: &Rules, named: &[Value]) -> Rules {
+    let data: Vec<Value> = named.iter().map(|name| json!({"name": name})).collect();
+    let catalogue = Catalogue::read(json!({"data": data}).to_string().as_bytes());
+    let catalogue = catalogue.unwrap_or_else(|_| rules.catalogue().clone());
+    rules.clone().with_catalogue(catalogue).with_development(true)
+}
+
+/// The members that lists, limits and visibility need, and a target that is never used.
+fn stand_in(document: &Value) -> WebhookDocument {
+    let kept = ["id", "name", "level", "ownerId", "origin", "createdAt", "createdByUserId"];
+    let kept = kept.into_iter().chain(["updatedAt", "updatedByUserId", "eventTypes"]);
+    let mut members = serde_json::Map::new();
+    for name in kept {
+        if let Some(value) = document.get(name) {
+            members.insert(name.to_owned(), value.clone());
+        }
+    }
+    members.insert("url".to_owned(), "https://example.com/".into());
+    Value::Object(members).into()
+}
+
+/// A stored document as a response shows it, without its secrets.
+fn shown(mut document: Value, reason: &str) -> Value {
+    if let Some(members) = document.as_object_mut() {
+        let secret = members.remove("secret").is_some();
+        members.insert("secretKeyAdded".to_owned(), secret.into());
+        if let Some(Value::Object(headers)) = members.remove("encryptedHeaders") {
+            let names: Vec<Value> = headers.into_iter().map(|(name, _)| name.into()).collect();
+            members.insert("encryptedHeaders".to_owned(), names.into());
+        }
+        members.insert("enabled".to_owned(), false.into());
+        members.insert("disabledReason".to_owned(), reason.into());
+        members.insert("disabledReasonCode".to_owned(), INVALID.into());
+    }
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{INVALID, Refused};
+    use hooksieve::webhook::{Rules, Webhook, WebhookDocument, WebhookId};
+    use serde_json::{Value, json};
+
+    fn read(document: &Value) -> Refused {
+        let rules = Rules::default();
+        let bytes = document.to_string();
+        let parsed = WebhookDocument::read(bytes.as_bytes()).unwrap();
+        let problems = Webhook::restore(&parsed, &rules).unwrap_err();
+        let now = std::time::UNIX_EPOCH.into();
+        Refused::read(&WebhookId::from("w1"), bytes.as_bytes(), (&rules, &problems), now).unwrap()
+    }
+
+    fn document(url: &str, types: &[&str]) -> Value {
+        json!({
+            "id": "w1", "name": "n", "url": url, "level": "user", "ownerId": "u1", "enabled": true,
+            "eventTypes": types, "secret": "0123456789abcdef0123456789abcdef",
+            "encryptedHeaders": {"X-Key": "planted"},
+        })
+    }
+
+    #[test]
+    fn keeps_webhooks_of_the_development_mode_and_of_gone_event_types() {
+        for (url, types) in [
+            ("http://localhost:1/", ["com.qlik.v1.app.created"]),
+            ("https://hooks.example.com/", ["com.example.gone"]),
+        ] {
+            let refused = read(&document(url, &types));
+            assert!(refused.patchable().is_ok());
+            let shown = serde_json::to_value(refused.shown()).unwrap();
+            assert_eq!((&shown["url"], &shown["enabled"]), (&json!(url), &json!(false)));
+            assert_eq!(shown["disabledReasonCode"], INVALID);
+        }
+    }
+
+    #[test]
+    fn shows_the_document_of_a_stand_in_without_secrets() {
+        let refused = read(&document("https://10.0.0.1/", &["com.qlik.v1.app.created"]));
+        assert!(refused.patchable().is_err());
+        let shown = serde_json::to_value(refused.shown()).unwrap();
+        assert_eq!(shown["url"], "https://10.0.0.1/");
+        assert_eq!(shown["encryptedHeaders"], json!(["X-Key"]));
+        assert_eq!((&shown["secretKeyAdded"], &shown["enabled"]), (&json!(true), &json!(false)));
+        let text = shown.to_string();
+        assert!(!text.contains("planted") && !text.contains("0123456789abcdef"), "{text}");
+        assert_eq!(refused.webhook.owner().unwrap().as_str(), "u1");
+    }
+}

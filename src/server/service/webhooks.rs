@@ -1,0 +1,239 @@
+//! Webhooks: list, get, create, replace, patch, remove; and the event types.
+
+use super::caller::{Area, Caller};
+use super::problem::Problem;
+use super::refused::{Refused, Shown};
+use super::{Answered, Decided, Inner, Service, State, Tenant};
+use hooksieve::webhook::{
+    Catalogue, Checked, Edit, ListQuery, NewWebhook, Patch, Webhook, WebhookDocument, WebhookId,
+};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A webhook as a change finds it.
+enum Found {
+    Valid(Arc<Webhook>),
+    Refused(Refused),
+}
+
+impl Found {
+    fn webhook(&self) -> &Arc<Webhook> {
+        match self {
+            Self::Valid(webhook) => webhook,
+            Self::Refused(refused) => &refused.webhook,
+        }
+    }
+
+    fn shown(&self) -> Shown {
+        match self {
+            Self::Valid(webhook) => Arc::clone(webhook).into(),
+            Self::Refused(refused) => refused.shown(),
+        }
+    }
+}
+
+/// What a change comes to, before it is made.
+struct Decision {
+    decided: Decided,
+    warnings: usize,
+}
+
+impl Decision {
+    fn put(Checked { webhook, warnings, .. }: Checked) -> Self {
+        Self { decided: Decided::Put(Box::new(webhook)), warnings: warnings.len() }
+    }
+}
+
+/// The turn of a change: nothing else changes the tenant while it exists.
+struct Turn<'a> {
+    inner: &'a Inner,
+    tenant: &'a Tenant,
+    caller: &'a Caller,
+}
+
+impl Turn<'_> {
+    fn find(&self, id: &WebhookId) -> Result<Found, Problem> {
+        self.inner.find(&self.tenant.state(), self.caller, id)
+    }
+
+    fn edit(&self) -> Edit {
+        Edit::new(self.caller.user.as_str(), self.inner.ambient.now())
+    }
+
+    fn create(&self, draft: &WebhookDocument) -> Result<Decision, Problem> {
+        let id = self.inner.ambient.id()?;
+        let mut new = NewWebhook::new(id, self.caller.user.as_str(), self.inner.ambient.now());
+        if let Some(most) = self.inner.max_per_user {
+            new = new.within_limit(self.inner.created_by(self.tenant, self.caller), most);
+        }
+        let checked = Webhook::create(draft, &self.inner.registry.rules(), new)?;
+        self.caller.may_have(&checked.webhook)?;
+        Ok(Decision::put(checked))
+    }
+
+    fn replace(&self, id: &WebhookId, draft: &WebhookDocument) -> Result<Decision, Problem> {
+        let found = self.find(id)?;
+        let checked = found.webhook().replaced(draft, &self.inner.registry.rules(), self.edit())?;
+        self.caller.may_have(&checked.webhook)?;
+        Ok(Decision::put(checked))
+    }
+
+    fn patch(&self, id: &WebhookId, patch: &Patch) -> Result<Decision, Problem> {
+        let found = self.find(id)?;
+        let webhook = match &found {
+            Found::Valid(webhook) => webhook,
+            Found::Refused(refused) => refused.patchable()?,
+        };
+        let checked = webhook.patched(patch, &self.inner.registry.rules(), self.edit())?;
+        self.caller.may_have(&checked.webhook)?;
+        Ok(Decision::put(checked))
+    }
+
+    fn remove(&self, id: &WebhookId) -> Result<Decision, Problem> {
+        let found = self.find(id)?;
+        let decided = Decided::Remove(found.webhook().id().clone());
+        Ok(Decision { decided, warnings: 0 })
+    }
+}
+
+impl Inner {
+    /// A webhook that a caller may see.
+    fn find(&self, state: &State, caller: &Caller, id: &WebhookId) -> Result<Found, Problem> {
+        let valid = || self.registry.get(&caller.tenant, id).map(Found::Valid);
+        let refused = state.refused.get(id).cloned().map(Found::Refused);
+        let found = refused.or_else(valid).filter(|found| caller.sees(found.webhook()));
+        found.ok_or(Problem::NotFound("webhook"))
+    }
+
+    /// How many webhooks of a tenant the caller has created.
+    fn created_by(&self, tenant: &Tenant, caller: &Caller) -> usize {
+        let is_theirs = |webhook: &Webhook| webhook.created().by.as_ref() == Some(&caller.user);
+        let valid = self.registry.webhooks(&tenant.id).unwrap_or_default();
+        let refused = tenant.state().refused;
+        let refused = refused.values().filter(|refused| is_theirs(&refused.webhook)).count();
+        valid.iter().filter(|webhook| is_theirs(webhook)).count() + refused
+    }
+}
+
+impl Service {
+    /// Makes a change in its turn, as a task that goes on if the caller hangs up.
+    async fn change(
+        &self,
+        caller: Caller,
+        decide: impl FnOnce(&Turn<'_>) -> Result<Decision, Problem> + Send + 'static,
+    ) -> Result<Answered<Option<Shown>>, Problem> {
+        caller.may(Area::Webhooks)?;
+        let inner = Arc::clone(&self.0);
+        let change = tokio::spawn(async move {
+            let tenant = inner.tenant(&caller.tenant)?;
+            let _turn = tenant.turn.lock().await;
+            let turn = Turn { inner: &inner, tenant: &tenant, caller: &caller };
+            let Decision { decided, warnings } = decide(&turn)?;
+            let body = match &decided {
+                Decided::Put(webhook) => Some(Arc::new(Webhook::clone(webhook)).into()),
+                Decided::Remove(_) => None,
+            };
+            let revision = inner.make(&tenant, decided).await?;
+            Ok(Answered { body, revision, warnings })
+        });
+        change.await.map_err(|error| Problem::Internal(error.to_string()))?
+    }
+
+    /// Creates a webhook.
+    pub(crate) async fn create(
+        &self,
+        caller: Caller,
+        draft: WebhookDocument,
+    ) -> Result<Answered<Option<Shown>>, Problem> {
+        self.change(caller, move |turn| turn.create(&draft)).await
+    }
+
+    /// Replaces a webhook: what the draft leaves out is cleared.
+    pub(crate) async fn replace(
+        &self,
+        caller: Caller,
+        id: WebhookId,
+        draft: WebhookDocument,
+    ) -> Result<Answered<Option<Shown>>, Problem> {
+        self.change(caller, move |turn| turn.replace(&id, &draft)).await
+    }
+
+    /// Patches a webhook.
+    pub(crate) async fn patch(
+        &self,
+        caller: Caller,
+        id: WebhookId,
+        patch: Patch,
+    ) -> Result<Answered<Option<Shown>>, Problem> {
+        self.change(caller, move |turn| turn.patch(&id, &patch)).await
+    }
+
+    /// Removes a webhook with its deliveries.
+    pub(crate) async fn remove(
+        &self,
+        caller: Caller,
+        id: WebhookId,
+    ) -> Result<Answered<Option<Shown>>, Problem> {
+        self.change(caller, move |turn| turn.remove(&id)).await
+    }
+
+    /// A webhook that the caller may see.
+    pub(crate) fn webhook(
+        &self,
+        caller: &Caller,
+        id: &WebhookId,
+    ) -> Result<Answered<Shown>, Problem> {
+        caller.may(Area::Webhooks)?;
+        // Taken first, so that the webhook is at least as new as the revision that is reported.
+        let state = self.0.tenant(&caller.tenant)?.state();
+        let found = self.0.find(&state, caller, id)?;
+        Ok(Answered::new(found.shown(), state.revision))
+    }
+
+    /// A page of the webhooks that the caller may see, as the API's answer; `path` is that of the
+    /// list.
+    pub(crate) fn list(
+        &self,
+        caller: &Caller,
+        query: &str,
+        path: &str,
+    ) -> Result<Answered<Value>, Problem> {
+        caller.may(Area::Webhooks)?;
+        let query = ListQuery::read(query)?;
+        let state = self.0.tenant(&caller.tenant)?.state();
+        let mut all = self.0.registry.webhooks(&caller.tenant).unwrap_or_default();
+        all.retain(|webhook| !state.refused.contains_key(webhook.id()));
+        all.extend(state.refused.values().map(|refused| Arc::clone(&refused.webhook)));
+        let seen = all.iter().map(|webhook| &**webhook).filter(|webhook| caller.sees(webhook));
+        let page = query.apply(seen);
+        let internal = |error: serde_json::Error| Problem::Internal(error.to_string());
+        let mut body = serde_json::to_value(page.body(path)).map_err(internal)?;
+        if let Some(Value::Array(data)) = body.get_mut("data") {
+            for (webhook, shown) in page.items().iter().zip(data) {
+                if let Some(refused) = state.refused.get(webhook.id()) {
+                    *shown = serde_json::to_value(refused.shown()).map_err(internal)?;
+                }
+            }
+        }
+        Ok(Answered::new(body, state.revision))
+    }
+
+    /// The event types that webhooks may subscribe to.
+    pub(crate) fn event_types(&self, caller: &Caller) -> Result<Catalogue, Problem> {
+        caller.may(Area::Language)?;
+        Ok(self.rules().catalogue().clone())
+    }
+
+    /// The webhook whose deliveries are asked for, if its rules take it.
+    pub(super) fn valid(&self, caller: &Caller, id: &WebhookId) -> Result<Arc<Webhook>, Problem> {
+        caller.may(Area::Webhooks)?;
+        let state = self.0.tenant(&caller.tenant)?.state();
+        match self.0.find(&state, caller, id)? {
+            Found::Valid(webhook) => Ok(webhook),
+            Found::Refused(refused) => {
+                let help = "correct the webhook first";
+                Err(Problem::invalid(super::refused::INVALID, refused.reason, help))
+            }
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! The model of a store: maps under one lock, forgotten when the process ends.
+//!
+//! It is what the law holds every backend to, so it is written to be obviously right rather than
+//! fast: a page sorts all deliveries of a webhook. What the contract leaves open is decided here:
+//!
+//! - A removal takes a revision even if the webhook does not exist.
+//! - A webhook keeps the delivery that it already has under an id; another one is dropped.
+//! - Expiry removes the oldest deliveries first, and those recorded first among equals.
+//! - The log knows nothing about a revision that the tenant has not reached, such as one from
+//!   before an erasure, so that the tenant must be loaded.
+
+use super::contract::{
+    Answer, DeliveryRow, DeliveryRows, Store, StoreError, TenantRows, WebhookChange, WebhookRow,
+};
+use bytes::Bytes;
+use hooksieve::delivery::{DeliveryId, ListQuery, Lookup, SortBy, SortKey};
+use hooksieve::event::TenantId;
+use hooksieve::webhook::{Timestamp, WebhookId};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::future::ready;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A store in memory.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    /// How many changes of a tenant the log keeps.
+    log: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    tenants: BTreeMap<TenantId, Tenant>,
+    /// How many deliveries were recorded: the place of the next one in that order.
+    recorded: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Tenant {
+    revision: u64,
+    webhooks: BTreeMap<WebhookId, Webhook>,
+    log: BTreeMap<u64, WebhookChange>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Webhook {
+    document: Bytes,
+    /// With the place of each in the order of recording.
+    deliveries: BTreeMap<DeliveryId, (u64, DeliveryRow)>,
+}
+
+impl Memory {
+    /// An empty store whose log keeps so many changes of a tenant.
+    pub(crate) fn new(log: u64) -> Self {
+        Self { log, state: Mutex::default() }
+    }
+
+    /// A copy of the store.
+    #[cfg(test)]
+    pub(crate) fn fork(&self) -> Self {
+        Self { log: self.log, state: Mutex::new(self.state().clone()) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No operation leaves the maps half changed when it panics, since none panics.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(
+        &self,
+        tenant: &TenantId,
+        expected: u64,
+        change: WebhookChange,
+    ) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let current = state.tenants.get(tenant).map_or(0, |tenant| tenant.revision);
+        if current != expected {
+            return Err(StoreError::Conflict { expected, current });
+        }
+        let tenant = state.tenants.entry(tenant.clone()).or_default();
+        tenant.revision += 1;
+        match &change {
+            WebhookChange::Put(row) => {
+                let webhook = tenant.webhooks.entry(row.id.clone()).or_default();
+                webhook.document = row.document.clone();
+            }
+            WebhookChange::Remove(id) => drop(tenant.webhooks.remove(id)),
+        }
+        tenant.log.insert(tenant.revision, change);
+        let first = (tenant.revision + 1).saturating_sub(self.log);
+        tenant.log.retain(|revision, _| *revision >= first);
+        Ok(tenant.revision)
+    }
+
+    fn record_all(&self, tenant: &TenantId, deliveries: Vec<DeliveryRow>) {
+        let mut state = self.state();
+        let State { tenants, recorded } = &mut *state;
+        let Some(tenant) = tenants.get_mut(tenant) else { return };
+        for delivery in deliveries {
+            let Some(webhook) = tenant.webhooks.get_mut(&delivery.webhook) else { continue };
+            *recorded += 1;
+            let id = delivery.id.clone();
+            webhook.deliveries.entry(id).or_insert((*recorded, delivery));
+        }
+    }
+
+    fn page(
+        &self,
+        tenant: &TenantId,
+        webhook: &WebhookId,
+        lookup: &Lookup<'_>,
+        since: Timestamp,
+    ) -> DeliveryRows {
+        let state = self.state();
+        let webhook = state.tenants.get(tenant).and_then(|tenant| tenant.webhooks.get(webhook));
+        let all = webhook.into_iter().flat_map(|webhook| webhook.deliveries.values());
+        let wanted = all.map(|(_, row)| row).filter(|row| {
+            row.triggered_at > since
+                && lookup.status.is_none_or(|status| status == row.status)
+                && lookup.event_type.is_none_or(|name| name == row.event_type.as_str())
+        });
+        let mut rows: Vec<_> = wanted.cloned().collect();
+        rows.sort_by(|a, b| order(lookup, a, key(lookup, b), b.id.as_str()));
+        let count = |is: fn(Ordering) -> bool, key, id| {
+            rows.iter().filter(|row| is(order(lookup, row, key, id))).count()
+        };
+        let (from, to) = match lookup.place {
+            None => (0, lookup.limit),
+            Some(place) if place.backwards => {
+                let to = count(Ordering::is_lt, place.key, place.id);
+                (to.saturating_sub(lookup.limit), to)
+            }
+            Some(place) => {
+                let from = count(Ordering::is_le, place.key, place.id);
+                (from, from + lookup.limit)
+            }
+        };
+        let (before, after) = (from > 0, to < rows.len());
+        let rows = rows.into_iter().take(to).skip(from).collect();
+        DeliveryRows { rows, before, after }
+    }
+
+    fn remove_before(&self, before: Timestamp, max: usize) -> usize {
+        let mut state = self.state();
+        let tenants = state.tenants.values_mut();
+        let mut maps: Vec<_> = tenants
+            .flat_map(|tenant| tenant.webhooks.values_mut())
+            .map(|webhook| &mut webhook.deliveries)
+            .collect();
+        let all = maps.iter().flat_map(|map| map.values());
+        let old = all.filter(|(_, row)| row.triggered_at < before);
+        let mut old: Vec<_> = old.map(|(place, row)| (row.triggered_at, *place)).collect();
+        old.sort_unstable();
+        old.truncate(max);
+        for map in &mut maps {
+            map.retain(|_, (place, row)| !old.contains(&(row.triggered_at, *place)));
+        }
+        old.len()
+    }
+}
+
+fn key(lookup: &Lookup<'_>, row: &DeliveryRow) -> SortKey {
+    match lookup.sort {
+        SortBy::Status => SortKey::Status(row.status),
+        SortBy::TriggeredAt => SortKey::TriggeredAt(row.triggered_at),
+    }
+}
+
+/// Whether a row is before, at or after a place in the order asked for.
+fn order(lookup: &Lookup<'_>, row: &DeliveryRow, key: SortKey, id: &str) -> Ordering {
+    let keys = match key {
+        SortKey::Status(status) => row.status.as_str().cmp(status.as_str()),
+        SortKey::TriggeredAt(time) => row.triggered_at.cmp(&time),
+    };
+    let keys = if lookup.descending { keys.reverse() } else { keys };
+    keys.then_with(|| row.id.as_str().cmp(id))
+}
+
+fn answer<'a, T: Send + 'a>(result: Result<T, StoreError>) -> Answer<'a, T> {
+    Box::pin(ready(result))
+}
+
+impl Store for Memory {
+    fn tenants(&self) -> Answer<'_, Vec<TenantId>> {
+        answer(Ok(self.state().tenants.keys().cloned().collect()))
+    }
+
+    fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, TenantRows> {
+        let rows = self.state().tenants.get(tenant).map(|tenant| {
+            let webhooks = tenant.webhooks.iter();
+            let row = |(id, webhook): (&WebhookId, &Webhook)| WebhookRow {
+                id: id.clone(),
+                document: webhook.document.clone(),
+            };
+            TenantRows { revision: tenant.revision, webhooks: webhooks.map(row).collect() }
+        });
+        answer(Ok(rows.unwrap_or_default()))
+    }
+
+    fn commit<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        expected: u64,
+        change: WebhookChange,
+    ) -> Answer<'a, u64> {
+        answer(self.change(tenant, expected, change))
+    }
+
+    fn changes<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        after: u64,
+    ) -> Answer<'a, Option<Vec<(u64, WebhookChange)>>> {
+        let state = self.state();
+        let revision = state.tenants.get(tenant).map_or(0, |tenant| tenant.revision);
+        let log = state.tenants.get(tenant).map(|tenant| &tenant.log);
+        let next = after.saturating_add(1);
+        let reaches = after == revision || log.is_some_and(|log| log.contains_key(&next));
+        let changes = log.into_iter().flatten().filter(|(revision, _)| **revision > after);
+        let changes = changes.map(|(revision, change)| (*revision, change.clone())).collect();
+        answer(Ok(reaches.then_some(changes)))
+    }
+
+    fn record<'a>(&'a self, tenant: &'a TenantId, deliveries: Vec<DeliveryRow>) -> Answer<'a, ()> {
+        self.record_all(tenant, deliveries);
+        answer(Ok(()))
+    }
+
+    fn deliveries<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        webhook: &'a WebhookId,
+        query: &'a ListQuery,
+        since: Timestamp,
+    ) -> Answer<'a, DeliveryRows> {
+        answer(Ok(self.page(tenant, webhook, &query.lookup(), since)))
+    }
+
+    fn delivery<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        webhook: &'a WebhookId,
+        id: &'a DeliveryId,
+        since: Timestamp,
+    ) -> Answer<'a, Option<DeliveryRow>> {
+        let state = self.state();
+        let webhook = state.tenants.get(tenant).and_then(|tenant| tenant.webhooks.get(webhook));
+        let row = webhook.and_then(|webhook| webhook.deliveries.get(id)).map(|(_, row)| row);
+        answer(Ok(row.filter(|row| row.triggered_at > since).cloned()))
+    }
+
+    fn expire(&self, before: Timestamp, max: usize) -> Answer<'_, usize> {
+        answer(Ok(self.remove_before(before, max)))
+    }
+
+    fn erase<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, ()> {
+        self.state().tenants.remove(tenant);
+        answer(Ok(()))
+    }
+
+    fn ping(&self) -> Answer<'_, ()> {
+        answer(Ok(()))
+    }
+}

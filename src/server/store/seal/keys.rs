@@ -1,0 +1,155 @@
+//! The key file: a line for each key, its id and its 32 bytes in Base64.
+//!
+//! ```text
+//! # comments and empty lines are ignored
+//! 3f9a1c02 q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=
+//! ```
+//!
+//! The first key seals, and all of them open. To change keys, put a new line first, seal the store
+//! again, and remove the old line when nothing needs it.
+
+use super::SealError;
+use data_encoding::{BASE64, HEXLOWER};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+const KEY: usize = 32;
+
+/// The keys of a file; `Debug` shows their ids only.
+pub(crate) struct Keys {
+    first: Key,
+    others: Vec<Key>,
+}
+
+pub(super) struct Key {
+    id: Box<str>,
+    bytes: Zeroizing<[u8; KEY]>,
+}
+
+impl Key {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; KEY] {
+        &self.bytes
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.all().map(Key::id)).finish()
+    }
+}
+
+/// The line of a new key, of random bytes. Its id is made of the key, so that it is another one for
+/// another key.
+pub(crate) fn new_line(bytes: &[u8; KEY]) -> Zeroizing<String> {
+    let digest = Sha256::new().chain_update(b"hooksieve key id").chain_update(bytes).finalize();
+    let id: Vec<u8> = digest.iter().take(4).copied().collect();
+    let key = Zeroizing::new(BASE64.encode(bytes));
+    Zeroizing::new(format!("{} {}\n", HEXLOWER.encode(&id), *key))
+}
+
+impl Keys {
+    /// Reads the text of a key file.
+    pub(crate) fn parse(text: &str) -> Result<Self, SealError> {
+        let mut keys: Vec<Key> = Vec::new();
+        for (line, text) in (1..).zip(text.lines()) {
+            let text = text.trim();
+            if text.is_empty() || text.starts_with('#') {
+                continue;
+            }
+            let key = parse_line(text).ok_or_else(|| {
+                let help = "write an id, a space, and 32 bytes in Base64";
+                SealError::KeyFile(format!("line {line} of the key file is not a key: {help}"))
+            })?;
+            if keys.iter().any(|known| known.id == key.id) {
+                let what = format!("line {line} of the key file has the duplicate id `{}`", key.id);
+                return Err(SealError::KeyFile(what));
+            }
+            keys.push(key);
+        }
+        let mut keys = keys.into_iter();
+        match keys.next() {
+            Some(first) => Ok(Self { first, others: keys.collect() }),
+            None => Err(SealError::KeyFile(
+                "the key file has no key: restore it, or remove it to make a new one".to_owned(),
+            )),
+        }
+    }
+
+    /// Reads a key file.
+    pub(crate) fn read(path: &Path) -> Result<Self, SealError> {
+        let text = std::fs::read_to_string(path).map_err(|error| file(path, &error))?;
+        Self::parse(&Zeroizing::new(text))
+    }
+
+    /// Reads a key file, or makes one of random bytes, which only the server's user may read.
+    pub(crate) fn read_or_create(path: &Path, random: &[u8; KEY]) -> Result<Self, SealError> {
+        match create(path, random) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(file(path, &error)),
+            Ok(()) => {}
+        }
+        Self::read(path)
+    }
+
+    pub(super) fn first(&self) -> &Key {
+        &self.first
+    }
+
+    pub(super) fn get(&self, id: &str) -> Option<&Key> {
+        self.all().find(|key| *key.id == *id)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Key> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+fn parse_line(text: &str) -> Option<Key> {
+    let (id, key) = text.split_once(char::is_whitespace)?;
+    let is_id = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if id.len() > 64 || !id.chars().all(is_id) {
+        return None;
+    }
+    let bytes = Zeroizing::new(BASE64.decode(key.trim().as_bytes()).ok()?);
+    Some(Key { id: id.into(), bytes: Zeroizing::new(bytes.as_slice().try_into().ok()?) })
+}
+
+fn file(path: &Path, error: &std::io::Error) -> SealError {
+    SealError::KeyFile(format!("cannot use the key file {}: {error}", path.display()))
+}
+
+/// Makes the file under another name first: a crash leaves all of it or nothing, and a file that
+/// exists is never replaced, since what it sealed would be lost with it.
+fn create(path: &Path, random: &[u8; KEY]) -> std::io::Result<()> {
+    if path.try_exists()? {
+        return Err(ErrorKind::AlreadyExists.into());
+    }
+    let mut part = path.as_os_str().to_owned();
+    part.push(format!(".{}.part", std::process::id()));
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&part)?;
+    let written = (|| {
+        file.write_all(
+            b"# These keys seal the secrets in the store. The first one seals, and all of them open.\n\
+            # Keep a copy apart from backups of the store: without this file, secrets are lost.\n",
+        )?;
+        file.write_all(new_line(random).as_bytes())?;
+        file.sync_all()?;
+        std::fs::hard_link(&part, path)
+    })();
+    std::fs::remove_file(&part)?;
+    written?;
+    let directory = path.parent().filter(|parent| *parent != Path::new(""));
+    std::fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}

@@ -1,0 +1,312 @@
+//! Sealing: how a store gets documents without their secrets in the clear.
+//!
+//! The JSON of `Webhook::stored` has the webhook's secret and the values of its encrypted headers.
+//! Sealing replaces each of these strings by one of this form, and leaves everything else as it
+//! is, so that a store can still be looked at:
+//!
+//! ```text
+//! "secret": "sealed:3f9a1c02:dGhlIG5vbmNlLCB0aGVuIHRoZSBjaXBoZXJ0ZXh0…"
+//!                   │        └ Base64 (URL) of a nonce of 24 bytes and the ciphertext with its tag
+//!                   └ the id of the key, so that keys can be changed one webhook after another
+//! ```
+//!
+//! XChaCha20-Poly1305 has nonces large enough to be random. The tenant, the webhook and the name
+//! of the field are authenticated with the value: a sealed value that is copied to another webhook,
+//! to show up in requests to another URL, does not open there.
+
+mod keys;
+
+pub(crate) use keys::Keys;
+#[cfg(test)]
+pub(crate) use keys::new_line;
+
+use bytes::Bytes;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use data_encoding::BASE64URL_NOPAD;
+use hooksieve::event::TenantId;
+use hooksieve::webhook::WebhookId;
+use keys::Key;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use zeroize::Zeroizing;
+
+const PREFIX: &str = "sealed:";
+const NONCE: usize = 24;
+
+/// Why a document cannot be sealed or opened, or keys cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SealError {
+    /// The key that sealed a value is not in the file.
+    #[error("`{field}` is sealed with key `{key}`, which is not in the key file: add that key")]
+    MissingKey {
+        /// The id of the key.
+        key: String,
+        /// The member that was sealed.
+        field: String,
+    },
+    /// The value does not open.
+    #[error(
+        "`{field}` does not open with key `{key}`: the file has another key under this id, or the \
+         value was altered or is of another webhook"
+    )]
+    WrongKey {
+        /// The id of the key.
+        key: String,
+        /// The member that was sealed.
+        field: String,
+    },
+    /// A value that must be sealed is in the clear.
+    #[error("`{field}` is not sealed")]
+    NotSealed {
+        /// The member.
+        field: String,
+    },
+    /// The document is not one that `Webhook::stored` writes.
+    #[error("not a stored webhook: {0}")]
+    NotStored(String),
+    /// The key file cannot be used.
+    #[error("{0}")]
+    KeyFile(String),
+}
+
+/// Whose document it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owner<'a> {
+    /// The tenant.
+    pub(crate) tenant: &'a TenantId,
+    /// The webhook.
+    pub(crate) webhook: &'a WebhookId,
+}
+
+/// Fills a buffer with random bytes.
+pub(crate) type Random<'a> = &'a mut dyn FnMut(&mut [u8]);
+
+impl Keys {
+    /// Seals the secrets of a stored webhook under the first key.
+    ///
+    /// # Errors
+    ///
+    /// The document is not a JSON object as `Webhook::stored` writes it.
+    pub(crate) fn seal(
+        &self,
+        owner: Owner<'_>,
+        document: &[u8],
+        random: Random<'_>,
+    ) -> Result<Bytes, SealError> {
+        let sealed = rewrite(document, &mut |field, value| {
+            seal_value(self.first(), owner, Plain { field, value }, random).map(Zeroizing::new)
+        })?;
+        Ok(Bytes::copy_from_slice(&sealed))
+    }
+
+    /// Opens the secrets of a sealed document.
+    ///
+    /// # Errors
+    ///
+    /// A key is missing or wrong, a value is in the clear, or the document is not one.
+    pub(crate) fn open(
+        &self,
+        owner: Owner<'_>,
+        document: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        rewrite(document, &mut |field, value| self.open_value(owner, field, value))
+    }
+
+    /// Seals a sealed document under the first key; `None` if it is so already.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    pub(crate) fn reseal(
+        &self,
+        owner: Owner<'_>,
+        document: &[u8],
+        random: Random<'_>,
+    ) -> Result<Option<Bytes>, SealError> {
+        let mut changed = false;
+        let sealed = rewrite(document, &mut |field, sealed| {
+            if key_id(field, sealed)?.0 == self.first().id() {
+                return Ok(Zeroizing::new(sealed.to_owned()));
+            }
+            changed = true;
+            let value = self.open_value(owner, field, sealed)?;
+            let plain = Plain { field, value: &value };
+            seal_value(self.first(), owner, plain, random).map(Zeroizing::new)
+        })?;
+        Ok(changed.then(|| Bytes::copy_from_slice(&sealed)))
+    }
+
+    fn open_value(
+        &self,
+        owner: Owner<'_>,
+        field: &str,
+        sealed: &str,
+    ) -> Result<Zeroizing<String>, SealError> {
+        let (id, rest) = key_id(field, sealed)?;
+        let of = || (id.to_owned(), field.to_owned());
+        let Some(key) = self.get(id) else {
+            let (key, field) = of();
+            return Err(SealError::MissingKey { key, field });
+        };
+        let wrong = || {
+            let (key, field) = of();
+            SealError::WrongKey { key, field }
+        };
+        let bytes = BASE64URL_NOPAD.decode(rest.as_bytes()).map_err(|_| wrong())?;
+        let (nonce, sealed) = bytes.split_first_chunk::<NONCE>().ok_or_else(wrong)?;
+        let aad = context(owner, field);
+        let cipher = XChaCha20Poly1305::new(key.bytes().into());
+        let nonce = XNonce::from(*nonce);
+        let opened = cipher.decrypt(&nonce, Payload { msg: sealed, aad: &aad });
+        let opened = Zeroizing::new(opened.map_err(|_| wrong())?);
+        match std::str::from_utf8(&opened) {
+            Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+            Err(_) => Err(wrong()),
+        }
+    }
+}
+
+/// The id of the key of a sealed value, and what follows it.
+fn key_id<'v>(field: &str, sealed: &'v str) -> Result<(&'v str, &'v str), SealError> {
+    let parts = sealed.strip_prefix(PREFIX).and_then(|rest| rest.split_once(':'));
+    parts.ok_or_else(|| SealError::NotSealed { field: field.to_owned() })
+}
+
+#[derive(Clone, Copy)]
+struct Plain<'a> {
+    field: &'a str,
+    value: &'a str,
+}
+
+fn seal_value(
+    key: &Key,
+    owner: Owner<'_>,
+    plain: Plain<'_>,
+    random: Random<'_>,
+) -> Result<String, SealError> {
+    let mut nonce = [0; NONCE];
+    random(&mut nonce);
+    let aad = context(owner, plain.field);
+    let cipher = XChaCha20Poly1305::new(key.bytes().into());
+    let payload = Payload { msg: plain.value.as_bytes(), aad: &aad };
+    // Only a value of 256 GiB is refused.
+    let sealed = cipher.encrypt(&XNonce::from(nonce), payload);
+    let sealed = sealed.map_err(|_| SealError::NotStored("a value is too long".to_owned()))?;
+    let mut bytes = nonce.to_vec();
+    bytes.extend_from_slice(&sealed);
+    Ok(format!("{PREFIX}{}:{}", key.id(), BASE64URL_NOPAD.encode(&bytes)))
+}
+
+/// What a value is bound to. Each part has its length before it, so that no two contexts are equal.
+fn context(owner: Owner<'_>, field: &str) -> Vec<u8> {
+    let mut context = b"hooksieve webhook".to_vec();
+    for part in [owner.tenant.as_str(), owner.webhook.as_str(), field] {
+        context.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        context.extend_from_slice(part.as_bytes());
+    }
+    context
+}
+
+/// The members of an object in their order, with their text as it is.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some((name, value)) = map.next_entry::<Name<'de>, &RawValue>()? {
+                    members.push((name.0, value));
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+#[derive(serde::Deserialize)]
+#[serde(transparent)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// What becomes of a secret value: by the name of its field and the value.
+type Rule<'r> = &'r mut dyn FnMut(&str, &str) -> Result<Zeroizing<String>, SealError>;
+
+/// The document with other values for its secrets.
+fn rewrite(document: &[u8], rule: Rule<'_>) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    let members: Members<'_> = serde_json::from_slice(document).map_err(not_stored)?;
+    // Room for the result, so that no copies are left behind where it would have to grow.
+    let mut out = Zeroizing::new(Vec::with_capacity(4096 + 3 * document.len()));
+    write_members(&members, &mut out, &mut |name, value, out| match name {
+        "secret" => write_secret(value, out, &mut |value| rule(name, value)),
+        "encryptedHeaders" if value.get().starts_with('{') => {
+            let headers: Members<'_> = serde_json::from_str(value.get()).map_err(not_stored)?;
+            write_members(&headers, out, &mut |header, value, out| {
+                let field = format!("{name}/{header}");
+                write_secret(value, out, &mut |value| rule(&field, value))
+            })
+        }
+        _ => {
+            out.extend_from_slice(value.get().as_bytes());
+            Ok(())
+        }
+    })?;
+    Ok(out)
+}
+
+/// Writes the value of a member, given its name and text.
+type Write<'w> = &'w mut dyn FnMut(&str, &RawValue, &mut Vec<u8>) -> Result<(), SealError>;
+
+fn write_members(
+    members: &Members<'_>,
+    out: &mut Vec<u8>,
+    write: Write<'_>,
+) -> Result<(), SealError> {
+    out.push(b'{');
+    for (index, (name, value)) in members.0.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        serde_json::to_writer(&mut *out, name).map_err(not_stored)?;
+        out.push(b':');
+        write(name, value, out)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+/// Writes another string for a secret; null stays as it is, since it holds none.
+fn write_secret(
+    value: &RawValue,
+    out: &mut Vec<u8>,
+    rule: &mut dyn FnMut(&str) -> Result<Zeroizing<String>, SealError>,
+) -> Result<(), SealError> {
+    let text: Option<String> = serde_json::from_str(value.get()).map_err(|_| {
+        // Not the parser's message, which could quote the value.
+        SealError::NotStored("a secret is no string".to_owned())
+    })?;
+    let Some(text) = text.map(Zeroizing::new) else {
+        out.extend_from_slice(b"null");
+        return Ok(());
+    };
+    let other = rule(&text)?;
+    serde_json::to_writer(out, other.as_str()).map_err(not_stored)
+}
+
+/// Where the parser stopped, without the text there, which could be a secret.
+fn not_stored(error: serde_json::Error) -> SealError {
+    let (line, column) = (error.line(), error.column());
+    SealError::NotStored(format!("no JSON object at line {line} column {column}"))
+}

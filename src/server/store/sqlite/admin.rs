@@ -1,0 +1,190 @@
+//! Backups and checks of a store, while a server uses it or not.
+//!
+//! Both only read, on connections of their own and without the lock of the directory: SQLite's log
+//! gives each of them one state of the store while the writer goes on. Meanwhile the log cannot be
+//! emptied, so it grows by what is written.
+
+use super::error::{Broken, file, sqlite};
+use super::file::{find, open_read_only, private, sync_parent};
+use crate::server::store::contract::StoreError;
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, Row};
+use serde::de::IgnoredAny;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Copies the store in a directory to a new file, which can take the store's place in a directory
+/// of its own. A file that exists is never overwritten.
+pub(crate) fn backup(directory: &Path, to: &Path) -> Result<(), StoreError> {
+    let from = find(directory)?;
+    let cannot = |error: &_| file(&format!("cannot write {}", to.display()), error);
+    if to.exists() {
+        let what = format!("{} is there already: give another name", to.display());
+        return Err(StoreError::Unusable(what));
+    }
+    let mut part = to.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    private()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&part)
+        .map_err(|error| cannot(&error))?;
+    let done = copy(&from, &part).map_err(StoreError::from).and_then(|()| {
+        // Unlike a rename, this does not replace a file that was made in the meantime.
+        std::fs::hard_link(&part, to).map_err(|error| cannot(&error))
+    });
+    let removed = std::fs::remove_file(&part).map_err(|error| cannot(&error));
+    done.and(removed)?;
+    sync_parent(to)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), Broken> {
+    let from = open_read_only(from)?;
+    let mut to = Connection::open(to)?;
+    to.pragma_update(None, "synchronous", "EXTRA")?;
+    let mut attempts = 0;
+    let backup = Backup::new(&from, &mut to)?;
+    loop {
+        // All in one step: in several, each commit in between would start it again.
+        match backup.step(-1)? {
+            StepResult::Done => break,
+            _ if attempts < 100 => {
+                attempts += 1;
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            _ => {
+                let what = "the backup waited for 5 s for another process that locks the store";
+                return Err(StoreError::Failed(what.to_owned()).into());
+            }
+        }
+    }
+    drop(backup);
+    // The copy is one file, without a log beside it.
+    to.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
+    to.close().map_err(|(_, error)| error)?;
+    Ok(())
+}
+
+/// Everything that is wrong with the store in a directory, a sentence each; nothing if it is sound.
+///
+/// Reads all of it: SQLite's own check, and that what the tables say about each other is true.
+pub(crate) fn check(directory: &Path) -> Result<Vec<String>, StoreError> {
+    let path = find(directory)?;
+    let mut problems = Vec::new();
+    let checked = open_read_only(&path).and_then(|mut connection| {
+        let transaction = connection.transaction()?;
+        super::schema::verify(&transaction)?;
+        integrity(&transaction, &mut problems)?;
+        for &(what, sql) in INVARIANTS {
+            invariant(&transaction, what, sql, &mut problems)?;
+        }
+        documents(&transaction, &mut problems)?;
+        Ok(())
+    });
+    match checked {
+        Ok(()) => Ok(problems),
+        // It is so damaged that the check itself cannot go on.
+        Err(Broken::Sqlite(error)) => match sqlite(&error) {
+            StoreError::Unusable(what) => {
+                problems.push(what);
+                Ok(problems)
+            }
+            other => Err(other),
+        },
+        Err(Broken::Refused(StoreError::Unusable(what))) => Ok(vec![what]),
+        Err(Broken::Refused(error)) => Err(error),
+    }
+}
+
+/// The most problems of one kind that are listed.
+const MAX: usize = 20;
+
+fn integrity(connection: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<()> {
+    for pragma in ["integrity_check", "foreign_key_check"] {
+        let mut statement = connection.prepare(&format!("PRAGMA {pragma}"))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let text: String = row.get(0)?;
+            match pragma {
+                _ if text == "ok" => {}
+                "integrity_check" => problems.push(text),
+                _ => problems.push(format!("a row of `{text}` refers to one that is missing")),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What no row may be, and a query for such rows.
+const INVARIANTS: &[(&str, &str)] = &[
+    (
+        "tenant has a webhook of a later revision than its own",
+        "SELECT t.name FROM tenant t JOIN webhook w ON w.tenant = t.key WHERE w.revision > t.revision",
+    ),
+    (
+        "tenant has no change at its own revision",
+        "SELECT name FROM tenant t WHERE NOT EXISTS
+            (SELECT 1 FROM change c WHERE c.tenant = t.key AND c.revision = t.revision)",
+    ),
+    (
+        "tenant has a gap in its changes",
+        "SELECT t.name FROM tenant t JOIN change c ON c.tenant = t.key GROUP BY t.key
+            HAVING max(c.revision) - min(c.revision) + 1 <> count(*)",
+    ),
+    (
+        "webhook is not what its last change made it",
+        "SELECT w.id FROM webhook w JOIN change c ON c.tenant = w.tenant AND c.revision = w.revision
+            WHERE c.webhook <> w.id OR c.document IS NOT w.document",
+    ),
+    (
+        "webhook has changes later than its own revision",
+        "SELECT w.id FROM change c JOIN webhook w ON w.tenant = c.tenant AND w.id = c.webhook
+            WHERE c.revision > w.revision",
+    ),
+    (
+        "webhook was removed and is there",
+        "SELECT w.id FROM removed r JOIN webhook w ON w.key = r.webhook",
+    ),
+    (
+        "delivery belongs to no webhook",
+        "SELECT id FROM delivery d WHERE NOT EXISTS (SELECT 1 FROM webhook w WHERE w.key = d.webhook)
+            AND NOT EXISTS (SELECT 1 FROM removed r WHERE r.webhook = d.webhook)",
+    ),
+];
+
+fn invariant(
+    connection: &Connection,
+    what: &str,
+    sql: &str,
+    problems: &mut Vec<String>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(&format!("{sql} LIMIT {MAX}"))?;
+    let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+    for name in names {
+        problems.push(format!("{what}: {}", name?));
+    }
+    Ok(())
+}
+
+/// Documents are JSON.
+fn documents(connection: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<()> {
+    for table in ["webhook", "delivery"] {
+        let mut statement = connection.prepare(&format!("SELECT id, document FROM {table}"))?;
+        let mut rows = statement.query([])?;
+        let mut found = 0;
+        while let Some(row) = rows.next()?.filter(|_| found < MAX) {
+            if !is_json(row)? {
+                problems.push(format!("{table} is no JSON: {}", row.get::<_, String>(0)?));
+                found += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_json(row: &Row<'_>) -> rusqlite::Result<bool> {
+    let document = row.get_ref(1)?.as_blob()?;
+    Ok(serde_json::from_slice::<IgnoredAny>(document).is_ok())
+}

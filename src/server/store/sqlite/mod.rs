@@ -1,0 +1,202 @@
+//! A store in one SQLite file.
+//!
+//! ```text
+//!  writes ──▶ queue ──▶ writer (one thread, one connection) ──▶ hooksieve.db
+//!                                                                   │
+//!  reads ─────────────▶ readers (blocking threads, a few connections, each a state of its own)
+//! ```
+//!
+//! SQLite's write-ahead log lets reads go on while the writer commits. `synchronous=FULL` flushes
+//! the log at each commit, so that what was answered survives a loss of power.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `file` | the directory, its lock, what is no store of ours |
+//! | `schema` | tables and migrations |
+//! | `writer` | the thread: transactions, answers, failures |
+//! | `write` | what each write does to the tables |
+//! | `reader`, `page` | reads; the page of a list |
+//! | `admin` | backup and check |
+
+mod admin;
+mod error;
+mod file;
+mod page;
+mod reader;
+pub(crate) mod schema;
+mod write;
+mod writer;
+
+pub(crate) use admin::{backup, check};
+
+use crate::server::store::contract::{
+    Answer, DeliveryRow, DeliveryRows, Store, StoreError, TenantRows, WebhookChange,
+};
+use error::{Broken, unusable};
+use hooksieve::delivery::{DeliveryId, ListQuery};
+use hooksieve::event::TenantId;
+use hooksieve::webhook::{Timestamp, WebhookId};
+use reader::{Of, Readers};
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use write::Write;
+use writer::{Health, Start, Writer};
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Where it is; made if it does not exist.
+    pub(crate) directory: PathBuf,
+    /// How large the file may become, without its log. Writes are refused as
+    /// [`StoreError::Full`] after that.
+    pub(crate) max_bytes: Option<u64>,
+    /// How many changes of a tenant the log keeps.
+    pub(crate) log: u64,
+    /// Whether to look for damage first, which reads the whole file.
+    pub(crate) quick_check: bool,
+}
+
+impl Settings {
+    /// Without a limit, and with the last 10,000 changes of each tenant.
+    pub(crate) fn new(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into(), max_bytes: None, log: 10_000, quick_check: false }
+    }
+}
+
+/// An open store. Dropping it waits for the writes in its queue.
+#[derive(Debug)]
+pub(crate) struct Sqlite {
+    // Before the writer, so that its connection is the last one, which empties the log.
+    readers: Readers,
+    writer: Writer,
+    directory: PathBuf,
+}
+
+impl Sqlite {
+    /// Opens the store in a directory, or makes one there.
+    ///
+    /// Reads and writes files, so it is not for an asynchronous thread.
+    ///
+    /// # Errors
+    ///
+    /// Another process uses it, the file is not a store, is damaged or newer, or cannot be written.
+    /// It is then left as it was.
+    pub(crate) fn open(settings: &Settings) -> Result<Self, StoreError> {
+        let directory = settings.directory.clone();
+        file::make_directory(&directory)?;
+        let lock = Arc::new(file::lock(&directory)?);
+        let path = file::find_or_create(&directory)?;
+        let connection = prepare(&path, settings)?;
+        let health = Arc::new(Health::default());
+        let readers = Readers::open(path, Arc::clone(&health), Arc::clone(&lock))?;
+        let writer = Writer::start(Start { connection, health, lock, log: settings.log })?;
+        Ok(Self { readers, writer, directory })
+    }
+
+    /// [Copies](backup) the store to a new file, while it is in use.
+    pub(crate) fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        backup(&self.directory, to)
+    }
+
+    /// [Checks](check) the store, while it is in use.
+    pub(crate) fn check(&self) -> Result<Vec<String>, StoreError> {
+        check(&self.directory)
+    }
+}
+
+/// The writer's connection to a store of this version.
+fn prepare(path: &Path, settings: &Settings) -> Result<Connection, StoreError> {
+    let prepared = || -> Result<Connection, Broken> {
+        if settings.quick_check {
+            let connection = file::open_read_only(path)?;
+            let sql = "PRAGMA quick_check(1)";
+            let found: String = connection.query_row(sql, [], |row| row.get(0))?;
+            if found != "ok" {
+                return Err(unusable(&found).into());
+            }
+        }
+        let mut connection = file::open_writer(path, settings.max_bytes)?;
+        schema::migrate(&mut connection, schema::MIGRATIONS)?;
+        schema::verify(&connection)?;
+        Ok(connection)
+    };
+    prepared().map_err(StoreError::from)
+}
+
+impl Store for Sqlite {
+    fn tenants(&self) -> Answer<'_, Vec<TenantId>> {
+        Box::pin(self.readers.read(|store| reader::tenants(store)))
+    }
+
+    fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, TenantRows> {
+        let tenant = tenant.clone();
+        Box::pin(self.readers.read(move |store| reader::load(store, &tenant)))
+    }
+
+    fn commit<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        expected: u64,
+        change: WebhookChange,
+    ) -> Answer<'a, u64> {
+        Box::pin(self.writer.write(Write::Commit { tenant: tenant.clone(), expected, change }))
+    }
+
+    fn changes<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        after: u64,
+    ) -> Answer<'a, Option<Vec<(u64, WebhookChange)>>> {
+        let tenant = tenant.clone();
+        Box::pin(self.readers.read(move |store| reader::changes(store, &tenant, after)))
+    }
+
+    fn record<'a>(&'a self, tenant: &'a TenantId, deliveries: Vec<DeliveryRow>) -> Answer<'a, ()> {
+        let write = Write::Record { tenant: tenant.clone(), deliveries };
+        Box::pin(async { self.writer.write(write).await.map(drop) })
+    }
+
+    fn deliveries<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        webhook: &'a WebhookId,
+        query: &'a ListQuery,
+        since: Timestamp,
+    ) -> Answer<'a, DeliveryRows> {
+        let (tenant, id, query) = (tenant.clone(), webhook.clone(), query.clone());
+        Box::pin(self.readers.read(move |store| match reader::webhook_key(store, &tenant, &id)? {
+            Some(key) => page::page(store, Of { id: &id, key }, &query, since),
+            None => Ok(DeliveryRows::default()),
+        }))
+    }
+
+    fn delivery<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        webhook: &'a WebhookId,
+        id: &'a DeliveryId,
+        since: Timestamp,
+    ) -> Answer<'a, Option<DeliveryRow>> {
+        let (tenant, of, id) = (tenant.clone(), webhook.clone(), id.clone());
+        Box::pin(self.readers.read(move |store| match reader::webhook_key(store, &tenant, &of)? {
+            Some(key) => reader::delivery(store, Of { id: &of, key }, &id, since),
+            None => Ok(None),
+        }))
+    }
+
+    fn expire(&self, before: Timestamp, max: usize) -> Answer<'_, usize> {
+        let write = Write::Expire { before, max };
+        let count = |count| usize::try_from(count).unwrap_or(usize::MAX);
+        Box::pin(async move { self.writer.write(write).await.map(count) })
+    }
+
+    fn erase<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, ()> {
+        let write = Write::Erase { tenant: tenant.clone() };
+        Box::pin(async { self.writer.write(write).await.map(drop) })
+    }
+
+    fn ping(&self) -> Answer<'_, ()> {
+        Box::pin(async { self.writer.write(Write::Ping).await.map(drop) })
+    }
+}

@@ -1,0 +1,187 @@
+//! Read connections, and what is read with them on threads that may block.
+
+use super::error::Broken;
+use super::file::{DirectoryLock, open_read_only};
+use super::write::{integer, nanoseconds, revision, tenant, timestamp, webhook};
+use super::writer::Health;
+use crate::server::store::contract::{
+    DeliveryRow, StoreError, TenantRows, WebhookChange, WebhookRow,
+};
+use hooksieve::delivery::{DeliveryId, Status};
+use hooksieve::event::TenantId;
+use hooksieve::webhook::{Timestamp, WebhookId};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
+
+/// How many reads run at once; others wait.
+const CONNECTIONS: usize = 4;
+
+/// The connections that are not in use, at most [`CONNECTIONS`].
+#[derive(Clone, Debug)]
+pub(super) struct Readers {
+    permits: Arc<Semaphore>,
+    pool: Arc<Pool>,
+}
+
+#[derive(Debug)]
+struct Pool {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    health: Arc<Health>,
+    /// Held until the last read has ended, too.
+    _lock: Arc<DirectoryLock>,
+}
+
+impl Readers {
+    /// Opens all connections now, since later there may be no file descriptor left.
+    pub(super) fn open(
+        path: PathBuf,
+        health: Arc<Health>,
+        lock: Arc<DirectoryLock>,
+    ) -> Result<Self, Broken> {
+        let idle = (0..CONNECTIONS).map(|_| open_read_only(&path)).collect::<Result<_, _>>()?;
+        let pool = Pool { path, idle: Mutex::new(idle), health, _lock: lock };
+        Ok(Self { permits: Arc::new(Semaphore::new(CONNECTIONS)), pool: Arc::new(pool) })
+    }
+
+    /// Reads one state of the store.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let failed = |what: &dyn std::fmt::Display| StoreError::Failed(what.to_string());
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = permit.map_err(|error| failed(&error))?;
+        let pool = Arc::clone(&self.pool);
+        let run = move || {
+            let _permit = permit;
+            pool.read(read)
+        };
+        tokio::task::spawn_blocking(run).await.map_err(|error| failed(&error))?
+    }
+}
+
+impl Pool {
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = idle().pop();
+        let attempt = || -> Result<T, Broken> {
+            let mut connection = match kept {
+                Some(connection) => connection,
+                None => open_read_only(&self.path)?,
+            };
+            let transaction = connection.transaction()?;
+            let found = read(&transaction)?;
+            transaction.finish()?;
+            idle().push(connection);
+            Ok(found)
+        };
+        attempt().map_err(|broken| {
+            let is_fatal = broken.is_of_the_file();
+            let error = StoreError::from(broken);
+            if is_fatal {
+                self.health.note(&error);
+            }
+            error
+        })
+    }
+}
+
+pub(super) fn tenants(connection: &Connection) -> rusqlite::Result<Vec<TenantId>> {
+    let mut statement = connection.prepare_cached("SELECT name FROM tenant ORDER BY name")?;
+    let rows = statement.query_map([], |row| Ok(row.get::<_, String>(0)?.into()))?;
+    rows.collect()
+}
+
+pub(super) fn load(connection: &Connection, name: &TenantId) -> rusqlite::Result<TenantRows> {
+    let Some((key, revision)) = tenant(connection, name)? else {
+        return Ok(TenantRows::default());
+    };
+    let sql = "SELECT id, document FROM webhook WHERE tenant = ?1 ORDER BY id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let read = |row: &Row<'_>| {
+        let (id, document): (String, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        Ok(WebhookRow { id: id.into(), document: document.into() })
+    };
+    let webhooks = statement.query_map([key], read)?.collect::<Result<_, _>>()?;
+    Ok(TenantRows { revision, webhooks })
+}
+
+pub(super) fn changes(
+    connection: &Connection,
+    name: &TenantId,
+    after: u64,
+) -> rusqlite::Result<Option<Vec<(u64, WebhookChange)>>> {
+    let (key, last) = tenant(connection, name)?.unwrap_or_default();
+    if after >= last {
+        return Ok((after == last).then(Vec::new));
+    }
+    let sql = "SELECT revision, webhook, document FROM change \
+        WHERE tenant = ?1 AND revision > ?2 ORDER BY revision";
+    let mut statement = connection.prepare_cached(sql)?;
+    let read = |row: &Row<'_>| {
+        let id: WebhookId = row.get::<_, String>(1)?.into();
+        let change = match row.get::<_, Option<Vec<u8>>>(2)? {
+            Some(document) => WebhookChange::Put(WebhookRow { id, document: document.into() }),
+            None => WebhookChange::Remove(id),
+        };
+        Ok((revision(row, 0)?, change))
+    };
+    let rows = statement.query_map((key, integer(after)), read)?;
+    let changes = rows.collect::<Result<Vec<_>, _>>()?;
+    let reaches = changes.first().is_some_and(|(first, _)| *first == after + 1);
+    Ok(reaches.then_some(changes))
+}
+
+/// Of which webhook rows are read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Of<'a> {
+    pub(super) id: &'a WebhookId,
+    pub(super) key: i64,
+}
+
+/// The columns that [`delivery_row`] reads.
+pub(super) const COLUMNS: &str = "id, event_type, status, triggered_at, document";
+
+pub(super) fn delivery_row(webhook: Of<'_>, row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
+    let (id, event_type): (String, String) = (row.get(0)?, row.get(1)?);
+    Ok(DeliveryRow {
+        id: id.into(),
+        webhook: webhook.id.clone(),
+        event_type: event_type.into(),
+        status: if row.get(2)? { Status::Success } else { Status::Fail },
+        triggered_at: timestamp(row.get(3)?),
+        document: row.get::<_, Vec<u8>>(4)?.into(),
+    })
+}
+
+/// The key of a tenant's webhook.
+pub(super) fn webhook_key(
+    connection: &Connection,
+    name: &TenantId,
+    id: &WebhookId,
+) -> rusqlite::Result<Option<i64>> {
+    match tenant(connection, name)? {
+        Some((key, _)) => webhook(connection, key, id),
+        None => Ok(None),
+    }
+}
+
+pub(super) fn delivery(
+    connection: &Connection,
+    webhook: Of<'_>,
+    id: &DeliveryId,
+    since: Timestamp,
+) -> rusqlite::Result<Option<DeliveryRow>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM delivery WHERE webhook = ?1 AND id = ?2 AND triggered_at > ?3"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let params = (webhook.key, id.as_str(), nanoseconds(since));
+    statement.query_row(params, |row| delivery_row(webhook, row)).optional()
+}

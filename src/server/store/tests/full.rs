@@ -1,0 +1,125 @@
+//! A full store refuses what does not fit, keeps what it answered, and goes on when there is room.
+
+use super::kill::{Program, lines};
+use super::law::{InSqlite, LOG};
+use super::program::{Random, delivery};
+use super::{Directory, all, wait};
+use crate::server::store::contract::{DeliveryRow, Store, StoreError, WebhookChange, WebhookRow};
+use crate::server::store::memory::Memory;
+use crate::server::store::sqlite::{Settings, Sqlite};
+use hooksieve::delivery::ListQuery;
+use hooksieve::event::TenantId;
+use hooksieve::webhook::Timestamp;
+use std::process::Command;
+use std::time::{Duration, UNIX_EPOCH};
+
+const MAX_BYTES: u64 = 512 * 1024;
+
+fn put(id: &str, bytes: usize) -> WebhookChange {
+    let document = format!("\"{}\"", "x".repeat(bytes)).into();
+    WebhookChange::Put(WebhookRow { id: id.into(), document })
+}
+
+fn row(number: u64) -> DeliveryRow {
+    let time = UNIX_EPOCH + Duration::from_secs(1_700_000_000 + number);
+    DeliveryRow {
+        id: format!("d{number}").into(),
+        webhook: "w".into(),
+        triggered_at: time.into(),
+        document: format!("\"{}\"", "x".repeat(2_000)).into(),
+        ..delivery(&mut Random(number))
+    }
+}
+
+/// What does not fit undoes nothing of what it shares a transaction with: while the first writes
+/// are committed, the others gather.
+async fn refuses_the_large_only(store: &Sqlite, tenant: &TenantId) {
+    let mut revision = 1;
+    let commits = (0..60).map(|number| {
+        let is_large = number % 3 == 1;
+        let change = if is_large { put("large", 900_000) } else { put("w", 10) };
+        let commit = store.commit(tenant, revision, change);
+        revision += u64::from(!is_large);
+        commit
+    });
+    for (number, result) in all(commits.collect()).await.into_iter().enumerate() {
+        match result {
+            Ok(_) => assert!(number % 3 != 1, "{number}"),
+            Err(error) => {
+                assert!(matches!(error, StoreError::Full(_)) && number % 3 == 1, "{number}");
+            }
+        }
+    }
+    assert_eq!(store.load(tenant).await.unwrap().revision, 41);
+}
+
+#[test]
+fn refuses_what_exceeds_its_size_and_recovers() {
+    let place = Directory::new();
+    let settings = Settings { max_bytes: Some(MAX_BYTES), ..Settings::new(place.path()) };
+    let store = Sqlite::open(&settings).unwrap();
+    let tenant = "t".into();
+    wait(async {
+        assert_eq!(store.commit(&tenant, 0, put("w", 10)).await, Ok(1));
+        let mut answered = 0;
+        let error = loop {
+            match store.record(&tenant, vec![row(answered)]).await {
+                Ok(()) => answered += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, StoreError::Full(_)), "{error:?}");
+        assert!(answered > 100, "{answered}");
+
+        let last = row(answered - 1);
+        let since = UNIX_EPOCH.into();
+        let found = store.delivery(&tenant, &last.webhook, &last.id, since).await;
+        assert_eq!(found, Ok(Some(last)), "what was answered is there");
+        let refused = row(answered);
+        let found = store.delivery(&tenant, &refused.webhook, &refused.id, since).await;
+        assert_eq!(found, Ok(None), "what was refused is not");
+
+        // Room again.
+        let end: Timestamp = (UNIX_EPOCH + Duration::from_secs(1_700_000_050)).into();
+        assert_eq!(store.expire(end, 1_000).await, Ok(50));
+        refuses_the_large_only(&store, &tenant).await;
+        let batch: Vec<_> =
+            (0..20).map(|number| store.record(&tenant, vec![row(1_000 + number)])).collect();
+        assert_eq!(all(batch).await, vec![Ok(()); 20]);
+        let query = ListQuery::read("limit=1").unwrap();
+        let page = store.deliveries(&tenant, &"w".into(), &query, since).await.unwrap();
+        assert_eq!(page.rows, [row(1_019)]);
+    });
+    drop(store);
+    let length = std::fs::metadata(place.path().join("hooksieve.db")).unwrap().len();
+    assert!(length <= MAX_BYTES, "{length}");
+}
+
+/// The limit of the system on the size of a file stands for a disk that fails in the middle of a
+/// write: that is an error of which SQLite does not say that it may be tried again.
+#[cfg(unix)]
+#[test]
+fn refuses_every_write_after_one_has_failed() {
+    for blocks in [300, 700, 1_500] {
+        let place = Directory::new();
+        drop(Sqlite::open(&Settings { log: LOG, ..Settings::new(place.path()) }).unwrap());
+        let mut command = Command::new("sh");
+        // In units of 512 bytes, or 1,024 in some shells. The signal would end the process.
+        let script = format!(r#"trap "" XFSZ; ulimit -f {blocks}; exec "$0" "$@""#);
+        command.arg("-c").arg(script).arg(std::env::current_exe().unwrap());
+        let program = Program { backend: &InSqlite, place: place.path(), seed: blocks };
+        let mut process = program.configure(&mut command).spawn().unwrap();
+        let lines = lines(&mut process);
+        let output = process.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+        let answered = lines.iter().take_while(|line| line.starts_with("answered")).count();
+        let (answered, later) = lines.split_at(answered);
+        let later: Vec<_> = later.iter().filter(|line| line.starts_with("f")).collect();
+        assert!(later.iter().all(|line| *line == "failed" || *line == "full"), "{later:?}");
+        assert!(later.len() >= 20, "{later:?}");
+        assert!(later.iter().any(|line| *line == "failed"), "{later:?}");
+        // The next process finds what was answered.
+        program.compare(Memory::new(LOG), answered);
+    }
+}

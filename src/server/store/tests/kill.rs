@@ -1,0 +1,157 @@
+//! A process that writes is killed at random, again and again. What it answered is there, and of
+//! what it did not answer, all or nothing.
+//!
+//! The child is this test binary, told by variables of the environment to run one test: a program
+//! from a seed. It writes a line to its standard output for each operation that was answered. The
+//! parent runs the same program over the model as far as the lines go, and finds the model's
+//! content in the store, or that after the operation that was interrupted.
+
+use super::law::{BACKENDS, Backend, LOG};
+use super::program::{Operation, Random, everything};
+use super::{Directory, variable, wait};
+use crate::server::store::contract::StoreError;
+use crate::server::store::memory::Memory;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// The variable that makes a test binary a child: the name of a backend, a seed and a place.
+const CHILD: &str = "HOOKSIEVE_STORE_CHILD";
+
+/// An answer in a word, to be compared between processes.
+fn digest(outcome: &impl std::fmt::Debug) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    format!("{outcome:?}").hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Operations that a child runs: none closes the store.
+fn operations(seed: u64) -> impl Iterator<Item = Operation> {
+    let mut random = Random(seed);
+    let operations = std::iter::repeat_with(move || Operation::random(&mut random));
+    operations.filter(Operation::writes)
+}
+
+/// What a child runs.
+#[derive(Clone, Copy)]
+pub(super) struct Program<'a> {
+    pub(super) backend: &'a dyn Backend,
+    pub(super) place: &'a Path,
+    pub(super) seed: u64,
+}
+
+impl Program<'_> {
+    /// Makes a command that starts this binary, or a shell that does, one that runs the program.
+    pub(super) fn configure(self, command: &mut Command) -> &mut Command {
+        let Self { backend, place, seed } = self;
+        command
+            .args(["--exact", "server::store::tests::kill::runs_as_a_child", "--nocapture"])
+            .env(CHILD, format!("{} {seed} {}", backend.name(), place.display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+    }
+
+    /// Runs the answered operations over the model, compares their answers, and finds the model's
+    /// content in the store: before or after the operation that was interrupted.
+    pub(super) fn compare(self, model: Memory, answered: &[String]) -> Memory {
+        let mut program = operations(self.seed);
+        for line in answered {
+            let operation = program.next().unwrap();
+            let outcome = wait(operation.run(&model)).unwrap();
+            assert_eq!(*line, format!("answered {}", digest(&outcome)), "{operation:?}");
+        }
+        let store = self.backend.open(self.place);
+        let found = wait(everything(&*store)).unwrap();
+        drop(store);
+        assert_eq!(self.backend.problems(self.place), [""; 0]);
+        let interrupted = program.next().unwrap();
+        let mut candidates = vec![model.fork()];
+        for operation in interrupted.interrupted() {
+            let after = model.fork();
+            wait(operation.run(&after)).unwrap();
+            candidates.push(after);
+        }
+        let fits = |candidate: &Memory| wait(everything(candidate)).unwrap() == found;
+        let candidate = candidates.into_iter().find(fits);
+        candidate.unwrap_or_else(|| panic!("{interrupted:?}\n{:#?}", wait(everything(&model))))
+    }
+}
+
+/// The lines of a child after the one that says that the store is open.
+pub(super) fn lines(child: &mut Child) -> Vec<String> {
+    let out = BufReader::new(child.stdout.take().unwrap());
+    let lines = out.lines().map_while(Result::ok);
+    lines.skip_while(|line| line != "opened").skip(1).collect()
+}
+
+/// Does nothing unless it was started as a child.
+#[test]
+fn runs_as_a_child() {
+    let Ok(text) = std::env::var(CHILD) else { return };
+    let [name, seed, place] = text.splitn(3, ' ').collect::<Vec<_>>().try_into().unwrap();
+    let backend = BACKENDS.iter().find(|backend| backend.name() == name).unwrap();
+    let store = backend.open(Path::new(place));
+    // Not `println!`, which the test harness may keep to itself, and which may wait.
+    let mut out = std::io::stdout();
+    let mut say = |text: String| {
+        out.write_all(text.as_bytes()).unwrap();
+        out.flush().unwrap();
+    };
+    say("\nopened\n".to_owned());
+    let mut failed = 0;
+    for operation in operations(seed.parse().unwrap()) {
+        match wait(operation.run(&*store)) {
+            Ok(outcome) => say(format!("answered {}\n", digest(&outcome))),
+            Err(StoreError::Failed(_)) => say("failed\n".to_owned()),
+            Err(StoreError::Full(_)) => say("full\n".to_owned()),
+            Err(error) => panic!("{operation:?}: {error}"),
+        }
+        failed += usize::from(wait(store.ping()).is_err());
+        if failed > 20 {
+            break;
+        }
+    }
+}
+
+#[test]
+fn keeps_what_it_answered_when_it_is_killed() {
+    for backend in BACKENDS {
+        let rounds = variable("ROUNDS", 20);
+        let answered = kill_and_compare(*backend, rounds, variable("STORE_SEED", 1) as u64);
+        println!("{}: {rounds} kills, {answered} answered operations", backend.name());
+        assert!(answered > 0);
+    }
+}
+
+/// Kills children over one store, at any time from their start, and returns how many operations
+/// they answered.
+fn kill_and_compare(backend: &dyn Backend, rounds: usize, seed: u64) -> usize {
+    let directory = Directory::new();
+    let mut place = directory.path().join("0");
+    let mut model = Memory::new(LOG);
+    let mut random = Random(seed);
+    let mut all = 0;
+    for round in 0..rounds {
+        // Now and then an empty place, so that its making is interrupted, too.
+        if random.below(6) == 0 {
+            place = directory.path().join(round.to_string());
+            model = Memory::new(LOG);
+        }
+        let program = Program { backend, place: &place, seed: random.next() };
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let mut process = program.configure(&mut command).spawn().unwrap();
+        let longest = random.one(&[30_000, 300_000, 300_000]);
+        std::thread::sleep(Duration::from_micros(random.below(longest)));
+        process.kill().unwrap();
+        // The pipe is read to its end, so no line that was written is lost.
+        let answered = lines(&mut process);
+        process.wait().unwrap();
+        all += answered.len();
+        model = program.compare(model, &answered);
+    }
+    all
+}

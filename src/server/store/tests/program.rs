@@ -1,0 +1,285 @@
+//! Random programs of operations, and what a store answers them.
+
+use super::all;
+use crate::server::store::contract::{
+    Answer, DeliveryRow, DeliveryRows, Store, StoreError, TenantRows, WebhookChange, WebhookRow,
+};
+use data_encoding::BASE64URL_NOPAD;
+use hooksieve::delivery::{DeliveryId, ListQuery, Status};
+use hooksieve::event::{EventType, TenantId};
+use hooksieve::webhook::{Timestamp, WebhookId};
+use std::collections::BTreeMap;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// Random numbers from a seed (SplitMix64).
+#[derive(Clone, Debug)]
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below another one.
+    pub(super) fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    pub(super) fn one<T: Clone>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len() as u64) as usize].clone()
+    }
+}
+
+/// Ids with what a backend could get wrong: order, case, NUL, other scripts.
+const TENANTS: &[&str] = &["t1", "T1", "t\0\u{fc}", "%"];
+const WEBHOOKS: &[&str] = &["w1", "w2", "W2", "w\0", "\u{1f980}"];
+const TYPES: &[&str] = &["a", "com.qlik.v1.app.created", "com.qlik.v1.app.deleted", "\u{e9}\0"];
+/// How many deliveries a webhook has at most: no more than fit on one page.
+const DELIVERIES: u64 = 90;
+
+/// One operation on a store.
+#[derive(Clone, Debug)]
+pub(super) enum Operation {
+    Tenants,
+    Load(TenantId),
+    /// All at once, in this order.
+    Write(TenantId, Vec<Write>),
+    /// After a revision relative to the tenant's.
+    Changes(TenantId, i64),
+    Deliveries(TenantId, WebhookId, String, Timestamp),
+    Delivery(TenantId, WebhookId, DeliveryId, Timestamp),
+    /// Closes the store and opens it again.
+    Reopen,
+}
+
+/// A write to a tenant, or to all.
+#[derive(Clone, Debug)]
+pub(super) enum Write {
+    /// At a revision relative to the tenant's before the first write.
+    Commit(i64, WebhookChange),
+    Record(Vec<DeliveryRow>),
+    Expire(Timestamp, usize),
+    Erase,
+    Ping,
+}
+
+/// What was answered; each an answer that can be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Tenants(Vec<TenantId>),
+    Rows(TenantRows),
+    /// Revisions and counts.
+    Written(Vec<Result<u64, StoreError>>),
+    Changes(Option<Vec<(u64, WebhookChange)>>),
+    Page(DeliveryRows),
+    Delivery(Option<DeliveryRow>),
+    Reopened,
+}
+
+impl Write {
+    /// A random write; `at` is how many commits are before it.
+    fn random(random: &mut Random, at: i64) -> Self {
+        match random.below(100) {
+            0..45 => {
+                let wrong = random.below(8) == 0;
+                let at = if wrong { random.below(5) as i64 - 2 } else { at };
+                Self::Commit(at, change(random))
+            }
+            45..85 => {
+                let count = if random.below(3) == 0 { random.below(40) } else { 1 };
+                Self::Record((0..count).map(|_| delivery(random)).collect())
+            }
+            85..93 => Self::Expire(time(random), random.below(30) as usize),
+            93 if random.below(2) == 0 => Self::Erase,
+            _ => Self::Ping,
+        }
+    }
+
+    /// Begins the write, and returns what it answers as a number.
+    fn begin<'a>(
+        &self,
+        store: &'a dyn Store,
+        tenant: &'a TenantId,
+        current: u64,
+    ) -> Answer<'a, u64> {
+        match self {
+            Self::Commit(at, change) => {
+                store.commit(tenant, current.saturating_add_signed(*at), change.clone())
+            }
+            Self::Record(rows) => number(store.record(tenant, rows.clone()), |()| 0),
+            Self::Expire(before, max) => number(store.expire(*before, *max), |count| count as u64),
+            Self::Erase => number(store.erase(tenant), |()| 0),
+            Self::Ping => number(store.ping(), |()| 0),
+        }
+    }
+}
+
+fn number<'a, T: 'a>(answer: Answer<'a, T>, number: fn(T) -> u64) -> Answer<'a, u64> {
+    Box::pin(async move { answer.await.map(number) })
+}
+
+impl Operation {
+    /// A random operation, in a proportion that fills a store and keeps it small.
+    pub(super) fn random(random: &mut Random) -> Self {
+        // Mostly one tenant, so that its webhooks get a history.
+        let others = random.below(3) == 0;
+        let tenant: TenantId = if others { random.one(TENANTS) } else { TENANTS[0] }.into();
+        let webhook: WebhookId = random.one(WEBHOOKS).into();
+        match random.below(100) {
+            0..3 => Self::Tenants,
+            3..12 => Self::Load(tenant),
+            12..58 => {
+                let count = if random.below(3) == 0 { 1 + random.below(6) } else { 1 };
+                let mut commits = 0;
+                let writes = (0..count).map(|_| {
+                    let write = Write::random(random, commits);
+                    commits += i64::from(matches!(write, Write::Commit(at, _) if at == commits));
+                    write
+                });
+                Self::Write(tenant, writes.collect())
+            }
+            58..66 => Self::Changes(tenant, 3 - random.below(12) as i64),
+            66..92 => Self::Deliveries(tenant, webhook, query(random), time(random)),
+            92..98 => Self::Delivery(tenant, webhook, delivery_id(random), time(random)),
+            _ => Self::Reopen,
+        }
+    }
+
+    pub(super) fn writes(&self) -> bool {
+        matches!(self, Self::Write(..))
+    }
+
+    /// What it may have done if it was interrupted: any first ones of its writes.
+    pub(super) fn interrupted(&self) -> Vec<Self> {
+        match self {
+            Self::Write(tenant, writes) => (1..=writes.len())
+                .map(|count| Self::Write(tenant.clone(), writes[..count].to_vec()))
+                .collect(),
+            _ => vec![self.clone()],
+        }
+    }
+
+    /// Runs it. An error other than a conflict is one of the store.
+    pub(super) async fn run(&self, store: &dyn Store) -> Result<Outcome, StoreError> {
+        Ok(match self {
+            Self::Tenants => Outcome::Tenants(store.tenants().await?),
+            Self::Load(tenant) => Outcome::Rows(store.load(tenant).await?),
+            Self::Write(tenant, writes) => {
+                let current = store.load(tenant).await?.revision;
+                let begun = writes.iter().map(|write| write.begin(store, tenant, current));
+                let results = all(begun.collect()).await;
+                for result in &results {
+                    match result {
+                        Ok(_) | Err(StoreError::Conflict { .. }) => {}
+                        Err(error) => return Err(error.clone()),
+                    }
+                }
+                Outcome::Written(results)
+            }
+            Self::Changes(tenant, at) => {
+                let current = store.load(tenant).await?.revision;
+                let after = current.saturating_add_signed(*at);
+                Outcome::Changes(store.changes(tenant, after).await?)
+            }
+            Self::Deliveries(tenant, webhook, query, since) => {
+                let query = ListQuery::read(query).unwrap();
+                Outcome::Page(store.deliveries(tenant, webhook, &query, *since).await?)
+            }
+            Self::Delivery(tenant, webhook, id, since) => {
+                Outcome::Delivery(store.delivery(tenant, webhook, id, *since).await?)
+            }
+            Self::Reopen => Outcome::Reopened,
+        })
+    }
+}
+
+/// Everything that a store keeps.
+pub(super) type Everything = BTreeMap<TenantId, (TenantRows, Vec<Outcome>)>;
+
+pub(super) async fn everything(store: &dyn Store) -> Result<Everything, StoreError> {
+    let mut everything = Everything::new();
+    for tenant in store.tenants().await? {
+        let rows = store.load(&tenant).await?;
+        let mut outcomes = Vec::new();
+        for after in 0..=rows.revision {
+            outcomes.push(Outcome::Changes(store.changes(&tenant, after).await?));
+        }
+        let query = ListQuery::read("limit=100").unwrap();
+        for webhook in &rows.webhooks {
+            let since = UNIX_EPOCH.into();
+            let page = store.deliveries(&tenant, &webhook.id, &query, since).await?;
+            assert!(!page.before && !page.after, "all fit on one page");
+            outcomes.push(Outcome::Page(page));
+        }
+        everything.insert(tenant, (rows, outcomes));
+    }
+    Ok(everything)
+}
+
+/// A document of some bytes, some of which are large enough for several pages of a file.
+fn document(random: &mut Random) -> bytes::Bytes {
+    let length = match random.below(12) {
+        0 => random.below(20_000),
+        _ => random.below(200),
+    };
+    let text = "x".repeat(length as usize);
+    format!(r#"{{"n":{},"text":"{text}"}}"#, random.next()).into()
+}
+
+fn change(random: &mut Random) -> WebhookChange {
+    let id: WebhookId = random.one(WEBHOOKS).into();
+    match random.below(9) {
+        0 => WebhookChange::Remove(id),
+        _ => WebhookChange::Put(WebhookRow { id, document: document(random) }),
+    }
+}
+
+pub(super) fn delivery(random: &mut Random) -> DeliveryRow {
+    DeliveryRow {
+        id: delivery_id(random),
+        webhook: random.one(WEBHOOKS).into(),
+        triggered_at: time(random),
+        status: random.one(&Status::ALL),
+        event_type: EventType::from(random.one(TYPES)),
+        document: document(random),
+    }
+}
+
+fn delivery_id(random: &mut Random) -> DeliveryId {
+    format!("d{}", random.below(DELIVERIES)).into()
+}
+
+/// Few times, so that many are equal, and some that differ in nanoseconds only.
+fn time(random: &mut Random) -> Timestamp {
+    let seconds = Duration::from_secs(1_700_000_000 + random.below(6));
+    (UNIX_EPOCH + seconds + Duration::from_nanos(random.below(3))).into()
+}
+
+fn query(random: &mut Random) -> String {
+    let sort = random.one(&["status", "-status", "triggeredAt", "-triggeredAt"]);
+    let mut query = format!("sort={sort}&limit={}", random.one(&[1, 2, 5, 20, 100]));
+    if random.below(3) == 0 {
+        query += &format!("&status={}", random.one(&Status::ALL));
+    }
+    if random.below(3) == 0 {
+        let types = url::form_urlencoded::byte_serialize(random.one(TYPES).as_bytes());
+        query += &format!("&eventType={}", types.collect::<String>());
+    }
+    if random.below(2) == 0 {
+        let key = match sort.ends_with("status") {
+            true => random.one(&Status::ALL).to_string(),
+            // Some that no delivery can have.
+            false if random.below(10) == 0 => "9999-12-31T23:59:59Z".to_owned(),
+            false if random.below(10) == 0 => "1970-01-01T00:00:00Z".to_owned(),
+            false => time(random).to_string(),
+        };
+        let end = random.one(&["", "\0"]);
+        let place = serde_json::json!([sort, key, format!("{}{end}", delivery_id(random))]);
+        let cursor = BASE64URL_NOPAD.encode(place.to_string().as_bytes());
+        query += &format!("&{}={cursor}", random.one(&["next", "prev"]));
+    }
+    query
+}

@@ -1,0 +1,202 @@
+//! Who may do what: every operation, by every role, on what is their own, another user's, another
+//! tenant's, and not there at all.
+
+use crate::HOOKS;
+use crate::client::{Client, draft, replacing};
+use crate::process::{Folder, Server, key};
+use serde_json::{Value, json};
+
+/// Whose webhook an operation is about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Whose {
+    Own,
+    Others,
+    OtherTenants,
+    Absent,
+}
+
+const WHOSE: [Whose; 4] = [Whose::Own, Whose::Others, Whose::OtherTenants, Whose::Absent];
+const ROLES: [&str; 6] = ["tenant-admin", "user", "producer", "operator", "none", "wrong"];
+
+/// The matrix of the specification for what is about one webhook: `ok` is the status of success.
+fn of_webhook(role: &str, whose: Whose, ok: u16) -> u16 {
+    match (role, whose) {
+        ("tenant-admin", Whose::Own | Whose::Others) | ("user", Whose::Own) => ok,
+        ("tenant-admin" | "user", _) => 404,
+        ("producer" | "operator", _) => 403,
+        _ => 401,
+    }
+}
+
+/// The matrix for what is about no webhook that exists.
+fn of_none(role: &str, area: &str, ok: u16) -> u16 {
+    match (role, area) {
+        ("tenant-admin" | "user", _) | ("producer", "language") => ok,
+        ("producer" | "operator", _) => 403,
+        _ => 401,
+    }
+}
+
+struct Stage {
+    server: Server,
+    file: String,
+    _folder: Folder,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let folder = Folder::new();
+        let file = folder.path("keys.toml");
+        key(&file, "north", "owner", "tenant-admin");
+        let more = ["--keys", &file, "--tier2-per-minute", "0", "--tier1-per-minute", "0"];
+        let server = Server::start(&folder, &more);
+        Self { server, file, _folder: folder }
+    }
+
+    fn key(&self, tenant: &str, user: &str, role: &str) -> Client {
+        let client = self.server.client(&key(&self.file, tenant, user, role));
+        crate::process::eventually(|| match client.get(&format!("{HOOKS}/event-types")).status {
+            401 => Err("the key is not known yet"),
+            _ => Ok(()),
+        });
+        client
+    }
+}
+
+/// A webhook of level `user` whose owner is `me`, made by an administrator.
+fn webhook(admin: &Client, owner: &str) -> String {
+    let mut webhook = draft("w", "user");
+    webhook["ownerId"] = owner.into();
+    admin.create(&webhook)
+}
+
+fn ask(client: &Client, method: &str, path: &str) -> u16 {
+    let body: Option<Value> = match (method, path) {
+        ("PUT", _) => {
+            // An owner that is left out would be the creator, who is another user here.
+            let mut again = draft("again", "user");
+            again["ownerId"] = "me".into();
+            Some(again)
+        }
+        ("PATCH", _) => Some(replacing("/name", "patched")),
+        ("POST", path) if path.ends_with("/resend") => None,
+        ("POST", path) if path.ends_with("/try") => {
+            Some(json!({"webhook": draft("w", "user"), "events": []}))
+        }
+        ("POST", path) if path.ends_with("/explain") => Some(json!({"events": []})),
+        ("POST", path) if path.contains("/filters/") => Some(json!({})),
+        ("POST", _) => Some(draft("w", "user")),
+        _ => None,
+    };
+    match body {
+        Some(body) => client.send(method, path, &body).status,
+        None => client.ask(method, path, "", b"").status,
+    }
+}
+
+#[test]
+fn holds_for_every_operation_on_a_webhook() {
+    let stage = Stage::new();
+    let admin = stage.key("north", "admin", "tenant-admin");
+    let elsewhere = stage.key("south", "me", "tenant-admin");
+    let operations = [
+        ("GET", "", 200),
+        ("PUT", "", 200),
+        ("PATCH", "", 204),
+        ("GET", "/deliveries", 200),
+        // There are no deliveries: who sees the webhook is told that, too.
+        ("GET", "/deliveries/d", 404),
+        ("POST", "/deliveries/d/actions/resend", 404),
+        ("DELETE", "", 204),
+    ];
+    let mut checked = 0;
+    for role in ROLES {
+        let client = match role {
+            "none" => stage.server.client(""),
+            "wrong" => stage.server.client("hs_00_00"),
+            role => stage.key("north", "me", role),
+        };
+        for whose in WHOSE {
+            for (method, suffix, ok) in operations {
+                let path = match whose {
+                    Whose::Own => webhook(&admin, "me"),
+                    Whose::Others => webhook(&admin, "someone"),
+                    Whose::OtherTenants => webhook(&elsewhere, "me"),
+                    Whose::Absent => format!("{HOOKS}/absent"),
+                };
+                let expected = of_webhook(role, whose, ok);
+                let found = ask(&client, method, &format!("{path}{suffix}"));
+                assert_eq!(found, expected, "{role} {whose:?} {method} {suffix}");
+                let owner = if whose == Whose::OtherTenants { &elsewhere } else { &admin };
+                if whose != Whose::Absent {
+                    let remains = owner.get(&path).status == 200;
+                    assert_eq!(remains, (method, found) != ("DELETE", 204), "{role} {whose:?}");
+                    owner.delete(&path);
+                }
+                checked += 1;
+            }
+        }
+    }
+    assert_eq!(checked, 6 * 4 * 7);
+}
+
+#[test]
+fn holds_for_every_operation_on_no_webhook() {
+    let stage = Stage::new();
+    let operations = [
+        ("GET", HOOKS, "webhooks", 200),
+        ("POST", HOOKS, "webhooks", 201),
+        ("POST", "/api/v1/webhooks/actions/try", "webhooks", 200),
+        ("POST", "/api/v1/webhooks/actions/validate", "language", 200),
+        ("GET", "/api/v1/webhooks/event-types", "language", 200),
+        ("POST", "/api/v1/filters/actions/check", "language", 200),
+        ("POST", "/api/v1/filters/actions/explain", "language", 200),
+        ("POST", "/api/v1/filters/actions/diff", "language", 200),
+    ];
+    for role in ROLES {
+        let client = match role {
+            "none" => stage.server.client(""),
+            "wrong" => stage.server.client("hs_00_00"),
+            role => stage.key("north", "me", role),
+        };
+        for (method, path, area, ok) in operations {
+            let found = ask(&client, method, path);
+            assert_eq!(found, of_none(role, area, ok), "{role} {method} {path}");
+        }
+        for path in ["/livez", "/readyz", "/openapi.json"] {
+            client.get(path).is(200);
+        }
+    }
+}
+
+#[test]
+fn lists_only_what_the_caller_sees() {
+    let stage = Stage::new();
+    let admin = stage.key("north", "admin", "tenant-admin");
+    let (me, someone) = (stage.key("north", "me", "user"), stage.key("north", "someone", "user"));
+    let elsewhere = stage.key("south", "me", "tenant-admin");
+    webhook(&admin, "me");
+    someone.create(&draft("w", "user"));
+    admin.create(&draft("w", "tenant"));
+    elsewhere.create(&draft("w", "tenant"));
+    let count = |client: &Client| client.all(&format!("{HOOKS}?limit=1")).len();
+    assert_eq!((count(&admin), count(&me), count(&someone), count(&elsewhere)), (3, 1, 1, 1));
+}
+
+#[test]
+fn lets_users_have_only_webhooks_of_their_own() {
+    let stage = Stage::new();
+    let me = stage.key("north", "me", "user");
+    let path = me.create(&draft("mine", "user"));
+    let mut others = draft("w", "user");
+    others["ownerId"] = "someone".into();
+    let mut unsaid = draft("w", "user");
+    unsaid.as_object_mut().unwrap().remove("level");
+    for draft in [draft("w", "tenant"), others, unsaid] {
+        me.post(HOOKS, &draft).refused(403, &["forbidden"]);
+        me.put(&path, &draft).refused(403, &["forbidden"]);
+        let trial = json!({"webhook": draft, "events": []});
+        me.post("/api/v1/webhooks/actions/try", &trial).refused(403, &["forbidden"]);
+    }
+    assert_eq!(me.get(&path).is(200).json()["name"], "mine");
+}
