@@ -2,50 +2,54 @@ use super::{Delivery, Status};
 use crate::diagnostic::Diagnostics;
 use crate::webhook::{Field, Key, Page, Paging, Query, Sort, Timestamp, one_of};
 
-/// The orders of deliveries.
+/// The members by which deliveries can be sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortBy {
-    /// By the word of their status, so that `fail` is before `success`.
+    /// The word of the status: `fail` is before `success`.
     Status,
-    /// By the time at which they were triggered.
+    /// The time at which the delivery was triggered.
     TriggeredAt,
 }
 
-/// A place in the order of deliveries: between two of them, or at one.
+/// A position in the order of deliveries, at or between two deliveries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place<'q> {
-    /// What the place has of the member by which deliveries are ordered.
+    /// The sort key at this position.
     pub key: SortKey,
-    /// The id, which orders deliveries that are equal in the key, ascending in both directions.
+    /// The id at this position. Deliveries with equal sort keys are in ascending order of ids, also
+    /// in a descending list.
     pub id: &'q str,
-    /// Whether the page is the one that ends before the place, or else the one that begins after
-    /// it. A delivery at the place is on neither.
+    /// Whether the page ends before this position; otherwise it begins after it. The page never
+    /// contains a delivery at the position.
     pub backwards: bool,
 }
 
-/// A value of the member by which deliveries are ordered.
+/// A value by which deliveries are sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortKey {
-    /// Of [`SortBy::Status`].
+    /// The status, for [`SortBy::Status`].
     Status(Status),
-    /// Of [`SortBy::TriggeredAt`].
+    /// The time, for [`SortBy::TriggeredAt`].
     TriggeredAt(Timestamp),
 }
 
-/// What a store looks up to answer a [`ListQuery`]: see [`ListQuery::lookup`].
+/// The conditions with which a store finds the page of a [`ListQuery`].
+///
+/// [`ListQuery::lookup`] returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lookup<'q> {
-    /// The only status asked for.
+    /// The status that deliveries must have; `None` for any.
     pub status: Option<Status>,
-    /// The only event type asked for.
+    /// The event type that deliveries must have; `None` for any.
     pub event_type: Option<&'q str>,
-    /// By what deliveries are ordered.
+    /// The member by which deliveries are sorted.
     pub sort: SortBy,
-    /// Whether the order of the keys is reversed; that of ids never is.
+    /// Whether sort keys are in descending order. Ids with equal keys are always in ascending
+    /// order.
     pub descending: bool,
-    /// The most deliveries of the page, 1 to 100.
+    /// The maximum number of deliveries on the page, 1 to 100.
     pub limit: usize,
-    /// Where the page begins or ends; the first page where there is none.
+    /// The position after or before which the page lies; `None` for the first page.
     pub place: Option<Place<'q>>,
 }
 
@@ -74,7 +78,7 @@ impl Field for SortBy {
     }
 }
 
-/// `None` for a key that no delivery has, since a client made up the cursor.
+/// Returns `None` for a key that no delivery has, which occurs only in a made-up cursor.
 fn sort_key(key: &Key<'_>) -> Option<SortKey> {
     match key {
         Key::Time(time) => time.map(SortKey::TriggeredAt),
@@ -159,10 +163,10 @@ impl ListQuery {
         self.paging.page(deliveries.into_iter().filter(|delivery| self.wants(delivery)))
     }
 
-    /// What a store looks up, so that it need not read all deliveries of a webhook.
+    /// Returns what a store needs to find the page without reading all deliveries of a webhook.
     ///
-    /// The deliveries that it finds make the page by [`page`](Self::page), which is then the one
-    /// that [`apply`](Self::apply) would make of all.
+    /// [`page`](Self::page) makes the page of the deliveries that the store finds. It equals the
+    /// page that [`apply`](Self::apply) returns for all deliveries.
     ///
     /// ```
     /// use hooksieve::delivery::{ListQuery, SortBy};
@@ -174,15 +178,13 @@ impl ListQuery {
     /// assert_eq!((lookup.status.map(|status| status.as_str()), lookup.limit), (Some("fail"), 50));
     /// assert!(lookup.place.is_none());
     ///
-    /// // Of no rows, and with nothing before or after them:
-    /// let page = list.page([], false, false);
-    /// assert_eq!(page.next("/api/v1/webhooks/w1/deliveries"), None);
+    /// A page without rows, and no deliveries before or after it:
     /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
     /// ```
     #[must_use]
     pub fn lookup(&self) -> Lookup<'_> {
         let place = self.paging.place().and_then(|(key, id, backwards)| {
-            // Always one, since other cursors are refused.
+            // `sort_key` returns a key here, because a cursor without one was refused.
             Some(Place { key: sort_key(key)?, id, backwards })
         });
         Lookup {
@@ -195,8 +197,10 @@ impl ListQuery {
         }
     }
 
-    /// The page of the deliveries that a store found by [`lookup`](Self::lookup), in the order
-    /// asked for, and whether it has others that are asked for before and after them.
+    /// Returns the page of the deliveries that a store found by [`lookup`](Self::lookup).
+    ///
+    /// `found` are the deliveries of the page in the order of the list. `before` and `after` are
+    /// whether the list has selected deliveries before and after them.
     pub fn page<'d>(
         &self,
         found: impl IntoIterator<Item = &'d Delivery>,

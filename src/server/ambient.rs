@@ -1,20 +1,20 @@
-//! Time and randomness, which every part below `mod.rs` is given.
+//! The clock and the source of random bytes, which `mod.rs` passes to every part below it.
 //!
-//! Nothing else in the server asks the machine for either, so that a test can decide both.
+//! No other code of the server reads either from the machine, so a test can control both.
 
 use hooksieve::webhook::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// The machine gave no random bytes.
+/// The machine provided no random bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no random bytes: {0}")]
+#[error("no random bytes are available: {0}")]
 pub(crate) struct NoRandomness(pub(crate) String);
 
 /// Fills a buffer with random bytes.
 type Fill = dyn Fn(&mut [u8]) -> Result<(), NoRandomness> + Send + Sync;
 
-/// Where time and randomness come from. Cheap to clone.
+/// The clock and the source of random bytes. Clones are inexpensive.
 #[derive(Clone)]
 pub(crate) struct Ambient {
     now: Arc<dyn Fn() -> SystemTime + Send + Sync>,
@@ -23,7 +23,7 @@ pub(crate) struct Ambient {
 }
 
 impl Ambient {
-    /// The machine's clocks and its source of randomness.
+    /// Returns the machine's clock and source of random bytes.
     pub(crate) fn machine() -> Self {
         let start = Instant::now();
         let fill = |bytes: &mut [u8]| {
@@ -36,7 +36,8 @@ impl Ambient {
         }
     }
 
-    /// The time of day, for records, to the millisecond, which is what clients can read.
+    /// Returns the time of day, in whole milliseconds, which is the precision that clients can
+    /// read.
     pub(crate) fn now(&self) -> Timestamp {
         let now = (self.now)();
         let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -44,24 +45,24 @@ impl Ambient {
         now.checked_sub(Duration::from_nanos(fraction.into())).unwrap_or(now).into()
     }
 
-    /// The time since the start, which never goes back, for measuring.
+    /// Returns the time since the start, which never decreases, for measuring durations.
     pub(crate) fn since_start(&self) -> Duration {
         (self.since_start)()
     }
 
-    /// Random bytes that nobody can guess.
+    /// Returns cryptographically secure random bytes.
     pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N], NoRandomness> {
         let mut bytes = [0; N];
         self.fill(&mut bytes)?;
         Ok(bytes)
     }
 
-    /// Fills a buffer with such bytes.
+    /// Fills a buffer with cryptographically secure random bytes.
     pub(crate) fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
         (self.fill)(bytes)
     }
 
-    /// A new id: a UUID of version 7 (RFC 9562), so that ids are in the order of time.
+    /// Returns a new id: a UUID of version 7 (RFC 9562), so that ids sort by time of creation.
     pub(crate) fn id(&self) -> Result<String, NoRandomness> {
         let since = SystemTime::from(self.now()).duration_since(SystemTime::UNIX_EPOCH);
         let millis = since.unwrap_or_default().as_millis() & 0xffff_ffff_ffff;
@@ -76,7 +77,7 @@ impl Ambient {
 
 #[cfg(test)]
 impl Ambient {
-    /// A clock that stands still, and bytes that count up.
+    /// Returns a clock that shows a fixed time of day, and bytes from a counter.
     pub(crate) fn fixed(now: SystemTime, since_start: Arc<std::sync::atomic::AtomicU64>) -> Self {
         use std::sync::atomic::{AtomicU8, Ordering};
         let next = AtomicU8::new(0);
@@ -100,7 +101,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     #[test]
-    fn makes_ids_in_the_order_of_time() {
+    fn makes_ids_that_sort_by_time() {
         let at = |millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
         let ids = [0x0123_4567_89ab, 0x0123_4567_89ac]
             .map(|millis| Ambient::fixed(at(millis), Default::default()).id().unwrap());

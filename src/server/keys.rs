@@ -1,13 +1,13 @@
-//! API keys: who they let in, and the file they are kept in.
+//! API keys and the file that holds them.
 //!
-//! A key is `hs_<id>_<secret>`. The id names it in lists, logs and in the file; the secret is 32
-//! random bytes. The file holds the SHA-256 of the whole key, which is enough: nobody finds 256
-//! random bits by trying, so there is no need for a slow hash. A key is found by its id, which is no
-//! secret, and its hash compared in constant time.
+//! A key is `hs_<id>_<secret>`. The id identifies the key in lists, logs and the file; the secret
+//! is 32 random bytes. The file holds the SHA-256 of the whole key. A slow hash is not needed,
+//! since 256 random bits cannot be guessed. A key is found by its id, which is not secret, and its
+//! hash is compared in constant time.
 //!
-//! The file is TOML, so that it can be read and deployed like other configuration. It is replaced by
-//! renaming a complete new one over it, so that a reader sees the old file or the new one; writers
-//! take turns by a lock on a file beside it.
+//! The file is TOML, so that it can be read and deployed like other configuration. A change writes
+//! a complete new file and renames it over the old one, so that a reader sees one or the other.
+//! Writers hold a lock on a separate file.
 
 use super::ambient::{Ambient, NoRandomness};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -21,26 +21,26 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
-/// What a caller may do.
+/// The role of a key, which decides what its holder may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Role {
-    /// Everything in its tenant.
+    /// Everything in the tenant.
     TenantAdmin,
-    /// Its own webhooks, of level `user`.
+    /// The user's own webhooks, of level `user`.
     User,
-    /// Sends events.
+    /// Sending events.
     Producer,
-    /// Looks after the server, and sees no tenant's data.
+    /// Operating the server, without access to a tenant's data.
     Operator,
 }
 
 impl Role {
-    /// All of them.
+    /// All roles.
     pub(crate) const ALL: [Self; 4] =
         [Self::TenantAdmin, Self::User, Self::Producer, Self::Operator];
 
-    /// The word for it.
+    /// Returns the word for the role in the file and on the command line.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::TenantAdmin => "tenant-admin",
@@ -66,21 +66,21 @@ impl fmt::Display for Role {
     }
 }
 
-/// A key as the file has it.
+/// A key as the file holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Key {
-    /// Names it; the middle part of the key.
+    /// The id: the middle part of the key.
     pub(crate) id: String,
     /// The SHA-256 of the key, in hexadecimal.
     sha256: String,
-    /// The tenant that it belongs to; `*` for a producer of any tenant.
+    /// The tenant; `*` for a producer of any tenant.
     pub(crate) tenant: String,
-    /// Who acts with it.
+    /// The user who acts with the key.
     pub(crate) user: String,
-    /// What it allows.
+    /// The role.
     pub(crate) role: Role,
-    /// When it was made (RFC 3339).
+    /// The time of creation (RFC 3339).
     pub(crate) created: String,
 }
 
@@ -91,7 +91,7 @@ struct Document {
     key: Vec<Key>,
 }
 
-/// What a new key is for.
+/// The properties of a key to be created.
 #[derive(Clone, Debug)]
 pub(crate) struct NewKey {
     /// The tenant.
@@ -102,42 +102,42 @@ pub(crate) struct NewKey {
     pub(crate) role: Role,
 }
 
-/// An error of the file of keys.
+/// An error of the keys file.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeysError {
-    /// It cannot be read or written.
+    /// The file cannot be read or written.
     #[error("{0}: {1}")]
     Io(PathBuf, io::Error),
-    /// It does not hold keys.
-    #[error("{0} is not a file of keys: {1}")]
+    /// The content of the file is invalid.
+    #[error("{0} is not a valid keys file: {1}")]
     Invalid(PathBuf, String),
-    /// There is no such key in it.
+    /// The file has no key with this id.
     #[error("{0} has no key `{1}`")]
     Unknown(PathBuf, String),
-    /// What was asked for cannot be.
+    /// The request for a key is invalid.
     #[error("{0}")]
     Refused(String),
-    /// The machine gave no randomness.
+    /// The machine provided no random bytes.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
 }
 
-/// The file of keys.
+/// The keys file.
 #[derive(Clone, Debug)]
 pub(crate) struct KeysFile(PathBuf);
 
 impl KeysFile {
-    /// The file at a path, which need not exist.
+    /// Returns the file at a path, which need not exist.
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
     }
 
-    /// Where it is.
+    /// Returns the path of the file.
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The keys in it, in the order in which they were made; none if there is no file.
+    /// Reads the keys, in the order of their creation; none if the file does not exist.
     pub(crate) fn read(&self) -> Result<Vec<Key>, KeysError> {
         let text = match fs::read_to_string(&self.0) {
             Ok(text) => text,
@@ -150,10 +150,13 @@ impl KeysFile {
         let mut ids = std::collections::HashSet::new();
         for key in &keys {
             if digest(key).is_none() {
-                return Err(invalid(format!("the `sha256` of key `{}` is no SHA-256", key.id)));
+                return Err(invalid(format!(
+                    "the `sha256` of key `{}` is not a SHA-256 in hexadecimal",
+                    key.id
+                )));
             }
             if !ids.insert(&key.id) {
-                return Err(invalid(format!("two keys have the id `{}`", key.id)));
+                return Err(invalid(format!("duplicate id `{}`", key.id)));
             }
             check(&key.tenant, &key.user, key.role)
                 .map_err(|what| invalid(format!("key `{}`: {what}", key.id)))?;
@@ -161,7 +164,7 @@ impl KeysFile {
         Ok(keys)
     }
 
-    /// Makes a key, and returns it: only its hash is kept.
+    /// Creates a key and returns it. The file holds only its hash.
     pub(crate) fn add(&self, new: NewKey, ambient: &Ambient) -> Result<String, KeysError> {
         check(&new.tenant, &new.user, new.role).map_err(KeysError::Refused)?;
         let secret = BASE64URL_NOPAD.encode(&ambient.random::<32>()?);
@@ -205,7 +208,7 @@ impl KeysFile {
         self.replace(&text).map_err(|error| self.io(error))
     }
 
-    /// Renames a complete new file over the old one.
+    /// Replaces the file by renaming a complete new one over it.
     fn replace(&self, text: &str) -> io::Result<()> {
         let mut new = self.0.clone().into_os_string();
         new.push(".new");
@@ -221,7 +224,7 @@ impl KeysFile {
         KeysError::Io(self.0.clone(), error)
     }
 
-    /// What tells one state of the file from another.
+    /// Returns a mark that differs between two states of the file.
     fn mark(&self) -> Option<Mark> {
         let metadata = fs::metadata(&self.0).ok()?;
         #[cfg(unix)]
@@ -239,7 +242,7 @@ struct Mark {
     inode: u64,
 }
 
-/// Files that only their owner may read.
+/// Returns options for files that only their owner may read.
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
@@ -249,8 +252,8 @@ fn private() -> OpenOptions {
 
 fn check(tenant: &str, user: &str, role: Role) -> Result<(), String> {
     match (tenant, user, role) {
-        ("", ..) => Err("a key needs a tenant".to_owned()),
-        (_, "", _) => Err("a key needs a user".to_owned()),
+        ("", ..) => Err("a key requires a tenant".to_owned()),
+        (_, "", _) => Err("a key requires a user".to_owned()),
         ("*", _, Role::TenantAdmin | Role::User) => {
             Err("only producers and operators may have tenant `*`".to_owned())
         }
@@ -262,7 +265,7 @@ fn digest(key: &Key) -> Option<[u8; 32]> {
     HEXLOWER.decode(key.sha256.as_bytes()).ok()?.try_into().ok()
 }
 
-/// The keys that let callers in, which are exchanged as a whole while the server runs.
+/// The keys that the server accepts, replaced as a whole while it runs.
 pub(crate) struct Keys {
     file: KeysFile,
     state: RwLock<State>,
@@ -275,7 +278,8 @@ struct State {
 
 impl State {
     fn read(file: &KeysFile) -> Result<Self, KeysError> {
-        // Taken before reading: a file that is replaced meanwhile is read again.
+        // The mark is taken before reading, so that a file that is replaced meanwhile is read
+        // again.
         let mark = file.mark();
         let entry = |key: Key| Some((key.id.clone(), (digest(&key)?, Arc::new(key))));
         let keys = file.read()?.into_iter().filter_map(entry);
@@ -285,23 +289,23 @@ impl State {
 }
 
 impl Keys {
-    /// The keys of a file.
+    /// Reads the keys of a file.
     pub(crate) fn open(file: KeysFile) -> Result<Self, KeysError> {
         let state = RwLock::new(State::read(&file)?);
         Ok(Self { file, state })
     }
 
-    /// How many there are.
+    /// Returns the number of keys.
     pub(crate) fn len(&self) -> usize {
         self.state.read().unwrap_or_else(PoisonError::into_inner).keys.len()
     }
 
-    /// Whether a key with this id exists.
+    /// Returns whether a key with this id exists.
     pub(crate) fn has(&self, id: &str) -> bool {
         self.state.read().unwrap_or_else(PoisonError::into_inner).keys.contains_key(id)
     }
 
-    /// Whose key a text is, if it is one.
+    /// Returns the key that a text is, if it is one.
     pub(crate) fn find(&self, text: &str) -> Option<Arc<Key>> {
         let hash: [u8; 32] = Sha256::digest(text.as_bytes()).into();
         let id = text.strip_prefix("hs_").and_then(|rest| rest.split('_').next());
@@ -310,19 +314,20 @@ impl Keys {
         is_equal(&hash, digest).then(|| Arc::clone(key))
     }
 
-    /// Reads the file again if it has changed; returns how many keys there are then.
+    /// Reads the file again if it has changed, and then returns the number of keys.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read or is damaged: the keys stay as they were, and the file is not
-    /// read again until it changes.
+    /// Returns an error if the file cannot be read or is invalid. The previous keys stay in use,
+    /// and the file is not read again until it changes.
     pub(crate) fn reload(&self) -> Result<Option<usize>, KeysError> {
         let mark = self.file.mark();
         if self.state.read().unwrap_or_else(PoisonError::into_inner).mark == mark {
             return Ok(None);
         }
         let read = match mark {
-            // A file that is gone is a mistake of whoever deploys it, and must lock nobody out.
+            // A missing file is most likely a mistake in a deployment, and must not lock callers
+            // out.
             None => Err(self.file.io(io::ErrorKind::NotFound.into())),
             Some(_) => State::read(&self.file),
         };
@@ -340,7 +345,7 @@ impl Keys {
     }
 }
 
-/// Compares in a time that does not depend on the bytes.
+/// Compares in constant time.
 fn is_equal(a: &[u8; 32], b: &[u8; 32]) -> bool {
     let difference =
         a.iter().zip(b).fold(0, |difference, (a, b)| std::hint::black_box(difference | (a ^ b)));

@@ -1,35 +1,35 @@
-//! How many requests a key may send: a token bucket per key and tier.
+//! Limits the rate of requests with a token bucket for each key and tier.
 //!
-//! A bucket holds as many tokens as a minute allows and fills evenly; a request takes one. So a
-//! client may send a minute's requests at once, and then as fast as the bucket fills. A bucket is two
-//! numbers, and there is one for each tier of each key that sends requests: as many as there are keys.
+//! A bucket holds the tokens of one minute and refills at an even rate; each request takes one. A
+//! client may therefore send a minute's worth of requests at once, and then as fast as the bucket
+//! refills. A bucket is two numbers. There is at most one for each tier of each known key.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// What a request counts as.
+/// The tier of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Tier {
-    /// Reading and checking.
+    /// Operations that read and check.
     One,
-    /// Changing and sending.
+    /// Operations that change and send.
     Two,
 }
 
-/// Requests a minute of each tier; 0 is no limit.
+/// The requests per minute of each tier; 0 means no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rates {
-    /// Of tier 1.
+    /// Requests per minute of tier 1.
     pub(crate) tier1: u32,
-    /// Of tier 2.
+    /// Requests per minute of tier 2.
     pub(crate) tier2: u32,
 }
 
 #[derive(Clone, Copy)]
 struct Bucket {
     tokens: f64,
-    /// When they were counted.
+    /// The time at which the tokens were counted.
     at: Duration,
 }
 
@@ -40,16 +40,16 @@ pub(crate) struct Buckets {
 }
 
 impl Buckets {
-    /// Full buckets.
+    /// Creates buckets, each of which starts full.
     pub(crate) fn new(rates: Rates) -> Self {
         Self { rates, buckets: Mutex::default() }
     }
 
-    /// Takes a token at a time since the start.
+    /// Takes a token at `now`, a time since the start.
     ///
     /// # Errors
     ///
-    /// How long to wait for the next token.
+    /// Returns the time until the next token is available.
     pub(crate) fn take(&self, key: &str, tier: Tier, now: Duration) -> Result<(), Duration> {
         let rate = match tier {
             Tier::One => self.rates.tier1,
@@ -72,7 +72,7 @@ impl Buckets {
         Ok(())
     }
 
-    /// Drops the buckets of keys that are gone.
+    /// Removes the buckets of keys that no longer exist.
     pub(crate) fn retain(&self, known: impl Fn(&str) -> bool) {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         buckets.retain(|(key, _), _| known(key));
@@ -92,12 +92,16 @@ mod tests {
             assert_eq!(buckets.take("a", Tier::Two, at(0)), Ok(()));
         }
         assert_eq!(buckets.take("a", Tier::Two, at(0)), Err(at(20)));
-        assert_eq!(buckets.take("a", Tier::One, at(0)), Ok(()), "tiers are counted apart");
-        assert_eq!(buckets.take("b", Tier::Two, at(0)), Ok(()), "and so are keys");
+        assert_eq!(buckets.take("a", Tier::One, at(0)), Ok(()), "each tier has its own bucket");
+        assert_eq!(buckets.take("b", Tier::Two, at(0)), Ok(()), "each key has its own bucket");
         assert_eq!(buckets.take("a", Tier::Two, at(20)), Ok(()));
         assert_eq!(buckets.take("a", Tier::Two, at(20)), Err(at(20)));
         for _ in 0..3 {
-            assert_eq!(buckets.take("a", Tier::Two, at(10_000)), Ok(()), "never more than full");
+            assert_eq!(
+                buckets.take("a", Tier::Two, at(10_000)),
+                Ok(()),
+                "a bucket never exceeds its size"
+            );
         }
         assert!(buckets.take("a", Tier::Two, at(10_000)).is_err());
         buckets.retain(|key| key != "a");

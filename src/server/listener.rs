@@ -1,8 +1,8 @@
-//! Connections: accepted up to a limit, bounded in headers and time, and ended gently.
+//! Accepts connections up to a limit, bounds their headers and times, and drains them at the stop.
 //!
-//! A slow client costs its connection and nothing else: headers that do not arrive, a connection that
-//! is idle and an answer that is not taken all end it after a time. When as many connections are open
-//! as may be, no more are accepted until one ends; the kernel keeps the others waiting.
+//! A slow client occupies its own connection and nothing else. A connection ends after a time-out
+//! if its headers do not arrive, if it is idle, or if the client does not read the response. At the
+//! limit of open connections no more are accepted until one ends; the kernel queues the others.
 
 use super::config::Config;
 use axum::Router;
@@ -22,10 +22,10 @@ use tokio::sync::Semaphore;
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-/// How long a TLS handshake may take.
+/// The time limit of a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Headers of a request.
+/// The maximum number of headers of a request.
 const MAX_HEADERS: usize = 64;
 
 /// Serves a router on a socket.
@@ -39,7 +39,7 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// A listener with the bounds of a configuration.
+    /// Creates a listener with the limits of a configuration.
     pub(super) fn new(
         socket: TcpListener,
         tls: Option<TlsAcceptor>,
@@ -56,8 +56,8 @@ impl Listener {
         Self { socket, tls, http, router, free, write_time: config.bounds.body_time }
     }
 
-    /// Accepts connections until `stop`, then waits for requests in flight, at most for a time;
-    /// returns whether all of them were answered.
+    /// Accepts connections until `stop` completes, then waits up to `drain` for requests in flight.
+    /// Returns whether all of them were answered.
     pub(super) async fn serve(self, stop: impl Future<Output = ()>, drain: Duration) -> bool {
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
@@ -74,7 +74,7 @@ impl Listener {
                 let _permit = permit;
                 let _ = stream.set_nodelay(true);
                 let service = TowerToHyperService::new(router);
-                // How a connection ended concerns its client alone.
+                // How a connection ended matters only to its client.
                 match tls {
                     None => {
                         let io = TokioIo::new(Patient::new(stream, write_time));
@@ -93,14 +93,15 @@ impl Listener {
         timeout(drain, graceful.shutdown()).await.is_ok()
     }
 
-    /// The next connection, once there is room for it.
+    /// Accepts the next connection as soon as fewer than the limit are open.
     async fn accept(&self) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
         let permit = Arc::clone(&self.free).acquire_owned().await.ok()?;
         match self.socket.accept().await {
             Ok((stream, _)) => Some((stream, permit)),
             Err(error) => {
-                // A client that went away at once, or no file left: others end meanwhile.
-                tracing::warn!(%error, "a connection was not accepted");
+                // The client closed it already, or no file descriptor is left; descriptors become
+                // free as other connections end.
+                tracing::warn!(%error, "cannot accept a connection");
                 sleep(Duration::from_millis(20)).await;
                 None
             }
@@ -108,7 +109,8 @@ impl Listener {
     }
 }
 
-/// How many connections the process may have open files for, less what the rest needs.
+/// Returns how many file descriptors the process may use for connections, with a reserve for the
+/// rest.
 fn files() -> usize {
     const REST: usize = 128;
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
@@ -117,7 +119,7 @@ fn files() -> usize {
     soft.map_or(usize::MAX, |soft: usize| soft.saturating_sub(REST).max(1))
 }
 
-/// A stream that fails if nothing of what is written is taken for a time.
+/// A stream whose writes fail if the peer takes no bytes for a time.
 struct Patient<S> {
     stream: S,
     time: Duration,
@@ -129,8 +131,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Patient<S> {
         Self { stream, time, waiting: None }
     }
 
-    /// Lets a write wait no longer than the time.
-    fn patiently<T>(
+    /// Polls a write, and fails it if it has been pending for longer than the time.
+    fn with_timeout<T>(
         &mut self,
         context: &mut Context<'_>,
         written: Poll<io::Result<T>>,
@@ -162,16 +164,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.patiently(context, written)
+        self.with_timeout(context, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
-        self.patiently(context, flushed)
+        self.with_timeout(context, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let shut = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.patiently(context, shut)
+        self.with_timeout(context, shut)
     }
 }

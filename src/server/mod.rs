@@ -6,9 +6,9 @@
 //!                   registry
 //! ```
 //!
-//! This file starts, drains and stops; it is the only one that knows every part, and that names a
-//! backend of the store. The parts are given what they need: nothing below it asks the machine for
-//! the time, for randomness or for the environment.
+//! This file starts, drains and stops the server. It is the only file that uses every part and that
+//! names a backend of the store. Each part receives what it depends on: no part below this file
+//! reads the clock, random bytes or the environment by itself.
 
 pub(crate) mod ambient;
 mod api;
@@ -48,54 +48,54 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
-/// How often the file of keys is looked at.
+/// The interval at which the keys file is checked for changes.
 const RELOAD: Duration = Duration::from_millis(500);
 
-/// How often expired deliveries are removed.
+/// The interval at which expired deliveries are removed.
 const EXPIRE: Duration = Duration::from_secs(60);
 
-/// The name of the file of keys in the data directory.
+/// The name of the keys file in the data directory.
 const KEYS: &str = "keys.toml";
 
-/// The name of the file of the keys that seal secrets in the data directory.
+/// The name of the file in the data directory that holds the keys for sealing secrets.
 const SEAL_KEYS: &str = "seal.keys";
 
-/// Why a server does not start, or ended.
+/// An error that prevents the server from starting, or ends it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeError {
-    /// Something that was named in the configuration cannot be used.
+    /// A file or an address that the configuration names cannot be used.
     #[error("{0}: {1}")]
     Named(String, String),
-    /// The keys cannot be used.
+    /// The API keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeysError),
     /// The store cannot be used.
     #[error("{0}")]
     Store(String),
-    /// The system did not do its part.
+    /// An operation of the system failed.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
 
-/// Runs a server until it is told to stop.
+/// Runs a server until it receives a signal to stop. Blocks the calling thread.
 ///
 /// # Errors
 ///
-/// What keeps it from starting.
+/// Returns an error if the server cannot start.
 pub(crate) fn run(config: &Config) -> Result<(), ServeError> {
     log(config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(serve(config));
-    // What still runs after the drain is given up.
+    // Tasks that are still running after the drain are abandoned.
     runtime.shutdown_background();
     served
 }
 
-/// Everything is logged on standard error: standard output is for what a program reads.
+/// Sends the log to standard error: standard output is for what a program reads.
 fn log(config: &Config) {
     let filter = tracing_subscriber::EnvFilter::new(&config.log);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    // It fails if there is one already, as in a test that starts two servers.
+    // This fails if a subscriber is already set, as in a test that starts two servers.
     let _ = match config.log_format {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
@@ -104,7 +104,8 @@ fn log(config: &Config) {
 
 async fn serve(config: &Config) -> Result<(), ServeError> {
     let ambient = Ambient::machine();
-    // Everything that may be wrong with the configuration comes before the first key is shown.
+    // Everything that can be wrong with the configuration is checked before the first key is
+    // printed.
     let rules = rules(config)?;
     let attempt = Arc::new(sender(config, &rules)?);
     let tls = config.tls.as_ref().map(acceptor).transpose()?;
@@ -139,13 +140,13 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
     let listener = Listener::new(socket, tls, api::router(api), config);
     announce(&format!("listening on {scheme}://{address}"))?;
     match listener.serve(stop, config.drain_time).await {
-        true => tracing::info!("stopped; every request was answered"),
-        false => tracing::warn!("stopped; some requests were not answered in time"),
+        true => tracing::info!("stopped; every request in flight was answered"),
+        false => tracing::warn!("stopped; some requests in flight were not answered in time"),
     }
     Ok(())
 }
 
-/// The service, with what the store holds.
+/// Creates the service and loads the content of the store.
 async fn service(parts: Parts) -> Result<Service, ServeError> {
     if parts.rules.is_development() {
         tracing::warn!("development mode: targets on this machine are allowed");
@@ -157,7 +158,7 @@ async fn service(parts: Parts) -> Result<Service, ServeError> {
     Ok(service)
 }
 
-/// A line on standard output that another program waits for.
+/// Prints a line that another program may wait for, and flushes standard output.
 fn announce(line: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;
@@ -176,7 +177,7 @@ fn rules(config: &Config) -> Result<Rules, ServeError> {
     Ok(Rules::new(Profile::webhook(), catalogue).with_development(config.development))
 }
 
-/// The store in the data directory, which no other process may use.
+/// Opens the store in the data directory and locks the directory for this process.
 async fn store(config: &Config) -> Result<Arc<dyn Store>, ServeError> {
     let settings = Settings { max_bytes: config.max_store, ..Settings::new(&config.data) };
     let opened = tokio::task::spawn_blocking(move || Sqlite::open(&settings)).await;
@@ -185,31 +186,31 @@ async fn store(config: &Config) -> Result<Arc<dyn Store>, ServeError> {
     Ok(Arc::new(opened.map_err(|error| named(error.to_string()))?))
 }
 
-/// The keys that seal secrets. They are made at the first start and never again: what the lost ones
-/// have sealed is not opened by new ones.
+/// Reads the keys that seal secrets, and creates them at the first start. They are not created if
+/// the store has content: new keys cannot open what lost keys sealed.
 async fn seal_keys(
     config: &Config,
     store: &dyn Store,
     ambient: &Ambient,
 ) -> Result<seal::Keys, ServeError> {
-    let beside = || config.data.join(SEAL_KEYS);
-    let path = config.seal_keys.clone().unwrap_or_else(beside);
+    let default = || config.data.join(SEAL_KEYS);
+    let path = config.seal_keys.clone().unwrap_or_else(default);
     let named = |error: String| ServeError::Named(path.display().to_string(), error);
     let tenants = store.tenants().await.map_err(|error| ServeError::Store(error.to_string()))?;
     if !path.exists() && !tenants.is_empty() {
-        let help = "there is no such file; restore the keys that sealed the store's secrets";
+        let help = "the file does not exist; restore the keys that sealed the secrets in the store";
         return Err(named(help.to_owned()));
     }
     let random = ambient.random().map_err(|error| ServeError::Store(error.to_string()))?;
     seal::Keys::read_or_create(&path, &random).map_err(|error| ServeError::Store(error.to_string()))
 }
 
-/// The keys of the configured file. On a first start, with no file named, an administrator's key is
-/// made and shown.
+/// Opens the keys file. If none is configured and the default one does not exist, creates and
+/// prints an administrator's key.
 fn keys(config: &Config, ambient: &Ambient) -> Result<Arc<Keys>, ServeError> {
     let file = match &config.keys {
         Some(path) if !path.exists() => {
-            let help = "there is no such file; `hooksieve key new --keys FILE …` makes one";
+            let help = "the file does not exist; create it with `hooksieve key new --keys FILE …`";
             return Err(ServeError::Named(format!("--keys {}", path.display()), help.to_owned()));
         }
         Some(path) => KeysFile::new(path),
@@ -218,16 +219,18 @@ fn keys(config: &Config, ambient: &Ambient) -> Result<Arc<Keys>, ServeError> {
     if !file.path().exists() {
         let (tenant, user) = ("default".to_owned(), "admin".to_owned());
         let key = file.add(NewKey { tenant, user, role: Role::TenantAdmin }, ambient)?;
-        announce(&format!("administrator's key of tenant `default`, shown only now: {key}"))?;
+        announce(&format!(
+            "administrator's key for tenant `default`, printed only this once: {key}"
+        ))?;
     }
     let keys = Keys::open(file)?;
     if keys.len() == 0 {
-        tracing::warn!("there are no keys: nobody is let in");
+        tracing::warn!("the keys file has no keys: every request that needs one is refused");
     }
     Ok(Arc::new(keys))
 }
 
-/// Looks at the file of keys from time to time.
+/// Checks the keys file for changes at an interval.
 async fn reload(keys: Arc<Keys>, buckets: Arc<Buckets>) {
     let mut ticks = tokio::time::interval(RELOAD);
     loop {
@@ -237,15 +240,17 @@ async fn reload(keys: Arc<Keys>, buckets: Arc<Buckets>) {
             Ok(Ok(None)) => {}
             Ok(Ok(Some(count))) => {
                 buckets.retain(|key| keys.has(key));
-                tracing::info!(keys = count, "the keys have changed");
+                tracing::info!(keys = count, "reloaded the keys");
             }
-            Ok(Err(error)) => tracing::error!(%error, "the keys stay as they were"),
-            Err(error) => tracing::error!(%error, "the keys were not read"),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "cannot reload the keys; the previous ones stay in use")
+            }
+            Err(error) => tracing::error!(%error, "cannot reload the keys"),
         }
     }
 }
 
-/// Removes expired deliveries from time to time, slice by slice.
+/// Removes expired deliveries at an interval, in slices.
 async fn expire(service: Service) {
     let mut ticks = tokio::time::interval(EXPIRE);
     loop {
@@ -255,7 +260,7 @@ async fn expire(service: Service) {
                 Ok(EXPIRED_AT_ONCE..) => {}
                 Ok(_) => break,
                 Err(error) => {
-                    tracing::error!(%error, "expired deliveries were not removed");
+                    tracing::error!(%error, "cannot remove expired deliveries");
                     break;
                 }
             }
@@ -268,7 +273,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ServeError>
     let read = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| named(error.to_string()))?;
-    if read.is_empty() { Err(named("it holds no certificate".to_owned())) } else { Ok(read) }
+    if read.is_empty() { Err(named("the file has no certificate".to_owned())) } else { Ok(read) }
 }
 
 fn sender(config: &Config, rules: &Rules) -> Result<Sender, ServeError> {
@@ -293,14 +298,15 @@ fn acceptor(tls: &Tls) -> Result<TlsAcceptor, ServeError> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// What the server is told to stop by; a second signal ends the process at once.
+/// Returns a future that completes at the first SIGTERM or SIGINT. A second signal ends the process
+/// at once.
 #[cfg(unix)]
 fn stop_signal(health: Arc<Health>) -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let told = Arc::new(Notify::new());
-    let telling = Arc::clone(&told);
+    let stop = Arc::new(Notify::new());
+    let signaled = Arc::clone(&stop);
     tokio::spawn(async move {
         let mut first = true;
         loop {
@@ -309,18 +315,18 @@ fn stop_signal(health: Arc<Health>) -> io::Result<impl Future<Output = ()>> {
                 _ = interrupt.recv() => {}
             }
             if !std::mem::replace(&mut first, false) {
-                tracing::warn!("ended at once");
+                tracing::warn!("second signal: ending at once");
                 std::process::exit(1);
             }
-            tracing::info!("stopping: requests in flight are answered");
+            tracing::info!("stopping: waiting for the requests in flight");
             health.stop();
-            telling.notify_one();
+            signaled.notify_one();
         }
     });
-    Ok(async move { told.notified().await })
+    Ok(async move { stop.notified().await })
 }
 
-/// What the server is told to stop by.
+/// Returns a future that completes at Ctrl-C.
 #[cfg(not(unix))]
 fn stop_signal(health: Arc<Health>) -> io::Result<impl Future<Output = ()>> {
     Ok(async move {

@@ -22,7 +22,7 @@ pub(crate) trait Field: Copy + PartialEq + fmt::Debug + 'static {
     fn id(item: &Self::Item) -> &str;
     /// Returns whether keys are times; otherwise they are texts.
     fn is_time(self) -> bool;
-    /// Whether an item can have this key. A cursor with another one is refused.
+    /// Returns whether an item can have this key. A cursor with an impossible key is refused.
     fn has(self, _key: &Key<'_>) -> bool {
         true
     }
@@ -191,7 +191,9 @@ impl<F: Field> Paging<F> {
         self.page_of(shown, from > 0, to < found.len())
     }
 
-    /// Makes the page of items that a store found, with links if there are items before or after it.
+    /// Returns the page of items that a store found, in the order of the list. `before` and `after`
+    /// are whether the list has selected items on either side of it, and decide which links the
+    /// page has.
     pub(crate) fn page_of<'i>(
         &self,
         shown: &[(Key<'_>, &'i F::Item)],

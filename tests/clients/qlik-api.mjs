@@ -1,4 +1,4 @@
-// Every operation of the published client `@qlik/api`, against a server on loopback.
+// Calls every operation of the published client `@qlik/api` on a server on loopback.
 //
 // node qlik-api.mjs URL KEY
 
@@ -18,19 +18,19 @@ const missing = async (request) => {
 const types = await webhooks.getWebhookEventTypes();
 assert.equal(types.data.data.length, 23);
 
-const draft = {
+const document = {
   name: "js",
   url: "https://hooks.example.com/",
   level: "tenant",
   enabled: true,
   eventTypes: ["com.qlik.v1.app.created"],
 };
-const created = await webhooks.createWebhook(draft);
+const created = await webhooks.createWebhook(document);
 assert.equal(created.status, 201);
 const { id } = created.data;
-for (let n = 0; n < 3; n += 1) await webhooks.createWebhook({ ...draft, name: `js${n}` });
+for (let n = 0; n < 3; n += 1) await webhooks.createWebhook({ ...document, name: `js${n}` });
 
-const query = { limit: 2, enabled: true, sort: "+name", eventTypes: draft.eventTypes[0] };
+const query = { limit: 2, enabled: true, sort: "+name", eventTypes: document.eventTypes[0] };
 const first = await webhooks.getWebhooks(query, { noCache: true });
 const names = (page) => page.data.data.map((webhook) => webhook.name);
 assert.deepEqual(names(first), ["js", "js0"]);
@@ -41,7 +41,7 @@ assert.deepEqual(names(await second.prev()), ["js", "js0"]);
 assert.equal((await webhooks.getWebhook(id)).data.id, id);
 const patch = [{ op: "replace", path: "/name", value: "js patched" }];
 assert.equal((await webhooks.patchWebhook(id, patch)).status, 204);
-const replaced = await webhooks.updateWebhook(id, { ...draft, name: "js put" });
+const replaced = await webhooks.updateWebhook(id, { ...document, name: "js put" });
 assert.equal(replaced.data.name, "js put");
 
 const deliveries = await webhooks.getWebhookDeliveries(id, { status: "fail", limit: 5 });

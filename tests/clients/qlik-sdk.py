@@ -23,27 +23,27 @@ def missing(request, *arguments):
 
 assert len(webhooks.get_event_types().data) == 23
 
-draft = dict(
+document = dict(
     name="py",
     url="https://hooks.example.com/",
     level="tenant",
     enabled=True,
     eventTypes=["com.qlik.v1.app.created"],
 )
-created = webhooks.create(draft)
+created = webhooks.create(document)
 assert created.name == "py", created
 for number in range(3):
-    webhooks.create(dict(draft, name=f"py{number}"))
+    webhooks.create(dict(document, name=f"py{number}"))
 
-# It writes `True`, and `eventType`.
-page = webhooks.get_webhooks(limit=2, enabled=True, eventType=draft["eventTypes"][0], name="py*")
+# This client sends `True`, and `eventType`.
+page = webhooks.get_webhooks(limit=2, enabled=True, eventType=document["eventTypes"][0], name="py*")
 assert len(page) == 2, page
 assert len(list(page.pagination)) == 4
 
 webhook = webhooks.get(created.id)
 webhook.patch([WebhookPatch(op="replace", path="/name", value="py patched")])
 assert webhooks.get(created.id).name == "py patched"
-webhook.set(dict(draft, name="py put"))
+webhook.set(dict(document, name="py put"))
 assert webhooks.get(created.id).name == "py put"
 
 assert len(webhook.get_deliveries(limit=3, status="fail")) == 0

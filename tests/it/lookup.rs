@@ -1,4 +1,4 @@
-//! A store that answers a list by what the query asks it to look up gives the page of `apply`.
+//! A store that answers a list by its lookup returns the same page as `apply`.
 use data_encoding::BASE64URL_NOPAD;
 use hooksieve::delivery::{Delivery, ListQuery, Lookup, SortBy, SortKey, Status};
 use hooksieve::webhook::Timestamp;
@@ -21,7 +21,7 @@ fn delivery(id: &str, event_type: &str, status: Status, seconds: u64) -> Deliver
     Delivery::read(document.to_string().as_bytes()).unwrap()
 }
 
-/// Where a delivery is, seen from a place: before, at or after it.
+/// Compares a delivery with a place: before, at or after it.
 fn order(lookup: &Lookup<'_>, delivery: &Delivery, key: SortKey, id: &str) -> Ordering {
     let keys = match key {
         SortKey::Status(status) => delivery.status().as_str().cmp(status.as_str()),
@@ -31,13 +31,13 @@ fn order(lookup: &Lookup<'_>, delivery: &Delivery, key: SortKey, id: &str) -> Or
     keys.then_with(|| delivery.id().as_str().cmp(id))
 }
 
-/// What a store would find: the rows of the page, and whether there are others around it.
+/// Returns what a store finds: the rows of the page, and whether there are rows before and after.
 fn found<'d>(lookup: &Lookup<'_>, all: &'d [Delivery]) -> (Vec<&'d Delivery>, bool, bool) {
-    let wanted = |delivery: &&Delivery| {
+    let selected = |delivery: &&Delivery| {
         lookup.status.is_none_or(|status| status == delivery.status())
             && lookup.event_type.is_none_or(|name| name == delivery.event_type().as_str())
     };
-    let mut rows: Vec<_> = all.iter().filter(wanted).collect();
+    let mut rows: Vec<_> = all.iter().filter(selected).collect();
     let key = |delivery: &Delivery| match lookup.sort {
         SortBy::Status => SortKey::Status(delivery.status()),
         SortBy::TriggeredAt => SortKey::TriggeredAt(delivery.triggered_at()),
@@ -91,7 +91,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn pages_of_a_store_are_those_of_all_deliveries(
+    fn makes_the_pages_of_apply_from_a_lookup(
         all in prop::collection::btree_map("d[0-9]", (any::<bool>(), any::<bool>(), 0..8u64), 0..10),
         query in queries(),
     ) {

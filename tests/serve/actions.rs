@@ -1,6 +1,6 @@
-//! The actions on filters and drafts: what the program's verbs do.
+//! The actions on filters and webhooks, compared with the program's verbs.
 
-use crate::client::{Client, draft};
+use crate::client::{Client, document};
 use crate::process::{Folder, Server};
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ fn started() -> (Folder, Server, Client) {
 }
 
 const FILTERS: &str = "/api/v1/filters/actions";
-const DRAFTS: &str = "/api/v1/webhooks/actions";
+const WEBHOOK_ACTIONS: &str = "/api/v1/webhooks/actions";
 
 #[test]
 fn checks_filters_as_the_verb_does() {
@@ -36,7 +36,7 @@ fn checks_filters_as_the_verb_does() {
     let arguments = ["check", "--format", "json", "id eq id123"];
     let verb = crate::process::run(&arguments).stdout;
     let verb: Value = serde_json::from_slice(&verb).unwrap();
-    assert_eq!(bad, verb, "the members of the verb");
+    assert_eq!(bad, verb, "the same members as the verb");
 }
 
 #[test]
@@ -71,17 +71,17 @@ fn explains_and_compares_over_events() {
 }
 
 #[test]
-fn validates_and_tries_drafts() {
+fn validates_and_tries_webhooks() {
     let (_folder, _server, client) = started();
-    let mut sales = draft("sales", "tenant");
+    let mut sales = document("sales", "tenant");
     sales["filter"] = r#"spaceId eq "s1""#.into();
     sales["enabled"] = false.into();
     sales["enabeld"] = true.into();
     sales["id"] = "w".into();
-    let found = client.post(&format!("{DRAFTS}/validate"), &sales).is(200).json();
+    let found = client.post(&format!("{WEBHOOK_ACTIONS}/validate"), &sales).is(200).json();
     assert_eq!((&found["valid"], &found["serverMembers"]), (&json!(true), &json!(["id"])));
     assert_eq!(found["warnings"][0]["code"], "member-unknown");
-    let found = client.post(&format!("{DRAFTS}/validate"), &json!({})).is(200).json();
+    let found = client.post(&format!("{WEBHOOK_ACTIONS}/validate"), &json!({})).is(200).json();
     assert_eq!((&found["valid"], found["errors"].as_array().unwrap().len()), (&json!(false), 2));
 
     let event = |space: &str, tenant: &str| json!({"type": "com.qlik.v1.app.created", "tenantid": tenant, "spaceid": space, "id": space});
@@ -93,7 +93,7 @@ fn validates_and_tries_drafts() {
         {},
     ]);
     let body = json!({"webhook": sales, "events": events, "reasons": 1});
-    let tried = client.post(&format!("{DRAFTS}/try"), &body).is(200).json();
+    let tried = client.post(&format!("{WEBHOOK_ACTIONS}/try"), &body).is(200).json();
     let counts = ["events", "matched", "otherTenant", "eventType", "access", "filter", "bad"];
     let counts: Vec<_> = counts.iter().map(|name| tried[*name].as_u64().unwrap()).collect();
     assert_eq!(counts, [4, 1, 1, 1, 0, 1, 1]);

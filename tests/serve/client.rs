@@ -1,4 +1,4 @@
-//! A small client that says exactly what it sends.
+//! A small HTTP client whose requests are sent byte for byte as written.
 
 use crate::{HOOKS, description};
 use serde_json::{Value, json};
@@ -6,14 +6,14 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// Asks a server with a key.
+/// A client with an API key.
 #[derive(Clone)]
 pub struct Client {
     address: String,
     key: String,
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
@@ -22,10 +22,10 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Reads an answer after which the connection is closed.
+    /// Reads a response from a connection that the server closes after it.
     pub fn read(stream: &mut TcpStream) -> Option<Self> {
         let mut bytes = Vec::new();
-        // A reset after the answer is no answer less.
+        // A reset after the response does not matter.
         let _ = stream.read_to_end(&mut bytes);
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
@@ -44,7 +44,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {shown}"))
     }
 
-    /// The codes of an error body, which has a trace id.
+    /// Returns the codes of an error body, which must have a trace id.
     #[track_caller]
     pub fn codes(&self) -> Vec<String> {
         let body = self.json();
@@ -63,7 +63,7 @@ impl Answer {
         self
     }
 
-    /// It is an error with this status and these codes.
+    /// Checks that the response is an error with this status and these codes.
     #[track_caller]
     pub fn refused(&self, status: u16, codes: &[&str]) {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
@@ -82,7 +82,7 @@ impl Client {
         stream
     }
 
-    /// Sends JSON to a server that may be killed meanwhile; `None` without a whole answer.
+    /// Sends JSON to a server that may be killed meanwhile; `None` without a complete response.
     pub fn attempt(&self, method: &str, path: &str, body: &str) -> Option<Answer> {
         let more = "Content-Type: application/json\r\n";
         let more = format!("{more}Content-Length: {}\r\n", body.len());
@@ -93,7 +93,7 @@ impl Client {
         (answer.body.len() == length).then_some(answer)
     }
 
-    /// The lines of a request before its body.
+    /// Returns the lines of a request before its body.
     pub fn head(&self, method: &str, path: &str, more: &str) -> String {
         let Self { address, key } = self;
         let key = match key.is_empty() {
@@ -105,16 +105,16 @@ impl Client {
         )
     }
 
-    /// Sends a request with a body of some type; the answer is held to the description.
+    /// Sends a request with a body, and checks the response against the description.
     #[track_caller]
     pub fn ask(&self, method: &str, path: &str, media_type: &str, body: &[u8]) -> Answer {
         let more = format!("Content-Type: {media_type}\r\nContent-Length: {}\r\n", body.len());
         let more = if media_type.is_empty() { "" } else { &more };
         let mut stream = self.connect();
         stream.write_all(self.head(method, path, more).as_bytes()).unwrap();
-        // The server may have refused it already.
+        // The server may have refused the request already.
         let _ = stream.write_all(body);
-        let answer = Answer::read(&mut stream).unwrap_or_else(|| panic!("no answer to {path}"));
+        let answer = Answer::read(&mut stream).unwrap_or_else(|| panic!("no response to {path}"));
         description::check(method, path, &answer);
         answer
     }
@@ -149,14 +149,14 @@ impl Client {
         self.send("PATCH", path, body)
     }
 
-    /// Creates a webhook, and returns its path.
+    /// Creates a webhook and returns its path.
     #[track_caller]
     pub fn create(&self, body: &Value) -> String {
         let created = self.post(HOOKS, body).is(201).json();
         format!("{HOOKS}/{}", created["id"].as_str().unwrap())
     }
 
-    /// The path of a link, which is a complete URL of this server.
+    /// Returns the path of a link, which must be an absolute URL of this server.
     #[track_caller]
     pub fn linked(&self, page: &Value, name: &str) -> Option<String> {
         let link = page["links"][name]["href"].as_str()?;
@@ -164,7 +164,7 @@ impl Client {
         Some(path.unwrap_or_else(|| panic!("{link}")).to_owned())
     }
 
-    /// Everything that a list holds, page by page.
+    /// Returns all items of a list, page by page.
     #[track_caller]
     pub fn all(&self, path: &str) -> Vec<Value> {
         let (mut found, mut next) = (Vec::new(), Some(path.to_owned()));
@@ -178,15 +178,15 @@ impl Client {
     }
 }
 
-/// A draft of a webhook.
-pub fn draft(name: &str, level: &str) -> Value {
+/// Returns the document of a webhook.
+pub fn document(name: &str, level: &str) -> Value {
     json!({
         "name": name, "url": "https://hooks.example.com/hook", "enabled": true, "level": level,
         "eventTypes": ["com.qlik.v1.app.created"],
     })
 }
 
-/// A patch that replaces one member.
+/// Returns a patch that replaces one member.
 pub fn replacing(path: &str, value: impl Into<Value>) -> Value {
     json!([{"op": "replace", "path": path, "value": value.into()}])
 }

@@ -1,13 +1,13 @@
-//! The published clients of the API, which are to work unchanged.
+//! The published clients of the API, which must work unchanged.
 //!
-//! `.ci/clients` installs them. Without them these tests say so and check nothing, unless
+//! `.ci/clients` installs them. Without them the tests are skipped with a message, unless
 //! `CLIENTS=required`.
 
 use crate::process::{Folder, Server};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where they are installed: beside the programs that are built.
+/// Returns the directory in which they are installed, next to the built programs.
 fn installed() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_hooksieve")).parent().unwrap().join("../clients")
 }
@@ -30,7 +30,7 @@ fn works(needed: &str, command: impl FnOnce(&Path) -> Command) {
 }
 
 #[test]
-fn the_client_for_javascript_works() {
+fn works_with_the_javascript_client() {
     works("node/node_modules/@qlik/api", |clients| {
         let mut command = Command::new("node");
         command.arg(clients.join("node/qlik-api.mjs"));
@@ -39,7 +39,7 @@ fn the_client_for_javascript_works() {
 }
 
 #[test]
-fn the_client_for_python_works() {
+fn works_with_the_python_client() {
     works("python/lib", |clients| {
         let mut command = Command::new(clients.join("python/bin/python"));
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/qlik-sdk.py"));

@@ -1,4 +1,4 @@
-//! Settings, and what is said of wrong ones at the start.
+//! The settings, and the errors that a start reports.
 
 use crate::process::{Folder, Server, program, run};
 use std::process::Command;
@@ -15,7 +15,7 @@ fn refused(mut command: Command, parts: &[&str]) {
 }
 
 #[test]
-fn every_wrong_setting_is_reported_at_the_start() {
+fn reports_every_invalid_setting_at_the_start() {
     let folder = Folder::new();
     let (data, file) = (folder.path("data"), folder.path("serve.toml"));
     std::fs::write(&file, "max-connections = \"many\"\n").unwrap();
@@ -25,11 +25,11 @@ fn every_wrong_setting_is_reported_at_the_start() {
         command,
         &["--listen: `here`", "HOOKSIEVE_LOG_FORMAT: `xml`", "max-connections: `many`"],
     );
-    assert!(!std::path::Path::new(&data).exists(), "nothing was made");
+    assert!(!std::path::Path::new(&data).exists(), "no directory was created");
 }
 
 #[test]
-fn what_cannot_be_used_is_named() {
+fn names_files_and_addresses_that_cannot_be_used() {
     let folder = Folder::new();
     let (data, none) = (folder.path("data"), folder.path("none"));
     let serve = ["serve", "--listen", "127.0.0.1:0", "--data", &data];
@@ -54,7 +54,7 @@ fn what_cannot_be_used_is_named() {
 }
 
 #[test]
-fn what_is_printed_is_a_file_that_means_the_same() {
+fn prints_a_file_with_the_same_meaning() {
     let folder = Folder::new();
     let file = folder.path("serve.toml");
     let allow = ["--allow-target", "10.0.0.0/8", "--allow-target", "fd00::/8"];
@@ -74,9 +74,9 @@ fn what_is_printed_is_a_file_that_means_the_same() {
     assert!(text.contains("(HOOKSIEVE_DEV)") && text.contains("(--max-connections)"), "{text}");
 }
 
-/// An answer over HTTPS, which is what the address says, and what links say.
+/// A response over HTTPS. The printed address and the links start with `https`.
 #[test]
-fn https_is_served_with_a_certificate() {
+fn serves_https_with_a_certificate() {
     use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
     let folder = Folder::new();
     let data = |name: &str| format!("{}/tests/data/tls/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -99,12 +99,12 @@ fn https_is_served_with_a_certificate() {
     let head = server.client(token).head("GET", crate::HOOKS, "");
     std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
     let mut said = String::new();
-    // An end without a close of TLS is an end, too.
+    // A connection that ends without a TLS close is acceptable here.
     let _ = std::io::Read::read_to_string(&mut stream, &mut said);
     assert!(said.starts_with("HTTP/1.1 200 OK"), "{said}");
     assert!(said.contains(&format!("https://{}{}", server.address, crate::HOOKS)), "{said}");
 
-    // Plain HTTP on that port costs the client its connection.
+    // A plain HTTP request on that port gets no response.
     let mut plain = std::net::TcpStream::connect(&server.address).unwrap();
     std::io::Write::write_all(&mut plain, head.as_bytes()).unwrap();
     let mut said = Vec::new();
@@ -113,7 +113,7 @@ fn https_is_served_with_a_certificate() {
 }
 
 #[test]
-fn the_log_is_json_on_standard_error_when_asked_for() {
+fn writes_the_log_as_json_to_standard_error() {
     let folder = Folder::new();
     let server = Server::start(&folder, &["--log-format", "json"]);
     let answer = server.client("").get(crate::HOOKS).is(401);

@@ -1,4 +1,5 @@
-//! `/openapi.json`, held to real answers: each status must be described, and each body fit.
+//! Compares `/openapi.json` with real responses: each status must be described, and each body must
+//! match its schema.
 
 use crate::client::Answer;
 use crate::process::{Folder, Server};
@@ -12,7 +13,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
 
 const URL: &str = "https://hooksieve.example.com/openapi.json";
 
-/// The described path that an address has; one without a variable goes before one with.
+/// Returns the described path of an address. A path without variables precedes one with variables.
 fn template(path: &str) -> Option<&'static str> {
     let path = path.split('?').next().unwrap();
     let fits = |template: &str| {
@@ -33,7 +34,7 @@ fn token(text: &str) -> String {
     text.replace('~', "~0").replace('/', "~1")
 }
 
-/// Holds an answer to the description of its operation.
+/// Checks a response against the description of its operation.
 #[track_caller]
 pub fn check(method: &str, path: &str, answer: &Answer) {
     let errors = "/components/schemas/Errors".to_owned();
@@ -65,7 +66,7 @@ pub fn check(method: &str, path: &str, answer: &Answer) {
     }
 }
 
-/// The body is JSON that fits the schema at a pointer.
+/// Checks that a body is JSON that matches the schema at a pointer.
 #[track_caller]
 fn fits(answer: &Answer, pointer: &str) {
     assert_eq!(answer.header("content-type"), Some("application/json"));
@@ -80,16 +81,16 @@ fn fits(answer: &Answer, pointer: &str) {
 }
 
 #[test]
-fn is_served_as_it_is_checked_in() {
+fn serves_the_description_unchanged() {
     let folder = Folder::new();
     let server = Server::start(&folder, &[]);
     let served = server.client("").get("/openapi.json").is(200);
     assert_eq!(served.json(), *DOCUMENT);
 }
 
-/// Every operation that is described exists: without a key none answers "no such address".
+/// Every described operation exists: without a key, none responds "no such address".
 #[test]
-fn describes_what_is_there() {
+fn describes_only_existing_operations() {
     let folder = Folder::new();
     let server = Server::start(&folder, &[]);
     let client = server.client("");
@@ -109,9 +110,9 @@ fn describes_what_is_there() {
     assert_eq!(operations, 18);
 }
 
-/// A description that fits everything would make every other test blind.
+/// A schema that accepted everything would make the other tests ineffective.
 #[test]
-fn refuses_bodies_that_do_not_fit() {
+fn refuses_bodies_that_violate_the_schema() {
     let mut schemas = Schemas::new();
     let mut compiler = Compiler::new();
     compiler.add_resource(URL, DOCUMENT.clone()).unwrap();
@@ -123,5 +124,5 @@ fn refuses_bodies_that_do_not_fit() {
     });
     assert!(schemas.validate(&body, index).is_ok());
     body["secret"] = "s".into();
-    assert!(schemas.validate(&body, index).is_err(), "a secret is never in an answer");
+    assert!(schemas.validate(&body, index).is_err(), "a response never contains a secret");
 }

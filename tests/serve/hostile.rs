@@ -1,7 +1,7 @@
-//! Clients that mean harm: they cost a connection for a while, and nobody else anything.
+//! Hostile clients: each occupies a connection for a while and delays no other client.
 
 use crate::HOOKS;
-use crate::client::{Answer, Client, draft};
+use crate::client::{Answer, Client, document};
 use crate::process::{Folder, Server, eventually};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,20 +14,20 @@ fn started(more: &[&str]) -> (Folder, Server, Client) {
     (folder, server, client)
 }
 
-/// Whether the server has closed a connection, and what it said before.
+/// Waits until the server closes a connection, and returns what it sent before.
 fn ended(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
-    // A reset is an end, too.
+    // A reset also counts as closed.
     if let Err(error) = stream.read_to_end(&mut bytes) {
         let kind = error.kind();
         let waits = [std::io::ErrorKind::WouldBlock, std::io::ErrorKind::TimedOut];
-        assert!(!waits.contains(&kind), "it was not closed in a minute");
+        assert!(!waits.contains(&kind), "the server did not close the connection in a minute");
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[test]
-fn ends_connections_whose_headers_do_not_arrive() {
+fn closes_connections_with_incomplete_headers() {
     let (_folder, _server, client) = started(&["--header-timeout", "300ms"]);
     let mut silent = client.connect();
     let mut slow = client.connect();
@@ -38,11 +38,11 @@ fn ends_connections_whose_headers_do_not_arrive() {
     assert!(!ended(&mut silent).contains("200 OK"));
     assert!(!ended(&mut slow).contains("200 OK"));
     let idle = ended(&mut idle);
-    assert_eq!(idle.matches("200 OK").count(), 1, "answered, and closed when it stayed idle");
+    assert_eq!(idle.matches("200 OK").count(), 1, "answered once, then closed as idle");
 }
 
 #[test]
-fn ends_requests_whose_bodies_do_not_arrive() {
+fn fails_requests_with_incomplete_bodies() {
     let (_folder, _server, client) = started(&["--body-timeout", "300ms"]);
     let more = "Content-Type: application/json\r\nContent-Length: 100\r\n";
     let mut slow = client.connect();
@@ -50,7 +50,7 @@ fn ends_requests_whose_bodies_do_not_arrive() {
     slow.write_all(b"{").unwrap();
     Answer::read(&mut slow).unwrap().refused(408, &["body-too-slow"]);
 
-    // One that ends before the length that it declares.
+    // A body that ends before its declared length.
     let mut short = client.connect();
     short.write_all(client.head("POST", HOOKS, more).as_bytes()).unwrap();
     short.write_all(b"{}").unwrap();
@@ -61,7 +61,7 @@ fn ends_requests_whose_bodies_do_not_arrive() {
 }
 
 #[test]
-fn refuses_requests_that_are_framed_wrongly() {
+fn refuses_requests_with_invalid_framing() {
     let (_folder, server, client) = started(&[]);
     let key = server.printed[0].rsplit(' ').next().unwrap();
     let post = format!("POST {HOOKS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n");
@@ -89,9 +89,9 @@ fn refuses_requests_that_are_framed_wrongly() {
     assert!(client.all(HOOKS).is_empty());
 }
 
-/// A request behind one with two framings would be smuggled past a proxy.
+/// A second request after one with two framings could be smuggled past a proxy.
 #[test]
-fn answers_no_request_that_hides_in_a_body() {
+fn answers_no_request_inside_a_body() {
     let (_folder, _server, client) = started(&[]);
     let hidden = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
     let length = hidden.len() + 5;
@@ -109,33 +109,33 @@ fn answers_no_request_that_hides_in_a_body() {
 #[test]
 fn answers_while_many_connections_are_idle() {
     let (_folder, _server, client) = started(&[]);
-    // Two files each: this process has both ends.
+    // Each connection takes two file descriptors, because this process has both ends.
     let idle: Vec<_> = (0..400).map(|_| client.connect()).collect();
     let began = Instant::now();
     for _ in 0..20 {
-        client.create(&draft("w", "tenant"));
+        client.create(&document("w", "tenant"));
     }
-    assert!(began.elapsed() < Duration::from_secs(20), "they wait for nobody");
+    assert!(began.elapsed() < Duration::from_secs(20), "idle connections delay no request");
     drop(idle);
 }
 
 #[test]
-fn accepts_again_when_idle_connections_have_ended() {
+fn accepts_connections_after_idle_ones_end() {
     let more = ["--max-connections", "8", "--header-timeout", "500ms"];
     let (_folder, server, client) = started(&more);
     let mut idle: Vec<_> = (0..8).map(|_| client.connect()).collect();
-    // Accepted once one of those has ended.
+    // The new connection is accepted when an idle one has ended.
     client.get("/livez").is(200);
     idle.iter_mut().for_each(|stream| drop(ended(stream)));
     assert!(!server.log().contains("panicked"));
 }
 
 #[test]
-fn ends_connections_that_take_no_answers() {
+fn closes_connections_that_read_no_responses() {
     let (_folder, server, client) =
         started(&["--body-timeout", "500ms", "--tier1-per-minute", "0"]);
     let mut greedy = client.connect();
-    // Requests for the same large answer, of which none is read, until the server reads no more.
+    // Requests the same large response without reading it, until the server stops reading.
     let request = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n";
     greedy.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
     for _ in 0..2000 {
@@ -143,7 +143,7 @@ fn ends_connections_that_take_no_answers() {
             break;
         }
     }
-    // The server ends it although the client is still there: writing fails for good.
+    // The server closes the connection while the client is still there: every write fails.
     eventually(|| match greedy.write_all(request) {
         Err(error)
             if matches!(

@@ -1,11 +1,11 @@
-//! The verb `key`, and a server that reads the file again.
+//! The verb `key`, and a server that reloads the keys file.
 
 use crate::HOOKS;
 use crate::process::{Folder, Server, eventually, key, run};
 use std::time::{Duration, Instant};
 
 #[test]
-fn are_made_listed_and_revoked_while_the_server_runs() {
+fn applies_new_and_revoked_keys_while_the_server_runs() {
     let folder = Folder::new();
     let file = folder.path("keys.toml");
     let first = key(&file, "north", "ann", "tenant-admin");
@@ -20,10 +20,7 @@ fn are_made_listed_and_revoked_while_the_server_runs() {
         status => Err(status),
     });
     let took = began.elapsed();
-    assert!(
-        took < Duration::from_secs(5),
-        "within a second, on a machine that has the time: {took:?}"
-    );
+    assert!(took < Duration::from_secs(5), "reloaded within a second on an idle machine: {took:?}");
 
     let list = String::from_utf8(run(&["key", "list", "--keys", &file]).stdout).unwrap();
     let rows: Vec<Vec<&str>> =
@@ -37,17 +34,17 @@ fn are_made_listed_and_revoked_while_the_server_runs() {
     });
     server.client(&first).get(HOOKS).is(200);
 
-    // A damaged file locks nobody out.
+    // With a damaged file, the previous keys stay in use.
     std::fs::write(&file, "key = 5").unwrap();
-    eventually(|| match server.log().contains("the keys stay as they were") {
+    eventually(|| match server.log().contains("the previous ones stay in use") {
         true => Ok(()),
-        false => Err("not noticed yet"),
+        false => Err("not reported yet"),
     });
     server.client(&first).get(HOOKS).is(200);
 }
 
 #[test]
-fn are_refused_with_a_reason() {
+fn refuses_invalid_keys_with_a_reason() {
     let folder = Folder::new();
     let file = folder.path("keys.toml");
     let new = |tenant, role| {
@@ -56,7 +53,7 @@ fn are_refused_with_a_reason() {
     for (tenant, role, part) in [
         ("north", "admin", "expected one of tenant-admin, user, producer, operator"),
         ("*", "user", "only producers and operators"),
-        ("", "user", "a key needs a tenant"),
+        ("", "user", "a key requires a tenant"),
     ] {
         let output = new(tenant, role);
         let said = String::from_utf8(output.stderr).unwrap();
@@ -68,7 +65,7 @@ fn are_refused_with_a_reason() {
 }
 
 #[test]
-fn are_all_kept_when_many_are_made_at_once() {
+fn keeps_every_key_of_concurrent_writers() {
     let folder = Folder::new();
     let file = folder.path("keys.toml");
     let made: Vec<String> = std::thread::scope(|scope| {

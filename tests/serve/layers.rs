@@ -1,4 +1,4 @@
-//! The server's parts know no more of each other than they need.
+//! The dependencies between the parts of the server.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The code of a file without its comments and its tests.
+/// Returns the code of a file without its comments and its tests.
 fn code(file: &Path) -> String {
     let text = std::fs::read_to_string(file).unwrap();
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
@@ -21,7 +21,7 @@ fn code(file: &Path) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Holds the files of some parts to words that they do not name; returns how many there are.
+/// Checks that the files of some parts never contain these words, and returns the number of files.
 fn never(parts: &[&str], words: &[&str]) -> usize {
     let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server");
     let mut found = Vec::new();
@@ -43,26 +43,26 @@ fn never(parts: &[&str], words: &[&str]) -> usize {
 }
 
 #[test]
-fn only_the_root_names_a_backend_of_the_store() {
+fn names_a_store_backend_only_in_the_root() {
     let parts =
         ["api/", "config/", "dispatcher/", "service/", "keys.rs", "limits.rs", "listener.rs"];
     assert!(never(&parts, &["sqlite", "memory::", "rusqlite"]) > 20);
 }
 
 #[test]
-fn http_stops_at_the_api() {
+fn uses_http_types_only_in_the_api() {
     let parts = ["service/", "store/", "config/", "keys.rs", "limits.rs", "ambient.rs"];
     assert!(never(&parts, &["axum", "hyper", "http::", "StatusCode"]) > 15);
 }
 
 #[test]
-fn the_api_sends_nothing_and_the_dispatcher_answers_nothing() {
+fn keeps_the_api_and_the_dispatcher_apart() {
     assert!(never(&["api/"], &["dispatcher", "Attempt", "registry::"]) > 8);
     assert!(never(&["dispatcher/"], &["server::api", "axum"]) > 1);
 }
 
 #[test]
-fn only_the_root_asks_for_time_and_randomness() {
+fn reads_time_and_random_bytes_only_in_the_root() {
     let parts = ["api/", "dispatcher/", "service/", "store/", "limits.rs", "config/"];
     let words = ["SystemTime::now", "Instant::now", "getrandom", "std::env"];
     assert!(never(&parts, &words) > 20);

@@ -1,12 +1,12 @@
-//! How much and how often: webhooks of a user, bytes of a body, requests a minute.
+//! The limits: webhooks of a user, size of a body, requests per minute.
 
 use crate::HOOKS;
-use crate::client::draft;
+use crate::client::document;
 use crate::process::{Folder, Server, key};
 use serde_json::json;
 
 #[test]
-fn limits_the_webhooks_of_a_user_by_who_created_them() {
+fn limits_webhooks_by_their_creator() {
     let folder = Folder::new();
     let file = folder.path("keys.toml");
     let admin = key(&file, "north", "admin", "tenant-admin");
@@ -14,14 +14,14 @@ fn limits_the_webhooks_of_a_user_by_who_created_them() {
     let more = ["--keys", &file, "--max-webhooks-per-user", "3", "--tier2-per-minute", "0"];
     let server = Server::start(&folder, &more);
     let (admin, me) = (server.client(&admin), server.client(&me));
-    let first = me.create(&draft("w", "user"));
-    (0..2).for_each(|_| drop(me.create(&draft("w", "user"))));
-    me.post(HOOKS, &draft("w", "user")).refused(403, &["webhook-limit"]);
-    admin.create(&draft("w", "tenant"));
-    me.put(&first, &draft("again", "user")).is(200);
+    let first = me.create(&document("w", "user"));
+    (0..2).for_each(|_| drop(me.create(&document("w", "user"))));
+    me.post(HOOKS, &document("w", "user")).refused(403, &["webhook-limit"]);
+    admin.create(&document("w", "tenant"));
+    me.put(&first, &document("again", "user")).is(200);
     me.delete(&first).is(204);
-    me.create(&draft("w", "user"));
-    me.post(HOOKS, &draft("w", "user")).refused(403, &["webhook-limit"]);
+    me.create(&document("w", "user"));
+    me.post(HOOKS, &document("w", "user")).refused(403, &["webhook-limit"]);
 }
 
 #[test]
@@ -29,12 +29,12 @@ fn refuses_bodies_that_are_too_large() {
     let folder = Folder::new();
     let server = Server::start(&folder, &["--max-body-bytes", "1000"]);
     let client = server.client(server.printed[0].rsplit(' ').next().unwrap());
-    let mut large = draft("w", "tenant");
+    let mut large = document("w", "tenant");
     large["description"] = "x".repeat(1000).into();
     client.post(HOOKS, &large).refused(413, &["body-too-large"]);
-    client.create(&draft("w", "tenant"));
+    client.create(&document("w", "tenant"));
 
-    // The same without a length that could be refused before.
+    // The same without a declared length, so that it is refused while it is read.
     let mut stream = client.connect();
     let more = "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n";
     let mut bytes = client.head("POST", HOOKS, more).into_bytes();
@@ -57,20 +57,20 @@ fn limits_requests_by_key_and_tier() {
     let server = Server::start(&folder, &more);
     let (first, second) = (server.client(&first), server.client(&second));
     for _ in 0..2 {
-        first.create(&draft("w", "tenant"));
+        first.create(&document("w", "tenant"));
     }
-    let refused = first.post(HOOKS, &draft("w", "tenant"));
+    let refused = first.post(HOOKS, &document("w", "tenant"));
     refused.refused(429, &["too-many-requests"]);
     let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=30).contains(&wait), "{wait}");
-    second.create(&draft("w", "tenant"));
-    // Checking a filter is of tier 1, trying a webhook of tier 2.
+    second.create(&document("w", "tenant"));
+    // Checking a filter is in tier 1, trying a webhook in tier 2.
     let check = "/api/v1/filters/actions/check";
     for _ in 0..4 {
         first.post(check, &json!({})).is(200);
     }
     first.get(HOOKS).refused(429, &["too-many-requests"]);
-    let body = json!({"webhook": draft("w", "tenant"), "events": []});
+    let body = json!({"webhook": document("w", "tenant"), "events": []});
     first.post("/api/v1/webhooks/actions/try", &body).refused(429, &["too-many-requests"]);
     server.client("").get("/livez").is(200);
 }
@@ -80,7 +80,7 @@ fn limits_no_rates_in_development() {
     let folder = Folder::new();
     let server = Server::start(&folder, &["--dev"]);
     let client = server.client(server.printed[0].rsplit(' ').next().unwrap());
-    let mut local = draft("w", "tenant");
+    let mut local = document("w", "tenant");
     local["url"] = "http://localhost:1/".into();
     for _ in 0..120 {
         client.create(&local);

@@ -1,4 +1,4 @@
-//! The server as a program: started as a child process and asked over HTTP. Every answer is held to
+//! Tests of the server as a child process over HTTP. Every response is checked against
 //! `/openapi.json`.
 #![allow(
     unreachable_pub,
@@ -26,5 +26,5 @@ mod races;
 mod restart;
 mod secrets;
 
-/// Where the webhooks are.
+/// The path of the webhooks.
 const HOOKS: &str = "/api/v1/webhooks";

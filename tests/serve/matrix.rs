@@ -1,12 +1,12 @@
-//! Who may do what: every operation, by every role, on what is their own, another user's, another
-//! tenant's, and not there at all.
+//! The permissions: every operation by every role, on the caller's own webhook, another user's,
+//! another tenant's, and one that does not exist.
 
 use crate::HOOKS;
-use crate::client::{Client, draft, replacing};
+use crate::client::{Client, document, replacing};
 use crate::process::{Folder, Server, key};
 use serde_json::{Value, json};
 
-/// Whose webhook an operation is about.
+/// The owner of the webhook in an operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Whose {
     Own,
@@ -18,7 +18,7 @@ enum Whose {
 const WHOSE: [Whose; 4] = [Whose::Own, Whose::Others, Whose::OtherTenants, Whose::Absent];
 const ROLES: [&str; 6] = ["tenant-admin", "user", "producer", "operator", "none", "wrong"];
 
-/// The matrix of the specification for what is about one webhook: `ok` is the status of success.
+/// The specification's matrix for operations on one webhook; `ok` is the status of success.
 fn of_webhook(role: &str, whose: Whose, ok: u16) -> u16 {
     match (role, whose) {
         ("tenant-admin", Whose::Own | Whose::Others) | ("user", Whose::Own) => ok,
@@ -28,7 +28,7 @@ fn of_webhook(role: &str, whose: Whose, ok: u16) -> u16 {
     }
 }
 
-/// The matrix for what is about no webhook that exists.
+/// The specification's matrix for operations without a webhook.
 fn of_none(role: &str, area: &str, ok: u16) -> u16 {
     match (role, area) {
         ("tenant-admin" | "user", _) | ("producer", "language") => ok,
@@ -56,16 +56,16 @@ impl Stage {
     fn key(&self, tenant: &str, user: &str, role: &str) -> Client {
         let client = self.server.client(&key(&self.file, tenant, user, role));
         crate::process::eventually(|| match client.get(&format!("{HOOKS}/event-types")).status {
-            401 => Err("the key is not known yet"),
+            401 => Err("the key is not loaded yet"),
             _ => Ok(()),
         });
         client
     }
 }
 
-/// A webhook of level `user` whose owner is `me`, made by an administrator.
+/// Creates a webhook of level `user` whose owner is `me`, as an administrator.
 fn webhook(admin: &Client, owner: &str) -> String {
-    let mut webhook = draft("w", "user");
+    let mut webhook = document("w", "user");
     webhook["ownerId"] = owner.into();
     admin.create(&webhook)
 }
@@ -73,19 +73,19 @@ fn webhook(admin: &Client, owner: &str) -> String {
 fn ask(client: &Client, method: &str, path: &str) -> u16 {
     let body: Option<Value> = match (method, path) {
         ("PUT", _) => {
-            // An owner that is left out would be the creator, who is another user here.
-            let mut again = draft("again", "user");
+            // Without an owner, the owner would be the creator, who is another user here.
+            let mut again = document("again", "user");
             again["ownerId"] = "me".into();
             Some(again)
         }
         ("PATCH", _) => Some(replacing("/name", "patched")),
         ("POST", path) if path.ends_with("/resend") => None,
         ("POST", path) if path.ends_with("/try") => {
-            Some(json!({"webhook": draft("w", "user"), "events": []}))
+            Some(json!({"webhook": document("w", "user"), "events": []}))
         }
         ("POST", path) if path.ends_with("/explain") => Some(json!({"events": []})),
         ("POST", path) if path.contains("/filters/") => Some(json!({})),
-        ("POST", _) => Some(draft("w", "user")),
+        ("POST", _) => Some(document("w", "user")),
         _ => None,
     };
     match body {
@@ -95,7 +95,7 @@ fn ask(client: &Client, method: &str, path: &str) -> u16 {
 }
 
 #[test]
-fn holds_for_every_operation_on_a_webhook() {
+fn applies_the_matrix_to_operations_on_a_webhook() {
     let stage = Stage::new();
     let admin = stage.key("north", "admin", "tenant-admin");
     let elsewhere = stage.key("south", "me", "tenant-admin");
@@ -104,7 +104,7 @@ fn holds_for_every_operation_on_a_webhook() {
         ("PUT", "", 200),
         ("PATCH", "", 204),
         ("GET", "/deliveries", 200),
-        // There are no deliveries: who sees the webhook is told that, too.
+        // There are no deliveries, so a caller who sees the webhook also gets a 404.
         ("GET", "/deliveries/d", 404),
         ("POST", "/deliveries/d/actions/resend", 404),
         ("DELETE", "", 204),
@@ -141,7 +141,7 @@ fn holds_for_every_operation_on_a_webhook() {
 }
 
 #[test]
-fn holds_for_every_operation_on_no_webhook() {
+fn applies_the_matrix_to_other_operations() {
     let stage = Stage::new();
     let operations = [
         ("GET", HOOKS, "webhooks", 200),
@@ -176,26 +176,26 @@ fn lists_only_what_the_caller_sees() {
     let (me, someone) = (stage.key("north", "me", "user"), stage.key("north", "someone", "user"));
     let elsewhere = stage.key("south", "me", "tenant-admin");
     webhook(&admin, "me");
-    someone.create(&draft("w", "user"));
-    admin.create(&draft("w", "tenant"));
-    elsewhere.create(&draft("w", "tenant"));
+    someone.create(&document("w", "user"));
+    admin.create(&document("w", "tenant"));
+    elsewhere.create(&document("w", "tenant"));
     let count = |client: &Client| client.all(&format!("{HOOKS}?limit=1")).len();
     assert_eq!((count(&admin), count(&me), count(&someone), count(&elsewhere)), (3, 1, 1, 1));
 }
 
 #[test]
-fn lets_users_have_only_webhooks_of_their_own() {
+fn refuses_users_webhooks_of_others() {
     let stage = Stage::new();
     let me = stage.key("north", "me", "user");
-    let path = me.create(&draft("mine", "user"));
-    let mut others = draft("w", "user");
+    let path = me.create(&document("mine", "user"));
+    let mut others = document("w", "user");
     others["ownerId"] = "someone".into();
-    let mut unsaid = draft("w", "user");
+    let mut unsaid = document("w", "user");
     unsaid.as_object_mut().unwrap().remove("level");
-    for draft in [draft("w", "tenant"), others, unsaid] {
-        me.post(HOOKS, &draft).refused(403, &["forbidden"]);
-        me.put(&path, &draft).refused(403, &["forbidden"]);
-        let trial = json!({"webhook": draft, "events": []});
+    for document in [document("w", "tenant"), others, unsaid] {
+        me.post(HOOKS, &document).refused(403, &["forbidden"]);
+        me.put(&path, &document).refused(403, &["forbidden"]);
+        let trial = json!({"webhook": document, "events": []});
         me.post("/api/v1/webhooks/actions/try", &trial).refused(403, &["forbidden"]);
     }
     assert_eq!(me.get(&path).is(200).json()["name"], "mine");

@@ -1,7 +1,7 @@
-//! The operations of the API, one after the other, as a client uses them.
+//! The operations of the API in sequence, as a client uses them.
 
 use crate::HOOKS;
-use crate::client::{Client, draft, replacing};
+use crate::client::{Client, document, replacing};
 use crate::process::{Folder, Server};
 use serde_json::{Value, json};
 
@@ -16,17 +16,17 @@ fn started(more: &[&str]) -> (Folder, Server, Client) {
 #[test]
 fn creates_shows_replaces_patches_and_removes_a_webhook() {
     let (_folder, _server, admin) = started(&[]);
-    let mut draft = draft("sales", "tenant");
-    draft["filter"] = r#"spaceId eq "s1""#.into();
-    draft["headers"] = json!({"X-Team": "data"});
-    draft["encryptedHeaders"] = json!({"X-Key": "planted"});
-    draft["secret"] = "0123456789abcdef0123456789abcdef".into();
-    draft["origin"] = "automations".into();
-    let created = admin.post(HOOKS, &draft).is(201);
+    let mut document = document("sales", "tenant");
+    document["filter"] = r#"spaceId eq "s1""#.into();
+    document["headers"] = json!({"X-Team": "data"});
+    document["encryptedHeaders"] = json!({"X-Key": "planted"});
+    document["secret"] = "0123456789abcdef0123456789abcdef".into();
+    document["origin"] = "automations".into();
+    let created = admin.post(HOOKS, &document).is(201);
     assert_eq!((created.revision(), created.header("hooksieve-warnings")), (1, None));
     let shown = created.json();
     for member in ["name", "url", "filter", "headers", "eventTypes", "origin", "enabled"] {
-        assert_eq!(shown[member], draft[member], "{member}");
+        assert_eq!(shown[member], document[member], "{member}");
     }
     assert_eq!(shown["encryptedHeaders"], json!(["X-Key"]));
     assert_eq!(
@@ -56,7 +56,7 @@ fn creates_shows_replaces_patches_and_removes_a_webhook() {
     assert_eq!(admin.delete(&path).is(204).revision(), 5);
     for answer in [
         admin.get(&path),
-        admin.put(&path, &draft),
+        admin.put(&path, &document),
         admin.patch(&path, &replacing("/name", "x")),
         admin.delete(&path),
         admin.get(&format!("{path}/deliveries")),
@@ -66,7 +66,7 @@ fn creates_shows_replaces_patches_and_removes_a_webhook() {
 }
 
 #[test]
-fn refuses_what_is_wrong_at_once_and_changes_nothing() {
+fn reports_all_errors_and_changes_nothing() {
     let (_folder, _server, admin) = started(&[]);
     let wrong =
         json!({"name": "", "url": "http://hooks.example.com/", "eventTypes": ["app.created"]});
@@ -80,9 +80,9 @@ fn refuses_what_is_wrong_at_once_and_changes_nothing() {
     ] {
         admin.ask("POST", HOOKS, "application/json", body).refused(400, &[code]);
     }
-    let path = admin.create(&draft("w", "tenant"));
+    let path = admin.create(&document("w", "tenant"));
     let before = admin.get(&path).json();
-    let mut off = draft("w", "tenant");
+    let mut off = document("w", "tenant");
     off["enableCloudEventDelivery"] = false.into();
     admin.put(&path, &off).refused(400, &["cloud-events-fixed"]);
     let off = replacing("/enableCloudEventDelivery", false);
@@ -102,14 +102,14 @@ fn refuses_what_is_wrong_at_once_and_changes_nothing() {
 #[test]
 fn lists_by_every_parameter() {
     let (_folder, _server, admin) = started(&[]);
-    let mut third = draft("Gamma", "user");
+    let mut third = document("Gamma", "user");
     third["origin"] = "management-console".into();
     third["enabled"] = false.into();
     third["url"] = "https://other.example.com/".into();
     third["eventTypes"] = json!(["com.qlik.v1.app.exported"]);
     third["ownerId"] = "someone".into();
-    for draft in [draft("Beta", "tenant"), draft("Alpha", "tenant"), third] {
-        admin.create(&draft);
+    for document in [document("Beta", "tenant"), document("Alpha", "tenant"), third] {
+        admin.create(&document);
     }
     let names = |query: &str| -> Vec<String> {
         let all = admin.all(&format!("{HOOKS}?{query}"));
@@ -162,7 +162,7 @@ fn lists_the_event_types_with_their_categories() {
 }
 
 #[test]
-fn keeps_the_header_of_a_get_out_of_the_body_of_a_head() {
+fn answers_head_with_the_headers_of_get_and_no_body() {
     let (_folder, _server, admin) = started(&[]);
     let mut stream = admin.connect();
     std::io::Write::write_all(&mut stream, admin.head("HEAD", HOOKS, "").as_bytes()).unwrap();

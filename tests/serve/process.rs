@@ -1,4 +1,4 @@
-//! The program as a child process, with a directory of its own that is gone when the test is over.
+//! The program as a child process, with its own directory, which is removed after the test.
 
 use crate::client::Client;
 use std::fmt::Debug;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// A directory.
+/// A directory that is removed when the value is dropped.
 pub struct Folder(PathBuf);
 
 impl Folder {
@@ -33,7 +33,7 @@ impl Drop for Folder {
     }
 }
 
-/// The program, without settings from this process's environment.
+/// Returns a command of the program without settings from this process's environment.
 pub fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hooksieve"));
     let variables = std::env::vars_os().map(|(name, _)| name);
@@ -44,12 +44,12 @@ pub fn program(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs the program to its end.
+/// Runs the program and waits for its end.
 pub fn run(arguments: &[&str]) -> Output {
     program(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
-/// Makes a key.
+/// Creates a key.
 #[track_caller]
 pub fn key(file: &str, tenant: &str, user: &str, role: &str) -> String {
     let arguments =
@@ -59,24 +59,24 @@ pub fn key(file: &str, tenant: &str, user: &str, role: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
 
-/// A server that runs.
+/// A running server.
 pub struct Server {
     child: Child,
-    /// `127.0.0.1:PORT`.
+    /// The address, `127.0.0.1:PORT`.
     pub address: String,
-    /// What it printed before it was ready.
+    /// The lines that the server printed before it was ready.
     pub printed: Vec<String>,
     log: Arc<Mutex<String>>,
 }
 
-/// The arguments with which a server keeps everything in a folder.
+/// Returns the arguments of a server that keeps its data in a folder.
 pub fn arguments(folder: &Folder) -> Vec<String> {
     let data = folder.path("data");
     ["serve", "--listen", "127.0.0.1:0", "--data", &data].map(str::to_owned).into()
 }
 
 impl Server {
-    /// Starts one with more arguments, and waits until it is ready.
+    /// Starts a server with additional arguments, and waits until it is ready.
     #[track_caller]
     pub fn start(folder: &Folder, more: &[&str]) -> Self {
         let mut command = program(&[]);
@@ -105,7 +105,7 @@ impl Server {
             }
             server.printed.push(line);
         }
-        panic!("it did not start: {}", server.log());
+        panic!("the server did not start: {}", server.log());
     }
 
     pub fn client(&self, key: &str) -> Client {
@@ -121,19 +121,19 @@ impl Server {
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
-    /// Ends it at once.
+    /// Kills the server.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// How it ended; it has half a minute.
+    /// Waits up to half a minute for the server to end.
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
-        eventually(|| self.child.try_wait().unwrap().ok_or("it still runs"))
+        eventually(|| self.child.try_wait().unwrap().ok_or("the server still runs"))
     }
 
-    /// Asks it to stop, and waits.
+    /// Sends SIGTERM, and waits for the end.
     pub fn stop(mut self) -> ExitStatus {
         self.signal("-TERM");
         self.wait()
@@ -147,7 +147,7 @@ impl Drop for Server {
     }
 }
 
-/// Asks until there is an answer, for half a minute: longer than any machine takes.
+/// Retries for up to half a minute, which is enough for a slow machine.
 #[track_caller]
 pub fn eventually<T, E: Debug>(mut ask: impl FnMut() -> Result<T, E>) -> T {
     let began = Instant::now();
@@ -160,7 +160,7 @@ pub fn eventually<T, E: Debug>(mut ask: impl FnMut() -> Result<T, E>) -> T {
     }
 }
 
-/// All bytes of all files under a path.
+/// Returns the bytes of all files under a path.
 pub fn everything_under(path: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut folders = vec![PathBuf::from(path)];

@@ -1,7 +1,7 @@
-//! Changes at once: each is made whole, in some order, and none is lost or undone.
+//! Concurrent changes: each is atomic, and none is lost or reverted.
 
 use crate::HOOKS;
-use crate::client::{Client, draft, replacing};
+use crate::client::{Client, document, replacing};
 use crate::process::{Folder, Server};
 use std::collections::BTreeSet;
 use std::sync::Barrier;
@@ -15,7 +15,7 @@ fn started(more: &[&str]) -> (Folder, Server, Client) {
     (folder, server, client)
 }
 
-/// Runs all at once.
+/// Runs closures concurrently.
 fn at_once<T: Send>(count: usize, each: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(count);
     let (barrier, each) = (&barrier, &each);
@@ -33,20 +33,20 @@ fn at_once<T: Send>(count: usize, each: impl Fn(usize) -> T + Sync) -> Vec<T> {
 }
 
 #[test]
-fn creates_the_150th_webhook_once() {
+fn enforces_the_limit_for_concurrent_creates() {
     let (_folder, _server, admin) = started(&[]);
-    (0..149).for_each(|_| drop(admin.create(&draft("w", "tenant"))));
-    let mut found: Vec<_> = at_once(8, |_| admin.post(HOOKS, &draft("last", "tenant")).status);
+    (0..149).for_each(|_| drop(admin.create(&document("w", "tenant"))));
+    let mut found: Vec<_> = at_once(8, |_| admin.post(HOOKS, &document("last", "tenant")).status);
     found.sort_unstable();
     assert_eq!(found, [201, 403, 403, 403, 403, 403, 403, 403]);
     assert_eq!(admin.all(&format!("{HOOKS}?limit=100")).len(), 150);
 }
 
 #[test]
-fn makes_two_patches_of_a_webhook_one_after_the_other() {
+fn applies_concurrent_patches_one_at_a_time() {
     let (_folder, _server, admin) = started(&[]);
     for round in 0..20 {
-        let path = admin.create(&draft("w", "tenant"));
+        let path = admin.create(&document("w", "tenant"));
         let (name, text) = (format!("n{round}"), format!("d{round}"));
         let adding = serde_json::json!([{"op": "add", "path": "/description", "value": text}]);
         let patches = [replacing("/name", &*name), adding];
@@ -54,20 +54,20 @@ fn makes_two_patches_of_a_webhook_one_after_the_other() {
             at_once(2, |at| admin.patch(&path, &patches[at]).is(204).revision())
                 .into_iter()
                 .collect();
-        assert_eq!(revisions.len(), 2, "each has a revision of its own");
+        assert_eq!(revisions.len(), 2, "each patch has its own revision");
         let webhook = admin.get(&path).is(200).json();
         assert_eq!((&webhook["name"], &webhook["description"]), (&name.into(), &text.into()));
     }
 }
 
 #[test]
-fn revives_no_webhook_that_is_removed_during_a_patch() {
+fn never_restores_a_webhook_removed_during_a_patch() {
     let (_folder, _server, admin) = started(&[]);
     for _ in 0..20 {
-        let path = admin.create(&draft("w", "tenant"));
+        let path = admin.create(&document("w", "tenant"));
         let found = at_once(4, |at| match at {
             0 => admin.delete(&path).status,
-            1 => admin.put(&path, &draft("put", "tenant")).status,
+            1 => admin.put(&path, &document("put", "tenant")).status,
             _ => admin.patch(&path, &replacing("/name", "patched")).status,
         });
         assert_eq!(found[0], 204);
@@ -82,20 +82,20 @@ fn revives_no_webhook_that_is_removed_during_a_patch() {
 fn numbers_changes_without_gaps() {
     let (_folder, _server, admin) = started(&[]);
     let revisions = at_once(8, |_| {
-        (0..10).map(|_| admin.post(HOOKS, &draft("w", "tenant")).is(201).revision()).collect()
+        (0..10).map(|_| admin.post(HOOKS, &document("w", "tenant")).is(201).revision()).collect()
     });
     let revisions: BTreeSet<u64> = revisions.into_iter().flat_map(|one: Vec<u64>| one).collect();
     assert_eq!(revisions, (1..=80).collect());
     assert_eq!(admin.get(HOOKS).is(200).revision(), 80);
 }
 
-/// A caller who hangs up has either changed a webhook or not, and the next one sees the same.
+/// A change whose caller closes the connection is made completely or not at all.
 #[test]
-fn makes_a_change_whole_although_its_caller_hangs_up() {
+fn completes_or_skips_changes_of_closed_connections() {
     let (_folder, _server, admin) = started(&[]);
     at_once(4, |_| {
         for _ in 0..25 {
-            let body = draft("w", "tenant").to_string();
+            let body = document("w", "tenant").to_string();
             let more =
                 format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
             let mut stream = admin.connect();
@@ -104,7 +104,7 @@ fn makes_a_change_whole_although_its_caller_hangs_up() {
             drop(stream);
         }
     });
-    let last = admin.post(HOOKS, &draft("last", "tenant")).is(201).revision();
+    let last = admin.post(HOOKS, &document("last", "tenant")).is(201).revision();
     let all = admin.all(&format!("{HOOKS}?limit=100"));
     assert!(all.len() as u64 >= last, "{last} revisions, {} webhooks", all.len());
 }

@@ -1,7 +1,7 @@
-//! What was answered is there after a start, however the server ended.
+//! Every answered change survives a restart, regardless of how the server ended.
 
 use crate::HOOKS;
-use crate::client::{Client, draft, replacing};
+use crate::client::{Client, document, replacing};
 use crate::process::{Folder, Server};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -16,8 +16,8 @@ fn keeps_every_answered_change() {
     let first = Server::start(&folder, &[]);
     let key = first.printed[0].rsplit(' ').next().unwrap().to_owned();
     let client = admin(&first, &key);
-    let kept = client.create(&draft("kept", "tenant"));
-    let removed = client.create(&draft("removed", "tenant"));
+    let kept = client.create(&document("kept", "tenant"));
+    let removed = client.create(&document("removed", "tenant"));
     client.delete(&removed).is(204);
     let revision = client.patch(&kept, &replacing("/name", "patched")).is(204).revision();
     let before = client.get(&kept).is(200).json();
@@ -33,7 +33,7 @@ fn keeps_every_answered_change() {
     assert!(second.stop().success());
 }
 
-/// What was answered before a kill.
+/// The answered changes before a kill.
 #[derive(Default)]
 struct Answers {
     kept: BTreeMap<String, String>,
@@ -41,19 +41,19 @@ struct Answers {
     revision: u64,
 }
 
-/// Creates, patches and removes until there is no answer.
+/// Creates, patches and removes webhooks until the server stops answering.
 fn change(client: &Client, writer: usize) -> Answers {
     let mut answers = Answers::default();
     for number in 0.. {
         let name = format!("w{writer}-{number}");
-        let body = draft(&name, "tenant").to_string();
+        let body = document(&name, "tenant").to_string();
         let Some(created) = client.attempt("POST", HOOKS, &body) else { break };
         let created = created.is(201);
         answers.revision = created.revision();
         let path = format!("{HOOKS}/{}", created.json()["id"].as_str().unwrap());
         match number % 3 {
             0 => drop(answers.kept.insert(path, name)),
-            // What is not answered may be made or not: it is looked for in neither list.
+            // A change without an answer may have been made or not, so it is in neither list.
             1 => {
                 let new = format!("{name} patched");
                 let patch = replacing("/name", &*new).to_string();
@@ -71,7 +71,7 @@ fn change(client: &Client, writer: usize) -> Answers {
     answers
 }
 
-/// As many rounds as `ROUNDS` says, a few without it; each ends at another moment.
+/// Runs `ROUNDS` rounds (4 by default), each of which kills the server at a different time.
 #[test]
 fn loses_no_answered_change_to_a_kill() {
     let rounds = std::env::var("ROUNDS").map_or(4, |rounds| rounds.parse().unwrap());
@@ -117,11 +117,11 @@ fn loses_no_answered_change_to_a_kill() {
 }
 
 #[test]
-fn starts_only_alone_and_with_the_keys_that_sealed_the_store() {
+fn refuses_a_second_process_and_missing_seal_keys() {
     let folder = Folder::new();
     let first = Server::start(&folder, &[]);
     let client = first.client(first.printed[0].rsplit(' ').next().unwrap());
-    client.create(&draft("w", "tenant"));
+    client.create(&document("w", "tenant"));
     let arguments = crate::process::arguments(&folder);
     let again = || crate::process::program(&[]).args(&arguments).output().unwrap();
     let second = again();
@@ -135,20 +135,20 @@ fn starts_only_alone_and_with_the_keys_that_sealed_the_store() {
     let without = again();
     let said = String::from_utf8(without.stderr).unwrap();
     assert!(without.status.code() == Some(2) && said.contains("restore the keys"), "{said}");
-    assert!(!std::path::Path::new(&keys).exists(), "no new keys are made");
+    assert!(!std::path::Path::new(&keys).exists(), "no new keys are created");
     std::fs::write(&keys, kept).unwrap();
     assert!(Server::start(&folder, &[]).stop().success());
 }
 
 #[test]
-fn disables_what_the_rules_refuse_after_a_restart() {
+fn disables_refused_webhooks_after_a_restart() {
     let folder = Folder::new();
     let first = Server::start(&folder, &["--dev"]);
     let key = first.printed[0].rsplit(' ').next().unwrap().to_owned();
-    let mut local = draft("local", "tenant");
+    let mut local = document("local", "tenant");
     local["url"] = "http://localhost:1/".into();
     let path = admin(&first, &key).create(&local);
-    admin(&first, &key).create(&draft("good", "tenant"));
+    admin(&first, &key).create(&document("good", "tenant"));
     first.stop();
 
     let second = Server::start(&folder, &[]);
@@ -160,19 +160,19 @@ fn disables_what_the_rules_refuse_after_a_restart() {
     );
     assert_eq!(webhook["disabledReasonCode"], "invalid-webhook");
     assert_eq!(client.all(&format!("{HOOKS}?enabled=true")).len(), 1);
-    assert!(second.log().contains("disabled a webhook"), "it is reported");
+    assert!(second.log().contains("disabled a webhook"), "the log reports it");
     client.patch(&path, &replacing("/name", "x")).is(400);
-    client.put(&path, &draft("good again", "tenant")).is(200);
+    client.put(&path, &document("good again", "tenant")).is(200);
     assert_eq!(client.get(&path).is(200).json()["enabled"], true);
     second.stop();
 }
 
 #[test]
-fn answers_what_is_in_flight_when_it_is_told_to_stop() {
+fn answers_requests_in_flight_after_sigterm() {
     let folder = Folder::new();
     let mut server = Server::start(&folder, &[]);
     let client = server.client(server.printed[0].rsplit(' ').next().unwrap());
-    let body = draft("w", "tenant").to_string();
+    let body = document("w", "tenant").to_string();
     let more = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
     let mut stream = client.connect();
     let write = |stream: &mut std::net::TcpStream, text: &str| {
@@ -180,13 +180,13 @@ fn answers_what_is_in_flight_when_it_is_told_to_stop() {
     };
     write(&mut stream, &client.head("POST", HOOKS, &more));
     write(&mut stream, &body[..10]);
-    // It has read the head once it has answered another request on a younger connection.
+    // An answer on a newer connection shows that the server runs; then allow time to read the head.
     client.get("/livez").is(200);
     std::thread::sleep(std::time::Duration::from_millis(200));
     server.signal("-TERM");
     crate::process::eventually(|| match server.log().contains("stopping") {
         true => Ok(()),
-        false => Err("not told yet"),
+        false => Err("no signal logged yet"),
     });
     write(&mut stream, &body[10..]);
     let answer = crate::client::Answer::read(&mut stream).unwrap();
@@ -195,7 +195,7 @@ fn answers_what_is_in_flight_when_it_is_told_to_stop() {
 }
 
 #[test]
-fn ends_at_once_when_it_is_told_twice() {
+fn ends_at_once_at_the_second_signal() {
     let folder = Folder::new();
     let mut server = Server::start(&folder, &[]);
     let client = server.client(server.printed[0].rsplit(' ').next().unwrap());
@@ -208,7 +208,7 @@ fn ends_at_once_when_it_is_told_twice() {
     server.signal("-TERM");
     crate::process::eventually(|| match server.log().contains("stopping") {
         true => Ok(()),
-        false => Err("not told yet"),
+        false => Err("no signal logged yet"),
     });
     server.signal("-TERM");
     assert_eq!(server.wait().code(), Some(1));

@@ -1,7 +1,7 @@
-//! Secrets that were planted are found nowhere: not in answers, not in the log, not in the keys.
+//! Planted secrets appear nowhere: not in responses, the log, the keys file or the store.
 
 use crate::HOOKS;
-use crate::client::{draft, replacing};
+use crate::client::{document, replacing};
 use crate::process::{Folder, Server, everything_under};
 use serde_json::json;
 
@@ -9,12 +9,12 @@ const SECRET: &str = "planted-secret-0123456789-0123456789";
 const HEADER: &str = "planted-header-value";
 
 #[test]
-fn are_in_no_answer_and_no_log() {
+fn shows_secrets_in_no_response_and_no_log() {
     let folder = Folder::new();
     let server = Server::start(&folder, &["--log", "trace"]);
     let key = server.printed[0].rsplit(' ').next().unwrap().to_owned();
     let admin = server.client(&key);
-    let mut webhook = draft("w", "tenant");
+    let mut webhook = document("w", "tenant");
     webhook["secret"] = SECRET.into();
     webhook["encryptedHeaders"] = json!({"X-Key": HEADER});
     let mut answers = vec![admin.post(HOOKS, &webhook).is(201)];
@@ -44,7 +44,7 @@ fn are_in_no_answer_and_no_log() {
         ),
         server.client(&format!("{key}x")).get(HOOKS).is(401),
     ]);
-    // The URL is no secret: what is written there is repeated. Everything else is not.
+    // A URL is not secret and is repeated in errors. The other values must not be.
     for answer in &answers {
         let text = String::from_utf8_lossy(&answer.body);
         assert!(!text.contains(&SECRET[..20]), "{text}");
@@ -62,13 +62,13 @@ fn are_in_no_answer_and_no_log() {
     assert!(kept.contains("sha256") && !kept.contains(&key[16..]), "keys are kept as hashes");
 }
 
-/// What the store writes is sealed.
+/// The store contains secrets only in sealed form.
 #[test]
-fn are_in_no_file() {
+fn writes_secrets_to_no_file() {
     let folder = Folder::new();
     let server = Server::start(&folder, &[]);
     let admin = server.client(server.printed[0].rsplit(' ').next().unwrap());
-    let mut webhook = draft("named", "tenant");
+    let mut webhook = document("named", "tenant");
     webhook["secret"] = SECRET.into();
     webhook["encryptedHeaders"] = json!({"X-Key": HEADER});
     admin.create(&webhook);

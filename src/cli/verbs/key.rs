@@ -1,4 +1,4 @@
-//! The verb `key`: the keys that a server lets in.
+//! The verb `key`: manages the API keys of a server.
 
 use super::Run;
 use crate::cli::output::{Format, Out, plain};
@@ -9,9 +9,9 @@ use clap::Subcommand;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Make, list and revoke the keys of a server
+/// Create, list and revoke the API keys of a server
 ///
-/// A running server reads the file again within a second.
+/// A running server reloads the file within a second.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Make a key, and print it: it is not kept, and cannot be shown again
+    /// Create a key and print it; it is not stored and cannot be printed again
     New {
         #[command(flatten)]
         file: FileArgument,
@@ -30,11 +30,11 @@ enum Action {
         /// The user who acts with the key
         #[arg(long, value_name = "U")]
         user: String,
-        /// What it allows: tenant-admin, user, producer or operator
+        /// The role: tenant-admin, user, producer or operator
         #[arg(long, value_name = "ROLE")]
         role: Role,
     },
-    /// List the keys: id, role, tenant, user, and when they were made
+    /// List the keys: id, role, tenant, user and time of creation
     List {
         #[command(flatten)]
         file: FileArgument,
@@ -43,7 +43,7 @@ enum Action {
     Revoke {
         #[command(flatten)]
         file: FileArgument,
-        /// The id of the key, as `list` prints it: the part between the underscores
+        /// The id of the key as `list` prints it: the part of the key between the underscores
         #[arg(value_name = "ID")]
         id: String,
     },
@@ -51,7 +51,7 @@ enum Action {
 
 #[derive(clap::Args)]
 struct FileArgument {
-    /// The file of keys; `new` creates it
+    /// The keys file; `new` creates it
     #[arg(long, value_name = "FILE", env = "HOOKSIEVE_KEYS")]
     keys: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! The verb `serve`: its flags are the settings of the server.
+//! The verb `serve`. Its flags are the settings of the server.
 
 use super::Run;
 use crate::cli::output::{Format, Out};
@@ -8,17 +8,17 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Run a server with the webhooks API
+/// Run a server for the webhooks API
 ///
-/// Without arguments it listens on 127.0.0.1:8080, keeps everything in ./hooksieve-data, and shows an
-/// administrator's key at its first start. Each setting is taken from its flag, else from the
-/// environment (`HOOKSIEVE_` and its name in capitals), else from the file that --config names.
+/// Without arguments it listens on 127.0.0.1:8080, keeps its data in ./hooksieve-data, and prints
+/// an administrator's key at the first start. A flag overrides the variable of the environment
+/// (`HOOKSIEVE_` and the name in capitals), which overrides the file that --config names.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// A TOML file of settings, as --print-config prints it
+    /// Read settings from a TOML file in the form of --print-config
     #[arg(long, value_name = "FILE", env = "HOOKSIEVE_CONFIG")]
     config: Option<PathBuf>,
-    /// Print the settings and where they come from, and do not start
+    /// Print the settings with their sources, and exit
     #[arg(long)]
     print_config: bool,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! Bodies of requests: JSON, bounded in size and time.
+//! Reads the bodies of requests: JSON, limited in size and time; and the ids in their paths.
 
 use super::Api;
 use super::error::Failure;
@@ -14,18 +14,18 @@ use serde::de::DeserializeOwned;
 use std::error::Error;
 use std::sync::Arc;
 
-/// The body of a request that is to be JSON.
+/// A request body with the media type of JSON, not yet parsed.
 pub(super) struct Json(pub(super) Bytes);
 
 impl Json {
-    /// Reads a request of this server's own operations, which is an object.
+    /// Parses the body of an operation that only this server has. It must be an object.
     pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         let invalid = |what: &str| {
-            let title = format!("the body is not as it should be: {}", excerpt(what, 200));
-            let help = "send JSON as `/openapi.json` describes it";
+            let title = format!("invalid request body: {}", excerpt(what, 200));
+            let help = "send a body that fits the schema in `/openapi.json`";
             Diagnostics::from(Diagnostic::error("body-invalid", title, help)).into()
         };
-        // A derived reader takes an array of the members' values, too.
+        // serde's derived reader would also accept an array of the members' values.
         match self.0.trim_ascii_start().first() {
             Some(b'{') | None => {
                 serde_json::from_slice(&self.0).map_err(|error| invalid(&error.to_string()))
@@ -39,25 +39,25 @@ impl FromRequest<Arc<Api>> for Json {
     type Rejection = Failure;
 
     async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Failure> {
-        let most = api.bounds.max_body;
+        let max = api.bounds.max_body;
         media_type(request.method(), request.headers())?;
         let declared = request.headers().get(header::CONTENT_LENGTH);
         let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|length| length > most as u64) {
-            return Err(too_large(most));
+        if declared.is_some_and(|length| length > max as u64) {
+            return Err(too_large(max));
         }
-        let reading = Limited::new(request.into_body(), most).collect();
+        let reading = Limited::new(request.into_body(), max).collect();
         match tokio::time::timeout(api.bounds.body_time, reading).await {
             Ok(Ok(body)) => Ok(Self(body.to_bytes())),
-            Ok(Err(error)) if is_limit(&*error) => Err(too_large(most)),
+            Ok(Err(error)) if is_limit(&*error) => Err(too_large(max)),
             Ok(Err(_)) => {
-                let title = "the body ended before it was complete";
-                let help = "send as many bytes as `Content-Length` says";
+                let title = "the request body is incomplete";
+                let help = "send as many bytes as `Content-Length` declares";
                 Err(Failure::new(StatusCode::BAD_REQUEST, "body-incomplete", title, help))
             }
             Err(_) => {
-                let title = "the body took too long to arrive";
-                let help = "send it faster, or less";
+                let title = "the request body did not arrive in time";
+                let help = "send a smaller body, or use a faster connection";
                 Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", title, help))
             }
         }
@@ -75,12 +75,12 @@ fn is_limit(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     false
 }
 
-fn too_large(most: usize) -> Failure {
-    let title = format!("the body has more than {most} bytes");
-    Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", title, "send less at once")
+fn too_large(max: usize) -> Failure {
+    let title = format!("the request body is larger than {max} bytes");
+    Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", title, "send a smaller body")
 }
 
-/// Refuses another type than JSON; one that is not named is taken for JSON.
+/// Refuses media types other than JSON. A body without one is taken as JSON.
 fn media_type(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
     let Some(given) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let given = given.to_str().unwrap_or_default();
@@ -89,7 +89,7 @@ fn media_type(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
         "application/json" => Ok(()),
         "application/json-patch+json" if method == Method::PATCH => Ok(()),
         _ => {
-            let title = format!("the body has the media type `{}`", excerpt(given, 80));
+            let title = format!("unsupported media type `{}`", excerpt(given, 80));
             let help = "send `Content-Type: application/json`";
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             Err(Failure::new(status, "unsupported-media-type", title, help))
@@ -97,17 +97,17 @@ fn media_type(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
     }
 }
 
-/// The id of a webhook in the path.
+/// A webhook id in the path.
 pub(super) struct Id(pub(super) WebhookId);
 
-/// The ids of a webhook and of one of its deliveries in the path.
+/// A webhook id and a delivery id in the path.
 pub(super) struct Ids(pub(super) WebhookId, pub(super) DeliveryId);
 
 impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        // An id that is not UTF-8 is none of ours.
+        // No webhook has an id that is not UTF-8.
         let path = Path::<String>::from_request_parts(parts, state).await;
         path.map(|Path(id)| Self(id.into())).map_err(|_| Failure::not_found("webhook"))
     }

@@ -1,4 +1,4 @@
-//! Who asks: the key of a request, and whether it may send one more.
+//! Authenticates requests by their key and limits their rate.
 
 use super::Api;
 use super::error::Failure;
@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 
-/// Lets a request in whose key is known and has a token left in the bucket of this tier.
+/// Passes a request on if its key is known and the bucket of its tier has a token.
 pub(super) async fn admit(
     State((api, tier)): State<(Arc<Api>, Tier)>,
     mut request: Request,
@@ -28,20 +28,20 @@ pub(super) async fn admit(
             next.run(request).await
         }
     };
-    // For the log.
+    // The log line shows the caller.
     response.extensions_mut().insert(caller);
     response
 }
 
 fn caller(api: &Api, headers: &HeaderMap) -> Result<Caller, Failure> {
     let given = headers.get(header::AUTHORIZATION);
-    let given = given.ok_or_else(|| Failure::unauthorized("the request has no key"))?;
+    let given = given.ok_or_else(|| Failure::unauthorized("the request has no API key"))?;
     let token = given.to_str().ok().and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
     let key = token.and_then(|token| api.keys.find(token));
-    let key = key.ok_or_else(|| Failure::unauthorized("the key is not known"))?;
+    let key = key.ok_or_else(|| Failure::unauthorized("the API key is unknown"))?;
     Ok(Caller {
         tenant: key.tenant.as_str().into(),
         user: key.user.as_str().into(),

@@ -18,7 +18,7 @@ pub(super) async fn list(
     Base(base): Base,
 ) -> Answer {
     let query = query::of_deliveries(&given.unwrap_or_default());
-    // An id is a UUID; one that a store was given otherwise is escaped in links.
+    // Ids of this server are UUIDs. Others, such as those of an import, are escaped.
     let escaped: String = form_urlencoded::byte_serialize(id.as_str().as_bytes()).collect();
     let path = format!("{base}{}/{escaped}/deliveries", super::WEBHOOKS);
     answer(StatusCode::OK, api.service.deliveries(&caller, &id, (&query, &path)).await?)

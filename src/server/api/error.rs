@@ -1,7 +1,7 @@
-//! Errors as answers: one exhaustive match from what went wrong to a status.
+//! Maps errors to responses: one exhaustive match from the cause to a status.
 //!
-//! A handler returns a [`Failure`]. Its body is written by the outermost layer, which knows the
-//! trace id; what only those who run the server may see is logged there with the same id.
+//! A handler returns a [`Failure`]. The outermost layer writes its body, since it knows the trace
+//! id. A cause that callers must not see is only logged, with the same id.
 
 use crate::server::service::problem::Problem;
 use crate::server::store::contract::StoreError;
@@ -10,14 +10,14 @@ use axum::response::{IntoResponse, Response};
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use std::time::Duration;
 
-/// An answer that is an error.
+/// An error response.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
     pub(super) status: StatusCode,
     pub(super) errors: Diagnostics,
-    /// How long to wait before the next request.
+    /// The time to wait before the next request.
     pub(super) retry_after: Option<Duration>,
-    /// What is logged, and not shown.
+    /// The cause, which is logged and never sent.
     pub(super) cause: Option<String>,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Failure {
 pub(super) type Answer = Result<Response, Failure>;
 
 impl Failure {
-    /// An error with a status.
+    /// Creates a failure with one error.
     pub(super) fn new(
         status: StatusCode,
         code: &'static str,
@@ -36,36 +36,36 @@ impl Failure {
         Self { status, errors, retry_after: None, cause: None }
     }
 
-    /// Nothing is at this address.
+    /// A 404: the item does not exist, or the caller may not see it.
     pub(super) fn not_found(what: &str) -> Self {
-        let help = "list what there is: it may have been removed";
-        Self::new(StatusCode::NOT_FOUND, "not-found", format!("there is no such {what}"), help)
+        let help = "it may have been removed; list the existing ones";
+        Self::new(StatusCode::NOT_FOUND, "not-found", format!("no such {what}"), help)
     }
 
-    /// The caller is not known.
+    /// A 401: the request has no known key.
     pub(super) fn unauthorized(title: &str) -> Self {
-        let help = "send a key of this server in the header `Authorization: Bearer …`";
+        let help = "send an API key of this server in the header `Authorization: Bearer …`";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", title, help)
     }
 
-    /// The caller has sent too many requests.
+    /// A 429: the bucket of the key and tier is empty.
     pub(super) fn too_many(wait: Duration) -> Self {
-        let title = "the key has sent too many requests";
-        let help = "wait for the time in the header `Retry-After`";
+        let title = "too many requests with this API key";
+        let help = "wait for the seconds in the header `Retry-After`";
         let failure = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", title, help);
         Self { retry_after: Some(wait), ..failure }
     }
 
-    /// The server cannot do it now.
+    /// A 503: the server cannot serve the request at present.
     pub(super) fn unavailable(code: &'static str, title: &str, cause: String) -> Self {
         let failure = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, title, "try again later");
         Self { retry_after: Some(Duration::from_secs(1)), cause: Some(cause), ..failure }
     }
 
-    /// A mistake of the server.
+    /// A 500: the server has a bug.
     pub(super) fn internal(cause: String) -> Self {
-        let title = "the server made a mistake";
-        let help = "report it with the trace id";
+        let title = "internal error of the server";
+        let help = "report it to the server's operator with the trace id";
         let failure = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", title, help);
         Self { cause: Some(cause), ..failure }
     }
@@ -82,16 +82,18 @@ impl From<Problem> for Failure {
             }
             Problem::Invalid(errors) => errors.into(),
             Problem::Store(StoreError::Full(_)) => {
-                Self::unavailable("store-full", "the server has no room for changes", cause)
+                Self::unavailable("store-full", "the server's store is full", cause)
             }
-            Problem::Store(StoreError::Conflict { .. }) => {
-                Self::unavailable("store-conflict", "another change came first", cause)
-            }
+            Problem::Store(StoreError::Conflict { .. }) => Self::unavailable(
+                "store-conflict",
+                "another change was made at the same time",
+                cause,
+            ),
             Problem::Store(StoreError::Failed(_) | StoreError::Unusable(_)) => {
-                Self::unavailable("store-failed", "the server cannot store changes", cause)
+                Self::unavailable("store-failed", "the server cannot write to its store", cause)
             }
             Problem::NoRandomness(_) => {
-                Self::unavailable("no-randomness", "the server cannot make ids", cause)
+                Self::unavailable("no-randomness", "the server cannot create ids", cause)
             }
             Problem::Seal(_) | Problem::OutOfStep(_) | Problem::Internal(_) => {
                 Self::internal(cause)

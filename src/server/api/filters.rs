@@ -1,5 +1,5 @@
-//! `/api/v1/filters/actions` and the actions on drafts: what the program's verbs do, for servers in
-//! any language.
+//! `/api/v1/filters/actions` and `/api/v1/webhooks/actions`: the program's verbs over HTTP, for
+//! servers in any language.
 
 use super::body::Json;
 use super::error::Answer;
@@ -39,8 +39,8 @@ pub(super) async fn validate(
     Extension(caller): Extension<Caller>,
     body: Json,
 ) -> Answer {
-    let draft = WebhookDocument::read(&body.0)?;
-    Ok(json_bytes(StatusCode::OK, api.service.validate(&caller, draft).await?))
+    let document = WebhookDocument::read(&body.0)?;
+    Ok(json_bytes(StatusCode::OK, api.service.validate(&caller, document).await?))
 }
 
 pub(super) async fn try_out(

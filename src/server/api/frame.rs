@@ -1,7 +1,7 @@
-//! Around every request: its trace id, its task, its line in the log, and the body of an error.
+//! The outermost layer: trace ids, a task per request, the log, and error bodies.
 //!
-//! A line has the route and not the address, which may hold what users searched for, and never a
-//! body or a key.
+//! A log line shows the route and not the URL, which may contain what users searched for. It never
+//! shows a body or a key.
 
 use super::error::Failure;
 use super::{Api, Shared};
@@ -23,8 +23,8 @@ pub(super) async fn frame(State(api): State<Shared>, request: Request, next: Nex
         Ok(Ok(response)) => response,
         Ok(Err(panicked)) => Failure::internal(panicked.to_string()).into_response(),
         Err(_) => {
-            let cause = "the request took too long".to_owned();
-            let title = "the request took too long; what it changes may still be changed";
+            let cause = "the request did not finish in time".to_owned();
+            let title = "the request did not finish in time; its change may still be made";
             Failure::unavailable("request-timeout", title, cause).into_response()
         }
     };
@@ -43,12 +43,12 @@ pub(super) async fn frame(State(api): State<Shared>, request: Request, next: Nex
 
 fn trace(api: &Api) -> String {
     let random = api.ambient.random::<16>();
-    // Without randomness little works, and that is what the log is to show.
+    // Without random bytes few requests succeed, and the log must show that.
     let bytes = random.unwrap_or_else(|_| api.ambient.since_start().as_nanos().to_be_bytes());
     HEXLOWER.encode(&bytes)
 }
 
-/// The body of an error, in place of the empty one, and its headers.
+/// Writes the body and the headers of an error response.
 fn written(failure: &Failure, trace: &str, response: Response) -> Response {
     let body = serde_json::to_vec(&failure.errors.body_with_trace(trace)).unwrap_or_default();
     let (mut head, _) = response.into_parts();
@@ -58,14 +58,14 @@ fn written(failure: &Failure, trace: &str, response: Response) -> Response {
         head.headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     if let Some(wait) = failure.retry_after {
-        // Whole seconds, and never too few.
+        // Whole seconds, rounded up.
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         head.headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     Response::from_parts(head, body.into())
 }
 
-/// A line of the log.
+/// Logs a request.
 struct Line {
     trace: String,
     method: Method,

@@ -1,4 +1,4 @@
-//! `/livez` and `/readyz`: whether the process turns, and whether it does its work.
+//! `/livez` and `/readyz`: whether the process runs, and whether it can do its work.
 
 use super::error::Answer;
 use super::{Api, Shared, json};
@@ -9,23 +9,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// How long a store may take to show that it writes.
+/// The time limit for the store to show that it can write.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long it is believed: anyone may ask, and asking costs a commit.
+/// How long a result is reused: the operation is open to anyone and costs a commit.
 const BELIEVED: Duration = Duration::from_secs(1);
 
-/// What readiness is made of.
+/// The state from which readiness is computed.
 #[derive(Default)]
 pub(in crate::server) struct Health {
-    /// Whether the server ends.
+    /// Whether the server is stopping.
     stopping: AtomicBool,
-    /// Whether the store wrote, and when that was found out.
+    /// Whether the store could write, and the time of that result.
     store: Mutex<Option<(Duration, bool)>>,
 }
 
 impl Health {
-    /// The server ends: it is not ready any more.
+    /// Reports the server as not ready from now on.
     pub(in crate::server) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
@@ -34,7 +34,7 @@ impl Health {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Whether the store writes. Those who ask at once share one answer.
+    /// Returns whether the store can write. Concurrent calls share one result.
     async fn store_writes(&self, api: &Api) -> bool {
         let mut known = self.store.lock().await;
         let now = api.ambient.since_start();
@@ -46,11 +46,11 @@ impl Health {
         let writes = match tokio::time::timeout(PATIENCE, api.service.ping()).await {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {
-                tracing::error!(%error, "the store does not write");
+                tracing::error!(%error, "the store cannot write");
                 false
             }
             Err(_) => {
-                tracing::error!("the store makes no progress");
+                tracing::error!("the store did not write in time");
                 false
             }
         };

@@ -1,13 +1,13 @@
-//! The API over HTTP: a file per resource, and here what all of them share.
+//! The API over HTTP: a file per resource, and here the router and what the handlers share.
 //!
 //! ```text
 //! request ──▶ frame: trace id, log, task ──▶ admit: key, rate ──▶ handler ──▶ service
 //! answer  ◀── error bodies, headers      ◀──                  ◀──
 //! ```
 //!
-//! HTTP ends here: the service knows neither statuses nor headers. Each request is handled in a task
-//! of its own, so that a panic is one answer of 500 and not the end of a connection, and so that a
-//! caller who hangs up cancels nothing half done.
+//! HTTP ends here: the service knows neither statuses nor headers. Each request runs in its own
+//! task, so that a panic becomes one response with status 500 and does not end the connection, and
+//! so that a caller who closes the connection cancels no change halfway.
 
 mod body;
 mod caller;
@@ -39,47 +39,47 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where the webhooks are.
+/// The path of the webhooks.
 const WEBHOOKS: &str = "/api/v1/webhooks";
 
-/// The description of the API, which a test holds to the routes and to real answers.
+/// The description of the API. A test compares it with the routes and with real responses.
 const OPENAPI: &str = include_str!("openapi.json");
 
-/// Bounds of requests.
+/// The limits of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// Bytes of a body.
+    /// The maximum size of a body in bytes.
     pub(crate) max_body: usize,
-    /// How long a body may take to arrive.
+    /// The time limit for a body to arrive.
     pub(crate) body_time: Duration,
-    /// How long a request may take as a whole.
+    /// The time limit of a whole request.
     pub(crate) request_time: Duration,
 }
 
-/// What handlers share.
+/// The state that handlers share.
 pub(super) struct Api {
     /// The use cases.
     pub(super) service: Service,
-    /// Who is let in.
+    /// The API keys that are accepted.
     pub(super) keys: Arc<Keys>,
-    /// How often.
+    /// The rate limits.
     pub(super) buckets: Arc<Buckets>,
-    /// Time and randomness.
+    /// The clock and the source of random bytes.
     pub(super) ambient: Ambient,
-    /// Bounds of requests.
+    /// The limits of a request.
     pub(super) bounds: Bounds,
-    /// How callers reach it.
+    /// The scheme and host by which callers reach the server.
     pub(super) origin: Origin,
-    /// Whether the server does its work.
+    /// The readiness of the server.
     pub(super) health: Arc<Health>,
 }
 
 type Shared = Arc<Api>;
 
-/// An operation that needs a key: path, method, tier, handler.
+/// An operation that requires a key: path, method, tier, handler.
 type Guarded = (&'static str, &'static str, Tier, MethodRouter<Shared>);
 
-/// An operation that is open: path, method, handler.
+/// An operation that requires no key: path, method, handler.
 type Open = (&'static str, &'static str, MethodRouter<Shared>);
 
 fn guarded() -> Vec<Guarded> {
@@ -115,7 +115,7 @@ fn open() -> Vec<Open> {
     ]
 }
 
-/// The API as a service of requests.
+/// Returns the router of the API with all its layers.
 pub(super) fn router(api: Api) -> Router {
     let api = Arc::new(api);
     let mut router = Router::new();
@@ -129,7 +129,10 @@ pub(super) fn router(api: Api) -> Router {
     router
         .fallback(async || Failure::not_found("address"))
         .method_not_allowed_fallback(async || {
-            let (title, help) = ("this address has no such method", "see the header `Allow`");
+            let (title, help) = (
+                "the method is not allowed at this address",
+                "use one of the methods in the header `Allow`",
+            );
             Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", title, help)
         })
         .layer(from_fn_with_state(Arc::clone(&api), frame::frame))
@@ -143,14 +146,14 @@ async fn openapi() -> Response {
 const REVISION: HeaderName = HeaderName::from_static("hooksieve-revision");
 const WARNINGS: HeaderName = HeaderName::from_static("hooksieve-warnings");
 
-/// An answer with a body, the tenant's revision and the number of warnings.
+/// Makes a response of a body, the tenant's revision and the number of warnings.
 fn answer<T: Serialize>(status: StatusCode, answered: Answered<T>) -> Answer {
     let mut response = json(status, &answered.body)?;
     counted(&mut response, &answered);
     Ok(response)
 }
 
-/// An answer without a body.
+/// Makes a response without a body.
 fn no_content<T>(answered: &Answered<T>) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     counted(&mut response, answered);

@@ -1,8 +1,8 @@
-//! How callers reach the server: the beginning of links.
+//! The scheme and host by which callers reach the server, for links.
 //!
-//! The published clients follow only complete URLs. The server knows its scheme, and the host from
-//! the request; behind a proxy both are what the proxy says they were. Whatever host a caller sends,
-//! only that caller sees it again.
+//! The published clients follow only absolute URLs. The scheme is that of the server and the host
+//! that of the request; behind-proxy mode takes both from the proxy's headers. A host that a caller
+//! makes up appears only in the response to that caller.
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
@@ -11,7 +11,7 @@ use axum::http::uri::Authority;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-/// What ends TLS.
+/// What terminates TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum Origin {
     /// Nothing: plain HTTP.
@@ -23,8 +23,8 @@ pub(in crate::server) enum Origin {
 }
 
 impl Origin {
-    /// The beginning of links, such as `https://hooks.example.com`; empty if the host is not known,
-    /// so that links are relative.
+    /// Returns the base of links, such as `https://hooks.example.com`. It is empty if the host is
+    /// unknown, so that links are relative.
     fn base(self, headers: &HeaderMap) -> String {
         let header = |name: &str| headers.get(name)?.to_str().ok();
         let host = |name: &str| header(name)?.parse::<Authority>().ok();
@@ -41,7 +41,7 @@ impl Origin {
     }
 }
 
-/// The beginning of the links of an answer.
+/// The base of the links in a response.
 pub(super) struct Base(pub(super) String);
 
 impl FromRequestParts<Arc<super::Api>> for Base {
@@ -61,7 +61,7 @@ mod tests {
     use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
     #[test]
-    fn trusts_a_proxy_only_behind_one() {
+    fn trusts_proxy_headers_only_in_proxy_mode() {
         let headers: HeaderMap = [
             ("host", "inside:8080"),
             ("x-forwarded-host", "hooks.example.com"),

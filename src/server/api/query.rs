@@ -1,12 +1,12 @@
-//! The parameters of lists, as clients send them.
+//! Translates the query parameters that clients send for lists.
 //!
-//! The published clients send parameters of their own, `eventType` for `eventTypes`, and booleans as
-//! their languages write them. The library's queries are strict, so they are translated first: what
-//! the list does not know is left out.
+//! The published clients send additional parameters, `eventType` for `eventTypes`, and booleans in
+//! the spelling of their languages. The library's queries are strict, so the parameters are
+//! translated first and unknown ones are removed.
 
 use url::form_urlencoded::{Serializer, parse};
 
-/// The parameters of a list of webhooks.
+/// Translates the query of a list of webhooks.
 pub(super) fn of_webhooks(query: &str) -> String {
     const KNOWN: [&str; 13] = [
         "limit",
@@ -29,7 +29,7 @@ pub(super) fn of_webhooks(query: &str) -> String {
     })
 }
 
-/// The parameters of a list of deliveries.
+/// Translates the query of a list of deliveries.
 pub(super) fn of_deliveries(query: &str) -> String {
     const KNOWN: [&str; 6] = ["limit", "sort", "eventType", "status", "next", "prev"];
     translated(query, |name| KNOWN.into_iter().find(|known| *known == name))
@@ -52,7 +52,7 @@ mod tests {
     use super::{of_deliveries, of_webhooks};
 
     #[test]
-    fn translates_what_clients_send_and_drops_what_lists_do_not_know() {
+    fn translates_clients_spellings_and_drops_unknown_parameters() {
         let query = "eventType=a&enabled=True&qlik-web-integration-id=x&sort=%2Bname&name=a%26b";
         assert_eq!(of_webhooks(query), "eventTypes=a&enabled=true&sort=%2Bname&name=a%26b");
         assert_eq!(of_webhooks("enabled=maybe&limit=0"), "enabled=maybe&limit=0");

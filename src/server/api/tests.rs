@@ -1,4 +1,4 @@
-//! The API without sockets: what a test can only see from inside.
+//! Tests of the API without sockets, for what only the inside can observe.
 
 mod deliveries;
 mod failures;
@@ -7,7 +7,7 @@ mod stage;
 use super::{OPENAPI, guarded, open};
 use std::collections::BTreeSet;
 
-/// The description has the operations of the router, and no other.
+/// The description has exactly the operations of the router.
 #[test]
 fn describes_every_route() {
     let document: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();

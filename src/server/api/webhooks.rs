@@ -30,8 +30,8 @@ pub(super) async fn create(
     Extension(caller): Extension<Caller>,
     body: Json,
 ) -> Answer {
-    let draft = WebhookDocument::read(&body.0)?;
-    answer(StatusCode::CREATED, changed(api.service.create(caller, draft).await?)?)
+    let document = WebhookDocument::read(&body.0)?;
+    answer(StatusCode::CREATED, changed(api.service.create(caller, document).await?)?)
 }
 
 pub(super) async fn get(
@@ -48,8 +48,8 @@ pub(super) async fn replace(
     Id(id): Id,
     body: Json,
 ) -> Answer {
-    let draft = WebhookDocument::read(&body.0)?;
-    answer(StatusCode::OK, changed(api.service.replace(caller, id, draft).await?)?)
+    let document = WebhookDocument::read(&body.0)?;
+    answer(StatusCode::OK, changed(api.service.replace(caller, id, document).await?)?)
 }
 
 pub(super) async fn patch(
@@ -70,9 +70,9 @@ pub(super) async fn remove(
     Ok(no_content(&api.service.remove(caller, id).await?))
 }
 
-/// The webhook after a change that leaves one.
+/// Makes the response of a change that returns the webhook.
 fn changed(done: Answered<Option<Shown>>) -> Result<Answered<Shown>, Failure> {
     let Answered { body, revision, warnings } = done;
-    let body = body.ok_or_else(|| Failure::internal("a change left no webhook".to_owned()))?;
+    let body = body.ok_or_else(|| Failure::internal("a change returned no webhook".to_owned()))?;
     Ok(Answered { body, revision, warnings })
 }

@@ -1,7 +1,7 @@
-//! The configuration: flags before the environment before the file before the defaults.
+//! The configuration: flags override the environment, which overrides the file, then the defaults.
 //!
-//! Each source is read as text for the names of one [table](settings), with where it came from; then
-//! the values are read, and every mistake is reported with the name that its author used.
+//! Each source is read as text for the settings of one [table](settings), with its origin. The
+//! values are parsed afterwards, and every error is reported with the name that the source used.
 
 mod settings;
 #[cfg(test)]
@@ -14,10 +14,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 pub(crate) use values::{Config, LogFormat, Tls};
 
-/// Values by the names of settings, as flags give them.
+/// The values of flags, by name of the setting.
 pub(crate) type Given = BTreeMap<&'static str, Vec<String>>;
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Origin {
     Flag,
@@ -26,14 +26,14 @@ enum Origin {
     Default,
 }
 
-/// A value of a setting, with where it came from.
+/// A value of a setting with its source.
 #[derive(Clone, Debug)]
 struct Value {
     texts: Vec<String>,
     origin: Origin,
 }
 
-/// Everything that is wrong with a configuration.
+/// Every error of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ConfigError(pub(crate) Vec<String>);
 
@@ -45,16 +45,16 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// The values of all settings.
+/// The values of all settings, not yet parsed.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings(BTreeMap<&'static str, Value>);
 
 impl Settings {
-    /// Reads them from all sources.
+    /// Reads the settings from all sources.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, or that has what is no setting.
+    /// Returns an error if the file cannot be read or has an unknown setting.
     pub(crate) fn read(
         flags: Given,
         environment: impl Fn(&str) -> Option<String>,
@@ -75,7 +75,7 @@ impl Settings {
             }
         }
         for setting in SETTINGS {
-            // An empty variable is most likely one that is not set.
+            // An empty variable is probably unset on purpose.
             let text = environment(&setting.variable()).filter(|text| !text.is_empty());
             if let Some(text) = text {
                 let texts = match setting.many {
@@ -91,7 +91,7 @@ impl Settings {
         Ok(Self(values))
     }
 
-    /// A file that gives every setting the value that it has.
+    /// Returns a file that sets every setting to its value.
     pub(crate) fn print(&self) -> String {
         let mut text = String::new();
         for setting in SETTINGS {
@@ -109,7 +109,7 @@ impl Settings {
         text + "\n"
     }
 
-    /// The name of a setting as its author used it.
+    /// Returns the name of a setting as its source writes it.
     fn called(&self, name: &str) -> String {
         let origin = self.0.get(name).map(|value| &value.origin);
         match (origin, settings::find(name)) {
@@ -123,13 +123,13 @@ impl Settings {
         self.0.get(name).map_or(&[], |value| &value.texts)
     }
 
-    /// Whether a setting was given, and not left to its default.
+    /// Returns whether a setting was given by any source.
     fn is_given(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|value| value.origin != Origin::Default)
     }
 }
 
-/// The settings of a file.
+/// Reads the settings of a file.
 fn of_file(path: &Path) -> Result<Given, ConfigError> {
     let one = |what: String| ConfigError(vec![format!("{}: {what}", path.display())]);
     let text = std::fs::read_to_string(path).map_err(|error| one(error.to_string()))?;
@@ -137,7 +137,7 @@ fn of_file(path: &Path) -> Result<Given, ConfigError> {
     let (mut given, mut wrong) = (Given::new(), Vec::new());
     for (name, value) in table {
         let Some(setting) = settings::find(&name) else {
-            wrong.push(format!("{}: there is no setting `{name}`", path.display()));
+            wrong.push(format!("{}: unknown setting `{name}`", path.display()));
             continue;
         };
         let texts = match value {
@@ -146,7 +146,7 @@ fn of_file(path: &Path) -> Result<Given, ConfigError> {
         };
         match texts {
             Some(texts) => drop(given.insert(setting.name, texts)),
-            None => wrong.push(format!("{}: {name}: expected a text", path.display())),
+            None => wrong.push(format!("{}: {name}: expected a string", path.display())),
         }
     }
     if wrong.is_empty() { Ok(given) } else { Err(ConfigError(wrong)) }

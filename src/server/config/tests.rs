@@ -1,4 +1,4 @@
-//! Where settings come from, and what is refused.
+//! The precedence of sources, and the errors of settings.
 
 use super::{Config, Given, Settings};
 
@@ -29,7 +29,7 @@ fn takes_flags_before_the_environment_before_the_file() {
     assert_eq!((config.max_connections, config.bounds.max_body), (9, 8));
     assert_eq!(config.log, "debug");
 
-    // What is printed is a file that means the same.
+    // The printed configuration is a file with the same meaning.
     std::fs::write(&path, settings.print()).unwrap();
     let again = Settings::read(Given::new(), |_| None, Some(&path)).unwrap();
     let values = |settings: &Settings| -> Vec<_> {
@@ -61,7 +61,7 @@ fn reports_every_wrong_setting_by_the_name_that_was_used() {
 }
 
 #[test]
-fn refuses_settings_that_do_not_go_together() {
+fn refuses_conflicting_settings() {
     for (flags, part) in [
         (&[("listen", "0.0.0.0:80")][..], "--behind-proxy"),
         (&[("resolve", "a.example.com=127.0.0.1")], "--dev"),
@@ -81,7 +81,7 @@ fn refuses_settings_that_do_not_go_together() {
 }
 
 #[test]
-fn limits_no_rates_in_development_unless_they_are_set() {
+fn sets_no_rate_limits_in_development_by_default() {
     let rates = |flags: &[(&'static str, &str)]| {
         let rates = Config::new(&read(flags, &[])).unwrap().rates;
         (rates.tier1, rates.tier2)

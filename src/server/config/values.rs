@@ -1,4 +1,4 @@
-//! The values of settings, as the server uses them.
+//! The parsed values of the settings.
 
 use super::{ConfigError, Settings};
 use crate::server::api::Bounds;
@@ -10,12 +10,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// How the log is written.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// For programs: a JSON object a line.
+    /// One JSON object per line, for programs.
     Json,
 }
 
@@ -31,65 +31,65 @@ impl FromStr for LogFormat {
     }
 }
 
-/// The files that HTTPS is served with.
+/// The files for serving HTTPS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tls {
     /// The certificate chain.
     pub(crate) certificate: PathBuf,
-    /// Its private key.
+    /// The private key of the certificate.
     pub(crate) key: PathBuf,
 }
 
 /// The configuration of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
-    /// Where everything is kept.
+    /// The directory in which the server keeps all its data.
     pub(crate) data: PathBuf,
-    /// The file of keys, if it was named.
+    /// The keys file; `None` for the default one.
     pub(crate) keys: Option<PathBuf>,
-    /// The file of the keys that seal secrets, if it was named.
+    /// The file of keys that seal secrets; `None` for the default one.
     pub(crate) seal_keys: Option<PathBuf>,
-    /// How large the store's file may become; `None` for any size.
+    /// The maximum size of the store's file in bytes; `None` for no limit.
     pub(crate) max_store: Option<u64>,
-    /// The address of the API.
+    /// The address on which the API listens.
     pub(crate) listen: SocketAddr,
-    /// What HTTPS is served with; `None` for plain HTTP.
+    /// The files for serving HTTPS; `None` for plain HTTP.
     pub(crate) tls: Option<Tls>,
-    /// Whether a proxy ends TLS.
+    /// Whether a proxy terminates TLS.
     pub(crate) behind_proxy: bool,
-    /// Whether rules are in development mode.
+    /// Whether the rules are in development mode.
     pub(crate) development: bool,
-    /// Names that lead to an address without being looked up.
+    /// The addresses of host names that are not looked up.
     pub(crate) resolved: HashMap<String, SocketAddr>,
-    /// Blocks of addresses that are dialled although the rules refuse them.
+    /// Blocks of addresses that may be dialed although the rules refuse them.
     pub(crate) allowed: Vec<Block>,
-    /// More certificate authorities of receivers.
+    /// Additional certificate authorities to trust for receivers.
     pub(crate) authorities: Option<PathBuf>,
-    /// The file of event types.
+    /// The file of event types; `None` for the built-in ones.
     pub(crate) catalogue: Option<PathBuf>,
-    /// How many webhooks a user may have; `None` for any number.
+    /// The maximum number of webhooks that a user may create; `None` for no limit.
     pub(crate) max_per_user: Option<usize>,
-    /// How many requests a key may send.
+    /// The rate limits of a key.
     pub(crate) rates: Rates,
-    /// Bounds of requests.
+    /// The limits of a request.
     pub(crate) bounds: Bounds,
-    /// Bytes of a request's line and headers.
+    /// The maximum size of a request's line and headers in bytes.
     pub(crate) max_header: usize,
-    /// How long headers may take.
+    /// The time limit for headers to arrive.
     pub(crate) header_time: Duration,
-    /// How many connections there may be at once.
+    /// The maximum number of open connections.
     pub(crate) max_connections: usize,
-    /// How long an attempt to deliver may take.
+    /// The time limits of a delivery attempt.
     pub(crate) times: Times,
-    /// How long requests in flight may take at the end.
+    /// The time limit for requests in flight at the stop.
     pub(crate) drain_time: Duration,
-    /// What is logged.
+    /// The filter of the log.
     pub(crate) log: String,
-    /// How.
+    /// The format of the log.
     pub(crate) log_format: LogFormat,
 }
 
-/// Reads values, and collects what is wrong with them.
+/// Parses values and collects the errors.
 struct Reader<'s> {
     settings: &'s Settings,
     wrong: Vec<String>,
@@ -111,7 +111,8 @@ impl Reader<'_> {
         values
     }
 
-    /// The value, or one that is never used, since what is wrong was noted.
+    /// Returns the value. After an error it returns `other`, which is never used because the
+    /// configuration is refused.
     fn one<T>(&mut self, name: &str, other: T, read: impl Fn(&str) -> Result<T, String>) -> T {
         self.all(name, read).pop().unwrap_or(other)
     }
@@ -137,7 +138,7 @@ impl Reader<'_> {
     }
 }
 
-/// A time with its unit, such as `500ms`, `5s`, `1m` or `2h`.
+/// Parses a time with its unit, such as `500ms`, `5s`, `1m` or `2h`.
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "expected a time such as 500ms, 5s, 1m or 2h".to_owned();
     let end = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
@@ -157,7 +158,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// `HOST=ADDR`, where the address may have a port.
+/// Parses `HOST=ADDR`, where the address may have a port.
 fn resolved(text: &str) -> Result<(String, SocketAddr), String> {
     let wrong = || "expected HOST=ADDR, such as hooks.example.com=127.0.0.1".to_owned();
     let (host, address) = text.split_once('=').ok_or_else(wrong)?;
@@ -179,7 +180,7 @@ fn log_filter(text: &str) -> Result<String, String> {
     checked.map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
-/// In development there are none, unless they are set.
+/// Returns the rate limits. In development mode there are none by default.
 fn rates(read: &mut Reader<'_>) -> Rates {
     let development = read.settings.texts("dev").iter().any(|text| text == "true" || text == "1");
     let mut rate = |name| match development && !read.settings.is_given(name) {
@@ -201,18 +202,19 @@ fn times(read: &mut Reader<'_>) -> Times {
     Times { connect: read.time("connect-timeout"), whole: read.time("attempt-timeout") }
 }
 
-/// The largest body: what the registry takes must be larger than what a body can hold.
+/// The maximum of `max-body-bytes`: a webhook from a larger body could exceed what the registry
+/// accepts.
 const MAX_BODY: usize = 2 << 20;
 
-/// The smallest buffer for headers that the HTTP implementation takes.
+/// The smallest buffer for headers that the HTTP implementation accepts.
 const MIN_HEADER: usize = 8 << 10;
 
 impl Config {
-    /// The configuration that settings are.
+    /// Parses the settings.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with them.
+    /// Returns every error in them.
     pub(crate) fn new(settings: &Settings) -> Result<Self, ConfigError> {
         let mut read = Reader { settings, wrong: Vec::new() };
         let listen = read.one("listen", SocketAddr::from(([127, 0, 0, 1], 0)), address);
@@ -244,10 +246,10 @@ impl Config {
         if read.wrong.is_empty() { Ok(config) } else { Err(ConfigError(read.wrong)) }
     }
 
-    /// What is wrong with settings that are well formed.
+    /// Checks settings that are well formed against each other.
     fn check(&self, read: &mut Reader<'_>) {
         if !self.development && !self.resolved.is_empty() {
-            read.refuse("resolve", "is for development: give --dev, too");
+            read.refuse("resolve", "is only allowed with --dev");
         }
         if self.bounds.max_body > MAX_BODY {
             read.refuse("max-body-bytes", format_args!("expected at most {MAX_BODY}"));
@@ -261,22 +263,25 @@ impl Config {
     }
 }
 
-/// What HTTPS is served with, and whether plain HTTP may be served on the address.
+/// Returns the files for serving HTTPS, and checks that plain HTTP is allowed on the address.
 fn tls(read: &mut Reader<'_>, listen: SocketAddr) -> Option<Tls> {
     let given = read.settings.texts("behind-proxy");
     let behind_proxy = given.iter().any(|text| text == "true" || text == "1");
     match (read.path("tls-cert"), read.path("tls-key")) {
         (Some(_), Some(_)) if behind_proxy => {
-            read.refuse("behind-proxy", "does not go with --tls-cert: who ends TLS?");
+            read.refuse(
+                "behind-proxy",
+                "cannot be combined with --tls-cert: either the proxy or the server terminates TLS",
+            );
             None
         }
         (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
         (Some(_), None) => {
-            read.refuse("tls-cert", "needs --tls-key");
+            read.refuse("tls-cert", "requires --tls-key");
             None
         }
         (None, Some(_)) => {
-            read.refuse("tls-key", "needs --tls-cert");
+            read.refuse("tls-key", "requires --tls-cert");
             None
         }
         (None, None) => {

@@ -1,10 +1,11 @@
-//! One POST of a request to a receiver.
+//! Sends one request to a receiver by POST.
 //!
-//! A receiver's address is a stranger's choice, so it is checked when it is dialled, not when the
-//! webhook is made: a name may lead elsewhere by then. The name is resolved once, the addresses that
-//! the rules refuse are dropped, and only the rest is dialled, so that no second look-up can bring a
-//! private address in. A redirect is an answer like any other and is not followed. Each attempt has a
-//! connection of its own: nothing of one webhook's session is seen by another's.
+//! The author of a webhook chooses its host, and a name can resolve to another address at any time.
+//! So the address is checked when it is dialed, not when the webhook is created. The name is
+//! resolved once, the addresses that the rules refuse are dropped, and only the others are dialed;
+//! there is no second look-up that could return a private address. Redirects are not followed: they
+//! are returned as the response. Each attempt opens its own connection, so that webhooks share no
+//! session.
 
 use crate::server::service::attempt::{Attempt, Attempted};
 use bytes::Bytes;
@@ -28,7 +29,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tower::Service;
 
-/// Bytes of a response that are kept.
+/// The number of bytes of a response that are kept.
 const KEPT: usize = 16 << 10;
 
 /// A block of addresses, such as `10.0.0.0/8`.
@@ -42,7 +43,7 @@ impl std::str::FromStr for Block {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no block of addresses; write it as 10.0.0.0/8");
+        let wrong = || format!("`{text}` is not a block of addresses such as 10.0.0.0/8");
         let (address, bits) = text.split_once('/').ok_or_else(wrong)?;
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let bits: u8 = bits.parse().map_err(|_| wrong())?;
@@ -63,20 +64,20 @@ impl Block {
     }
 }
 
-/// What may be dialled, and how names are resolved.
+/// The addresses that may be dialed, and the resolution of names.
 #[derive(Clone, Debug)]
 pub(crate) struct Targets {
-    /// Whose `check_address` decides.
+    /// The rules whose `check_address` decides.
     pub(crate) rules: Rules,
-    /// Blocks that are dialled although the rules refuse them.
+    /// Blocks that may be dialed although the rules refuse them.
     pub(crate) allowed: Vec<Block>,
-    /// Names that lead to an address without being looked up. A port of 0 is that of the URL.
+    /// The addresses of names that are not looked up. Port 0 means the port of the URL.
     pub(crate) resolved: HashMap<String, SocketAddr>,
 }
 
 impl Targets {
-    /// Why an address may not be dialled. The address itself is not told: what a name leads to inside
-    /// is no business of who chose the name.
+    /// Returns an error if an address may not be dialed. The error does not show the address, so
+    /// that the author of a webhook does not learn what a name resolves to inside the network.
     fn check(&self, address: IpAddr) -> Result<(), String> {
         let address = address.to_canonical();
         if self.allowed.iter().any(|block| block.has(address)) {
@@ -85,7 +86,7 @@ impl Targets {
         self.rules.check_address(address).map_err(|refused| refused.to_string())
     }
 
-    /// The addresses of a name that may be dialled.
+    /// Returns the addresses of a name that may be dialed.
     async fn resolve(&self, host: &str) -> io::Result<Vec<SocketAddr>> {
         let found = match self.resolved.get(host) {
             Some(address) => vec![*address],
@@ -107,7 +108,7 @@ impl Targets {
     }
 }
 
-/// Resolves names for the connector.
+/// The resolver of the connector.
 #[derive(Clone)]
 struct Resolver(Arc<Targets>);
 
@@ -128,16 +129,16 @@ impl Service<Name> for Resolver {
     }
 }
 
-/// How long an attempt may take.
+/// The time limits of an attempt.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
-    /// To connect.
+    /// The limit for connecting.
     pub(crate) connect: Duration,
-    /// For everything.
+    /// The limit for the whole attempt.
     pub(crate) whole: Duration,
 }
 
-/// Sends over HTTPS, and over HTTP to those targets that the rules allow.
+/// Sends requests over HTTPS, and over HTTP to targets that the rules allow.
 pub(crate) struct Sender {
     client: Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
     targets: Arc<Targets>,
@@ -145,11 +146,11 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    /// A sender that trusts the machine's certificate authorities and `more`.
+    /// Creates a sender that trusts the machine's certificate authorities and `more`.
     ///
     /// # Errors
     ///
-    /// A certificate in `more` that cannot be read, or no authority at all.
+    /// Returns an error if a certificate in `more` cannot be used.
     pub(crate) fn new(
         targets: Targets,
         times: Times,
@@ -183,7 +184,7 @@ impl Sender {
 
     async fn exchange(&self, request: &Request) -> Result<Response, String> {
         let sent: http::Request<Bytes> = request.into();
-        // An address in place of a name is dialled without the resolver, so it is checked here.
+        // An address in place of a name bypasses the resolver, so it is checked here.
         let host = sent.uri().host().unwrap_or_default();
         if let Ok(address) = host.trim_matches(['[', ']']).parse() {
             self.targets.check(address)?;
@@ -204,7 +205,8 @@ impl Sender {
     }
 }
 
-/// What went wrong at the bottom, which says most: above it is where it was noticed.
+/// Returns the text of the innermost source, which is the cause; the outer ones show where it was
+/// noticed.
 fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
@@ -219,7 +221,7 @@ impl Attempt for Sender {
             let whole = self.times.whole;
             match tokio::time::timeout(whole, self.exchange(request)).await {
                 Ok(outcome) => outcome,
-                Err(_) => Err(format!("no complete answer within {} ms", whole.as_millis())),
+                Err(_) => Err(format!("no complete response within {} ms", whole.as_millis())),
             }
         })
     }
@@ -247,13 +249,16 @@ mod tests {
         let strict = targets(false, &[]);
         assert!(!reaches(&strict, "inside.example.com").await);
         assert!(!reaches(&strict, "here.example.com").await);
-        assert!(!reaches(&strict, "localhost").await, "a real look-up is checked, too");
+        assert!(!reaches(&strict, "localhost").await, "a name that is looked up is checked");
         let development = targets(true, &[]);
         assert!(reaches(&development, "here.example.com").await);
         assert!(!reaches(&development, "inside.example.com").await);
         let allowing = targets(false, &["10.0.0.0/8"]);
         assert!(reaches(&allowing, "inside.example.com").await);
-        assert!(reaches(&allowing, "mapped.example.com").await, "an IPv4 address in IPv6 is that");
+        assert!(
+            reaches(&allowing, "mapped.example.com").await,
+            "an IPv4-mapped address is checked as IPv4"
+        );
         assert!(!reaches(&allowing, "here.example.com").await);
     }
 

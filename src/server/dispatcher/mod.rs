@@ -1,4 +1,4 @@
-//! Sending: one attempt at a time, by way of [`attempt`].
+//! Sends requests to receivers: one attempt at a time, see [`attempt`].
 
 pub(crate) mod attempt;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Attempts over real sockets: what a receiver gets, and what is made of its answers.
+//! Attempts over real sockets: the request that a receiver gets, and the result of its response.
 
 use super::attempt::{Sender, Targets, Times};
 use crate::server::service::attempt::Attempt;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Reads a request with its body, and answers it.
+/// Reads a request with its body, and writes the response.
 fn answer(stream: &mut (impl Read + Write), answer: &[u8]) -> String {
     let mut bytes = Vec::new();
     let mut chunk = [0; 1024];
@@ -24,12 +24,12 @@ fn answer(stream: &mut (impl Read + Write), answer: &[u8]) -> String {
             _ => break,
         }
     }
-    // It may have hung up already.
+    // The sender may have closed the connection already.
     let _ = stream.write_all(answer).and_then(|()| stream.flush());
     String::from_utf8(bytes).unwrap()
 }
 
-/// A receiver of one request over HTTP.
+/// Starts a receiver of one request over HTTP.
 fn receiver(said: impl Into<Vec<u8>>) -> (SocketAddr, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, said) = (listener.local_addr().unwrap(), said.into());
@@ -41,7 +41,7 @@ fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls").join(name)
 }
 
-/// A sender in development mode, to which receivers on this machine may be.
+/// Returns a sender that may reach receivers on this machine if the rules are in development mode.
 fn sender(rules: &Rules, resolved: &[(&str, SocketAddr)], trusted: bool) -> Sender {
     let resolved = resolved.iter().map(|(host, to)| ((*host).to_owned(), *to)).collect();
     let targets = Targets { rules: rules.clone(), allowed: Vec::new(), resolved };
@@ -55,12 +55,12 @@ fn development() -> Rules {
 }
 
 fn request(url: &str) -> Request {
-    let draft = json!({
+    let document = json!({
         "name": "n", "url": url, "headers": {"X-Team": "data"}, "encryptedHeaders": {"X-Key": "k"},
     });
     let rules = development();
     let new = NewWebhook::new("w", "u", std::time::UNIX_EPOCH.into());
-    let webhook = Webhook::create(&WebhookDocument::from(draft), &rules, new).unwrap().webhook;
+    let webhook = Webhook::create(&WebhookDocument::from(document), &rules, new).unwrap().webhook;
     let bytes = br#"{"type": "com.example.x", "tenantid": "t"}"#;
     let event = rules.profile().read_event(bytes).unwrap();
     let payload = Payload::new(&event, &bytes[..]);
@@ -90,7 +90,7 @@ async fn posts_the_body_and_the_headers_once() {
 }
 
 #[tokio::test]
-async fn follows_no_redirects_and_keeps_little_of_an_endless_answer() {
+async fn follows_no_redirects_and_truncates_large_responses() {
     let (inner, untouched) = receiver("HTTP/1.1 200 OK\r\n\r\n");
     let location =
         format!("HTTP/1.1 307 Moved\r\nLocation: http://{inner}/\r\nContent-Length: 0\r\n\r\n");
@@ -108,7 +108,7 @@ async fn follows_no_redirects_and_keeps_little_of_an_endless_answer() {
 }
 
 #[tokio::test]
-async fn says_why_there_is_no_answer() {
+async fn returns_the_cause_when_there_is_no_response() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = listener.local_addr().unwrap();
     drop(listener);
@@ -122,7 +122,7 @@ async fn says_why_there_is_no_answer() {
     let broken = post(&local, &format!("http://localhost:{}/", address.port())).await.unwrap_err();
     assert!(!broken.is_empty());
 
-    // What was valid in development is dialled by no other server, by name or by address.
+    // A target from development mode is not dialed without it, whether by name or by address.
     let (address, served) = receiver("HTTP/1.1 200 OK\r\n\r\n");
     let strict = sender(&Rules::default(), &[], false);
     for host in ["localhost", "127.0.0.1"] {
@@ -134,8 +134,8 @@ async fn says_why_there_is_no_answer() {
 }
 
 #[tokio::test]
-async fn gives_up_after_a_time() {
-    // It accepts, as the kernel does for it, and never answers.
+async fn fails_after_the_time_limit() {
+    // The kernel accepts the connection; no response is ever written.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     let targets =
@@ -143,11 +143,11 @@ async fn gives_up_after_a_time() {
     let times = Times { connect: Duration::from_secs(5), whole: Duration::from_millis(200) };
     let sender = Sender::new(targets, times, Vec::new()).unwrap();
     let late = post(&sender, &format!("http://localhost:{}/", address.port())).await.unwrap_err();
-    assert_eq!(late, "no complete answer within 200 ms");
+    assert_eq!(late, "no complete response within 200 ms");
 }
 
 #[tokio::test]
-async fn trusts_only_certificates_of_known_authorities_and_of_the_host() {
+async fn trusts_only_known_authorities_and_matching_hosts() {
     let chain = vec![CertificateDer::from_pem_file(data("receiver.pem")).unwrap()];
     let key = PrivateKeyDer::from_pem_file(data("receiver.key.pem")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -1,14 +1,14 @@
-//! What the service needs of whoever sends: one attempt.
+//! The service's view of the dispatcher: one attempt.
 
 use hooksieve::delivery::{Request, Response};
 use std::future::Future;
 use std::pin::Pin;
 
-/// The outcome of an attempt: the answer, or why there is none, for the record.
+/// The outcome of an attempt: the response, or the reason why there is none, for the record.
 pub(crate) type Attempted<'a> = Pin<Box<dyn Future<Output = Result<Response, String>> + Send + 'a>>;
 
-/// Sends one request once. It keeps its own time-outs: the answer always comes.
+/// Sends requests. Each attempt completes within the sender's own time limits.
 pub(crate) trait Attempt: Send + Sync + 'static {
-    /// POSTs a request.
+    /// Sends a request once.
     fn post<'a>(&'a self, request: &'a Request) -> Attempted<'a>;
 }

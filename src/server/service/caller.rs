@@ -1,47 +1,51 @@
-//! Who asks, and what they may do: the matrix of roles in one place.
+//! The caller of an operation, and what the roles may do, in one place.
 //!
-//! What a caller may not see does not exist for them, so it is "not found", as is what was removed
-//! or belongs to another tenant. What their role never allows is "forbidden".
+//! An item that the caller may not see is reported as "not found", as is one that was removed or
+//! belongs to another tenant. An operation that the role never allows is "forbidden".
 
 use super::problem::Problem;
 use crate::server::keys::Role;
 use hooksieve::event::{TenantId, UserId};
 use hooksieve::webhook::{Level, Webhook};
 
-/// Who asks.
+/// The caller of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
-    /// Their tenant.
+    /// The tenant.
     pub(crate) tenant: TenantId,
     /// The user.
     pub(crate) user: UserId,
-    /// Their role.
+    /// The role.
     pub(crate) role: Role,
-    /// The id of their key, for logs and limits.
+    /// The id of the key, for logs and rate limits.
     pub(crate) key: String,
 }
 
-/// What an operation is about, as far as roles tell operations apart.
+/// A group of operations that a role allows or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Area {
-    /// Webhooks and their deliveries, and trying a webhook.
+    /// Webhooks and their deliveries, and trying a webhook on events.
     Webhooks,
-    /// Event types, filters, and checking a webhook: nothing of a tenant.
+    /// Event types, filters and validation: operations that read no data of a tenant.
     Language,
 }
 
 impl Caller {
-    /// Whether their role allows what an operation is about.
+    /// Checks that the role allows a group of operations.
     pub(crate) fn may(&self, area: Area) -> Result<(), Problem> {
         let allowed = match (self.role, area) {
             (Role::TenantAdmin | Role::User, _) | (Role::Producer, Area::Language) => true,
             (Role::Producer, Area::Webhooks) | (Role::Operator, _) => false,
         };
-        let why = || format!("role `{}` does not allow this", self.role);
-        if allowed { Ok(()) } else { Err(Problem::forbidden(why(), "use a key of another role")) }
+        let why = || format!("role `{}` does not allow this operation", self.role);
+        if allowed {
+            Ok(())
+        } else {
+            Err(Problem::forbidden(why(), "use an API key with another role"))
+        }
     }
 
-    /// Whether a webhook of their tenant exists for them.
+    /// Returns whether the caller may see a webhook of the tenant.
     pub(super) fn sees(&self, webhook: &Webhook) -> bool {
         match self.role {
             Role::TenantAdmin => true,
@@ -50,14 +54,14 @@ impl Caller {
         }
     }
 
-    /// Whether they may have a webhook as it is to be.
+    /// Checks that the caller may create or change a webhook to this.
     pub(super) fn may_have(&self, webhook: &Webhook) -> Result<(), Problem> {
         if self.sees(webhook) {
             return Ok(());
         }
         Err(Problem::forbidden(
-            "only administrators have webhooks of level `tenant` or of other users",
-            "set `level` to `user`, and leave `ownerId` out",
+            "only administrators may set level `tenant` or another owner",
+            "set `level` to `user` and remove `ownerId`",
         ))
     }
 }

@@ -1,4 +1,4 @@
-//! Deliveries: list, get, resend.
+//! The use cases of deliveries: list, get and resend.
 
 use super::caller::{Area, Caller};
 use super::problem::Problem;
@@ -9,22 +9,23 @@ use hooksieve::webhook::{Timestamp, WebhookId};
 use serde_json::Value;
 use std::time::SystemTime;
 
-/// Deliveries that are removed in one commit, between which others have their turn.
+/// The maximum number of deliveries that one commit removes; other writes run between commits.
 pub(crate) const EXPIRED_AT_ONCE: usize = 1_000;
 
 impl Service {
-    /// Deliveries that were triggered before this have expired.
+    /// Returns the time before which deliveries have expired.
     fn since(&self) -> Timestamp {
         let now = SystemTime::from(self.0.ambient.now());
         now.checked_sub(RETENTION).unwrap_or(SystemTime::UNIX_EPOCH).into()
     }
 
-    /// Removes some deliveries that have expired, and returns how many.
+    /// Removes up to [`EXPIRED_AT_ONCE`] expired deliveries and returns how many.
     pub(crate) async fn expire(&self) -> Result<usize, StoreError> {
         self.0.store.expire(self.since(), EXPIRED_AT_ONCE).await
     }
 
-    /// A page of a webhook's deliveries, as the API's answer; `path` is that of the list.
+    /// Returns a page of a webhook's deliveries as the API's response. `path` is the path of the
+    /// list.
     pub(crate) async fn deliveries(
         &self,
         caller: &Caller,
@@ -47,7 +48,7 @@ impl Service {
         Ok(Answered::new(body, revision))
     }
 
-    /// A delivery of a webhook.
+    /// Returns a delivery of a webhook.
     pub(crate) async fn delivery(
         &self,
         caller: &Caller,
@@ -62,8 +63,8 @@ impl Service {
         Ok(Answered::new(delivery, revision))
     }
 
-    /// Sends a delivery again, at once and once: the same body and message id, to the webhook as it
-    /// is now. What comes of it is a new record.
+    /// Sends a delivery again, immediately and once: the same body and message id, to the current
+    /// URL with the current headers and secret. The outcome is a new record.
     pub(crate) async fn resend(
         &self,
         caller: &Caller,
@@ -74,7 +75,8 @@ impl Service {
         let webhook = self.valid(caller, id)?;
         let request = self.0.builder.resend(&webhook, &old);
         let (service, tenant) = (self.clone(), caller.tenant.clone());
-        // As a task of its own: once it is sent it is recorded, even if the caller hangs up.
+        // A task of its own, so that the attempt is recorded even if the caller closes the
+        // connection.
         let sending = tokio::spawn(async move {
             let new = service.send(request, &old).await?;
             service.0.store.record(&tenant, vec![rows::of_delivery(&new)?]).await?;
@@ -85,7 +87,7 @@ impl Service {
 
     async fn send(&self, request: Request, old: &Delivery) -> Result<Delivery, Problem> {
         let (id, at) = (self.0.ambient.id()?, self.0.ambient.now());
-        // A delivery without the header is that of its message.
+        // A delivery without a message id is the first attempt of its message.
         let message = old.message_id().or_else(|| MessageId::new(old.id().as_str()).ok());
         let request = match &message {
             Some(message) => request.with_standard_headers(message, at),
@@ -93,7 +95,7 @@ impl Service {
         };
         let outcome = match request.has_redacted_secrets() {
             true => Err(
-                "not sent: the webhook's secret or encrypted headers are not known; set them again"
+                "not sent: the webhook's secret or encrypted headers are unknown; set them again"
                     .to_owned(),
             ),
             false => self.0.attempt.post(&request).await,

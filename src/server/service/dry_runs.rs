@@ -1,10 +1,10 @@
-//! What is computed from a request and the rules, without a webhook of the tenant: checking a filter
-//! or a draft, explaining, comparing, trying.
+//! Computations on a request and the rules only, without the tenant's webhooks: check a filter,
+//! validate or try a webhook, explain and compare filters.
 //!
-//! The answers have the members that the program's verbs print with `--format json`. Requests are
-//! bounded by the size of their body; an explanation has a step for each part of the filter and each
-//! event, so that their product is bounded, too. The work is done on threads that may block, of which
-//! only as many compute at once as there are permits: the rest waits, and no other request with it.
+//! The responses have the members that the program's verbs print with `--format json`. The size of
+//! a request's body bounds the work, except for explanations, which have a step for each part of
+//! the filter and each event; a limit bounds their number. The work runs on blocking threads. A
+//! semaphore limits how many compute at once; only other requests of this kind wait for it.
 
 use super::Service;
 use super::caller::{Area, Caller};
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
-/// A filter to be checked.
+/// The request to check a filter.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Check {
@@ -28,7 +28,7 @@ pub(crate) struct Check {
     event_types: Option<Vec<EventType>>,
 }
 
-/// A filter to be explained over events.
+/// The request to explain a filter on events.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Explain {
@@ -37,7 +37,7 @@ pub(crate) struct Explain {
     events: Vec<Box<RawValue>>,
 }
 
-/// Two filters to be compared.
+/// The request to compare two filters.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Compare {
@@ -47,7 +47,7 @@ pub(crate) struct Compare {
     events: Option<Vec<Box<RawValue>>>,
 }
 
-/// A draft to be tried on events.
+/// The request to try a webhook on events.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Try {
@@ -58,16 +58,17 @@ pub(crate) struct Try {
 }
 
 impl Try {
-    /// Of how many events that match, and that the filter misses, an explanation is given.
+    /// Returns the default number of matching events, and of events that the filter refuses, to
+    /// explain.
     fn reasons() -> usize {
         3
     }
 }
 
-/// Explanations in one answer.
+/// The maximum number of explanations in a response.
 const MAX_EXPLAINED: usize = 100;
 
-/// Steps of explanations in one answer.
+/// The maximum number of explanation steps in a response.
 const MAX_STEPS: usize = 100_000;
 
 #[derive(Serialize)]
@@ -84,10 +85,10 @@ struct Data<T> {
     data: Vec<T>,
 }
 
-/// What is said of an event, or why it is none.
+/// The result for an event, or the error that makes it invalid.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Said<T> {
+enum Outcome<T> {
     Of(T),
     Bad { item: usize, error: Diagnostic },
 }
@@ -158,11 +159,11 @@ struct Trial<'a> {
     warnings: &'a [Diagnostic],
 }
 
-/// The JSON of an answer.
+/// The JSON of a response.
 pub(crate) type Json = Vec<u8>;
 
 impl Service {
-    /// Checks a filter.
+    /// Checks the syntax and the attributes of a filter.
     pub(crate) async fn check(&self, caller: &Caller, check: Check) -> Result<Json, Problem> {
         caller.may(Area::Language)?;
         self.compute(move |rules| {
@@ -195,7 +196,7 @@ impl Service {
             let mut budget = Budget::default();
             let mut data = Vec::new();
             for (item, bytes) in explain.events.iter().enumerate() {
-                let said = match event(rules, bytes, tenant.as_str()) {
+                let outcome = match event(rules, bytes, tenant.as_str()) {
                     Ok(event) => {
                         let of_type = is_of(types, &event);
                         let explanation = of_type.then(|| filter.explain(&event));
@@ -204,9 +205,9 @@ impl Service {
                         }
                         explained(item, &event, explanation.as_ref())?
                     }
-                    Err(error) => raw(&Said::<()>::Bad { item, error })?,
+                    Err(error) => raw(&Outcome::<()>::Bad { item, error })?,
                 };
-                data.push(said);
+                data.push(outcome);
             }
             json(&Data { data })
         })
@@ -244,15 +245,15 @@ impl Service {
         .await
     }
 
-    /// Checks a draft of a webhook.
+    /// Validates a webhook.
     pub(crate) async fn validate(
         &self,
         caller: &Caller,
-        draft: WebhookDocument,
+        document: WebhookDocument,
     ) -> Result<Json, Problem> {
         caller.may(Area::Language)?;
         self.compute(move |rules| {
-            let report = rules.check(&draft);
+            let report = rules.check(&document);
             json(&Validated {
                 valid: report.errors().is_empty(),
                 errors: report.errors(),
@@ -263,7 +264,7 @@ impl Service {
         .await
     }
 
-    /// Tries a draft on events.
+    /// Tries a webhook on events.
     pub(crate) async fn try_out(&self, caller: &Caller, trial: Try) -> Result<Json, Problem> {
         caller.may(Area::Webhooks)?;
         let (caller, now) = (caller.clone(), self.0.ambient.now());
@@ -292,7 +293,7 @@ impl Service {
     }
 }
 
-/// The answer of a trial.
+/// Returns the response of a trial.
 fn tried(
     rules: &Rules,
     caller: &Caller,
@@ -307,7 +308,7 @@ fn tried(
             Ok(event) => event,
             Err(error) => {
                 bad += 1;
-                data.push(raw(&Said::<()>::Bad { item, error })?);
+                data.push(raw(&Outcome::<()>::Bad { item, error })?);
                 continue;
             }
         };
@@ -321,8 +322,8 @@ fn tried(
         let explanation = explains.then(|| webhook.filter().explain(&event));
         let explanation = explanation.filter(|found| budget.takes(found));
         let (id, reason) = (event.id().map(str::to_owned), verdict.as_str());
-        let said = Tried { item, event: id, matched, reason, filter: explanation.as_ref() };
-        data.push(raw(&Said::Of(said))?);
+        let tried = Tried { item, event: id, matched, reason, filter: explanation.as_ref() };
+        data.push(raw(&Outcome::Of(tried))?);
     }
     json(&Trial {
         data: &data,
@@ -337,7 +338,7 @@ fn tried(
     })
 }
 
-/// What is left of the bounds of an answer with explanations.
+/// The remaining explanations and steps of a response.
 struct Budget {
     explained: usize,
     steps: usize,
@@ -350,7 +351,7 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Whether there is room for an explanation, which is taken then.
+    /// Takes an explanation out of the budget, and returns whether it fits.
     fn takes(&mut self, explanation: &Explanation<'_>) -> bool {
         let steps = self.steps.checked_sub(explanation.steps().len());
         let (Some(explained), Some(steps)) = (self.explained.checked_sub(1), steps) else {
@@ -362,7 +363,8 @@ impl Budget {
 }
 
 fn too_much() -> Problem {
-    let what = format!("more than {MAX_EXPLAINED} explanations, or {MAX_STEPS} steps in them");
+    let what =
+        format!("the response would exceed {MAX_EXPLAINED} explanations or {MAX_STEPS} steps");
     Problem::invalid("explain-too-much", what, "send fewer events")
 }
 
@@ -380,7 +382,7 @@ fn explained(
         Some(Justification { reason, change, exact, .. }) => (Some(reason), change, Some(exact)),
         None => (None, None, None),
     };
-    raw(&Said::Of(Explained {
+    raw(&Outcome::Of(Explained {
         item,
         event: event.id().map(str::to_owned),
         matched: verdict == Verdict::Matched,
@@ -404,7 +406,7 @@ fn is_of(types: Option<&[EventType]>, event: &Event<'_>) -> bool {
     types.is_none_or(|types| types.iter().any(|known| known.as_str() == event.event_type()))
 }
 
-/// An event; one that names no tenant is the caller's.
+/// Reads an event. One without a tenant belongs to the caller's.
 fn event<'a>(
     rules: &'a Rules,
     bytes: &'a RawValue,

@@ -1,20 +1,20 @@
-//! The use cases, once, for every way in: the API, and later the console and the intake.
+//! The use cases, shared by all interfaces: the API, and later the console and the intake.
 //!
-//! # Store and registry in step
+//! # Consistency of store and registry
 //!
-//! The store has the truth, the registry what matching needs. A change of a tenant has its turn
-//! alone and takes these steps:
+//! The store is the source of truth, and the registry holds what matching needs. The changes of a
+//! tenant run one at a time, in these steps:
 //!
 //! ```text
-//! caller ──▶ turn of the tenant ──▶ validate, limits ──▶ store.commit(expected) ──▶ registry.put_at ──▶ answer
-//!                                   nothing changed        durable at revision r      seen by matches
+//! lock of the tenant ──▶ checks, limits ──▶ store.commit ──▶ registry.put_at ──▶ response
+//!                        nothing changed    durable          visible to matches
 //! ```
 //!
-//! The invariant, whenever no change is in its turn: the registry's webhooks of a tenant and those
-//! that the rules [refuse](refused) are together the store's, at the same revision. Three things
-//! keep it: whatever can refuse a change is asked before the commit; a change runs as a task of its
-//! own, so that a caller who hangs up between commit and registry does not stop it; and if the two
-//! differ all the same, the tenant is loaded from the store again.
+//! The invariant while no change runs: the registry's webhooks of a tenant together with those that
+//! the rules [refuse](refused) are the store's, at the same revision. Three rules maintain it:
+//! every check that can refuse a change comes before the commit; a change runs in its own task, so
+//! that it completes even if the caller closes the connection; and if store and registry differ
+//! nevertheless, the tenant is loaded from the store again.
 
 pub(crate) mod attempt;
 pub(crate) mod caller;
@@ -40,25 +40,25 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 
-/// What the service is made of.
+/// The dependencies and limits of a service.
 pub(crate) struct Parts {
-    /// Where everything is kept.
+    /// The store.
     pub(crate) store: Arc<dyn Store>,
-    /// What webhooks are held to.
+    /// The rules that webhooks must satisfy.
     pub(crate) rules: Rules,
     /// The keys that seal secrets in the store.
     pub(crate) keys: Keys,
-    /// Time and randomness.
+    /// The clock and the source of random bytes.
     pub(crate) ambient: Ambient,
-    /// Sends what is resent.
+    /// The sender of attempts.
     pub(crate) attempt: Arc<dyn Attempt>,
-    /// How many webhooks a user may have created in a tenant; `None` for any number.
+    /// The maximum number of webhooks that a user may create in a tenant; `None` for no limit.
     pub(crate) max_per_user: Option<usize>,
-    /// How many dry runs may compute at once.
+    /// The maximum number of dry runs that compute at once.
     pub(crate) computing: usize,
 }
 
-/// The use cases. Cheap to clone: clones share state.
+/// The use cases. Clones share state.
 #[derive(Clone)]
 pub(crate) struct Service(Arc<Inner>);
 
@@ -74,17 +74,17 @@ struct Inner {
     tenants: Mutex<HashMap<TenantId, Arc<Tenant>>>,
 }
 
-/// What the service knows of a tenant beside the registry.
+/// The state of a tenant outside the registry.
 struct Tenant {
     id: TenantId,
-    /// Held by the change whose turn it is.
+    /// Held by the change that runs.
     turn: tokio::sync::Mutex<()>,
     state: RwLock<State>,
 }
 
 #[derive(Clone, Default)]
 struct State {
-    /// The store's.
+    /// The revision of the store.
     revision: u64,
     refused: Arc<BTreeMap<WebhookId, Refused>>,
 }
@@ -99,14 +99,14 @@ impl Tenant {
     }
 }
 
-/// What a use case returns, with the tenant's revision that it saw or made.
+/// The result of a use case and the tenant's revision at which it was made or read.
 #[derive(Clone, Debug)]
 pub(crate) struct Answered<T> {
-    /// The answer.
+    /// The result.
     pub(crate) body: T,
     /// The tenant's revision.
     pub(crate) revision: u64,
-    /// How many warnings there are about what was sent.
+    /// The number of warnings about the request.
     pub(crate) warnings: usize,
 }
 
@@ -116,24 +116,24 @@ impl<T> Answered<T> {
     }
 }
 
-/// What a start found in the store.
+/// The counts of what a start loaded.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Loaded {
-    /// Tenants.
+    /// The number of tenants.
     pub(crate) tenants: usize,
-    /// Webhooks that are matched.
+    /// The number of webhooks that are matched.
     pub(crate) webhooks: usize,
-    /// Webhooks that the rules refuse.
+    /// The number of webhooks that the rules refuse.
     pub(crate) refused: usize,
 }
 
 impl Service {
-    /// A service over a store, with all its tenants loaded.
+    /// Creates a service over a store and loads all tenants.
     ///
     /// # Errors
     ///
-    /// A store that cannot be read, or secrets that the keys do not open: without them, deliveries
-    /// would be missing and nobody would know.
+    /// Returns an error if the store cannot be read, or if the keys do not open its secrets:
+    /// otherwise deliveries would be lost silently.
     pub(crate) async fn start(parts: Parts) -> Result<(Self, Loaded), Problem> {
         let Parts { store, rules, keys, ambient, attempt, max_per_user, computing } = parts;
         let service = Self(Arc::new(Inner {
@@ -158,31 +158,32 @@ impl Service {
         Ok((service, loaded))
     }
 
-    /// The rules that webhooks are held to.
+    /// Returns the rules that webhooks must satisfy.
     pub(crate) fn rules(&self) -> Rules {
         self.0.registry.rules()
     }
 
-    /// Whether the store still writes.
+    /// Checks that the store can write.
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
         self.0.store.ping().await
     }
 }
 
-/// A change that is decided, and not yet made.
+/// A change that passed all checks and is not made yet.
 enum Decided {
     Put(Box<Webhook>),
     Remove(WebhookId),
 }
 
 impl Inner {
-    /// A tenant, which need not have webhooks. There are as many as in the store and in the keys.
+    /// Returns a tenant, which need not have webhooks. Their number is limited by the tenants in
+    /// the store and in the keys file.
     fn tenant(&self, id: &TenantId) -> Result<Arc<Tenant>, Problem> {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tenant) = tenants.get(id) {
             return Ok(Arc::clone(tenant));
         }
-        // Revision 0 is that of a tenant without changes.
+        // A tenant without changes has revision 0.
         let _ = self.registry.load_at(id.clone(), [], 0)?;
         let (turn, state) = (tokio::sync::Mutex::default(), RwLock::default());
         let tenant = Arc::new(Tenant { id: id.clone(), turn, state });
@@ -190,7 +191,8 @@ impl Inner {
         Ok(tenant)
     }
 
-    /// Loads a tenant from the store into the registry, in its turn or at the start.
+    /// Loads a tenant from the store into the registry. The caller holds the tenant's lock, or is
+    /// the start.
     async fn load(&self, tenant: &Tenant) -> Result<(), Problem> {
         let rows = self.store.load(&tenant.id).await?;
         let revision = rows.revision;
@@ -200,7 +202,7 @@ impl Inner {
         Ok(())
     }
 
-    /// The webhooks that the rules take, and those that they refuse.
+    /// Separates the webhooks that satisfy the rules from those that are refused.
     fn sort(
         &self,
         tenant: &Tenant,
@@ -225,22 +227,26 @@ impl Inner {
                         tenant,
                         webhook = id,
                         reason = kept.reason,
-                        "disabled a webhook"
+                        "disabled a webhook that the rules refuse"
                     );
                     refused.insert(row.id, kept);
                 }
-                None => tracing::error!(tenant, webhook = id, "a webhook cannot be read"),
+                None => tracing::error!(
+                    tenant,
+                    webhook = id,
+                    "cannot read a stored webhook; it is not loaded"
+                ),
             }
         }
         Ok((webhooks, refused))
     }
 
-    /// Makes a change in the tenant's turn: the one place where a change goes from the store to the
-    /// registry.
+    /// Makes a change. The caller holds the tenant's lock. This is the only place where a change
+    /// goes from the store to the registry.
     ///
-    /// Everything that may refuse it was asked before. What the registry could still refuse after
-    /// the commit is a webhook of more than 2 MiB of text, which no body is large enough to make, or
-    /// one beyond the 2³² that an index can hold; then the tenant is loaded again, without it.
+    /// All checks have passed before. After the commit the registry could only refuse a webhook of
+    /// more than 2 MiB of text, which exceeds the largest body, or one beyond the 2³² that an index
+    /// can hold. In that case the tenant is loaded again, without the webhook.
     async fn make(&self, tenant: &Tenant, decided: Decided) -> Result<u64, Problem> {
         let mut state = tenant.state();
         let change = match &decided {
@@ -266,7 +272,7 @@ impl Inner {
             }
         };
         if let Err(error) = applied {
-            tracing::error!(tenant = tenant.id.as_str(), %error, "loading a tenant again");
+            tracing::error!(tenant = tenant.id.as_str(), %error, "the registry refused a committed change; loading the tenant again");
             self.load(tenant).await?;
             return Err(error.into());
         }

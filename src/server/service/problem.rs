@@ -1,4 +1,4 @@
-//! Why a use case was refused or failed.
+//! The errors of the use cases.
 
 use crate::server::ambient::NoRandomness;
 use crate::server::store::contract::StoreError;
@@ -6,42 +6,42 @@ use crate::server::store::seal::SealError;
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use hooksieve::registry::ChangeError;
 
-/// Why a use case was refused or failed. Which status that is, the API decides.
+/// An error from a use case. The API maps it to a status.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Problem {
-    /// There is no such thing, or the caller may not see it.
-    #[error("there is no such {0}")]
+    /// The item does not exist, or the caller may not see it.
+    #[error("no such {0}")]
     NotFound(&'static str),
     /// The caller's role does not allow it.
     #[error("{0}")]
     Forbidden(Diagnostic),
-    /// Something is wrong with what was sent.
+    /// The request is invalid.
     #[error("{0}")]
     Invalid(#[from] Diagnostics),
-    /// The store did not do its part.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A document cannot be sealed or opened.
     #[error(transparent)]
     Seal(#[from] SealError),
-    /// The machine did not do its part.
+    /// The machine provided no random bytes.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
-    /// The registry refused what the store has committed; the tenant was loaded again.
-    #[error("the change was committed, and cannot be used: {0}")]
+    /// The registry refused a committed change; the tenant was loaded again.
+    #[error("the change was committed, but the registry refused it: {0}")]
     OutOfStep(#[from] ChangeError),
-    /// A mistake of the server.
+    /// A bug of the server.
     #[error("{0}")]
     Internal(String),
 }
 
 impl Problem {
-    /// What the caller's role does not allow.
+    /// Creates the error for what the caller's role does not allow.
     pub(super) fn forbidden(what: impl Into<Box<str>>, help: &str) -> Self {
         Self::Forbidden(Diagnostic::error("forbidden", what, help))
     }
 
-    /// One thing that is wrong with what was sent.
+    /// Creates the error of an invalid request.
     pub(super) fn invalid(code: &'static str, what: impl Into<Box<str>>, help: &str) -> Self {
         Self::Invalid(Diagnostic::error(code, what, help).into())
     }

@@ -1,16 +1,16 @@
-//! Webhooks that were valid when they were made, and that the rules refuse now.
+//! Stored webhooks that the rules refuse after a restart.
 //!
-//! A start with other rules (another catalogue, without the development mode, a newer version) may
-//! refuse webhooks that the store holds. They are not dropped, since they are their users', and not
-//! delivered to, since the rules protect the server: they stay in the store as they are, are shown
-//! disabled with the reason `invalid-webhook`, and can be replaced or removed. Nothing is written at
-//! the start, so that a start with the wrong rules harms nothing.
+//! A restart with other rules (another catalogue, without development mode, a newer version) may
+//! refuse webhooks in the store. They are neither deleted, because they belong to users, nor
+//! delivered to, because the rules protect the server. They stay unchanged in the store, are shown
+//! as disabled with the reason code `invalid-webhook`, and can be replaced or removed. The start
+//! writes nothing, so that one with the wrong rules does no damage.
 //!
-//! A [`Webhook`] exists only if it is valid, and lists, limits and visibility are computed from
-//! webhooks. So a refused document is read a second time by rules that take its event types and the
-//! targets of the development mode. If that is not enough, a *stand-in* of the members that those
-//! computations need takes its place in them, and the document itself is shown; it cannot be patched,
-//! since a patch would be applied to the stand-in.
+//! A [`Webhook`] is always valid, and lists, limits and visibility are computed from webhooks. So a
+//! refused document is read again by lenient rules, which accept its event types and the targets of
+//! development mode. If that fails, a *placeholder* with the members that those computations need
+//! represents the webhook, and the document is shown. A patch would be applied to the placeholder,
+//! so it is refused.
 
 use super::problem::Problem;
 use hooksieve::diagnostic::Diagnostics;
@@ -19,17 +19,17 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// The code of the reason.
+/// The reason code of a refused webhook.
 pub(crate) const INVALID: &str = "invalid-webhook";
 
 /// A webhook that the rules refuse.
 #[derive(Clone, Debug)]
 pub(super) struct Refused {
-    /// Disabled; a stand-in if there is a document.
+    /// The webhook, disabled; a placeholder if there is a document.
     pub(super) webhook: Arc<Webhook>,
-    /// What is shown in place of a stand-in.
+    /// The document that is shown in place of a placeholder.
     document: Option<Arc<Value>>,
-    /// Why it is refused.
+    /// The reason of the refusal.
     pub(super) reason: String,
 }
 
@@ -56,7 +56,7 @@ impl From<Arc<Webhook>> for Shown {
 }
 
 impl Refused {
-    /// Reads a document that the rules refuse; `None` if nothing in it can be used.
+    /// Reads a document that the rules refuse; `None` if not even a placeholder can be made.
     pub(super) fn read(
         id: &WebhookId,
         bytes: &[u8],
@@ -77,29 +77,30 @@ impl Refused {
             let webhook = disabled(webhook);
             return Some(Self { webhook, document: None, reason });
         }
-        let stand_in = disabled(Webhook::restore(&stand_in(&value), &lenient).ok()?);
+        let webhook = disabled(Webhook::restore(&placeholder(&value), &lenient).ok()?);
         let document = Some(Arc::new(shown(value, &reason)));
-        Some(Self { webhook: stand_in, document, reason })
+        Some(Self { webhook, document, reason })
     }
 
-    /// What is shown.
+    /// Returns the form that is shown.
     pub(super) fn shown(&self) -> Shown {
         Shown { webhook: Arc::clone(&self.webhook), document: self.document.clone() }
     }
 
-    /// The webhook that a patch is applied to.
+    /// Returns the webhook to which a patch is applied.
     pub(super) fn patchable(&self) -> Result<&Arc<Webhook>, Problem> {
         match self.document {
             None => Ok(&self.webhook),
             Some(_) => {
-                let help = "replace the whole webhook by PUT, or remove it";
+                let help = "replace the whole webhook with PUT, or delete it";
                 Err(Problem::invalid(INVALID, self.reason.clone(), help))
             }
         }
     }
 }
 
-/// Rules that also take targets for development, and these event types at every level.
+/// Returns rules that also accept the targets of development mode, and these event types at every
+/// level.
 fn lenient(rules: &Rules, named: &[Value]) -> Rules {
     let data: Vec<Value> = named.iter().map(|name| json!({"name": name})).collect();
     let catalogue = Catalogue::read(json!({"data": data}).to_string().as_bytes());
@@ -107,8 +108,9 @@ fn lenient(rules: &Rules, named: &[Value]) -> Rules {
     rules.clone().with_catalogue(catalogue).with_development(true)
 }
 
-/// The members that lists, limits and visibility need, and a target that is never used.
-fn stand_in(document: &Value) -> WebhookDocument {
+/// Returns a document with the members that lists, limits and visibility need, and a URL that is
+/// never used.
+fn placeholder(document: &Value) -> WebhookDocument {
     let kept = ["id", "name", "level", "ownerId", "origin", "createdAt", "createdByUserId"];
     let kept = kept.into_iter().chain(["updatedAt", "updatedByUserId", "eventTypes"]);
     let mut members = serde_json::Map::new();
@@ -121,7 +123,7 @@ fn stand_in(document: &Value) -> WebhookDocument {
     Value::Object(members).into()
 }
 
-/// A stored document as a response shows it, without its secrets.
+/// Returns a stored document in the form of a response, without its secrets.
 fn shown(mut document: Value, reason: &str) -> Value {
     if let Some(members) = document.as_object_mut() {
         let secret = members.remove("secret").is_some();
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_webhooks_of_the_development_mode_and_of_gone_event_types() {
+    fn keeps_development_targets_and_unknown_event_types() {
         for (url, types) in [
             ("http://localhost:1/", ["com.qlik.v1.app.created"]),
             ("https://hooks.example.com/", ["com.example.gone"]),
@@ -175,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn shows_the_document_of_a_stand_in_without_secrets() {
+    fn shows_the_document_of_a_placeholder_without_secrets() {
         let refused = read(&document("https://10.0.0.1/", &["com.qlik.v1.app.created"]));
         assert!(refused.patchable().is_err());
         let shown = serde_json::to_value(refused.shown()).unwrap();

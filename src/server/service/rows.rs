@@ -1,7 +1,6 @@
-//! Webhooks and deliveries as the store keeps them.
+//! Converts webhooks and deliveries to and from the rows of the store.
 //!
-//! Documents are sealed here before the store sees them and opened before anything else does, and
-//! nowhere else.
+//! This is the only place where documents are sealed and opened.
 
 use super::problem::Problem;
 use crate::server::ambient::Ambient;
@@ -14,14 +13,14 @@ use zeroize::Zeroizing;
 
 /// Seals and opens the documents of webhooks.
 pub(super) struct Documents {
-    /// The keys that seal.
+    /// The keys.
     pub(super) keys: Keys,
-    /// Where nonces come from.
+    /// The source of nonces.
     pub(super) ambient: Ambient,
 }
 
 impl Documents {
-    /// The row of a webhook, with its secrets sealed.
+    /// Returns the row of a webhook, with its secrets sealed.
     pub(super) fn row(&self, tenant: &TenantId, webhook: &Webhook) -> Result<WebhookRow, Problem> {
         let document = serde_json::to_vec(&webhook.stored());
         let document =
@@ -35,13 +34,13 @@ impl Documents {
         };
         let sealed = self.keys.seal(owner, &document, &mut random)?;
         match missing {
-            // What was sealed without randomness is not to be kept.
+            // A value that was sealed without random bytes must not be stored.
             Some(error) => Err(error.into()),
             None => Ok(WebhookRow { id: webhook.id().clone(), document: sealed }),
         }
     }
 
-    /// The document in a row, with its secrets.
+    /// Returns the document of a row, with its secrets in the clear.
     pub(super) fn open(
         &self,
         tenant: &TenantId,
@@ -51,7 +50,7 @@ impl Documents {
     }
 }
 
-/// The row of a delivery, which holds nothing secret.
+/// Returns the row of a delivery, which contains no secrets.
 pub(crate) fn of_delivery(delivery: &Delivery) -> Result<DeliveryRow, Problem> {
     let document = serde_json::to_vec(&delivery.stored())
         .map_err(|error| Problem::Internal(error.to_string()))?;

@@ -1,4 +1,4 @@
-//! Webhooks: list, get, create, replace, patch, remove; and the event types.
+//! The use cases of webhooks: list, get, create, replace, patch and remove; and the event types.
 
 use super::caller::{Area, Caller};
 use super::problem::Problem;
@@ -10,7 +10,7 @@ use hooksieve::webhook::{
 use serde_json::Value;
 use std::sync::Arc;
 
-/// A webhook as a change finds it.
+/// A webhook before a change.
 enum Found {
     Valid(Arc<Webhook>),
     Refused(Refused),
@@ -32,7 +32,7 @@ impl Found {
     }
 }
 
-/// What a change comes to, before it is made.
+/// A change that passed all checks, and its warnings.
 struct Decision {
     decided: Decided,
     warnings: usize,
@@ -44,7 +44,7 @@ impl Decision {
     }
 }
 
-/// The turn of a change: nothing else changes the tenant while it exists.
+/// The context of a change. The tenant's lock is held while it exists.
 struct Turn<'a> {
     inner: &'a Inner,
     tenant: &'a Tenant,
@@ -60,20 +60,21 @@ impl Turn<'_> {
         Edit::new(self.caller.user.as_str(), self.inner.ambient.now())
     }
 
-    fn create(&self, draft: &WebhookDocument) -> Result<Decision, Problem> {
+    fn create(&self, document: &WebhookDocument) -> Result<Decision, Problem> {
         let id = self.inner.ambient.id()?;
         let mut new = NewWebhook::new(id, self.caller.user.as_str(), self.inner.ambient.now());
-        if let Some(most) = self.inner.max_per_user {
-            new = new.within_limit(self.inner.created_by(self.tenant, self.caller), most);
+        if let Some(max) = self.inner.max_per_user {
+            new = new.within_limit(self.inner.created_by(self.tenant, self.caller), max);
         }
-        let checked = Webhook::create(draft, &self.inner.registry.rules(), new)?;
+        let checked = Webhook::create(document, &self.inner.registry.rules(), new)?;
         self.caller.may_have(&checked.webhook)?;
         Ok(Decision::put(checked))
     }
 
-    fn replace(&self, id: &WebhookId, draft: &WebhookDocument) -> Result<Decision, Problem> {
+    fn replace(&self, id: &WebhookId, document: &WebhookDocument) -> Result<Decision, Problem> {
         let found = self.find(id)?;
-        let checked = found.webhook().replaced(draft, &self.inner.registry.rules(), self.edit())?;
+        let checked =
+            found.webhook().replaced(document, &self.inner.registry.rules(), self.edit())?;
         self.caller.may_have(&checked.webhook)?;
         Ok(Decision::put(checked))
     }
@@ -97,7 +98,7 @@ impl Turn<'_> {
 }
 
 impl Inner {
-    /// A webhook that a caller may see.
+    /// Finds a webhook that the caller may see.
     fn find(&self, state: &State, caller: &Caller, id: &WebhookId) -> Result<Found, Problem> {
         let valid = || self.registry.get(&caller.tenant, id).map(Found::Valid);
         let refused = state.refused.get(id).cloned().map(Found::Refused);
@@ -105,7 +106,7 @@ impl Inner {
         found.ok_or(Problem::NotFound("webhook"))
     }
 
-    /// How many webhooks of a tenant the caller has created.
+    /// Returns how many webhooks of the tenant the caller has created.
     fn created_by(&self, tenant: &Tenant, caller: &Caller) -> usize {
         let is_theirs = |webhook: &Webhook| webhook.created().by.as_ref() == Some(&caller.user);
         let valid = self.registry.webhooks(&tenant.id).unwrap_or_default();
@@ -116,7 +117,8 @@ impl Inner {
 }
 
 impl Service {
-    /// Makes a change in its turn, as a task that goes on if the caller hangs up.
+    /// Makes a change under the tenant's lock, in a task that completes even if the caller closes
+    /// the connection.
     async fn change(
         &self,
         caller: Caller,
@@ -143,19 +145,19 @@ impl Service {
     pub(crate) async fn create(
         &self,
         caller: Caller,
-        draft: WebhookDocument,
+        document: WebhookDocument,
     ) -> Result<Answered<Option<Shown>>, Problem> {
-        self.change(caller, move |turn| turn.create(&draft)).await
+        self.change(caller, move |turn| turn.create(&document)).await
     }
 
-    /// Replaces a webhook: what the draft leaves out is cleared.
+    /// Replaces a webhook; members that the document omits are cleared.
     pub(crate) async fn replace(
         &self,
         caller: Caller,
         id: WebhookId,
-        draft: WebhookDocument,
+        document: WebhookDocument,
     ) -> Result<Answered<Option<Shown>>, Problem> {
-        self.change(caller, move |turn| turn.replace(&id, &draft)).await
+        self.change(caller, move |turn| turn.replace(&id, &document)).await
     }
 
     /// Patches a webhook.
@@ -177,21 +179,22 @@ impl Service {
         self.change(caller, move |turn| turn.remove(&id)).await
     }
 
-    /// A webhook that the caller may see.
+    /// Returns a webhook that the caller may see.
     pub(crate) fn webhook(
         &self,
         caller: &Caller,
         id: &WebhookId,
     ) -> Result<Answered<Shown>, Problem> {
         caller.may(Area::Webhooks)?;
-        // Taken first, so that the webhook is at least as new as the revision that is reported.
+        // The state is taken first, so that the webhook is at least as new as the reported
+        // revision.
         let state = self.0.tenant(&caller.tenant)?.state();
         let found = self.0.find(&state, caller, id)?;
         Ok(Answered::new(found.shown(), state.revision))
     }
 
-    /// A page of the webhooks that the caller may see, as the API's answer; `path` is that of the
-    /// list.
+    /// Returns a page of the webhooks that the caller may see, as the API's response. `path` is the
+    /// path of the list.
     pub(crate) fn list(
         &self,
         caller: &Caller,
@@ -218,7 +221,7 @@ impl Service {
         Ok(Answered::new(body, state.revision))
     }
 
-    /// The event types that webhooks may subscribe to.
+    /// Returns the event types that webhooks may subscribe to.
     pub(crate) fn event_types(&self, caller: &Caller) -> Result<Catalogue, Problem> {
         caller.may(Area::Language)?;
         Ok(self.rules().catalogue().clone())

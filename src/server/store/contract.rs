@@ -1,11 +1,11 @@
 //! The contract between the server and its stores.
 //!
-//! A tenant is a sequence of revisions, as the registry has it: each change of a webhook takes the
-//! next one. The store keeps the webhooks as of the last revision and the log of changes, the
-//! history of deliveries, and later the events and what is due to be sent. It knows no rules, no
-//! clock and no secrets: documents arrive sealed, times as arguments.
+//! A tenant is a sequence of revisions, as in the registry: each change of a webhook takes the next
+//! one. The store keeps the webhooks as of the last revision, the log of changes and the history of
+//! deliveries; later also the events and the pending attempts. It knows no rules, clock or secrets:
+//! documents are sealed before they reach it, and times are arguments.
 //!
-//! One law holds for every backend: a program of operations gives the same answers as
+//! Every backend obeys one law: a random program of operations returns the same results as over
 //! [`memory`](super::memory), across kills and restarts.
 
 use bytes::Bytes;
@@ -15,25 +15,25 @@ use hooksieve::webhook::{Timestamp, WebhookId};
 use std::future::Future;
 use std::pin::Pin;
 
-/// What a store operation returns; dropping it may leave the operation done or undone.
+/// The result of a store operation. If the future is dropped, the operation may or may not be done.
 pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// An error of a store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum StoreError {
-    /// The disk, or the configured size, is full. Nothing was written; later writes may succeed.
+    /// The disk or the configured size is used up. Nothing was written. Later writes may succeed.
     #[error("the store is full: {0}")]
     Full(String),
-    /// Another change took the revision. Nothing was written: load the tenant and try again.
-    #[error("the tenant is at revision {current}, not {expected}")]
+    /// Another change has taken the revision. Nothing was written. Load the tenant and try again.
+    #[error("the tenant is at revision {current}, expected {expected}")]
     Conflict {
         /// The revision that the change expected.
         expected: u64,
         /// The tenant's revision.
         current: u64,
     },
-    /// Reading or writing failed. No write is accepted until the store is opened again, since
-    /// after a failed flush nobody knows what reached the disk.
+    /// A read or write failed. All writes are refused until the store is opened again: after a
+    /// failed flush it is unknown what reached the disk.
     #[error("the store failed: {0}")]
     Failed(String),
     /// The file is not a store, is damaged, or was written by a newer version.
@@ -41,7 +41,7 @@ pub(crate) enum StoreError {
     Unusable(String),
 }
 
-/// A webhook as it is kept: its id, and its sealed document.
+/// A webhook as the store keeps it: its id and its sealed document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WebhookRow {
     /// The webhook's id.
@@ -59,33 +59,33 @@ pub(crate) enum WebhookChange {
     Remove(WebhookId),
 }
 
-/// A tenant's webhooks as of a revision.
+/// A tenant's webhooks at a revision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TenantRows {
     /// The revision of the last change; 0 if there was none.
     pub(crate) revision: u64,
-    /// The webhooks, by id.
+    /// The webhooks, in ascending order of ids.
     pub(crate) webhooks: Vec<WebhookRow>,
 }
 
-/// An attempt to deliver, as it is kept.
+/// A delivery as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DeliveryRow {
     /// The delivery's id, unique in the tenant.
     pub(crate) id: DeliveryId,
-    /// The webhook it was made for.
+    /// The webhook to which the request was sent.
     pub(crate) webhook: WebhookId,
-    /// When the request was sent.
+    /// The time at which the request was sent.
     pub(crate) triggered_at: Timestamp,
-    /// How it ended.
+    /// The status.
     pub(crate) status: Status,
-    /// The type of the event as it was sent.
+    /// The type of the event, as in the sent body.
     pub(crate) event_type: EventType,
     /// The JSON of `Delivery::stored`, in which secrets are omitted.
     pub(crate) document: Bytes,
 }
 
-/// A page of a webhook's deliveries, in the order asked for.
+/// A page of a webhook's deliveries, in the order of the query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DeliveryRows {
     /// The deliveries of the page.
@@ -96,18 +96,18 @@ pub(crate) struct DeliveryRows {
     pub(crate) after: bool,
 }
 
-/// Where the server keeps what must survive it.
+/// The storage of everything that must survive the process.
 ///
-/// Every write is durable when its answer arrives. Operations of one tenant are seen in the order
-/// in which they were answered.
+/// Every write is durable when its result arrives. Operations on one tenant take effect in the
+/// order of their results.
 pub(crate) trait Store: Send + Sync + 'static {
-    /// The tenants that have, or had, webhooks.
+    /// Returns the tenants that have, or had, webhooks.
     fn tenants(&self) -> Answer<'_, Vec<TenantId>>;
 
-    /// A tenant's webhooks; none at revision 0 for a tenant that the store does not know.
+    /// Returns a tenant's webhooks; none at revision 0 if the store does not know the tenant.
     fn load<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, TenantRows>;
 
-    /// Makes a change at the revision after `expected`, which it returns.
+    /// Makes a change at the revision after `expected`, and returns that revision.
     fn commit<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -115,18 +115,18 @@ pub(crate) trait Store: Send + Sync + 'static {
         change: WebhookChange,
     ) -> Answer<'a, u64>;
 
-    /// The changes after a revision, each with its own, in their order; `None` if the log does not
-    /// reach back so far, so that the tenant must be loaded.
+    /// Returns the changes after a revision in order, each with its revision; `None` if the log
+    /// does not reach back that far, so that the tenant must be loaded.
     fn changes<'a>(
         &'a self,
         tenant: &'a TenantId,
         after: u64,
     ) -> Answer<'a, Option<Vec<(u64, WebhookChange)>>>;
 
-    /// Adds deliveries to the history; those of webhooks that were removed are dropped.
+    /// Adds deliveries to the history. Deliveries of removed webhooks are ignored.
     fn record<'a>(&'a self, tenant: &'a TenantId, deliveries: Vec<DeliveryRow>) -> Answer<'a, ()>;
 
-    /// A page of a webhook's deliveries that were triggered after `since`.
+    /// Returns a page of a webhook's deliveries that were triggered after `since`.
     fn deliveries<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -135,7 +135,7 @@ pub(crate) trait Store: Send + Sync + 'static {
         since: Timestamp,
     ) -> Answer<'a, DeliveryRows>;
 
-    /// A delivery of a webhook by its id, if it was triggered after `since`.
+    /// Returns a delivery of a webhook if it was triggered after `since`.
     fn delivery<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -144,13 +144,12 @@ pub(crate) trait Store: Send + Sync + 'static {
         since: Timestamp,
     ) -> Answer<'a, Option<DeliveryRow>>;
 
-    /// Removes deliveries that were triggered before a time, at most `max` of them, and returns how
-    /// many were removed.
+    /// Removes at most `max` deliveries that were triggered before a time, and returns how many.
     fn expire(&self, before: Timestamp, max: usize) -> Answer<'_, usize>;
 
-    /// Removes a tenant with everything that is kept of it.
+    /// Removes a tenant and everything that is kept for it.
     fn erase<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, ()>;
 
-    /// Commits an empty transaction: whether the store still writes.
+    /// Commits a transaction without content, to check that the store can write.
     fn ping(&self) -> Answer<'_, ()>;
 }

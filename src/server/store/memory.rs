@@ -1,12 +1,12 @@
-//! The model of a store: maps under one lock, forgotten when the process ends.
+//! The model of a store: maps under one lock, lost when the process ends.
 //!
-//! It is what the law holds every backend to, so it is written to be obviously right rather than
-//! fast: a page sorts all deliveries of a webhook. What the contract leaves open is decided here:
+//! Every backend is compared with it, so it is simple rather than fast: a page sorts all deliveries
+//! of a webhook. It decides what the contract leaves open:
 //!
 //! - A removal takes a revision even if the webhook does not exist.
-//! - A webhook keeps the delivery that it already has under an id; another one is dropped.
-//! - Expiry removes the oldest deliveries first, and those recorded first among equals.
-//! - The log knows nothing about a revision that the tenant has not reached, such as one from
+//! - A webhook keeps its first delivery with an id; later ones with the same id are ignored.
+//! - Expiry removes the oldest deliveries first, and of equally old ones those recorded first.
+//! - The log has no changes after a revision that the tenant has not reached, such as one from
 //!   before an erasure, so that the tenant must be loaded.
 
 use super::contract::{
@@ -21,10 +21,10 @@ use std::collections::BTreeMap;
 use std::future::ready;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A store in memory.
+/// An in-memory store.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    /// How many changes of a tenant the log keeps.
+    /// The maximum number of changes of a tenant in the log.
     log: u64,
     state: Mutex<State>,
 }
@@ -32,7 +32,7 @@ pub(crate) struct Memory {
 #[derive(Clone, Debug, Default)]
 struct State {
     tenants: BTreeMap<TenantId, Tenant>,
-    /// How many deliveries were recorded: the place of the next one in that order.
+    /// The number of recorded deliveries, which is the sequence number of the next one.
     recorded: u64,
 }
 
@@ -46,24 +46,24 @@ struct Tenant {
 #[derive(Clone, Debug, Default)]
 struct Webhook {
     document: Bytes,
-    /// With the place of each in the order of recording.
+    /// The deliveries with their sequence numbers.
     deliveries: BTreeMap<DeliveryId, (u64, DeliveryRow)>,
 }
 
 impl Memory {
-    /// An empty store whose log keeps so many changes of a tenant.
+    /// Creates an empty store whose log keeps this number of changes of a tenant.
     pub(crate) fn new(log: u64) -> Self {
         Self { log, state: Mutex::default() }
     }
 
-    /// A copy of the store.
+    /// Returns a copy of the store.
     #[cfg(test)]
     pub(crate) fn fork(&self) -> Self {
         Self { log: self.log, state: Mutex::new(self.state().clone()) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // No operation leaves the maps half changed when it panics, since none panics.
+        // No operation panics while it changes the maps, so a poisoned lock protects valid maps.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -167,7 +167,7 @@ fn key(lookup: &Lookup<'_>, row: &DeliveryRow) -> SortKey {
     }
 }
 
-/// Whether a row is before, at or after a place in the order asked for.
+/// Compares a row with a place in the order of the query.
 fn order(lookup: &Lookup<'_>, row: &DeliveryRow, key: SortKey, id: &str) -> Ordering {
     let keys = match key {
         SortKey::Status(status) => row.status.as_str().cmp(status.as_str()),

@@ -1,8 +1,8 @@
-//! What must survive the server: the [contract] and its backends.
+//! Persistent storage: the [contract] and its backends.
 //!
-//! [`Sqlite`](sqlite::Sqlite) keeps a server's data in one directory. [`Memory`](memory::Memory)
-//! is the model that tests hold it to. [`seal`] encrypts the secrets of a document before a store
-//! gets it.
+//! [`Sqlite`](sqlite::Sqlite) keeps a server's data in one directory. [`Memory`](memory::Memory) is
+//! the model with which tests compare it. [`seal`] encrypts the secrets of a document before a
+//! store receives it.
 
 pub(crate) mod contract;
 pub(crate) mod memory;

@@ -1,6 +1,6 @@
-//! Deliveries, of which nothing but a test fills the store yet.
+//! Deliveries. Only tests record them so far.
 
-use super::stage::{Stage, draft};
+use super::stage::{Stage, document};
 use crate::server::store::contract::{DeliveryRow, Store};
 use hooksieve::delivery::{Delivery, Payload, RequestBuilder, Response};
 use hooksieve::event::TenantId;
@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// An attempt some hours ago.
+/// Returns the row of an attempt some hours ago.
 fn row(webhook: &str, id: &str, hours: u64, outcome: Result<u16, &str>) -> DeliveryRow {
     let rules = Rules::default();
     let at = SystemTime::now() - Duration::from_secs(3600 * hours);
-    let draft = json!({"name": "old", "url": "https://old.example.com/"});
+    let document = json!({"name": "old", "url": "https://old.example.com/"});
     let new = NewWebhook::new(webhook, "user", at.into());
-    let webhook = Webhook::create(&WebhookDocument::from(draft), &rules, new).unwrap().webhook;
+    let webhook = Webhook::create(&WebhookDocument::from(document), &rules, new).unwrap().webhook;
     let event_type = if hours.is_multiple_of(2) { "com.example.even" } else { "com.example.odd" };
     let bytes =
         format!(r#"{{"type": "{event_type}",  "tenantid": "north", "specversion": "1.0"}}"#);
@@ -31,11 +31,11 @@ fn row(webhook: &str, id: &str, hours: u64, outcome: Result<u16, &str>) -> Deliv
     crate::server::service::rows::of_delivery(&delivery).unwrap()
 }
 
-/// A webhook of the user with deliveries `d1` to `d9`, an hour apart, of which every third failed,
-/// and one that has expired.
+/// Returns a webhook of the user with deliveries `d1` to `d9`, an hour apart, every third of which
+/// failed, and an expired one.
 async fn stage(change: Value) -> (Stage, String) {
     let stage = Stage::new().await;
-    let mut webhook = draft();
+    let mut webhook = document();
     for (name, value) in change.as_object().unwrap() {
         webhook[name] = value.clone();
     }
@@ -55,7 +55,7 @@ fn ids(page: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn are_listed_by_every_parameter_and_page_by_page() {
+async fn lists_deliveries_by_every_parameter_and_page() {
     let (stage, path) = stage(json!({})).await;
     for (query, expected) in [
         ("", &["d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8", "d9"][..]),
@@ -82,7 +82,7 @@ async fn are_listed_by_every_parameter_and_page_by_page() {
 }
 
 #[tokio::test]
-async fn are_shown_to_those_who_see_the_webhook() {
+async fn shows_deliveries_only_to_callers_who_see_the_webhook() {
     let (stage, path) = stage(json!({})).await;
     let others = stage.create(&json!({"name": "n", "url": "https://hooks.example.com/"})).await;
     let asked = async |key: &str, path: &str| stage.ask(key, ("GET", path), None).await;
@@ -110,7 +110,7 @@ async fn are_shown_to_those_who_see_the_webhook() {
 }
 
 #[tokio::test]
-async fn are_sent_again_with_the_same_bytes_to_where_the_webhook_leads_now() {
+async fn resends_the_same_bytes_to_the_current_webhook() {
     let secret = "0123456789abcdef0123456789abcdef";
     let change = json!({"secret": secret, "headers": {"X-Now": "yes"}, "encryptedHeaders": {"X-Key": "k3y!"}});
     let (stage, path) = stage(change).await;
@@ -122,7 +122,7 @@ async fn are_sent_again_with_the_same_bytes_to_where_the_webhook_leads_now() {
     );
     assert_eq!(again["request"]["headers"]["X-Key"], "**OMITTED**");
     let sent = stage.receiver.sent.lock().unwrap().pop().unwrap();
-    assert_eq!(sent.url, "https://hooks.example.com/", "where it leads now");
+    assert_eq!(sent.url, "https://hooks.example.com/", "the current URL");
     assert_eq!(
         sent.body,
         r#"{"type": "com.example.odd",  "tenantid": "north", "specversion": "1.0"}"#
@@ -132,7 +132,7 @@ async fn are_sent_again_with_the_same_bytes_to_where_the_webhook_leads_now() {
     hooksieve::delivery::verify(secret, sent.body.as_bytes(), &sent.headers["qlik-signature"])
         .unwrap();
 
-    // The new record has its own id, and sends the same message again.
+    // The new record has its own id and the message id of the first one.
     let id = again["id"].as_str().unwrap();
     assert_eq!(stage.get(&format!("{path}/deliveries/{id}")).await.is(200), again);
     *stage.receiver.outcome.lock().unwrap() = Err("no route");
@@ -148,7 +148,7 @@ async fn are_sent_again_with_the_same_bytes_to_where_the_webhook_leads_now() {
 }
 
 #[tokio::test]
-async fn a_panic_is_one_answer_with_a_trace_id() {
+async fn turns_a_panic_into_one_response_with_a_trace_id() {
     let (stage, path) = stage(json!({})).await;
     *stage.receiver.outcome.lock().unwrap() = Err("panic");
     let resend = format!("{path}/deliveries/d3/actions/resend");

@@ -1,6 +1,6 @@
-//! What the server answers when a part of it fails, and what it makes of webhooks that it refuses.
+//! Responses when a part of the server fails, and webhooks that the rules refuse.
 
-use super::stage::{Flaky, Stage, draft, seal_keys};
+use super::stage::{Flaky, Stage, document, seal_keys};
 use crate::server::store::contract::{Store, StoreError, WebhookChange, WebhookRow};
 use crate::server::store::seal::Owner;
 use hooksieve::event::TenantId;
@@ -11,17 +11,17 @@ use std::sync::Arc;
 const HOOKS: &str = "/api/v1/webhooks";
 
 #[tokio::test]
-async fn a_commit_that_fails_changes_nothing() {
+async fn changes_nothing_when_a_commit_fails() {
     let stage = Stage::new().await;
-    let path = stage.create(&draft()).await;
+    let path = stage.create(&document()).await;
     let before = stage.get(&path).await.is(200);
     for (error, code) in [
         (StoreError::Full("disk".to_owned()), "store-full"),
         (StoreError::Failed("fsync of /secret/path".to_owned()), "store-failed"),
     ] {
         for (method, path, body) in [
-            ("POST", HOOKS, Some(draft())),
-            ("PUT", &path, Some(draft())),
+            ("POST", HOOKS, Some(document())),
+            ("PUT", &path, Some(document())),
             ("PATCH", &path, Some(json!([{"op": "replace", "path": "/name", "value": "x"}]))),
             ("DELETE", &path, None),
         ] {
@@ -29,7 +29,7 @@ async fn a_commit_that_fails_changes_nothing() {
             let answer = stage.ask(&stage.admin, (method, path), body.as_ref()).await;
             answer.refused(503, code);
             assert!(answer.headers.contains_key("retry-after"));
-            assert!(!answer.body.to_string().contains("/secret/path"), "the cause is for the log");
+            assert!(!answer.body.to_string().contains("/secret/path"), "the cause is only logged");
         }
     }
     assert_eq!(stage.get(&path).await.is(200), before);
@@ -38,26 +38,26 @@ async fn a_commit_that_fails_changes_nothing() {
     assert_eq!(last.headers["hooksieve-revision"], "2");
 }
 
-/// Another writer came first: the tenant is loaded again, and the next change has its revision.
+/// After a conflict with another writer the tenant is loaded again, and the next change succeeds.
 #[tokio::test]
-async fn a_conflict_brings_the_registry_back_in_step() {
+async fn reloads_the_tenant_after_a_conflict() {
     let stage = Stage::new().await;
-    stage.create(&draft()).await;
+    stage.create(&document()).await;
     let north = TenantId::from("north");
-    let mut other = draft();
+    let mut other = document();
     other["id"] = "other".into();
     let row = WebhookRow { id: "other".into(), document: other.to_string().into_bytes().into() };
     stage.store.commit(&north, 1, WebhookChange::Put(row)).await.unwrap();
-    let refused = stage.ask(&stage.admin, ("POST", HOOKS), Some(&draft())).await;
+    let refused = stage.ask(&stage.admin, ("POST", HOOKS), Some(&document())).await;
     refused.refused(503, "store-conflict");
     assert_eq!(stage.get(&format!("{HOOKS}/other")).await.is(200)["name"], "n");
-    let created = stage.ask(&stage.admin, ("POST", HOOKS), Some(&draft())).await;
+    let created = stage.ask(&stage.admin, ("POST", HOOKS), Some(&document())).await;
     assert_eq!(created.headers["hooksieve-revision"], "3");
     created.is(201);
 }
 
 #[tokio::test]
-async fn a_store_that_does_not_write_makes_the_server_unready() {
+async fn reports_not_ready_when_the_store_cannot_write() {
     let stage = Stage::new().await;
     stage.store.fail(StoreError::Failed("fsync".to_owned()));
     let ready = stage.get("/readyz").await.is(503);
@@ -66,7 +66,7 @@ async fn a_store_that_does_not_write_makes_the_server_unready() {
 }
 
 fn stored(id: &str, member: &str, value: impl Into<Value>) -> (TenantId, WebhookChange) {
-    let mut document = draft();
+    let mut document = document();
     document["id"] = id.into();
     document["secret"] = "planted-0123456789-0123456789-0123456789".into();
     document["encryptedHeaders"] = json!({"X-Key": "planted"});
@@ -78,7 +78,7 @@ fn stored(id: &str, member: &str, value: impl Into<Value>) -> (TenantId, Webhook
     (north.clone(), WebhookChange::Put(row))
 }
 
-/// A store with a good webhook, one of the development mode, and one that is refused for its name.
+/// Returns a store with a valid webhook, one from development mode, and one with a refused filter.
 async fn refusing() -> Arc<Flaky> {
     let store = Arc::new(Flaky::default());
     let changes = [
@@ -93,7 +93,7 @@ async fn refusing() -> Arc<Flaky> {
 }
 
 #[tokio::test]
-async fn webhooks_that_the_rules_refuse_stay_visible_and_disabled() {
+async fn shows_refused_webhooks_as_disabled() {
     let stage = Stage::over(refusing().await, &Rules::default()).await;
     let list = stage.get(&format!("{HOOKS}?sort=name")).await.is(200);
     assert_eq!(list["data"].as_array().unwrap().len(), 3);
@@ -114,7 +114,7 @@ async fn webhooks_that_the_rules_refuse_stay_visible_and_disabled() {
 }
 
 #[tokio::test]
-async fn webhooks_that_the_rules_refuse_are_corrected_or_removed() {
+async fn lets_refused_webhooks_be_corrected_or_removed() {
     let store = refusing().await;
     let stage = Stage::over(Arc::clone(&store), &Rules::default()).await;
     let ask = async |method: &str, id: &str, body: Option<Value>| {
@@ -132,11 +132,11 @@ async fn webhooks_that_the_rules_refuse_are_corrected_or_removed() {
     ask("PATCH", "local", Some(url)).await.is(204);
     let local = ask("GET", "local", None).await.is(200);
     assert_eq!((&local["enabled"], &local["disabledReason"]), (&json!(true), &Value::Null));
-    assert_eq!(ask("PUT", "broken", Some(draft())).await.is(200)["enabled"], true);
+    assert_eq!(ask("PUT", "broken", Some(document())).await.is(200)["enabled"], true);
     ask("DELETE", "broken", None).await.is(204);
     drop(stage);
 
-    // After the next start nothing is refused, and what was removed is gone.
+    // After a restart no webhook is refused, and the removed one is gone.
     let stage = Stage::over(store, &Rules::default()).await;
     let list = stage.get(&format!("{HOOKS}?enabled=true&sort=name")).await;
     assert_eq!(list.headers["hooksieve-revision"], "6");

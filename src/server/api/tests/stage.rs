@@ -1,4 +1,4 @@
-//! The API over a store in memory that fails when it is told to, and a receiver that is a closure.
+//! The API over an in-memory store that fails on request, and a receiver without sockets.
 
 use crate::server::ambient::Ambient;
 use crate::server::api::health::Health;
@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tower::ServiceExt;
 
-/// A store whose next commit may fail.
+/// A store whose next commit fails on request.
 pub(super) struct Flaky {
     memory: Memory,
     next: Mutex<Option<StoreError>>,
@@ -40,7 +40,7 @@ impl Default for Flaky {
     }
 }
 
-/// The keys that seal every store of the tests.
+/// Returns the keys that seal secrets in all tests.
 pub(super) fn seal_keys() -> seal::Keys {
     seal::Keys::parse(&seal::new_line(&[7; 32])).unwrap()
 }
@@ -120,7 +120,7 @@ impl Store for Flaky {
     }
 }
 
-/// A request as it was sent.
+/// A request as the receiver got it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Sent {
     pub(super) url: String,
@@ -128,7 +128,7 @@ pub(super) struct Sent {
     pub(super) body: String,
 }
 
-/// Answers every attempt the same, and keeps what was sent.
+/// A receiver that gives every attempt the same outcome and keeps the requests.
 pub(super) struct Receiver {
     pub(super) outcome: Mutex<Result<u16, &'static str>>,
     pub(super) sent: Mutex<Vec<Sent>>,
@@ -144,7 +144,7 @@ impl Attempt for Receiver {
         let sent = Sent { url: request.url().to_owned(), headers, body };
         self.sent.lock().unwrap().push(sent);
         let outcome = *self.outcome.lock().unwrap();
-        assert_ne!(outcome, Err("panic"), "a mistake of the server");
+        assert_ne!(outcome, Err("panic"), "a panic on request");
         let response = |status| Response {
             status: StatusCode::from_u16(status).unwrap(),
             headers: Default::default(),
@@ -154,7 +154,7 @@ impl Attempt for Receiver {
     }
 }
 
-/// A server without sockets.
+/// The API of a server without sockets.
 pub(super) struct Stage {
     router: Router,
     pub(super) store: Arc<Flaky>,
@@ -196,7 +196,7 @@ impl Stage {
         Self::over(Arc::default(), &Rules::default()).await
     }
 
-    /// A server that starts with what a store holds.
+    /// Starts a server over a store with content.
     pub(super) async fn over(store: Arc<Flaky>, rules: &Rules) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -257,7 +257,7 @@ impl Stage {
         self.ask(&self.admin, ("GET", path), None).await
     }
 
-    /// Creates a webhook as the administrator, and returns its path.
+    /// Creates a webhook as the administrator and returns its path.
     pub(super) async fn create(&self, body: &Value) -> String {
         let path = "/api/v1/webhooks";
         let created = self.ask(&self.admin, ("POST", path), Some(body)).await.is(201);
@@ -265,8 +265,8 @@ impl Stage {
     }
 }
 
-/// A draft of a webhook of the user.
-pub(super) fn draft() -> Value {
+/// Returns the document of a webhook owned by the user.
+pub(super) fn document() -> Value {
     json!({
         "name": "n", "url": "https://hooks.example.com/", "enabled": true, "level": "user",
         "ownerId": "user", "eventTypes": ["com.qlik.v1.app.created"],

@@ -1,12 +1,12 @@
-//! The key file: a line for each key, its id and its 32 bytes in Base64.
+//! The key file: one line per key, with its id and its 32 bytes in Base64.
 //!
 //! ```text
 //! # comments and empty lines are ignored
 //! 3f9a1c02 q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=
 //! ```
 //!
-//! The first key seals, and all of them open. To change keys, put a new line first, seal the store
-//! again, and remove the old line when nothing needs it.
+//! The first key seals, and every key opens. To rotate keys, insert a new line at the top, seal the
+//! store again, and delete the old line when no value needs it.
 
 use super::SealError;
 use data_encoding::{BASE64, HEXLOWER};
@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 const KEY: usize = 32;
 
-/// The keys of a file; `Debug` shows their ids only.
+/// The keys of a file. `Debug` shows only their ids.
 pub(crate) struct Keys {
     first: Key,
     others: Vec<Key>,
@@ -46,8 +46,8 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// The line of a new key, of random bytes. Its id is made of the key, so that it is another one for
-/// another key.
+/// Returns the line of a new key. Its id is derived from the key, so that different keys have
+/// different ids.
 pub(crate) fn new_line(bytes: &[u8; KEY]) -> Zeroizing<String> {
     let digest = Sha256::new().chain_update(b"hooksieve key id").chain_update(bytes).finalize();
     let id: Vec<u8> = digest.iter().take(4).copied().collect();
@@ -56,7 +56,7 @@ pub(crate) fn new_line(bytes: &[u8; KEY]) -> Zeroizing<String> {
 }
 
 impl Keys {
-    /// Reads the text of a key file.
+    /// Parses the text of a key file.
     pub(crate) fn parse(text: &str) -> Result<Self, SealError> {
         let mut keys: Vec<Key> = Vec::new();
         for (line, text) in (1..).zip(text.lines()) {
@@ -65,7 +65,7 @@ impl Keys {
                 continue;
             }
             let key = parse_line(text).ok_or_else(|| {
-                let help = "write an id, a space, and 32 bytes in Base64";
+                let help = "write an id, a space and 32 bytes in Base64";
                 SealError::KeyFile(format!("line {line} of the key file is not a key: {help}"))
             })?;
             if keys.iter().any(|known| known.id == key.id) {
@@ -78,7 +78,7 @@ impl Keys {
         match keys.next() {
             Some(first) => Ok(Self { first, others: keys.collect() }),
             None => Err(SealError::KeyFile(
-                "the key file has no key: restore it, or remove it to make a new one".to_owned(),
+                "the key file has no key: restore it, or delete it to create a new one".to_owned(),
             )),
         }
     }
@@ -89,7 +89,7 @@ impl Keys {
         Self::parse(&Zeroizing::new(text))
     }
 
-    /// Reads a key file, or makes one of random bytes, which only the server's user may read.
+    /// Reads a key file, or creates one from random bytes that only the server's user may read.
     pub(crate) fn read_or_create(path: &Path, random: &[u8; KEY]) -> Result<Self, SealError> {
         match create(path, random) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
@@ -126,8 +126,8 @@ fn file(path: &Path, error: &std::io::Error) -> SealError {
     SealError::KeyFile(format!("cannot use the key file {}: {error}", path.display()))
 }
 
-/// Makes the file under another name first: a crash leaves all of it or nothing, and a file that
-/// exists is never replaced, since what it sealed would be lost with it.
+/// Creates the file under another name and links it to its own: after a crash it is complete or
+/// missing. An existing file is never replaced, because everything that it sealed would be lost.
 fn create(path: &Path, random: &[u8; KEY]) -> std::io::Result<()> {
     if path.try_exists()? {
         return Err(ErrorKind::AlreadyExists.into());

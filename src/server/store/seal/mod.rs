@@ -1,18 +1,18 @@
-//! Sealing: how a store gets documents without their secrets in the clear.
+//! Seals the secrets of documents before a store receives them.
 //!
-//! The JSON of `Webhook::stored` has the webhook's secret and the values of its encrypted headers.
-//! Sealing replaces each of these strings by one of this form, and leaves everything else as it
-//! is, so that a store can still be looked at:
+//! The JSON of `Webhook::stored` contains the webhook's secret and the values of its encrypted
+//! headers. Sealing replaces each of these strings by a string of the form below. The rest is
+//! unchanged, so that a person can still read the store.
 //!
 //! ```text
 //! "secret": "sealed:3f9a1c02:dGhlIG5vbmNlLCB0aGVuIHRoZSBjaXBoZXJ0ZXh0…"
 //!                   │        └ Base64 (URL) of a nonce of 24 bytes and the ciphertext with its tag
-//!                   └ the id of the key, so that keys can be changed one webhook after another
+//!                   └ the id of the key, so that keys can be rotated webhook by webhook
 //! ```
 //!
-//! XChaCha20-Poly1305 has nonces large enough to be random. The tenant, the webhook and the name
-//! of the field are authenticated with the value: a sealed value that is copied to another webhook,
-//! to show up in requests to another URL, does not open there.
+//! XChaCha20-Poly1305 has nonces large enough to be random. The tenant, the webhook and the name of
+//! the member are authenticated with the value. A sealed value that is copied to another webhook,
+//! to be sent to another URL, does not open there.
 
 mod keys;
 
@@ -36,18 +36,18 @@ use zeroize::Zeroizing;
 const PREFIX: &str = "sealed:";
 const NONCE: usize = 24;
 
-/// Why a document cannot be sealed or opened, or keys cannot be read.
+/// An error from sealing, opening or reading keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SealError {
-    /// The key that sealed a value is not in the file.
-    #[error("`{field}` is sealed with key `{key}`, which is not in the key file: add that key")]
+    /// The key that sealed a value is not in the key file.
+    #[error("`{field}` is sealed with key `{key}`, which is not in the key file: add the key")]
     MissingKey {
         /// The id of the key.
         key: String,
         /// The member that was sealed.
         field: String,
     },
-    /// The value does not open.
+    /// The key does not open the value.
     #[error(
         "`{field}` does not open with key `{key}`: the file has another key under this id, or the \
          value was altered or is of another webhook"
@@ -72,7 +72,7 @@ pub(crate) enum SealError {
     KeyFile(String),
 }
 
-/// Whose document it is.
+/// The tenant and webhook that a document belongs to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Owner<'a> {
     /// The tenant.
@@ -89,7 +89,7 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// The document is not a JSON object as `Webhook::stored` writes it.
+    /// Returns an error if the document is not a JSON object as `Webhook::stored` writes it.
     pub(crate) fn seal(
         &self,
         owner: Owner<'_>,
@@ -106,7 +106,8 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// A key is missing or wrong, a value is in the clear, or the document is not one.
+    /// Returns an error if a key is missing or wrong, a value is in the clear, or the document is
+    /// not a JSON object.
     pub(crate) fn open(
         &self,
         owner: Owner<'_>,
@@ -115,11 +116,11 @@ impl Keys {
         rewrite(document, &mut |field, value| self.open_value(owner, field, value))
     }
 
-    /// Seals a sealed document under the first key; `None` if it is so already.
+    /// Seals a sealed document under the first key; `None` if it already is.
     ///
     /// # Errors
     ///
-    /// As for [`open`](Self::open).
+    /// The same as for [`open`](Self::open).
     pub(crate) fn reseal(
         &self,
         owner: Owner<'_>,
@@ -169,7 +170,7 @@ impl Keys {
     }
 }
 
-/// The id of the key of a sealed value, and what follows it.
+/// Splits a sealed value into the id of its key and the rest.
 fn key_id<'v>(field: &str, sealed: &'v str) -> Result<(&'v str, &'v str), SealError> {
     let parts = sealed.strip_prefix(PREFIX).and_then(|rest| rest.split_once(':'));
     parts.ok_or_else(|| SealError::NotSealed { field: field.to_owned() })
@@ -192,7 +193,7 @@ fn seal_value(
     let aad = context(owner, plain.field);
     let cipher = XChaCha20Poly1305::new(key.bytes().into());
     let payload = Payload { msg: plain.value.as_bytes(), aad: &aad };
-    // Only a value of 256 GiB is refused.
+    // Fails only for values above 256 GiB.
     let sealed = cipher.encrypt(&XNonce::from(nonce), payload);
     let sealed = sealed.map_err(|_| SealError::NotStored("a value is too long".to_owned()))?;
     let mut bytes = nonce.to_vec();
@@ -200,7 +201,8 @@ fn seal_value(
     Ok(format!("{PREFIX}{}:{}", key.id(), BASE64URL_NOPAD.encode(&bytes)))
 }
 
-/// What a value is bound to. Each part has its length before it, so that no two contexts are equal.
+/// Returns the context that is authenticated with a value. Each part is preceded by its length, so
+/// that no two contexts are equal.
 fn context(owner: Owner<'_>, field: &str) -> Vec<u8> {
     let mut context = b"hooksieve webhook".to_vec();
     for part in [owner.tenant.as_str(), owner.webhook.as_str(), field] {
@@ -210,7 +212,7 @@ fn context(owner: Owner<'_>, field: &str) -> Vec<u8> {
     context
 }
 
-/// The members of an object in their order, with their text as it is.
+/// The members of an object in order, with the text of their values unchanged.
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -241,13 +243,13 @@ impl<'de> Deserialize<'de> for Members<'de> {
 #[serde(transparent)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// What becomes of a secret value: by the name of its field and the value.
+/// Maps a secret value, given the name of its member, to its replacement.
 type Rule<'r> = &'r mut dyn FnMut(&str, &str) -> Result<Zeroizing<String>, SealError>;
 
-/// The document with other values for its secrets.
+/// Replaces the secrets of a document.
 fn rewrite(document: &[u8], rule: Rule<'_>) -> Result<Zeroizing<Vec<u8>>, SealError> {
     let members: Members<'_> = serde_json::from_slice(document).map_err(not_stored)?;
-    // Room for the result, so that no copies are left behind where it would have to grow.
+    // Allocates for the whole result: growing would leave copies of secrets in freed memory.
     let mut out = Zeroizing::new(Vec::with_capacity(4096 + 3 * document.len()));
     write_members(&members, &mut out, &mut |name, value, out| match name {
         "secret" => write_secret(value, out, &mut |value| rule(name, value)),
@@ -287,15 +289,15 @@ fn write_members(
     Ok(())
 }
 
-/// Writes another string for a secret; null stays as it is, since it holds none.
+/// Writes the replacement of a secret. Null is not a secret and stays.
 fn write_secret(
     value: &RawValue,
     out: &mut Vec<u8>,
     rule: &mut dyn FnMut(&str) -> Result<Zeroizing<String>, SealError>,
 ) -> Result<(), SealError> {
     let text: Option<String> = serde_json::from_str(value.get()).map_err(|_| {
-        // Not the parser's message, which could quote the value.
-        SealError::NotStored("a secret is no string".to_owned())
+        // The parser's message could quote the value.
+        SealError::NotStored("a secret is not a string".to_owned())
     })?;
     let Some(text) = text.map(Zeroizing::new) else {
         out.extend_from_slice(b"null");
@@ -305,8 +307,9 @@ fn write_secret(
     serde_json::to_writer(out, other.as_str()).map_err(not_stored)
 }
 
-/// Where the parser stopped, without the text there, which could be a secret.
+/// Reports the position at which the parser stopped, without the text there, which could be a
+/// secret.
 fn not_stored(error: serde_json::Error) -> SealError {
     let (line, column) = (error.line(), error.column());
-    SealError::NotStored(format!("no JSON object at line {line} column {column}"))
+    SealError::NotStored(format!("not a JSON object: error at line {line} column {column}"))
 }

@@ -1,8 +1,8 @@
-//! Backups and checks of a store, while a server uses it or not.
+//! Backs up and checks a store, even while a server uses it.
 //!
-//! Both only read, on connections of their own and without the lock of the directory: SQLite's log
-//! gives each of them one state of the store while the writer goes on. Meanwhile the log cannot be
-//! emptied, so it grows by what is written.
+//! Both only read, on their own connections and without the lock of the directory. SQLite's
+//! write-ahead log shows each of them one state of the store while the writer continues. Until they
+//! end, the log cannot be emptied and grows with every write.
 
 use super::error::{Broken, file, sqlite};
 use super::file::{find, open_read_only, private, sync_parent};
@@ -13,13 +13,13 @@ use serde::de::IgnoredAny;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Copies the store in a directory to a new file, which can take the store's place in a directory
-/// of its own. A file that exists is never overwritten.
+/// Copies the store in a directory to a new file, which can serve as the store in another
+/// directory. An existing file is never overwritten.
 pub(crate) fn backup(directory: &Path, to: &Path) -> Result<(), StoreError> {
     let from = find(directory)?;
     let cannot = |error: &_| file(&format!("cannot write {}", to.display()), error);
     if to.exists() {
-        let what = format!("{} is there already: give another name", to.display());
+        let what = format!("{} already exists: choose another name", to.display());
         return Err(StoreError::Unusable(what));
     }
     let mut part = to.as_os_str().to_owned();
@@ -32,7 +32,7 @@ pub(crate) fn backup(directory: &Path, to: &Path) -> Result<(), StoreError> {
         .open(&part)
         .map_err(|error| cannot(&error))?;
     let done = copy(&from, &part).map_err(StoreError::from).and_then(|()| {
-        // Unlike a rename, this does not replace a file that was made in the meantime.
+        // Unlike a rename, a hard link does not replace a file that was created meanwhile.
         std::fs::hard_link(&part, to).map_err(|error| cannot(&error))
     });
     let removed = std::fs::remove_file(&part).map_err(|error| cannot(&error));
@@ -47,7 +47,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), Broken> {
     let mut attempts = 0;
     let backup = Backup::new(&from, &mut to)?;
     loop {
-        // All in one step: in several, each commit in between would start it again.
+        // One step for all pages: a commit between steps would restart the backup.
         match backup.step(-1)? {
             StepResult::Done => break,
             _ if attempts < 100 => {
@@ -55,21 +55,21 @@ fn copy(from: &Path, to: &Path) -> Result<(), Broken> {
                 std::thread::sleep(Duration::from_millis(50));
             }
             _ => {
-                let what = "the backup waited for 5 s for another process that locks the store";
+                let what = "another process has locked the store for more than 5 s";
                 return Err(StoreError::Failed(what.to_owned()).into());
             }
         }
     }
     drop(backup);
-    // The copy is one file, without a log beside it.
+    // The copy is a single file without a log.
     to.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
     to.close().map_err(|(_, error)| error)?;
     Ok(())
 }
 
-/// Everything that is wrong with the store in a directory, a sentence each; nothing if it is sound.
+/// Returns a description of every problem of the store in a directory; empty if it is sound.
 ///
-/// Reads all of it: SQLite's own check, and that what the tables say about each other is true.
+/// Reads the whole store: runs SQLite's own check, and compares the tables with each other.
 pub(crate) fn check(directory: &Path) -> Result<Vec<String>, StoreError> {
     let path = find(directory)?;
     let mut problems = Vec::new();
@@ -85,7 +85,7 @@ pub(crate) fn check(directory: &Path) -> Result<Vec<String>, StoreError> {
     });
     match checked {
         Ok(()) => Ok(problems),
-        // It is so damaged that the check itself cannot go on.
+        // The damage prevents the check from continuing.
         Err(Broken::Sqlite(error)) => match sqlite(&error) {
             StoreError::Unusable(what) => {
                 problems.push(what);
@@ -98,7 +98,7 @@ pub(crate) fn check(directory: &Path) -> Result<Vec<String>, StoreError> {
     }
 }
 
-/// The most problems of one kind that are listed.
+/// The maximum number of problems of one kind in the result.
 const MAX: usize = 20;
 
 fn integrity(connection: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<()> {
@@ -110,14 +110,15 @@ fn integrity(connection: &Connection, problems: &mut Vec<String>) -> rusqlite::R
             match pragma {
                 _ if text == "ok" => {}
                 "integrity_check" => problems.push(text),
-                _ => problems.push(format!("a row of `{text}` refers to one that is missing")),
+                _ => problems.push(format!("a row of `{text}` refers to a missing row")),
             }
         }
     }
     Ok(())
 }
 
-/// What no row may be, and a query for such rows.
+/// The invariants of the tables: the description of a violation, and a query for the rows that
+/// violate it.
 const INVARIANTS: &[(&str, &str)] = &[
     (
         "tenant has a webhook of a later revision than its own",
@@ -134,7 +135,7 @@ const INVARIANTS: &[(&str, &str)] = &[
             HAVING max(c.revision) - min(c.revision) + 1 <> count(*)",
     ),
     (
-        "webhook is not what its last change made it",
+        "webhook differs from its last change",
         "SELECT w.id FROM webhook w JOIN change c ON c.tenant = w.tenant AND c.revision = w.revision
             WHERE c.webhook <> w.id OR c.document IS NOT w.document",
     ),
@@ -144,11 +145,11 @@ const INVARIANTS: &[(&str, &str)] = &[
             WHERE c.revision > w.revision",
     ),
     (
-        "webhook was removed and is there",
+        "webhook was removed but still exists",
         "SELECT w.id FROM removed r JOIN webhook w ON w.key = r.webhook",
     ),
     (
-        "delivery belongs to no webhook",
+        "delivery has no webhook",
         "SELECT id FROM delivery d WHERE NOT EXISTS (SELECT 1 FROM webhook w WHERE w.key = d.webhook)
             AND NOT EXISTS (SELECT 1 FROM removed r WHERE r.webhook = d.webhook)",
     ),
@@ -168,7 +169,7 @@ fn invariant(
     Ok(())
 }
 
-/// Documents are JSON.
+/// Checks that documents are JSON.
 fn documents(connection: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<()> {
     for table in ["webhook", "delivery"] {
         let mut statement = connection.prepare(&format!("SELECT id, document FROM {table}"))?;
@@ -176,7 +177,8 @@ fn documents(connection: &Connection, problems: &mut Vec<String>) -> rusqlite::R
         let mut found = 0;
         while let Some(row) = rows.next()?.filter(|_| found < MAX) {
             if !is_json(row)? {
-                problems.push(format!("{table} is no JSON: {}", row.get::<_, String>(0)?));
+                problems
+                    .push(format!("{table} document is not JSON: {}", row.get::<_, String>(0)?));
                 found += 1;
             }
         }

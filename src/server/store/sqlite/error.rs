@@ -1,19 +1,20 @@
-//! From an error of SQLite to one of the store.
+//! Maps errors of SQLite and of files to errors of the store.
 
 use crate::server::store::contract::StoreError;
 use rusqlite::ErrorCode;
 
-/// Why something could not be done.
+/// An error from SQLite, or a refusal by the store.
 #[derive(Debug)]
 pub(crate) enum Broken {
-    /// SQLite said so.
+    /// An error from SQLite.
     Sqlite(rusqlite::Error),
-    /// The store refuses it.
+    /// A refusal by the store.
     Refused(StoreError),
 }
 
 impl Broken {
-    /// Whether the file could not be read or is damaged, and not only, say, memory was short.
+    /// Returns whether the file is damaged or unreadable, as opposed to, for example, a lack of
+    /// memory.
     pub(super) fn is_of_the_file(&self) -> bool {
         use ErrorCode::{DatabaseCorrupt, NotADatabase, SystemIoFailure};
         match self {
@@ -47,25 +48,28 @@ impl From<Broken> for StoreError {
     }
 }
 
-/// The error that a file is damaged, and what to do.
+/// Returns the error for a damaged file, with what to do.
 pub(super) fn unusable(what: &str) -> StoreError {
-    StoreError::Unusable(format!("it is damaged: {what}; restore a backup into an empty directory"))
+    StoreError::Unusable(format!(
+        "the file is damaged: {what}; restore a backup into an empty directory"
+    ))
 }
 
-/// What an error of SQLite means for the store.
+/// Maps an error of SQLite.
 pub(super) fn sqlite(error: &rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full(
-            "the disk or the configured size is used up; free space or raise the size".to_owned(),
+            "the disk or the configured size is used up; free space or raise `max-store-bytes`"
+                .to_owned(),
         ),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => unusable(&error.to_string()),
         Some(_) => StoreError::Failed(error.to_string()),
-        // Not from SQLite itself: a value in a row is not what the schema allows.
+        // The error is not from SQLite itself: the schema does not allow a value of a row.
         None => unusable(&error.to_string()),
     }
 }
 
-/// An error of a file operation, and on what.
+/// Maps an error of a file operation, described by `what`.
 pub(super) fn file(what: &str, error: &std::io::Error) -> StoreError {
     use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {

@@ -1,19 +1,19 @@
-//! The directory of a store: its lock, its file, and whether that is a store at all.
+//! The directory of a store: the lock, and the identification and creation of the file.
 //!
 //! ```text
 //! lock                locked by the process that uses the directory, until it ends
 //! hooksieve.db        the store
-//! hooksieve.db-wal    its last commits: without them it is incomplete
-//! hooksieve.db-shm    an index of those, made again when it is missing
+//! hooksieve.db-wal    the last commits: without them the store is incomplete
+//! hooksieve.db-shm    an index of the last commits, rebuilt when it is missing
 //! ```
 //!
-//! A backup is restored into an empty directory: beside the log of another store it would be
-//! taken for the store that the log belongs to.
+//! A backup must be restored into an empty directory: next to the log of another store, SQLite
+//! would apply that log to it.
 //!
-//! A file is looked at before SQLite gets it: SQLite would take an empty file for an empty
-//! database and would write to another program's. A new store is made under another name and
-//! renamed when it is complete, so that a file of the right name without the right header is
-//! never one that this program began.
+//! A file is identified before SQLite opens it: SQLite would treat an empty file as an empty
+//! database, and would write to another program's database. A new store is created under another
+//! name and renamed when it is complete, so a file with the right name and a wrong header was never
+//! created by this program.
 
 use super::error::{Broken, file, unusable};
 use super::schema::{self, APPLICATION_ID, MIGRATIONS};
@@ -24,28 +24,27 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The name of the store in its directory.
+/// The name of the store's file.
 pub(super) const NAME: &str = "hooksieve.db";
 
-/// How long to wait for another process that has the store locked, such as the program `sqlite3`
-/// of a person who looks at it.
+/// The time to wait for another process that has locked the store, such as the program `sqlite3`.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Of a SQLite database (file format, section 1.3).
+/// The header of a SQLite database (file format, section 1.3).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// The lock of a directory, which ends with this value or with the process.
+/// The lock of a directory, released when this value is dropped or the process ends.
 #[derive(Debug)]
 pub(super) struct DirectoryLock(File);
 
 impl Drop for DirectoryLock {
     fn drop(&mut self) {
-        // Closing would not do while a process that was forked a moment ago has the file, too.
+        // Closing is not enough: a process that was just forked may still have the file open.
         let _ = self.0.unlock();
     }
 }
 
-/// Options for files that only the server's user may read.
+/// Returns options for files that only the server's user may read.
 pub(super) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
@@ -53,13 +52,13 @@ pub(super) fn private() -> OpenOptions {
     options
 }
 
-/// Makes a directory that only the server's user may read, where there is none.
+/// Creates a directory that only the server's user may read, unless it exists.
 pub(super) fn make_directory(directory: &Path) -> Result<(), StoreError> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    let what = || format!("cannot make the directory {}", directory.display());
+    let what = || format!("cannot create the directory {}", directory.display());
     if directory.is_dir() {
         return Ok(());
     }
@@ -67,7 +66,7 @@ pub(super) fn make_directory(directory: &Path) -> Result<(), StoreError> {
     sync_parent(directory)
 }
 
-/// Takes the lock of a directory, or says that another process has it.
+/// Locks a directory; an error if another process has locked it.
 pub(super) fn lock(directory: &Path) -> Result<DirectoryLock, StoreError> {
     let path = directory.join("lock");
     let what = |error: &_| file(&format!("cannot lock {}", path.display()), error);
@@ -76,20 +75,20 @@ pub(super) fn lock(directory: &Path) -> Result<DirectoryLock, StoreError> {
     match opened.try_lock() {
         Ok(()) => Ok(DirectoryLock(opened)),
         Err(TryLockError::WouldBlock) => Err(StoreError::Unusable(format!(
-            "another process uses {}: stop it, or give this one another directory",
+            "another process uses {}: stop it, or choose another directory",
             directory.display()
         ))),
         Err(TryLockError::Error(error)) => Err(what(&error)),
     }
 }
 
-/// Makes the names in a directory durable.
+/// Makes the entries of a directory durable.
 fn sync_directory(directory: &Path) -> Result<(), StoreError> {
     let synced = File::open(directory).and_then(|directory| directory.sync_all());
     synced.map_err(|error| file(&format!("cannot flush {}", directory.display()), &error))
 }
 
-/// Makes the name of a new file or directory durable.
+/// Makes the entry of a new file or directory durable.
 pub(super) fn sync_parent(path: &Path) -> Result<(), StoreError> {
     match path.parent() {
         Some(parent) if parent != Path::new("") => sync_directory(parent),
@@ -97,8 +96,8 @@ pub(super) fn sync_parent(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// The path of the store in a directory, which is a store of this version or an older one, or was
-/// just made. Changes no file that is there.
+/// Returns the path of the store in a directory, and creates the store if there is none. Changes no
+/// existing file. The store may be of this version or an older one.
 pub(super) fn find_or_create(directory: &Path) -> Result<PathBuf, StoreError> {
     let path = directory.join(NAME);
     match identify(&path) {
@@ -111,7 +110,7 @@ pub(super) fn find_or_create(directory: &Path) -> Result<PathBuf, StoreError> {
     }
 }
 
-/// The path of the store in a directory, which must be there.
+/// Returns the path of the store in a directory, which must exist.
 pub(super) fn find(directory: &Path) -> Result<PathBuf, StoreError> {
     let path = directory.join(NAME);
     match identify(&path) {
@@ -152,15 +151,15 @@ fn identify(path: &Path) -> Result<(), Unidentified> {
     }
     // Offset 68: the application id (file format, section 1.3).
     if header.get(68..72) != Some(&APPLICATION_ID.to_be_bytes()) {
-        return refused("is a database of another program: give another directory");
+        return refused("is a database of another program: choose another directory");
     }
     let version = read_version(path).map_err(StoreError::from);
     let accepted = version.and_then(|version| schema::accept(version, MIGRATIONS));
     accepted.map_err(Unidentified::Error)
 }
 
-/// The version of one of our files. A file that was killed on its way to a write-ahead log, such
-/// as a backup at its first use, has a journal instead, which only a writer can undo.
+/// Reads the version of a store. A file that was interrupted while it changed to a write-ahead log,
+/// such as a backup at its first use, has a rollback journal, which only a writer can apply.
 fn read_version(path: &Path) -> Result<i64, Broken> {
     let read = open_read_only(path).and_then(|connection| Ok(schema::version(&connection)?));
     match read {
@@ -178,11 +177,11 @@ fn read_version(path: &Path) -> Result<i64, Broken> {
 fn create(directory: &Path, path: &Path) -> Result<(), StoreError> {
     let log = directory.join(format!("{NAME}-wal"));
     if log.exists() {
-        return Err(unusable(&format!("{} is there without {NAME}", log.display())));
+        return Err(unusable(&format!("{} exists without {NAME}", log.display())));
     }
     let new = directory.join(format!("{NAME}.new"));
     let cannot = |error: &_| file(&format!("cannot create {}", new.display()), error);
-    // Of a start that was interrupted; nothing was ever answered from it.
+    // Left by an interrupted start, which answered no request.
     for end in ["", "-journal", "-wal", "-shm"] {
         match std::fs::remove_file(directory.join(format!("{NAME}.new{end}"))) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(cannot(&error)),
@@ -209,7 +208,7 @@ fn fill(new: &Path) -> Result<(), StoreError> {
     made().map_err(StoreError::from)
 }
 
-/// For a file that exists; connections are never shared between threads.
+/// Opens an existing file. Connections are never shared between threads.
 fn flags(writes: bool) -> OpenFlags {
     let access = match writes {
         true => OpenFlags::SQLITE_OPEN_READ_WRITE,
@@ -218,29 +217,29 @@ fn flags(writes: bool) -> OpenFlags {
     access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE
 }
 
-/// Opens a store for reading. Never changes it.
+/// Opens a store for reading only.
 pub(super) fn open_read_only(path: &Path) -> Result<Connection, Broken> {
     let connection = Connection::open_with_flags(path, flags(false))?;
     configure(&connection)?;
     Ok(connection)
 }
 
-/// Opens a store for its writer.
+/// Opens a store for the writer.
 pub(super) fn open_writer(path: &Path, max_bytes: Option<u64>) -> Result<Connection, Broken> {
     let connection = Connection::open_with_flags(path, flags(true))?;
     configure(&connection)?;
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if !mode.eq_ignore_ascii_case("wal") {
-        let what = format!("the log cannot be kept beside {}", path.display());
+        let what = format!("cannot use a write-ahead log next to {}", path.display());
         return Err(StoreError::Unusable(what).into());
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // What is removed is overwritten, so that nothing of an erased tenant stays on free pages.
-    // `PRAGMA secure_delete` answers with its value.
+    // Deleted content is overwritten, so that free pages contain nothing of an erased tenant. The
+    // pragma returns its value.
     connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
-    // After a large transaction the log is cut back to this.
+    // The log is truncated to this size after a large transaction.
     connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", -32 * 1024)?;
     if let Some(max_bytes) = max_bytes {

@@ -3,18 +3,18 @@
 //! ```text
 //!  writes ──▶ queue ──▶ writer (one thread, one connection) ──▶ hooksieve.db
 //!                                                                   │
-//!  reads ─────────────▶ readers (blocking threads, a few connections, each a state of its own)
+//!  reads ─────────────▶ readers (blocking threads, a few connections, one snapshot per read)
 //! ```
 //!
-//! SQLite's write-ahead log lets reads go on while the writer commits. `synchronous=FULL` flushes
-//! the log at each commit, so that what was answered survives a loss of power.
+//! With SQLite's write-ahead log, reads continue while the writer commits. `synchronous=FULL`
+//! flushes the log at each commit, so that answered writes survive a loss of power.
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `file` | the directory, its lock, what is no store of ours |
+//! | `file` | the directory, its lock, identification of the file |
 //! | `schema` | tables and migrations |
-//! | `writer` | the thread: transactions, answers, failures |
-//! | `write` | what each write does to the tables |
+//! | `writer` | the thread: transactions, results, failures |
+//! | `write` | the statements of each write |
 //! | `reader`, `page` | reads; the page of a list |
 //! | `admin` | backup and check |
 
@@ -43,45 +43,46 @@ use std::sync::Arc;
 use write::Write;
 use writer::{Health, Start, Writer};
 
-/// How a store is opened.
+/// The settings of a store.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// Where it is; made if it does not exist.
+    /// The directory; created if it does not exist.
     pub(crate) directory: PathBuf,
-    /// How large the file may become, without its log. Writes are refused as
-    /// [`StoreError::Full`] after that.
+    /// The maximum size of the file in bytes, without its log. Writes beyond it fail with
+    /// [`StoreError::Full`].
     pub(crate) max_bytes: Option<u64>,
-    /// How many changes of a tenant the log keeps.
+    /// The maximum number of changes of a tenant in the log.
     pub(crate) log: u64,
-    /// Whether to look for damage first, which reads the whole file.
+    /// Whether to check for damage when opening, which reads the whole file.
     pub(crate) quick_check: bool,
 }
 
 impl Settings {
-    /// Without a limit, and with the last 10,000 changes of each tenant.
+    /// Returns settings without a size limit, with the last 10,000 changes of each tenant.
     pub(crate) fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into(), max_bytes: None, log: 10_000, quick_check: false }
     }
 }
 
-/// An open store. Dropping it waits for the writes in its queue.
+/// An open store. Dropping it waits for the queued writes.
 #[derive(Debug)]
 pub(crate) struct Sqlite {
-    // Before the writer, so that its connection is the last one, which empties the log.
+    // Dropped before the writer, so that the writer's connection is the last one, which empties the
+    // log.
     readers: Readers,
     writer: Writer,
     directory: PathBuf,
 }
 
 impl Sqlite {
-    /// Opens the store in a directory, or makes one there.
+    /// Opens the store in a directory, and creates it if there is none.
     ///
-    /// Reads and writes files, so it is not for an asynchronous thread.
+    /// Blocks on files: do not call it on an asynchronous thread.
     ///
     /// # Errors
     ///
-    /// Another process uses it, the file is not a store, is damaged or newer, or cannot be written.
-    /// It is then left as it was.
+    /// Returns an error if another process uses the store, or if the file is not a store, is
+    /// damaged, is newer, or cannot be written. The file is then unchanged.
     pub(crate) fn open(settings: &Settings) -> Result<Self, StoreError> {
         let directory = settings.directory.clone();
         file::make_directory(&directory)?;
@@ -94,18 +95,18 @@ impl Sqlite {
         Ok(Self { readers, writer, directory })
     }
 
-    /// [Copies](backup) the store to a new file, while it is in use.
+    /// [Copies](backup) the store to a new file while it is in use.
     pub(crate) fn backup(&self, to: &Path) -> Result<(), StoreError> {
         backup(&self.directory, to)
     }
 
-    /// [Checks](check) the store, while it is in use.
+    /// [Checks](check) the store while it is in use.
     pub(crate) fn check(&self) -> Result<Vec<String>, StoreError> {
         check(&self.directory)
     }
 }
 
-/// The writer's connection to a store of this version.
+/// Opens the writer's connection, and migrates the store to this version.
 fn prepare(path: &Path, settings: &Settings) -> Result<Connection, StoreError> {
     let prepared = || -> Result<Connection, Broken> {
         if settings.quick_check {

@@ -1,10 +1,10 @@
-//! A page of a webhook's deliveries, without reading the others.
+//! Reads a page of a webhook's deliveries without reading the others.
 //!
 //! The history of a webhook is split into *runs*, one for each event type and status (see
-//! [`schema`](super::schema)). In a run, the rows of a page are next to each other. A page of `n`
-//! takes `n + 1` rows of each run from the index, merges them, and fetches the first `n`; the one
-//! more shows whether there are others. What is on the other side of the place, only one row of
-//! the other direction shows.
+//! [`schema`](super::schema)). Within a run, the rows of a page are adjacent. A page of `n` reads
+//! `n + 1` rows of each run from the index, merges them, and fetches the first `n`; the additional
+//! row shows whether there are more. One row in the other direction shows whether there are rows on
+//! the other side of the place.
 //!
 //! ```text
 //! created, fail       09:07  09:02  09:01                 ┐
@@ -12,8 +12,8 @@
 //! deleted, success    09:09  09:04                        ┘
 //! ```
 //!
-//! A webhook has two runs for each event type that it received, so this takes time in proportion
-//! to those, not to its history.
+//! A webhook has two runs for each event type that it received. The time is proportional to the
+//! number of runs, not to the length of the history.
 
 use super::reader::{COLUMNS, Of, delivery_row};
 use super::write::{nanoseconds, status_number};
@@ -24,20 +24,20 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use std::cmp::Ordering;
 
-/// A row as the index has it.
+/// A row of the index.
 struct Entry {
     seq: i64,
-    /// What rows are ordered by: the time, or the status.
+    /// The sort key: the time or the status.
     key: i64,
     id: String,
 }
 
-/// Where a scan begins.
+/// The start of a scan.
 #[derive(Clone, Copy)]
 struct Begin<'a> {
     key: i64,
     id: &'a str,
-    /// Whether a row at this place is in the scan.
+    /// Whether a row at exactly this place is included.
     inclusive: bool,
 }
 
@@ -47,13 +47,13 @@ struct Scan<'a> {
     webhook: i64,
     lookup: Lookup<'a>,
     since: i64,
-    /// In the order asked for, or in the reverse of it.
+    /// Whether the scan has the order of the query or its reverse.
     forward: bool,
     from: Option<Begin<'a>>,
     limit: usize,
 }
 
-/// A page of the deliveries that were triggered after `since`.
+/// Returns a page of the deliveries that were triggered after `since`.
 pub(super) fn page(
     connection: &Connection,
     webhook: Of<'_>,
@@ -103,7 +103,7 @@ pub(super) fn page(
 }
 
 impl Scan<'_> {
-    /// The event types and statuses that are asked for and may have rows.
+    /// Returns the runs that the query selects and that may have rows.
     fn runs(&self) -> rusqlite::Result<Vec<(String, Status)>> {
         let types = match self.lookup.event_type {
             Some(name) => vec![name.to_owned()],
@@ -117,7 +117,7 @@ impl Scan<'_> {
         Ok(runs.collect())
     }
 
-    /// The event types of the webhook's deliveries: one step in the index for each of them.
+    /// Returns the event types of the webhook's deliveries, with one step in the index for each.
     fn event_types(&self) -> rusqlite::Result<Vec<String>> {
         let mut names = Vec::new();
         let from = "SELECT event_type FROM delivery INDEXED BY delivery_by_time WHERE webhook = ?1";
@@ -134,7 +134,7 @@ impl Scan<'_> {
         Ok(names)
     }
 
-    /// The first rows of all runs together.
+    /// Merges the first rows of all runs.
     fn entries(&self, runs: &[(String, Status)]) -> rusqlite::Result<Vec<Entry>> {
         let mut found = Vec::new();
         for (event_type, status) in runs {
@@ -158,7 +158,7 @@ impl Scan<'_> {
         keys.then(ids)
     }
 
-    /// The condition that an id is behind the place, and the direction of ids.
+    /// Returns the condition that an id is after the place, and the direction of ids.
     fn ids(&self) -> (&'static str, &'static str) {
         let inclusive = self.from.is_some_and(|from| from.inclusive);
         match (self.forward, inclusive) {
@@ -169,7 +169,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Rows at the time of the place, then those at the times behind it.
+    /// Reads the rows at the time of the place, then those at later times in the scan.
     fn by_time(
         &self,
         event_type: &str,
@@ -177,7 +177,7 @@ impl Scan<'_> {
         found: &mut Vec<Entry>,
     ) -> rusqlite::Result<()> {
         let run = Run { scan: self, index: "delivery_by_time", event_type, status };
-        let (behind, ids) = self.ids();
+        let (past, ids) = self.ids();
         let times = if self.keys_descend() { "DESC" } else { "ASC" };
         let order = format!("triggered_at {times}, id {ids}");
         let Some(from) = self.from else {
@@ -188,7 +188,7 @@ impl Scan<'_> {
         if from.key > self.since {
             let params = [Param::Integer(from.key), Param::Text(from.id)];
             let order = format!("id {ids}");
-            run.read(&format!("triggered_at = ? AND {behind}"), &params, &order, found)?;
+            run.read(&format!("triggered_at = ? AND {past}"), &params, &order, found)?;
         }
         if found.len() - start >= self.limit {
             return Ok(());
@@ -198,7 +198,7 @@ impl Scan<'_> {
                 let params = [Param::Integer(self.since), Param::Integer(from.key)];
                 run.read("triggered_at > ? AND triggered_at < ?", &params, &order, found)
             }
-            // One bound, since SQLite would begin at either of two.
+            // A single bound: with two, SQLite may start the scan at either.
             false => {
                 let params = [Param::Integer(from.key.max(self.since))];
                 run.read("triggered_at > ?", &params, &order, found)
@@ -206,7 +206,8 @@ impl Scan<'_> {
         }
     }
 
-    /// All rows of a status behind that of the place; those behind its id at the same.
+    /// Reads the rows of a run whose status is after that of the place, or at the same status,
+    /// whose id is.
     fn by_status(
         &self,
         event_type: &str,
@@ -214,7 +215,7 @@ impl Scan<'_> {
         found: &mut Vec<Entry>,
     ) -> rusqlite::Result<()> {
         let run = Run { scan: self, index: "delivery_by_status", event_type, status };
-        let (behind, ids) = self.ids();
+        let (past, ids) = self.ids();
         let order = format!("id {ids}");
         let since = Param::Integer(self.since);
         let from = self.from.map(|from| {
@@ -225,7 +226,7 @@ impl Scan<'_> {
             Some((Ordering::Less, _)) => Ok(()),
             Some((Ordering::Equal, id)) => {
                 let params = [since, Param::Text(id)];
-                run.read(&format!("triggered_at > ? AND {behind}"), &params, &order, found)
+                run.read(&format!("triggered_at > ? AND {past}"), &params, &order, found)
             }
             None | Some((Ordering::Greater, _)) => {
                 run.read("triggered_at > ?", &[since], &order, found)
@@ -234,7 +235,7 @@ impl Scan<'_> {
     }
 }
 
-/// Deliveries of one event type and status.
+/// The deliveries of one event type and status.
 struct Run<'a> {
     scan: &'a Scan<'a>,
     index: &'static str,

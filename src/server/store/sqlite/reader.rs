@@ -1,4 +1,4 @@
-//! Read connections, and what is read with them on threads that may block.
+//! Reads from the store, on blocking threads with their own connections.
 
 use super::error::Broken;
 use super::file::{DirectoryLock, open_read_only};
@@ -15,10 +15,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
-/// How many reads run at once; others wait.
+/// The maximum number of concurrent reads; others wait.
 const CONNECTIONS: usize = 4;
 
-/// The connections that are not in use, at most [`CONNECTIONS`].
+/// The idle connections, at most [`CONNECTIONS`].
 #[derive(Clone, Debug)]
 pub(super) struct Readers {
     permits: Arc<Semaphore>,
@@ -30,12 +30,12 @@ struct Pool {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
     health: Arc<Health>,
-    /// Held until the last read has ended, too.
+    /// Holds the lock of the directory until the last read has ended.
     _lock: Arc<DirectoryLock>,
 }
 
 impl Readers {
-    /// Opens all connections now, since later there may be no file descriptor left.
+    /// Opens all connections at the start, since file descriptors may run out later.
     pub(super) fn open(
         path: PathBuf,
         health: Arc<Health>,
@@ -46,7 +46,7 @@ impl Readers {
         Ok(Self { permits: Arc::new(Semaphore::new(CONNECTIONS)), pool: Arc::new(pool) })
     }
 
-    /// Reads one state of the store.
+    /// Runs a read on one snapshot of the store.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
@@ -138,7 +138,7 @@ pub(super) fn changes(
     Ok(reaches.then_some(changes))
 }
 
-/// Of which webhook rows are read.
+/// The webhook whose rows are read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Of<'a> {
     pub(super) id: &'a WebhookId,
@@ -160,7 +160,7 @@ pub(super) fn delivery_row(webhook: Of<'_>, row: &Row<'_>) -> rusqlite::Result<D
     })
 }
 
-/// The key of a tenant's webhook.
+/// Returns the key of a tenant's webhook.
 pub(super) fn webhook_key(
     connection: &Connection,
     name: &TenantId,

@@ -1,27 +1,27 @@
-//! The tables, and how a file of an older version becomes one of this version.
+//! The tables, and the migrations from older versions.
 //!
-//! `PRAGMA user_version` counts the migrations that a file has had. Each runs in a transaction
-//! together with its version, so that a crash leaves the file at one version or the other. A
-//! migration that was released never changes; a new one is added after it.
+//! `PRAGMA user_version` counts the migrations that a file has had. Each migration runs in one
+//! transaction with the change of the version, so that a crash leaves the file at one version or
+//! the other. A released migration never changes; new ones are appended.
 //!
-//! Deliveries are kept in the order in which they are recorded, and so nearly of time: new rows
-//! fill the last pages, and expiry frees whole pages at the other end. Rows clustered by webhook
-//! would make a page of a list a little faster, and writing five times slower.
+//! Deliveries are stored in the order of recording, which is almost that of time: new rows fill the
+//! last pages, and expiry frees whole pages at the other end. Clustering rows by webhook would make
+//! a page of a list slightly faster and writes five times slower.
 //!
 //! The index `delivery_by_time` splits the history of a webhook into *runs*, one for each event
-//! type and status. In a run, rows are in the order of a list, so each combination of filters is
-//! a merge of a few runs, and no filter makes a list read rows that it does not want. The index
-//! `delivery_by_status` does the same for lists sorted by status. Both hold every column that a
-//! list compares, so that only the rows of the page itself are fetched.
+//! type and status. Within a run, rows are in the order of a list. So each combination of filters
+//! is a merge of a few runs, and a filter never reads rows that it does not select. The index
+//! `delivery_by_status` does the same for lists sorted by status. Both indexes contain every column
+//! that a list compares, so that only the rows of the page are fetched.
 
 use super::error::{Broken, unusable};
 use crate::server::store::contract::StoreError;
 use rusqlite::{Connection, TransactionBehavior};
 
-/// In the header of every store: `hksv`.
+/// The application id in the header of every store: `hksv`.
 pub(super) const APPLICATION_ID: i32 = 0x686b_7376;
 
-/// What makes a file of version `n` one of version `n + 1`.
+/// The migrations: the `n`th one takes a file from version `n` to `n + 1`.
 pub(super) const MIGRATIONS: &[&str] = &["
     CREATE TABLE meta (
         name TEXT PRIMARY KEY,
@@ -76,12 +76,12 @@ pub(super) const MIGRATIONS: &[&str] = &["
     INSERT INTO meta VALUES ('pings', 0);
     "];
 
-/// The version of a file.
+/// Returns the version of a file.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// Refuses a file that was written by a newer version of the program.
+/// Returns an error if a newer version of the program wrote the file.
 pub(super) fn accept(version: i64, migrations: &[&str]) -> Result<(), StoreError> {
     let known = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
     match version {
@@ -93,7 +93,7 @@ pub(super) fn accept(version: i64, migrations: &[&str]) -> Result<(), StoreError
     }
 }
 
-/// Runs the migrations that a file has not had.
+/// Runs the migrations that the file has not had.
 pub(crate) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Broken> {
     let from = version(connection)?;
     accept(from, migrations)?;
@@ -107,7 +107,7 @@ pub(crate) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Resul
     Ok(())
 }
 
-/// The tables and indexes of a file, with the statements that made them.
+/// Returns the tables and indexes of a file, with the statements that created them.
 fn objects(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
     let sql =
         "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'";
@@ -116,14 +116,15 @@ fn objects(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
     rows.collect()
 }
 
-/// Refuses a file that lacks a table or an index of its version. Others are left alone.
+/// Returns an error if a table or an index of this version is missing or was altered. Additional
+/// ones are ignored.
 pub(super) fn verify(connection: &Connection) -> Result<(), Broken> {
     let mut model = Connection::open_in_memory()?;
     migrate(&mut model, MIGRATIONS)?;
     let found = objects(connection)?;
     for object in objects(&model)? {
         if !found.contains(&object) {
-            let what = format!("`{}` is missing from it or was altered", object.0);
+            let what = format!("`{}` is missing or was altered", object.0);
             return Err(unusable(&what).into());
         }
     }

@@ -1,4 +1,4 @@
-//! What each write does to the tables, inside the writer's transaction.
+//! The statements of each write, inside the writer's transaction.
 
 use super::error::Broken;
 use crate::server::store::contract::{DeliveryRow, StoreError, WebhookChange, WebhookRow};
@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row};
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-/// A write, which can be run again when the transaction that held it was rolled back.
+/// A write. It can run again if its transaction was rolled back.
 #[derive(Debug)]
 pub(super) enum Write {
     Commit { tenant: TenantId, expected: u64, change: WebhookChange },
@@ -20,25 +20,25 @@ pub(super) enum Write {
 }
 
 impl Write {
-    /// About how many bytes it writes.
+    /// Returns the approximate number of bytes that it writes.
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Commit { change: WebhookChange::Put(row), .. } => 2 * row.document.len(),
             Self::Record { deliveries, .. } => {
                 deliveries.iter().map(|row| row.document.len() + 256).sum()
             }
-            // Removed rows are overwritten.
+            // Removed rows are overwritten, which counts as writing.
             Self::Expire { max, .. } => max.saturating_mul(1024),
             Self::Commit { .. } | Self::Erase { .. } | Self::Ping => 1024,
         }
     }
 
-    /// Whether it can leave deliveries of removed webhooks.
+    /// Returns whether it can leave deliveries of removed webhooks.
     pub(super) fn removes(&self) -> bool {
         matches!(self, Self::Commit { change: WebhookChange::Remove(_), .. } | Self::Erase { .. })
     }
 
-    /// Does it, and returns the revision of a commit or the number of rows that expired.
+    /// Runs the write, and returns the revision of a commit or the number of expired rows.
     pub(super) fn run(&self, connection: &Connection, log: u64) -> Result<u64, Broken> {
         match self {
             Self::Commit { tenant, expected, change } => {
@@ -71,19 +71,19 @@ pub(super) fn execute(
     connection.prepare_cached(sql)?.execute(params)
 }
 
-/// SQLite's integers are signed. Revisions and counts never get that far.
+/// Converts to SQLite's signed integers. Revisions and counts stay far below the limit.
 pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// The revision in a column.
+/// Reads the revision in a column.
 pub(super) fn revision(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     let number: i64 = row.get(column)?;
     let invalid = |_| rusqlite::Error::IntegralValueOutOfRange(column, number);
     u64::try_from(number).map_err(invalid)
 }
 
-/// Nanoseconds since 1970; times after the year 2262 are kept as its end.
+/// Returns nanoseconds since 1970. Times after the year 2262 become the last one.
 pub(super) fn nanoseconds(time: Timestamp) -> i64 {
     let since = SystemTime::from(time).duration_since(SystemTime::UNIX_EPOCH);
     i64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(i64::MAX)
@@ -94,7 +94,7 @@ pub(super) fn timestamp(nanoseconds: i64) -> Timestamp {
     (SystemTime::UNIX_EPOCH + since).into()
 }
 
-/// In the order of their words.
+/// Returns the number of a status. Numbers have the order of the words.
 pub(super) fn status_number(status: Status) -> i64 {
     match status {
         Status::Fail => 0,
@@ -102,7 +102,7 @@ pub(super) fn status_number(status: Status) -> i64 {
     }
 }
 
-/// The key and the revision of a tenant.
+/// Returns the key and the revision of a tenant.
 pub(super) fn tenant(
     connection: &Connection,
     tenant: &TenantId,
@@ -113,7 +113,7 @@ pub(super) fn tenant(
     statement.query_row([tenant.as_str()], read).optional()
 }
 
-/// The key of a webhook.
+/// Returns the key of a webhook.
 pub(super) fn webhook(
     connection: &Connection,
     tenant: i64,
@@ -129,7 +129,7 @@ struct Change<'a> {
     connection: &'a Connection,
     tenant: &'a TenantId,
     expected: u64,
-    /// How many changes the log keeps.
+    /// The maximum number of changes in the log.
     log: u64,
 }
 
@@ -176,8 +176,8 @@ impl Change<'_> {
     }
 }
 
-/// A webhook with a long history is removed at once: its deliveries cannot be found any more, and
-/// the writer deletes them little by little.
+/// Removes a webhook. Its deliveries can no longer be found; the writer deletes them in slices, so
+/// that a long history does not delay other writes.
 fn remove(connection: &Connection, tenant: i64, id: &WebhookId) -> rusqlite::Result<()> {
     if let Some(key) = webhook(connection, tenant, id)? {
         let sql = "INSERT INTO removed SELECT ?1 \
@@ -207,7 +207,7 @@ fn record(
                 key
             }
         };
-        // Of a webhook that was removed in the meantime.
+        // The webhook was removed meanwhile.
         let Some(key) = key else { continue };
         insert.execute((
             key,
@@ -246,7 +246,7 @@ fn erase(connection: &Connection, name: &TenantId) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Deletes some deliveries of removed webhooks, and returns whether there may be more.
+/// Deletes up to `max` deliveries of a removed webhook, and returns whether there may be more.
 pub(super) fn sweep(connection: &Connection, max: usize) -> rusqlite::Result<bool> {
     let first = "SELECT webhook FROM removed ORDER BY webhook LIMIT 1";
     let first = connection.prepare_cached(first)?.query_row([], |row| row.get(0)).optional()?;

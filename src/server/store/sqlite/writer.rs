@@ -1,21 +1,21 @@
-//! The thread that owns the write connection.
+//! The writer: a thread that owns the only connection that writes.
 //!
-//! A commit costs one flush of the disk, whatever it holds. So the thread takes everything that
-//! waits at once, runs it in one transaction, and answers when COMMIT has returned: while one
-//! transaction is flushed, the next one gathers. It does not wait for more to arrive; a wait only
-//! adds to every answer.
+//! A commit costs one flush of the disk, regardless of its size. So the thread takes everything in
+//! the queue, runs it in one transaction, and sends the results after COMMIT has returned. While
+//! one transaction is flushed, the next one accumulates. The thread does not wait for more writes;
+//! a wait only delays every result.
 //!
-//! Each write has a savepoint in the transaction, so that one that is refused, such as a change at
-//! an old revision, undoes nothing but itself. If SQLite gives the whole transaction up, as it may
-//! when the store is full, each write is tried in a transaction of its own, so that those that
-//! still fit are done and the others are refused for their own reason.
+//! Each write has a savepoint in the transaction, so that a refused one, such as a change at an old
+//! revision, undoes only itself. If SQLite rolls back the whole transaction, as it may when the
+//! store is full, each write is retried in its own transaction: those that still fit succeed, and
+//! the others fail for their own reason.
 //!
-//! After any other error nobody knows what reached the disk: a second flush that succeeds says
-//! nothing about what the first one lost. The connection is dropped, and the [`Health`] that it
-//! shares with the readers refuses every later write.
+//! After any other error it is unknown what reached the disk: a later flush that succeeds says
+//! nothing about what an earlier one lost. The connection is dropped, and the [`Health`] that the
+//! writer shares with the readers refuses every later write.
 //!
-//! Between transactions it deletes the deliveries of removed webhooks in slices, so that the
-//! removal of a million rows holds no other write up for longer than a slice.
+//! Between transactions the thread deletes the deliveries of removed webhooks in slices, so that
+//! the removal of a million rows delays no write for longer than a slice.
 
 use super::error::{Broken, sqlite};
 use super::file::{DirectoryLock, PATIENCE};
@@ -28,20 +28,20 @@ use std::time::Duration;
 use tokio::sync::mpsc::{self, error::TryRecvError};
 use tokio::sync::oneshot;
 
-/// How many writes wait before callers do.
+/// The capacity of the queue; callers wait when it is full.
 const QUEUE: usize = 1024;
-/// What one transaction takes at most, so that its first write is not answered too late.
+/// The limits of one transaction, so that its first write is not delayed too long.
 const MAX_WRITES: usize = 256;
 const MAX_BYTES: usize = 8 << 20;
-/// How many deliveries of removed webhooks one transaction deletes.
+/// The number of deliveries of removed webhooks that one transaction deletes.
 const SLICE: usize = 500;
 
-/// Whether the store has failed, and how.
+/// The failure of the store, if it has failed.
 #[derive(Debug, Default)]
 pub(super) struct Health(Mutex<Option<StoreError>>);
 
 impl Health {
-    /// The error for a write after a failure.
+    /// Returns the failure as an error, if there is one.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             None => Ok(()),
@@ -49,7 +49,8 @@ impl Health {
         }
     }
 
-    /// Refuses writes from now on, unless the error says that later ones may succeed.
+    /// Records an error, after which all writes are refused, unless it allows later writes to
+    /// succeed.
     pub(super) fn note(&self, error: &StoreError) {
         if let StoreError::Failed(_) | StoreError::Unusable(_) = error {
             let mut failure = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,20 +66,20 @@ struct Job {
     reply: Reply,
 }
 
-/// The queue of the thread. Dropping it ends the thread when all that waits is done.
+/// The queue of the thread. Dropping it completes the queued writes and ends the thread.
 #[derive(Debug)]
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the thread needs.
+/// The arguments of the thread.
 #[derive(Debug)]
 pub(super) struct Start {
     pub(super) connection: Connection,
     pub(super) health: Arc<Health>,
     pub(super) lock: Arc<DirectoryLock>,
-    /// How many changes of a tenant the log keeps.
+    /// The maximum number of changes of a tenant in the log.
     pub(super) log: u64,
 }
 
@@ -89,7 +90,7 @@ impl Writer {
             connection: Some(start.connection),
             health: start.health,
             log: start.log,
-            // Of the last process, there may be some left.
+            // The last process may have left some.
             sweeping: true,
             erasures: Vec::new(),
             truncating: false,
@@ -97,19 +98,19 @@ impl Writer {
         let lock = start.lock;
         let run = move || {
             thread.run(jobs);
-            // Only now may another process open the directory.
+            // Another process may open the directory only after the thread has ended.
             drop(lock);
         };
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(run);
         let thread = thread.map_err(|error| {
-            StoreError::Failed(format!("the thread of the writer cannot start: {error}"))
+            StoreError::Failed(format!("cannot start the writer's thread: {error}"))
         })?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Waits for room in the queue, then for the commit.
+    /// Queues a write, waits for its commit, and returns its result.
     pub(super) async fn write(&self, write: Write) -> Result<u64, StoreError> {
-        let ended = || StoreError::Failed("the thread of the writer has ended".to_owned());
+        let ended = || StoreError::Failed("the writer's thread has ended".to_owned());
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(ended)?;
         queue.send(Job { write, reply }).await.map_err(|_| ended())?;
@@ -120,7 +121,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         drop(self.queue.take());
-        // An error is a panic of the thread, which it has reported itself.
+        // An error is a panic of the thread, which was already reported.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -130,11 +131,11 @@ struct Thread {
     connection: Option<Connection>,
     health: Arc<Health>,
     log: u64,
-    /// Whether there may be deliveries of removed webhooks.
+    /// Whether there may be deliveries of removed webhooks left.
     sweeping: bool,
-    /// Erasures are answered when nothing is left to be swept.
+    /// The replies of erasures, which are sent when the sweep is complete.
     erasures: Vec<Reply>,
-    /// Whether the log may hold what was erased.
+    /// Whether the log may contain erased content.
     truncating: bool,
 }
 
@@ -165,13 +166,13 @@ impl Thread {
             if self.sweeping {
                 self.sweep();
             } else if self.truncating {
-                // If it fails, the next write says so.
+                // On a failure, the next write reports it.
                 let _ = self.truncate(Duration::ZERO);
             }
         }
     }
 
-    /// Runs writes in one transaction, and answers them.
+    /// Runs writes in one transaction and sends their results.
     fn batch(&mut self, mut batch: Vec<Job>) {
         match self.attempt(&batch) {
             Ok(results) => {
@@ -179,7 +180,7 @@ impl Thread {
                     self.sweeping |= result.is_ok() && job.write.removes();
                     match (&job.write, result) {
                         (Write::Erase { .. }, Ok(_)) => self.erasures.push(job.reply),
-                        // Nobody waits any more for an answer that cannot be sent.
+                        // A reply fails only if the caller no longer waits.
                         (_, result) => drop(job.reply.send(result)),
                     }
                 }
@@ -198,7 +199,8 @@ impl Thread {
         }
     }
 
-    /// What each write returns, all of which are committed; or why none of them is.
+    /// Runs writes in one transaction. Returns their results if it was committed, or why it was
+    /// not.
     fn attempt(&mut self, batch: &[Job]) -> Result<Vec<Result<u64, StoreError>>, StoreError> {
         self.health.check()?;
         let log = self.log;
@@ -208,7 +210,7 @@ impl Thread {
             let mut results = Vec::with_capacity(batch.len());
             for job in batch {
                 let savepoint = transaction.savepoint()?;
-                // Dropped without its own commit, a savepoint undoes the write.
+                // A savepoint that is dropped without a commit undoes its write.
                 results.push(match job.write.run(&savepoint, log) {
                     Ok(result) => {
                         savepoint.commit()?;
@@ -227,7 +229,7 @@ impl Thread {
         }
     }
 
-    /// Deletes a slice of what removed webhooks have left.
+    /// Deletes a slice of the deliveries of removed webhooks.
     fn sweep(&mut self) {
         let swept = self.health.check().and_then(|()| {
             let Some(connection) = &mut self.connection else { return Ok(false) };
@@ -236,7 +238,7 @@ impl Thread {
         match swept {
             Ok(more) => self.sweeping = more,
             Err(error) => {
-                // When the store is full: again after the next write.
+                // If the store is full, the sweep continues after the next write.
                 self.sweeping = false;
                 self.fail(&error);
                 for reply in self.erasures.drain(..) {
@@ -249,8 +251,8 @@ impl Thread {
         }
     }
 
-    /// Answers erasures when the log is empty, too, since it still holds what was erased. Where a
-    /// long read needs the log, such as a backup, it is emptied after a later write.
+    /// Empties the log, which still contains the erased content, and then replies to the erasures.
+    /// If a long read, such as a backup, needs the log, it is emptied after a later write.
     fn finish_erasures(&mut self) {
         self.truncating = true;
         let result = self.truncate(Duration::from_secs(1));
@@ -259,7 +261,7 @@ impl Thread {
         }
     }
 
-    /// Moves the log into the store and empties it, if no read needs it within a time.
+    /// Copies the log into the store and truncates it, if no read needs it within a time.
     fn truncate(&mut self, patience: Duration) -> Result<(), StoreError> {
         let Some(connection) = &self.connection else { return self.health.check() };
         let truncated = (|| {

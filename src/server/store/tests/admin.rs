@@ -1,4 +1,4 @@
-//! Backups and checks while a store is written.
+//! Backups and checks, while a store is being written.
 
 use super::law::{Backend, InSqlite};
 use super::program::{Operation, Random, everything};
@@ -15,7 +15,7 @@ fn put(number: u64) -> WebhookChange {
 }
 
 #[test]
-fn backs_up_while_it_is_written() {
+fn backs_up_while_the_store_is_written() {
     let place = Directory::new();
     let store = Arc::new(Sqlite::open(&Settings::new(place.path())).unwrap());
     let done = Arc::new(AtomicBool::new(false));
@@ -32,7 +32,7 @@ fn backs_up_while_it_is_written() {
     let revision = |store: &Sqlite| wait(store.load(&"t".into())).unwrap().revision;
     let start = Instant::now();
     while revision(&store) < 20 {
-        assert!(start.elapsed().as_secs() < 60, "the writer goes on");
+        assert!(start.elapsed().as_secs() < 60, "the writer makes progress");
     }
     for number in 0..5 {
         let copies = Directory::new();
@@ -40,7 +40,7 @@ fn backs_up_while_it_is_written() {
         let before = revision(&store);
         match number % 2 {
             0 => store.backup(&copy).unwrap(),
-            // As another process does it.
+            // As another process would.
             _ => backup(place.path(), &copy).unwrap(),
         }
         let after = revision(&store);
@@ -53,20 +53,20 @@ fn backs_up_while_it_is_written() {
         for row in rows.webhooks {
             let number: u64 = row.id.as_str()[1..].parse().unwrap();
             let last = (0..rows.revision).rev().find(|at| at % 50 == number).unwrap();
-            assert_eq!(row.document, format!(r#"{{"n":{last}}}"#), "as of one revision");
+            assert_eq!(row.document, format!(r#"{{"n":{last}}}"#), "all rows are of one revision");
         }
     }
     done.store(true, Ordering::Relaxed);
     assert_eq!(writer.join().unwrap(), revision(&store));
 }
 
-/// Makes the change after a revision, and returns its own.
+/// Commits a change and returns its revision.
 fn commit(store: &Sqlite, revision: u64) -> u64 {
     wait(store.commit(&"t".into(), revision, put(revision))).unwrap()
 }
 
 #[test]
-fn a_backup_holds_everything_and_replaces_nothing() {
+fn backs_up_everything_and_replaces_no_file() {
     let (place, copies) = (Directory::new(), Directory::new());
     let store = InSqlite.open(place.path());
     let mut random = Random(3);
@@ -90,7 +90,7 @@ fn a_backup_holds_everything_and_replaces_nothing() {
 }
 
 #[test]
-fn finds_what_the_tables_say_wrongly() {
+fn reports_violated_invariants() {
     for (change, problem) in [
         (
             "UPDATE tenant SET revision = 2",
@@ -100,19 +100,19 @@ fn finds_what_the_tables_say_wrongly() {
         ("DELETE FROM change WHERE revision = 3", "tenant has no change at its own revision: t"),
         (
             "UPDATE webhook SET document = CAST('{}' AS BLOB) WHERE id = 'w1'",
-            "webhook is not what its last change made it: w1",
+            "webhook differs from its last change: w1",
         ),
         (
             "INSERT INTO removed SELECT key FROM webhook WHERE id = 'w0'",
-            "webhook was removed and is there: w0",
+            "webhook was removed but still exists: w0",
         ),
         (
             "INSERT INTO delivery VALUES (1, 99, 'd', 'e', 0, 0, x'7b7d')",
-            "delivery belongs to no webhook: d",
+            "delivery has no webhook: d",
         ),
         (
             "INSERT INTO delivery SELECT 1, key, 'd', 'e', 0, 0, x'7b' FROM webhook WHERE id = 'w0'",
-            "delivery is no JSON: d",
+            "delivery document is not JSON: d",
         ),
     ] {
         let place = Directory::new();

@@ -1,4 +1,4 @@
-//! What is no store, is damaged or newer, is reported and left as it is.
+//! Files that are damaged, newer or not a store are reported and left unchanged.
 
 use super::law::{Backend, InSqlite, LOG};
 use super::program::{Operation, Random, Write, everything};
@@ -11,7 +11,7 @@ use std::path::Path;
 
 const NAME: &str = "hooksieve.db";
 
-/// The files of a directory but the lock and SQLite's shared memory.
+/// Returns the files of a directory except the lock and SQLite's shared memory.
 fn files(place: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = std::fs::read_dir(place).unwrap().map(Result::unwrap);
     let named = entries.map(|entry| (entry.file_name().into_string().unwrap(), entry.path()));
@@ -23,12 +23,12 @@ fn open(place: &Path) -> Result<Sqlite, StoreError> {
     Sqlite::open(&Settings::new(place))
 }
 
-/// The error of a store that cannot be opened, for which nothing was changed.
+/// Returns the error of a store that cannot be opened, and checks that no file was changed.
 fn refused(place: &Path) -> String {
     let before = files(place);
     let error = open(place).unwrap_err();
     let mut after = files(place);
-    // Of a connection that has only read, and empty.
+    // An empty log is left by a connection that has only read.
     after.retain(|name, content| before.contains_key(name) || !content.is_empty());
     assert_eq!(after, before, "{error}");
     match error {
@@ -37,7 +37,7 @@ fn refused(place: &Path) -> String {
     }
 }
 
-/// The bytes of a store with some content and no free pages.
+/// Returns the bytes of a store with content and without free pages.
 fn sample() -> Vec<u8> {
     let place = Directory::new();
     let store = InSqlite.open(place.path());
@@ -78,11 +78,11 @@ fn reports_every_damaged_page() {
                 let read = wait(everything(&store));
                 match read {
                     Err(StoreError::Unusable(_)) => {
-                        // Nothing is written once damage was seen.
+                        // No write is accepted after damage was seen.
                         assert!(matches!(wait(store.ping()), Err(StoreError::Unusable(_))));
                     }
                     Err(error) => panic!("page {page}: {error:?}"),
-                    // The page is of an index that these reads have no need of.
+                    // The page belongs to an index that these reads do not use.
                     Ok(_) => {}
                 }
             }
@@ -92,7 +92,7 @@ fn reports_every_damaged_page() {
         let quick = Sqlite::open(&settings);
         assert!(matches!(quick, Err(StoreError::Unusable(_))), "page {page}: {quick:?}");
     }
-    assert!(opened > 0, "some damage shows only later");
+    assert!(opened > 0, "some damage is only found by reads");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn reports_a_truncated_file() {
 }
 
 #[test]
-fn leaves_files_of_others_alone() {
+fn leaves_files_of_other_programs_unchanged() {
     let place = Directory::new();
     std::fs::write(place.path().join(NAME), "notes\n".repeat(100)).unwrap();
     let what = refused(place.path());
@@ -130,7 +130,7 @@ fn leaves_files_of_others_alone() {
 }
 
 #[test]
-fn leaves_a_newer_store_alone() {
+fn leaves_a_newer_store_unchanged() {
     let place = Directory::new();
     drop(open(place.path()).unwrap());
     let newer = Connection::open(place.path().join(NAME)).unwrap();
@@ -168,15 +168,15 @@ fn migrates_forward_in_steps() {
     let rows = |store: &Connection| -> i64 {
         store.query_row("SELECT count(*) FROM a", [], |row| row.get(0)).unwrap()
     };
-    assert_eq!((version(&store), rows(&store)), (2, 1), "each step is run once");
+    assert_eq!((version(&store), rows(&store)), (2, 1), "each step runs once");
     let partial = ["", "", "INSERT INTO a VALUES (2); nonsense"];
     assert!(schema::migrate(&mut store, &partial).is_err());
-    assert_eq!((version(&store), rows(&store)), (2, 1), "all of a step or nothing");
-    assert!(schema::migrate(&mut store, &steps[..1]).is_err(), "a file never goes back");
+    assert_eq!((version(&store), rows(&store)), (2, 1), "a step runs completely or not at all");
+    assert!(schema::migrate(&mut store, &steps[..1]).is_err(), "a version never decreases");
 }
 
 #[test]
-fn a_sample_is_sound() {
+fn finds_no_problem_in_a_sound_store() {
     let place = Directory::new();
     std::fs::write(place.path().join(NAME), sample()).unwrap();
     assert_eq!(check(place.path()), Ok(Vec::new()));
@@ -185,9 +185,10 @@ fn a_sample_is_sound() {
     assert!(!wait(everything(&store)).unwrap().is_empty());
 }
 
-/// Copies of a store in the middle of a transaction of the older kind, as after a loss of power.
+/// A copy of a store and its rollback journal in the middle of a transaction, as after a loss of
+/// power.
 #[test]
-fn undoes_what_a_crash_left_in_a_journal() {
+fn rolls_back_the_journal_of_a_crash() {
     let (place, crashed) = (Directory::new(), Directory::new());
     std::fs::write(place.path().join(NAME), sample()).unwrap();
     let content = |place: &Path| {

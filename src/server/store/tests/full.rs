@@ -1,4 +1,4 @@
-//! A full store refuses what does not fit, keeps what it answered, and goes on when there is room.
+//! A full store refuses what does not fit, keeps what it answered, and recovers when there is room.
 
 use super::kill::{Program, lines};
 use super::law::{InSqlite, LOG};
@@ -31,8 +31,8 @@ fn row(number: u64) -> DeliveryRow {
     }
 }
 
-/// What does not fit undoes nothing of what it shares a transaction with: while the first writes
-/// are committed, the others gather.
+/// A write that does not fit undoes none of the writes in its transaction. While the first writes
+/// are committed, the others accumulate.
 async fn refuses_the_large_only(store: &Sqlite, tenant: &TenantId) {
     let mut revision = 1;
     let commits = (0..60).map(|number| {
@@ -74,12 +74,12 @@ fn refuses_what_exceeds_its_size_and_recovers() {
         let last = row(answered - 1);
         let since = UNIX_EPOCH.into();
         let found = store.delivery(&tenant, &last.webhook, &last.id, since).await;
-        assert_eq!(found, Ok(Some(last)), "what was answered is there");
+        assert_eq!(found, Ok(Some(last)), "an answered write is kept");
         let refused = row(answered);
         let found = store.delivery(&tenant, &refused.webhook, &refused.id, since).await;
-        assert_eq!(found, Ok(None), "what was refused is not");
+        assert_eq!(found, Ok(None), "a refused write is not kept");
 
-        // Room again.
+        // Make room again.
         let end: Timestamp = (UNIX_EPOCH + Duration::from_secs(1_700_000_050)).into();
         assert_eq!(store.expire(end, 1_000).await, Ok(50));
         refuses_the_large_only(&store, &tenant).await;
@@ -95,8 +95,8 @@ fn refuses_what_exceeds_its_size_and_recovers() {
     assert!(length <= MAX_BYTES, "{length}");
 }
 
-/// The limit of the system on the size of a file stands for a disk that fails in the middle of a
-/// write: that is an error of which SQLite does not say that it may be tried again.
+/// The system's limit on the size of a file simulates a disk that fails in the middle of a write,
+/// which is an error after which SQLite does not allow a retry.
 #[cfg(unix)]
 #[test]
 fn refuses_every_write_after_one_has_failed() {
@@ -104,7 +104,8 @@ fn refuses_every_write_after_one_has_failed() {
         let place = Directory::new();
         drop(Sqlite::open(&Settings { log: LOG, ..Settings::new(place.path()) }).unwrap());
         let mut command = Command::new("sh");
-        // In units of 512 bytes, or 1,024 in some shells. The signal would end the process.
+        // In units of 512 bytes, or of 1,024 in some shells. Without the trap, the signal would end
+        // the process.
         let script = format!(r#"trap "" XFSZ; ulimit -f {blocks}; exec "$0" "$@""#);
         command.arg("-c").arg(script).arg(std::env::current_exe().unwrap());
         let program = Program { backend: &InSqlite, place: place.path(), seed: blocks };
@@ -119,7 +120,7 @@ fn refuses_every_write_after_one_has_failed() {
         assert!(later.iter().all(|line| *line == "failed" || *line == "full"), "{later:?}");
         assert!(later.len() >= 20, "{later:?}");
         assert!(later.iter().any(|line| *line == "failed"), "{later:?}");
-        // The next process finds what was answered.
+        // The next process finds every answered write.
         program.compare(Memory::new(LOG), answered);
     }
 }

@@ -1,10 +1,10 @@
-//! A process that writes is killed at random, again and again. What it answered is there, and of
-//! what it did not answer, all or nothing.
+//! A process that writes is killed at random times. Every answered operation is kept, and the
+//! interrupted one is done completely or not at all.
 //!
-//! The child is this test binary, told by variables of the environment to run one test: a program
-//! from a seed. It writes a line to its standard output for each operation that was answered. The
-//! parent runs the same program over the model as far as the lines go, and finds the model's
-//! content in the store, or that after the operation that was interrupted.
+//! The child is this test binary. Variables of the environment make it run one test, which runs a
+//! program of operations from a seed and writes a line to standard output for each answered
+//! operation. The parent runs the same program over the model up to the last line. It then finds
+//! the model's content in the store, before or after the interrupted operation.
 
 use super::law::{BACKENDS, Backend, LOG};
 use super::program::{Operation, Random, everything};
@@ -18,24 +18,24 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// The variable that makes a test binary a child: the name of a backend, a seed and a place.
+/// The variable that makes a test binary a child: the name of a backend, a seed and a directory.
 const CHILD: &str = "HOOKSIEVE_STORE_CHILD";
 
-/// An answer in a word, to be compared between processes.
+/// Returns a result as one word, to be compared between processes.
 fn digest(outcome: &impl std::fmt::Debug) -> u64 {
     let mut hasher = DefaultHasher::new();
     format!("{outcome:?}").hash(&mut hasher);
     hasher.finish()
 }
 
-/// Operations that a child runs: none closes the store.
+/// Returns the operations of a child, none of which closes the store.
 fn operations(seed: u64) -> impl Iterator<Item = Operation> {
     let mut random = Random(seed);
     let operations = std::iter::repeat_with(move || Operation::random(&mut random));
     operations.filter(Operation::writes)
 }
 
-/// What a child runs.
+/// The arguments of a child.
 #[derive(Clone, Copy)]
 pub(super) struct Program<'a> {
     pub(super) backend: &'a dyn Backend,
@@ -44,19 +44,23 @@ pub(super) struct Program<'a> {
 }
 
 impl Program<'_> {
-    /// Makes a command that starts this binary, or a shell that does, one that runs the program.
+    /// Configures a command that starts this binary, or a shell that does, as a child.
     pub(super) fn configure(self, command: &mut Command) -> &mut Command {
         let Self { backend, place, seed } = self;
         command
-            .args(["--exact", "server::store::tests::kill::runs_as_a_child", "--nocapture"])
+            .args([
+                "--exact",
+                "server::store::tests::kill::runs_the_program_of_a_child",
+                "--nocapture",
+            ])
             .env(CHILD, format!("{} {seed} {}", backend.name(), place.display()))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
     }
 
-    /// Runs the answered operations over the model, compares their answers, and finds the model's
-    /// content in the store: before or after the operation that was interrupted.
+    /// Runs the answered operations over the model, compares the results, and finds the model's
+    /// content in the store, before or after the interrupted operation.
     pub(super) fn compare(self, model: Memory, answered: &[String]) -> Memory {
         let mut program = operations(self.seed);
         for line in answered {
@@ -81,21 +85,21 @@ impl Program<'_> {
     }
 }
 
-/// The lines of a child after the one that says that the store is open.
+/// Returns the lines of a child after the one that reports the open store.
 pub(super) fn lines(child: &mut Child) -> Vec<String> {
     let out = BufReader::new(child.stdout.take().unwrap());
     let lines = out.lines().map_while(Result::ok);
     lines.skip_while(|line| line != "opened").skip(1).collect()
 }
 
-/// Does nothing unless it was started as a child.
+/// Does nothing unless this process is a child.
 #[test]
-fn runs_as_a_child() {
+fn runs_the_program_of_a_child() {
     let Ok(text) = std::env::var(CHILD) else { return };
     let [name, seed, place] = text.splitn(3, ' ').collect::<Vec<_>>().try_into().unwrap();
     let backend = BACKENDS.iter().find(|backend| backend.name() == name).unwrap();
     let store = backend.open(Path::new(place));
-    // Not `println!`, which the test harness may keep to itself, and which may wait.
+    // `println!` is not used, because the test harness may capture it.
     let mut out = std::io::stdout();
     let mut say = |text: String| {
         out.write_all(text.as_bytes()).unwrap();
@@ -118,7 +122,7 @@ fn runs_as_a_child() {
 }
 
 #[test]
-fn keeps_what_it_answered_when_it_is_killed() {
+fn keeps_answered_operations_when_killed() {
     for backend in BACKENDS {
         let rounds = variable("ROUNDS", 20);
         let answered = kill_and_compare(*backend, rounds, variable("STORE_SEED", 1) as u64);
@@ -127,8 +131,7 @@ fn keeps_what_it_answered_when_it_is_killed() {
     }
 }
 
-/// Kills children over one store, at any time from their start, and returns how many operations
-/// they answered.
+/// Kills children over one store at random times, and returns how many operations they answered.
 fn kill_and_compare(backend: &dyn Backend, rounds: usize, seed: u64) -> usize {
     let directory = Directory::new();
     let mut place = directory.path().join("0");
@@ -136,7 +139,7 @@ fn kill_and_compare(backend: &dyn Backend, rounds: usize, seed: u64) -> usize {
     let mut random = Random(seed);
     let mut all = 0;
     for round in 0..rounds {
-        // Now and then an empty place, so that its making is interrupted, too.
+        // Sometimes an empty directory, so that the creation of a store is interrupted, too.
         if random.below(6) == 0 {
             place = directory.path().join(round.to_string());
             model = Memory::new(LOG);
@@ -147,7 +150,7 @@ fn kill_and_compare(backend: &dyn Backend, rounds: usize, seed: u64) -> usize {
         let longest = random.one(&[30_000, 300_000, 300_000]);
         std::thread::sleep(Duration::from_micros(random.below(longest)));
         process.kill().unwrap();
-        // The pipe is read to its end, so no line that was written is lost.
+        // The pipe is read to its end, so that no written line is lost.
         let answered = lines(&mut process);
         process.wait().unwrap();
         all += answered.len();

@@ -1,4 +1,4 @@
-//! The law: a random program has the same answers over a backend as over the model.
+//! The law: a random program returns the same results over a backend as over the model.
 
 use super::program::{Operation, Outcome, Random, everything};
 use super::{Directory, variable, wait};
@@ -7,20 +7,20 @@ use crate::server::store::memory::Memory;
 use crate::server::store::sqlite::{Settings, Sqlite};
 use std::path::Path;
 
-/// How many changes the log keeps in these tests: few, so that it often does not reach back.
+/// The number of changes in the log: small, so that the log often does not reach back far enough.
 pub(super) const LOG: u64 = 5;
 
-/// A kind of store that keeps its data in a place.
+/// A kind of store that keeps its data in a directory.
 pub(super) trait Backend: Sync {
-    /// A word, by which a child finds it in [`BACKENDS`].
+    /// The name by which a child finds it in [`BACKENDS`].
     fn name(&self) -> &'static str;
-    /// Opens the store, or makes one.
+    /// Opens the store, or creates one.
     fn open(&self, place: &Path) -> Box<dyn Store>;
-    /// What the backend itself finds wrong with the store, which may be open.
+    /// Returns the problems that the backend itself finds in the store, which may be open.
     fn problems(&self, place: &Path) -> Vec<String>;
 }
 
-/// All that are held to the law, and killed.
+/// The backends that are tested.
 pub(super) const BACKENDS: &[&dyn Backend] = &[&InSqlite];
 
 pub(super) struct InSqlite;
@@ -40,8 +40,8 @@ impl Backend for InSqlite {
     }
 }
 
-/// Runs a program over a backend and the model, and compares each answer and, in the end, all.
-/// Returns how many pages had rows.
+/// Runs a program over a backend and the model, compares each result and the final content, and
+/// returns how many pages had rows.
 pub(super) fn hold(backend: &dyn Backend, seed: u64, operations: usize) -> usize {
     let place = Directory::new();
     let model = Memory::new(LOG);
@@ -65,11 +65,11 @@ pub(super) fn hold(backend: &dyn Backend, seed: u64, operations: usize) -> usize
 }
 
 #[test]
-fn backends_answer_as_the_model() {
+fn returns_the_results_of_the_model() {
     let operations = variable("STORE_OPERATIONS", 5_000);
     let seed = variable("STORE_SEED", 1) as u64;
     for backend in BACKENDS {
-        // Programs of 2,500 operations, since each begins with an empty store.
+        // Each program of 2,500 operations starts with an empty store.
         let parts = (0..operations.div_ceil(2_500)).map(|part| {
             let left = operations - 2_500 * part;
             hold(*backend, seed + part as u64, left.min(2_500))

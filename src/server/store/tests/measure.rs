@@ -1,5 +1,5 @@
-//! Figures, on request: `STORE_MEASURE=1 cargo test --release --features serve --bins -- measures
-//! --nocapture`.
+//! Prints figures on request: `STORE_MEASURE=1 cargo test --release --features serve --bins --
+//! measures --nocapture`.
 
 use super::program::Random;
 use super::{Directory, all, variable, wait};
@@ -16,7 +16,7 @@ fn row(number: u64, random: &mut Random) -> DeliveryRow {
         id: format!("{:016x}", (1_700_000_000_000 + number * 600) << 16 | number & 0xffff).into(),
         webhook: "w".into(),
         triggered_at: time.into(),
-        // One in a thousand fails, so that few rows are spread over all.
+        // One in a thousand fails, so that a few rows are spread over the whole history.
         status: if random.below(1_000) == 0 { Status::Fail } else { Status::Success },
         event_type: random
             .one(&["com.qlik.v1.app.created", "com.qlik.v1.app.deleted", "rare"])
@@ -25,7 +25,7 @@ fn row(number: u64, random: &mut Random) -> DeliveryRow {
     }
 }
 
-/// The median and the slowest of 200 calls.
+/// Returns the median and the slowest of 200 calls.
 fn time(mut call: impl FnMut()) -> (Duration, Duration) {
     let mut times: Vec<_> = (0..200)
         .map(|_| {
@@ -38,7 +38,7 @@ fn time(mut call: impl FnMut()) -> (Duration, Duration) {
     (times[100], times[199])
 }
 
-/// Lists of few rows among many, and from a place in the middle.
+/// Lists with few rows among many, and from a cursor in the middle.
 fn queries(middle: &DeliveryRow) -> Vec<String> {
     let place = |sort: &str| {
         let place = serde_json::json!([sort, middle.triggered_at.to_string(), middle.id]);
@@ -74,7 +74,7 @@ fn measures() {
     let start = Instant::now();
     let mut number = 0;
     while number < total {
-        // 64 writers, each with a few rows.
+        // 64 concurrent writers, each with a few rows.
         let mut writes = Vec::new();
         for _ in 0..64 {
             let rows = (0..8).map(|index| row(number + index, &mut random)).collect();

@@ -1,7 +1,7 @@
-//! The stores, held to their model, killed, filled and damaged.
+//! Tests of the stores: compared with the model, killed, filled and damaged.
 //!
-//! [`program`], [`law`] and [`kill`] know a backend only as a [`law::Backend`]: what they hold
-//! SQLite to, they hold any other to.
+//! [`program`], [`law`] and [`kill`] use a backend only as a [`law::Backend`], so that they apply
+//! to every backend.
 
 #![allow(clippy::string_slice, reason = "a test fails by panicking")]
 
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
-/// A directory that is removed with the value.
+/// A directory that is removed when the value is dropped.
 #[derive(Debug)]
 struct Directory(PathBuf);
 
@@ -44,14 +44,14 @@ impl Drop for Directory {
     }
 }
 
-/// Runs a future on a runtime of its own.
+/// Runs a future on its own runtime.
 fn wait<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(future)
 }
 
-/// Polls all futures in their order until each has its result, so that writes reach the queue in
-/// that order and may share a transaction.
+/// Polls all futures in order until each has its result. Writes reach the queue in that order and
+/// may share a transaction.
 async fn all<F: Future + Unpin>(mut futures: Vec<F>) -> Vec<F::Output> {
     let mut results: Vec<_> = futures.iter().map(|_| None).collect();
     std::future::poll_fn(|context| {
@@ -70,7 +70,7 @@ async fn all<F: Future + Unpin>(mut futures: Vec<F>) -> Vec<F::Output> {
     results.into_iter().map(Option::unwrap).collect()
 }
 
-/// A number from the environment.
+/// Returns a number from the environment.
 fn variable(name: &str, default: usize) -> usize {
     std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
 }

@@ -1,4 +1,4 @@
-//! Random programs of operations, and what a store answers them.
+//! Random programs of operations, and their results over a store.
 
 use super::all;
 use crate::server::store::contract::{
@@ -23,7 +23,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below another one.
+    /// Returns a number below another one.
     pub(super) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
@@ -33,11 +33,11 @@ impl Random {
     }
 }
 
-/// Ids with what a backend could get wrong: order, case, NUL, other scripts.
+/// Ids that a backend could treat wrongly: by order, case, NUL, or other scripts.
 const TENANTS: &[&str] = &["t1", "T1", "t\0\u{fc}", "%"];
 const WEBHOOKS: &[&str] = &["w1", "w2", "W2", "w\0", "\u{1f980}"];
 const TYPES: &[&str] = &["a", "com.qlik.v1.app.created", "com.qlik.v1.app.deleted", "\u{e9}\0"];
-/// How many deliveries a webhook has at most: no more than fit on one page.
+/// The maximum number of deliveries of a webhook: as many as fit on one page.
 const DELIVERIES: u64 = 90;
 
 /// One operation on a store.
@@ -45,9 +45,9 @@ const DELIVERIES: u64 = 90;
 pub(super) enum Operation {
     Tenants,
     Load(TenantId),
-    /// All at once, in this order.
+    /// Concurrent writes, in this order.
     Write(TenantId, Vec<Write>),
-    /// After a revision relative to the tenant's.
+    /// The changes after a revision relative to the tenant's.
     Changes(TenantId, i64),
     Deliveries(TenantId, WebhookId, String, Timestamp),
     Delivery(TenantId, WebhookId, DeliveryId, Timestamp),
@@ -58,7 +58,7 @@ pub(super) enum Operation {
 /// A write to a tenant, or to all.
 #[derive(Clone, Debug)]
 pub(super) enum Write {
-    /// At a revision relative to the tenant's before the first write.
+    /// A change at a revision relative to the tenant's before the first write.
     Commit(i64, WebhookChange),
     Record(Vec<DeliveryRow>),
     Expire(Timestamp, usize),
@@ -66,7 +66,7 @@ pub(super) enum Write {
     Ping,
 }
 
-/// What was answered; each an answer that can be compared.
+/// The result of an operation, which can be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Tenants(Vec<TenantId>),
@@ -80,7 +80,7 @@ pub(super) enum Outcome {
 }
 
 impl Write {
-    /// A random write; `at` is how many commits are before it.
+    /// Returns a random write; `at` is the number of commits before it.
     fn random(random: &mut Random, at: i64) -> Self {
         match random.below(100) {
             0..45 => {
@@ -98,7 +98,7 @@ impl Write {
         }
     }
 
-    /// Begins the write, and returns what it answers as a number.
+    /// Starts the write, and returns its result as a number.
     fn begin<'a>(
         &self,
         store: &'a dyn Store,
@@ -122,9 +122,9 @@ fn number<'a, T: 'a>(answer: Answer<'a, T>, number: fn(T) -> u64) -> Answer<'a, 
 }
 
 impl Operation {
-    /// A random operation, in a proportion that fills a store and keeps it small.
+    /// Returns a random operation, in proportions that fill a store and keep it small.
     pub(super) fn random(random: &mut Random) -> Self {
-        // Mostly one tenant, so that its webhooks get a history.
+        // Mostly one tenant, so that its webhooks get a long history.
         let others = random.below(3) == 0;
         let tenant: TenantId = if others { random.one(TENANTS) } else { TENANTS[0] }.into();
         let webhook: WebhookId = random.one(WEBHOOKS).into();
@@ -152,7 +152,7 @@ impl Operation {
         matches!(self, Self::Write(..))
     }
 
-    /// What it may have done if it was interrupted: any first ones of its writes.
+    /// Returns the operations that an interrupted one may have been: any prefix of its writes.
     pub(super) fn interrupted(&self) -> Vec<Self> {
         match self {
             Self::Write(tenant, writes) => (1..=writes.len())
@@ -162,7 +162,7 @@ impl Operation {
         }
     }
 
-    /// Runs it. An error other than a conflict is one of the store.
+    /// Runs the operation. A conflict is a result, and any other error is an error of the store.
     pub(super) async fn run(&self, store: &dyn Store) -> Result<Outcome, StoreError> {
         Ok(match self {
             Self::Tenants => Outcome::Tenants(store.tenants().await?),
@@ -196,7 +196,7 @@ impl Operation {
     }
 }
 
-/// Everything that a store keeps.
+/// The complete content of a store.
 pub(super) type Everything = BTreeMap<TenantId, (TenantRows, Vec<Outcome>)>;
 
 pub(super) async fn everything(store: &dyn Store) -> Result<Everything, StoreError> {
@@ -211,7 +211,7 @@ pub(super) async fn everything(store: &dyn Store) -> Result<Everything, StoreErr
         for webhook in &rows.webhooks {
             let since = UNIX_EPOCH.into();
             let page = store.deliveries(&tenant, &webhook.id, &query, since).await?;
-            assert!(!page.before && !page.after, "all fit on one page");
+            assert!(!page.before && !page.after, "all deliveries fit on one page");
             outcomes.push(Outcome::Page(page));
         }
         everything.insert(tenant, (rows, outcomes));
@@ -219,7 +219,7 @@ pub(super) async fn everything(store: &dyn Store) -> Result<Everything, StoreErr
     Ok(everything)
 }
 
-/// A document of some bytes, some of which are large enough for several pages of a file.
+/// Returns a document, sometimes large enough for several pages of a file.
 fn document(random: &mut Random) -> bytes::Bytes {
     let length = match random.below(12) {
         0 => random.below(20_000),
@@ -252,7 +252,7 @@ fn delivery_id(random: &mut Random) -> DeliveryId {
     format!("d{}", random.below(DELIVERIES)).into()
 }
 
-/// Few times, so that many are equal, and some that differ in nanoseconds only.
+/// Returns one of few times, so that many are equal and some differ only in nanoseconds.
 fn time(random: &mut Random) -> Timestamp {
     let seconds = Duration::from_secs(1_700_000_000 + random.below(6));
     (UNIX_EPOCH + seconds + Duration::from_nanos(random.below(3))).into()
@@ -271,7 +271,7 @@ fn query(random: &mut Random) -> String {
     if random.below(2) == 0 {
         let key = match sort.ends_with("status") {
             true => random.one(&Status::ALL).to_string(),
-            // Some that no delivery can have.
+            // Some keys that no delivery can have.
             false if random.below(10) == 0 => "9999-12-31T23:59:59Z".to_owned(),
             false if random.below(10) == 0 => "1970-01-01T00:00:00Z".to_owned(),
             false => time(random).to_string(),

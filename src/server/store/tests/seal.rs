@@ -1,4 +1,4 @@
-//! Sealed documents hold no secret, open under their keys only, and move to new ones.
+//! Sealed documents contain no secret, open only with their keys, and can be sealed with new keys.
 
 use super::Directory;
 use super::program::Random;
@@ -28,7 +28,7 @@ fn id(number: u8) -> String {
     new_line(&[number; 32])[..8].to_owned()
 }
 
-/// A source of numbers that never repeat.
+/// Returns a source of bytes that never repeat.
 fn random() -> impl FnMut(&mut [u8]) {
     let mut random = Random(5);
     move |buffer| buffer.fill_with(|| random.next() as u8)
@@ -66,19 +66,19 @@ fn seals_secrets_and_nothing_else() {
         assert!(value.as_str().unwrap().starts_with(&format!("sealed:{}:", id(1))), "{value}");
         *expected.pointer_mut(pointer).unwrap() = value.clone();
     }
-    assert_eq!(found, expected, "everything else is as it was");
+    assert_eq!(found, expected, "the other members are unchanged");
 
     let opened = keys.open(case.owner(), &sealed).unwrap();
-    assert_eq!(*opened, plain, "byte for byte, in the same order");
+    assert_eq!(*opened, plain, "the document is restored byte for byte");
     let document = WebhookDocument::read(&opened).unwrap();
     assert_eq!(Webhook::read(&document, &Rules::default()).unwrap().webhook, webhook);
     let again = keys.seal(case.owner(), &plain, &mut |buffer| buffer.fill(9)).unwrap();
-    assert_ne!(again, sealed, "a nonce is used once");
+    assert_ne!(again, sealed, "each nonce is used once");
     assert!(!format!("{keys:?}").contains(&new_line(&[1; 32])[9..20]));
 }
 
 #[test]
-fn opens_for_the_same_webhook_and_field_only() {
+fn opens_only_for_the_same_webhook_and_member() {
     let keys = keys(&[1]);
     let case = Case::new("t1", "w1");
     let plain = br#"{"secret":"one","encryptedHeaders":{"A":"two"}}"#;
@@ -96,7 +96,7 @@ fn opens_for_the_same_webhook_and_field_only() {
         wrong("encryptedHeaders/B")
     );
 
-    // No byte of a value can be changed, or left out.
+    // No byte of a value can be changed or removed.
     let text = value["secret"].as_str().unwrap();
     let start = text.rfind(':').unwrap() + 1;
     for at in start..text.len() {
@@ -111,7 +111,7 @@ fn opens_for_the_same_webhook_and_field_only() {
 }
 
 #[test]
-fn names_the_key_that_is_missing_or_wrong() {
+fn reports_the_missing_or_wrong_key() {
     let case = Case::new("t1", "w1");
     let plain = br#"{"name":"n","secret":"one"}"#;
     let sealed = keys(&[1]).seal(case.owner(), plain, &mut random()).unwrap();
@@ -133,8 +133,8 @@ fn seals_again_under_the_first_key() {
     let both = keys(&[2, 1]);
     let new = both.reseal(case.owner(), &old, &mut random()).unwrap().unwrap();
     assert_eq!(*keys(&[2]).open(case.owner(), &new).unwrap(), plain);
-    assert_eq!(both.reseal(case.owner(), &new, &mut random()), Ok(None), "only once");
-    assert_eq!(*both.open(case.owner(), &old).unwrap(), plain, "the old one opens, too");
+    assert_eq!(both.reseal(case.owner(), &new, &mut random()), Ok(None), "sealed only once");
+    assert_eq!(*both.open(case.owner(), &old).unwrap(), plain, "the old key still opens it");
     assert!(keys(&[2]).reseal(case.owner(), &old, &mut random()).is_err());
 }
 
@@ -160,14 +160,14 @@ fn leaves_documents_without_secrets_as_they_are() {
 }
 
 #[test]
-fn makes_a_key_file_once() {
+fn creates_a_key_file_once() {
     let place = Directory::new();
     let path = place.path().join("seal.keys");
     let made = Keys::read_or_create(&path, &[7; 32]).unwrap();
     assert_eq!(format!("{made:?}"), format!("[{:?}]", id(7)));
     let text = std::fs::read_to_string(&path).unwrap();
     let again = Keys::read_or_create(&path, &[8; 32]).unwrap();
-    assert_eq!(format!("{again:?}"), format!("{made:?}"), "a file that exists is read");
+    assert_eq!(format!("{again:?}"), format!("{made:?}"), "an existing file is read");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! What only this backend does: its directory, removal little by little, and erasure.
+//! The behavior of this backend only: its directory, removal in slices, and erasure.
 
 use super::program::{Random, delivery};
 use super::{Directory, all, wait};
@@ -37,18 +37,18 @@ fn refuses_a_second_process() {
     assert!(error.to_string().contains(&expected), "{error}");
     drop(first);
     drop(open(place.path()));
-    // A child that was killed has left its lock file, but not the lock: see `kill`.
+    // A killed child leaves its lock file, but not the lock: see `kill`.
     assert!(place.path().join("lock").exists());
 }
 
 #[cfg(unix)]
 #[test]
-fn reports_a_directory_that_it_may_not_write() {
+fn reports_a_directory_without_write_permission() {
     use std::fs::{Permissions, set_permissions, write};
     use std::os::unix::fs::PermissionsExt;
     let place = Directory::new();
     set_permissions(place.path(), Permissions::from_mode(0o555)).unwrap();
-    // The administrator may write everywhere but into the file systems of the kernel.
+    // The user root may write everywhere except into the kernel's file systems.
     let directory = match write(place.path().join("probe"), "") {
         Ok(()) => Path::new("/sys/kernel"),
         Err(_) => place.path(),
@@ -61,7 +61,7 @@ fn reports_a_directory_that_it_may_not_write() {
 
 #[cfg(unix)]
 #[test]
-fn keeps_its_files_to_its_user() {
+fn creates_files_that_only_its_user_may_read() {
     use std::os::unix::fs::PermissionsExt;
     let outer = Directory::new();
     let place = outer.path().join("data");
@@ -75,9 +75,9 @@ fn keeps_its_files_to_its_user() {
     }
 }
 
-/// Writes that arrive together share a transaction; one that is refused undoes only itself.
+/// Concurrent writes share a transaction; a refused one undoes only itself.
 #[test]
-fn commits_together_and_refuses_alone() {
+fn commits_together_and_refuses_separately() {
     let place = Directory::new();
     let store = open(place.path());
     let tenant = "t".into();
@@ -99,10 +99,10 @@ fn commits_together_and_refuses_alone() {
     });
 }
 
-/// The deliveries of a removed webhook are not found at once, though they are deleted in slices,
-/// and those of a new webhook of the same id are its own.
+/// The deliveries of a removed webhook disappear at once, although they are deleted in slices, and
+/// a new webhook with the same id has its own deliveries.
 #[test]
-fn removes_a_long_history_little_by_little() {
+fn removes_a_long_history_in_slices() {
     let place = Directory::new();
     let store = open(place.path());
     let (tenant, webhook) = ("t".into(), "w".into());
@@ -111,7 +111,7 @@ fn removes_a_long_history_little_by_little() {
         store.commit(&tenant, 0, put("w", "")).await.unwrap();
         store.record(&tenant, rows(count, "first")).await.unwrap();
         store.commit(&tenant, 1, WebhookChange::Remove("w".into())).await.unwrap();
-        assert_eq!(store.check(), Ok(Vec::new()), "what is left to be deleted is not lost");
+        assert_eq!(store.check(), Ok(Vec::new()), "the remaining deliveries are accounted for");
         store.commit(&tenant, 2, put("w", "")).await.unwrap();
         store.record(&tenant, rows(10, "second")).await.unwrap();
         let query = ListQuery::read("limit=100").unwrap();
@@ -119,7 +119,7 @@ fn removes_a_long_history_little_by_little() {
         assert_eq!(page.rows.len(), 10);
         assert!(page.rows.iter().all(|row| row.document.starts_with(br#"{"text":"second"#)));
     });
-    // Closed in the middle, it goes on when it is opened.
+    // The deletion continues after the store was closed and opened again.
     drop(store);
     let store = open(place.path());
     let connection = rusqlite::Connection::open(place.path().join("hooksieve.db")).unwrap();
@@ -155,23 +155,23 @@ fn erases_every_trace_of_a_tenant() {
             store.record(&erased, rows(2_000, &padding)).await.unwrap();
             store.record(&kept, rows(500, "other")).await.unwrap();
         }
-        // Some of it is removed before.
+        // Some deliveries are removed before the erasure.
         store.expire(rows(9, "")[0].triggered_at, 500).await.unwrap();
         store.commit(&erased, 2, WebhookChange::Remove("w".into())).await.unwrap();
         store.commit(&erased, 3, put("w", "marked-three")).await.unwrap();
         store.record(&erased, rows(2_000, "marked-again")).await.unwrap();
-        assert!(holds(place.path(), "marked-"), "the search finds what is there");
+        assert!(holds(place.path(), "marked-"), "the search finds stored content");
         store.erase(&erased).await.unwrap();
-        assert!(!holds(place.path(), "marked-"), "while it is open");
+        assert!(!holds(place.path(), "marked-"), "while the store is open");
         assert_eq!(store.tenants().await, Ok(vec![kept.clone()]));
         assert_eq!(store.load(&erased).await.unwrap().revision, 0);
     });
     drop(store);
-    assert!(!holds(place.path(), "marked-"), "after it was closed");
+    assert!(!holds(place.path(), "marked-"), "after the store was closed");
     assert!(holds(place.path(), "other"));
 }
 
-/// Random deliveries as the library has them.
+/// Returns random deliveries.
 fn sample(count: u64) -> Vec<Delivery> {
     let mut random = Random(11);
     let sample = (0..count).map(|number| {
@@ -186,9 +186,9 @@ fn sample(count: u64) -> Vec<Delivery> {
     sample.collect()
 }
 
-/// The rows that the store finds make the page that the library makes of all deliveries.
+/// The rows that the store finds make the same page as the library makes of all deliveries.
 #[test]
-fn finds_the_pages_of_the_library() {
+fn finds_the_same_pages_as_the_library() {
     let place = Directory::new();
     let store = open(place.path());
     let stored = sample(300);
