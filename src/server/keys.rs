@@ -196,9 +196,9 @@ impl KeysFile {
         &self,
         change: impl FnOnce(&mut Vec<Key>) -> Result<(), KeysError>,
     ) -> Result<(), KeysError> {
-        let mut beside = self.0.clone().into_os_string();
-        beside.push(".lock");
-        let opened = private().create(true).truncate(false).write(true).open(&beside);
+        let mut lock_path = self.0.clone().into_os_string();
+        lock_path.push(".lock");
+        let opened = private().create(true).truncate(false).write(true).open(&lock_path);
         let mut lock = fd_lock::RwLock::new(opened.map_err(|error| self.io(error))?);
         let _turn = lock.write().map_err(|error| self.io(error))?;
         let mut keys = self.read()?;

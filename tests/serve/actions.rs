@@ -47,11 +47,14 @@ fn explains_and_compares_over_events() {
         "filter": r#"id eq "a""#, "eventTypes": ["com.qlik.v1.app.created"],
         "events": [event("a"), event("b"), {"type": "other"}, 5],
     });
-    let said = client.post(&format!("{FILTERS}/explain"), &explain).is(200).json();
-    let reasons: Vec<_> = (0..3).map(|at| said["data"][at]["reason"].clone()).collect();
+    let explained = client.post(&format!("{FILTERS}/explain"), &explain).is(200).json();
+    let reasons: Vec<_> = (0..3).map(|at| explained["data"][at]["reason"].clone()).collect();
     assert_eq!(reasons, ["matched", "filter", "event-type"]);
-    assert_eq!(said["data"][1]["change"], json!([{"attribute": "id", "found": "b", "to": "a"}]));
-    assert_eq!(said["data"][3]["error"]["code"], "event-not-an-object");
+    assert_eq!(
+        explained["data"][1]["change"],
+        json!([{"attribute": "id", "found": "b", "to": "a"}])
+    );
+    assert_eq!(explained["data"][3]["error"]["code"], "event-not-an-object");
     let many: Vec<_> = (0..101).map(|_| event("a")).collect();
     let explain = json!({"filter": r#"id eq "a""#, "events": many});
     client.post(&format!("{FILTERS}/explain"), &explain).refused(400, &["explain-too-much"]);

@@ -25,8 +25,8 @@ fn works(needed: &str, command: impl FnOnce(&Path) -> Command) {
     let key = server.printed[0].rsplit(' ').next().unwrap();
     let url = format!("http://{}", server.address);
     let output = command(&clients).args([&url, key]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}\n{}", server.log());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}\n{}", server.log());
 }
 
 #[test]

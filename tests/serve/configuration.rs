@@ -6,10 +6,10 @@ use std::process::Command;
 #[track_caller]
 fn refused(mut command: Command, parts: &[&str]) {
     let output = command.output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
     for part in parts {
-        assert!(said.contains(part), "{part} in {said}");
+        assert!(text.contains(part), "{part} in {text}");
     }
     assert!(output.stdout.is_empty());
 }
@@ -49,8 +49,8 @@ fn names_files_and_addresses_that_cannot_be_used() {
     let server = Server::start(&folder, &[]);
     let taken = ["serve", "--data", &folder.path("other"), "--listen", &server.address];
     let output = program(&taken).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.code() == Some(2) && said.contains("--listen"), "{said}");
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && text.contains("--listen"), "{text}");
 }
 
 #[test]
@@ -98,18 +98,18 @@ fn serves_https_with_a_certificate() {
     let mut stream = rustls::StreamOwned::new(tls, socket);
     let head = server.client(token).head("GET", crate::HOOKS, "");
     std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
-    let mut said = String::new();
+    let mut text = String::new();
     // A connection that ends without a TLS close is acceptable here.
-    let _ = std::io::Read::read_to_string(&mut stream, &mut said);
-    assert!(said.starts_with("HTTP/1.1 200 OK"), "{said}");
-    assert!(said.contains(&format!("https://{}{}", server.address, crate::HOOKS)), "{said}");
+    let _ = std::io::Read::read_to_string(&mut stream, &mut text);
+    assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
+    assert!(text.contains(&format!("https://{}{}", server.address, crate::HOOKS)), "{text}");
 
     // A plain HTTP request on that port gets no response.
     let mut plain = std::net::TcpStream::connect(&server.address).unwrap();
     std::io::Write::write_all(&mut plain, head.as_bytes()).unwrap();
-    let mut said = Vec::new();
-    let _ = std::io::Read::read_to_end(&mut plain, &mut said);
-    assert!(!String::from_utf8_lossy(&said).contains("200 OK"));
+    let mut text = Vec::new();
+    let _ = std::io::Read::read_to_end(&mut plain, &mut text);
+    assert!(!String::from_utf8_lossy(&text).contains("200 OK"));
 }
 
 #[test]

@@ -55,8 +55,8 @@ fn fails_requests_with_incomplete_bodies() {
     short.write_all(client.head("POST", HOOKS, more).as_bytes()).unwrap();
     short.write_all(b"{}").unwrap();
     short.shutdown(std::net::Shutdown::Write).unwrap();
-    let said = ended(&mut short);
-    assert!(said.is_empty() || said.starts_with("HTTP/1.1 400"), "{said}");
+    let text = ended(&mut short);
+    assert!(text.is_empty() || text.starts_with("HTTP/1.1 400"), "{text}");
     assert!(client.all(HOOKS).is_empty());
 }
 
@@ -81,8 +81,8 @@ fn refuses_requests_with_invalid_framing() {
         let mut stream = client.connect();
         let _ = stream.write_all(request.as_bytes());
         let _ = stream.shutdown(std::net::Shutdown::Write);
-        let said = ended(&mut stream);
-        let line = said.lines().next().unwrap_or_default();
+        let text = ended(&mut stream);
+        let line = text.lines().next().unwrap_or_default();
         assert!(line.is_empty() || line.starts_with("HTTP/1.1 4"), "{line} to {:.80}", request);
     }
     client.get("/livez").is(200);
@@ -102,8 +102,8 @@ fn answers_no_request_inside_a_body() {
     let mut stream = client.connect();
     stream.write_all(both.as_bytes()).unwrap();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
-    let said = ended(&mut stream);
-    assert!(!said.contains("200 OK"), "{said}");
+    let text = ended(&mut stream);
+    assert!(!text.contains("200 OK"), "{text}");
 }
 
 #[test]

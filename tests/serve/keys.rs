@@ -56,8 +56,8 @@ fn refuses_invalid_keys_with_a_reason() {
         ("", "user", "a key requires a tenant"),
     ] {
         let output = new(tenant, role);
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.code() == Some(2) && said.contains(part), "{said}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && stderr.contains(part), "{stderr}");
         assert!(output.stdout.is_empty());
     }
     let output = run(&["key", "revoke", "--keys", &file, "none"]);

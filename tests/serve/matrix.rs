@@ -190,9 +190,9 @@ fn refuses_users_webhooks_of_others() {
     let path = me.create(&document("mine", "user"));
     let mut others = document("w", "user");
     others["ownerId"] = "someone".into();
-    let mut unsaid = document("w", "user");
-    unsaid.as_object_mut().unwrap().remove("level");
-    for document in [document("w", "tenant"), others, unsaid] {
+    let mut without_level = document("w", "user");
+    without_level.as_object_mut().unwrap().remove("level");
+    for document in [document("w", "tenant"), others, without_level] {
         me.post(HOOKS, &document).refused(403, &["forbidden"]);
         me.put(&path, &document).refused(403, &["forbidden"]);
         let trial = json!({"webhook": document, "events": []});

@@ -133,8 +133,8 @@ fn refuses_a_second_process_and_missing_seal_keys() {
     let kept = std::fs::read(&keys).unwrap();
     std::fs::remove_file(&keys).unwrap();
     let without = again();
-    let said = String::from_utf8(without.stderr).unwrap();
-    assert!(without.status.code() == Some(2) && said.contains("restore the keys"), "{said}");
+    let stderr = String::from_utf8(without.stderr).unwrap();
+    assert!(without.status.code() == Some(2) && stderr.contains("restore the keys"), "{stderr}");
     assert!(!std::path::Path::new(&keys).exists(), "no new keys are created");
     std::fs::write(&keys, kept).unwrap();
     assert!(Server::start(&folder, &[]).stop().success());

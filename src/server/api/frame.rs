@@ -58,14 +58,14 @@ fn written(failure: &Failure, trace: &str, response: Response) -> Response {
         head.headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     if let Some(wait) = failure.retry_after {
-        // Whole seconds, rounded up.
+        // In whole seconds, rounded up.
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         head.headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     Response::from_parts(head, body.into())
 }
 
-/// Logs a request.
+/// A line of the log.
 struct Line {
     trace: String,
     method: Method,

@@ -10,10 +10,10 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// The time limit for the store to show that it can write.
-const PATIENCE: Duration = Duration::from_secs(5);
+const WRITE_TIME: Duration = Duration::from_secs(5);
 
-/// How long a result is reused: the operation is open to anyone and costs a commit.
-const BELIEVED: Duration = Duration::from_secs(1);
+/// The time for which a result is reused, since the operation needs no key and costs a commit.
+const RESULT_AGE: Duration = Duration::from_secs(1);
 
 /// The state from which readiness is computed.
 #[derive(Default)]
@@ -39,11 +39,11 @@ impl Health {
         let mut known = self.store.lock().await;
         let now = api.ambient.since_start();
         if let Some((at, writes)) = *known
-            && now.saturating_sub(at) < BELIEVED
+            && now.saturating_sub(at) < RESULT_AGE
         {
             return writes;
         }
-        let writes = match tokio::time::timeout(PATIENCE, api.service.ping()).await {
+        let writes = match tokio::time::timeout(WRITE_TIME, api.service.ping()).await {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {
                 tracing::error!(%error, "the store cannot write");

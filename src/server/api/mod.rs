@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! request ──▶ frame: trace id, log, task ──▶ admit: key, rate ──▶ handler ──▶ service
-//! answer  ◀── error bodies, headers      ◀──                  ◀──
+//! response ◀─ error bodies, headers      ◀──                  ◀──
 //! ```
 //!
 //! HTTP ends here: the service knows neither statuses nor headers. Each request runs in its own

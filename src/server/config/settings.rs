@@ -38,7 +38,12 @@ const fn switch(name: &'static str, help: &'static str) -> Setting {
 pub(crate) const SETTINGS: &[Setting] = &[
     one("data", "DIR", "hooksieve-data", "Directory in which the server keeps all its data"),
     one("keys", "FILE", "", "File of API keys; without it, `keys.toml` in the data directory"),
-    one("seal-key", "FILE", "", "File of keys that seal secrets; without it, `seal.keys` in DIR"),
+    one(
+        "seal-key",
+        "FILE",
+        "",
+        "File of keys that seal secrets; without it, `seal.keys` in the data directory",
+    ),
     one("max-store-bytes", "N", "0", "Maximum size of the store's file in bytes; 0 is no limit"),
     one("listen", "ADDR", "127.0.0.1:8080", "Address on which the API listens"),
     one("tls-cert", "PEM", "", "Certificate chain with which to serve HTTPS"),

@@ -30,10 +30,10 @@ fn answer(stream: &mut (impl Read + Write), answer: &[u8]) -> String {
 }
 
 /// Starts a receiver of one request over HTTP.
-fn receiver(said: impl Into<Vec<u8>>) -> (SocketAddr, JoinHandle<String>) {
+fn receiver(response: impl Into<Vec<u8>>) -> (SocketAddr, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (address, said) = (listener.local_addr().unwrap(), said.into());
-    let served = std::thread::spawn(move || answer(&mut listener.accept().unwrap().0, &said));
+    let (address, response) = (listener.local_addr().unwrap(), response.into());
+    let served = std::thread::spawn(move || answer(&mut listener.accept().unwrap().0, &response));
     (address, served)
 }
 

@@ -272,7 +272,8 @@ impl Inner {
             }
         };
         if let Err(error) = applied {
-            tracing::error!(tenant = tenant.id.as_str(), %error, "the registry refused a committed change; loading the tenant again");
+            let tenant_id = tenant.id.as_str();
+            tracing::error!(tenant = tenant_id, %error, "the registry refused a committed change");
             self.load(tenant).await?;
             return Err(error.into());
         }

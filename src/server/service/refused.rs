@@ -33,7 +33,7 @@ pub(super) struct Refused {
     pub(super) reason: String,
 }
 
-/// A webhook as it is shown.
+/// The form of a webhook in responses.
 #[derive(Clone, Debug)]
 pub(crate) struct Shown {
     webhook: Arc<Webhook>,

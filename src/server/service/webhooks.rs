@@ -227,7 +227,8 @@ impl Service {
         Ok(self.rules().catalogue().clone())
     }
 
-    /// The webhook whose deliveries are asked for, if its rules take it.
+    /// Returns a webhook that deliveries can be sent to: one that the caller sees and the rules do
+    /// not refuse.
     pub(super) fn valid(&self, caller: &Caller, id: &WebhookId) -> Result<Arc<Webhook>, Problem> {
         caller.may(Area::Webhooks)?;
         let state = self.0.tenant(&caller.tenant)?.state();

@@ -146,7 +146,7 @@ fn identify(path: &Path) -> Result<(), Unidentified> {
     if header.get(..16) != Some(MAGIC) {
         return refused(
             "is not a store, or its beginning is damaged: restore a backup into an empty \
-             directory, or give another one",
+             directory, or choose another one",
         );
     }
     // Offset 68: the application id (file format, section 1.3).

@@ -40,7 +40,7 @@ fn backs_up_while_the_store_is_written() {
         let before = revision(&store);
         match number % 2 {
             0 => store.backup(&copy).unwrap(),
-            // As another process would.
+            // A backup as another process makes it.
             _ => backup(place.path(), &copy).unwrap(),
         }
         let after = revision(&store);
