@@ -178,7 +178,8 @@ impl ListQuery {
     /// assert_eq!((lookup.status.map(|status| status.as_str()), lookup.limit), (Some("fail"), 50));
     /// assert!(lookup.place.is_none());
     ///
-    /// A page without rows, and no deliveries before or after it:
+    /// // A page without rows, and no deliveries before or after it.
+    /// assert!(list.page([], false, false).items().is_empty());
     /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
     /// ```
     #[must_use]

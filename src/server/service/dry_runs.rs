@@ -68,6 +68,9 @@ impl Try {
 /// The maximum number of explanations in a response.
 const MAX_EXPLAINED: usize = 100;
 
+/// The limit of events in a request, so that the response is bounded, too.
+const MAX_EVENTS: usize = 1_000;
+
 /// The maximum number of explanation steps in a response.
 const MAX_STEPS: usize = 100_000;
 
@@ -187,6 +190,7 @@ impl Service {
     /// Explains a filter's verdicts on events.
     pub(crate) async fn explain(&self, caller: &Caller, explain: Explain) -> Result<Json, Problem> {
         caller.may(Area::Language)?;
+        few(&explain.events)?;
         let tenant = caller.tenant.clone();
         self.compute(move |rules| {
             let types = explain.event_types.as_deref();
@@ -217,6 +221,7 @@ impl Service {
     /// Compares two filters.
     pub(crate) async fn compare(&self, caller: &Caller, compare: Compare) -> Result<Json, Problem> {
         caller.may(Area::Language)?;
+        few(compare.events.as_deref().unwrap_or_default())?;
         let tenant = caller.tenant.clone();
         self.compute(move |rules| {
             let types = compare.event_types.as_deref();
@@ -267,6 +272,7 @@ impl Service {
     /// Tries a webhook on events.
     pub(crate) async fn try_out(&self, caller: &Caller, trial: Try) -> Result<Json, Problem> {
         caller.may(Area::Webhooks)?;
+        few(&trial.events)?;
         let (caller, now) = (caller.clone(), self.0.ambient.now());
         self.compute(move |rules| {
             let new = NewWebhook::new("draft", caller.user.as_str(), now);
@@ -315,12 +321,16 @@ fn tried(
         let verdict = run.event(&event, Access::EventOwner);
         let matched = verdict == Verdict::Matched;
         let [hits, misses] = &mut left;
-        let left = if matched { hits } else { misses };
+        let rest = if matched { hits } else { misses };
         let decided = matched || verdict == Verdict::FilterFalse;
-        let explains = decided && *left > 0;
-        *left -= usize::from(explains);
+        let explains = decided && *rest > 0;
+        *rest -= usize::from(explains);
         let explanation = explains.then(|| webhook.filter().explain(&event));
         let explanation = explanation.filter(|found| budget.takes(found));
+        if explains && explanation.is_none() {
+            // Explaining is the expensive part, so nothing is explained only to be left out.
+            left = [0; 2];
+        }
         let (id, reason) = (event.id().map(str::to_owned), verdict.as_str());
         let tried = Tried { item, event: id, matched, reason, filter: explanation.as_ref() };
         data.push(raw(&Outcome::Of(tried))?);
@@ -360,6 +370,15 @@ impl Budget {
         *self = Self { explained, steps };
         true
     }
+}
+
+/// Refuses a request with too many events.
+fn few(events: &[Box<RawValue>]) -> Result<(), Problem> {
+    if events.len() <= MAX_EVENTS {
+        return Ok(());
+    }
+    let what = format!("`events` has {} events, more than {MAX_EVENTS}", events.len());
+    Err(Problem::invalid("events-too-many", what, "send fewer events"))
 }
 
 fn too_much() -> Problem {
