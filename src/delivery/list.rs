@@ -121,14 +121,17 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
+    /// The names of all parameters; any other one is an error.
+    pub const PARAMETERS: &'static [&'static str] =
+        &["limit", "sort", "eventType", "status", "next", "prev"];
+
     /// Reads the query of a URL, without its question mark.
     ///
     /// # Errors
     ///
     /// All errors in the parameters.
     pub fn read(query: &str) -> Result<Self, Diagnostics> {
-        let known = &["limit", "sort", "eventType", "status", "next", "prev"];
-        let mut query = Query::read(query, known, &[]);
+        let mut query = Query::read(query, Self::PARAMETERS, &[]);
         let list = Self {
             paging: Paging::read(&mut query, Sort { field: SortBy::TriggeredAt, descending: true }),
             event_type: query.one("eventType", "the name of an event type", |text| {

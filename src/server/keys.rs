@@ -10,12 +10,13 @@
 //! Writers hold a lock on a separate file.
 
 use super::ambient::{Ambient, NoRandomness};
+use super::files::{private, sync_parent};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -199,8 +200,9 @@ impl KeysFile {
         let mut lock_path = self.0.clone().into_os_string();
         lock_path.push(".lock");
         let opened = private().create(true).truncate(false).write(true).open(&lock_path);
-        let mut lock = fd_lock::RwLock::new(opened.map_err(|error| self.io(error))?);
-        let _turn = lock.write().map_err(|error| self.io(error))?;
+        let lock = opened.map_err(|error| self.io(error))?;
+        // Held until the file is closed, at the end of this function.
+        lock.lock().map_err(|error| self.io(error))?;
         let mut keys = self.read()?;
         change(&mut keys)?;
         let text = toml::to_string(&Document { key: keys })
@@ -216,8 +218,7 @@ impl KeysFile {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&new, &self.0)?;
-        let parent = self.0.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+        sync_parent(&self.0)
     }
 
     fn io(&self, error: io::Error) -> KeysError {
@@ -240,14 +241,6 @@ struct Mark {
     modified: Option<SystemTime>,
     bytes: u64,
     inode: u64,
-}
-
-/// Returns options for files that only their owner may read.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 fn check(tenant: &str, user: &str, role: Role) -> Result<(), String> {

@@ -14,6 +14,7 @@ pub(crate) mod ambient;
 mod api;
 pub(crate) mod config;
 mod dispatcher;
+pub(crate) mod files;
 pub(crate) mod keys;
 mod limits;
 mod listener;

@@ -157,31 +157,31 @@ fn folded(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).collect()
 }
 
-/// The known parameters.
-const PARAMETERS: [&str; 13] = [
-    "limit",
-    "sort",
-    "name",
-    "url",
-    "enabled",
-    "level",
-    "eventTypes",
-    "origins",
-    "ownerId",
-    "createdByUserId",
-    "updatedByUserId",
-    "next",
-    "prev",
-];
-
 impl ListQuery {
+    /// The names of all parameters; any other one is an error.
+    pub const PARAMETERS: &'static [&'static str] = &[
+        "limit",
+        "sort",
+        "name",
+        "url",
+        "enabled",
+        "level",
+        "eventTypes",
+        "origins",
+        "ownerId",
+        "createdByUserId",
+        "updatedByUserId",
+        "next",
+        "prev",
+    ];
+
     /// Reads the query of a URL, without its question mark.
     ///
     /// # Errors
     ///
     /// All errors in the parameters.
     pub fn read(query: &str) -> Result<Self, Diagnostics> {
-        let mut query = Query::read(query, &PARAMETERS, &["eventTypes", "origins"]);
+        let mut query = Query::read(query, Self::PARAMETERS, &["eventTypes", "origins"]);
         let text = |text: &str| (!text.is_empty()).then(|| text.into());
         let pattern = |text: &str| (!text.is_empty()).then(|| Pattern::new(text));
         let user = "the id of a user";

@@ -4,35 +4,25 @@
 //! the spelling of their languages. The library's queries are strict, so the parameters are
 //! translated first and unknown ones are removed.
 
+use hooksieve::{delivery, webhook};
 use url::form_urlencoded::{Serializer, parse};
 
 /// Translates the query of a list of webhooks.
 pub(super) fn of_webhooks(query: &str) -> String {
-    const KNOWN: [&str; 13] = [
-        "limit",
-        "sort",
-        "name",
-        "url",
-        "enabled",
-        "level",
-        "eventTypes",
-        "origins",
-        "ownerId",
-        "createdByUserId",
-        "updatedByUserId",
-        "next",
-        "prev",
-    ];
     translated(query, |name| match name {
         "eventType" => Some("eventTypes"),
-        name => KNOWN.into_iter().find(|known| *known == name),
+        name => known(webhook::ListQuery::PARAMETERS, name),
     })
 }
 
 /// Translates the query of a list of deliveries.
 pub(super) fn of_deliveries(query: &str) -> String {
-    const KNOWN: [&str; 6] = ["limit", "sort", "eventType", "status", "next", "prev"];
-    translated(query, |name| KNOWN.into_iter().find(|known| *known == name))
+    translated(query, |name| known(delivery::ListQuery::PARAMETERS, name))
+}
+
+/// Returns the parameter with a name, if it is one of the list.
+fn known(parameters: &[&'static str], name: &str) -> Option<&'static str> {
+    parameters.iter().copied().find(|known| *known == name)
 }
 
 fn translated<'k>(query: &str, known: impl Fn(&str) -> Option<&'k str>) -> String {

@@ -12,9 +12,10 @@
 //!
 //! The invariant while no change runs: the registry's webhooks of a tenant together with those that
 //! the rules [refuse](refused) are the store's, at the same revision. Three rules maintain it:
-//! every check that can refuse a change comes before the commit; a change runs in its own task, so
-//! that it completes even if the caller closes the connection; and if store and registry differ
-//! nevertheless, the tenant is loaded from the store again.
+//! the checks that can refuse a change come before the commit, apart from the registry's limits of
+//! bytes and of room; a change runs in its own task, so that it completes even if the caller closes
+//! the connection; and if store and registry differ nevertheless, the tenant is loaded from the
+//! store again.
 
 pub(crate) mod attempt;
 pub(crate) mod caller;

@@ -9,10 +9,10 @@
 //! store again, and delete the old line when no value needs it.
 
 use super::SealError;
+use crate::server::files::{private, sync_parent};
 use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest, Sha256};
 use std::fmt;
-use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -134,11 +134,7 @@ fn create(path: &Path, random: &[u8; KEY]) -> std::io::Result<()> {
     }
     let mut part = path.as_os_str().to_owned();
     part.push(format!(".{}.part", std::process::id()));
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&part)?;
+    let mut file = private().write(true).create(true).truncate(true).open(&part)?;
     let written = (|| {
         file.write_all(
             b"# These keys seal the secrets in the store. The first one seals, and all of them open.\n\
@@ -150,6 +146,5 @@ fn create(path: &Path, random: &[u8; KEY]) -> std::io::Result<()> {
     })();
     std::fs::remove_file(&part)?;
     written?;
-    let directory = path.parent().filter(|parent| *parent != Path::new(""));
-    std::fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+    sync_parent(path)
 }

@@ -5,7 +5,8 @@
 //! end, the log cannot be emptied and grows with every write.
 
 use super::error::{Broken, file, sqlite};
-use super::file::{find, open_read_only, private, sync_parent};
+use super::file::{find, open_read_only, sync_parent};
+use crate::server::files::private;
 use crate::server::store::contract::StoreError;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, Row};

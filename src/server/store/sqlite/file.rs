@@ -17,9 +17,10 @@
 
 use super::error::{Broken, file, unusable};
 use super::schema::{self, APPLICATION_ID, MIGRATIONS};
+use crate::server::files::{self, private};
 use crate::server::store::contract::StoreError;
 use rusqlite::{Connection, OpenFlags};
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -42,14 +43,6 @@ impl Drop for DirectoryLock {
         // Closing is not enough: a process that was just forked may still have the file open.
         let _ = self.0.unlock();
     }
-}
-
-/// Returns options for files that only the server's user may read.
-pub(super) fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 /// Creates a directory that only the server's user may read, unless it exists.
@@ -82,18 +75,10 @@ pub(super) fn lock(directory: &Path) -> Result<DirectoryLock, StoreError> {
     }
 }
 
-/// Makes the entries of a directory durable.
-fn sync_directory(directory: &Path) -> Result<(), StoreError> {
-    let synced = File::open(directory).and_then(|directory| directory.sync_all());
-    synced.map_err(|error| file(&format!("cannot flush {}", directory.display()), &error))
-}
-
 /// Makes the entry of a new file or directory durable.
 pub(super) fn sync_parent(path: &Path) -> Result<(), StoreError> {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => sync_directory(parent),
-        _ => sync_directory(Path::new(".")),
-    }
+    let directory = files::parent(path).display();
+    files::sync_parent(path).map_err(|error| file(&format!("cannot flush {directory}"), &error))
 }
 
 /// Returns the path of the store in a directory, and creates the store if there is none. Changes no
@@ -191,7 +176,7 @@ fn create(directory: &Path, path: &Path) -> Result<(), StoreError> {
     private().write(true).create_new(true).open(&new).map_err(|error| cannot(&error))?;
     fill(&new)?;
     std::fs::rename(&new, path).map_err(|error| cannot(&error))?;
-    sync_directory(directory)
+    sync_parent(path)
 }
 
 fn fill(new: &Path) -> Result<(), StoreError> {
