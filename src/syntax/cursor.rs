@@ -1,4 +1,14 @@
 //! A place in a text, and what is there: the parser reads with it, and messages describe with it.
+//!
+//! # Why it is `Copy`
+//!
+//! The parser moves one cursor from left to right and never back, except by the one byte of a
+//! bracket that it then enters. A message needs to look ahead, or at the text before the error. It
+//! does so on a copy, so no message can move the parser.
+//!
+//! Every move is by a token, by white space or by a bracket. Each of them begins and ends with an
+//! ASCII byte or at the edge of a whole character, so `at` never falls inside a character. The
+//! functions that slice the text rely on this.
 
 use super::token;
 use crate::diagnostic::{Parts, Span};
@@ -44,6 +54,7 @@ impl<'t> Cursor<'t> {
     /// Moves to the place where only `rest` is left, and returns the span in between.
     pub(super) fn advance(&mut self, rest: &[u8]) -> Span {
         let start = self.at;
+        // A nom parser returns only what is left, so the place is found from its length.
         self.at = self.text.len() - rest.len();
         Span::new(start, self.at)
     }
@@ -72,6 +83,8 @@ impl<'t> Cursor<'t> {
 
     /// Returns the span of the character before this place.
     pub(super) fn before(&self) -> Span {
+        // Characters, not bytes: the message quotes this span, and half a character cannot be
+        // quoted.
         let before = self.read().chars().next_back();
         Span::new(self.at - before.map_or(0, char::len_utf8), self.at)
     }

@@ -109,6 +109,8 @@ impl<'t> Cursor<'t> {
             return self.nothing_more(open);
         };
         match found {
+            // `)` at the start closes nothing. After `and`, the missing term is the better
+            // explanation.
             ')' | ']' if open.is_none() && self.connective_before().is_none() => {
                 self.unopened(None, found)
             }
@@ -124,6 +126,7 @@ impl<'t> Cursor<'t> {
     /// The error for a text that ends where a term must begin.
     fn nothing_more(&self, open: Option<Open>) -> Error {
         let span = self.next_char();
+        // White space counts as empty: no bracket or connective is there that a term could belong to.
         if self.text.chars().all(token::is_space) {
             let help = "write a term such as `id eq \"…\"`";
             return Expected::Operand.error(ErrorKind::Empty, span, "filter is empty", help);
@@ -188,6 +191,7 @@ impl<'t> Cursor<'t> {
         {
             return error;
         }
+        // `id"a"` and `(id)`: the path is complete, and an operator is missing.
         if matches!(found, Some(')' | ']' | '"' | '(')) {
             return self.no_operator(path, "");
         }
@@ -356,6 +360,7 @@ impl<'t> Cursor<'t> {
             }
             None => (None, rest),
         };
+        // Only words are read from this cursor. Its offsets are not those of the filter.
         let mut next = Cursor { text: after, at: 0 };
         next.skip_spaces();
         let compared = is_operator(next.word()) || is_symbolic(next.word());

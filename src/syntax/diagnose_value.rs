@@ -3,6 +3,22 @@
 //! The most frequent mistake of all is a value without quotes, because a shell removes the double
 //! quotes of an argument that is not in single quotes. Its error therefore carries
 //! [advice](SHELL) besides the help, and keeps it when a suggestion replaces the help.
+//!
+//! # Examples
+//!
+//! ```text
+//! id eq             no value          expected a value after `id eq`
+//! id eq ('a', 'b')  no value          compare with one value at a time: `id eq "…" or id eq "…"`
+//! id eq 'a'         wrong quotes      value `'a'` is not in double quotes
+//! id eq a1          no quotes         value `a1` is not in double quotes
+//! id eq True        bad literal       literal `True` must be in lower case
+//! id eq 01          bad number        `01` is not a JSON number
+//! id eq "\x"        bad escape        `\x` is not a JSON escape
+//! id eq "a          unclosed          value has no closing double quote
+//! ```
+//!
+//! A word that may be a number or a literal is not called a string: the help names both ways to
+//! write it, and the author decides.
 
 use super::CompareOp;
 use super::cursor::Cursor;
@@ -21,9 +37,12 @@ impl<'t> Cursor<'t> {
         let rest = self.rest();
         let inner = rest.strip_prefix(QUOTES)?;
         let open = rest.len() - inner.len();
+        // Any quote closes it here. The span is for a message, so it need not be the quote that the
+        // author meant, and a pair such as `‘a’` has two different ones.
         let closed = inner.split_once(|c: char| QUOTES.contains(&c) || c == '"');
         let (content, close) = match closed {
             Some((content, after)) => (content, inner.len() - content.len() - after.len()),
+            // An unclosed quote: one word is shown, not the rest of the filter.
             None => (before_first(inner, token::is_space), 0),
         };
         Some(self.here(open + content.len() + close))
@@ -42,6 +61,7 @@ impl<'t> Cursor<'t> {
                 format!("value `{}` is not in double quotes", quote(self.slice(span))),
                 format!("use straight double quotes: `{term} \"…\"`"),
             )
+        // `id eq and b pr` has no value, although `and` could be one without quotes.
         } else if word.is_empty() || is_connective(word) {
             let help = match self.peek() {
                 Some('(' | '[') => {
@@ -66,6 +86,7 @@ impl<'t> Cursor<'t> {
         let lower = word.to_ascii_lowercase();
         let is_literal = matches!(lower.as_str(), "true" | "false" | "null");
         let number_like = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
+        // Only words that begin as a number are called one: `e1` and `E-5` are more likely ids.
         let is_number = word.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
             && word.chars().all(number_like);
         let (kind, message, help, advice) = if is_literal {
@@ -96,6 +117,7 @@ impl<'t> Cursor<'t> {
 
     /// The error for a string that begins with `"` and is not a JSON string.
     pub(super) fn bad_string(&self, fault: Fault<'t>) -> Error {
+        // The fault has the text after its place, as every nom parser returns it.
         let at = self.text.len() - fault.rest.len();
         let first = |count: usize| {
             let length = fault.rest.chars().take(count).map(char::len_utf8).sum::<usize>();
@@ -117,6 +139,7 @@ impl<'t> Cursor<'t> {
                 (ErrorKind::InvalidEscape, span, Expected::Escape, message, help.to_owned())
             }
             FaultKind::Surrogate => {
+                // `\ud83d` has six characters. Its four digits were read, so all six are there.
                 let span = first(6);
                 let message = format!("`{}` is half of a surrogate pair", self.slice(span));
                 let help = "write both halves, the high one first, as in \
@@ -136,6 +159,8 @@ impl<'t> Cursor<'t> {
                 let help = format!("escape it as `{escape}`, or close the value before it");
                 (ErrorKind::ControlCharacter, span, Expected::Escape, message, help)
             }
+            // From the opening quote to the end, since the closing one may be missing anywhere in
+            // between.
             FaultKind::Unclosed | FaultKind::Other => {
                 let span = Span::new(self.at, self.text.len());
                 let message = "value has no closing double quote".to_owned();

@@ -1,3 +1,28 @@
+//! The parser's error, and how it becomes a [`Diagnostic`].
+//!
+//! # From an error to a diagnostic
+//!
+//! ```text
+//! parse ──▶ diagnose ──▶ Error { kind, span, expected, message, help }
+//!                          │
+//!             suggesting   ▼    adds a suggestion, and the message for its cause
+//!                        Error { …, suggestion, advice }
+//!                          │
+//!             filter       ▼    may replace the help by one in the profile's words
+//!                        Error ──▶ Diagnostic
+//! ```
+//!
+//! The parser knows the grammar, and not the profile: for `type co "x"` it has no error at all, and
+//! for `type == "x"` it cannot say which operators the profile has. So the error keeps what the
+//! `filter` module decides by, as data: [`ErrorKind`], [`Expected`] and the operator that was
+//! [`meant`](Error::meant). Nothing is decided by the text of a message.
+//!
+//! # Kinds and codes
+//!
+//! Each kind has one code, which is stable, so programs may depend on it. Several messages may have
+//! the same kind: "expected a term after `and`" and "expected a term before `or`" are both
+//! `filter-missing-operand`.
+
 use super::CompareOp;
 use crate::diagnostic::Span;
 use crate::diagnostic::{Diagnostic, kinds};
@@ -75,6 +100,8 @@ impl Error {
     /// The error for a text that is longer than the limit; its span is what is too much.
     pub(super) fn too_long(text: &str, max: usize) -> Self {
         // Only a text that is too long can exceed the 4 GiB of a span, whose end is then cut.
+        // The start is at most a ceiling of 16 MiB. It is a character boundary, since the text is
+        // quoted from there.
         let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let span = Span { start: clamp(text.floor_char_boundary(max)), end: clamp(text.len()) };
         let message = format!("filter is longer than {max} bytes");

@@ -2,6 +2,24 @@
 //!
 //! A handle is a tree and an index. Its kind and operands are computed when they are asked for, so
 //! the tree stays a flat array.
+//!
+//! ```text
+//! text    a pr and emails[b eq "x"]
+//!
+//! index   0      1       2              3
+//! node    And 4  a pr 1  emails[] 2     b eq "x" 1       (number: size of the subtree)
+//!
+//! ExprRef { at: 0 }.kind()   And(Operands { next: 1, end: 4 })
+//!                            yields 1, then 1 + size 1 = 2, then 2 + size 2 = 4, the end
+//! ExprRef { at: 2 }.kind()   ValuePath { path: "emails", filter: ExprRef { at: 3 } }
+//! ```
+//!
+//! The only operand of a `not` or value path is the node directly after it. A term has none.
+//!
+//! # Equality
+//!
+//! Two trees of equal nodes may still differ in shape, so a part also compares the index after its
+//! subtree ([`Own`]). With it, comparing two arrays from left to right compares the trees.
 
 use super::suggest::Rules;
 use super::tree::{Kind, Literal, Node, NodeId, Tree};
@@ -105,6 +123,7 @@ impl fmt::Debug for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut open: Vec<usize> = Vec::new();
         for part in self.iter() {
+            // The depth of a part is the number of subtrees that it is inside of.
             while open.pop_if(|end| *end <= part.at.index()).is_some() {}
             let Span { start, end } = part.span();
             write!(f, "{:indent$}{start}..{end} ", "", indent = 2 * open.len())?;
@@ -135,6 +154,7 @@ impl PartialEq for Own<'_> {
             ) => value == v && operator == o,
             (one, other) => std::mem::discriminant(&one) == std::mem::discriminant(&other),
         };
+        // Spans differ with white space and brackets, so the texts that they lead to are compared.
         same && one.slice(one.path_span()) == other.slice(other.path_span())
             && one.end() == other.end()
     }
@@ -337,6 +357,7 @@ impl<'a> AttrPath<'a> {
     /// Returns the schema URI before the name, without the colon after it.
     #[must_use]
     pub fn uri(self) -> Option<&'a str> {
+        // A URI has colons of its own, a name has none.
         self.0.rsplit_once(':').map(|(uri, _)| uri)
     }
 

@@ -1,4 +1,20 @@
 //! The limits that the parser checks while it reads.
+//!
+//! # What each limit bounds
+//!
+//! - *Bytes* bound everything else, since each node, escape and message is a part of the text. The
+//! length is checked before anything is read. A [`Span`](crate::diagnostic::Span) has 32-bit
+//! offsets, which the ceiling of 16 MiB always fits in.
+//! - *Depth* bounds how far nodes move while the tree is built, and how deep code that walks a tree
+//! may recurse. The parser itself does not recurse.
+//! - *Terms* bound what a filter costs afterwards: its index entries, and the work of its analysis.
+//!   A
+//! text of the maximum length could have thousands of terms such as `a pr`.
+//!
+//! The limits are those of one text. How many filters a tenant may have is limited elsewhere.
+//!
+//! A ceiling lowers a larger value and does not refuse it, so that `usize::MAX` reads as "as much
+//! as possible", and none of the setters can fail.
 
 /// The maximum size of a filter in bytes, depth and terms.
 ///

@@ -56,6 +56,7 @@ pub(crate) fn parse(text: &str, limits: Limits) -> Result<Tree<'_>, Error> {
     if text.len() > limits.bytes() {
         return Err(Error::too_long(text, limits.bytes()));
     }
+    // From here on, every offset fits in the 32 bits of a span.
     let at = Cursor { text, at: 0 };
     let mut parser = Parser { at, limits, terms: 0, tree: Builder::new(text) };
     loop {
@@ -81,11 +82,16 @@ impl Parser<'_> {
         loop {
             self.at.skip_spaces();
             let start = self.at.here(0).end;
+            // Called once for each bracket, too: the outer operand begins at the bracket, the inner
+            // one after it. So the span of a group includes the brackets around its first operand.
             self.tree.operand(start);
             if self.at.byte() == Some(b'(') {
                 self.enter(self.at.here(1), ')', None)?;
                 continue;
             }
+            // `not` is also a valid name: `not pr` asks for an attribute called `not`. Only the
+            // bracket after it makes it the operator, so this comes before the path. The first byte
+            // is compared before the token is read, since few paths begin with it.
             if matches!(self.at.byte(), Some(b'n' | b'N'))
                 && let Ok((rest, _)) = token::not_bracket(self.at.bytes())
             {
@@ -97,10 +103,14 @@ impl Parser<'_> {
                 self.enter(self.at.here(1), ')', Some(not))?;
                 continue;
             }
+            // The word may be anything: `)`, a value, a symbol, or nothing. Which one decides the
+            // message.
             let Ok((rest, _)) = token::attr_path(self.at.bytes()) else {
                 return Err(self.at.no_operand(self.tree.open()));
             };
             let path = self.at.advance(rest);
+            // White space before the bracket of a value path is accepted, though the grammar has
+            // none there.
             let spaced = self.at.skip_spaces();
             if self.at.byte() == Some(b'[') {
                 let bracket = self.at.here(1);
@@ -108,6 +118,7 @@ impl Parser<'_> {
                 self.enter(bracket, ']', Some(value_path))?;
                 continue;
             }
+            // `id==`, `a.b.c` and `größe`: the path ended at a character that cannot follow a path.
             if !spaced && self.at.byte().is_some() {
                 return Err(self.at.bad_path(path));
             }
@@ -117,6 +128,7 @@ impl Parser<'_> {
 
     /// Moves past an opening bracket and begins a level, the operand of the node `wrap`.
     fn enter(&mut self, bracket: Span, closing: char, wrap: Option<Node>) -> Result<(), Error> {
+        // Checked before the level is stored, so the stack never has more levels than the limit.
         if self.tree.depth() >= self.limits.depth() {
             return Err(Error::too_deep(bracket, self.limits.depth()));
         }
@@ -127,6 +139,8 @@ impl Parser<'_> {
 
     /// Reads the operator and the value after an attribute path, and adds the term.
     fn comparison(&mut self, path: Span) -> Result<(), Error> {
+        // A word ends at a quote as well, so the word of `eq"a"` is `eq`. The missing space is
+        // reported only after the value is read, so that the message can show both sides of it.
         let word = self.at.word();
         let operator = self.at.here(word.len());
         let (kind, value, content) = if let Some(compare) = CompareOp::from_keyword(word) {
@@ -145,10 +159,12 @@ impl Parser<'_> {
         } else {
             return Err(self.at.no_operator(path, word));
         };
+        // Checked before the term is stored, so a text of many terms stops at the limit.
         if self.terms >= self.limits.terms() {
             return Err(Error::too_many_terms(path, self.limits.terms()));
         }
         self.terms += 1;
+        // The term ends at the cursor, so brackets and white space after it are not part of it.
         let whole = Span { end: self.at.here(0).end, ..path };
         self.tree.push(Node { kind, size: 1, whole, path, operator, value, content });
         Ok(())
@@ -162,12 +178,15 @@ impl Parser<'_> {
             let Span { start, end } = self.at.advance(rest);
             return Ok((Literal::Plain, Span { start: start + 1, end: end - 1 }));
         }
+        // The text begins with a quote and has an escape, or is damaged, or does not begin with a
+        // quote.
         match token::string(self.at.rest()) {
             Ok((rest, text)) => {
                 self.at.advance(rest.as_bytes());
                 Ok((Literal::Unescaped, self.tree.unescaped(&text)))
             }
             Err(nom::Err::Failure(fault)) => Err(self.at.bad_string(fault)),
+            // No quote at all: `true`, `12`, or a value that lost its quotes.
             Err(_) => {
                 let word = self.at.word();
                 let value = token::bare_value(word.as_bytes());
@@ -186,6 +205,7 @@ impl Parser<'_> {
             let spaced = self.at.skip_spaces();
             match self.at.byte() {
                 None => {
+                    // Reported at the opening bracket: where the closing one belongs is not known.
                     if let Some(open) = self.tree.open() {
                         return Err(self.at.unclosed(open));
                     }
@@ -193,6 +213,7 @@ impl Parser<'_> {
                     return Ok(false);
                 }
                 Some(found @ (b')' | b']')) => self.close(operand_end, found.into())?,
+                // Anything else must be a connective; [`join`](Self::join) reports what is not.
                 Some(_) => {
                     self.join(operand_end, spaced)?;
                     return Ok(true);
@@ -205,6 +226,9 @@ impl Parser<'_> {
     fn close(&mut self, operand_end: u32, found: char) -> Result<(), Error> {
         match self.tree.open() {
             Some((bracket, closing)) if closing == found => {
+                // RFC 7644 figure 1: a `valFilter` is an `attrExp`, a `logExp`, or one of them in
+                // brackets. A value path is none of these, but may be an operand of a `logExp`. So
+                // `a[b[c pr]]` is refused, and `a[b[c pr] and d pr]` is not.
                 if found == ']' && self.tree.is_lone_value_path() {
                     return Err(self.at.nested_value_path(bracket));
                 }
@@ -221,6 +245,7 @@ impl Parser<'_> {
     /// Both sides need white space; `spaced` is whether there was any before it.
     fn join(&mut self, operand_end: u32, spaced: bool) -> Result<(), Error> {
         let word = self.at.word();
+        // RFC 7644 section 3.4.2.2: attribute names and operators are case-insensitive.
         let is_or = word.eq_ignore_ascii_case("or");
         if !is_or && !word.eq_ignore_ascii_case("and") {
             return Err(self.at.no_connective(self.tree.open(), word));
@@ -230,6 +255,8 @@ impl Parser<'_> {
             return Err(self.at.no_space(self.at.here(0), self.at.before(), span));
         }
         self.at.at += word.len();
+        // The word ended at a bracket or a quote: `and(b pr)`. At the end of the text there is no
+        // byte, and the next operand reports that it is missing.
         if self.at.byte().is_some_and(|byte| !token::is_space(byte.into())) {
             return Err(self.at.no_space(self.at.here(0), span, self.at.next_char()));
         }

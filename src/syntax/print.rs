@@ -3,6 +3,29 @@
 //! Both the tree of a text ([`Expr`](super::Expr)) and the filter that is made from it are printed
 //! here, so that they agree in form. `and` binds tighter than `or`, so of all operands only an `or`
 //! inside an `and` needs brackets.
+//!
+//! # Example
+//!
+//! The nodes arrive in prefix order, and each group names only the index after its last node. A
+//! stack of open groups is enough to know what to write before a node, and after the last one:
+//!
+//! ```text
+//! index  shape          writes          open groups afterwards (end)
+//! 0      And, end 5                     And 5
+//! 1      Leaf `a pr`    a pr            And 5
+//! 2      Or, end 5      ` and ` `(`     And 5, Or 5
+//! 3      Leaf `b pr`    b pr            And 5, Or 5
+//! 4      Leaf `c pr`    ` or ` c pr     And 5, Or 5
+//! -      the end        `)`
+//! ```
+//!
+//! It prints `a pr and (b pr or c pr)`.
+//!
+//! # Why parsing the output gives the same tree
+//!
+//! A group never contains a group of its own kind, so an `and` inside an `or` and an `or` inside an
+//! `and` are the only nestings. The first needs no brackets, because `and` binds tighter. A `not`
+//! and a value path bring brackets of their own, so what is inside them is printed as at the top.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -44,14 +67,19 @@ pub(crate) fn write_tree<T: Display>(
     }
     let mut open: Vec<Open> = Vec::new();
     for (at, shape) in shapes.enumerate() {
+        // Several groups may end at once: in `not(a or b) and c`, the `or` and the `not` end before
+        // `c`.
         while let Some(closed) = open.pop_if(|group| group.end <= at) {
             f.write_str(closed.after)?;
         }
         let mut in_and = false;
         if let Some(group) = open.last_mut() {
+            // Between operands only: none before the first one.
             if !std::mem::take(&mut group.fresh) {
                 f.write_str(group.between)?;
             }
+            // The parent decides, not any ancestor: inside `not(…)` an `or` needs no brackets of
+            // its own.
             in_and = group.between == " and ";
         }
         let group = match shape {
@@ -60,6 +88,7 @@ pub(crate) fn write_tree<T: Display>(
                 continue;
             }
             Shape::And { end } => Open { end, between: " and ", after: "", fresh: true },
+            // Without brackets, `a and (b or c)` would be read as `(a and b) or c`.
             Shape::Or { end } if in_and => {
                 f.write_str("(")?;
                 Open { end, between: " or ", after: ")", fresh: true }
@@ -81,5 +110,6 @@ pub(crate) fn write_tree<T: Display>(
 /// Prints a JSON string with the fewest escapes, so that the output is never longer than the text
 /// that was parsed.
 pub(super) fn write_string(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
+    // `serde_json` escapes only what RFC 8259 requires, so `é` and `/` are printed as they are.
     f.write_str(&serde_json::to_string(text).map_err(|_| fmt::Error)?)
 }

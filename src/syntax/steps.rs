@@ -6,6 +6,18 @@
 //! the text. Unlike a measured time, a count is the same on every machine.
 //!
 //! Outside tests, [`count`] is empty and costs nothing.
+//!
+//! # Example
+//!
+//! In `id eq "x" or id eq "x" or …`, each byte is passed by the token that reads it, and perhaps by
+//! an alternative that fails before. So the test of the parser allows four steps for each byte. A
+//! parser that searched the rest of the text for a closing bracket at each term would take steps
+//! that grow with the square of the length, and fail the test at any machine speed.
+//!
+//! # Where to call it
+//!
+//! Call [`count`] wherever a loop or a search runs over text whose length the caller does not
+//! bound. A search that is not counted is invisible to the tests.
 
 /// Counts steps of work in unit tests.
 #[cfg(not(test))]

@@ -3,6 +3,43 @@
 //! All tokens except strings with escapes are read as bytes, which takes fewer instructions than
 //! reading characters. That is correct because every delimiter of the grammar is ASCII, and no byte
 //! of a longer UTF-8 character is. So every token begins and ends at a character boundary.
+//!
+//! # One pass over each word
+//!
+//! The table [`KINDS`] has one byte for each value of a byte, and in it one bit for each kind of
+//! token that the byte may be part of. So a run of any kind is found by the same loop, with another
+//! mask:
+//!
+//! ```text
+//! text     i  d  ␠  e  q  ␠  "  a  1  "
+//! NAME     1  1  0  1  1  0  0  1  1  0
+//! WORD     1  1  0  1  1  0  0  1  1  0      what an operator or bare value may consist of
+//! SPACE    0  0  1  0  0  1  0  0  0  0
+//! PLAIN    1  1  1  1  1  1  0  1  1  0      what a string may consist of without an escape
+//! ```
+//!
+//! # Two kinds of failure
+//!
+//! nom distinguishes `Err::Error`, after which another alternative is tried, from `Err::Failure`,
+//! which ends the search. The tokens over bytes use only the first, without content: the parser
+//! describes the error from the text. A string uses both. `Error` means that the text begins with
+//! no string, so the parser tries a bare word. `Failure` means that a string begins there and is
+//! damaged, and carries a [`Fault`] with the place, since that is inside the string and the parser
+//! could not find it again.
+//!
+//! # Paths with a URI
+//!
+//! `urn:a:2.0:User:name.first` has colons and dots on both sides of the one colon that matters. The
+//! name after it can have no colon, so the URI ends at the *last* colon of the longest run of URI
+//! characters:
+//!
+//! ```text
+//! urn:a:2.0:User : name . first
+//! └──── uri ───┘   └name┘ └name┘
+//! ```
+//!
+//! Only a path that is followed by a URI character takes this second look. A plain `id` or
+//! `name.first`, the usual case, is read once.
 
 use super::steps;
 use super::tree::Literal;
@@ -46,6 +83,8 @@ impl<'t> ParseError<&'t str> for Fault<'t> {
         Self { rest, kind: FaultKind::Other }
     }
 
+    // nom calls this for each parser around the one that failed. The innermost place is the useful
+    // one.
     fn append(_: &'t str, _: nom::error::ErrorKind, other: Self) -> Self {
         other
     }
@@ -84,9 +123,16 @@ const fn kinds(byte: u8) -> u8 {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => NAME | URI | PLAIN,
         b'.' | b'~' | b':' | b'/' | b'?' | b'#' | b'@' | b'!' | b'$' | b'&' | b'\'' => URI | PLAIN,
         b'*' | b'+' | b',' | b';' | b'=' => URI | PLAIN,
+        // RFC 3986 allows brackets in a URI, but they end a bare word, so that `(a pr)` has a word
+        // `pr`.
         b'(' | b')' => return URI | PLAIN,
+        // No URI bit: `emails[` must end the path. The brackets of an IP address are read in
+        // [`uri`].
         b'[' | b']' => return PLAIN,
+        // Neither a word nor part of a string's run: a quote always begins or ends something.
         b'"' => return 0,
+        // An escape, or a control character that JSON does not allow in a string. Both may be part
+        // of a bare word, so that a message can quote the word as a whole.
         b'\\' | 0..=0x1f => 0,
         _ => PLAIN,
     };
@@ -175,8 +221,13 @@ fn name(text: &[u8]) -> Parsed<'_> {
 
 /// `attrPath = [URI ":"] ATTRNAME *1subAttr`
 pub(super) fn attr_path(text: &[u8]) -> Parsed<'_> {
+    // The parts may not have spaces between them, so no white space is skipped here. A second dot,
+    // as in `a.b.c`, is left over, and the parser reports what follows the path.
     let plain = || recognize((name, opt((byte(b'.'), name))));
     let (rest, path) = plain().parse(text)?;
+    // The path goes on with a character that only a URI may have: `urn` before `:a:id`. It may also
+    // be an operator of another language, as in `id==`. Then no URI is found, and the result is the
+    // plain path again.
     if rest.first().is_some_and(|byte| is(URI)(*byte)) {
         return recognize((opt((uri, char(':'))), plain())).parse(text);
     }
@@ -197,8 +248,11 @@ fn uri(text: &[u8]) -> Parsed<'_> {
     ));
     let unit = alt((address, percent, plain));
     let (_, run) = recognize(fold_many0(unit, || (), |(), _| ())).parse(text)?;
+    // Of `urn:a:b`, the URI is `urn:a` and the name `b`.
     let length = run.iter().rposition(|byte| *byte == b':').ok_or(Err::Error(()))?;
     let (rest, uri) = split(text, length)?;
+    // A URI has a scheme with a colon of its own (RFC 3986 section 3.1): `urn:a:b` is a path, `a:b` is
+    // not.
     let scheme_char = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
     (satisfy(|c| c.is_ascii_alphabetic()), take_while(scheme_char), char(':')).parse(uri)?;
     Ok((rest, uri))
@@ -212,11 +266,14 @@ pub(super) fn bare_value(word: &[u8]) -> Option<Literal> {
         value(Literal::Null, tag("null")),
         value(Literal::Number, number),
     ));
+    // The whole word must be the literal: `truex` and `1a` are strings without quotes, not literals
+    // with something after them.
     all_consuming(literal).parse(word).ok().map(|(_, value)| value)
 }
 
 /// `number = [ "-" ] int [ frac ] [ exp ]` (RFC 8259)
 fn number(text: &[u8]) -> Parsed<'_> {
+    // A leading zero is a number of its own, so `01` is left with a `1` and is refused.
     let int = alt((tag("0"), recognize((one_of("123456789"), digit0))));
     let frac = (char('.'), digit1);
     let exp = (one_of("eE"), opt(one_of("+-")), digit1);
@@ -242,7 +299,10 @@ fn plain_run(text: &[u8]) -> Parsed<'_> {
     let (chunks, last) = text.as_chunks::<8>();
     let mut length = 0;
     for chunk in chunks {
+        // Little-endian on every machine: the first byte of the text becomes the lowest, so the
+        // lowest bit that is set is that of the first byte which ends the run.
         let word = u64::from_le_bytes(*chunk);
+        // A byte is equal to `byte` if their exclusive or is 0, which is the only value below 1.
         let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
         let ends = below(word, 0x20) | is(b'"') | is(b'\\');
         if ends != 0 {
@@ -250,12 +310,14 @@ fn plain_run(text: &[u8]) -> Parsed<'_> {
         }
         length += 8;
     }
+    // At most seven bytes are left, which the table reads one by one.
     split(text, length + leading(PLAIN, last).len())
 }
 
 /// Reads a JSON string and resolves its escapes.
 pub(super) fn string(text: &str) -> Piecewise<'_, String> {
     let (body, _) = char('"').parse(text)?;
+    // Whole runs are appended, so a string with one escape is not copied character by character.
     let run = take_while1(|c: char| !matches!(c, '"' | '\\') && u32::from(c) >= 0x20);
     let piece = alt((map(run, Piece::Run), map(escape, Piece::Char)));
     let (rest, content) = fold_many0(piece, String::new, |mut content, piece| {
@@ -269,6 +331,8 @@ pub(super) fn string(text: &str) -> Piecewise<'_, String> {
     steps::count(body.len() - rest.len());
     match rest.chars().next() {
         Some('"') => value(content, char('"')).parse(rest),
+        // A backslash is left only if the text ends after it; every other bad escape has failed
+        // already. An unclosed string is reported at its start, since its end is not known.
         Some('\\') | None => fault(text, FaultKind::Unclosed),
         Some(control) => fault(rest, FaultKind::Control(control)),
     }
@@ -295,6 +359,8 @@ fn escape(text: &str) -> Piecewise<'_, char> {
         value('\r', char('r')),
         value('\t', char('t')),
     ));
+    // No alternative knows the escape, such as `\x`. As an `Error`, it would only end the run of
+    // pieces, and the string would be reported as unclosed.
     match short.or(unicode(text)).parse(rest) {
         Err(Err::Error(_)) => fault(text, FaultKind::Escape),
         done => done,
@@ -307,11 +373,14 @@ fn escape(text: &str) -> Piecewise<'_, char> {
 fn unicode<'t>(from: &'t str) -> impl Parser<&'t str, Output = char, Error = Fault<'t>> {
     move |text: &'t str| {
         let (rest, high) = preceded(char('u'), hex4).parse(text)?;
+        // `char` has no surrogates, so every code that is not half of a pair succeeds here.
         if let Some(c) = char::from_u32(high) {
             return Ok((rest, c));
         }
         let pair = preceded(tag("\\u"), hex4).parse(rest);
         match pair {
+            // RFC 8259 section 7: `\ud83d\ude00` is one character, U+1F600. The two halves have ten
+            // bits each.
             Ok((rest, low)) if (0xdc00..0xe000).contains(&low) => {
                 // If the first half is a low one, the code is above the last character.
                 let code = 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00);
@@ -327,6 +396,7 @@ fn unicode<'t>(from: &'t str) -> impl Parser<&'t str, Output = char, Error = Fau
 
 /// Reads four hexadecimal digits and returns their value.
 fn hex4(text: &str) -> Piecewise<'_, u32> {
+    // Exactly four: `u32::from_str_radix` would accept a sign, as in `\u+041`.
     let digit = map_opt(anychar, |c: char| c.to_digit(16));
     fold_many_m_n(4, 4, digit, || 0, |code, digit| code << 4 | digit).parse(text)
 }

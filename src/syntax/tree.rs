@@ -271,6 +271,9 @@ impl<'t> Builder<'t> {
     /// Begins an operand, whose text, including brackets around it, begins at `start`.
     pub(super) fn operand(&mut self, start: u32) {
         let at = self.tree.nodes.next();
+        // The connective before the operand decides which groups begin with it. After `and` it
+        // continues both groups. After `or` it continues the `or`, and is the first operand of a
+        // new `and`. Without a connective it is the first of both.
         let level = &mut self.level;
         let group = Group { at, start, kept: false };
         level.operand = at;
@@ -290,6 +293,8 @@ impl<'t> Builder<'t> {
     pub(super) fn begin(&mut self, open: Open, wrap: Option<Node>) {
         let level = Level {
             open: Some(open),
+            // The node of a `not` or value path is certain before its operand is read, so unlike a
+            // group it is appended at once, and is never moved because of its own content.
             wrap: wrap.map(|node| {
                 let at = self.tree.nodes.next();
                 self.tree.nodes.push(node);
@@ -320,6 +325,8 @@ impl<'t> Builder<'t> {
     /// Ends a level whose last operand ends at `at`; its closing bracket ends at `bracket_end`.
     pub(super) fn end(&mut self, at: u32, bracket_end: u32) {
         self.end_and(at);
+        // The `and` is the last operand of the `or` and was completed first: flattening it may
+        // remove a node, which the size of the `or` must not count.
         let Level { or, and, wrap, .. } = self.level;
         if or.kept {
             self.end_group(or, and.at, at);
@@ -328,6 +335,8 @@ impl<'t> Builder<'t> {
             self.tree.nodes.complete(wrap).whole.end = bracket_end;
         }
         // The whole text has no level around it, and nothing follows it.
+        // The outer level still knows where its operand begins. Brackets that contain one term
+        // leave no trace: that operand is then the term itself.
         if let Some(outer) = self.outer.pop() {
             self.level = outer;
         }
@@ -347,6 +356,7 @@ impl<'t> Builder<'t> {
     fn join(&mut self, group: Group, operand: NodeId, kind: Kind) {
         if group.kept {
             self.flatten(operand, kind);
+        // `(a or b) or c`: the brackets were a group already, which simply goes on.
         } else if !self.is(operand, kind) {
             self.tree.nodes.insert(group.at, Node::new(kind, Span::default()));
         }
@@ -354,12 +364,15 @@ impl<'t> Builder<'t> {
 
     /// Completes a group whose last operand is at `operand` and ends at `at`.
     fn end_group(&mut self, group: Group, operand: NodeId, at: u32) {
+        // The last operand has no connective after it, which would have flattened it.
         self.flatten(operand, self.tree.nodes.get(group.at).kind);
         self.tree.nodes.complete(group.at).whole = Span { start: group.start, end: at };
     }
 
     /// Removes the node of an operand that is a group of the same kind; its operands remain.
     fn flatten(&mut self, operand: NodeId, kind: Kind) {
+        // The operand's node is not needed for its own operands: they follow it directly, and their
+        // sizes count only their own subtrees.
         if self.is(operand, kind) {
             self.tree.nodes.remove(operand);
         }
@@ -373,12 +386,15 @@ impl<'t> Builder<'t> {
     /// Returns whether the current level is a value path, perhaps negated, and nothing else.
     pub(super) fn is_lone_value_path(&self) -> bool {
         let nodes = &self.tree.nodes;
+        // The level's first node is a group if the level has two operands. So the first node that
+        // is not a `not` shows what the level is.
         let mut kinds = nodes.from(self.level.or.at).map(|at| nodes.get(at).kind);
         kinds.find(|kind| *kind != Kind::Not) == Some(Kind::ValuePath)
     }
 
     /// Stores a string whose escapes are resolved, and returns its span in [`Tree::unescaped`].
     pub(super) fn unescaped(&mut self, value: &str) -> Span {
+        // One text for all strings with escapes: a node then needs only a span, and is `Copy`.
         let start = self.tree.unescaped.len();
         self.tree.unescaped.push_str(value);
         Span::new(start, self.tree.unescaped.len())

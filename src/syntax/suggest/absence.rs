@@ -5,6 +5,16 @@
 //! with a value, these would compare with the string `null`, which no author means. So these words
 //! are never values after a comparison in words, and the profile's errors explain that absence
 //! cannot be asked for.
+//!
+//! # Examples
+//!
+//! ```text
+//! id is null              asks for absence: `null` ends a term after a comparison
+//! id == undefined         the same after a symbol
+//! id eq "null"            a value: it is in a closed string
+//! id is null island       a value of several words: the word does not end the term
+//! status eq set           asks for absence or presence, rather than for the status `set`
+//! ```
 
 use super::layers::outside;
 use super::loose::connective;
@@ -58,6 +68,7 @@ pub(crate) fn asks_for_absence(text: &str) -> bool {
     while let Some(start) = rest.find(is_part) {
         let (_, from_word) = rest.split_at(start);
         let (word, after) = from_word.split_at(until(from_word, |c| !is_part(c)));
+        // The text before the word, not only the word before: a symbol is not a word.
         let symbol = plain.before_rest(from_word).trim_end().ends_with(SYMBOL);
         let compared = symbol || COMPARISONS.iter().any(|word| before.eq_ignore_ascii_case(word));
         let next = trim_start(after);

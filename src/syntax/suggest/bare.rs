@@ -104,6 +104,8 @@ impl<'t> Loose<'t, '_> {
                 break tail;
             }
             spaced |= has_space;
+            // Symbols at the start of a word are part of it unless they form a connective, which
+            // the checks above have found. Without moving past them, the loop would not advance.
             let symbols = until(next, |c| !is_symbol(c));
             let word = next.tail(symbols);
             let stops = |c| is_space(c) || BRACKETS.contains(&c) || self.glued && is_symbol(c);

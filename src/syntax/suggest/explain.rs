@@ -11,6 +11,22 @@
 //! 3. A cause within one term: a typographic quote, a URN with a space or a dot, a JSON object.
 //!
 //! Only message, help and span change here; kind and code remain those of the parser.
+//!
+//! # Examples
+//!
+//! ```text
+//! id<U+00A0>eq "a"        unexpected U+00A0 no-break space outside a value
+//! id%20eq%20%22a%22       the filter is still URL-encoded
+//! id eq "a”               expected `"` at the end of the value, found `”` (U+201D …)
+//! urn:a:b :id eq "a"      unexpected space after `urn:a:b` in a URN
+//! ```
+//!
+//! # Certain and uncertain
+//!
+//! With a suggestion, the cause is proven: the text without the layer is a filter that the caller
+//! accepts. The message then says "is still". Without one, it is only evidence, and the message
+//! says "seems to be". In both cases the span is that of the parser, so a caller can still
+//! underline it.
 
 use super::Cause;
 use super::layers::{evidence, is_invisible, outside};
@@ -129,6 +145,7 @@ impl Error {
             true => "replace it with a space",
             false => "remove it",
         };
+        // Inside a value such a character may be intended, so `outside` skips closed strings.
         let message = format!("unexpected {} outside a value", code_point(c));
         let span = Span::new(at, at + c.len_utf8());
         Some(Self {

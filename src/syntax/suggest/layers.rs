@@ -117,17 +117,22 @@ impl<'t> Strings<'t> {
         };
         // A plus at the start is an operator of another language: `+id:a`.
         let first = self.parts.first().is_some_and(|(_, part)| part.starts_with('+'));
+        // Every part outside strings must be free of `%20` and spaces, not only the one with the
+        // plus.
         let plus = !first && self.any(false, |part| part.contains('+')) && !self.any(false, blank);
         if !plus && !self.any(false, coded) {
             return None;
         }
         let hidden = |part: &str| coded(part) || plus && part.contains('+');
         let malformed = |part: &str| percents(part).any(|byte| byte.is_none());
+        // A malformed `%` was written by an author, not by an encoder, so the text is not encoded
+        // as a whole.
         if self.any(true, hidden) || self.any(false, malformed) {
             return Some(Layer { cause: Cause::UrlEncoded, text: None });
         }
         let mut bytes = Vec::new();
         for (string, part) in &self.parts {
+            // Strings have nothing to decode here, or the layer would be ambiguous.
             decode(part, plus && !string, &mut bytes);
         }
         Some(Layer::new(Cause::UrlEncoded, String::from_utf8(bytes).ok()?))
@@ -184,6 +189,7 @@ pub(super) fn is_invisible(c: char) -> bool {
 
 /// Returns the characters outside strings with their offsets, up to a string that is never closed.
 pub(super) fn outside(text: &str) -> impl Iterator<Item = (usize, char)> {
+    // The parts are slices of the text, so the distance of the pointers is the offset.
     let base = text.as_ptr() as usize;
     let strings = Strings::of(text);
     let end = strings.unclosed.unwrap_or(text.len());
@@ -275,6 +281,7 @@ fn escapes(text: &str, layers: &mut Vec<Layer>) {
     }
     let json = serde_json::from_str::<String>(&format!("\"{text}\""));
     layers.extend(json.ok().map(|text| Layer::new(cause, text)));
+    // If both ways give the same text, one layer is enough.
     let quotes = text.replace("\\\"", "\"").replace("\\'", "'");
     if quotes != text && layers.last().is_none_or(|layer| layer.text.as_ref() != Some(&quotes)) {
         layers.push(Layer::new(cause, quotes));
@@ -323,6 +330,7 @@ fn outer_quotes(text: &str, layers: &mut Vec<Layer>) {
             layers.push(Layer::new(Cause::OuterQuotes, text));
         }
     };
+    // `"id eq \"a\""` is a JSON string; `"id eq "a""` is not, but has quotes at both ends.
     let string = serde_json::from_str::<String>(text);
     if let Ok(string) = &string {
         add(string);
@@ -331,6 +339,7 @@ fn outer_quotes(text: &str, layers: &mut Vec<Layer>) {
     if let Some(inner) = closed.filter(|inner| string.as_deref().ok() != Some(inner)) {
         add(inner);
     }
+    // The last quote was lost: `'id eq "a"`.
     if closed.is_none() {
         add(inner);
     }
@@ -389,6 +398,7 @@ fn prefix(text: &str) -> Option<(usize, String)> {
     let prefix = prefix_of(text)?;
     let rest = text.tail(prefix.len()).trim_matches(is_space);
     let rest = rest.strip_suffix('\\').map_or(rest, |rest| rest.trim_end_matches(is_space));
+    // `"filter": "…",` is a line of a JSON document. Its comma belongs to the object.
     let rest = if rest.starts_with('"') { rest.strip_suffix(',').unwrap_or(rest) } else { rest };
     let in_url = prefix.contains(['/', '?']) && !rest.contains(|c| is_space(c) || c == '"');
     let rest = match in_url {

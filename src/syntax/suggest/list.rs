@@ -2,6 +2,17 @@
 //!
 //! SCIM has no lists, so a list is written as one comparison per value, in brackets:
 //! `id in ('a', 'b')` is `(id eq "a" or id eq "b")`.
+//!
+//! # Examples
+//!
+//! ```text
+//! id in ('a', 'b')        (id eq "a" or id eq "b")
+//! id not in ('a', 'b')    (id ne "a" and id ne "b")
+//! id eq "a", "b"          (id eq "a" or id eq "b")
+//! id co ("a", "b")        ambiguous: one of them, or all of them?
+//! id in ('a,b')           ambiguous: one value, or two?
+//! id = [appId]            ambiguous: in some languages a name and not a list
+//! ```
 
 use super::loose::Loose;
 use super::value::is_quoted;
@@ -30,6 +41,8 @@ impl Loose<'_, '_> {
                 self.listed(first, false)?
             }
         };
+        // A value without an attribute after the list, as in `id in ("a") or "b"`, takes both from
+        // here.
         self.last = Some((path.to_owned(), operator));
         if let [value] = values.as_slice() {
             // `id in ('a,b')` may be a list in one string.
@@ -44,6 +57,8 @@ impl Loose<'_, '_> {
             _ => return Err(Stop::Ambiguous),
         };
         for (at, value) in values.iter().enumerate() {
+            // The brackets keep the list together if an `and` follows; the printed form has them
+            // only if needed.
             self.out.push_str(if at == 0 { "(" } else { joint });
             self.term(path, operator, value)?;
         }
@@ -79,6 +94,8 @@ impl Loose<'_, '_> {
             self.skip();
             let next = self.rest().strip_prefix(',').map(trim_start);
             let goes_on = next.is_some_and(|next| in_brackets || is_quoted(next));
+            // In an object, a comma separates members, and in `a, b` without quotes it may be part
+            // of the value.
             if self.in_object || !goes_on {
                 self.at = start;
                 return Ok(values);

@@ -73,6 +73,7 @@ pub(super) fn read(text: &str, limits: Limits, rules: &Rules<'_>) -> Result<Stri
         }
     }
     // Without brackets it is uncertain which terms share an attribute: `a eq "1" or "2" and b pr`.
+    // `a eq "1" and "2"` was refused where it was read. What is checked here needs the whole text.
     let mixed = |connectives: &[&str]| connectives.windows(2).any(|two| two.first() != two.last());
     if loose.shared && (loose.negated || mixed(&loose.connectives)) {
         return Err(Stop::Ambiguous);
@@ -133,6 +134,7 @@ pub(super) struct Loose<'t, 'r> {
 pub(super) fn connective(text: &str) -> Option<(&str, &'static str)> {
     for (symbol, meant) in [("&&", "and"), ("||", "or"), ("&", "and"), ("|", "or")] {
         if let Some(after) = text.strip_prefix(symbol) {
+            // `&&&`, `|=` and `&quot;` begin with a connective and are none.
             let other = after.starts_with(['&', '|', '=']) || symbol == "&" && is_entity(after);
             return (!other).then_some((symbol, meant));
         }
@@ -241,6 +243,9 @@ impl<'t> Loose<'t, '_> {
             if !self.function()? {
                 let path = self.path()?.into_owned();
                 self.skip();
+                // `not a[b pr]` without brackets: where the `not` ends would have to be found again
+                // after the value path. The comparison below fails on the `[`, so this reading
+                // fails too.
                 if self.rest().starts_with('[') && !negated {
                     self.at += 1;
                     self.open(&path)?;
@@ -440,6 +445,8 @@ impl<'t> Loose<'t, '_> {
         if words.into_iter().any(|word| word.eq_ignore_ascii_case(name)) {
             return Err(Stop::Ambiguous);
         }
+        // The brackets may contain an `or`, which binds less tightly than the `and` that follows.
+        // Superfluous brackets vanish when the result is printed.
         self.out.insert(start, '(');
         self.out.push_str(") and ");
         self.comparison(name)?;

@@ -172,6 +172,7 @@ const MAX_LAYERS: usize = 3;
 /// Returns the filter that a refused text means, or `None` unless there is exactly one.
 #[cold]
 pub(super) fn suggest(text: &str, limits: Limits, rules: &Rules<'_>) -> Option<Suggestion> {
+    // A suggestion costs more than parsing, and limits may be far above the default.
     if text.len() > limits.bytes().min(MAX_TEXT) {
         return None;
     }
@@ -179,6 +180,7 @@ pub(super) fn suggest(text: &str, limits: Limits, rules: &Rules<'_>) -> Option<S
     let Reading::One(text, cause) = reader.layers_and_terms(text, 0) else { return None };
     // Misleading characters become JSON escapes, so that the form that is shown is checked again.
     let text = excerpt(&text, usize::MAX);
+    // An escape is longer than its character, so the text may now exceed the limit.
     let tree = parse(&text, limits).ok()?;
     (rules.accepted)(tree.root())?;
     Some(Suggestion { text, cause })
@@ -214,12 +216,17 @@ impl Reader<'_> {
         if layers < MAX_LAYERS {
             for layer in layers::of(text) {
                 let Layer { cause, text } = layer;
+                // The text has this layer, but what is inside has two meanings. That is not a
+                // reading that fails: another reading may succeed, and would then be shown as if it
+                // were certain.
                 let Some(text) = text else { return Reading::Several };
                 let mut reading = self.read(&text, layers + 1);
                 // The outermost layer is the cause that the author sees first.
                 if let Reading::One(_, inner) = &mut reading {
                     *inner = cause;
                 }
+                // Read as it is, `filter=id eq a` compares an attribute `filter`, which is
+                // never meant.
                 if matches!(cause, Cause::Prefix(_)) {
                     return reading;
                 }
@@ -251,6 +258,8 @@ impl Reader<'_> {
         match loose::read(text, self.limits, self.rules) {
             Ok(candidate) => match parse(&candidate, self.limits) {
                 Ok(tree) => self.accepted(tree.root()),
+                // The tolerant reader copies brackets as they are, so `((id == a)` becomes a text
+                // that does not parse.
                 Err(_) => Reading::None,
             },
             Err(Stop::Nonsense) => Reading::None,
@@ -281,10 +290,13 @@ fn hides_a_term(value: &str) -> bool {
     steps::count(value.len());
     let mut rest = value;
     while let Some(at) = rest.find(token::is_space) {
+        // Only the places after white space matter: `a or id eq b` has one, `word` has none.
         rest = rest.tail(at).trim_start_matches(token::is_space);
         let Some((word, _)) = loose::connective(rest) else { continue };
         let after = rest.tail(word.len());
         let mut words = after.split(token::is_space).filter(|word| !word.is_empty());
+        // Three words are enough to recognize a term: a connective, a path and an operator. A
+        // symbol may be part of the path, as in `or id==b`.
         let (path, operator) = (words.next(), words.next());
         let symbol = path.is_some_and(|path| path.contains(operator::SYMBOL));
         if symbol

@@ -3,6 +3,13 @@
 //! `{"id": "a1", "spaceId": "b"}` is written as `id eq "a1" and spaceId eq "b"`: every member is a
 //! comparison with `eq`, as in the query objects of document databases. Nested objects and
 //! lists have no such meaning, so they are ambiguous.
+//!
+//! ```text
+//! {"id": "a1", "spaceId": "b"}     id eq "a1" and spaceId eq "b"
+//! {"id": "a1", "ID": "b"}          ambiguous: one attribute with two values
+//! {"id": ["a", "b"]}               ambiguous: the list has no meaning here
+//! {"filter": "id eq \"a\""}        also a layer, whose reading is another filter (see `layers`)
+//! ```
 
 use super::loose::Loose;
 use super::value::is_quoted;
@@ -33,6 +40,7 @@ impl Loose<'_, '_> {
             }
             let closed = self.take("}");
             self.skip();
+            // Text after the object has no meaning, so this reading fails.
             return if closed && self.rest().is_empty() { Ok(()) } else { Err(Stop::Nonsense) };
         }
     }

@@ -2,6 +2,14 @@
 //!
 //! The tables are ordered: at one place the first entry that fits is taken, so a longer symbol or
 //! phrase comes before each shorter one that it begins with: `==` before `=`, `is not` before `is`.
+//!
+//! A symbol ends where the table says, and so needs no space after it: `id=="a"`. A phrase must end
+//! at a word boundary: `isabel` does not begin with the operator `is`.
+//!
+//! # Why `in` and `like` are no operators of SCIM
+//!
+//! Each has a [`Meaning`] of its own, since it is no single comparison. `in` becomes one comparison
+//! for each value, and `like` becomes `co`, `sw` or `ew`, as its wildcards are placed.
 
 use super::{CompareOp, loose::Loose, trim_start};
 
@@ -119,6 +127,7 @@ fn after_words<'t>(text: &'t str, words: &str) -> Option<&'t str> {
         }
         rest = after;
     }
+    // `is-admin` and `in_stock` are names, although a phrase is their first part.
     let ends = rest.chars().next().is_none_or(|c| !c.is_alphanumeric() && !"-_.".contains(c));
     ends.then_some(rest)
 }
@@ -127,6 +136,7 @@ impl Loose<'_, '_> {
     /// Reads an operator of any language, and records of which kind it is.
     pub(super) fn operator(&mut self) -> Option<Meaning> {
         let rest = self.rest();
+        // Both describe the last operator only; `native` and `foreign` describe all of them.
         (self.symbol, self.worded) = (false, false);
         for (symbol, meaning) in SYMBOLS {
             if let Some(after) = rest.strip_prefix(symbol) {

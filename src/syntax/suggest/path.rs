@@ -28,6 +28,8 @@ impl<'t> Loose<'t, '_> {
         if let Ok((after, path)) = token::attr_path(rest.as_bytes()) {
             debug_assert_eq!(path.len() + after.len(), rest.len(), "a path begins the rest");
             let (path, after) = rest.split_at(path.len());
+            // The path of the grammar may be the start of a longer word, such as a JSON path:
+            // `data['id']`.
             let ends = after
                 .chars()
                 .next()
@@ -98,6 +100,7 @@ impl<'t> Loose<'t, '_> {
             let spaced = trim_start(next);
             let second = super::loose::urn_word(spaced);
             // The URN goes on after a space only if a colon is at either side of it.
+            // `urn:a: b` and `urn:a :b` go on; of `urn:a:b eq`, the `eq` is the operator.
             let goes_on = urn.ends_with(':') || second.contains(':') && !second.ends_with(':');
             if second.is_empty() || is_operator(second) || !goes_on {
                 after = next;
@@ -110,6 +113,8 @@ impl<'t> Loose<'t, '_> {
         if !matches!(token::attr_path(fixed.as_bytes()), Ok((rest, _)) if rest.is_empty()) {
             return Some(Err(Stop::Nonsense));
         }
+        // The grammar accepts it, and the filter would then compare an attribute that does not
+        // exist.
         if may_have_dots(&fixed) {
             return Some(Err(Stop::Ambiguous));
         }

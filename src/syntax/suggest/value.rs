@@ -49,6 +49,7 @@ impl<'t> Loose<'t, '_> {
         let Some(open) = chars.next().filter(|c| QUOTES.contains(c) || *c == '"') else {
             return Err(Stop::Nonsense);
         };
+        // `N"a"`: without its letter it may be a closed JSON string, which the code above reads.
         if open == '"' && unprefixed.len() < rest.len() {
             self.move_to(unprefixed);
             return self.quoted();
@@ -139,7 +140,9 @@ pub(super) fn pattern(value: &str) -> Result<(CompareOp, String), Stop> {
         (Some(_), None) => CompareOp::Ew,
         (None, None) => return Err(Stop::Ambiguous),
     };
+    // `_`, `?` and sets in square brackets match one character each, which SCIM cannot express.
     let marks = |c: char| wild(c) || "_?[]\\".contains(c);
+    // `%%a` has two wildcards at one end. In some languages a pair of them means the sign itself.
     let count = usize::from(first.is_some()) + usize::from(last.is_some());
     if inner.is_empty()
         || inner.contains(marks)
