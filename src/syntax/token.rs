@@ -251,8 +251,8 @@ fn uri(text: &[u8]) -> Parsed<'_> {
     // Of `urn:a:b`, the URI is `urn:a` and the name `b`.
     let length = run.iter().rposition(|byte| *byte == b':').ok_or(Err::Error(()))?;
     let (rest, uri) = split(text, length)?;
-    // A URI has a scheme with a colon of its own (RFC 3986 section 3.1): `urn:a:b` is a path, `a:b` is
-    // not.
+    // A URI has a scheme with a colon of its own (RFC 3986 section 3.1): `urn:a:b` is a path, and
+    // `a:b` is not.
     let scheme_char = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
     (satisfy(|c| c.is_ascii_alphabetic()), take_while(scheme_char), char(':')).parse(uri)?;
     Ok((rest, uri))

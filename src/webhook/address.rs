@@ -1,4 +1,28 @@
 //! Checks that a webhook may reach an address, after its host was resolved.
+//!
+//! # Why on each delivery
+//!
+//! A host is checked when a webhook is created, but its owner controls what it resolves to, and can
+//! change that at any time (DNS rebinding). Only the address of the connection is final. A client
+//! that resolves a second time after the check may get another address, so it must connect to the
+//! one that was checked.
+//!
+//! # How a block is compared
+//!
+//! Both families are compared as 128 bits, from the highest bit on. A block contains an address if
+//! the bits of its length do not differ:
+//!
+//! ```text
+//! 169.254.169.254        a9fe a9fe 0000 0000 …
+//! 169.254.0.0/16         a9fe 0000 0000 0000 …
+//! exclusive or           0000 a9fe 0000 0000 …       >> (128 − 16) is 0: inside
+//! ```
+//!
+//! # Order of the table
+//!
+//! The first block names the reason, so a narrower block comes before a wider one that contains it:
+//! `::1/128` before `::/96`, that before `::/3`. The order never changes whether an address is
+//! allowed.
 
 use crate::diagnostic::Diagnostic;
 use std::net::{IpAddr, Ipv4Addr};
@@ -35,6 +59,7 @@ use std::sync::LazyLock;
 /// A forbidden address; the message names its block.
 pub fn check_address(address: IpAddr) -> Result<(), Diagnostic> {
     let judged = match address {
+        // `64:ff9b::a9fe:a9fe` reaches 169.254.169.254. The low 32 bits are the IPv4 address.
         IpAddr::V6(v6) if v6.segments().starts_with(&NAT64) => {
             IpAddr::V4(Ipv4Addr::from(u128::from(v6) as u32))
         }
@@ -109,6 +134,8 @@ impl Block {
     fn contains(&self, address: IpAddr) -> bool {
         // No block has length 0, so the shift is below 128.
         let differ = high_bits(address) ^ self.network;
+        // Without the family, `10.0.0.0/8` would contain `a00::`, since both begin with the same
+        // bits.
         self.v4 == address.is_ipv4() && differ >> (128 - self.length) == 0
     }
 }
@@ -121,6 +148,7 @@ fn high_bits(address: IpAddr) -> u128 {
     }
 }
 
+// Parsed once, so that the table has the blocks as the registries and the messages write them.
 static BLOCKS: LazyLock<[Block; TABLE.len()]> = LazyLock::new(|| {
     #[expect(clippy::expect_used, reason = "the rows are constants, and a test reads them all")]
     TABLE.map(|(text, purpose)| {

@@ -1,3 +1,28 @@
+//! The event types that webhooks may subscribe to, and what is known about each.
+//!
+//! ```text
+//! types   0  com.qlik.v1.app.created
+//!         1  com.example.order.paid     newer name: com.example.v2.order.paid
+//!         …
+//! names   com.qlik.v1.app.created ─▶ 0
+//!         com.example.order.paid ─▶ 1
+//!         com.example.v2.order.paid ─▶ 1
+//! ```
+//!
+//! # Two names of one type
+//!
+//! A type that is renamed has both names for a time. Either one finds it, so a webhook may
+//! subscribe to either. The name that its author wrote is kept, and decides which events arrive:
+//! only those under that name or, with renames, also those under the newer one
+//! ([`received`](Catalogue::received)). A name may belong to one type only, or the table would have
+//! two meanings.
+//!
+//! # What `carries` is for
+//!
+//! A filter on an attribute that no event of its types has can never match, which is a warning.
+//! That needs positive knowledge: `false` for every type of the webhook. A type that is not in the
+//! catalogue, or an attribute that is not in `carries`, may have it, and then there is no warning.
+
 use super::{Level, spelling};
 use crate::diagnostic::{Diagnostic, quote};
 use crate::event::EventType;
@@ -176,6 +201,8 @@ impl Catalogue {
         let mut types = Vec::with_capacity(listing.0.data.len());
         for (at, Object(item)) in listing.0.data.into_iter().enumerate() {
             let Item { name, title, category, levels, description, newer_name, carries } = item;
+            // Old and new names share one table, so a new name may not be the old one of another
+            // type.
             for name in std::iter::once(&name).chain(&newer_name) {
                 if name.is_empty() {
                     return Err(Diagnostic::error(
@@ -196,6 +223,8 @@ impl Catalogue {
             }
             let title = title.unwrap_or_else(|| name.clone());
             let levels = levels.unwrap_or_else(|| Level::ALL.into());
+            // In the order of the enum and without duplicates, so that equal catalogues compare
+            // equal.
             let levels = Level::ALL.into_iter().filter(|level| levels.contains(level)).collect();
             types.push(EventTypeInfo {
                 name,
@@ -216,6 +245,7 @@ impl Catalogue {
     #[must_use]
     pub fn with_renames(&self, renames: bool) -> Self {
         let Inner { types, names, .. } = &*self.0;
+        // A copy, since clones share the content and must keep their own setting.
         Self(Arc::new(Inner { types: types.clone(), names: names.clone(), renames }))
     }
 
@@ -262,6 +292,7 @@ impl Catalogue {
         event_type: &'a EventType,
     ) -> impl Iterator<Item = EventType> + 'a {
         let newer = self.find(event_type.as_str()).and_then(EventTypeInfo::newer_name);
+        // The subscription may already use the newer name, which is returned once.
         let newer = newer.filter(|newer| self.0.renames && *newer != event_type.as_str());
         std::iter::once(event_type.clone()).chain(newer.map(EventType::from))
     }
@@ -287,6 +318,7 @@ impl Catalogue {
         let mut titled =
             self.types().iter().filter(|known| known.title.eq_ignore_ascii_case(name.trim()));
         match (titled.next(), titled.next()) {
+            // A title that two types have means neither of them.
             (Some(known), None) => Some(known.name()),
             _ => spelling::nearest_type(name, self.types()),
         }
@@ -295,6 +327,7 @@ impl Catalogue {
     /// Returns the help for an unknown name that is not a misspelling.
     pub(super) fn help(&self, name: &str) -> String {
         let mut items = name.split(',').map(str::trim);
+        // `"a,b"` as one item: each part is known, so only the notation is wrong.
         if name.contains(',') && items.all(|item| self.find(item).is_some()) {
             return "write each event type as an item of its own".to_owned();
         }
@@ -338,6 +371,7 @@ impl Serialize for Catalogue {
 
 impl PartialEq for Catalogue {
     fn eq(&self, other: &Self) -> bool {
+        // Most comparisons are of clones of one catalogue, which need no look at the content.
         Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
     }
 }

@@ -1,4 +1,30 @@
 //! Creates, changes and reads webhooks: completely, or not at all.
+//!
+//! # From a document to a webhook
+//!
+//! ```text
+//! POST   WebhookDocument ─────────────────────────┐
+//! PUT    WebhookDocument ── old: self ────────────┤
+//! PATCH  Patch ── meant? ── apply to self ────────┼──▶ check ──▶ Outcome ──▶ assemble ──▶ Checked
+//! read   WebhookDocument with server's values ────┘                 │
+//!                                                                  └──▶ Diagnostics, all of them
+//! ```
+//!
+//! All four ways end in the same check of a whole document, so a rule has one place. A [`Basis`]
+//! says what differs: whether members of the server are read, and which changes are not allowed.
+//!
+//! # All or nothing
+//!
+//! A PATCH of three operations, one of which is invalid, changes nothing. The other two are still
+//! applied to a copy of the document, and the copy is checked, so that one response lists the
+//! errors of the operations and those of the webhook that they lead to. The old webhook is only
+//! read: each function takes `&self` and returns a new one.
+//!
+//! # Order of errors
+//!
+//! Errors of the request as a whole come first (the limit of webhooks, ids that the server set),
+//! then those of the patch in the order of its operations, then those of the webhook. The status of
+//! a response is that of the first error, so 403 for the limit takes precedence over 400.
 
 use super::check::{Basis, Outcome, check};
 use super::content::{Content, Server};
@@ -105,6 +131,7 @@ impl Webhook {
         new: NewWebhook,
     ) -> Result<Checked, Diagnostics> {
         let NewWebhook { id, tenant, by, at, limit } = new;
+        // The limit does not end the check: the author sees the errors of the document as well.
         let mut found = Found::default();
         if let Some((has, max)) = limit.filter(|(has, max)| has >= max) {
             let title = format!("user `{by}` has {has} webhooks");
@@ -113,6 +140,7 @@ impl Webhook {
             found.push(refused.with_status(StatusCode::FORBIDDEN));
         }
         let created = Edit::new(by, at);
+        // A new webhook was last changed when it was created.
         let updated = created.clone();
         let server = Server { tenant, created, updated, ..Server::default() };
         check_server_ids(Some(&id), &server, &mut found);
@@ -155,6 +183,8 @@ impl Webhook {
         rules: &Rules,
         edit: Edit,
     ) -> Result<Checked, Diagnostics> {
+        // The patch is not an array of operations, so it is refused in any case. What follows
+        // decides only whether the operations that were meant can be shown.
         if let Some(meant) = patch.meant(&self.patchable()) {
             let (mut found, mut is_valid) = (Found::default(), false);
             if let Some(patch) = &meant.patch {
@@ -167,6 +197,7 @@ impl Webhook {
                 }
             }
             let mut all = Found::default();
+            // The refusal comes first, since the other errors are about a patch that was not sent.
             all.push(meant.problem(is_valid));
             all.append(found);
             return Err(all.into_diagnostics());
@@ -214,6 +245,7 @@ impl Webhook {
     ) -> Result<Checked, Diagnostics> {
         let outcome = check(rules, &document.0, &Basis::Document { id_required: true, warns });
         match (outcome.id, outcome.content) {
+            // The content is `None` if there are errors, and a missing id is one of them here.
             (Some(id), Some(content)) => Ok(Checked {
                 webhook: Self::assemble(id, outcome.server, content),
                 warnings: outcome.warnings.into_warnings(),
@@ -231,6 +263,7 @@ impl Webhook {
         webhook.content.enabled = false;
         webhook.server.disabled_reason = Some(reason.into());
         webhook.server.disabled_code = Some(code.into());
+        // The server is no user. A name such as `system` could be the id of one.
         webhook.server.updated = Edit { by: None, at: Some(at) };
         webhook
     }
@@ -242,6 +275,8 @@ impl Webhook {
         mut found: Found,
         edit: Edit,
     ) -> Result<Checked, Diagnostics> {
+        // The rest of what the server set is kept, so a PUT cannot change the tenant or the
+        // creation.
         let server = Server { updated: edit, ..self.server.clone() };
         check_server_ids(None, &server, &mut found);
         let (content, warnings) = content_or_errors(outcome, found)?;
@@ -253,9 +288,11 @@ impl Webhook {
     /// The owner of a webhook of level `user` is its creator by default. An enabled webhook has no
     /// reason for being disabled.
     fn assemble(id: WebhookId, mut server: Server, mut content: Content) -> Self {
+        // Set here and not in the check, which does not know the creator of a new webhook.
         if content.level == Level::User && content.owner.is_none() {
             content.owner = server.created.by.clone();
         }
+        // Otherwise a webhook would show, after it was enabled again, why it had been disabled.
         if content.enabled {
             (server.disabled_reason, server.disabled_code) = (None, None);
         }
@@ -274,6 +311,7 @@ fn check_server_ids(id: Option<&WebhookId>, server: &Server, found: &mut Found) 
     ];
     for (name, _) in ids.iter().filter(|(_, id)| *id == Some("")) {
         let title = format!("the server set an empty `{name}`");
+        // Reported with 500, so that the author of the request does not look for the error there.
         let help = "this is an error of the server, not of the request";
         let problem = problem(Kind::TooShort, format!("/{name}"), title, help);
         found.push(problem.with_status(StatusCode::INTERNAL_SERVER_ERROR));
@@ -289,6 +327,7 @@ fn content_or_errors(
 ) -> Result<(Content, Vec<Diagnostic>), Diagnostics> {
     found.append(outcome.found);
     match outcome.content {
+        // The document may be valid while an operation or the limit is not.
         Some(content) if found.is_empty() => Ok((content, outcome.warnings.into_warnings())),
         _ => Err(found.into_diagnostics()),
     }

@@ -1,4 +1,23 @@
 //! Checks the headers that a webhook adds to its requests.
+//!
+//! # Two groups
+//!
+//! `headers` are shown in responses, `encryptedHeaders` are not: a response has only their names,
+//! as a list. Both are sent in one request, so a name may occur only once in both together,
+//! compared case-insensitively (RFC 9110 section 5.1).
+//!
+//! # What no message contains
+//!
+//! Authors put a whole line into the name, such as `{"Authorization: Bearer abc": ""}`. So an
+//! invalid name of an encrypted header is neither quoted nor part of a pointer, and no value is
+//! ever quoted. The errors of such a header end with its name.
+//!
+//! # Why so strict about values
+//!
+//! A line break in a value would begin a header of the tenant's choice, or a second request (header
+//! injection). Receivers decode bytes above ASCII as UTF-8 or as Latin-1. A blank at either end is
+//! dropped on the way (RFC 9110 section 5.5), so the receiver would compare another value than the
+//! one that was set.
 
 use super::document::Json;
 use super::kind::{Kind, problem, token};
@@ -13,6 +32,9 @@ const MAX: usize = 2048;
 ///
 /// They frame the request or belong to one connection (RFC 9110, RFC 9112), or this crate sets
 /// them.
+///
+/// Two `content-length`, or one beside `transfer-encoding`, let two servers disagree where a
+/// request ends, so that a tenant could send a second one (request smuggling).
 const RESERVED: [&str; 19] = [
     "connection",
     "content-encoding",
@@ -36,6 +58,8 @@ const RESERVED: [&str; 19] = [
 ];
 
 /// Prefixes of names that no webhook may set: they are set from the event and for signatures.
+///
+/// A receiver decides by `ce-type` and trusts `webhook-signature`, so a tenant must not set them.
 const RESERVED_PREFIXES: [&str; 2] = ["ce-", "webhook-"];
 
 /// A header that a webhook adds to its requests.
@@ -118,6 +142,7 @@ pub(super) fn check(group: Group, value: &Json, found: &mut Found) -> Checked {
                 check.header(name, value);
             }
         }
+        // A response has a list of names in place of the values. Read back, the values are unknown.
         Json::Array(names) if group == Group::Encrypted => {
             for (at, name) in names.iter().enumerate() {
                 check.listed(at, name);
@@ -128,6 +153,7 @@ pub(super) fn check(group: Group, value: &Json, found: &mut Found) -> Checked {
             check.add(Kind::WrongType, &pointer, title, "give an object of strings");
         }
     }
+    // Counted with invalid headers, too: removing them may not be how the author corrects them.
     let bytes = check.bytes;
     if bytes > MAX {
         let title = format!("`{}` has {bytes} bytes of names and values", group.member());
@@ -149,6 +175,7 @@ pub(super) fn check_both(plain: &Checked, encrypted: &Checked, found: &mut Found
             Some((at, pointer, written, &plain.names.get(name)?.1))
         })
         .collect();
+    // The order of a hash map differs on each run; that of the errors must not.
     duplicates.sort_unstable();
     for (_, pointer, written, other) in duplicates {
         let title = format!("header `{}` is also in `headers`", quote(written));
@@ -191,6 +218,8 @@ impl Check<'_> {
             // A message about the value would have to quote the name.
             return;
         }
+        // The value is checked even if the name is not usable, so that both errors are reported at
+        // once.
         let name = name.filter(|name| self.is_new(name, written, &pointer));
         let value = match value {
             Json::Withheld => Some(None),
@@ -235,6 +264,7 @@ impl Check<'_> {
             self.add(Kind::DuplicateHeader, pointer, title, help);
             return false;
         }
+        // A reserved name is kept as well: its duplicate in the other group is another error.
         let seen = (self.checked.names.len(), written.into(), pointer.to_owned());
         self.checked.names.insert(name.clone(), seen);
         true
@@ -266,6 +296,8 @@ impl Check<'_> {
     ///
     /// Messages do not quote the value, which may be secret.
     fn value(&mut self, written: &str, text: &str, pointer: &str) -> Option<HeaderValue> {
+        // The only white space of a header (RFC 9110 section 5.6.3); any other is refused as a
+        // control character or as beyond ASCII.
         let blank = [' ', '\t'];
         let (wrong, help) = match HeaderValue::from_str(text) {
             _ if !text.is_ascii() => (
@@ -277,6 +309,8 @@ impl Check<'_> {
                 ("begins or ends with a blank, which receivers drop", "remove the blank")
             }
             Ok(mut value) => {
+                // `Debug` of the value then writes `Sensitive`, and HTTP/2 does not index it for
+                // compression.
                 value.set_sensitive(self.group == Group::Encrypted);
                 return Some(value);
             }

@@ -1,4 +1,9 @@
 //! The codes of errors and warnings about webhooks, and the diagnostics that carry them.
+//!
+//! # Codes are stable
+//!
+//! A program may decide by a code, so a code never changes once it was released. That is why some
+//! codes keep an older wording, such as `member-doubled`, while the kinds and messages do not.
 
 use crate::diagnostic::{Diagnostic, kinds};
 
@@ -36,6 +41,7 @@ pub(super) fn of_filter(mut found: Diagnostic, more: &str) -> Diagnostic {
 
 /// Escapes a name as a part of a JSON pointer (RFC 6901).
 pub(super) fn token(name: &str) -> String {
+    // In this order, or the `~` of `~1` would be escaped again (RFC 6901 section 3).
     name.replace('~', "~0").replace('/', "~1")
 }
 

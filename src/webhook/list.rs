@@ -1,4 +1,11 @@
 //! The query of a list of webhooks: which ones, in which order, on which page.
+//!
+//! # Patterns
+//!
+//! `name=s*a*s` is split at each `*`: the text must begin with the first part, end with the last,
+//! and have the others in between, in order and without overlapping. Taking the leftmost occurrence
+//! of each part is enough, since a later one never leaves more text to the rest. So matching never
+//! goes back, and a pattern of many `*` costs no more than a search for each part.
 
 use super::paging::{Field, Key, Page, Paging, Sort};
 use super::query::{Query, one_of};
@@ -120,6 +127,7 @@ impl Pattern {
             None => (&*text, None),
             Some((first, rest)) => (first, Some(rest.rsplit_once('*').unwrap_or(("", rest)))),
         };
+        // `*` is one byte, and matches any text, even none.
         let min_len = text.len() - text.matches('*').count();
         let rest = rest.map(|(middle, last)| {
             let mut between = middle.to_owned();
@@ -138,6 +146,7 @@ impl Pattern {
             return false;
         }
         let Some((middle, last)) = &self.rest else { return *self.first == *text };
+        // Removed one after the other, so that the first and the last part cannot overlap.
         let text = text.strip_prefix(&*self.first).and_then(|text| text.strip_suffix(&**last));
         let Some(mut text) = text else { return false };
         // Each part takes its leftmost occurrence, which leaves the most text to the others.
@@ -207,6 +216,7 @@ impl ListQuery {
     /// Returns whether the query selects a webhook.
     #[must_use]
     pub fn wants(&self, webhook: &Webhook) -> bool {
+        // A webhook without an owner is selected only by a query that names none.
         let is = |wanted: &Option<Box<str>>, found: Option<&str>| {
             wanted.as_deref().is_none_or(|wanted| found == Some(wanted))
         };

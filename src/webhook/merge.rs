@@ -6,6 +6,27 @@
 //!
 //! A merge patch merges objects, but an operation replaces the whole member. The operation for
 //! `headers` therefore has the old headers as well, with the changes applied.
+//!
+//! # Examples
+//!
+//! For a webhook with the headers `{"x-a": "1"}` and the description `old`:
+//!
+//! ```text
+//! sent                                       suggested
+//! {"name": "n"}                              [{"op": "replace", "path": "/name", "value": "n"}]
+//! {"description": null}                      [{"op": "remove", "path": "/description"}]
+//! {"headers": {"x-b": "2"}}                  [{"op": "replace", "path": "/headers",
+//!                                              "value": {"x-a": "1", "x-b": "2"}}]
+//! {"op": "add", "path": "/name", …}          the same operation in an array
+//! {"Operations": [{"op": "add", …}]}         the array in `Operations`
+//! {"id": "w2"}                               none: `id` cannot be patched
+//! ```
+//!
+//! # When no suggestion is made
+//!
+//! The operations are applied and the result is checked, exactly as if they had been sent. If that
+//! finds an error, they are not shown, since sending them would fail again. They are also not shown
+//! if they have a value of `secret` or `encryptedHeaders`, since responses are logged.
 
 use super::document::Json;
 use super::kind::{Kind, problem};
@@ -34,6 +55,7 @@ impl Meant {
     /// Returns the problem of the patch; with the suggestion, if that leads to a valid webhook.
     pub(super) fn problem(self, is_valid: bool) -> Diagnostic {
         let Self { mut problem, patch, is_secret } = self;
+        // Only the suggestion is left out. The problem with its help is reported in any case.
         let Some(Patch(operations)) = patch.filter(|_| is_valid && !is_secret) else {
             return problem;
         };
@@ -52,6 +74,7 @@ impl Patch {
     pub(super) fn meant(&self, document: &Json) -> Option<Meant> {
         match &self.0 {
             Json::Object(_) if is_operation(&self.0) => {
+                // An object with `op` and `path` is an operation, regardless of its other members.
                 let operations = vec![self.0.clone()];
                 let problem = not_a_list(&self.0, "put the operation into an array".to_owned());
                 Some(of_operations(operations, problem, true))
@@ -73,6 +96,8 @@ impl Patch {
                 });
                 let title = "expected operations in the patch, found members of a webhook";
                 let problem = |help| problem(Kind::PatchOperation, "/0", title, help);
+                // Several objects are read as one, since a duplicate member of two of them is found
+                // below.
                 let members: Vec<_> = all.flatten().collect();
                 Some(of_members(&members, document, problem))
             }
@@ -88,6 +113,7 @@ fn of_operations(operations: Vec<Json>, problem: Diagnostic, is_certain: bool) -
     let is_secret = |operation: &Json| {
         let path = operation.member("path");
         let is_path = |name: &&str| path == Some(&Json::text(format!("/{name}")));
+        // Removing a secret shows nothing, so an operation without a value may be shown.
         operation.member("value").is_some() && SECRET.iter().any(is_path)
     };
     let is_secret = operations.iter().any(is_secret);
@@ -110,6 +136,8 @@ fn wrapped(members: &[Member]) -> Option<(&str, &[Json], bool)> {
         _ => None,
     });
     let (name, operations) = found.next()?;
+    // SCIM requires `schemas` beside `Operations` (RFC 7644 section 3.5.2), so it is not another
+    // member.
     let is_other = |(other, _): &&Member| &**other != name && &**other != "schemas";
     let is_only_one = found.next().is_none() && members.iter().find(is_other).is_none();
     Some((name, operations, is_only_one))
@@ -128,6 +156,8 @@ fn is_merge(value: &Json) -> bool {
 /// Returns whether a value is an object with members, and none of an operation.
 fn has_members(value: &Json) -> bool {
     let parts = ["op", "path", "from", "value"];
+    // `from` is the member of `move` and `copy` in RFC 6902. A webhook has no member of these
+    // names.
     let is_none = parts.iter().all(|part| value.member(part).is_none());
     is_none && matches!(value, Json::Object(members) if !members.is_empty())
 }
@@ -147,6 +177,7 @@ fn of_members(
             format!("send an array of operations; `{}` cannot be patched: {why}", quote(name));
         return Meant { problem: problem(help), patch: None, is_secret: false };
     }
+    // Which of two values of a duplicate member was meant is unknown.
     let mut names: Vec<_> = members.iter().map(|(name, _)| &**name).collect();
     names.sort_unstable();
     if let Some(pair) = names.windows(2).find(|pair| pair.first() == pair.last()) {
@@ -154,6 +185,7 @@ fn of_members(
         let help = format!("send an array of operations; `{name}` is a duplicate member");
         return Meant { problem: problem(help), patch: None, is_secret: false };
     }
+    // A member that a merge patch sets to null, and that is absent, needs no operation.
     let operations: Vec<_> =
         members.iter().filter_map(|(name, value)| operation(name, value, document)).collect();
     if operations.is_empty() {
@@ -183,6 +215,8 @@ fn operation(name: &str, value: &Json, document: &Json) -> Option<Json> {
     let value = match (value, old) {
         (Json::Object(changes), _) if OBJECTS.contains(&name) => {
             let merged = merged(old, changes);
+            // An empty object changes nothing in a merge patch, and neither does the value that is
+            // there.
             if old.unwrap_or(&Json::Object(Vec::new())) == &merged {
                 return None;
             }
@@ -192,6 +226,7 @@ fn operation(name: &str, value: &Json, document: &Json) -> Option<Json> {
     };
     let is_removed = match &value {
         Json::Null => true,
+        // All headers were set to null: a webhook without headers has no member for them.
         Json::Object(members) => OBJECTS.contains(&name) && members.is_empty(),
         _ => false,
     };
@@ -218,6 +253,7 @@ fn merged(old: Option<&Json>, changes: &[Member]) -> Json {
     for (name, value) in changes {
         let same = members.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name));
         match (same, value) {
+            // RFC 7396 section 2: null removes the member.
             (_, Json::Null) => members.retain(|(known, _)| !known.eq_ignore_ascii_case(name)),
             (Some(old), _) => *old = (name.clone(), value.clone()),
             (None, _) => members.push((name.clone(), value.clone())),

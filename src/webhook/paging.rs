@@ -1,4 +1,33 @@
 //! Orders a list, and cuts it into pages by cursors.
+//!
+//! # Cursors
+//!
+//! A cursor is a position in the order, and not a number of items to skip. It holds the order, the
+//! key and the id of the item at the edge of a page:
+//!
+//! ```text
+//! ["-createdAt", "2026-01-31T09:00:00Z", "w7"]    in JSON, then Base64url without padding
+//! ```
+//!
+//! The next page has the items after that position, and the previous page those before it:
+//!
+//! ```text
+//! order    w9   w8   w7 │ w5   w4   w3 │ w1
+//!                      │ └── page ──┘ │
+//!                 prev = w5       next = w3
+//! ```
+//!
+//! Items that are created or deleted between two requests move no other item across a position.
+//! With numbers, deleting `w9` would make the next page skip an item.
+//!
+//! # Invariants
+//!
+//! - The id breaks ties of equal keys, in ascending order for both directions. So the order is
+//!   total,
+//! and a position is before or after every item.
+//! - A cursor is valid only in the order that it was made in. In another order its key would be
+//! compared with keys of another member.
+//! - A cursor is text that a client may have changed. Whatever it holds, it is only compared.
 
 use super::Timestamp;
 use super::kind::Kind;
@@ -86,12 +115,15 @@ impl<F: Field> Sort<F> {
 
     /// Compares two positions.
     fn compare(self, a: (&Key<'_>, &str), b: (&Key<'_>, &str)) -> Ordering {
+        // Only the keys are reversed. Reversed ids would need a second rule in every store that
+        // pages.
         let keys = if self.descending { b.0.cmp(a.0) } else { a.0.cmp(b.0) };
         keys.then_with(|| a.1.cmp(b.1))
     }
 
     /// Encodes a position as a cursor.
     fn encode(self, key: &Key<'_>, id: &str) -> String {
+        // The sign is always written, so that each order has one text.
         let order = if self.descending { "-" } else { "+" };
         let field = F::ALL.iter().find(|(_, field)| *field == self.field);
         let field = field.map_or("", |(word, _)| word);
@@ -107,11 +139,13 @@ impl<F: Field> Sort<F> {
     fn decode(self, cursor: &str) -> Option<Cursor> {
         let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok()?;
         let (sort, key, id): (String, String, Box<str>) = serde_json::from_slice(&bytes).ok()?;
+        // The list was sorted in another way than the link says.
         if Self::parse(&sort) != Some(self) {
             return None;
         }
         let key = match self.field.is_time() {
             false => Key::Text(key.into()),
+            // An item without a time, such as one read from a document that lacks it.
             true if key.is_empty() => Key::Time(None),
             true => Key::Time(Some(key.parse().ok()?)),
         };
@@ -140,6 +174,7 @@ impl<F: Field> Paging<F> {
         let sort = query.one("sort", &help, Sort::parse).unwrap_or(default);
         let next = Self::cursor(query, Direction::Next, sort);
         let prev = Self::cursor(query, Direction::Prev, sort);
+        // A link repeats the filters and the order, and has a cursor of its own.
         let given = query.pairs.iter().filter(|(name, _)| !matches!(&**name, "next" | "prev"));
         let given = given.cloned().collect();
         Self { limit: limit.unwrap_or(20), sort, cursor: next.or(prev), given }
@@ -153,6 +188,7 @@ impl<F: Field> Paging<F> {
     ) -> Option<(Direction, Cursor)> {
         let name = direction.parameter();
         let value = query.value(name)?;
+        // Reported once, with `prev`, though both are wrong together.
         if direction == Direction::Prev && query.value("next").is_some() {
             let title = "parameters `next` and `prev` cannot be combined".to_owned();
             let help = "remove one of the two".to_owned();
@@ -178,11 +214,15 @@ impl<F: Field> Paging<F> {
         let (from, to) = match &self.cursor {
             None => (0, self.limit),
             Some((Direction::Next, Cursor { key, id })) => {
+                // The item of the cursor was on the page before, so it is not repeated. It may have
+                // been deleted, and the position is still valid.
                 let from = found.partition_point(|found| order(found, key, id).is_le());
                 (from, from + self.limit)
             }
             Some((Direction::Prev, Cursor { key, id })) => {
                 let to = found.partition_point(|found| order(found, key, id).is_lt());
+                // The page ends before the cursor and reaches back by the limit, or to the start of
+                // the list.
                 (to.saturating_sub(self.limit), to)
             }
         };

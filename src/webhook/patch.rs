@@ -1,4 +1,21 @@
 //! JSON Patch (RFC 6902), as far as the API supports it.
+//!
+//! # Example
+//!
+//! ```text
+//! [{"op": "replace", "path": "/name", "value": "n"},     0: sets `name`
+//!  {"op": "remove", "path": "/filter"},                  1: removes `filter`, which must exist
+//!  {"op": "add", "path": "/headers/x-a", "value": "1"}]  2: error at `/2/path`: inside a member
+//! ```
+//!
+//! Operations 0 and 1 are applied to a copy of the document, 2 is reported, and the copy is
+//! checked. The pointer of an error begins with the number of its operation. It does not point into
+//! the webhook.
+//!
+//! # Why only whole members
+//!
+//! The API has no others. So an operation needs no JSON pointer into a value, and applying it is
+//! one change of the document's list of members, which keeps its order and its duplicates.
 
 use super::content::{Access, MEMBERS};
 use super::document::{self, Json};
@@ -71,12 +88,17 @@ impl Patch {
     /// Applies each valid operation, and reports the errors of the others.
     pub(super) fn apply(&self, document: &mut Json) -> Applied {
         let mut applied = Applied::default();
+        // An object that was most likely meant as a patch has been refused before, with a
+        // suggestion.
         let Json::Array(operations) = &self.0 else {
             applied.found.push(not_a_list(&self.0, SEND.to_owned()));
             return applied;
         };
         for (at, operation) in operations.iter().enumerate() {
             let path = operation.member("path");
+            // Counted even if the operation is invalid: the author has thought of the encrypted
+            // headers, so "set them again with the new URL" would be a second error about the same
+            // mistake.
             applied.sets_encrypted |= path == Some(&Json::text("/encryptedHeaders"));
             let faults = match Operation::read(operation, &mut applied.found) {
                 Ok(operation) => Vec::from_iter(operation.apply(document).err()),
@@ -147,6 +169,8 @@ impl<'a> Operation<'a> {
             return Err(vec![Fault::new(Kind::PatchOperation, "", title, help)]);
         };
         let mut faults = Vec::new();
+        // Programs disagree which of two members counts, so a proxy could have checked the other
+        // one.
         let is_duplicate =
             |name: &str| members.iter().filter(|(known, _)| &**known == name).count() > 1;
         for (name, part) in [("op", "/op"), ("path", "/path"), ("value", "/value")] {
@@ -156,6 +180,8 @@ impl<'a> Operation<'a> {
                 faults.push(Fault::new(Kind::PatchOperation, part, title, help));
             }
         }
+        // All faults of an operation are collected. `op` and `member` are errors then, and only
+        // `faults` says what is wrong.
         let op = op(operation).map_err(|fault| faults.push(fault));
         let member = member(operation, found).map_err(|fault| faults.push(fault));
         let value = operation.member("value");
@@ -182,6 +208,8 @@ impl<'a> Operation<'a> {
             (Op::Replace, _) if absent => {
                 fault("replace", "use `add`, which also sets an absent member")
             }
+            // A valid operation other than `remove` has a value, so the second pattern never
+            // decides.
             (Op::Remove, _) | (_, None) => {
                 document.remove(member);
                 Ok(())
@@ -207,8 +235,10 @@ fn op(operation: &Json) -> Result<Op, Fault> {
 /// Returns the member that the path names.
 fn member(operation: &Json, found: &mut Found) -> Result<&'static str, Fault> {
     let path = text(operation, "path", "/path")?;
+    // The known names have no `~` or `/`, so a pointer to one of them has no escapes (RFC 6901).
     patchable().find(|name| path.strip_prefix('/') == Some(name)).ok_or_else(|| {
         // The rest of the path may be secret.
+        // Of `/encryptedHeaders/x-api-key`, only `/encryptedHeaders` is shown.
         let inside = path.match_indices('/').find(|(at, _)| *at > 0);
         let title = match inside.and_then(|(at, _)| path.get(..at)) {
             Some(whole) => format!("`{}/…` cannot be patched", quote(whole)),
@@ -238,6 +268,7 @@ pub(super) fn path_help(path: &str, found: &mut Found) -> String {
     let whole = name.split('/').next().unwrap_or_default();
     let all = || patchable().map(|name| format!("`/{name}`")).collect::<Vec<_>>().join(", ");
     match MEMBERS.iter().find(|known| known.name == whole).map(|known| known.access) {
+        // The name is right, so only the slash is missing.
         Some(Access::Patch) if whole == name => format!("write `/{whole}`"),
         Some(Access::Patch) => format!("replace `/{whole}` as a whole"),
         Some(Access::Document) => {

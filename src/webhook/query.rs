@@ -1,4 +1,18 @@
 //! Reads the parameters in the query of a list.
+//!
+//! # Strict, and all at once
+//!
+//! An unknown parameter is an error, not ignored: `nmae=sales` would otherwise return the whole
+//! list, which looks like a result. Each reader reports its errors and returns nothing for a wrong
+//! value. [`Query::finish`] then decides, so a response lists the errors of all parameters.
+//!
+//! ```text
+//! limit=1000&nmae=x&enabled=true
+//!   take     limit, enabled kept; `/nmae`: did you mean `name`?
+//!   one      limit: `/limit`: use a number from 1 to 100
+//!   one      enabled: true
+//!   finish   two errors
+//! ```
 
 use super::kind::{Kind, problem, token};
 use crate::diagnostic::nearest::nearest;
@@ -50,6 +64,7 @@ impl Query {
                 None => format!("expected one of: {}", self.known.join(", ")),
             };
             self.wrong(Kind::ListUnknownParameter, name, title, help);
+        // Of two values, a proxy and this crate could each read another one.
         } else if !self.seen.insert(name.into()) && !repeatable {
             let title = format!("duplicate parameter `{shown}`");
             let help = "remove one of the two".to_owned();
@@ -92,6 +107,7 @@ impl Query {
             return None;
         }
         let mut values = HashSet::new();
+        // Both notations may be combined: `origins=a,b&origins=c` has three values.
         for item in given.iter().flat_map(|(_, value)| value.split(',')) {
             match read(item) {
                 Some(value) => drop(values.insert(value)),

@@ -98,6 +98,7 @@ impl Rules {
 
     /// Returns an event type under the name that the profile uses for it, if it was renamed.
     pub(crate) fn as_in_profile(&self, event_type: &EventType) -> EventType {
+        // An unknown type has one name, its own.
         let Some(known) = self.catalogue.find(event_type.as_str()) else {
             return event_type.clone();
         };
@@ -105,6 +106,8 @@ impl Rules {
             let soles = self.profile.attributes().iter().filter_map(Attribute::sole_event_type);
             soles.into_iter().any(|sole| sole.as_str() == *name)
         };
+        // The profile uses one of the two names, and a webhook may use either. Compared under one
+        // name, a rule for that type holds for both.
         let newer = known.newer_name().filter(used);
         EventType::from(newer.unwrap_or(known.name()))
     }

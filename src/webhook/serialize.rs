@@ -1,4 +1,16 @@
 //! Writes a webhook as a JSON document: for responses, for a store, and for patching.
+//!
+//! # Three forms of one document
+//!
+//! | member | response | store | content |
+//! | --- | --- | --- | --- |
+//! | `secret` | never | if known | if known, or withheld |
+//! | `secretKeyAdded` | whether there is one | the same | - |
+//! | `encryptedHeaders` | names | names and values, if known | names and values, or withheld |
+//! | `id`, times, users | yes | yes | - |
+//!
+//! A patch is applied to the content form. A value that is unknown is [withheld](Json::Withheld)
+//! there: it is present, so that `replace` finds the member, and a patch of the name keeps it.
 
 use super::content::{Content, Server};
 use super::document::Json;
@@ -121,10 +133,12 @@ fn document(webhook: &Webhook, form: Form) -> Json {
         members.text("id", Some(id));
         members.text("tenantId", server.tenant.as_ref());
     }
+    // The normalized form, unless that is too long to be read back.
     members.text("url", Some(content.target.shown()));
     members.text("name", Some(&content.name));
     members.text("level", Some(content.level));
     members.text("filter", content.filter_text.as_ref());
+    // A response shows only that there is a secret, in `secretKeyAdded`.
     match content.secret.as_ref().map(|secret| secret.expose()) {
         Some(Some(secret)) if form != Form::Response => members.text("secret", Some(secret)),
         Some(None) if form == Form::Content => members.add("secret", Json::Withheld),
@@ -142,6 +156,8 @@ fn document(webhook: &Webhook, form: Form) -> Json {
         members.flag("secretKeyAdded", content.secret.is_some());
     }
     if !content.encrypted_headers.is_empty() {
+        // If one value is unknown, an object would need a value for it, so the store gets names as
+        // well.
         let withheld = content.encrypted_headers.iter().any(|header| header.value().is_none());
         let value = match form {
             Form::Content => object(&content.encrypted_headers),

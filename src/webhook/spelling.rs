@@ -1,4 +1,19 @@
 //! Finds the event type that an unknown name misspells, and the types related to it.
+//!
+//! # Example
+//!
+//! ```text
+//! known     com.qlik.v1.app.created       domain `com.qlik`, marker `v1`, resource `app.created`
+//!
+//! app.creatd               the resource, with one wrong letter            a misspelling
+//! com.qlik.v1.app.craeted  the whole name, with two letters exchanged     a misspelling
+//! App_Created              only case and separators differ                a misspelling
+//! com.qlik.v1.app.opened   `opened` is no slip for `created`              none, but related
+//! ```
+//!
+//! Names are compared by segments, since a distance over whole names would let a short segment
+//! become another word: `com.qlik.v1.app.x` and `com.qlik.v1.api.x` differ in one letter of
+//! seventeen.
 
 use super::EventTypeInfo;
 use crate::diagnostic::nearest::{MAX_NAME, bare, slip, unique};
@@ -40,6 +55,8 @@ fn by_segments(written: &str, known: &str) -> Option<usize> {
     if bare(written) == bare(known) {
         return Some(0);
     }
+    // A missing segment is no slip of a letter, and pairing the others would compare unrelated
+    // words.
     if written.split('.').count() != known.split('.').count() {
         return None;
     }
@@ -48,12 +65,14 @@ fn by_segments(written: &str, known: &str) -> Option<usize> {
         let letters = slip(written, known)?;
         wrong = (wrong.0 + letters, wrong.1 + usize::from(letters > 0));
     }
+    // If more than two segments are wrong, the author has another name in mind.
     (wrong.1 <= 2).then_some(wrong.0)
 }
 
 /// Returns the first two segments of a name with more than three, such as `com.qlik`.
 fn domain(known: &str) -> &str {
     let mut dots = known.match_indices('.').map(|(at, _)| at);
+    // Without a third dot, the first two segments may be the resource itself: `app.created`.
     let end = dots.nth(1).filter(|_| dots.next().is_some());
     end.and_then(|end| known.get(..end)).unwrap_or_default()
 }

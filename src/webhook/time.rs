@@ -1,3 +1,9 @@
+//! Times as the API writes them.
+//!
+//! A range of years keeps every time printable in four digits (RFC 3339 has no others), so that a
+//! time that was stored can always be read again. Equal moments are equal regardless of how many
+//! digits of a second were written.
+
 use crate::diagnostic::Diagnostic;
 use std::fmt;
 use std::str::FromStr;
@@ -26,6 +32,7 @@ const LAST: Duration = Duration::new(253_402_300_799, 999_999_999);
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
+        // A time before 1970 becomes 1970, the nearest moment that can be written.
         let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self(SystemTime::UNIX_EPOCH + since.min(LAST))
     }
@@ -68,6 +75,7 @@ impl FromStr for Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let since = self.0.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        // Nothing is rounded: a time that is written and read again is equal.
         match since.subsec_nanos() {
             0 => humantime::format_rfc3339_seconds(self.0).fmt(f),
             nanos if nanos % 1_000_000 == 0 => humantime::format_rfc3339_millis(self.0).fmt(f),

@@ -4,6 +4,23 @@
 //! A webhook's author should see what is stored, so whatever the parser would have to repair is an
 //! error here. All errors of a URL are reported at once, with one suggestion that fixes all of
 //! them; see `url_fix`.
+//!
+//! # What is refused, and why
+//!
+//! A server that sends requests to URLs of its tenants can be made to reach its own network
+//! (server-side request forgery). So the host must be a public domain name, and the address that it
+//! resolves to is checked again on each delivery (see [`check_address`](super::check_address)).
+//!
+//! | code | example | why |
+//! | --- | --- | --- |
+//! | `url-not-https` | `http://a.example.com` | anyone on the way could read the event |
+//! | `url-credentials` | `https://u:p@a.example.com` | a URL is shown in responses and lists |
+//! | `url-ip-address` | `https://0x7f.1/` | it may be in the server's own network |
+//! | `url-reserved-host` | `https://a.internal/` | such names resolve inside of networks only |
+//! | `url-host` | `https://billing/` | a name of one label depends on the resolver's search list |
+//! | `url-port` | `https://a.example.com:0` | no server listens there |
+//! | `url-needs-repair` | `https:\\a.example.com` | another parser may read another host |
+//! | `url-invalid` | `a.example.com/hook` | it has no scheme |
 
 use super::kind::{Kind, problem};
 use super::url_fix::{self, Beginning, Wrapped};
@@ -130,10 +147,13 @@ impl Target {
                 false => format!("`url` must use https, not `{}`", quote(url.scheme())),
             };
             faults.push(fault(Kind::UrlNotHttps, title, BEGIN));
+            // `mailto:a@b.example` has no host, and the other checks would only repeat that it is
+            // no web address.
             if !url.has_host() {
                 return Err(faults);
             }
         }
+        // An invisible character also causes a repair, but only this message names it.
         if let Some(fault) = unseen(written) {
             faults.push(fault);
         } else if let Some((what, help)) = repairs.found(written, &url) {
@@ -151,8 +171,12 @@ impl Target {
             return Err(faults);
         }
         let fragment = url.fragment().is_some();
+        // The host is checked again as in production, since what fails there was accepted only
+        // here.
         let development = url.scheme() != "https" || host(written, &url, false).is_some();
         let sent: Box<str> = String::from(url).into();
+        // Reading `sent` back would exceed the limit, so the text that was accepted is kept for
+        // that.
         let written = (sent.len() > MAX).then(|| written.into());
         Ok(Self { sent, written, fragment, development })
     }
@@ -177,6 +201,7 @@ fn explained(written: &str, mut faults: Vec<Diagnostic>, development: bool) -> V
         };
         faults
             .iter_mut()
+            // A placeholder may be why the host is invalid, but not why the scheme is `http`.
             .filter(|fault| names_it(fault))
             .for_each(|fault| fault.set_help(help.as_str()));
         return faults;
@@ -186,6 +211,8 @@ fn explained(written: &str, mut faults: Vec<Diagnostic>, development: bool) -> V
         // Punctuation after a URL is reported only if nothing else is wrong with it.
         if !is_soft || others.is_empty() {
             let first = faults.first().map(Diagnostic::code);
+            // The text around the URL caused the first error if the URL itself has none of that
+            // kind.
             let is_only_here = |kind: &&Kind| {
                 Some(kind.code()) == first && others.iter().all(|other| other.code() != kind.code())
             };
@@ -215,6 +242,7 @@ fn fault(kind: Kind, title: impl Into<Box<str>>, help: impl Into<Box<str>>) -> D
 /// Parses a URL and notes what the parser repaired.
 pub(super) fn parse(written: &str) -> (Result<Url, ParseError>, Repairs) {
     let repairs = Repairs::default();
+    // The parser takes a shared function, so what it notes is in cells.
     let callback = |violation| repairs.note(violation);
     let url = Url::options().syntax_violation_callback(Some(&callback)).parse(written);
     (url, repairs)
@@ -257,6 +285,8 @@ impl Repairs {
             SyntaxViolation::EmbeddedCredentials | SyntaxViolation::UnencodedAtSign => {
                 return self.credentials.set(true);
             }
+            // Only noted: whether the parser changes such a character depends on the part of the
+            // URL.
             SyntaxViolation::NonUrlCodePoint | SyntaxViolation::PercentDecode => {
                 return self.characters.set(true);
             }
@@ -294,6 +324,8 @@ impl Repairs {
         // Some characters are invalid but sent unchanged, as in `?a[]=1`. They are accepted.
         let encoded = |c: &char| {
             let code = format!("%{:02X}", u32::from(*c));
+            // The parsed URL has a code that was not written, so the parser has encoded the
+            // character.
             url.as_str().matches(&code).count() > rest.matches(&code).count()
         };
         let changed = || rest.contains(char::is_control) || MAY_BE_ENCODED.iter().any(encoded);
@@ -307,9 +339,11 @@ impl Repairs {
 /// Returns the host with its port, and the rest from the path on, of a URL that may be invalid.
 pub(super) fn host_and_rest(written: &str) -> (&str, &str) {
     let after = written.split_once(':').map_or("", |(_, after)| after);
+    // The parser reads a backslash as a slash in `https`, and skips superfluous ones.
     let after = after.trim_start_matches(['/', '\\']);
     let end = after.find(['/', '\\', '?', '#']).unwrap_or(after.len());
     let (authority, rest) = after.split_at_checked(end).unwrap_or_default();
+    // The last `@` ends the credentials, since a password may contain one.
     (authority.rsplit('@').next().unwrap_or_default(), rest)
 }
 
@@ -398,6 +432,7 @@ fn host(written: &str, url: &Url, development: bool) -> Option<Diagnostic> {
     // A final dot, the empty label of the root, means the same name.
     let name = domain.strip_suffix('.').unwrap_or(domain);
     let under = |reserved: &str| {
+        // `a.local` is under `local`, and `mylocal` is not.
         name.strip_suffix(reserved).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
     let is_local = development && under("localhost");
@@ -410,6 +445,8 @@ fn host(written: &str, url: &Url, development: bool) -> Option<Diagnostic> {
         };
         return Some(fault(Kind::UrlReservedHost, title, DOMAIN));
     }
+    // RFC 1035 section 2.3.4: 255 bytes with the length bytes, so 253 characters, and 63 for each
+    // label.
     let wrong = if name.len() > 253 {
         "is longer than 253 characters"
     } else if name.split('.').any(|label| label.is_empty() || label.len() > 63) {
@@ -417,6 +454,7 @@ fn host(written: &str, url: &Url, development: bool) -> Option<Diagnostic> {
     } else if !name.split('.').all(is_label) {
         "has a label with characters other than letters, digits, inner hyphens and underscores"
     } else if !name.contains('.') && !is_local {
+        // `https://billing/` would reach whatever the server's network calls `billing`.
         "has only one label"
     } else {
         return None;

@@ -8,8 +8,22 @@
 //! - a missing or misspelled scheme, or `http` instead of `https`;
 //! - wrong slashes, and blanks around it.
 //!
-//! There is no suggestion for these: a blank or a line break may separate the URL from other text, `{id}` is a placeholder, a
-//! port of `http` does not speak TLS, and a user name belongs in a header.
+//! There is no suggestion for these: a blank or a line break may separate the URL from other text,
+//! `{id}` is a placeholder, a port of `http` does not speak TLS, and a user name belongs in a
+//! header.
+//!
+//! # Steps
+//!
+//! ```text
+//! written          "Webhook URL: <http://hooks.example.com/a>"
+//! unwrap           http://hooks.example.com/a      without quotes, label and brackets
+//! schemed          http://hooks.example.com/a      a scheme is added or corrected, if needed
+//! parse, fixed     https://hooks.example.com/a     slashes are repaired, `http` becomes `https`
+//! is_accepted      yes, so it is suggested
+//! ```
+//!
+//! Nothing here decides what is valid. [`Target`] checks every result exactly as it checks a URL
+//! that a user wrote, so a mistake in this file can suggest the wrong URL, but no invalid one.
 
 use super::url::{Target, host_and_rest, parse};
 use crate::diagnostic::nearest::nearest;
@@ -78,6 +92,7 @@ pub(super) fn unwrap(written: &str) -> Option<Wrapped<'_>> {
             (inner, label) = (rest, Some(known));
         }
         inner = peeled(inner);
+        // A layer other than punctuation was removed, so the text is certainly more than a URL.
         is_soft &= inner == before;
         inner = inner.trim_end_matches(SOFT).trim_matches(is_blank);
         if inner == before {
@@ -85,9 +100,11 @@ pub(super) fn unwrap(written: &str) -> Option<Wrapped<'_>> {
         }
     }
     let scheme = inner.split_once("://").map(|(scheme, _)| scheme);
+    // Without a scheme, what is left may be any text in quotes.
     if inner == text || scheme.is_none_or(|scheme| scheme.is_empty() || !is_word(scheme)) {
         return None;
     }
+    // Each step returned a part of the text, so the pointers give the place of the rest.
     let at = (inner.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
     let around = [text.get(..at)?, text.get(at + inner.len()..)?];
     // Other text may contain anything, even credentials, so it is not quoted.
@@ -121,6 +138,8 @@ fn is_word(text: &str) -> bool {
 fn linked(text: &str) -> Option<(&'static str, &str)> {
     if let Some((label, rest)) = text.strip_prefix('[').and_then(|text| text.split_once("](")) {
         let target = rest.strip_suffix(')')?.split(' ').next()?;
+        // `[https://a.example](https://b.example)` shows one URL and leads to another, so neither
+        // is certain.
         let is_same = label.trim_end_matches('/') == target.trim_end_matches('/');
         return (is_same || !label.contains("://")).then_some(("Markdown", target));
     }
@@ -142,6 +161,8 @@ const LABELS: [&str; 10] =
 fn labelled(text: &str) -> Option<(&str, &str)> {
     let is_part = |c: char| c.is_ascii_alphabetic() || matches!(c, ' ' | '_' | '-');
     let end = text.find(|c: char| !is_part(c))?;
+    // The words before the first other character, such as `Webhook URL` of `Webhook URL:
+    // https://…`.
     let (words, rest) = text.split_at_checked(end)?;
     if let Some((method, _)) = words.split_once(' ')
         && METHODS.iter().any(|known| known.eq_ignore_ascii_case(method))
@@ -152,6 +173,7 @@ fn labelled(text: &str) -> Option<(&str, &str)> {
     let name: String = words.chars().filter(char::is_ascii_alphabetic).collect();
     let name = name.to_ascii_lowercase();
     let stem = name.strip_suffix("url").or_else(|| name.strip_suffix("uri")).unwrap_or(&name);
+    // `url` and `uri` leave an empty stem, which the list contains.
     if name.is_empty() || !LABELS.contains(&stem) {
         return None;
     }
@@ -189,6 +211,7 @@ fn after_scheme(text: &str) -> Option<(&'static str, &str)> {
 /// Returns the scheme and the rest from the slashes on, if there is not one colon between them.
 fn colonless(text: &str) -> Option<(&'static str, &str)> {
     let (scheme, rest) = after_scheme(text)?;
+    // `https//a`, `https:://a` and `https;//a`: the colon is missing, duplicate, or another key.
     let slashes = rest.strip_prefix("::").unwrap_or(rest).trim_start_matches([';', '.', ',']);
     slashes.starts_with("//").then_some((scheme, slashes))
 }
@@ -223,6 +246,8 @@ fn decoded(text: &str) -> Option<String> {
     let mut text = text.to_owned();
     for _ in 0..MAX_DECODED {
         let Some(rest) = encoded_scheme(&text) else { break };
+        // What an encoder leaves, and its percent signs. Another character shows that only parts
+        // were encoded.
         let is_kept = |c: char| c.is_ascii_alphanumeric() || "-_.!~*'()%".contains(c);
         let slashes = rest.trim_start_matches("%2F").trim_start_matches("%2f");
         if !text.chars().all(is_kept) && slashes.contains('%') {
@@ -238,6 +263,7 @@ fn once_decoded(text: &str) -> Option<String> {
     let mut parts = text.split('%');
     let mut bytes = parts.next()?.as_bytes().to_vec();
     for part in parts {
+        // Each part after the first begins with the two digits of a code.
         let (code, rest) = part.split_at_checked(2)?;
         let is_code = code.bytes().all(|byte| byte.is_ascii_hexdigit());
         bytes.push(is_code.then(|| u8::from_str_radix(code, 16).ok())??);
@@ -258,6 +284,8 @@ fn peeled(text: &str) -> &str {
     let ends = PAIRS.iter().find_map(|(open, close)| {
         let without = text.strip_suffix(close)?;
         let count = |part: &str| text.matches(part).count();
+        // A closing bracket without an opening one: `https://a.example.com/x)`. In `/x(1)` both are
+        // the URL's.
         let is_open = match open == close {
             true => count(close) % 2 == 1,
             false => count(open) < count(close),
@@ -277,6 +305,8 @@ pub(super) fn suggestion(written: &str, development: bool) -> Option<String> {
     let as_it_is = || fixed(written, development).and_then(accepted);
     let without = |inner: &str| {
         let inner_is = || fixed(inner, development).and_then(accepted);
+        // The URL inside is suggested as it was written if that is valid, and only otherwise
+        // normalized.
         accepted(inner.to_owned()).or_else(inner_is)
     };
     let text = written.trim_matches(is_blank);
@@ -311,6 +341,8 @@ fn fixed(written: &str, development: bool) -> Option<String> {
         if url.port().is_some_and(|port| port != 443) {
             return None;
         }
+        // The port 80 of `http` was dropped by the parser, so the URL gets the default port of
+        // `https`.
         url.set_scheme("https").ok()?;
     }
     Some(url.into())
@@ -337,6 +369,7 @@ fn schemed(text: &str) -> Option<String> {
     match text.split_once(':') {
         Some((scheme, rest)) if is_word(scheme) => {
             let known = ["https", "http"];
+            // `htps:` and `HTTPS:`. For `ftp:`, neither is near, so there is no suggestion.
             let scheme = nearest(scheme, known.into_iter())?;
             Some(format!("{scheme}:{rest}"))
         }

@@ -44,6 +44,7 @@ pub(super) fn of_url(target: &Target, development: bool) -> Vec<Diagnostic> {
     if let Some(wrapped) = url_fix::unwrap(url) {
         let help = "remove it if it belongs to the text around the URL";
         let title = format!("`url` {}", wrapped.what);
+        // The URL is valid as it is, so the shorter one is suggested only if it is valid, too.
         let accepted = Target::is_accepted(wrapped.inner, development).then_some(wrapped.inner);
         let problem = problem(Kind::UrlPunctuation, "/url", title, help);
         warnings.push(problem.with_suggestion(accepted));
@@ -71,6 +72,7 @@ pub(super) fn of_filter(
 
 /// Returns the warnings about a secret.
 pub(super) fn of_secret(secret: &Secret) -> Vec<Diagnostic> {
+    // A secret that was withheld cannot be judged.
     let Some(text) = secret.expose() else { return Vec::new() };
     let mut warnings = Vec::new();
     if text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {
@@ -95,6 +97,7 @@ pub(super) fn of_headers(group: Group, headers: &[Header]) -> Vec<Diagnostic> {
             Group::Plain => {
                 format!("the value of header `{name}` has the placeholder `{}`", quote(found))
             }
+            // The delimiters may be those of a real secret, such as one that contains `{a}`.
             Group::Encrypted => format!("the value of header `{name}` has a placeholder"),
         };
         let pointer = format!("/{}/{}", group.member(), token(header.written()));

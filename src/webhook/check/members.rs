@@ -1,4 +1,18 @@
 //! Reads the values of members by their JSON type, and reports wrong ones.
+//!
+//! # Two options
+//!
+//! A member may be absent, valid or wrong, and a wrong one has been reported already. So the
+//! readers return `Option<Option<T>>`:
+//!
+//! ```text
+//! {}                    Some(None)         absent: the caller uses the default
+//! {"name": "n"}         Some(Some("n"))
+//! {"name": 5}           None               wrong and reported; the next member follows
+//! ```
+//!
+//! With one option, a wrong member would look absent, and "webhook has no `name`" would be reported
+//! beside "`name` is a number".
 
 use super::Check;
 use crate::diagnostic::quote;
@@ -8,6 +22,8 @@ use crate::webhook::kind::Kind;
 impl<'a> Check<'a> {
     /// Returns the value of a member; null counts as absent.
     pub(super) fn member(&self, name: &str) -> Option<&'a Json> {
+        // A patch clears a member by null, so its result must be checked as if the member were left
+        // out.
         self.document.member(name).filter(|value| **value != Json::Null)
     }
 
@@ -96,6 +112,7 @@ impl<'a> Check<'a> {
         help: &str,
         found: Option<Option<T>>,
     ) -> Option<T> {
+        // Not for the outer `None`: that member is there, and its error was reported.
         if let Some(None) = found {
             let title = format!("webhook has no `{name}`");
             self.wrong(Kind::MissingMember, &format!("/{name}"), title, help);
