@@ -1,4 +1,18 @@
 //! Errors in the arguments, and standard streams that are a terminal or closed.
+//!
+//! # A hostile argument
+//!
+//! `clap` repeats a wrong argument in its message. An argument may contain an escape sequence, for
+//! example if a script passes on the name of a downloaded file:
+//!
+//! ```text
+//! hooksieve check --$'\e[2J'
+//!   clap       error: unexpected argument '--<ESC>[2J' found      clears the screen
+//!   here       error: unexpected argument '--\u001b[2J' found
+//! ```
+//!
+//! Parsing the escaped arguments again keeps the colors of the message, which escaping the rendered
+//! text would remove.
 
 use super::Arguments;
 use clap::Parser;
@@ -45,9 +59,11 @@ fn print(error: &clap::Error, given: &[OsString]) {
 /// Renders an error with misleading characters escaped, except the parser's own line breaks.
 fn without_misleading(error: &clap::Error) -> String {
     let text = match error.kind() {
+        // The parser's own message contains the bytes.
         ErrorKind::InvalidUtf8 => "error: an argument is not UTF-8\n".to_owned(),
         _ => error.render().to_string(),
     };
+    // Line by line, since a line break is misleading in an argument and not between lines.
     text.lines().map(|line| crate::cli::output::plain(line) + "\n").collect()
 }
 
@@ -60,6 +76,7 @@ pub(crate) fn announce_stdin() {
 
 /// Returns the notice for standard input that is a terminal; pipes and files end by themselves.
 fn notice(terminal: bool) -> Option<String> {
+    // Without it, a command that lacks a file name seems to hang.
     terminal.then(|| format!("reading standard input from the terminal; end it with {END}"))
 }
 
@@ -81,6 +98,7 @@ pub(crate) fn stdout_is_closed() -> bool {
 fn is_opened_as_by_rust() -> io::Result<bool> {
     use std::fs::{File, read_link};
     use std::os::fd::AsFd;
+    // The usual case, a terminal, a pipe or a file, needs no further look.
     if read_link("/proc/self/fd/1")?.as_os_str() != "/dev/null" {
         return Ok(false);
     }

@@ -1,4 +1,15 @@
 //! The error message for an event that cannot be used.
+//!
+//! The same error has two forms:
+//!
+//! ```text
+//! text   e.ndjson:4: error[event-missing-type]: event has no type; set `type` …
+//! json   {"file":"e.ndjson","line":4,"error":{"code":"event-missing-type","title":"event has …
+//! ```
+//!
+//! In JSON it is a line among the results, in the order of the input, so a program sees which event
+//! has no result, and why. As text it goes to standard error, and the table has rows of events
+//! only.
 
 use crate::cli::input::event_reader::{EventReader, Trailing};
 use crate::cli::input::events::Document;
@@ -45,12 +56,17 @@ impl<'a> BadEvent<'a> {
         (error, message): (&Error, String),
         reader: EventReader<'_>,
     ) -> Self {
+        // The error counts lines from the document, and the document begins at a line of the file.
         let line = document.line + line_of(document.bytes, error) - 1;
+        // A saved response such as `{"errors": […]}` has no type either, but "set `type`" would not
+        // help.
         let response = || match error.kind() {
             ErrorKind::MissingType => error_response(document.bytes, "events")
                 .map(|(title, help)| (title, help.to_owned())),
             _ => None,
         };
+        // The most specific cause wins: a second event on the line, then a response, then the error
+        // as it is.
         let (title, detail) = match Trailing::find(document.bytes, error) {
             Some(trailing) => trailing.line_error(),
             None => response().unwrap_or_else(|| (message, reader.help(error))),

@@ -1,4 +1,20 @@
 //! Reads documents from several sources, in batches that never wait for more input.
+//!
+//! # Why a batch does not wait
+//!
+//! ```text
+//! cat events.ndjson | hooksieve match …     each read returns up to 256 KiB: large batches
+//! tail -f events.log | hooksieve match …    each read returns one line: batches of one event
+//! ```
+//!
+//! A batch ends when the next document is not completely in the buffer. So a file is read in large
+//! batches, which threads share well, and a live stream is answered at once, with the same code.
+//!
+//! # What a batch owns
+//!
+//! The documents of a source are valid only until the next one is read. A batch copies their bytes,
+//! one after another, so it can be sent to another thread and needs one allocation and not one per
+//! event.
 
 use crate::cli::input::events::{Document, Documents, ReadError};
 use crate::cli::input::{STDIN, STDIN_ARGUMENT};
@@ -38,6 +54,8 @@ impl Batch {
     pub(crate) fn documents(&self) -> impl Iterator<Item = Document<'_>> {
         let mut rest = self.bytes.as_slice();
         self.extents.iter().map(move |Extent { line, item, length, recoverable }| {
+            // The lengths are those of the copied documents, so together they are the length of
+            // `bytes`.
             let (bytes, after) = rest.split_at(*length);
             rest = after;
             Document { line: *line, item: *item, bytes, recoverable: *recoverable }
@@ -72,6 +90,7 @@ struct Open {
 impl Batches {
     /// Reads standard input if there are no files. It occurs at most once among them.
     pub(crate) fn new(files: Vec<PathBuf>) -> Self {
+        // A filter in a pipe reads standard input without an argument.
         let sources = if files.is_empty() { vec![STDIN_ARGUMENT.into()] } else { files };
         Self { sources: sources.into_iter(), open: None, taken: 0 }
     }
@@ -84,6 +103,7 @@ impl Batches {
                     batch.taken += self.taken;
                     return Some(batch);
                 }
+                // The sources that were read count on, since the progress is that of all files.
                 self.taken += open.documents.taken();
                 self.open = None;
             }
@@ -91,6 +111,8 @@ impl Batches {
                 (_, Ok(open)) => self.open = Some(open),
                 (name, Err(error)) => {
                     let error = Some(ReadError::Io(error));
+                    // A file that cannot be opened is reported at its place among the others, after
+                    // their events.
                     return Some(Batch { error, taken: self.taken, ..Batch::new(name) });
                 }
             }
@@ -126,6 +148,8 @@ impl Open {
                     break;
                 }
             }
+            // Asked after each document, so that at least one is read, even if that waits for
+            // input.
             if batch.len() >= max || !documents.is_buffered() {
                 break;
             }

@@ -4,6 +4,16 @@
 //! A page is `{"data": [event, …], "links": …}`. It has no type and no other member of an
 //! [`ENVELOPE`]. So only a document that failed because it has no type is examined for a page, and
 //! support for pages costs nothing for events.
+//!
+//! # Example
+//!
+//! ```text
+//! document                                        events
+//! {"type": "x", "tenantid": "t"}                  1
+//! {"data": [{"id": "e1", …}, {"id": "e2", …}]}    2, with the numbers 1 and 2
+//! {"data": {"id": "a"}}                           an error: an event without a type
+//! {"id": "e1", "data": [1, 2]}                    the same, since `id` is of an envelope
+//! ```
 
 use crate::cli::input::events::{Document, Nesting};
 use crate::cli::input::items::line_at;
@@ -24,6 +34,7 @@ pub(crate) struct EventReader<'b> {
 
 impl<'b> EventReader<'b> {
     fn event(self, bytes: &'b [u8], shapes: &mut ShapeCache) -> Result<Event<'b>, Error> {
+        // First as it is: most events have a tenant, and `--tenant` must not replace it.
         match (self.profile.read_event_with(bytes, shapes), self.tenant) {
             (Err(error), Some(tenant)) if error.kind() == ErrorKind::MissingTenant => {
                 Event::read_for(self.profile.attribute_paths(), bytes, tenant)
@@ -142,6 +153,7 @@ const ENVELOPE: [&str; 37] = [
 fn page<'b>(document: &Document<'b>) -> Option<Vec<Document<'b>>> {
     let members: HashMap<Cow<'b, str>, &'b RawValue> =
         serde_json::from_slice(document.bytes).ok()?;
+    // An event with a list in `data` must not be taken for a page: its items would be matched.
     if ENVELOPE.iter().any(|name| members.contains_key(*name)) {
         return None;
     }
@@ -174,6 +186,8 @@ impl Trailing {
         if error.kind() != ErrorKind::Syntax || !event.starts_with(b"{") {
             return None;
         }
+        // The first object ends here. An error before its end is inside the event, and nothing
+        // follows.
         let end = begin + Nesting::default().end(event)?;
         if error.offset() < end {
             return None;
@@ -184,10 +198,14 @@ impl Trailing {
         };
         let mut next = skipped(end);
         let comma = document.get(next) == Some(&b',');
+        // `{…},` is a line of an array that was cut into lines, so what follows the comma is looked
+        // at, too.
         if comma {
             next = skipped(next + 1);
         }
         match document.get(next) {
+            // Only `{` begins another event. Any other text is an error of the parser, with its own
+            // message.
             Some(b'{') => Some(Self::Event(next)),
             None if comma => Some(Self::Comma(skipped(end))),
             _ => None,

@@ -3,6 +3,29 @@
 //! The objects may be pretty-printed. Documents are returned one at a time, so the memory is
 //! bounded by the longest one. On a live stream each is returned as soon as its last byte has been
 //! read.
+//!
+//! # The forms, and how one is recognized
+//!
+//! ```text
+//! [ …                            an array: the first byte
+//! {"id":"e1"}↵{"id":"e2"}↵        NDJSON: the first line ends outside every bracket
+//! {↵  "id": "e1"↵}↵{↵ …           objects: the first line ends inside a bracket, and the next
+//!                                one can continue it
+//! ```
+//!
+//! # Why not a JSON parser
+//!
+//! A parser reads a document to know where it ends, and the event reader then reads it again. Here
+//! only brackets and strings are followed ([`Nesting`]), which is enough to find the end of a
+//! well-formed document. A document that is not well formed may end in the wrong place. In NDJSON
+//! that affects one line. In the other forms the reader stops there, since what follows may be the
+//! inside of an event.
+//!
+//! # Invariants
+//!
+//! - A document is returned as soon as its end is certain, without waiting for the next one.
+//! - At most [`MAX_DOCUMENT`] bytes of a document are kept, regardless of its length.
+//! - `line` counts the line breaks that were taken, so a message has the line of the whole stream.
 
 use memchr::{memchr, memchr2};
 use std::io::{self, BufRead, BufReader, Read};
@@ -30,6 +53,7 @@ impl<R: Read> Lines<R> {
 
     /// Returns whether the next line can be read without waiting for input.
     pub(crate) fn is_buffered(&self) -> bool {
+        // Blank lines are skipped, so they do not count as the next line.
         memchr(b'\n', self.input.buffer().trim_ascii_start()).is_some()
     }
 
@@ -47,6 +71,7 @@ impl<R: Read> Lines<R> {
         }
         loop {
             self.buffer.clear();
+            // The usual case: the whole line is in the buffer, and is copied without another read.
             let ahead = self.input.buffer();
             if let Some(line) = memchr(b'\n', ahead).and_then(|end| ahead.get(..=end)) {
                 self.buffer.extend_from_slice(line);
@@ -61,6 +86,8 @@ impl<R: Read> Lines<R> {
             self.number += 1;
             let number = self.number;
             if self.buffer.len() > MAX_DOCUMENT && self.buffer.last() != Some(&b'\n') {
+                // The rest of the line is dropped without keeping it, so a line of any length costs
+                // no memory.
                 self.input.skip_until(b'\n')?;
                 return Ok(Some(Line { number, bytes: Err(too_long()) }));
             }
@@ -172,6 +199,7 @@ impl<R: Read> Documents<R> {
             Shape::ItemEnd => ahead.strip_prefix(b",").map(trim_start),
             Shape::Unknown | Shape::ArrayBegin | Shape::Done => None,
         };
+        // Kept for `next`, which would otherwise scan the same bytes again.
         self.length = document.and_then(|document| Nesting::default().end(document));
         self.length.is_some()
     }
@@ -217,6 +245,8 @@ impl<R: Read> Documents<R> {
                         self.lines.buffer.clear();
                         self.object(self.line, Nesting::default())
                     }
+                    // `{…}, {…}` is an array without its brackets, a frequent mistake with a fix of
+                    // its own.
                     Some(b',') => Err(self.broken(
                         "expected `{` or the end of the input, found `,`: remove the commas between \
                          events, or put the events into an array",
@@ -248,6 +278,7 @@ impl<R: Read> Documents<R> {
     /// next line can continue it.
     fn first_line(&mut self) -> Result<Option<Document<'_>>, ReadError> {
         let begin = self.line;
+        // Blank lines before the first document were skipped, so the count goes on from here.
         self.lines.number = begin - 1;
         self.shape = Shape::Lines;
         let mut nesting = Nesting::default();
@@ -267,6 +298,7 @@ impl<R: Read> Documents<R> {
                 self.shape = Shape::Objects;
                 return self.object(begin, nesting);
             }
+            // The blank lines up to the next document were skipped here.
             self.lines.number = self.line - 1;
         }
         let bytes = trim_end(&self.lines.buffer);
@@ -295,6 +327,7 @@ impl<R: Read> Documents<R> {
             self.take(1);
             return self.array_end();
         }
+        // The line where the item begins; reading it moves on to the line where it ends.
         let line = self.line;
         self.lines.buffer.clear();
         if matches!(self.peek()?, Some(b',' | b']')) {
@@ -344,6 +377,8 @@ impl<R: Read> Documents<R> {
             let end = self.length.take().or_else(|| nesting.end(ahead));
             // Without an end, the document goes on after these bytes.
             let length = end.unwrap_or(ahead.len());
+            // Kept up to the limit only, and then refused, so that the memory is bounded at every
+            // step.
             let room = MAX_DOCUMENT.saturating_sub(self.lines.buffer.len());
             let (kept, _) = ahead.split_at(length.min(room));
             self.line += kept.iter().filter(|byte| **byte == b'\n').count();
@@ -401,6 +436,8 @@ impl Nesting {
                 at += memchr2(b'"', b'\\', bytes.split_at(at).1)?;
             }
             let byte = *bytes.get(at)?;
+            // A value without brackets, such as `5`, ends before the byte that separates it from
+            // the next.
             if self.is_outside() && (matches!(byte, b',' | b']') || is_space(byte)) {
                 return Some(at);
             }
@@ -449,6 +486,8 @@ impl Nesting {
     /// continues the document only after a colon or as an item of an array; otherwise it begins a
     /// new one.
     pub(crate) fn continues(&self, next: Option<u8>) -> bool {
+        // `{"a": 1,` and then `{` cannot be one object: a member name must follow. The first line
+        // is damaged, and the second one is a document of its own.
         let item = self.last == b'[' || self.last == b',' && self.open.last() == Some(&b'[');
         let possible = next != Some(b'{') || self.last == b':' || item;
         self.is_inside() && next.is_some() && possible

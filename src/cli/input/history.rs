@@ -1,4 +1,21 @@
 //! Reads events from files, for the verbs about past events and about one event.
+//!
+//! # Two ways to read
+//!
+//! - [`each_event`] reads a history: any number of events in any number of files. An error in one
+//!   event is passed on in its place, and the next event follows.
+//! - [`Single`] reads one event, for a verb about it. A second event is an error, since the output
+//!   would not show which event it is about. A page of the vendor's listing is allowed, and then
+//!   each of its items is an event with a number.
+//!
+//! # Names of events
+//!
+//! ```text
+//! e1 (line 3)                an event of the only file
+//! e1 (events.json:3)         of one of several files
+//! e1 (line 1, item 2)        of an array or a page
+//! line 3                     an event without an id
+//! ```
 
 use crate::cli::Failure;
 use crate::cli::input::bad_event::BadEvent;
@@ -25,6 +42,7 @@ pub(crate) fn each_event(
 ) -> Result<u64, Failure> {
     let several = files.len() > 1;
     let (mut batches, mut shapes, mut bad) = (Batches::new(files), ShapeCache::default(), 0);
+    // A batch is as large as one read of the file: only its order matters here, not its size.
     while let Some(mut batch) = batches.next(usize::MAX) {
         let read_error = batch.error.take();
         let name = plain(&batch.name);
@@ -48,6 +66,8 @@ pub(crate) fn each_event(
         }
         match read_error {
             None => {}
+            // The events before the error were used. The rest of the file is unknown, so the run
+            // fails.
             Some(ReadError::Io(error)) => return Err(Failure::Input(name, error)),
             Some(ReadError::Line { line, message }) => {
                 bad += 1;
@@ -55,6 +75,8 @@ pub(crate) fn each_event(
                     (format!("line {message}"), "split it into smaller events, one per line");
                 take(Err(&bad_event(line, "event-too-long", title, help.to_owned())))?;
             }
+            // In an array, the end of a damaged item cannot be found, so the items after it are
+            // unreadable.
             Some(ReadError::Broken { line, message }) => {
                 let help = "fix this; the rest of the input was not read".to_owned();
                 take(Err(&bad_event(line, "event-syntax", message, help)))?;
@@ -85,6 +107,7 @@ impl<'a> Single<'a> {
         mut take: impl FnMut(&mut Out, &Event<'a>, &'a [u8], Option<usize>) -> Result<(), Failure>,
     ) -> Result<bool, Failure> {
         let mut shapes = ShapeCache::default();
+        // The whole file is one document: a text after the event is then an error of that document.
         let document = Document { line: 1, item: None, bytes: self.bytes, recoverable: true };
         let mut events = self.reader.read(std::iter::once(document), &mut shapes);
         let (mut count, mut all_valid) = (0, true);
@@ -99,6 +122,8 @@ impl<'a> Single<'a> {
                 }
             }
         }
+        // A page may be empty. Without a word, no output would look like an event that nothing
+        // matches.
         if count == 0 {
             let file = plain(self.file);
             let _ = writeln!(std::io::stderr(), "{file}: the listing has no events");
@@ -119,6 +144,8 @@ impl<'a> Single<'a> {
         let is_response = |bytes| error_response(bytes, "events").is_some();
         let takes = format!("{verb} takes one event, a JSON object");
         match Trailing::find(document.bytes, error) {
+            // The general message asks for one event per line, which this verb does not take
+            // either.
             Some(Trailing::Event(at)) => {
                 bad_event.line = line_at(document.bytes.split_at(at).0);
                 bad_event.title = format!("more than one event: the second begins at byte {at}");
@@ -128,6 +155,7 @@ impl<'a> Single<'a> {
                 bad_event.title = format!("a comma follows the event at byte {at}");
                 bad_event.detail = takes;
             }
+            // Such a document was understood, so "takes one event" would mislead.
             None if in_page || is_response(document.bytes) => {}
             None => bad_event.detail = format!("{}; {takes}", bad_event.detail),
         }

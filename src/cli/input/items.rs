@@ -1,4 +1,27 @@
 //! Reads the documents of a file of webhooks: an array, `{"data": […]}`, NDJSON, or a single one.
+//!
+//! # The forms
+//!
+//! ```text
+//! [{"id": "a"}, {"id": "b"}]                an array
+//! {"data": [{"id": "a"}, {"id": "b"}]}      a page of the API's listing
+//! {"id": "a"}                               NDJSON: one document per line
+//! {"id": "b"}
+//! {                                         a single document, also on several lines
+//!   "id": "a"
+//! }
+//! ```
+//!
+//! No option names the form; the text shows it. The whole text is JSON in all forms but NDJSON. If
+//! it is not JSON, it is either NDJSON or damaged, and [`are_lines`] decides: a first line that
+//! cannot go on in the second one is a document of its own. The message about a damaged text
+//! depends on that, since in NDJSON the error is in one line and the others are still read.
+//!
+//! # Lines
+//!
+//! Each document has the line where it begins, for messages. Documents are slices of the text, so
+//! the lines before them are counted in the text between one and the next. Each byte is counted
+//! once.
 
 use crate::cli::Failure;
 use crate::cli::input::MAX_TOTAL;
@@ -51,9 +74,12 @@ impl Malformed {
         let JsonError { message, help, is_trailing } = JsonError::new(text, error);
         let help = match code {
             // A file has only one patch.
+            // The general help, to put the documents into an array, would be wrong for it.
             "patch-syntax" if is_trailing => "remove the text after the patch",
             _ => help,
         };
+        // The first line of a part may begin in the middle of a line of the file. Other lines are
+        // whole.
         let column = match error.line() {
             0 | 1 => column.map(|column| column + error.column()),
             _ => Some(error.column()),
@@ -110,6 +136,7 @@ pub(crate) fn error_response(document: &[u8], things: &str) -> Option<(String, &
         return None;
     };
     // The code and title of the first error show why the request failed.
+    // `{"errors": []}` says nothing, so it is read as any other document.
     let first = errors.first()?;
     let parts: Vec<_> =
         [&first.code, &first.title].into_iter().flatten().map(|t| quote(t)).collect();
@@ -124,6 +151,7 @@ impl Items {
         let mut items = Self { name, list: Vec::new(), broken: false };
         match std::str::from_utf8(&bytes) {
             Ok(text) => items.text(text),
+            // In NDJSON, one line that is not UTF-8 leaves the others readable.
             Err(_) if are_lines(trimmed(&String::from_utf8_lossy(&bytes))) => items.lines(&bytes),
             Err(error) => {
                 let (before, _) = bytes.split_at(error.valid_up_to());
@@ -135,11 +163,14 @@ impl Items {
 
     fn text(&mut self, text: &str) {
         let whole = trimmed(text);
+        // An empty file is more often a failed export than a list of no webhooks, which `[]`
+        // writes.
         if whole.is_empty() {
             let message = "the file has only white space".to_owned();
             let help = "write a webhook, or `[]` for none";
             return self.broken(1, Malformed::new("webhook-syntax", &message, help));
         }
+        // An array is never NDJSON: a line with an array would be a document that no webhook is.
         if whole.starts_with('[') {
             return self.array(text, whole);
         }
@@ -168,6 +199,7 @@ impl Items {
     fn array(&mut self, text: &str, array: &str) {
         match serde_json::from_str::<Vec<&RawValue>>(array) {
             Ok(items) => self.items(text, &items),
+            // `{"data": 5}`: valid JSON, but not a list.
             Err(_) if !array.starts_with('[') => {
                 let message = "`data` is not an array of webhooks".to_owned();
                 let help = "write `{\"data\": […]}`, or only the webhook";
@@ -192,6 +224,7 @@ impl Items {
     }
 
     fn items(&mut self, text: &str, items: &[&RawValue]) {
+        // Goes on from item to item, so the text is scanned once and not once per item.
         let (mut line, mut rest) = (1, text);
         for item in items {
             let before = before(rest, item.get());
@@ -210,6 +243,7 @@ impl Items {
     /// Records that `part` of the text is not JSON.
     fn malformed(&mut self, text: &str, part: &str, error: &serde_json::Error) {
         let before = before(text, part);
+        // The error's line counts from the part, and the part begins in the middle of the text.
         let line = line_at(before.as_bytes()) + error.line().max(1) - 1;
         let column = before.rsplit('\n').next().map(str::len);
         self.broken(line, Malformed::json("webhook-syntax", part.as_bytes(), error, column));
@@ -226,6 +260,7 @@ fn are_lines(whole: &str) -> bool {
     let (line, rest) = whole.split_once('\n').unwrap_or((whole, ""));
     let mut first = Nesting::default();
     first.scan(line.as_bytes());
+    // The first line that is not blank decides: `{` after a complete line begins a second document.
     let next = rest.lines().find_map(|line| line.trim_ascii_start().bytes().next());
     next.is_some() && !first.continues(next) && !whole.starts_with('[')
 }
@@ -237,6 +272,7 @@ fn trimmed(text: &str) -> &str {
 
 /// Returns the text before a part of it.
 fn before<'t>(text: &'t str, part: &str) -> &'t str {
+    // The part is a slice of the text, as every raw value that was read from it.
     text.split_at(part.as_ptr() as usize - text.as_ptr() as usize).0
 }
 

@@ -2,6 +2,29 @@
 //!
 //! `serde_json` reports only a category and a position through its API. The rest follows from the
 //! text before the position: which bracket is open, and what the last token was.
+//!
+//! # Example
+//!
+//! ```text
+//! [{"id":"a","url":"u",}]
+//!                      ^ serde_json: line 1, column 22
+//! state before it     open: `[`, `{`     last token: `,`
+//! message             expected another member after `,`, found `}`
+//! help                remove the comma after the last one
+//! ```
+//!
+//! The text before the position is well formed, except perhaps for its last token. So a scan of
+//! brackets, strings and separators is enough to know what could have followed.
+//!
+//! # Why not serde_json's message
+//!
+//! It is English that may change with each release, and code must not decide by it. It also names
+//! what the parser wanted in its own terms ("key must be a string"), and not what to do.
+//!
+//! # What no message contains
+//!
+//! At most one character of the text is quoted. The text may be a file that was given by mistake,
+//! such as one with keys, and its unquoted words may be secrets.
 
 use crate::cli::output::quote;
 use serde_json::error::Category;
@@ -49,8 +72,10 @@ impl JsonError {
             return Self::because("the text is not UTF-8", "save the file as UTF-8");
         }
         match error.classify() {
+            // The position is the end of the text, so all of it is scanned for what is open there.
             Category::Eof => State::at(text, text.len()).at_end(),
             Category::Syntax => State::at(text, offset).at_byte(text, offset),
+            // The callers read values of any form, so the JSON itself is well formed in this case.
             Category::Data | Category::Io => Self::other("the JSON value has another form"),
         }
     }
@@ -77,6 +102,7 @@ fn offset(text: &[u8], error: &serde_json::Error) -> usize {
 impl State {
     /// Scans the text before `offset`, which is well formed except perhaps for its last token.
     fn at(text: &[u8], offset: usize) -> Self {
+        // A value comes next at the start of the text, as after a colon.
         let mut state = Self { open: Vec::new(), last: Token::Open(b':') };
         let mut escaped = false;
         let mut is_name = false;
@@ -91,11 +117,14 @@ impl State {
                 continue;
             }
             state.last = match byte {
+                // White space ends a number or a literal, and separates other tokens without
+                // changing the state.
                 b' ' | b'\t' | b'\r' | b'\n' => match state.last {
                     Token::Word(_) => Token::Value,
                     last => last,
                 },
                 b'"' => {
+                    // Known only here: once the string is open, the token before it is forgotten.
                     is_name = state.expects_name();
                     Token::String
                 }
@@ -141,11 +170,15 @@ impl State {
             // A literal such as `tru` is malformed only because the text ends.
             return self.at_end();
         };
+        // `serde_json` reports a `\u` escape at its last digit, and any other bad escape in the
+        // string.
         if is_bad_escape(text, offset) || self.last == Token::String && byte >= b' ' {
             let help = "write a backslash inside a string as `\\\\`, and surrogates in pairs";
             return JsonError::because("invalid escape in a string", help);
         }
         let found = found(text, offset);
+        // The error may be in the middle of a word, as in `tru}`. The whole word shows what is
+        // wrong.
         if let Token::Word(begin) = self.last
             && let Some(error) = word(text, begin, offset)
         {
@@ -185,6 +218,7 @@ impl State {
             let (item, end) = if self.is_in_object() { ("member", b'}') } else { ("item", b']') };
             JsonError::because(
                 format!("expected another {item} after `,`, found {found}"),
+                // `[1,}` has a superfluous comma and the wrong bracket.
                 match byte == end {
                     true => "remove the comma after the last one",
                     false => "remove the comma, and close every open bracket",
@@ -222,6 +256,7 @@ fn found(text: &[u8], offset: usize) -> String {
 /// Returns whether a `\u` escape without four hexadecimal digits ends at `offset`.
 fn is_bad_escape(text: &[u8], offset: usize) -> bool {
     let escape = offset.checked_sub(5).and_then(|begin| text.get(begin..=offset));
+    // The offset is that of the last of four places, so the escape begins five bytes before.
     let digits = escape.and_then(|escape| escape.strip_prefix(b"\\u"));
     digits.is_some_and(|digits| !digits.iter().all(u8::is_ascii_hexdigit))
 }
@@ -234,6 +269,7 @@ fn word(text: &[u8], begin: usize, offset: usize) -> Option<JsonError> {
     let is_end = |byte: &u8| b" \t\r\n,:[]{}\"".contains(byte);
     let word = rest.split(is_end).next()?;
     let first = word.first()?;
+    // Whether the word is well formed by itself decides if the error is in it or after it.
     let is_valid = serde_json::from_slice::<&serde_json::value::RawValue>(word).is_ok();
     if !matches!(first, b'0'..=b'9' | b'-' | b'+' | b'.') {
         let help = "put strings in double quotes; only `true`, `false` and `null` have none";
@@ -247,6 +283,7 @@ fn word(text: &[u8], begin: usize, offset: usize) -> Option<JsonError> {
         ));
     }
     // After a complete number, the error is in what follows it.
+    // `1e999` is well formed, and only its value is refused.
     let is_inside = offset < begin + word.len();
     is_inside.then(|| JsonError::because("number out of range", "write a smaller number"))
 }

@@ -1,4 +1,21 @@
 //! What the program reads: files and standard input, webhooks, and streams of events.
+//!
+//! # Which module reads what
+//!
+//! ```text
+//! --webhooks FILE   items ──▶ webhooks        one document after another, each checked
+//! EVENTS…           events ─▶ batches ──▶ event_reader ──▶ match
+//!                                     └──▶ history ───────▶ diff, try
+//! EVENT             history (Single) ────────────────────▶ explain, requests
+//! errors            json_error (text that is not JSON), bad_event (text that is no event)
+//! ```
+//!
+//! # Limits
+//!
+//! A file of webhooks is read as a whole, since a duplicate id and the tenant of the file are known
+//! only at its end. Events are a stream of any length, and are read in batches. A file of webhooks
+//! and a single event have a limit of bytes, so that a wrong file, such as a disk image, ends with
+//! a message and not with the memory of the machine.
 
 pub(crate) mod bad_event;
 pub(crate) mod batches;
@@ -51,6 +68,8 @@ pub(crate) const MAX_TOTAL: u64 = 1 << 30;
 pub(crate) fn read(path: &Path, max: u64) -> Result<(String, Vec<u8>), Failure> {
     let mut bytes = Vec::new();
     let (name, read) = match path.as_os_str() == STDIN_ARGUMENT {
+        // One byte more than allowed shows that the limit is exceeded. The size of a pipe is not
+        // known.
         true => (STDIN.to_owned(), stdin()?.take(max + 1).read_to_end(&mut bytes)),
         false => {
             let file = std::fs::File::open(path);
@@ -62,6 +81,7 @@ pub(crate) fn read(path: &Path, max: u64) -> Result<(String, Vec<u8>), Failure> 
     if bytes.len() as u64 > max {
         return Err(Failure::Usage(format!("{name} is longer than {max} bytes")));
     }
+    // Editors on Windows write the mark, and JSON does not allow it (RFC 8259 section 8.1).
     if bytes.starts_with("\u{feff}".as_bytes()) {
         bytes.drain(..3);
     }
@@ -71,6 +91,7 @@ pub(crate) fn read(path: &Path, max: u64) -> Result<(String, Vec<u8>), Failure> 
 /// Locks standard input, or fails if it was already taken.
 pub(crate) fn stdin() -> Result<io::StdinLock<'static>, Failure> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
+    // The second reader would get the end of the input, and an empty file of webhooks is valid.
     match TAKEN.swap(true, Ordering::Relaxed) {
         false => {
             usage::announce_stdin();
@@ -91,6 +112,7 @@ pub(crate) fn check_stdin_once<'p>(
     others: impl IntoIterator<Item = &'p PathBuf>,
 ) -> Result<(), Failure> {
     let is = |path: &&PathBuf| path.as_os_str() == STDIN_ARGUMENT;
+    // Checked before anything is read, so that no verb fails in the middle of its output.
     let count = files.iter().chain(others).filter(is).count() + usize::from(files.is_empty());
     if count > 1 { Err(Failure::duplicate_stdin()) } else { Ok(()) }
 }

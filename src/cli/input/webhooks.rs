@@ -1,4 +1,34 @@
 //! Loads the webhooks of a file, ready to be matched.
+//!
+//! # From a document to a webhook that can be matched
+//!
+//! ```text
+//! items ──▶ id given, or `#3` ──▶ restore (the rules) ──▶ duplicate id? ──▶ Listed
+//!                                     │ errors are printed at once
+//!                                     ▼
+//!                               bad, counted
+//! ```
+//!
+//! A file is not refused for one invalid webhook: each is reported, the valid ones are kept, and
+//! the verb decides whether it goes on.
+//!
+//! # Tenants
+//!
+//! Exports of one tenant often lack `tenantId`, and matching needs one: tenants never meet. So a
+//! webhook without a tenant gets, in this order:
+//!
+//! 1. the tenant of `--tenant`;
+//! 2. the tenant of the other webhooks of the file, if they have only one;
+//! 3. the tenant of the first event, if no webhook of the file has one.
+//!
+//! If the others have several, a guess could show one tenant's events at the webhook of another, so
+//! each webhook without a tenant is an error.
+//!
+//! # Why `Listed` and not `Webhook`
+//!
+//! Matching needs the id and the [`Subscription`]. A file may have millions of webhooks, and the
+//! rest of each, its headers and secrets, would stay in memory for nothing. Only verbs that show a
+//! webhook or build its requests keep it whole.
 
 use crate::cli::input::MAX_FILE;
 use crate::cli::input::items::{Item, Items, line_at};
@@ -82,6 +112,7 @@ impl Listed {
     fn new(webhook: &Webhook, line: usize, tenant: Option<&str>, catalogue: &Catalogue) -> Self {
         let tenant = webhook.tenant().cloned().or_else(|| tenant.map(TenantId::from));
         let unknown = TenantId::from("");
+        // Replaced by the real tenant in `subscription`, before the webhook is matched.
         let known = tenant.as_ref().unwrap_or(&unknown);
         let subscription = registry::subscription(webhook, known, catalogue);
         Self { id: webhook.id().as_str().into(), line, tenant, subscription, webhook: None }
@@ -139,11 +170,14 @@ impl Webhooks {
             bad: 0,
             list: Vec::new(),
         };
+        // Before the loop, since a label must differ from every id of the file, also from later
+        // ones.
         let labels = labels(&items);
         for (Item { line, document }, label) in items.list.into_iter().zip(labels) {
             match document {
                 Ok(document) => loader.webhook(&label, line, document),
                 Err(malformed) => {
+                    // Text that is not JSON has no id, so its line is all that identifies it.
                     loader.bad += 1;
                     let origin = webhook_origin(loader.name, line, "");
                     let drawn = report::draw(std::iter::once(malformed.finding(&origin)));
@@ -198,6 +232,7 @@ impl Loader<'_> {
         let id = document.text("id").unwrap_or("").to_owned();
         let named = document.text("tenantId").filter(|tenant| !tenant.is_empty());
         self.named.extend(named.map(str::to_owned));
+        // The id of an invalid webhook counts as well: the duplicate is an error in either case.
         let duplicate = !id.is_empty() && !self.ids.insert(id.clone());
         let webhook = Webhook::restore(&document, self.rules);
         if let Err(problems) = &webhook {
@@ -230,6 +265,7 @@ impl Loader<'_> {
         if self.list.iter().all(|listed| listed.tenant.is_some()) {
             return Tenancy::Named;
         }
+        // No tenant or one: no other one could be meant.
         if names.len() < 2 {
             let tenant = names.into_iter().next();
             for listed in &mut self.list {
@@ -238,6 +274,7 @@ impl Loader<'_> {
             }
             return Tenancy::One(tenant);
         }
+        // The list is rebuilt without the webhooks that are refused.
         for listed in std::mem::take(&mut self.list) {
             if listed.tenant.is_some() {
                 self.list.push(listed);
@@ -275,6 +312,7 @@ pub(crate) fn labels(items: &Items) -> Vec<String> {
     let ids: HashSet<&str> = drafts.filter_map(|document| document.text("id")).collect();
     let label = |at: usize| {
         let mut label = format!("#{}", at + 1);
+        // An id may be `#3`. Each `#` more makes another label, so the loop ends.
         while ids.contains(&*label) {
             label.insert(0, '#');
         }
@@ -313,6 +351,7 @@ pub(crate) fn finding<'a>(
     Finding {
         diagnostic: Cow::Borrowed(problem),
         origin: Some(format!("{origin}{separator}{pointer}")),
+        // Only an error with a place in the filter is drawn below the filter's text.
         source: problem.span().and_then(|_| drawable_filter(document)),
     }
 }
@@ -328,6 +367,7 @@ impl UnknownName {
     pub(crate) fn in_document(rules: &Rules, document: &[u8], origin: Option<&str>) -> Vec<Self> {
         // A line of `check` may be a string, which has no members.
         let Ok(document) = WebhookDocument::read(document) else { return Vec::new() };
+        // The line is no webhook, so its other problems, such as a missing URL, do not count here.
         let report = rules.check(&document);
         let unknown =
             report.warnings().iter().chain(report.errors()).filter(|problem| {
@@ -377,6 +417,7 @@ pub(crate) fn line_of(document: &[u8], error: &hooksieve::event::Error) -> usize
     let (before, _) = document.split_at(error.offset());
     match error.kind() {
         ErrorKind::MissingType | ErrorKind::MissingTenant => 1,
+        // The error is at the end of the text, and a last line break would put it on an empty line.
         _ if before.len() == document.len() => line_at(before.trim_ascii_end()),
         _ => line_at(before),
     }

@@ -1,4 +1,11 @@
 //! JSON output without misleading characters.
+//!
+//! # Why escapes and not removal
+//!
+//! A line of JSON is read by programs, so it must keep every character. A terminal shows it too,
+//! and must not act on it. An escape does both: `"\u202e"` is the same string as the character
+//! itself, and harmless. Only strings of JSON can contain such a character, so escaping whole
+//! fragments never changes the structure.
 
 use crate::cli::output::{is_plain, readable};
 use serde::Serialize;
@@ -20,6 +27,7 @@ impl Formatter for Readable {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
+        // Most fragments are plain, and are written without a copy.
         match is_plain(fragment) {
             true => writer.write_all(fragment.as_bytes()),
             false => writer.write_all(readable(fragment).as_bytes()),

@@ -1,4 +1,15 @@
 //! What the program prints: formats, text that is safe on a terminal, reports and tables.
+//!
+//! # Which function for which text
+//!
+//! | function | for | length |
+//! | --- | --- | --- |
+//! | [`quote`] | a part of a message | at most 80 characters |
+//! | [`plain`] | a name or path that must be complete | any |
+//! | [`quoted`] | a value, as a JSON string with its quotes | any |
+//! | [`readable`] | JSON text, also on several lines | any |
+//!
+//! None of them is needed for a text of this program. Every text of the input needs one of them.
 
 pub(crate) mod json;
 pub(crate) mod progress;
@@ -26,7 +37,11 @@ pub(crate) struct Out {
 impl Out {
     /// Removes colors from text that does not go to a terminal. JSON is written byte for byte.
     pub(crate) fn new(format: Format) -> Self {
+        // Locked for the whole run, so that a line is never interrupted and each write takes no
+        // lock.
         let stdout = io::stdout().lock();
+        // Colors are escape sequences of this program. In JSON there are none, and a body may
+        // contain any bytes.
         let stream = match format {
             Format::Text => anstream::AutoStream::auto(stdout),
             Format::Json => anstream::AutoStream::always_ansi(stdout),
@@ -73,6 +88,8 @@ pub(crate) fn quoted(value: &str) -> String {
 pub(crate) fn readable(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     // Tabs, line feeds and carriage returns occur only between tokens: a JSON string escapes them.
+    // A carriage return moves a terminal's cursor back, so that the text after it hides what is
+    // before.
     for c in json.chars().filter(|c| *c != '\r') {
         if !matches!(c, '\n' | '\t') && is_misleading(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {

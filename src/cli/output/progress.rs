@@ -1,3 +1,19 @@
+//! Shows how far a long run is, on standard error.
+//!
+//! ```text
+//! ███████████████░░░░░░░░░░░░░░░ {bytes}/{size of all files} {events} events {time left}
+//! ```
+//!
+//! # When it is shown
+//!
+//! A bar is drawn over itself again and again. On a terminal that also shows the results, it would
+//! be drawn between them, and in a file it would be noise. So it is shown only if standard error is
+//! a terminal and standard output is not. A short run shows none: a bar that vanishes at once only
+//! flickers.
+//!
+//! Messages are printed through [`Progress::print`], which takes the bar away first and draws it
+//! again below.
+
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -18,6 +34,8 @@ impl Progress {
     pub(crate) fn new(files: &[PathBuf]) -> Self {
         let sizes =
             files.iter().map(|path| std::fs::metadata(path).ok().filter(|file| file.is_file()));
+        // One file of unknown size, such as a pipe, makes the sum unknown, and then the bar is a
+        // spinner.
         let total = sizes.map(|size| size.map(|size| size.len())).sum::<Option<u64>>();
         Self {
             begin: Instant::now(),
@@ -40,6 +58,7 @@ impl Progress {
                 Some(_) => "{bar:40} {bytes}/{total_bytes} {msg} {eta}",
                 None => "{spinner} {bytes} {msg}",
             };
+            // The templates are constants. If one were wrong, the bar would have another look.
             match ProgressStyle::with_template(template) {
                 Ok(style) => bar.with_style(style),
                 Err(_) => bar,

@@ -1,4 +1,18 @@
 //! Draws diagnostics as text: the message, the source with carets, and the help.
+//!
+//! # Example
+//!
+//! ```text
+//! error[filter-unquoted-value]: value `id123` is not in double quotes
+//!   |
+//! 1 | id eq id123
+//!   |       ^^^^^ expected a string in double quotes, a number, true, false or null
+//!   |
+//!   = help: write `id eq "id123"`; on a command line, …
+//! ```
+//!
+//! A diagnostic without a span, such as one about a whole member, has its origin in place of the
+//! source: `--> webhooks.json:3: webhook `w1`: /url`.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use hooksieve::diagnostic::{Diagnostic, Severity, Span, is_misleading};
@@ -24,6 +38,7 @@ pub(crate) fn draw<'a>(findings: impl Iterator<Item = Finding<'a>>) -> String {
 
 /// Draws findings; `count` is their total number, of which `findings` may have only the first ones.
 pub(crate) fn draw_of(count: usize, findings: &[Finding<'_>]) -> String {
+    // The drawing crate borrows the sources, so they are kept until the text is rendered.
     let sources: Vec<_> = findings
         .iter()
         .map(|finding| Some((drawable(finding.source?), finding.diagnostic.span()?)))
@@ -34,6 +49,7 @@ pub(crate) fn draw_of(count: usize, findings: &[Finding<'_>]) -> String {
     if groups.is_empty() {
         return String::new();
     }
+    // The number counts those that the library did not list either.
     let more = match count.saturating_sub(MAX) {
         0 => String::new(),
         more => format!("and {more} more\n"),
@@ -48,6 +64,7 @@ fn group<'a>(finding: &'a Finding<'_>, source: &'a Option<(String, Span)>) -> Gr
         Severity::Warning => Level::WARNING,
     };
     let group = level.primary_title(diagnostic.message()).id(diagnostic.code());
+    // The place is drawn as exactly as it is known: in the text, in a document, or not at all.
     let group = match (source, &finding.origin) {
         (Some((text, span)), origin) => {
             let mut snippet = Snippet::source(text.as_str());
@@ -61,6 +78,7 @@ fn group<'a>(finding: &'a Finding<'_>, source: &'a Option<(String, Span)>) -> Gr
             group.element(snippet.annotation(caret))
         }
         (None, Some(origin)) => group.element(Origin::path(origin)),
+        // Without a source and an origin, the help is all that follows the message.
         (None, None) => return group.element(Level::HELP.message(diagnostic.help())),
     };
     group.element(Level::HELP.message(diagnostic.help()))

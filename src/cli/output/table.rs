@@ -7,6 +7,20 @@
 //!
 //! Rejected: widths that fit all events read so far. How many those are depends on how the input
 //! arrives, and the same input must print the same output.
+//!
+//! # Example
+//!
+//! On a terminal of 74 characters:
+//!
+//! ```text
+//! EVENT     TYPE                   TENANT           WEBHOOKS
+//! e1        a                      tenant-1         -
+//! 7d4f9c2…  …ects.di-tasks.failed  tenant-number-2  wh-1, webhook-2,
+//!                                                   webhook-number-3
+//! ```
+//!
+//! Into a file or a pipe, nothing is cut and nothing wrapped, so that each event is one line with
+//! all of its webhooks.
 
 use crate::cli::output::plain;
 use hooksieve::event::Event;
@@ -63,6 +77,8 @@ impl Columns {
 
     /// Cuts the widest columns until the webhooks have room on a terminal of this width.
     pub(crate) fn fit(&mut self, terminal: usize) {
+        // The widest column loses one character at a time, so that all get narrower before one gets
+        // useless.
         while self.begin() + WEBHOOKS > terminal {
             let all = [&mut self.event, &mut self.event_type];
             let widest = all.into_iter().chain(&mut self.tenant).max_by_key(|width| **width);
@@ -71,6 +87,8 @@ impl Columns {
                 _ => break,
             }
         }
+        // On a very narrow terminal, lines get longer than it, so that the webhooks are still
+        // readable.
         self.webhooks = Some(terminal.saturating_sub(self.begin()).max(MIN));
     }
 
@@ -96,6 +114,8 @@ impl Columns {
     ) {
         let id = plain(event.id().unwrap_or(NO_ID));
         self.cells(out, [&id, &plain(event.event_type()), &plain(event.tenant())]);
+        // An event that no webhook matches has a row as well, or it would look as if it had not
+        // been read.
         let Some(first) = names.next() else {
             out.extend_from_slice(b"-\n");
             return;
@@ -116,11 +136,13 @@ impl Columns {
     ///
     /// A cut cell keeps the part that identifies it: the end of a type, the beginning of an id.
     fn cells(&self, out: &mut Vec<u8>, [id, event_type, tenant]: [&str; 3]) {
+        // Only on a terminal does the last column have a width, and only there is anything cut.
         let cut = self.webhooks.is_some();
         let mut cell = |text: &str, width: usize, end: bool| {
             let more = text.chars().count().saturating_sub(width);
             let gap = "";
             let _ = match (more, end) {
+                // The names of event types differ at their ends, those of ids at their beginnings.
                 (1.., true) if cut => {
                     let kept: String = text.chars().skip(more + 1).collect();
                     write!(out, "…{kept}{gap:GAP$}")
@@ -145,6 +167,7 @@ impl Columns {
         let mut names = names.map(String::from_utf8_lossy).peekable();
         let mut at = 0;
         while let Some(name) = names.next() {
+            // The comma is on the line of the name before it, so the name has less room.
             let comma = if names.peek().is_some() { "," } else { "" };
             let room = width.saturating_sub(comma.len());
             let name = match name.chars().count() > room {

@@ -1,4 +1,22 @@
 //! Draws as text why a filter matches an event or not.
+//!
+//! # Example
+//!
+//! For the filter `id eq "a" or (spaceId eq "s" and data.status eq "error")`:
+//!
+//! ```text
+//!   ✗ or
+//! ▸ ├─ ✗ id eq "a"                  event: "b" at data.id
+//!   └─ ✗ and
+//! ▸    ├─ ✗ spaceId eq "s"          event: absent
+//!      └─ ✓ data.status eq "error"  event: "error" at data.status
+//! ▸ these 2 decide, regardless of the other terms
+//!   would match if `spaceId` were "s"
+//! ```
+//!
+//! The library computes all of it, and this file only draws. The marks show a smallest set of terms
+//! that decides, and the last line the smallest change: both may be surprising, so they are kept
+//! apart.
 
 use crate::cli::output::{Out, plain, quoted};
 use anstyle::{AnsiColor, Style};
@@ -38,6 +56,7 @@ pub(crate) fn draw(out: &mut Out, explanation: &Explanation<'_>) -> io::Result<(
     reason(out, explanation, &why, marked.len())?;
     match &why.change {
         Some(change) => flipped(out, explanation, change)?,
+        // A change is searched for only if the filter does not match.
         None if explanation.holds() => {}
         None if why.exact => writeln!(out, "  no event matches this filter")?,
         None => writeln!(out, "  no change that makes it match was found within the work limit")?,
@@ -73,16 +92,21 @@ fn tree(out: &mut Out, explanation: &Explanation<'_>, marked: &[usize]) -> io::R
         _ => "or".to_owned(),
     };
     let width = |step: &Step<'_>| 3 * step.depth + term(step).chars().count();
+    // Long terms do not count, so one of them does not push the values of all others to the right.
     let widest = steps.iter().map(width).filter(|width| *width <= 80).fold(0, usize::max);
     // For each depth, whether more operands follow.
     let mut more: Vec<bool> = Vec::new();
     for (at, step) in steps.iter().enumerate() {
         let following = steps.iter().skip(at + 1);
+        // The next step at this depth, before one that is less deep, is another operand of the same
+        // group.
         let last = following
             .take_while(|next| next.depth >= step.depth)
             .all(|next| next.depth != step.depth);
+        // Back to the group of this step: the deeper groups before it are complete.
         more.truncate(step.depth);
         let mut branches = String::new();
+        // The root has no branch, so depth 1 is the first with a line.
         for open in more.iter().skip(1) {
             branches.push_str(if *open { "│  " } else { "   " });
         }
@@ -94,6 +118,7 @@ fn tree(out: &mut Out, explanation: &Explanation<'_>, marked: &[usize]) -> io::R
             Ok(_) => write!(out, "{DECIDES}▸{DECIDES:#} ")?,
             Err(_) => write!(out, "  ")?,
         }
+        // By a sign and not only by a color, so that a file or a pipe shows the verdict as well.
         let (style, mark) = if step.holds { (GOOD, "✓") } else { (BAD, "✗") };
         let text = term(step);
         write!(out, "{DIM}{branches}{DIM:#}{style}{mark}{style:#} {text}")?;
@@ -132,6 +157,7 @@ fn reason(
 
 /// Prints the smallest change of the event that would make it match.
 fn flipped(out: &mut Out, explanation: &Explanation<'_>, change: &[Change<'_>]) -> io::Result<()> {
+    // The changes of several attributes belong together: one of them is not enough.
     let mut before = "would match if";
     for change in change {
         let wanted = match change.to {

@@ -1,3 +1,13 @@
+//! The verb `event-types`: the catalogue, as a table or as the JSON that `--catalogue` reads.
+//!
+//! ```text
+//! EVENT TYPE                TITLE         LEVELS        NEWER NAME
+//! com.qlik.v1.app.created   App created   user, tenant  com…
+//! ```
+//!
+//! With `--catalogue`, it shows what a file of another server means, so a catalogue can be checked
+//! before a server uses it.
+
 use super::Run;
 use crate::cli::input::webhooks::CatalogueArgument;
 use crate::cli::output::{Format, Out, plain};
@@ -35,6 +45,7 @@ impl Run for Arguments {
 
 fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let catalogue = arguments.catalogue.read()?;
+    // Serialized as a whole: the output of this verb is an input of every other one.
     if arguments.format == Format::Json {
         out.json(&catalogue)?;
         return Ok(Outcome::Ok);
@@ -54,10 +65,12 @@ fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let width = |column: fn(&[String; 4]) -> &String| {
         rows.iter().chain([&head]).map(|row| column(row).chars().count()).fold(0, usize::max)
     };
+    // The last column needs no width, since nothing follows it.
     let widths = [width(|row| &row[0]), width(|row| &row[1]), width(|row| &row[2])];
     for (at, [name, title, levels, newer]) in std::iter::once(&head).chain(&rows).enumerate() {
         let [a, b, c] = widths;
         let line = format!("{name:a$}  {title:b$}  {levels:c$}  {newer}");
+        // Most types have no newer name, and blanks at the end of a line would be copied with it.
         let line = line.trim_end();
         match at {
             0 => writeln!(out, "{bold}{line}{bold:#}")?,

@@ -1,4 +1,13 @@
 //! The verb `key`: manages the API keys of a server.
+//!
+//! ```text
+//! hooksieve key new --keys keys.toml --tenant t1 --user u1 --role user      prints the key, once
+//! hooksieve key list --keys keys.toml                              id, role, tenant, user, time
+//! hooksieve key revoke --keys keys.toml ID
+//! ```
+//!
+//! The verbs change only the file. A running server notices that, so they need no connection to it
+//! and work before its first start.
 
 use super::Run;
 use crate::cli::output::{Format, Out, plain};

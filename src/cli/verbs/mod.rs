@@ -1,4 +1,15 @@
-//! The verbs of the program. Each is a file that implements [`Run`], declared here and listed below.
+//! The verbs of the program. Each is a file that implements [`Run`], declared here and listed
+//! below.
+//!
+//! # How to add a verb
+//!
+//! 1. Write a file with a `struct Arguments` that derives [`Args`] and implements [`Run`]. Its doc
+//!    comments are the help page.
+//! 2. Declare the module, and add a line to the list of `verbs!`. The order of the list is that of
+//!    `hooksieve --help`.
+//!
+//! A `///` in a verb is therefore text for its users. What is for readers of the code is in the
+//! header of the file, and in `//` comments.
 
 mod check;
 mod diff;
@@ -74,6 +85,7 @@ verbs! {
 }
 
 fn run<V: Run>(verb: V, out: &mut Out) -> Result<Outcome, Failure> {
+    // Such a verb would seem to succeed, although its only effect is lost.
     if V::NEEDS_OUTPUT && usage::stdout_is_closed() {
         return Err(Failure::Output(io::Error::other(usage::CLOSED)));
     }

@@ -1,3 +1,22 @@
+//! The verb `patch`: applies a JSON Patch to a webhook, as the server would.
+//!
+//! ```text
+//! hooksieve patch --webhook webhook.json patch.json
+//!
+//! error[member-too-short]: `name` is empty
+//! --> the patched webhook: /name
+//!  = help: give it 1 to 512 characters
+//! ```
+//!
+//! An error is either in the patch, and then its pointer is into the patch, or in the webhook that
+//! the patch leads to. The origin before the pointer shows which: the file of the patch, or "the
+//! patched webhook".
+//!
+//! # A webhook without an id
+//!
+//! The file may be the body of a POST that was not sent yet. A webhook needs an id, so it gets a
+//! [placeholder](PLACEHOLDER_ID) while it is patched, which is removed from the output.
+
 use super::Run;
 use crate::cli::input::MAX_FILE;
 use crate::cli::input::items::{Item, Items, Malformed};
@@ -87,7 +106,10 @@ fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
 
 /// Returns the only item of a file, with the file's name.
 fn one_item(items: Items) -> Result<(String, Item), Failure> {
+    // A page of the API's listing has several webhooks, and a patch does not say which one it is
+    // for.
     let Items { name, list, .. } = items;
+    // The file may have any number of webhooks, and a patch of each would need a name for it.
     let count = list.len();
     match <[Item; 1]>::try_from(list) {
         Ok([item]) => Ok((name, item)),
@@ -141,6 +163,7 @@ impl Print<'_> {
         // JSON has the warnings on standard output.
         let drawn = if self.format == Format::Text { &**warnings } else { &[] };
         let findings = drawn.iter().map(|warning| finding(warning, document, PATCHED));
+        // The webhook is printed before its warnings, also if both streams are the same terminal.
         self.out.flush()?;
         let _ = write!(anstream::stderr(), "{}", report::draw(findings));
         let bad = deny_warnings && !warnings.is_empty();
@@ -168,6 +191,8 @@ impl Print<'_> {
             ),
         };
         let text = text.map_err(std::io::Error::from)?;
+        // The id is the first member, so the first occurrence is the placeholder, even if the name
+        // has such a text.
         let text = if is_new { text.replacen(&placeholder, "", 1) } else { text };
         writeln!(self.out, "{}", readable(&text))?;
         Ok(())

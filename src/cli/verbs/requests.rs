@@ -1,3 +1,29 @@
+//! The verb `requests`: the HTTP requests that would deliver an event.
+//!
+//! ```text
+//! # webhook wh-1
+//! POST https://hooks.example.com/a
+//! Content-Type: application/json
+//! User-Agent: Qlik Webhook
+//!
+//! {"id":"e1","type":"com.qlik.v1.app.reload.finished","tenantid":"t1",…}
+//! ```
+//!
+//! Nothing is sent. With `--format curl` each request is a shell command, which sends exactly the
+//! bytes that the signature is computed from: a body that an editor or a shell changed would not be
+//! verified.
+//!
+//! # Why not the index
+//!
+//! Each webhook is asked for its verdict, since one event does not pay for an index. The verdict is
+//! the specification that the index follows, so both give the same webhooks.
+//!
+//! # Secrets
+//!
+//! A file from the API's responses has no secrets, so its requests are incomplete and must not be
+//! sent. Each of them says so, in the output and in a warning. Values of encrypted headers are
+//! shown only with `--show-encrypted`.
+
 use super::Run;
 use crate::cli::input::event_reader::EventReader;
 use crate::cli::input::history::{Single, page_item_label};
@@ -50,6 +76,7 @@ impl Run for Arguments {
     fn format(&self) -> Format {
         match self.format {
             RequestFormat::Text => super::Format::Text,
+            // Byte for byte: removing colors could remove bytes from the body in a command.
             RequestFormat::Json | RequestFormat::Curl => super::Format::Json,
         }
     }
@@ -75,6 +102,7 @@ fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
         let before = requests;
         let input = InputEvent { event, bytes, item };
         requests = printer.event(out, &input, requests)?;
+        // With invalid webhooks, one of those might have matched, so "no webhook" would be wrong.
         if requests == before && webhooks.bad == 0 && arguments.format == RequestFormat::Text {
             let name = input.name().map_or(String::new(), |name| format!("event {name}: "));
             writeln!(
@@ -247,6 +275,7 @@ fn curl(out: &mut Out, request: &Request, show: bool) -> io::Result<()> {
     }
     // Linux limits an argument to 128 KiB. The shell's builtin `printf` has no such limit.
     let body = body(request);
+    // Below the limit, since quoting a body makes it longer.
     let long = body.len() > 100_000;
     if long {
         write!(out, "printf %s {} | ", quoted(&body))?;

@@ -1,4 +1,10 @@
 //! The verb `serve`. Its flags are the settings of the server.
+//!
+//! # Why the flags are built by hand
+//!
+//! The settings of a server are one table ([`SETTINGS`]) of names, defaults and help. Flags,
+//! variables of the environment, the file of `--config` and `--print-config` all follow it. A
+//! derived `struct` of flags would be a second list that must be kept equal.
 
 use super::Run;
 use crate::cli::output::{Format, Out};
@@ -59,6 +65,7 @@ impl clap::FromArgMatches for Flags {
         let mut given = Given::new();
         for setting in SETTINGS {
             if setting.is_switch() {
+                // A switch that is not given leaves the decision to the environment or the file.
                 if matches.get_flag(setting.name) {
                     given.insert(setting.name, vec!["true".to_owned()]);
                 }
@@ -87,6 +94,7 @@ impl Run for Arguments {
 
 fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     let usage = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
+    // A variable that is not UTF-8 counts as absent.
     let variable = |name: &str| std::env::var(name).ok();
     let file = arguments.config.as_deref();
     let settings = Settings::read(arguments.flags.0, variable, file).map_err(|e| usage(&e))?;

@@ -1,3 +1,24 @@
+//! The verb `validate`: checks webhooks, and prints errors and warnings with suggestions.
+//!
+//! ```text
+//! error[url-not-https]: `url` must use https, not `http`
+//! --> webhooks.json:1: webhook `n`: /url
+//!  = help: write `https://a.example.com/`
+//! warning[member-unknown]: unknown member `fliter` is ignored
+//! --> webhooks.json:1: webhook `n`: /fliter
+//!  = help: did you mean `filter`?
+//!
+//! 0 valid, 1 invalid: 1 error, 1 warning
+//! ```
+//!
+//! In JSON it prints one object per webhook, with `valid`, `errors` and `warnings`, and no summary.
+//!
+//! # Bodies and responses
+//!
+//! One check serves both: a response has all members of a body, and those that the server sets. The
+//! latter are neither errors nor warnings, or each response would have some. They are listed in a
+//! note, which is what a body of a request must not have.
+
 use super::Run;
 use crate::cli::input::STDIN_ARGUMENT;
 use crate::cli::input::items::{Item, Items, Malformed};
@@ -53,6 +74,7 @@ fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
         match &item.document {
             Ok(document) => {
                 let report = rules.check(document);
+                // Bodies of POST have no id, so only ids that are there can be duplicates.
                 let duplicate = document.text("id").filter(|id| !id.is_empty());
                 let duplicate = duplicate.filter(|id| !ids.insert(*id)).map(duplicate_id);
                 let errors = report.error_count() + usize::from(duplicate.is_some());
@@ -61,6 +83,7 @@ fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
                     Format::Json => out.json(&Line::new(origin, &report, duplicate.as_ref()))?,
                     Format::Text => {
                         let names = [document.text("id"), document.text("name")];
+                        // People know a webhook by its name, so that is shown if it has no id.
                         let mut names = names.into_iter().flatten().filter(|name| !name.is_empty());
                         let name = names.next().unwrap_or(&label);
                         let origin = webhook_origin(&items.name, item.line, name);
@@ -82,6 +105,7 @@ fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
             }
         }
     }
+    // In JSON each line is a webhook. A program counts them itself, by `valid`.
     if arguments.format == Format::Text {
         writeln!(out, "{count}")?;
     }
@@ -101,6 +125,7 @@ impl Count {
     fn add(&mut self, errors: usize, warnings: usize) {
         self.errors += errors as u64;
         self.warnings += warnings as u64;
+        // Warnings leave a webhook valid; `--deny-warnings` changes the exit code only.
         *if errors == 0 { &mut self.valid } else { &mut self.invalid } += 1;
     }
 }
@@ -129,6 +154,7 @@ fn text(out: &mut Out, origin: &str, validated: &Validated<'_>) -> io::Result<()
     let valid = report.errors().is_empty() && duplicate.is_none();
     let duplicate = duplicate.map(|error| finding(error, document, origin));
     let errors: Vec<_> = duplicate.into_iter().chain(errors).collect();
+    // The report counts errors that it does not list.
     let count = errors.len().max(report.error_count());
     write!(out, "{}", report::draw_of(count, &errors))?;
     let warnings = report.warnings().iter();

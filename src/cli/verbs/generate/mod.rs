@@ -1,3 +1,17 @@
+//! The verb `generate`: webhooks and events as a test load.
+//!
+//! ```text
+//! hooksieve generate webhooks --count 100000 > w.ndjson
+//! hooksieve generate events --count 1000000 | hooksieve match --webhooks w.ndjson
+//!
+//! {"id":"wh-3","tenantId":"svua0w_…","name":"Webhook 3","url":"https://hooks.example.com/wh-3",
+//!  "eventTypes":["com.qlik.v1.app.reload.finished"],"enabled":true,"filter":"id eq …"}
+//! ```
+//!
+//! The same arguments give the same lines on every machine, so a measurement can be repeated and a
+//! problem that a load shows can be reported by its arguments. Nothing is read from a clock or the
+//! system's random numbers.
+
 mod workload;
 
 use crate::cli::output::{Format, Out};
@@ -48,6 +62,7 @@ enum What {
 fn mixes() -> impl TypedValueParser<Value = Mix> {
     PossibleValuesParser::new(Mix::ALL.map(Mix::name)).map(|name| {
         let named = Mix::ALL.into_iter().find(|mix| mix.name() == name);
+        // The parser passes on only names of the list, so there is always such a mix.
         named.unwrap_or(Mix::Selective)
     })
 }
@@ -82,7 +97,9 @@ fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let mut workload = Workload::new(arguments.mix, arguments.count, arguments.seed);
     for number in 1..=arguments.count {
         let tenant = match arguments.tenants {
+            // One tenant is the usual case and has an id of realistic length.
             1 => Cow::Borrowed(TENANT),
+            // In turn, so that each tenant has as many webhooks and events as any other.
             tenants => Cow::Owned(format!("tenant-{}", 1 + (number as u64 - 1) % tenants)),
         };
         match arguments.what {

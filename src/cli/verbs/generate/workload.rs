@@ -1,6 +1,17 @@
 //! Generates webhooks and events of one event type from a seed.
 //!
 //! The verb `generate` uses it, and the benches include this file.
+//!
+//! # How a webhook and an event meet
+//!
+//! A value is a function of its kind and a number, and both sides draw the number from the same
+//! range. So filters and events share values without a list of them, and the size of the range
+//! decides how often they meet. For `growing`, that range grows with the webhooks.
+//!
+//! ```text
+//! value(1, 17)   the 18th id: the same UUID in a filter, in an event, in any run
+//! value(2, 17)   the 18th space: another UUID
+//! ```
 
 use std::fmt::Write as _;
 
@@ -55,6 +66,8 @@ impl Random {
     }
 
     fn below(&mut self, n: u64) -> u64 {
+        // The remainder is slightly biased for an `n` that is no power of two, which does not
+        // matter here.
         self.next() % n
     }
 }
@@ -64,6 +77,7 @@ pub(crate) const TYPE: &str = "com.qlik.v1.app.reload.finished";
 
 /// Returns a value in the form of a UUID, determined by its kind and number.
 fn value(kind: u64, number: u64) -> String {
+    // For numbers below 2³², the kind is above the number, so two kinds never share a state.
     let mut random = Random(kind << 32 | number);
     let (a, b) = (random.next(), random.next());
     format!(
@@ -105,6 +119,7 @@ impl Workload {
 
     fn equal(&mut self) -> String {
         match self.random.below(10) {
+            // Six of ten terms are over ids, the attribute with the most values.
             0..6 => format!("id eq \"{}\"", self.id()),
             6..8 => format!("spaceId eq \"{}\"", self.space()),
             _ => format!("topLevelResourceId eq \"{}\"", self.resource()),

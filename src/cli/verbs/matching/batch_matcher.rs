@@ -2,8 +2,32 @@
 //!
 //! The index is built at the first event: its tenant may be that of webhooks without one, and its
 //! values size the columns of the table. From then on [`BatchMatcher::fork`] gives each thread a
-//! matcher that shares the index. The output leaves in chunks, so that its memory does not grow with
-//! the number of matches in a batch.
+//! matcher that shares the index. The output leaves in chunks, so that its memory does not grow
+//! with the number of matches in a batch.
+//!
+//! # From a batch to chunks
+//!
+//! ```text
+//! batch   e1 e2 e3 … e16 │ e17 …            events are matched in groups of 16
+//! chunk   out: rows of e1, e2               64 KiB of output, or 1,024 messages, end a chunk
+//!         messages: (offset in out, text)
+//!         …
+//! chunk   end: Continues                    the last one; always sent, even if it has no rows
+//! ```
+//!
+//! # Why groups
+//!
+//! The matcher takes several events at once ([`Matcher::matches_all`]), so that their memory
+//! accesses overlap. A group is small, so the first event of a live stream is not kept waiting: a
+//! batch of one event is a group of one.
+//!
+//! # Invariants
+//!
+//! - The index is immutable once it is shared. A fork has scratch memory and a shape cache of its
+//!   own.
+//! - Names are rendered once for each webhook, in the output's format, and are copied for each
+//!   match.
+//! - A message has its offset in the output of its chunk, so both streams can be merged in order.
 
 use crate::cli::Failure;
 use crate::cli::input::AccessArgument;
@@ -106,6 +130,7 @@ impl BatchMatcher {
             },
             webhooks: Some(webhooks),
             index: None,
+            // Only the first matcher prints the head, since a fork is made after that.
             head: format == Format::Text,
             scratch: Scratch::default(),
             shapes: ShapeCache::default(),
@@ -127,6 +152,8 @@ impl BatchMatcher {
             index: self.index.clone(),
             scratch: Scratch::default(),
             shapes: ShapeCache::default(),
+            // What is left is `Copy`. A new field that is not makes the compiler ask what a fork
+            // shares.
             ..*self
         }
     }
@@ -137,9 +164,11 @@ impl BatchMatcher {
         mut batch: Batch,
         mut print: impl FnMut(Chunk) -> Result<(), E>,
     ) -> Result<(), E> {
+        // Reported after the documents, since it occurred after them in the input.
         let read_error = batch.error.take();
         let profile = self.profile.clone();
         let mut chunk = Chunk::default();
+        // Taken out while the events borrow from it, so that `self` can be changed in the loop.
         let mut shapes = std::mem::take(&mut self.shapes);
         let default_tenant = self.default_tenant.clone();
         let reader = EventReader { profile: &profile, tenant: default_tenant.as_deref() };
@@ -170,16 +199,20 @@ impl BatchMatcher {
         print: &mut impl FnMut(Chunk) -> Result<(), E>,
     ) -> Result<End, E> {
         let events = || documents.iter().filter_map(|(_, event)| event.as_ref().ok());
+        // A webhook that cannot be indexed is a failure of the run, and not of this event.
         if let Err(failure) = self.prepare(events()) {
             return Ok(End::Failed(failure));
         }
         let Self { access, format, tenant, index, head, scratch, .. } = self;
         let queries: Vec<_> = events().map(|event| (event, access.access())).collect();
+        // One result for each event without an error, in the order of the queries.
         let mut hits = index.as_ref().map(|index| index.matcher.matches_all(&queries, scratch));
         for (document, event) in documents {
             match event {
                 Ok(event) => {
                     let hits = hits.as_mut().and_then(Iterator::next);
+                    // An event of another tenant would match nothing, and look like one that no
+                    // webhook wants.
                     if let Some(tenant) = tenant.as_deref().filter(|own| *own != event.tenant()) {
                         chunk.bad(*format, &of_other_tenant(name, document, event, tenant));
                     } else if let (Some(index), Some(hits)) = (index.as_ref(), hits) {
@@ -207,6 +240,7 @@ impl BatchMatcher {
                 }
             }
             if chunk.out.len() >= CHUNK || chunk.messages.len() >= MAX_MESSAGES {
+                // The counts go with the chunk, and begin at zero in the next one.
                 print(std::mem::take(chunk))?;
             }
         }
@@ -221,10 +255,12 @@ impl BatchMatcher {
         // Absent once the index is built.
         let Some(webhooks) = &self.webhooks else { return Ok(()) };
         let tenant = self.tenant.as_deref();
+        // The first event of the webhooks' tenant, so that an event of another one decides nothing.
         let first = events.find(|event| tenant.is_none_or(|tenant| tenant == event.tenant()));
         // All these events are of other tenants, or malformed.
         let Some(first) = first else { return Ok(()) };
         self.index = Some(Arc::new(Index::new(webhooks, first, self.format)?));
+        // From here on, an event of another tenant is an error.
         if matches!(webhooks.tenancy, Tenancy::One(_)) {
             self.tenant = Some(first.tenant().to_owned());
         }
@@ -320,6 +356,8 @@ impl Index {
     fn row(&self, out: &mut Vec<u8>, format: Format, event: &Event<'_>, hits: Matches<'_>) {
         match format {
             Format::Json => {
+                // Written by hand, since the names are JSON already and a serializer would escape
+                // them again.
                 out.extend_from_slice(b"{\"event\":");
                 json(out, &event.id());
                 out.extend_from_slice(b",\"type\":");
@@ -348,6 +386,7 @@ impl Names {
             Format::Json => json(&mut self.text, &id),
             Format::Text => self.text.extend_from_slice(plain(id).as_bytes()),
         }
+        // The end of this name is the beginning of the next, so one offset serves both.
         self.bounds.push(self.text.len());
     }
 

@@ -1,3 +1,32 @@
+//! The verb `match`: which webhooks match each event of a stream.
+//!
+//! ```text
+//! EVENT     TYPE                             WEBHOOKS
+//! e1        com.qlik.v1.app.reload.finished  wh-1, wh-2
+//! e2        com.qlik.v1.app.reload.finished  wh-2
+//! e3        com.qlik.v1.app.created          -
+//! e.ndjson:4: error[event-missing-type]: event has no type; …
+//! 4 events (1 with errors), 3 matches
+//! ```
+//!
+//! # The parts
+//!
+//! ```text
+//! Batches ──▶ BatchMatcher ──▶ Chunks ──▶ Matching::print          one thread
+//!
+//! Batches ──▶ Threads ─┬─▶ BatchMatcher ──▶ Chunks ─┬─▶ Matching::print
+//!                      └─▶ BatchMatcher ──▶ Chunks ─┘   in input order
+//! ```
+//!
+//! The main thread matches the first batches itself. A short input never starts a thread, and the
+//! index, which is built at the first event, exists before it is shared. After that, the main
+//! thread only prints.
+//!
+//! # Invariant
+//!
+//! The output is the same for any number of threads: rows are printed in input order, each message
+//! at its place among them, and no row depends on the size of a batch.
+
 mod batch_matcher;
 mod threads;
 
@@ -54,6 +83,8 @@ fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     crate::cli::input::check_stdin_once(&arguments.events, [&arguments.webhooks.webhooks])?;
     let webhooks = Webhooks::read(&arguments.webhooks)?;
     let bad = webhooks.bad > 0;
+    // Matching without some of the webhooks would show fewer matches than the file has, so it must
+    // be asked for.
     if webhooks.broken || bad && !arguments.skip_invalid {
         if !webhooks.broken {
             let invalid = webhooks.invalid_count();
@@ -66,6 +97,7 @@ fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let tenant = arguments.webhooks.tenant;
     let matcher = BatchMatcher::new(webhooks, arguments.access, arguments.format, tenant);
     let mut run = Matching { out, progress, events: 0, matches: 0, bad: 0, skipped: bad };
+    // The number of processors may be unknown, as in some containers. One thread is always right.
     let threads = arguments
         .threads
         .map_or_else(|| available_parallelism().map_or(1, usize::from), usize::from);
@@ -102,6 +134,7 @@ impl Matching<'_> {
                 end = self.print(chunk)?;
                 Ok::<_, Failure>(())
             })?;
+            // The rest of a broken input cannot be read.
             if end != Some(true) {
                 return Ok(());
             }
@@ -122,6 +155,8 @@ impl Matching<'_> {
             match end {
                 Some(true) => {}
                 Some(false) => return Ok(()),
+                // The chunks ended without one that has an end, so the thread that made them is
+                // gone.
                 None => return Err(Failure::Panicked),
             }
         }
@@ -132,6 +167,7 @@ impl Matching<'_> {
     fn print(&mut self, chunk: Chunk) -> Result<Option<bool>, Failure> {
         let mut rest = chunk.out.as_slice();
         let mut printed = 0;
+        // The rows before a message are flushed first, since the streams may lead to one terminal.
         for (position, line) in chunk.messages {
             let (out, after) = rest.split_at(position - printed);
             self.out.write_all(out)?;
@@ -145,6 +181,7 @@ impl Matching<'_> {
         self.bad += chunk.bad;
         let continues = match chunk.end {
             None => return Ok(None),
+            // What was matched before the failure has been written above.
             Some(End::Failed(failure)) => return Err(failure),
             Some(End::Continues) => true,
             Some(End::Broken) => false,
