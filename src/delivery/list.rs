@@ -1,3 +1,15 @@
+//! The query of a list of deliveries, and what a store needs to answer it.
+//!
+//! A list may be answered in two ways, with equal results:
+//!
+//! ```text
+//! apply(all deliveries) ─────────────────────────────────▶ Page     in memory
+//! lookup() ──▶ SELECT … WHERE … ORDER BY … LIMIT ──▶ page(rows) ──▶ Page     in a store
+//! ```
+//!
+//! The second way reads only the rows of the page. A [`Lookup`] is therefore data and not a
+//! function: a store turns it into a condition that an index supports.
+
 use super::{Delivery, Status};
 use crate::diagnostic::Diagnostics;
 use crate::webhook::{Field, Key, Page, Paging, Query, Sort, Timestamp, one_of};
@@ -83,6 +95,7 @@ fn sort_key(key: &Key<'_>) -> Option<SortKey> {
     match key {
         Key::Time(time) => time.map(SortKey::TriggeredAt),
         Key::Text(text) => {
+            // A cursor may hold any text, and only that of a status is a place in this order.
             let status = Status::ALL.into_iter().find(|status| status.as_str() == text);
             status.map(SortKey::Status)
         }
@@ -212,6 +225,7 @@ impl ListQuery {
         after: bool,
     ) -> Page<'d, Delivery> {
         let sort = self.paging.sort.field;
+        // The keys are needed only at both ends of the page, for the cursors of the links.
         let shown: Vec<_> = found.into_iter().map(|found| (sort.key(found), found)).collect();
         self.paging.page_of(&shown, before, after)
     }

@@ -34,6 +34,20 @@
 //! verify("0123456789abcdef0123456789abcdef", request.body(), signature)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Who does what
+//!
+//! ```text
+//! event ──▶ Payload ─┐                 this crate: bytes, headers, signature
+//! webhook ───────────┴─▶ Request ──▶ the server sends, retries, waits
+//!                           │                            │
+//!                           └─────▶ Delivery ◀───────────┘ response or error
+//!                                      │
+//!                        Serialize (API), stored (store), resend (again)
+//! ```
+//!
+//! Nothing here reads a clock or opens a connection. Times and outcomes come from the server, so
+//! every request can be reproduced from its inputs.
 
 mod convert;
 mod list;
@@ -113,6 +127,8 @@ impl RequestBuilder {
     #[must_use]
     pub fn request(&self, webhook: &Arc<Webhook>, payload: &Payload) -> Request {
         let (webhook, payload) = (Arc::clone(webhook), payload.clone());
+        // A payload that is sent again, or is in the mixed envelope, is not certainly CloudEvents
+        // 1.0.
         let content_type = match webhook.delivers_cloud_events() && payload.is_cloud_event() {
             true => self.cloud_content_type.clone(),
             false => JSON,
@@ -129,6 +145,8 @@ impl RequestBuilder {
     /// The URL, the headers and the secret are the current ones of the webhook.
     #[must_use]
     pub fn resend(&self, webhook: &Arc<Webhook>, delivery: &Delivery) -> Request {
+        // The bytes of the record and not a new conversion, so that the receiver gets the same
+        // message.
         let body = delivery.body().clone();
         self.request(webhook, &Payload::verbatim(delivery.event_type().as_str(), body))
     }
@@ -198,6 +216,7 @@ impl Request {
     /// Returns the URL of the webhook without its fragment, which is never sent.
     #[must_use]
     pub fn url(&self) -> &str {
+        // A fragment is for the client only (RFC 3986 section 3.5), so the target must not see it.
         let url = self.webhook.url();
         url.split_once('#').map_or(url, |(url, _)| url)
     }
@@ -228,9 +247,11 @@ impl Request {
 
     /// Returns the headers, in the order of [`headers`](Self::headers).
     fn lines(&self) -> impl Iterator<Item = Line<'_>> {
+        // No name is in both, or is one of those below: such a webhook is not valid.
         let groups = [self.webhook.headers(), self.webhook.encrypted_headers()];
         let own = groups.into_iter().flatten().filter_map(|header| {
             let (name, written) = (header.name().clone(), header.written());
+            // An unknown value leaves the header out. An empty one would be another value.
             Some(Line { name, written, value: header.value()? })
         });
         let [id, time, signature] = STANDARD;
@@ -301,6 +322,7 @@ impl From<&Request> for http::Request<Bytes> {
         *sent.method_mut() = http::Method::POST;
         *sent.uri_mut() = request.url().parse().expect("a URL in its normal form");
         for line in request.lines() {
+            // No two lines have the same name, so appending never makes a second value.
             sent.headers_mut().append(line.name, line.value.clone());
         }
         sent

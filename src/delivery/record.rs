@@ -170,6 +170,7 @@ impl Delivery {
             let is_hidden = value.is_sensitive() || (name != MESSAGE_ID && secrets.are_in(&text));
             (name.into(), if is_hidden { OMITTED.into() } else { text })
         };
+        // A redirect is not followed, since it could lead to an address that no webhook may reach.
         let succeeded = outcome.is_ok_and(|response| response.status.is_success());
         Self {
             id: id.into(),
@@ -198,6 +199,8 @@ impl Delivery {
     /// Bytes that are not in this form, such as a response of the API whose `request.body` is not a
     /// string.
     pub fn read(bytes: &[u8]) -> Result<Self, Diagnostic> {
+        // Strings without escapes are borrowed from the bytes until they are copied into the
+        // record.
         let document: Document<'_> = serde_json::from_slice(bytes).map_err(not_stored)?;
         let Document { request, status, triggered_at, .. } = &document;
         let body = match (&request.body, &request.body_base64) {
@@ -206,6 +209,7 @@ impl Delivery {
                 let bytes = BASE64.decode(text.as_bytes());
                 bytes.map_err(|_| not_stored("`bodyBase64` is not valid Base64"))?.into()
             }
+            // With both, it would be unknown which bytes were signed.
             _ => return Err(not_stored("expected either `body` or `bodyBase64` in `request`")),
         };
         let time = triggered_at.parse();
@@ -278,6 +282,7 @@ impl Delivery {
     /// Returns whether it was triggered less than [`RETENTION`] before `now`.
     #[must_use]
     pub fn is_kept(&self, now: Timestamp) -> bool {
+        // The clock of a server may have been set back since then.
         let age = SystemTime::from(now).duration_since(self.triggered_at.into());
         // `Err` if `now` is before it was triggered.
         age.map_or(true, |age| age < RETENTION)
@@ -298,6 +303,7 @@ impl Received {
         let encrypted = request.webhook().encrypted_headers();
         let mut headers: Vec<(Box<str>, Box<str>)> = Vec::new();
         let mut omits_a_name = false;
+        // Once for each name: lines with the same name are joined below.
         for name in response.headers.keys() {
             // Several lines of one header are one value with commas (RFC 9110 section 5.3). Joined,
             // a secret that the receiver cut at a comma is found as well.
@@ -313,9 +319,11 @@ impl Received {
                 headers.push((name.as_str().into(), value.into()));
             }
         }
+        // One entry for all of them: their number says nothing that a reader needs.
         if omits_a_name {
             headers.push((OMITTED.into(), OMITTED.into()));
         }
+        // For people only: unlike the request's body, it is never sent again.
         let body = String::from_utf8_lossy(&response.body).into_owned();
         Self { body, headers: Headers(headers), status_code: response.status.as_u16() }
     }
@@ -433,6 +441,7 @@ fn document<S: Serializer>(
             let mut map = serializer.serialize_map(None)?;
             map.serialize_entry("url", &delivery.url)?;
             let text = std::str::from_utf8(&delivery.body);
+            // Raw, so that numbers and the order of members are shown as they were sent.
             let json: Option<&RawValue> = match stored {
                 true => None,
                 false => serde_json::from_slice(&delivery.body).ok(),

@@ -71,6 +71,7 @@ impl Secrets {
     pub(super) fn of(webhook: &Webhook) -> Self {
         let mut secrets = Self(Vec::new());
         if let Some(secret) = super::secret(webhook) {
+            // A secret was read from JSON, so it is UTF-8 and nothing is replaced.
             secrets.add(&String::from_utf8_lossy(secret));
             // Receivers with a library for Standard Webhooks have it in this form.
             secrets.add(&BASE64.encode(secret));
@@ -94,6 +95,7 @@ impl Secrets {
     fn add(&mut self, secret: &str) {
         let secret = secret.trim_matches([' ', '\t']).to_ascii_lowercase();
         let letters = letters(&secret);
+        // The usual case. The length decides whether a chance occurrence in another text is likely.
         if letters.len() >= ANYWHERE {
             self.0.push(Secret::Letters(letters));
             return;
@@ -103,6 +105,8 @@ impl Secrets {
             self.add_signs(secret.trim_matches(QUOTES));
             return;
         }
+        // In one piece, the letters are a word. With signs between them, a receiver may cut them
+        // there.
         let kind = if secret.contains(&letters) { Secret::Word } else { Secret::Words };
         self.0.push(kind(letters));
         if secret.len() >= ANYWHERE {
@@ -124,6 +128,7 @@ impl Secrets {
         if self.0.is_empty() {
             return false;
         }
+        // Once for the text, and not once for each secret.
         let text = text.to_ascii_lowercase();
         let letters = letters(&text);
         self.0.iter().any(|secret| match secret {
@@ -144,6 +149,7 @@ impl Secrets {
         self.0.iter().any(|secret| match secret {
             Secret::Letters(secret) => letters.contains(secret),
             Secret::Text(secret) => name.contains(secret),
+            // With a secret `key`, each `x-api-key` would be dropped.
             Secret::Word(_) | Secret::Words(_) | Secret::Signs(_) => false,
         })
     }
@@ -162,6 +168,7 @@ fn is_scheme(word: &str) -> bool {
 /// `session=6629; path=/`.
 fn parts(credentials: &str) -> impl Iterator<Item = &str> {
     let words = credentials.split([' ', '\t', ',', ';']);
+    // The whole word first: `a=b` may be one secret, and not a name with a value.
     words.flat_map(|word| [Some(word), word.split_once('=').map(|(_, value)| value)]).flatten()
 }
 
@@ -198,6 +205,7 @@ fn has_words(text: &str, letters: &str) -> bool {
 fn begin_with<'t>(words: impl Iterator<Item = &'t str>, letters: &str) -> bool {
     let mut rest = letters;
     for word in words {
+        // The words must be used up exactly: `ab` is not found in `a bc`.
         match rest.strip_prefix(word) {
             None => return false,
             Some("") => return true,
@@ -211,6 +219,7 @@ fn begin_with<'t>(words: impl Iterator<Item = &'t str>, letters: &str) -> bool {
 fn has_signs(text: &str, signs: &str) -> bool {
     let bytes = text.as_bytes();
     let is_letter = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    // A window of length 0 would panic; `add_signs` adds no empty secret.
     bytes.windows(signs.len().max(1)).enumerate().any(|(at, window)| {
         let before = at.checked_sub(1).and_then(|at| bytes.get(at));
         let after = bytes.get(at + window.len());

@@ -1,4 +1,18 @@
 //! Signs requests for senders and verifies them for receivers.
+//!
+//! # What is signed
+//!
+//! ```text
+//! Qlik-Signature       HMAC-SHA256(secret, body)                         in hexadecimal
+//! webhook-signature    HMAC-SHA256(secret, id "." seconds "." body)      `v1,` and Base64
+//! ```
+//!
+//! The first one covers only the body, so a recorded request can be sent again at any time. The
+//! second one covers the id and the time, by which a receiver recognizes a replay. `.` separates
+//! the parts, so an id must not contain one: `a` at `1.2` and `a.1` at `2` would be the same text.
+//!
+//! Both are over the exact bytes. A receiver must verify before it parses, since a parsed and
+//! printed body has other blanks or another order of members.
 
 use crate::diagnostic::Diagnostic;
 use crate::webhook::Timestamp;
@@ -18,6 +32,7 @@ fn hmac(secret: &[u8]) -> Hmac<Sha256> {
 /// Returns HMAC-SHA256 (RFC 2104) of the parts, one after the other.
 fn digest(secret: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
     let mut hmac = hmac(secret);
+    // In parts, so that the body is not copied to put the id and the time before it.
     parts.iter().for_each(|part| hmac.update(part));
     hmac
 }
@@ -46,6 +61,7 @@ pub(super) fn standard(
     let time = HeaderValue::from(seconds);
     let parts = standard_parts(id.0.as_bytes(), time.as_bytes(), body);
     let digest = digest(secret, &parts).finalize().into_bytes();
+    // 32 bytes are always 44 characters of Base64, so the value has a fixed length.
     let mut value = *b"v1,00000000000000000000000000000000000000000000";
     if let Some(digits) = value.get_mut(3..) {
         BASE64.encode_mut(&digest, digits);
@@ -96,6 +112,8 @@ impl MessageId {
     /// Another character, no character, or more than [`MAX`](Self::MAX).
     pub fn new(id: &str) -> Result<Self, Diagnostic> {
         let fits = (1..=Self::MAX).contains(&id.len());
+        // Blanks are refused as well, since one at either end would not arrive (RFC 9110 section
+        // 5.5).
         let visible = id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'.');
         let value = HeaderValue::from_str(id).ok().filter(|_| fits && visible);
         value.map(Self).ok_or_else(|| {
@@ -231,18 +249,27 @@ impl StandardHeaders<'_> {
         now: Timestamp,
         tolerance: Duration,
     ) -> Result<(), VerifyError> {
+        // `u64::from_str` also accepts a plus sign, which no sender writes.
         let digits = self.timestamp.bytes().all(|byte| byte.is_ascii_digit());
         let sent: Option<u64> = self.timestamp.parse().ok().filter(|_| digits);
         let sent = sent.ok_or(VerifyError::Time)?;
+        // In both directions: a time far in the future would be accepted again and again until
+        // then.
         if sent.abs_diff(seconds(now)) > tolerance.as_secs() {
             return Err(VerifyError::Time);
         }
         let parts = standard_parts(self.id.as_bytes(), self.timestamp.as_bytes(), body);
         let digest = digest(secret.as_ref(), &parts);
+        // Only a well-formed signature that differs is a mismatch. A list of other versions is
+        // malformed.
         let mut found = VerifyError::Malformed;
+        // A sender that changes its key signs with both for a time, so any one that matches is
+        // enough.
         for signature in self.signature.split(' ').filter_map(|text| text.strip_prefix("v1,")) {
             let given = BASE64.decode(signature.as_bytes());
             if let Some(given) = given.ok().filter(|given| given.len() == 32) {
+                // In constant time: how many bytes are right must not show in how long the
+                // comparison takes.
                 match digest.clone().verify_slice(&given) {
                     Ok(()) => return Ok(()),
                     Err(_) => found = VerifyError::Mismatch,

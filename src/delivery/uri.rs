@@ -1,4 +1,20 @@
 //! Recognizes URI references (RFC 3986), and makes one from any text by percent-encoding.
+//!
+//! # Where it is needed
+//!
+//! CloudEvents 1.0 requires a `source` that is a URI reference, and a `dataschema` that is a URI.
+//! The older envelopes allow any text. So a text is kept if it is already valid, and encoded
+//! otherwise:
+//!
+//! ```text
+//! com.qlik/engine       com.qlik/engine          a relative reference, as it is
+//! My App: reload        My%20App%3A%20reload     a colon in the first segment would end a scheme
+//! 100%                  100%25                   no hexadecimal digits after the sign
+//! a%20b                 a%20b                    encoded already, and not encoded again
+//! ```
+//!
+//! The grammar is checked here and not by the `url` crate, which follows the WHATWG standard: that
+//! has no relative references without a base, and repairs what RFC 3986 refuses.
 
 use std::net::Ipv6Addr;
 
@@ -38,11 +54,13 @@ pub(super) fn encoded(text: &str) -> String {
         light.push('#');
         light.push_str(&percent_encoded(fragment, b"!$&'()*+,;=:@/?"));
     }
+    // The frequent case: blanks and letters beyond ASCII in an otherwise well-formed text.
     if is_reference(&light) {
         return light;
     }
     // The structure is not that of a reference, for example because the port has letters. Encode
     // everything that has a meaning, so that the text becomes a path.
+    // Slashes stay, so that a path is still readable.
     percent_encoded(text, b"/")
 }
 
@@ -75,9 +93,11 @@ fn is_scheme(text: &str) -> bool {
 ///
 /// It has an authority, a path and a query.
 fn is_hierarchical(text: &str, has_scheme: bool) -> bool {
+    // The first `?` begins the query, which may contain others (section 3.4).
     let (path, query) = text.split_once('?').unwrap_or((text, ""));
     let is_path = match path.strip_prefix("//") {
         Some(rest) => {
+            // An authority ends at the first slash (section 3.2); the query is gone already.
             let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
             is_authority(authority) && has_only(path, b"!$&'()*+,;=:@/")
         }
@@ -92,7 +112,9 @@ fn is_hierarchical(text: &str, has_scheme: bool) -> bool {
 
 /// `[ userinfo "@" ] host [ ":" port ]`
 fn is_authority(text: &str) -> bool {
+    // An `@` is allowed neither in the user nor in the host, so the first one is the only one.
     let (user, place) = text.split_once('@').unwrap_or(("", text));
+    // The address in brackets has colons of its own, so it is split off before the port.
     let (is_host, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((literal, port)) => (is_ip_literal(literal), port),
         None => {

@@ -34,6 +34,7 @@ impl<'a> ErrorBody<'a> {
 impl<'a> Entry<'a> {
     fn of(diagnostic: &'a Diagnostic) -> Self {
         let help = diagnostic.help();
+        // The API has no member for a place, so it follows the help, in words.
         let detail = match (diagnostic.pointer(), diagnostic.span()) {
             ("", None) => help.to_owned(),
             ("", Some(Span { start, end })) => format!("{help} (at bytes {start} to {end})"),

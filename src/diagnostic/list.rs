@@ -3,6 +3,17 @@
 //! A small request can contain millions of errors, so [`Found`] keeps the first
 //! [`Diagnostics::MAX`] and only counts the others. It also limits the look-ups of similar names:
 //! each compares a name with all known ones, which is expensive.
+//!
+//! # Example
+//!
+//! A query with 5,000 unknown parameters:
+//!
+//! ```text
+//! Found          list: 1,000 diagnostics      more: 4,000      look-ups left: 0
+//! Diagnostics    the same 1,000, then `more-problems`: there are 4000 more problems
+//! count()        5,000
+//! suggestions    on the first 16 of them only
+//! ```
 
 use super::{Diagnostic, ErrorBody};
 use http::StatusCode;
@@ -26,6 +37,7 @@ impl Diagnostics {
 
     /// Creates the list from at least one diagnostic, and the number of those that are not in it.
     pub(crate) fn all(list: Vec<Diagnostic>, more: usize) -> Self {
+        // Nothing is looked up in a finished list.
         Found { list, more, lookups: 0 }.into_diagnostics()
     }
 
@@ -183,6 +195,7 @@ impl Default for Found {
 impl Found {
     /// Adds one diagnostic.
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+        // Found errors stay in order, so the ones that are kept are the first of the document.
         if self.list.len() < Diagnostics::MAX {
             self.list.push(diagnostic);
         } else {
@@ -192,6 +205,8 @@ impl Found {
 
     /// Adds all errors of a part, each changed by `each`.
     pub(crate) fn extend(&mut self, errors: Diagnostics, each: impl Fn(Diagnostic) -> Diagnostic) {
+        // The last entry of a full list only counts others, so the entries are taken and its number
+        // is added.
         self.more += errors.count.saturating_sub(Diagnostics::MAX);
         let listed = errors.list.into_iter().take(Diagnostics::MAX);
         listed.for_each(|error| self.push(each(error)));
@@ -204,6 +219,7 @@ impl Found {
         &mut self,
         nearest: impl FnOnce() -> Option<&'n str>,
     ) -> Option<&'n str> {
+        // Counted even if nothing is found: the comparison is what costs.
         self.lookups = self.lookups.checked_sub(1)?;
         nearest()
     }
@@ -239,6 +255,7 @@ impl Found {
     /// Returns everything that was found; there must be at least one diagnostic.
     pub(crate) fn into_diagnostics(self) -> Diagnostics {
         debug_assert!(!self.is_empty(), "there is at least one diagnostic");
+        // Before the entry for the others is added, which is not one of them.
         let count = self.list.len() + self.more;
         Diagnostics { count, list: self.into_list() }
     }

@@ -18,6 +18,20 @@
 //! assert_eq!(error.span().map(|span| span.range()), Some(6..11));
 //! assert_eq!(error.suggestion(), Some(r#"id eq "id123""#));
 //! ```
+//!
+//! # Parts of a diagnostic
+//!
+//! ```text
+//! severity  code                   message
+//! error     filter-unquoted-value  value `id123` is not in double quotes
+//!   pointer /filter                where in the document
+//!   span    6..11                  where in the filter's text
+//!   help    write `id eq "id123"`  what to do
+//!   suggestion  id eq "id123"      the whole text, corrected; only if it is certain
+//! ```
+//!
+//! The place is found in steps: the filter knows the span, the webhook adds the pointer, and the
+//! reader of a snapshot adds the line. Each adds only what it knows.
 
 mod body;
 mod kinds;
@@ -53,6 +67,7 @@ impl Span {
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "texts have at most `Limits::MAX_BYTES`")]
     pub(crate) fn new(start: usize, end: usize) -> Self {
+        // Texts are checked against their limit before anything has a span.
         debug_assert!(start <= end && u32::try_from(end).is_ok(), "a span is in a text");
         Self { start: start as u32, end: end as u32 }
     }
@@ -139,6 +154,7 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, code: &'static str, message: Box<str>, help: Box<str>) -> Self {
+        // Boxed, so that a `Result` is not larger for an error that rarely occurs.
         Self(Box::new(Inner {
             code,
             severity,
@@ -304,8 +320,11 @@ impl std::error::Error for Diagnostic {}
 impl Serialize for Diagnostic {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let inner = &*self.0;
+        // Members that are unknown are left out, so that a program can ask for them by their
+        // presence.
         let mut members = serializer.serialize_struct("Diagnostic", 8)?;
         members.serialize_field("code", inner.code)?;
+        // `title` and `detail` are the words of the API's error body.
         members.serialize_field("title", &inner.message)?;
         members.serialize_field("detail", &inner.help)?;
         if let Some(line) = inner.line {

@@ -9,11 +9,28 @@
 //! - another ending of the same word (`create` for `created`, `apps` for `app`).
 //!
 //! If two known names are equally near, neither is suggested.
+//!
+//! # Examples
+//!
+//! ```text
+//! written   known       distance  slip
+//! craeted   created     1         yes: two letters exchanged
+//! publsihd  published   2         yes: eight letters or more, and not two other letters
+//! create    created     1         yes: another ending
+//! expected  exported    2         no: two other letters, another word
+//! api       app         1         no: three letters are too few to be sure
+//! mailed    failed      1         no: the first letter is another one
+//! created2  created     1         no: the digits differ
+//! ```
+//!
+//! A word with another first letter is often another word, so it counts only if the first two
+//! letters were exchanged.
 
 /// Returns the edit distance between a written and a known name, if it is small for their length.
 pub(crate) fn distance(written: &str, known: &str) -> Option<usize> {
     let (written, known) = (written.to_ascii_lowercase(), known.to_ascii_lowercase());
     let distance = strsim::osa_distance(&written, &known);
+    // One letter is always allowed, so that a short name has near ones at all.
     (distance <= 1.max(known.len() / 3)).then_some(distance)
 }
 
@@ -25,6 +42,7 @@ pub(crate) fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -
     if written.is_empty() || written.len() > MAX_NAME {
         return None;
     }
+    // Once, since each known name is compared with it.
     let written = written.to_ascii_lowercase();
     unique(known.filter_map(|known| Some((slip(&written, &known.to_ascii_lowercase())?, known))))
 }
@@ -35,6 +53,7 @@ pub(crate) fn unique<T: PartialEq + Copy>(found: impl Iterator<Item = (usize, T)
     let mut tied = false;
     for (number, value) in found {
         match best {
+            // The same value may be found more than once, which is no tie.
             Some((least, held)) if number == least => tied |= held != value,
             Some((least, _)) if number > least => {}
             _ => (best, tied) = (Some((number, value)), false),
@@ -52,6 +71,7 @@ pub(crate) fn slip(written: &str, known: &str) -> Option<usize> {
     }
     let digits = |word: &str| word.chars().filter(char::is_ascii_digit).collect::<String>();
     let length = known.chars().count();
+    // `created2` may be another name on purpose, so different digits are never a slip.
     if length < 3 || digits(written) != digits(known) {
         return None;
     }
@@ -64,6 +84,8 @@ pub(crate) fn slip(written: &str, known: &str) -> Option<usize> {
         return Some(1);
     }
     let (one, other): (Vec<_>, Vec<_>) = (written.chars().collect(), known.chars().collect());
+    // How many places differ shows what the distance does not: an exchange of two letters is one
+    // step, and differs in two places.
     let wrong = one.iter().zip(&other).filter(|(a, b)| a != b).count();
     let same_length = one.len() == other.len();
     let starts_alike = one.first() == other.first();

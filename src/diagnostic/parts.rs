@@ -42,6 +42,8 @@ impl Parts for str {
 
     #[inline]
     fn before_rest(&self, rest: &Self) -> &Self {
+        // Equal lengths are not enough: a rest of another text would give a wrong offset without an
+        // error.
         debug_assert!(self.as_bytes().as_ptr_range().end == rest.as_bytes().as_ptr_range().end);
         self.head(self.len() - rest.len())
     }

@@ -20,11 +20,14 @@ const MAX_QUOTED: usize = 80;
 pub fn excerpt(text: &str, max: usize) -> String {
     let mut quoted = String::new();
     for (count, c) in text.chars().enumerate() {
+        // Counted in characters of the text, so an escape never ends in its middle.
         if count == max {
             quoted.push('…');
             break;
         }
         if is_misleading(c) {
+            // JSON has no escape for characters above U+FFFF, only for the two halves of a
+            // surrogate pair.
             for unit in c.encode_utf16(&mut [0; 2]) {
                 // Writing to a string does not fail.
                 let _ = write!(quoted, "\\u{unit:04x}");

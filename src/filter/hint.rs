@@ -370,7 +370,11 @@ impl<'a> Search<'a> {
                 let message = format!("{value} is the value of `{name}` in this event");
                 (HintKind::OtherAttribute, Some(name), place, message)
             } else if let Some(place) = found.first().filter(|_| !is_listed(filter, term)) {
+                // An attribute may have several paths. The event has the value at one of them, and
+                // another one won.
                 let own = event.places_of(term.attribute).contains(place);
+                // The event has an `id` of its own in the envelope, beside that of the resource in
+                // `data`.
                 let is_id = event.id() == Some(term.value) && place.keys().count() == 1;
                 let message = match names().find(|(name, _)| *name == term.attribute) {
                     Some((name, Some(read))) if own => format!(
@@ -421,6 +425,7 @@ fn what(leaf: Leaf<'_>) -> &'static str {
 
 /// Returns whether a string contains a JSON object or array.
 fn holds_json(text: &str) -> bool {
+    // Compared first, since parsing every string of the event would cost more.
     text.trim_start().starts_with(['{', '['])
         && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }

@@ -1,4 +1,9 @@
 //! Finds characters that cannot be seen, such as U+200B, which copied text often carries.
+//!
+//! ```text
+//! a<U+200B>b          reported: a zero-width space between two ASCII letters
+//! <U+1F468><U+200D><U+1F469>    allowed: the joiner makes one emoji of two
+//! ```
 
 use crate::diagnostic::is_misleading;
 

@@ -3,11 +3,26 @@
 //! Templates and documentation have them where a value belongs. A text with one is valid, but its
 //! author probably forgot to insert the value. Each form must contain something that looks like a
 //! name, so that random secrets, percent-encoded URLs, UUIDs in braces and JSON are not reported.
+//!
+//! # Why each form has a test of its own
+//!
+//! Braces, percent signs and angle brackets are common in values that are no placeholders:
+//!
+//! ```text
+//! {{TOKEN}}     reported         {a3f504e0-…}     a UUID: fewer letters than other characters
+//! %TOKEN%       reported         %C3%A9           percent-encoding, not a name
+//! <token>       reported         a < b > c        too short for a name
+//! $TOKEN        reported         US$100           an amount: no name after the sign
+//! ```
+//!
+//! A template engine evaluates expressions, so its marks allow more than a name: `{{ secrets.token
+//! }}`.
 
 use crate::diagnostic::Parts;
 
 /// Returns the first placeholder of a text, with its delimiters.
 pub(crate) fn placeholder(text: &str) -> Option<&str> {
+    // Each form is searched for by itself, since one may begin inside another: `${{ … }}`.
     let marked = MARKS.iter().filter_map(|(open, close, is_name)| {
         text.match_indices(open).find_map(|(at, _)| {
             let (before, from_mark) = text.split_at(at);
@@ -15,6 +30,7 @@ pub(crate) fn placeholder(text: &str) -> Option<&str> {
             // A limited window keeps the search linear; longer names are not placeholders.
             let window =
                 rest.char_indices().nth(MAX_NAME + 2).map_or(rest, |(end, _)| rest.head(end));
+            // The first closing mark ends the placeholder, even if it belongs to a longer one.
             let (name, _) = window.split_once(close)?;
             (is_name(name) && !(*open == "%" && ends_in_percent_code(before)))
                 .then(|| (at, open.len() + name.len() + close.len()))
@@ -88,6 +104,7 @@ fn word(text: &str) -> Option<(usize, usize)> {
         let from_part = rest.tail(start);
         let part = from_part.head(from_part.find(|c| !is_part(c)).unwrap_or(from_part.len()));
         let lower = part.to_ascii_lowercase().replace('-', "_");
+        // `yourself` has no sign after `your`, and so is no instruction.
         let is_yours = lower.starts_with("your_") || lower.contains("_your_");
         let is_instruction = ["changeme", "change_me", "replaceme", "replace_me", "replace_with_"]
             .iter()

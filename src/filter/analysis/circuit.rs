@@ -66,6 +66,7 @@ impl<'f> Domain<'f> {
     /// Returns a value's id, a new one if it was not mentioned before.
     fn value(&mut self, level: Level, value: &'f str) -> ValueId {
         let values = &mut self.attributes.get_mut(level).values;
+        // Numbered by attribute: the same text in two attributes is two values.
         *self.numbers.entry((level, value)).or_insert_with(|| values.push(value))
     }
 

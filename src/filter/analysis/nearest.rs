@@ -77,6 +77,7 @@ impl Diagrams {
             let mut best = (FAR, None, answer);
             self.edges(at, start, |diagrams, change, id| {
                 let cost = diagrams.cost(id, answer, start, &mut costs)?;
+                // A dead end stays one: `FAR` is the largest cost, and nothing is added to it.
                 let cost = cost.saturating_add(u32::from(change.is_some()));
                 if cost < best.0 {
                     best = (cost, change, id);
