@@ -116,8 +116,11 @@ impl<'t> Cursor<'t> {
     }
 
     /// The error for a string that begins with `"` and is not a JSON string.
+    ///
+    /// The fault has the text after its place, as every nom parser returns it. A surrogate such as
+    /// `\ud83d` always has its six characters, since its four digits were read. An unclosed string
+    /// is shown as a whole, since its closing quote may be missing anywhere.
     pub(super) fn bad_string(&self, fault: Fault<'t>) -> Error {
-        // The fault has the text after its place, as every nom parser returns it.
         let at = self.text.len() - fault.rest.len();
         let first = |count: usize| {
             let length = fault.rest.chars().take(count).map(char::len_utf8).sum::<usize>();
@@ -139,7 +142,6 @@ impl<'t> Cursor<'t> {
                 (ErrorKind::InvalidEscape, span, Expected::Escape, message, help.to_owned())
             }
             FaultKind::Surrogate => {
-                // `\ud83d` has six characters. Its four digits were read, so all six are there.
                 let span = first(6);
                 let message = format!("`{}` is half of a surrogate pair", self.slice(span));
                 let help = "write both halves, the high one first, as in \
@@ -159,8 +161,6 @@ impl<'t> Cursor<'t> {
                 let help = format!("escape it as `{escape}`, or close the value before it");
                 (ErrorKind::ControlCharacter, span, Expected::Escape, message, help)
             }
-            // From the opening quote to the end, since the closing one may be missing anywhere in
-            // between.
             FaultKind::Unclosed | FaultKind::Other => {
                 let span = Span::new(self.at, self.text.len());
                 let message = "value has no closing double quote".to_owned();

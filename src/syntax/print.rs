@@ -51,6 +51,10 @@ pub(crate) enum Shape<T> {
 /// Prints a tree that is given as the shapes of its nodes in prefix order.
 ///
 /// The open groups are on an explicit stack, so depth does not cost stack of the thread.
+///
+/// Several groups may end at once: in `not(a or b) and c`, the `or` and the `not` end before `c`.
+/// Only the parent decides about brackets: without them, `a and (b or c)`
+/// would be read as `(a and b) or c`.
 pub(crate) fn write_tree<T: Display>(
     f: &mut Formatter<'_>,
     shapes: impl Iterator<Item = Shape<T>>,
@@ -67,8 +71,6 @@ pub(crate) fn write_tree<T: Display>(
     }
     let mut open: Vec<Open> = Vec::new();
     for (at, shape) in shapes.enumerate() {
-        // Several groups may end at once: in `not(a or b) and c`, the `or` and the `not` end before
-        // `c`.
         while let Some(closed) = open.pop_if(|group| group.end <= at) {
             f.write_str(closed.after)?;
         }
@@ -78,8 +80,6 @@ pub(crate) fn write_tree<T: Display>(
             if !std::mem::take(&mut group.fresh) {
                 f.write_str(group.between)?;
             }
-            // The parent decides, not any ancestor: inside `not(…)` an `or` needs no brackets of
-            // its own.
             in_and = group.between == " and ";
         }
         let group = match shape {
@@ -88,7 +88,6 @@ pub(crate) fn write_tree<T: Display>(
                 continue;
             }
             Shape::And { end } => Open { end, between: " and ", after: "", fresh: true },
-            // Without brackets, `a and (b or c)` would be read as `(a and b) or c`.
             Shape::Or { end } if in_and => {
                 f.write_str("(")?;
                 Open { end, between: " or ", after: ")", fresh: true }

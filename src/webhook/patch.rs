@@ -105,6 +105,7 @@ impl Patch {
                 Err(faults) => faults,
             };
             for Fault { kind, part, title, help } in faults {
+                // A pointer into the patch, which is what the author has to correct.
                 applied.found.push(problem(kind, format!("/{at}{part}"), title, help));
             }
         }

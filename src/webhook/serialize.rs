@@ -138,7 +138,6 @@ fn document(webhook: &Webhook, form: Form) -> Json {
     members.text("name", Some(&content.name));
     members.text("level", Some(content.level));
     members.text("filter", content.filter_text.as_ref());
-    // A response shows only that there is a secret, in `secretKeyAdded`.
     match content.secret.as_ref().map(|secret| secret.expose()) {
         Some(Some(secret)) if form != Form::Response => members.text("secret", Some(secret)),
         Some(None) if form == Form::Content => members.add("secret", Json::Withheld),
@@ -156,8 +155,6 @@ fn document(webhook: &Webhook, form: Form) -> Json {
         members.flag("secretKeyAdded", content.secret.is_some());
     }
     if !content.encrypted_headers.is_empty() {
-        // If one value is unknown, an object would need a value for it, so the store gets names as
-        // well.
         let withheld = content.encrypted_headers.iter().any(|header| header.value().is_none());
         let value = match form {
             Form::Content => object(&content.encrypted_headers),

@@ -29,6 +29,7 @@ pub(super) fn nearest_type<'a>(written: &str, types: &'a [EventTypeInfo]) -> Opt
         return None;
     }
     let written = written.to_ascii_lowercase();
+    // A type counts once, by the nearer of its two names.
     let figure =
         |known: &EventTypeInfo| names(known).filter_map(|name| wrong(&written, name)).min();
     let at = unique(types.iter().enumerate().filter_map(|(at, known)| Some((figure(known)?, at))))?;

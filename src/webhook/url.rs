@@ -445,8 +445,7 @@ fn host(written: &str, url: &Url, development: bool) -> Option<Diagnostic> {
         };
         return Some(fault(Kind::UrlReservedHost, title, DOMAIN));
     }
-    // RFC 1035 section 2.3.4: 255 bytes with the length bytes, so 253 characters, and 63 for each
-    // label.
+    // RFC 1035 section 2.3.4, without the bytes for the lengths.
     let wrong = if name.len() > 253 {
         "is longer than 253 characters"
     } else if name.split('.').any(|label| label.is_empty() || label.len() > 63) {

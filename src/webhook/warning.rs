@@ -16,6 +16,7 @@ const REPLACE: &str = "replace it with the value";
 impl Content {
     /// Returns all warnings, in the order of the checks.
     pub(super) fn warnings(&self, rules: &Rules) -> Vec<Diagnostic> {
+        // Warnings have spans in the text that the author wrote, not in the canonical form.
         let text = self.filter_text.as_deref().unwrap_or_default();
         let types = self.event_types.is_empty().then(no_event_types);
         let mut warnings = of_url(&self.target, rules.development);

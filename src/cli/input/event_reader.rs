@@ -157,6 +157,7 @@ fn page<'b>(document: &Document<'b>) -> Option<Vec<Document<'b>>> {
     if ENVELOPE.iter().any(|name| members.contains_key(*name)) {
         return None;
     }
+    // In a page `data` is an array. An event that lacks only its type mostly has an object there.
     let data: Vec<&'b RawValue> = serde_json::from_str(members.get("data")?.get()).ok()?;
     let (mut line, mut rest) = (document.line, document.bytes);
     let items = data.into_iter().enumerate().map(|(at, item)| {

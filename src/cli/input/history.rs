@@ -66,8 +66,7 @@ pub(crate) fn each_event(
         }
         match read_error {
             None => {}
-            // The events before the error were used. The rest of the file is unknown, so the run
-            // fails.
+            // The rest of the file is unknown, so the run fails.
             Some(ReadError::Io(error)) => return Err(Failure::Input(name, error)),
             Some(ReadError::Line { line, message }) => {
                 bad += 1;

@@ -175,6 +175,8 @@ impl Items {
             return self.array(text, whole);
         }
         match serde_json::from_str::<&RawValue>(whole) {
+            // A webhook may have an unknown member `data`, so that member does not decide by
+            // itself.
             Ok(one) => match serde_json::from_str::<Listing<'_>>(whole) {
                 Ok(Listing { data: Some(data), name: None, url: None }) => {
                     self.array(text, data.get());

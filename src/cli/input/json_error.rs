@@ -185,6 +185,7 @@ impl State {
             return error;
         }
         match self.last {
+            // A bad escape was reported above, so only a control character is left.
             Token::String => JsonError::because(
                 "control character in a string",
                 "write a line break inside a string as `\\n`",

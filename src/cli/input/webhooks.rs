@@ -234,6 +234,7 @@ impl Loader<'_> {
         self.named.extend(named.map(str::to_owned));
         // The id of an invalid webhook counts as well: the duplicate is an error in either case.
         let duplicate = !id.is_empty() && !self.ids.insert(id.clone());
+        // Without warnings, which `validate` shows: this verb uses the webhooks as they are.
         let webhook = Webhook::restore(&document, self.rules);
         if let Err(problems) = &webhook {
             let origin = webhook_origin(self.name, line, &id);

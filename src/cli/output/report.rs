@@ -42,6 +42,7 @@ pub(crate) fn draw_of(count: usize, findings: &[Finding<'_>]) -> String {
     let sources: Vec<_> = findings
         .iter()
         .map(|finding| Some((drawable(finding.source?), finding.diagnostic.span()?)))
+        // Cutting the sources is enough, since `zip` ends with them.
         .take(MAX)
         .collect();
     let groups: Vec<_> =

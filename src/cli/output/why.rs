@@ -98,8 +98,7 @@ fn tree(out: &mut Out, explanation: &Explanation<'_>, marked: &[usize]) -> io::R
     let mut more: Vec<bool> = Vec::new();
     for (at, step) in steps.iter().enumerate() {
         let following = steps.iter().skip(at + 1);
-        // The next step at this depth, before one that is less deep, is another operand of the same
-        // group.
+        // The next step at this depth is another operand of the same group.
         let last = following
             .take_while(|next| next.depth >= step.depth)
             .all(|next| next.depth != step.depth);

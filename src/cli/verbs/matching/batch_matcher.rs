@@ -191,6 +191,12 @@ impl BatchMatcher {
         print(Chunk { taken: batch.taken, end: Some(end), ..chunk })
     }
 
+    /// Matches a group of events, and renders a row or an error for each.
+    ///
+    /// The matcher returns one result for each event without an error, in the order of the queries.
+    /// An event of another tenant is an error: without a match, it would look like one that no
+    /// webhook wants. A webhook that cannot be indexed is a failure of the run, and not of this
+    /// event.
     fn together<E>(
         &mut self,
         (name, reader): (&str, EventReader<'_>),
@@ -199,20 +205,16 @@ impl BatchMatcher {
         print: &mut impl FnMut(Chunk) -> Result<(), E>,
     ) -> Result<End, E> {
         let events = || documents.iter().filter_map(|(_, event)| event.as_ref().ok());
-        // A webhook that cannot be indexed is a failure of the run, and not of this event.
         if let Err(failure) = self.prepare(events()) {
             return Ok(End::Failed(failure));
         }
         let Self { access, format, tenant, index, head, scratch, .. } = self;
         let queries: Vec<_> = events().map(|event| (event, access.access())).collect();
-        // One result for each event without an error, in the order of the queries.
         let mut hits = index.as_ref().map(|index| index.matcher.matches_all(&queries, scratch));
         for (document, event) in documents {
             match event {
                 Ok(event) => {
                     let hits = hits.as_mut().and_then(Iterator::next);
-                    // An event of another tenant would match nothing, and look like one that no
-                    // webhook wants.
                     if let Some(tenant) = tenant.as_deref().filter(|own| *own != event.tenant()) {
                         chunk.bad(*format, &of_other_tenant(name, document, event, tenant));
                     } else if let (Some(index), Some(hits)) = (index.as_ref(), hits) {
@@ -240,7 +242,6 @@ impl BatchMatcher {
                 }
             }
             if chunk.out.len() >= CHUNK || chunk.messages.len() >= MAX_MESSAGES {
-                // The counts go with the chunk, and begin at zero in the next one.
                 print(std::mem::take(chunk))?;
             }
         }

@@ -78,6 +78,8 @@ impl Threads {
     }
 
     fn start(&mut self, queue: Arc<Mutex<Queue>>) -> io::Result<()> {
+        // Every fork comes from the first matcher, which has the index and is itself never run
+        // again.
         let matcher = self.matcher.fork();
         self.running.push(Builder::new().spawn(move || work(&queue, matcher))?);
         Ok(())
