@@ -126,7 +126,7 @@ impl<'t> Cursor<'t> {
     /// The error for a text that ends where a term must begin.
     fn nothing_more(&self, open: Option<Open>) -> Error {
         let span = self.next_char();
-        // White space counts as empty: no bracket or connective is there that a term could belong to.
+        // White space counts as empty: there is no bracket or connective that lacks a term.
         if self.text.chars().all(token::is_space) {
             let help = "write a term such as `id eq \"…\"`";
             return Expected::Operand.error(ErrorKind::Empty, span, "filter is empty", help);

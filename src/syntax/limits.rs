@@ -3,13 +3,12 @@
 //! # What each limit bounds
 //!
 //! - *Bytes* bound everything else, since each node, escape and message is a part of the text. The
-//! length is checked before anything is read. A [`Span`](crate::diagnostic::Span) has 32-bit
-//! offsets, which the ceiling of 16 MiB always fits in.
+//!   length is checked before anything is read. With a ceiling of 16 MiB, every offset fits in the
+//!   32 bits of a [`Span`](crate::diagnostic::Span).
 //! - *Depth* bounds how far nodes move while the tree is built, and how deep code that walks a tree
-//! may recurse. The parser itself does not recurse.
+//!   may recurse. The parser itself does not recurse.
 //! - *Terms* bound what a filter costs afterwards: its index entries, and the work of its analysis.
-//!   A
-//! text of the maximum length could have thousands of terms such as `a pr`.
+//!   A text of the maximum length could have thousands of terms such as `a pr`.
 //!
 //! The limits are those of one text. How many filters a tenant may have is limited elsewhere.
 //!

@@ -213,7 +213,7 @@ impl Parser<'_> {
                     return Ok(false);
                 }
                 Some(found @ (b')' | b']')) => self.close(operand_end, found.into())?,
-                // Anything else must be a connective; [`join`](Self::join) reports what is not.
+                // Anything else must be a connective; `join` reports what is not.
                 Some(_) => {
                     self.join(operand_end, spaced)?;
                     return Ok(true);

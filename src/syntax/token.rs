@@ -126,8 +126,8 @@ const fn kinds(byte: u8) -> u8 {
         // RFC 3986 allows brackets in a URI, but they end a bare word, so that `(a pr)` has a word
         // `pr`.
         b'(' | b')' => return URI | PLAIN,
-        // No URI bit: `emails[` must end the path. The brackets of an IP address are read in
-        // [`uri`].
+        // No URI bit: `emails[` must end the path. The brackets of an IP address are read by
+        // `uri`.
         b'[' | b']' => return PLAIN,
         // Neither a word nor part of a string's run: a quote always begins or ends something.
         b'"' => return 0,

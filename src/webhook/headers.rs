@@ -10,7 +10,7 @@
 //!
 //! Authors put a whole line into the name, such as `{"Authorization: Bearer abc": ""}`. So an
 //! invalid name of an encrypted header is neither quoted nor part of a pointer, and no value is
-//! ever quoted. The errors of such a header end with its name.
+//! ever quoted. Nothing else is reported about such a header.
 //!
 //! # Why so strict about values
 //!

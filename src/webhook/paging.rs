@@ -23,10 +23,9 @@
 //! # Invariants
 //!
 //! - The id breaks ties of equal keys, in ascending order for both directions. So the order is
-//!   total,
-//! and a position is before or after every item.
+//!   total, and a position is before or after every item.
 //! - A cursor is valid only in the order that it was made in. In another order its key would be
-//! compared with keys of another member.
+//!   compared with keys of another member.
 //! - A cursor is text that a client may have changed. Whatever it holds, it is only compared.
 
 use super::Timestamp;

@@ -81,7 +81,7 @@ pub(crate) fn read(path: &Path, max: u64) -> Result<(String, Vec<u8>), Failure> 
     if bytes.len() as u64 > max {
         return Err(Failure::Usage(format!("{name} is longer than {max} bytes")));
     }
-    // Editors on Windows write the mark, and JSON does not allow it (RFC 8259 section 8.1).
+    // Some editors write the mark, and JSON does not allow it (RFC 8259 section 8.1).
     if bytes.starts_with("\u{feff}".as_bytes()) {
         bytes.drain(..3);
     }
@@ -91,7 +91,7 @@ pub(crate) fn read(path: &Path, max: u64) -> Result<(String, Vec<u8>), Failure> 
 /// Locks standard input, or fails if it was already taken.
 pub(crate) fn stdin() -> Result<io::StdinLock<'static>, Failure> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
-    // The second reader would get the end of the input, and an empty file of webhooks is valid.
+    // The second reader would get only the end of the input, as if its file were empty.
     match TAKEN.swap(true, Ordering::Relaxed) {
         false => {
             usage::announce_stdin();

@@ -14,9 +14,8 @@
 //!   would match if `spaceId` were "s"
 //! ```
 //!
-//! The library computes all of it, and this file only draws. The marks show a smallest set of terms
-//! that decides, and the last line the smallest change: both may be surprising, so they are kept
-//! apart.
+//! The library computes all of it, and this file only draws. The marks show terms that decide the
+//! verdict together, and the last line a change of the event that flips it.
 
 use crate::cli::output::{Out, plain, quoted};
 use anstyle::{AnsiColor, Style};

@@ -45,7 +45,7 @@ impl Run for Arguments {
 
 fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     let catalogue = arguments.catalogue.read()?;
-    // Serialized as a whole: the output of this verb is an input of every other one.
+    // As a whole, since this form is what `--catalogue` of the other verbs reads.
     if arguments.format == Format::Json {
         out.json(&catalogue)?;
         return Ok(Outcome::Ok);
@@ -70,7 +70,7 @@ fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     for (at, [name, title, levels, newer]) in std::iter::once(&head).chain(&rows).enumerate() {
         let [a, b, c] = widths;
         let line = format!("{name:a$}  {title:b$}  {levels:c$}  {newer}");
-        // Most types have no newer name, and blanks at the end of a line would be copied with it.
+        // A type without a newer name would leave blanks at the end of its line.
         let line = line.trim_end();
         match at {
             0 => writeln!(out, "{bold}{line}{bold:#}")?,

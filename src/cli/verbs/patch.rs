@@ -106,10 +106,9 @@ fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
 
 /// Returns the only item of a file, with the file's name.
 fn one_item(items: Items) -> Result<(String, Item), Failure> {
+    let Items { name, list, .. } = items;
     // A page of the API's listing has several webhooks, and a patch does not say which one it is
     // for.
-    let Items { name, list, .. } = items;
-    // The file may have any number of webhooks, and a patch of each would need a name for it.
     let count = list.len();
     match <[Item; 1]>::try_from(list) {
         Ok([item]) => Ok((name, item)),

@@ -20,9 +20,9 @@
 //!
 //! # Secrets
 //!
-//! A file from the API's responses has no secrets, so its requests are incomplete and must not be
-//! sent. Each of them says so, in the output and in a warning. Values of encrypted headers are
-//! shown only with `--show-encrypted`.
+//! Responses of the API have no secrets, so the request of a webhook that has some is incomplete
+//! and must not be sent. The output says so, and a warning. Values of encrypted headers are shown
+//! only with `--show-encrypted`.
 
 use super::Run;
 use crate::cli::input::event_reader::EventReader;

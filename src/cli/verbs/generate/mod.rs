@@ -111,8 +111,8 @@ fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
                 url: format!("https://hooks.example.com/wh-{number}"),
                 event_types: [TYPE],
                 enabled: true,
-                // Drawn line by line, so that a longer load begins with the lines of a shorter one, except for
-                // `growing`.
+                // Drawn line by line, so that a longer load begins with the lines of a shorter one,
+                // except for `growing`.
                 filter: workload.filter(),
             })?,
         }

@@ -12,9 +12,9 @@
 //! printer        reads receiver 1 until its end, then receiver 2, …
 //! ```
 //!
-//! Thread 2 is faster, but its chunks wait in their channel, since the printer is still at receiver
-//! 1. When that channel is full, thread 2 waits. So a slow batch holds up the others, and memory
-//! stays bounded by the number of threads times the chunks of a channel.
+//! Thread 2 is faster, but its chunks wait in their channel, since the printer is still at the
+//! receiver of batch 1. When that channel is full, thread 2 waits. So a slow batch holds up the
+//! others, and memory stays bounded by the number of threads times the chunks of a channel.
 //!
 //! # Invariants
 //!
