@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! [{"op": "replace", "path": "/name", "value": "n"},     0: sets `name`
-//!  {"op": "remove", "path": "/filter"},                  1: removes `filter`, which must exist
+//!  {"op": "remove", "path": "/description"},             1: removes a member that must exist
 //!  {"op": "add", "path": "/headers/x-a", "value": "1"}]  2: error at `/2/path`: inside a member
 //! ```
 //!

@@ -13,7 +13,7 @@
 //! id == undefined         the same after a symbol
 //! id eq "null"            a value: it is in a closed string
 //! id is null island       a value of several words: the word does not end the term
-//! status eq set           asks for absence or presence, rather than for the status `set`
+//! id is set               asks for presence, by a word for it after a comparison
 //! ```
 
 use super::layers::outside;
