@@ -20,7 +20,8 @@ mod workload;
 
 use gungraun::Callgrind;
 use gungraun::prelude::*;
-use hooksieve::event::{Event, ShapeCache};
+use hooksieve::delivery::Payload;
+use hooksieve::event::{Envelope, Event, ShapeCache};
 use hooksieve::filter::Filter;
 use hooksieve::matcher::{Matcher, Scratch, Slot};
 use std::hint::black_box;
@@ -59,6 +60,42 @@ fn read_event_of_known_shape(documents: Vec<String>) -> Vec<String> {
         black_box(read_with(document, &mut shapes));
     }
     documents
+}
+
+/// Payloads of CloudEvents 1.0.
+fn payloads() -> Vec<Payload> {
+    let documents = documents();
+    documents.iter().map(|document| Payload::new(&read(document), document.clone())).collect()
+}
+
+/// Payloads of the same events in the legacy envelope.
+fn legacy_payloads() -> Vec<Payload> {
+    let converted = payloads();
+    let documents: Vec<_> =
+        converted.iter().map(|payload| payload.body(Envelope::Legacy).clone()).collect();
+    let payload = |bytes: &bytes::Bytes| {
+        let event = PROFILE.read_event(bytes).expect("a converted event is one");
+        Payload::new(&event, bytes.clone())
+    };
+    documents.iter().map(payload).collect()
+}
+
+#[library_benchmark]
+#[bench::an_event(payloads())]
+fn convert_to_legacy(payloads: Vec<Payload>) -> Vec<Payload> {
+    for payload in &payloads {
+        black_box(payload.body(Envelope::Legacy));
+    }
+    payloads
+}
+
+#[library_benchmark]
+#[bench::an_event(legacy_payloads())]
+fn convert_to_cloud_events(payloads: Vec<Payload>) -> Vec<Payload> {
+    for payload in &payloads {
+        black_box(payload.body(Envelope::CloudEvents));
+    }
+    payloads
 }
 
 type Crowd = (Matcher, Scratch, Vec<Event<'static>>);
@@ -121,6 +158,8 @@ library_benchmark_group!(
         json_value,
         read_event,
         read_event_of_known_shape,
+        convert_to_legacy,
+        convert_to_cloud_events,
         matches,
         insert_text,
         remove,

@@ -1,11 +1,9 @@
-//! Converts an event from one envelope into the other.
+//! Converts an event from one envelope to the other.
 //!
-//! # The idea
-//!
-//! The JSON of an event is split into its members: names, and values as raw text. A value is never
-//! parsed into a tree and written again, so numbers, escapes and the order of members inside `data`
-//! stay exactly as they were. [`TABLE`] is the only place that names the paths of an attribute, and
-//! [`value`](super::value) is the only one that knows which values CloudEvents 1.0 allows.
+//! The table in [`Payload`](super::Payload) has the names and the results. A conversion moves
+//! members and copies their values as raw JSON, so `data` keeps its spacing, its numbers and the
+//! order of its members. The names and places of the fields are those of
+//! [`event::envelope`](crate::event::envelope), as in reading.
 //!
 //! # Example
 //!
@@ -13,7 +11,7 @@
 //! legacy                                  CloudEvents 1.0
 //! {                                       {
 //!   "cloudEventsVersion": "0.1",            "specversion": "1.0",        the marker, always first
-//!   "eventId": "e1",                        "id": "e1",                  by TABLE, in its order
+//!   "eventId": "e1",                        "id": "e1",                  by FIELDS, in its order
 //!   "eventType": "x",                       "source": "unknown",         required, so derived
 //!   "extensions": {                         "type": "x",
 //!     "tenantId": "t1",                     "tenantid": "t1",
@@ -26,332 +24,224 @@
 //!
 //! # Steps
 //!
-//! 1. [`Parts::read`] lists the members of the outermost object and of `extensions`.
-//! 2. The marker is written, then each attribute of [`TABLE`] that has a value.
-//! 3. [`Parts::rest`] lists the members that no attribute of the table uses. They become
-//!    extensions, or are left out if the other envelope cannot hold them.
-//! 4. The payload is written last.
+//! 1. [`Parts::split`] finds the members of the outermost object and of `extensions`.
+//! 2. The marker is written, then each field of [`FIELDS`] that has a value.
+//! 3. The other members become extensions, or are left out if the envelope cannot hold them.
+//! 4. The payload is written last in CloudEvents 1.0, and after `extensions` in the legacy envelope.
 //!
 //! # Invariants
 //!
-//! - The value of an attribute is chosen as in reading: the first string that is not empty, the
-//!   names of CloudEvents 1.0 first. So the converted event reads as the same event.
-//! - [`Object`] writes each name once. The first value wins, which is that of the table.
+//! - The value of a field is chosen as in reading, so the converted event reads as the same event.
+//! - Each name is written once. A name of the table is never that of another member.
 //! - The same bytes give the same event: a missing id is derived from the bytes.
+//! - Nothing is allocated but the result, unless the event has escapes in names, values that must
+//!   be changed, or more than 16 other members.
 
 use super::value::{held, is_base64};
-use hashbrown::{HashMap, HashSet};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use crate::event::Envelope;
+use crate::event::envelope::{DATA, EXTENSIONS, FIELDS, Field, Place};
+use crate::event::parts::{Member, Parts, has_key};
+use hashbrown::HashSet;
 use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
 use std::borrow::Cow;
-use std::fmt;
 
-/// An attribute that has a name in both envelopes.
-struct Attribute {
-    /// The name in CloudEvents 1.0.
-    cloud: &'static str,
-    /// The names in the legacy envelope; the first is written.
-    legacy: &'static [&'static str],
-    /// Whether it is a member of `extensions` in the legacy envelope.
-    extension: bool,
-    /// Its name at the top level in the vendor's list of past events.
-    listing: Option<&'static str>,
-}
-
-/// An attribute that is a member of the outermost object in both envelopes.
-const fn own(cloud: &'static str, legacy: &'static [&'static str]) -> Attribute {
-    Attribute { cloud, legacy, extension: false, listing: None }
-}
-
-/// An attribute that is a member of `extensions` in the legacy envelope.
-const fn extension(cloud: &'static str, legacy: &'static [&'static str]) -> Attribute {
-    Attribute { cloud, legacy, extension: true, listing: None }
-}
-
-/// The attributes, in the order in which they are written.
-const TABLE: [Attribute; 12] = [
-    own("id", &["eventId", "eventID"]),
-    own("source", &["source"]),
-    own("type", &["eventType"]),
-    own("time", &["eventTime"]),
-    own("datacontenttype", &["contentType"]),
-    own("dataschema", &["schemaURL"]),
-    own("eventtypeversion", &["eventTypeVersion"]),
-    Attribute { listing: Some("tenantId"), ..extension("tenantid", &["tenantId", "tenantid"]) },
-    extension("userid", &["userId", "userid"]),
-    extension("ownerid", &["ownerId", "ownerid"]),
-    extension("spaceid", &["spaceId", "spaceid"]),
-    extension("toplevelresourceid", &["topLevelResourceId", "toplevelresourceid"]),
-];
-
-/// Members that are not attributes: the markers, `extensions`, and the payload.
-const OTHERS: [&str; 5] =
-    ["specversion", "cloudEventsVersion", "extensions", "data", "data_base64"];
-
-/// The members of the payload, which are copied as written.
-const DATA: [&str; 2] = ["data", "data_base64"];
-
-impl Attribute {
-    /// Returns its value in an event.
-    ///
-    /// This is the first string that is not empty, at any of its paths; otherwise an empty string,
-    /// otherwise another scalar.
-    fn value<'e>(&self, event: &Parts<'e>) -> Option<&'e str> {
-        let legacy = if self.extension { &event.extensions } else { &event.members };
-        let places = self.legacy.iter().map(|name| (legacy, *name));
-        let found = [(&event.members, self.cloud)]
-            .into_iter()
-            .chain(places)
-            .chain(self.listing.map(|name| (&event.members, name)))
-            .filter_map(|(members, name)| members.get(name))
-            .filter(|value| is_scalar(value));
-        // Of equal keys, `min_by_key` returns the first.
-        found.min_by_key(|value| (!is_text(value), *value != "\"\""))
-    }
-
-    /// Returns whether a member of the outermost object, or of `extensions`, is one of its paths.
-    fn has_place(&self, name: &str, in_extensions: bool) -> bool {
-        (!in_extensions && (name == self.cloud || self.listing == Some(name)))
-            || (in_extensions == self.extension && self.legacy.contains(&name))
+/// Converts the text of an event to an envelope.
+///
+/// Returns `None` for a text that is not a JSON object, for an event that the envelope cannot hold,
+/// and for the mixed envelope, to which no event is converted.
+pub(super) fn convert(text: &str, to: Envelope) -> Option<Vec<u8>> {
+    match to {
+        Envelope::CloudEvents => to_cloud_events(text),
+        Envelope::Legacy => to_legacy(text),
+        Envelope::Mixed => None,
     }
 }
 
-/// Returns whether raw JSON is a string that is not empty.
-fn is_text(value: &str) -> bool {
-    value.starts_with('"') && value != "\"\""
-}
-
-/// Returns whether raw JSON is a string, a number or a boolean.
-fn is_scalar(value: &str) -> bool {
-    !value.starts_with(['{', '[', 'n'])
-}
-
-/// Returns a name as CloudEvents 1.0 writes it: lower-case letters and digits; `None` for others.
-///
-/// The specification advises against names of more than 20 characters. They are kept.
-fn attribute_name<'n>(name: &Cow<'n, str>) -> Option<Cow<'n, str>> {
-    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    is_name.then(|| match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        true => name.to_ascii_lowercase().into(),
-        false => name.clone(),
-    })
-}
-
-/// Returns whether CloudEvents 1.0 uses a name for something other than an extension.
-///
-/// `dataschema` has the same meaning wherever an event has it.
-fn is_reserved(name: &str) -> bool {
-    let is_of_table = || TABLE.iter().any(|attribute| attribute.cloud == name);
-    OTHERS.contains(&name) || (is_of_table() && name != "dataschema")
-}
-
-/// Converts an event to CloudEvents 1.0.
-///
-/// Returns `None` for bytes that are not a JSON object, and for a type that CloudEvents 1.0 cannot
-/// hold.
-pub(super) fn to_cloud_events(bytes: &[u8]) -> Option<Vec<u8>> {
-    let event = Parts::read(bytes)?;
-    let mut out = Object::open(bytes.len());
-    out.add("specversion".into(), "\"1.0\"");
-    for attribute in &TABLE {
-        let value = attribute.value(&event).and_then(|value| held(attribute.cloud, value));
-        let value = match (attribute.cloud, value) {
-            ("id", None) => Some(derived_id(bytes).into()),
-            ("source", None) => Some("\"unknown\"".into()),
+/// Converts an event to CloudEvents 1.0; `None` for a type that CloudEvents 1.0 cannot hold.
+fn to_cloud_events(text: &str) -> Option<Vec<u8>> {
+    let event = Parts::split(text)?;
+    let mut out = Object::open(text.len(), Envelope::CloudEvents);
+    let mut has_schema = false;
+    for (field, place) in places(Envelope::CloudEvents) {
+        let value = event.field(field).and_then(|value| held(place.name, value));
+        let value = match (place.name, value) {
+            ("id", None) => derived_id(text).into(),
+            ("source", None) => "\"unknown\"".into(),
             ("type", None) => return None,
-            (_, value) => value,
+            (_, None) => continue,
+            (_, Some(value)) => value,
         };
-        value.into_iter().for_each(|value| out.add(attribute.cloud.into(), &value));
+        has_schema |= place.name == SCHEMA;
+        out.add(place.name, &value);
     }
-    let rest: Vec<_> =
-        event.rest().filter_map(|(name, value)| Extension::of(name, value)).collect();
-    // A name that is written in lower case wins over one that becomes it.
-    let exact: HashSet<_> = rest.iter().filter(|it| it.is_exact).map(|it| &it.name).collect();
-    for extension in &rest {
-        if extension.is_exact || !exact.contains(&extension.name) {
-            out.add(extension.name.clone(), &extension.value);
+    for extension in extensions(event.rest()) {
+        if extension.name != SCHEMA || !has_schema {
+            out.add(&extension.name, &extension.value);
         }
     }
-    if let Some((name, value)) = payload(&event) {
-        out.add(name.into(), value);
+    if let Some((name, value)) = payload(event.data()) {
+        out.add(name, value);
     }
     Some(out.close())
 }
 
-/// A member that the table does not have, as CloudEvents 1.0 holds it.
+/// Converts an event to the legacy envelope.
+fn to_legacy(text: &str) -> Option<Vec<u8>> {
+    let event = Parts::split(text)?;
+    let mut out = Object::open(text.len(), Envelope::Legacy);
+    for in_extensions in [false, true] {
+        if in_extensions {
+            out.open_member(EXTENSIONS);
+        }
+        for (field, place) in places(Envelope::Legacy) {
+            if let Some(value) = event.field(field).filter(|_| place.in_extensions == in_extensions)
+            {
+                out.add(place.name, value);
+            }
+        }
+    }
+    let mut names = HashSet::new();
+    for member in event.rest() {
+        // A name of the table would be read as its field if it were put into `extensions`.
+        let is_kept = member.value != "null" && !has_key(&member.name, true);
+        if is_kept && names.insert(&member.name) {
+            out.add(member.written, member.value);
+        }
+    }
+    out.close_member();
+    for (name, value) in DATA.into_iter().zip(event.data()) {
+        if let Some(value) = value {
+            out.add(name, value);
+        }
+    }
+    Some(out.close())
+}
+
+/// Returns the index of each field that an envelope has, with the place where it is written.
+fn places(envelope: Envelope) -> impl Iterator<Item = (usize, &'static Place)> {
+    let place = move |field: Field| field.iter().find(|place| place.envelope == Some(envelope));
+    FIELDS.into_iter().enumerate().filter_map(move |(index, field)| Some((index, place(field)?)))
+}
+
+/// The only name of a field that CloudEvents 1.0 also takes from `extensions`: it has the same
+/// meaning wherever an event has it.
+const SCHEMA: &str = "dataschema";
+
+/// A member that is no field, as CloudEvents 1.0 holds it.
 struct Extension<'e> {
     name: Cow<'e, str>,
     /// Whether the event has the name in lower case.
     is_exact: bool,
     value: Cow<'e, str>,
+    position: usize,
 }
 
 impl<'e> Extension<'e> {
     /// Converts a member; `None` if CloudEvents 1.0 cannot hold it.
-    fn of(written: &Cow<'e, str>, value: &'e str) -> Option<Self> {
-        let name = attribute_name(written).filter(|name| !is_reserved(name))?;
-        let value = held(&name, value)?;
-        Some(Self { is_exact: name == *written, name, value })
+    fn of(member: &'e Member<'_>, position: usize) -> Option<Self> {
+        let name = extension_name(&member.name)?;
+        let value = held(&name, member.value)?;
+        Some(Self { is_exact: name == member.name, name, value, position })
     }
+}
+
+/// Returns the extensions of an event, each name once, in the order of their members.
+///
+/// A name that the event has in lower case wins over one that becomes it, otherwise the first.
+fn extensions<'e>(members: &'e [Member<'_>]) -> SmallVec<[Extension<'e>; 16]> {
+    let converted = members.iter().enumerate();
+    let mut extensions: SmallVec<[_; 16]> =
+        converted.filter_map(|(position, member)| Extension::of(member, position)).collect();
+    extensions.sort_unstable_by(|a, b| {
+        (&a.name, !a.is_exact, a.position).cmp(&(&b.name, !b.is_exact, b.position))
+    });
+    extensions.dedup_by(|next, kept| next.name == kept.name);
+    extensions.sort_unstable_by_key(|extension| extension.position);
+    extensions
+}
+
+/// Returns a name as CloudEvents 1.0 writes it: lower-case letters and digits.
+///
+/// Returns `None` for a name with other characters, and for one that CloudEvents 1.0 uses for
+/// something other than an extension. The specification advises against names of more than 20
+/// characters. They are kept.
+fn extension_name(name: &str) -> Option<Cow<'_, str>> {
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let name = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(name.to_ascii_lowercase()),
+        false => Cow::Borrowed(name),
+    };
+    // Legacy names at this place have capitals, so only those of CloudEvents 1.0 are found.
+    (!has_key(&name, false) || name == SCHEMA).then_some(name)
 }
 
 /// Returns the member of the payload: `data`, or `data_base64` if `data` is missing or null.
 ///
 /// CloudEvents 1.0 allows only one of the two.
-fn payload<'e>(event: &Parts<'e>) -> Option<(&'static str, &'e str)> {
-    let [data, base64] = DATA.map(|name| event.members.get(name).map(|value| (name, value)));
-    let base64 = base64.filter(|(_, value)| is_base64(value));
+fn payload(data: [Option<&str>; 2]) -> Option<(&'static str, &str)> {
+    let [data_name, base64_name] = DATA;
+    let [data, base64] = data;
+    let data = data.map(|value| (data_name, value));
+    let base64 = base64.filter(|value| is_base64(value)).map(|value| (base64_name, value));
     data.filter(|(_, value)| *value != "null").or(base64).or(data)
 }
 
-/// Converts an event to the legacy envelope; `None` for bytes that are not a JSON object.
-pub(super) fn to_legacy(bytes: &[u8]) -> Option<Vec<u8>> {
-    let event = Parts::read(bytes)?;
-    let mut out = Object::open(bytes.len());
-    out.add("cloudEventsVersion".into(), "\"0.1\"");
-    let mut extensions = Object::open(bytes.len() / 2);
-    for attribute in &TABLE {
-        let written = attribute.legacy.first().zip(attribute.value(&event));
-        let group = if attribute.extension { &mut extensions } else { &mut out };
-        written.into_iter().for_each(|(name, value)| group.add((*name).into(), value));
-    }
-    // A name of the table would be read as its attribute if it were put into `extensions`.
-    let means_more = |name: &str| TABLE.iter().any(|attribute| attribute.has_place(name, true));
-    for (name, value) in event.rest() {
-        if value != "null" && !means_more(name) {
-            extensions.add(name.clone(), value);
-        }
-    }
-    if let Ok(extensions) = String::from_utf8(extensions.close()) {
-        out.add("extensions".into(), &extensions);
-    }
-    out.add_data(&event);
-    Some(out.close())
-}
-
-/// Derives an event id from the bytes: the same bytes give the same id.
-fn derived_id(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
+/// Derives an event id from the text: the same text gives the same id.
+fn derived_id(text: &str) -> String {
+    let digest = Sha256::digest(text);
     let half = digest.get(..16).unwrap_or(&digest);
     format!("\"{}\"", data_encoding::HEXLOWER.encode(half))
 }
 
-/// The members of an event: names, and values as written.
-struct Parts<'e> {
-    /// Those of the outermost object.
-    members: Members<'e>,
-    /// Those of `extensions`; none if it is not an object.
-    extensions: Members<'e>,
-}
+/// A JSON object that is being written, with its marker first.
+struct Object(Vec<u8>);
 
-/// The members of an object, each name once.
-///
-/// Of duplicate members the last value counts, as in most readers of JSON.
-#[derive(Default)]
-struct Members<'e>(Vec<(Cow<'e, str>, &'e str)>);
-
-impl<'e> Members<'e> {
-    /// Returns the value of a name.
-    fn get(&self, name: &str) -> Option<&'e str> {
-        self.0.iter().find(|(other, _)| other == name).map(|(_, value)| *value)
-    }
-}
-
-impl<'e> Parts<'e> {
-    /// Splits an event into its members; `None` for bytes that are not a JSON object.
-    fn read(bytes: &'e [u8]) -> Option<Self> {
-        let members: Members<'e> = serde_json::from_slice(bytes).ok()?;
-        let extensions = members.get("extensions").filter(|value| value.starts_with('{'));
-        let extensions = extensions.map(serde_json::from_str).transpose().ok()?;
-        Some(Self { members, extensions: extensions.unwrap_or_default() })
-    }
-
-    /// Returns what the table does not use: members of the outermost object, then of `extensions`.
-    fn rest(&self) -> impl Iterator<Item = (&Cow<'e, str>, &'e str)> {
-        let members = [(false, &self.members), (true, &self.extensions)];
-        members.into_iter().flat_map(|(in_extensions, members)| {
-            let names = members.0.iter().map(|(name, value)| (name, *value));
-            names.filter(move |(name, _)| {
-                (in_extensions || !OTHERS.contains(&&***name))
-                    && !TABLE.iter().any(|attribute| attribute.has_place(name, in_extensions))
-            })
-        })
-    }
-}
-
-impl<'de: 'e, 'e> Deserialize<'de> for Members<'e> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(serde::Deserialize)]
-        struct Name<'e>(#[serde(borrow)] Cow<'e, str>);
-
-        struct Reader;
-
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members: Vec<(Cow<'de, str>, &'de str)> = Vec::new();
-                let mut places = HashMap::new();
-                while let Some((Name(name), value)) = map.next_entry::<_, &'de RawValue>()? {
-                    let place = *places.entry(name.clone()).or_insert(members.len());
-                    match members.get_mut(place) {
-                        Some(member) => member.1 = value.get(),
-                        None => members.push((name, value.get())),
-                    }
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Reader)
-    }
-}
-
-/// A JSON object that is being written, each name once.
-struct Object<'e> {
-    text: Vec<u8>,
-    names: HashSet<Cow<'e, str>>,
-}
-
-impl<'e> Object<'e> {
+impl Object {
     /// Begins an object of about so many bytes.
-    fn open(bytes: usize) -> Self {
-        let mut text = Vec::with_capacity(bytes + 64);
+    fn open(bytes: usize, envelope: Envelope) -> Self {
+        // The other envelope has at most a marker, `extensions` and a derived id more.
+        let mut text = Vec::with_capacity(bytes + 160);
         text.push(b'{');
-        Self { text, names: HashSet::new() }
+        let mut object = Self(text);
+        if let Some((name, value)) = envelope.marker() {
+            object.add(name, value);
+        }
+        object
     }
 
-    /// Adds a member, unless the object has one of this name.
-    fn add(&mut self, name: Cow<'e, str>, value: &str) {
-        if self.names.contains(&name) {
-            return;
-        }
-        if self.text.len() > 1 {
-            self.text.push(b',');
-        }
-        // Writing a string to a vector cannot fail.
-        let _ = serde_json::to_writer(&mut self.text, &name);
-        self.text.push(b':');
-        self.text.extend_from_slice(value.as_bytes());
-        self.names.insert(name);
+    /// Adds a member, given its name as it is between its quotes.
+    fn add(&mut self, written: &str, value: &str) {
+        self.name(written);
+        self.0.extend_from_slice(value.as_bytes());
     }
 
-    /// Adds the members of the payload.
-    fn add_data(&mut self, event: &Parts<'_>) {
-        for name in DATA {
-            let value = event.members.get(name);
-            value.into_iter().for_each(|value| self.add(name.into(), value));
+    /// Begins a member whose value is an object.
+    fn open_member(&mut self, name: &str) {
+        self.name(name);
+        self.0.push(b'{');
+    }
+
+    /// Ends the object of [`open_member`](Self::open_member).
+    fn close_member(&mut self) {
+        self.0.push(b'}');
+    }
+
+    /// Writes a name, as it is between its quotes, and everything around it.
+    fn name(&mut self, written: &str) {
+        if !self.0.ends_with(b"{") {
+            self.0.push(b',');
         }
+        self.0.push(b'"');
+        self.0.extend_from_slice(written.as_bytes());
+        self.0.extend_from_slice(b"\":");
     }
 
     /// Ends the object and returns its text.
     fn close(mut self) -> Vec<u8> {
-        self.text.push(b'}');
-        self.text
+        self.0.push(b'}');
+        self.0
     }
 }

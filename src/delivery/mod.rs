@@ -129,12 +129,12 @@ impl RequestBuilder {
         let (webhook, payload) = (Arc::clone(webhook), payload.clone());
         // A payload that is sent again, or is in the mixed envelope, is not certainly CloudEvents
         // 1.0.
-        let content_type = match webhook.delivers_cloud_events() && payload.is_cloud_event() {
+        let content_type = match payload.is_cloud_event(webhook.envelope()) {
             true => self.cloud_content_type.clone(),
             false => JSON,
         };
-        let signature =
-            secret(&webhook).map(|secret| signature::qlik(secret, body(&webhook, &payload)));
+        let body = payload.body(webhook.envelope());
+        let signature = secret(&webhook).map(|secret| signature::qlik(secret, body));
         let user_agent = self.user_agent.clone();
         Request { webhook, payload, content_type, user_agent, signature, standard: None }
     }
@@ -155,14 +155,6 @@ impl RequestBuilder {
 /// Returns the signing secret of a webhook, if it has one that is known.
 fn secret(webhook: &Webhook) -> Option<&[u8]> {
     webhook.secret().and_then(Secret::expose).map(str::as_bytes)
-}
-
-/// Returns the body in the envelope that a webhook expects.
-fn body<'p>(webhook: &Webhook, payload: &'p Payload) -> &'p Bytes {
-    match webhook.delivers_cloud_events() {
-        true => payload.cloud_event(),
-        false => payload.legacy(),
-    }
 }
 
 /// A request that delivers an event to a webhook, built by a [`RequestBuilder`].
@@ -278,7 +270,7 @@ impl Request {
     /// Returns the exact bytes that are signed and sent.
     #[must_use]
     pub fn body(&self) -> &Bytes {
-        body(&self.webhook, &self.payload)
+        self.payload.body(self.webhook.envelope())
     }
 
     /// Returns whether to check the certificates of the target for revocation before sending.

@@ -1,4 +1,5 @@
-use super::convert;
+use super::convert::convert;
+use crate::event::parts::is_object;
 use crate::event::{Envelope, Event};
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -85,10 +86,12 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
-    /// Takes these parts from an event.
-    pub(crate) fn of(event: &Event<'_>) -> Self {
+    /// Takes these parts from an event with the bytes from which it was read.
+    pub(crate) fn of(event: &Event<'_>, bytes: &[u8]) -> Self {
         let event_type = SmallVec::from_slice(event.event_type().as_bytes());
-        Self { event_type, envelope: Some(event.envelope()) }
+        // A conversion relies on well-formed bytes. Those of another event are checked here.
+        let is_event = event.was_read_from(bytes) || is_object(bytes);
+        Self { event_type, envelope: is_event.then(|| event.envelope()) }
     }
 }
 
@@ -98,7 +101,8 @@ impl Payload {
     /// Bytes that are not a JSON object are sent as they are, in both envelopes.
     #[must_use]
     pub fn new(event: &Event<'_>, bytes: impl Into<Bytes>) -> Self {
-        Self::of(Kind::of(event), bytes.into())
+        let bytes = bytes.into();
+        Self::of(Kind::of(event, &bytes), bytes)
     }
 
     /// Creates a payload that is sent to every webhook without conversion.
@@ -108,11 +112,11 @@ impl Payload {
     /// `Content-Type` is always `application/json`.
     ///
     /// ```
-    /// use hooksieve::delivery::Payload;
+    /// use hooksieve::{delivery::Payload, event::Envelope};
     ///
     /// let payload = Payload::verbatim("ping", "{\"eventType\": \"ping\"}");
     /// assert_eq!(payload.event_type(), "ping");
-    /// assert_eq!(payload.cloud_event(), payload.legacy());
+    /// assert_eq!(payload.body(Envelope::CloudEvents), payload.body(Envelope::Legacy));
     /// ```
     #[must_use]
     pub fn verbatim(event_type: &str, bytes: impl Into<Bytes>) -> Self {
@@ -132,44 +136,37 @@ impl Payload {
         std::str::from_utf8(&self.0.kind.event_type).unwrap_or_default()
     }
 
-    /// Returns the body as CloudEvents 1.0.
+    /// Returns the body in an envelope.
     ///
-    /// An event in the mixed envelope, and a verbatim payload, are returned as they are.
+    /// An event in the mixed envelope, and a verbatim payload, are returned as they are. So is an
+    /// event that is asked for in the mixed envelope, to which no event is converted.
     #[must_use]
-    pub fn cloud_event(&self) -> &Bytes {
-        match self.0.kind.envelope {
-            Some(Envelope::Legacy) => self.other(convert::to_cloud_events),
-            Some(Envelope::CloudEvents | Envelope::Mixed) | None => &self.0.own,
+    pub fn body(&self, envelope: Envelope) -> &Bytes {
+        let Inner { kind, own, other } = &*self.0;
+        match (kind.envelope, envelope) {
+            (Some(Envelope::Legacy), Envelope::CloudEvents)
+            | (Some(Envelope::CloudEvents), Envelope::Legacy) => {
+                // An event has only one other envelope, so one cell is enough.
+                let converted = other.get_or_init(|| {
+                    let text = simdutf8::basic::from_utf8(own).ok()?;
+                    convert(text, envelope).map(Bytes::from)
+                });
+                converted.as_ref().unwrap_or(own)
+            }
+            _ => own,
         }
     }
 
-    /// Returns whether [`cloud_event`](Self::cloud_event) is a CloudEvent 1.0.
-    pub(super) fn is_cloud_event(&self) -> bool {
-        match self.0.kind.envelope {
-            Some(Envelope::CloudEvents) => true,
-            Some(Envelope::Mixed) | None => false,
-            Some(Envelope::Legacy) => {
+    /// Returns whether the body in this envelope is one of CloudEvents 1.0.
+    pub(super) fn is_cloud_event(&self, envelope: Envelope) -> bool {
+        match (self.0.kind.envelope, envelope) {
+            (Some(Envelope::CloudEvents), Envelope::CloudEvents) => true,
+            (Some(Envelope::Legacy), Envelope::CloudEvents) => {
                 // Converts the event if that has not happened yet.
-                let _ = self.cloud_event();
+                let _ = self.body(envelope);
                 self.0.other.get().is_some_and(Option::is_some)
             }
+            _ => false,
         }
-    }
-
-    /// Returns the body in the legacy envelope.
-    ///
-    /// An event in the mixed envelope, and a verbatim payload, are returned as they are.
-    #[must_use]
-    pub fn legacy(&self) -> &Bytes {
-        match self.0.kind.envelope {
-            Some(Envelope::CloudEvents) => self.other(convert::to_legacy),
-            Some(Envelope::Legacy | Envelope::Mixed) | None => &self.0.own,
-        }
-    }
-
-    /// Returns the body in the other envelope, or the event's own bytes if it cannot be converted.
-    fn other(&self, convert: fn(&[u8]) -> Option<Vec<u8>>) -> &Bytes {
-        let Inner { own, other, .. } = &*self.0;
-        other.get_or_init(|| convert(own).map(Bytes::from)).as_ref().unwrap_or(own)
     }
 }

@@ -9,7 +9,7 @@
 use super::json::Span;
 use super::marks::Bits;
 use super::paths::ATTRIBUTES;
-use super::read::walk;
+use super::walk::walk;
 use super::{AttributePaths, Event, JsonPath};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;

@@ -23,14 +23,18 @@
 //! # Ok::<(), hooksieve::event::Error>(())
 //! ```
 
+pub(crate) mod envelope;
 mod error;
 mod inspect;
 mod json;
 mod marks;
+pub(crate) mod parts;
 mod paths;
 mod read;
 mod shapes;
+mod walk;
 
+pub use envelope::Envelope;
 pub use error::{Error, ErrorKind};
 pub(crate) use inspect::Leaf;
 pub(crate) use paths::same;
@@ -120,19 +124,6 @@ pub struct Event<'a> {
     /// The values of the fields: type, tenant, id and owner, then those of the attributes in the
     /// order of [`AttributePaths::attributes`].
     fields: Fields<'a>,
-}
-
-/// The envelope of an event, which follows from the key of its type.
-///
-/// The markers `specversion` and `cloudEventsVersion` are not always present; the type is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Envelope {
-    /// CloudEvents 1.0: the type is in `type`.
-    CloudEvents,
-    /// The legacy envelope, CloudEvents 0.1: the type is in `eventType`.
-    Legacy,
-    /// The mixture of both, used during a migration: the type is in both.
-    Mixed,
 }
 
 /// The fields of the envelope and four attributes fit without an allocation.
@@ -316,12 +307,17 @@ impl<'a> Event<'a> {
         if self.text.is_empty() { Vec::new() } else { inspect::places(self.paths, self.text) }
     }
 
+    /// Returns whether it was read from these bytes, and not changed since.
+    pub(crate) fn was_read_from(&self, bytes: &[u8]) -> bool {
+        !self.text.is_empty() && self.text.as_bytes() == bytes
+    }
+
     /// Returns the value of the attribute `index` of `paths`.
     ///
     /// It is found by its index if the event was read with the same paths, otherwise by its name.
     #[inline]
     pub(crate) fn value(&self, paths: &AttributePaths, index: usize) -> Option<&str> {
-        if std::ptr::eq(self.paths, paths) {
+        if self.paths.is_same(paths) {
             self.field(ATTRIBUTES + index)
         } else {
             self.attribute(paths.attributes().get(index)?)
@@ -329,11 +325,11 @@ impl<'a> Event<'a> {
     }
 
     /// Returns the values of the attributes in the order of `paths`, if the event was read with
-    /// them.
-    // Equal paths at another address are resolved by name, which costs time but changes no result.
+    /// them or with a clone.
+    // Equal paths that are no clones are resolved by name, which costs time but changes no result.
     #[inline]
     pub(crate) fn values(&self, paths: &AttributePaths) -> Option<&[Option<Cow<'a, str>>]> {
-        if std::ptr::eq(self.paths, paths) { self.fields.get(ATTRIBUTES..) } else { None }
+        if self.paths.is_same(paths) { self.fields.get(ATTRIBUTES..) } else { None }
     }
 
     /// Returns the value of a field.

@@ -34,6 +34,7 @@
 //! - The paths come from the server's configuration, not from its tenants. Keys that collide on
 //!   purpose would slow down only their author.
 
+use super::envelope::{self, DATA, EXTENSIONS, Envelope, FIELDS, Field, Place};
 use crate::diagnostic::Diagnostic;
 use http::StatusCode;
 use std::fmt;
@@ -164,15 +165,8 @@ pub(super) const ID: usize = 2;
 pub(super) const OWNER: usize = 3;
 pub(super) const ATTRIBUTES: usize = ENVELOPE.len();
 
-/// The paths of the envelope's fields, in the order of their indices: those of CloudEvents 1.0
-/// first.
-const ENVELOPE: [&[&[&str]]; 4] = [
-    &[&["type"], &["eventType"]],
-    // The last path is that of the vendor's list of past events.
-    &[&["tenantid"], &["extensions", "tenantId"], &["extensions", "tenantid"], &["tenantId"]],
-    &[&["id"], &["eventId"], &["eventID"]],
-    &[&["ownerid"], &["extensions", "ownerId"], &["extensions", "ownerid"]],
-];
+/// The fields of the envelope that matching needs, in the order of their indices.
+const ENVELOPE: [Field; 4] = [envelope::TYPE, envelope::TENANT, envelope::ID, envelope::OWNER];
 
 /// Returns whether two texts are equal.
 ///
@@ -211,11 +205,9 @@ impl AttributePaths {
     pub fn new<N: Into<Box<str>>>(
         attributes: impl IntoIterator<Item = (N, Vec<JsonPath>)>,
     ) -> Result<Self, Diagnostic> {
-        let root = Key { text: "".into(), object: OTHER, next: 0 };
-        let (keys, table) = (vec![root], [0; HASHES]);
-        let mut paths = Inner { attributes: vec![], fields: vec![], keys, table };
-        for places in ENVELOPE {
-            paths.add(places.iter().map(|keys| keys.iter().copied()))?;
+        let mut paths = Inner::new();
+        for field in ENVELOPE {
+            paths.add(field.iter().map(Place::keys))?;
         }
         for (name, places) in attributes {
             let name: Box<str> = name.into();
@@ -243,6 +235,21 @@ impl AttributePaths {
             }
             paths.add(places.iter().map(JsonPath::keys))?;
             paths.attributes.push(name);
+        }
+        Ok(Self(Arc::new(paths)))
+    }
+
+    /// Compiles the whole table of the envelopes: [`FIELDS`] in their order, then every other
+    /// member. It has no attributes.
+    pub(super) fn of_envelopes() -> Result<Self, Diagnostic> {
+        let mut paths = Inner::new();
+        for field in FIELDS {
+            paths.add(field.iter().map(Place::keys))?;
+        }
+        let markers = [Envelope::CloudEvents, Envelope::Legacy].map(Envelope::marker);
+        let markers = markers.into_iter().flatten().map(|(name, _)| name);
+        for name in DATA.into_iter().chain([EXTENSIONS]).chain(markers) {
+            paths.add([[name].into_iter()].into_iter())?;
         }
         Ok(Self(Arc::new(paths)))
     }
@@ -293,6 +300,12 @@ impl AttributePaths {
 }
 
 impl Inner {
+    /// Returns a table without fields, whose only key is that of the root.
+    fn new() -> Self {
+        let root = Key { text: "".into(), object: OTHER, next: 0 };
+        Self { attributes: vec![], fields: vec![], keys: vec![root], table: [0; HASHES] }
+    }
+
     /// Adds a field with its paths; keys that are known already are shared.
     fn add<'k>(
         &mut self,

@@ -77,7 +77,7 @@ use super::AttributePaths;
 use super::json::{Cursor, Span};
 use super::marks::Bits;
 use super::paths::OTHER;
-use super::read::Record;
+use super::walk::Record;
 use wide::i8x16;
 
 /// Remembers the shapes of events, so that similar events are read faster.

@@ -2,7 +2,7 @@
 
 use super::{Filter, check, suggest};
 use crate::diagnostic::{Diagnostic, Diagnostics, quote};
-use crate::event::{self, AttributePaths, Event, EventType, JsonPath, ShapeCache};
+use crate::event::{self, AttributePaths, Event, EventType, JsonPath, ShapeCache, envelope};
 use crate::syntax::{self, AttrPath, CompareOp, Expr, ExprKind, Limits, is_space};
 use http::StatusCode;
 use std::fmt;
@@ -406,8 +406,10 @@ impl fmt::Debug for Profile {
     }
 }
 
-/// The webhook profile: the filter attributes of the webhooks API reference, with the paths of each
-/// in the three envelopes.
+/// The webhook profile: the filter attributes of the webhooks API reference.
+///
+/// Those that are fields of the envelope take their paths from its table. An event may also have
+/// the id and the space in `data`.
 static WEBHOOK: LazyLock<Profile> = LazyLock::new(|| {
     let places = |keys: &[&[&str]]| -> Vec<JsonPath> {
         keys.iter().map(|keys| JsonPath::new(keys.iter().copied())).collect()
@@ -418,25 +420,15 @@ static WEBHOOK: LazyLock<Profile> = LazyLock::new(|| {
             places(&[&["data", "id"], &["data", "attributes", "id"], &["data", "dataTask", "id"]]),
         )
         .with_aliases(["app id", "data.appId", "resource id"]),
-        Attribute::new(
-            "topLevelResourceId",
-            places(&[
-                &["toplevelresourceid"],
-                &["extensions", "topLevelResourceId"],
-                &["extensions", "toplevelresourceid"],
-            ]),
-        )
-        .with_aliases(["app id", "data.appId", "resource id"]),
+        Attribute::new("topLevelResourceId", envelope::paths(envelope::TOP_LEVEL_RESOURCE))
+            .with_aliases(["app id", "data.appId", "resource id"]),
         Attribute::new(
             "spaceId",
-            places(&[
-                &["spaceid"],
-                &["extensions", "spaceId"],
-                &["extensions", "spaceid"],
+            envelope::paths(envelope::SPACE).chain(places(&[
                 &["data", "spaceId"],
                 &["data", "attributes", "spaceId"],
                 &["data", "dataTask", "spaceId"],
-            ]),
+            ])),
         ),
         Attribute::new("data.status", places(&[&["data", "status"]]))
             .one_of(["ok", "error"])

@@ -79,7 +79,7 @@ impl Session {
         let Self { registry, scratch, shapes } = self;
         let event = registry.profile().read_event_with(&bytes, shapes)?;
         let recipients = recipients(registry, scratch, &event, access)?;
-        let kind = Kind::of(&event);
+        let kind = Kind::of(&event, &bytes);
         // The event borrows the bytes, which the payload takes over.
         drop(event);
         let payload = Payload::of(kind, bytes);

@@ -14,7 +14,7 @@ use super::url::{self, Target};
 use super::{Edit, Level, Origin, Rules, Secret, Timestamp, Webhook, WebhookId, kind, warning};
 use crate::diagnostic::nearest::nearest;
 use crate::diagnostic::{Diagnostic, Found, quote};
-use crate::event::{EventType, UserId};
+use crate::event::{Envelope, EventType, UserId};
 use crate::filter::Filter;
 use crate::syntax::is_space;
 use hashbrown::HashSet;
@@ -201,7 +201,7 @@ impl<'a> Check<'a> {
         if self.member("enabled").is_none() {
             self.warn(|_| vec![warning::not_enabled()]);
         }
-        let cloud_events = self.cloud_events();
+        let envelope = self.envelope();
         let check_revocation = self.boolean("checkCertificateRevocation", false);
         let origin = self.origin();
         let (filter, filter_text) = filter?;
@@ -218,7 +218,7 @@ impl<'a> Check<'a> {
             headers: headers.into(),
             encrypted_headers: encrypted_headers.into(),
             enabled: enabled?,
-            cloud_events: cloud_events?,
+            envelope: envelope?,
             check_revocation: check_revocation?,
             origin: origin?,
         })
@@ -396,19 +396,19 @@ impl<'a> Check<'a> {
         (plain.headers, encrypted.headers)
     }
 
-    /// Reads whether CloudEvents are delivered. Once on, this cannot be switched off.
-    fn cloud_events(&mut self) -> Option<bool> {
+    /// Reads the envelope. Once it is CloudEvents 1.0, it cannot be changed.
+    fn envelope(&mut self) -> Option<Envelope> {
         let name = "enableCloudEventDelivery";
         let enabled = self.boolean(name, true)?;
         if let Basis::Change { old, .. } = self.basis
-            && old.content.cloud_events
+            && old.content.envelope == Envelope::CloudEvents
             && !enabled
         {
             let title = format!("`{name}` cannot be switched off again");
             let help = "leave it true, or create another webhook";
             self.wrong(Kind::CloudEventsFixed, &format!("/{name}"), title, help);
         }
-        Some(enabled)
+        Some(if enabled { Envelope::CloudEvents } else { Envelope::Legacy })
     }
 
     /// Reads the origin, which is fixed at creation.

@@ -3,7 +3,7 @@
 use super::headers::Header;
 use super::url::Target;
 use super::{Edit, Level, Origin, Secret};
-use crate::event::{EventType, TenantId, UserId};
+use crate::event::{Envelope, EventType, TenantId, UserId};
 use crate::filter::Filter;
 
 /// A member of the document of a webhook.
@@ -74,7 +74,8 @@ pub(super) struct Content {
     pub(super) headers: Box<[Header]>,
     pub(super) encrypted_headers: Box<[Header]>,
     pub(super) enabled: bool,
-    pub(super) cloud_events: bool,
+    /// The envelope in which it takes events: CloudEvents 1.0 or the legacy one.
+    pub(super) envelope: Envelope,
     pub(super) check_revocation: bool,
     pub(super) origin: Origin,
 }

@@ -76,7 +76,7 @@ pub use rules::{Report, Rules};
 pub use time::Timestamp;
 
 use crate::diagnostic::Diagnostic;
-use crate::event::{EventType, TenantId, UserId, ids};
+use crate::event::{Envelope, EventType, TenantId, UserId, ids};
 use crate::filter::Filter;
 use content::{Content, Server};
 use serde::{Deserialize, Serialize};
@@ -295,10 +295,10 @@ impl Webhook {
         self.content.enabled
     }
 
-    /// Returns whether it receives CloudEvents 1.0 instead of the legacy envelope.
+    /// Returns the envelope in which it receives events: CloudEvents 1.0 or the legacy one.
     #[must_use]
-    pub fn delivers_cloud_events(&self) -> bool {
-        self.content.cloud_events
+    pub fn envelope(&self) -> Envelope {
+        self.content.envelope
     }
 
     /// Returns whether to check the certificates of its target for revocation.

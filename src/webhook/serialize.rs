@@ -16,7 +16,7 @@ use super::content::{Content, Server};
 use super::document::Json;
 use super::headers::Header;
 use super::{Edit, Webhook};
-use crate::event::{TenantId, UserId};
+use crate::event::{Envelope, TenantId, UserId};
 use serde::ser::{Serialize, Serializer};
 
 /// What a document contains.
@@ -163,7 +163,7 @@ fn document(webhook: &Webhook, form: Form) -> Json {
         };
         members.add("encryptedHeaders", value);
     }
-    members.flag("enableCloudEventDelivery", content.cloud_events);
+    members.flag("enableCloudEventDelivery", content.envelope == Envelope::CloudEvents);
     members.flag("checkCertificateRevocation", content.check_revocation);
     members.text("origin", Some(content.origin));
     if form != Form::Content {

@@ -3,7 +3,7 @@ use allocation_counter::measure;
 use hooksieve::delivery::{
     Delivery, ListQuery as DeliveryQuery, Payload, RequestBuilder, Response,
 };
-use hooksieve::event::ShapeCache;
+use hooksieve::event::{Envelope, ShapeCache};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Matcher, Subscription};
 use hooksieve::registry::Registry;
@@ -123,7 +123,7 @@ fn bounds_the_work_of_events() {
     let payload =
         |text: &str| Payload::new(&profile.read_event(text.as_bytes()).unwrap(), text.to_owned());
     takes(25, "a conversion", &events(), payload, |payload| {
-        payload.legacy().len() + payload.cloud_event().len()
+        payload.body(Envelope::Legacy).len() + payload.body(Envelope::CloudEvents).len()
     });
 }
 

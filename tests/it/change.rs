@@ -1,5 +1,6 @@
 //! PUT and PATCH: allowed and forbidden changes, and what they need of the old webhook.
 use hooksieve::diagnostic::Diagnostics;
+use hooksieve::event::Envelope;
 use hooksieve::webhook::{Edit, NewWebhook, Patch, Rules, Webhook};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -87,9 +88,9 @@ fn refuses_to_switch_off_cloud_events() {
     let on = webhook(&json!({}));
     let path = "/enableCloudEventDelivery";
     let set = |value| json!([{"op": "replace", "path": path, "value": value}]);
-    assert!(!patched(&off, set(false)).unwrap().delivers_cloud_events());
-    assert!(patched(&off, set(true)).unwrap().delivers_cloud_events());
-    assert!(patched(&on, set(true)).unwrap().delivers_cloud_events());
+    assert_eq!(patched(&off, set(false)).unwrap().envelope(), Envelope::Legacy);
+    assert_eq!(patched(&off, set(true)).unwrap().envelope(), Envelope::CloudEvents);
+    assert_eq!(patched(&on, set(true)).unwrap().envelope(), Envelope::CloudEvents);
     let refused = [(path, "cloud-events-fixed")];
     assert_eq!(found(&patched(&on, set(false)).unwrap_err()), refused);
     let document = json!({"name": "n", "url": "https://a.b/", "enableCloudEventDelivery": false});
@@ -98,7 +99,7 @@ fn refuses_to_switch_off_cloud_events() {
     assert!(off.replaced(&document.into(), &Rules::default(), edit()).is_ok());
     // Removed or omitted, it is true again.
     let removed = patched(&off, json!([{"op": "remove", "path": path}])).unwrap();
-    assert!(removed.delivers_cloud_events());
+    assert_eq!(removed.envelope(), Envelope::CloudEvents);
 }
 
 #[test]

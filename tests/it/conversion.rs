@@ -52,7 +52,8 @@ fn payload(bytes: &[u8]) -> Payload {
 #[track_caller]
 fn cloud(text: &str) -> Value {
     assert!(laws::delivery::conversion(text.as_bytes()));
-    let cloud = serde_json::from_slice(payload(text.as_bytes()).cloud_event()).unwrap();
+    let cloud =
+        serde_json::from_slice(payload(text.as_bytes()).body(Envelope::CloudEvents)).unwrap();
     fits_the_schema(&cloud);
     cloud
 }
@@ -87,8 +88,8 @@ fn converts(event: Value, form: Envelope, converted: Value) {
     let read = PROFILE.read_event(bytes.as_bytes()).unwrap();
     let payload = payload(bytes.as_bytes());
     let body = match form {
-        Envelope::Legacy => payload.legacy(),
-        _ => payload.cloud_event(),
+        Envelope::Legacy => payload.body(Envelope::Legacy),
+        _ => payload.body(Envelope::CloudEvents),
     };
     assert_ne!(read.envelope(), form, "there is something to convert");
     assert_eq!(serde_json::from_slice::<Value>(body).unwrap(), converted);
@@ -137,7 +138,7 @@ fn drops_what_the_other_envelope_cannot_hold() {
 #[test]
 fn derives_required_attributes() {
     let cloud = |text: &str| -> Value {
-        serde_json::from_slice(payload(text.as_bytes()).cloud_event()).unwrap()
+        serde_json::from_slice(payload(text.as_bytes()).body(Envelope::CloudEvents)).unwrap()
     };
     let one = cloud(r#"{"eventType":"x","extensions":{"tenantId":"t"}}"#);
     // The first half of the digest, computed with Python's hashlib.
@@ -156,7 +157,7 @@ fn copies_data_as_written() {
     let data = r#"{ "b":1.0e2,"a" : 12345678901234567890123,"a":"é\/" ,"a":2}"#;
     let text = format!(r#"{{"eventType":"x","extensions":{{"tenantId":"t"}},"data":{data}}}"#);
     let payload = payload(text.as_bytes());
-    let body = std::str::from_utf8(payload.cloud_event()).unwrap();
+    let body = std::str::from_utf8(payload.body(Envelope::CloudEvents)).unwrap();
     assert!(body.ends_with(&format!(r#""data":{data}}}"#)), "{body}");
 }
 
@@ -237,7 +238,7 @@ fn drops_strings_with_forbidden_characters() {
 fn sends_an_event_with_a_forbidden_type_unchanged() {
     let event = br#"{"eventType":"x\u0000","extensions":{"tenantId":"t"}}"#;
     assert!(laws::delivery::conversion(event));
-    assert_eq!(payload(event).cloud_event(), &event[..]);
+    assert_eq!(payload(event).body(Envelope::CloudEvents), &event[..]);
     let tenant = cloud(r#"{"eventType":"x","extensions":{"tenantId":"t\u0000"}}"#);
     assert_eq!(tenant.get("tenantid"), None);
 }
@@ -287,7 +288,8 @@ fn converts_a_schema_url() {
         assert_eq!(outer("schemaURL", other, "dataschema"), None, "{other}");
     }
     let event = format!(r#"{{"type":"x","tenantid":"t","dataschema":"{kept}"}}"#);
-    let legacy: Value = serde_json::from_slice(payload(event.as_bytes()).legacy()).unwrap();
+    let legacy: Value =
+        serde_json::from_slice(payload(event.as_bytes()).body(Envelope::Legacy)).unwrap();
     assert_eq!(legacy["schemaURL"], kept);
 }
 
@@ -575,10 +577,12 @@ fn converts_legacy_events_to_valid_cloud_events() {
         let payload = payload(bytes);
         match read.envelope() {
             Envelope::Mixed => count(&mixed),
-            _ if payload.cloud_event() == bytes => count(&kept),
+            _ if payload.body(Envelope::CloudEvents) == bytes => count(&kept),
             _ => {
                 count(&converted);
-                fits_the_schema(&serde_json::from_slice(payload.cloud_event()).unwrap());
+                fits_the_schema(
+                    &serde_json::from_slice(payload.body(Envelope::CloudEvents)).unwrap(),
+                );
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 //! Each case runs at one size and at ten times that size. Tests check counters of work, and no
 //! times. With `HOSTILE_TIMES` set, they print the times.
 use hooksieve::delivery::{Delivery, Payload, RequestBuilder, Response};
-use hooksieve::event::{Event, EventType, ShapeCache, TenantId, UserId};
+use hooksieve::event::{Envelope, Event, EventType, ShapeCache, TenantId, UserId};
 use hooksieve::filter::Profile;
 use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Subscription, Verdict, Work};
 use hooksieve::registry::{Registry, Verdicts};
@@ -355,7 +355,8 @@ fn reads_large_and_odd_events() {
                 for text in texts {
                     let Ok(event) = profile.read_event(text.as_bytes()) else { continue };
                     let payload = Payload::new(&event, text.clone());
-                    let bodies = [payload.legacy(), payload.cloud_event()];
+                    let bodies =
+                        [payload.body(Envelope::Legacy), payload.body(Envelope::CloudEvents)];
                     assert!(bodies.iter().all(|body| body.len() < 2 * text.len() + 200));
                 }
             },

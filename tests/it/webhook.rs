@@ -1,5 +1,6 @@
 //! The rules of webhooks: each with a valid and an invalid document.
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
+use hooksieve::event::Envelope;
 use hooksieve::webhook::{
     Header, Level, MAX_PER_USER, NewWebhook, Rules, Webhook, WebhookDocument,
 };
@@ -408,7 +409,7 @@ fn refuses_documents_other_than_objects() {
 fn applies_defaults() {
     let webhook = create(&json!({"eventTypes": null, "enabled": null})).unwrap();
     assert_eq!((webhook.level(), webhook.is_enabled()), (Level::Tenant, false));
-    assert!(webhook.delivers_cloud_events() && !webhook.checks_revocation());
+    assert!(webhook.envelope() == Envelope::CloudEvents && !webhook.checks_revocation());
     assert_eq!(webhook.origin().as_str(), "api");
     assert_eq!((webhook.owner(), webhook.event_types().len()), (None, 0));
     assert_eq!((webhook.filter_text(), webhook.filter().to_string()), (None, String::new()));
@@ -483,7 +484,7 @@ fn returns_every_member() {
     let secret = webhook.secret().unwrap().expose();
     assert_eq!(secret, Some("s3cr3t-0123456789-abcdefghijklmnop"));
     assert_eq!((plain, hidden), (vec!["X-Plain".into()], vec!["a".into(), "X-Hidden".into()]));
-    assert!(webhook.is_enabled() && !webhook.delivers_cloud_events());
+    assert!(webhook.is_enabled() && webhook.envelope() == Envelope::Legacy);
     assert!(webhook.checks_revocation());
     assert_eq!(webhook.origin().as_str(), "automations");
     assert_eq!(webhook.created(), webhook.updated());

@@ -5,6 +5,7 @@
 
 use crate::events::{self, Form};
 use crate::receiver::Arrival;
+use hooksieve::event::Envelope;
 use hooksieve::matcher::{Access, Audience, Subscription};
 use hooksieve::webhook::{Level, MAX_PER_USER, NewWebhook, Rules, Webhook};
 use serde_json::Value;
@@ -103,10 +104,10 @@ impl Reference {
             .values()
             .filter(|known| known.subscription.matches(&read, Access::EventOwner));
         let arrival = |known: &Known| {
-            let form = match (event.form, known.webhook.delivers_cloud_events()) {
+            let form = match (event.form, known.webhook.envelope()) {
                 (Form::Mixed, _) => Form::Mixed,
-                (_, true) => Form::CloudEvents,
-                (_, false) => Form::Legacy,
+                (_, Envelope::Legacy) => Form::Legacy,
+                _ => Form::CloudEvents,
             };
             let of_user = known.webhook.level() == Level::User;
             Arrival { number, url: known.webhook.url().into(), form, of_user }

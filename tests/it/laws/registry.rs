@@ -315,10 +315,7 @@ fn delivered(
     let mut ids = Vec::new();
     for request in requests {
         let webhook = request.webhook();
-        let body = match webhook.delivers_cloud_events() {
-            true => payload.cloud_event(),
-            false => payload.legacy(),
-        };
+        let body = payload.body(webhook.envelope());
         assert_eq!(request.body(), body, "the envelope that the webhook takes");
         assert_eq!(request.header("qlik-signature").is_some(), webhook.secret().is_some());
         ids.push(webhook.id().to_string());

@@ -1,6 +1,7 @@
 //! Laws of webhooks.
 
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
+use hooksieve::event::Envelope;
 use hooksieve::webhook::{Checked, ListQuery, NewWebhook, Patch, Rules, Webhook, WebhookDocument};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -163,7 +164,7 @@ fn reference(webhook: &Webhook, patch: &Value, rules: &Rules) -> Result<Webhook,
     {
         problems.insert(("/encryptedHeaders".into(), "headers-needed-anew"));
     }
-    if webhook.delivers_cloud_events() && switched_off {
+    if webhook.envelope() == Envelope::CloudEvents && switched_off {
         problems.insert(("/enableCloudEventDelivery".into(), "cloud-events-fixed"));
     }
     match read {

@@ -1,0 +1,244 @@
+//! Splits an event into its members, for a conversion to another envelope.
+//!
+//! # Data structure
+//!
+//! A conversion moves members and changes none of them, so a member is a pair of slices of the
+//! text: its name, and its value as written. The members with a name in the table of the
+//! [envelopes](super::envelope) go to `values`, at the number of their key. All others are in
+//! `rest`, in their order.
+//!
+//! ```text
+//! {"eventType":"x","extensions":{"tenantId":"t","Region":"eu"},"host":"h","data":{"n":1.50}}
+//!
+//! values   eventType  "x"         extensions  {"tenantId":"t","Region":"eu"}
+//!          tenantId   "t"         data        {"n":1.50}
+//! rest     host       "h"         Region      "eu", in extensions
+//! ```
+//!
+//! The event was read before, so the text is well-formed JSON. Splitting only has to find where
+//! each member ends: it goes from string to string, and counts brackets between them. Numbers and
+//! literals are not checked again.
+//!
+//! # Invariants
+//!
+//! - Of members with the same name in one object, the last value counts, as in most readers of
+//!   JSON, and `rest` has the name once. Reading refuses a duplicate of a key that it looks for.
+//! - The time is that of a sort of the members, for any event.
+
+use super::AttributePaths;
+use super::envelope::{DATA, EXTENSIONS};
+use super::json::{Cursor, Span};
+use super::marks::Bits;
+use super::paths::{OTHER, ROOT};
+use super::walk::walk;
+use smallvec::SmallVec;
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::sync::LazyLock;
+
+/// The members of an event.
+pub(crate) struct Parts<'t> {
+    /// The value of each key of the table, by the number of the key; empty if it does not occur.
+    values: [&'t str; KEYS],
+    /// The members that the table does not have. An event has few of them.
+    rest: SmallVec<[Member<'t>; 16]>,
+}
+
+/// A member that the table does not have.
+pub(crate) struct Member<'t> {
+    /// The name with escapes replaced.
+    pub(crate) name: Cow<'t, str>,
+    /// The name as written, without its quotes.
+    pub(crate) written: &'t str,
+    pub(crate) value: &'t str,
+    /// Whether it is a member of `extensions`.
+    in_extensions: bool,
+    /// Its position among the other members of the event.
+    position: usize,
+}
+
+/// More than the number of keys in the table.
+const KEYS: usize = 48;
+
+/// The table with a number for each key.
+struct Table {
+    paths: AttributePaths,
+    extensions: u16,
+    data: [u16; 2],
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    #[expect(
+        clippy::expect_used,
+        reason = "the table is a constant, and every conversion reads it"
+    )]
+    let paths = AttributePaths::of_envelopes().expect("few keys");
+    debug_assert!(paths.key_count() <= KEYS, "every key has a value");
+    let key = |name: &str| paths.key(ROOT, name.as_bytes());
+    let (extensions, data) = (key(EXTENSIONS), DATA.map(key));
+    Table { paths, extensions, data }
+});
+
+/// Returns whether bytes are a JSON object in UTF-8, by the rules of reading events.
+pub(crate) fn is_object(bytes: &[u8]) -> bool {
+    let is_walked = |text: &str| {
+        walk(&TABLE.paths, text, Bits::default(), &mut [Span::default(); KEYS], ()).is_ok()
+    };
+    simdutf8::basic::from_utf8(bytes).is_ok_and(is_walked)
+}
+
+/// Returns whether the table has a name, in `extensions` or in the outermost object.
+pub(crate) fn has_key(name: &str, in_extensions: bool) -> bool {
+    let object = if in_extensions { TABLE.extensions } else { ROOT };
+    TABLE.paths.key(object, name.as_bytes()) != OTHER
+}
+
+impl<'t> Parts<'t> {
+    /// Splits the text of an event; `None` for a text that is not a JSON object.
+    pub(crate) fn split(text: &'t str) -> Option<Self> {
+        let mut parts = Self { values: [""; KEYS], rest: SmallVec::new() };
+        parts.take(ROOT, text)?;
+        // After the outermost object, since the last of duplicate `extensions` counts.
+        let extensions = parts.at(TABLE.extensions);
+        if extensions.starts_with('{') {
+            parts.take(TABLE.extensions, extensions)?;
+        }
+        // The last of each name is kept, with the position of the first.
+        let rest = &mut parts.rest;
+        rest.sort_unstable_by(|a, b| a.place().cmp(&b.place()));
+        rest.dedup_by(|earlier, kept| {
+            let is_same =
+                (&earlier.name, earlier.in_extensions) == (&kept.name, kept.in_extensions);
+            if is_same {
+                kept.position = earlier.position;
+            }
+            is_same
+        });
+        rest.sort_unstable_by_key(|member| member.position);
+        Some(parts)
+    }
+
+    /// Takes the members of an object, whose number in the table is `object`.
+    fn take(&mut self, object: u16, text: &'t str) -> Option<()> {
+        let mut members = Members::of(text)?;
+        while let Some((key, value)) = members.next()? {
+            let written = key.written(text);
+            let name = match members.cursor.escapes {
+                true => key.value(text),
+                false => Cow::Borrowed(written),
+            };
+            let value = value.written(text);
+            let number = TABLE.paths.key(object, name.as_bytes());
+            if let Some(known) = self.values.get_mut(usize::from(number)) {
+                *known = value;
+                continue;
+            }
+            let (in_extensions, position) = (object != ROOT, self.rest.len());
+            self.rest.push(Member { name, written, value, in_extensions, position });
+        }
+        Some(())
+    }
+
+    /// Returns the value of a key of the table; empty if it does not occur.
+    fn at(&self, key: u16) -> &'t str {
+        self.values.get(usize::from(key)).copied().unwrap_or("")
+    }
+
+    /// Returns the value of a field of [`FIELDS`], given its index.
+    ///
+    /// As in reading, this is the first string that is not empty, or else an empty string. If no
+    /// place has a string, it is the first number or boolean.
+    pub(crate) fn field(&self, index: usize) -> Option<&'t str> {
+        let mut best = None;
+        for key in TABLE.paths.fields().get(index)? {
+            let value = self.at(*key);
+            let rank = match value.as_bytes() {
+                // `null`, and values that no field can have.
+                [] | [b'{' | b'[' | b'n', ..] => continue,
+                [b'"', b'"'] => 1,
+                [b'"', ..] => return Some(value),
+                _ => 2,
+            };
+            if best.is_none_or(|(other, _)| rank < other) {
+                best = Some((rank, value));
+            }
+        }
+        best.map(|(_, value)| value)
+    }
+
+    /// Returns the values of the payload's members, in the order of [`DATA`].
+    pub(crate) fn data(&self) -> [Option<&'t str>; 2] {
+        TABLE.data.map(|key| Some(self.at(key)).filter(|value| !value.is_empty()))
+    }
+
+    /// Returns the other members in their order, those of `extensions` last.
+    pub(crate) fn rest(&self) -> &[Member<'t>] {
+        &self.rest
+    }
+}
+
+impl Member<'_> {
+    /// Returns the key of the order in which duplicates are neighbours, the last one first.
+    fn place(&self) -> (bool, &str, Reverse<usize>) {
+        (self.in_extensions, &self.name, Reverse(self.position))
+    }
+}
+
+/// The members of an object in well-formed JSON.
+struct Members<'t> {
+    cursor: Cursor<'t, Bits>,
+}
+
+impl<'t> Members<'t> {
+    /// Starts at the first member; `None` for a text that is not an object.
+    fn of(text: &'t str) -> Option<Self> {
+        let mut cursor = Cursor::new(text, Bits::default());
+        cursor.eat(b'{').then_some(Self { cursor })
+    }
+
+    /// Returns the spans of the next key and value.
+    ///
+    /// The value `None` is for a text that is not well-formed, `Some(None)` for the end.
+    #[inline(always)]
+    fn next(&mut self) -> Option<Option<(Span, Span)>> {
+        self.cursor.eat(b',');
+        if !self.cursor.eat(b'"') {
+            return Some(None);
+        }
+        let key = self.cursor.string().ok()?;
+        self.cursor.eat(b':');
+        self.cursor.skip_spaces();
+        let from = self.cursor.at;
+        self.skip()?;
+        Some(Some((key, Span { from, to: self.cursor.at })))
+    }
+
+    /// Moves after a value.
+    #[inline(always)]
+    fn skip(&mut self) -> Option<()> {
+        // The number of open objects and arrays.
+        let mut depth = 0_usize;
+        loop {
+            match self.cursor.peek()? {
+                b'"' => {
+                    self.cursor.at += 1;
+                    self.cursor.string().ok()?;
+                }
+                b'{' | b'[' => {
+                    self.cursor.at += 1;
+                    depth += 1;
+                }
+                b'}' | b']' => {
+                    self.cursor.at += 1;
+                    depth = depth.checked_sub(1)?;
+                }
+                _ if depth == 0 => self.cursor.scalar().ok()?,
+                // Between the strings of a container, only brackets matter.
+                _ => self.cursor.at += 1,
+            }
+            if depth == 0 {
+                return Some(());
+            }
+        }
+    }
+}
