@@ -56,6 +56,7 @@
 
 mod arena;
 mod collect;
+mod decision;
 mod defaults;
 mod dictionary;
 mod directory;
@@ -71,6 +72,7 @@ mod subscription;
 mod table;
 mod topics;
 
+pub use decision::Decision;
 pub use error::InsertError;
 pub use matches::{Matches, Slot};
 pub use scratch::{Scratch, Work};

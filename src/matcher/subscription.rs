@@ -244,6 +244,16 @@ impl Subscription {
     /// Of several reasons, it is the first in the order of [`Verdict`].
     #[must_use]
     pub fn verdict(&self, event: &Event<'_>, access: Access<'_>) -> Verdict {
+        self.decide(event, access, || self.filter.matches(event))
+    }
+
+    /// Returns the verdict. Calls `filter_matches` only if all other conditions hold.
+    pub(super) fn decide(
+        &self,
+        event: &Event<'_>,
+        access: Access<'_>,
+        filter_matches: impl FnOnce() -> bool,
+    ) -> Verdict {
         // The order is that of `Verdict`, which callers see: the first reason is returned.
         if !self.enabled {
             Verdict::Disabled
@@ -253,7 +263,7 @@ impl Subscription {
             Verdict::OtherEventType
         } else if !self.audience.includes(event, access) {
             Verdict::NoAccess
-        } else if !self.filter.matches(event) {
+        } else if !filter_matches() {
             Verdict::FilterFalse
         } else {
             Verdict::Matched

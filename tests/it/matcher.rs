@@ -2,7 +2,7 @@
 
 use hooksieve::event::{Event, EventType, TenantId, UserId};
 use hooksieve::filter::Profile;
-use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Slot, Subscription};
+use hooksieve::matcher::{Access, Audience, Matcher, Scratch, Slot, Subscription, Verdict};
 
 fn subscription(profile: &Profile, tenant: &str, types: &[&str], filter: &str) -> Subscription {
     let types = types.iter().copied();
@@ -12,6 +12,48 @@ fn subscription(profile: &Profile, tenant: &str, types: &[&str], filter: &str) -
 fn insert(matcher: &mut Matcher, filter: &str) -> Slot {
     let subscription = subscription(matcher.profile(), "t", &["x"], filter);
     matcher.insert(&subscription).unwrap()
+}
+
+/// A decision has the verdict of the specification, and an explanation if the filter decided.
+#[test]
+fn explains_each_verdict() {
+    let profile = Profile::webhook();
+    let event = Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"));
+    let event = event.with_attribute("id", "i").unwrap();
+    let matching = subscription(&profile, "t", &["x"], r#"id eq "i""#);
+    let owned = Audience::Owner("u".into());
+    for (subscription, verdict) in [
+        (matching.clone().with_enabled(false), Verdict::Disabled),
+        (matching.clone().with_tenant("other"), Verdict::OtherTenant),
+        (subscription(&profile, "t", &["y"], ""), Verdict::OtherEventType),
+        (matching.clone().with_audience(owned), Verdict::NoAccess),
+        (subscription(&profile, "t", &["x"], r#"id eq "j""#), Verdict::FilterFalse),
+        (matching, Verdict::Matched),
+    ] {
+        let decision = subscription.explain(&event, Access::EventOwner);
+        assert_eq!(decision.verdict, verdict);
+        assert_eq!(subscription.verdict(&event, Access::EventOwner), verdict);
+        let json = serde_json::to_value(&decision).unwrap();
+        assert_eq!(json["matched"], verdict == Verdict::Matched);
+        assert_eq!(json["reason"], verdict.as_str());
+        match decision.explanation {
+            Some(explanation) => {
+                let full = serde_json::to_value(&explanation).unwrap();
+                assert_eq!(explanation.holds(), verdict == Verdict::Matched);
+                let members = [&json["filter"], &json["because"], &json["change"], &json["exact"]];
+                assert_eq!(
+                    members,
+                    [&full["steps"], &full["reason"], &full["change"], &full["exact"]]
+                );
+            }
+            None => {
+                assert!(!matches!(verdict, Verdict::Matched | Verdict::FilterFalse));
+                let null = serde_json::Value::Null;
+                let members = [&json["filter"], &json["because"], &json["change"], &json["exact"]];
+                assert_eq!(members, [&null; 4]);
+            }
+        }
+    }
 }
 
 /// A removal leaves no look-up of values that only removed filters mention, and no posting under

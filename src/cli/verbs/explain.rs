@@ -7,9 +7,8 @@ use crate::cli::output::why::{self, BAD, BOLD, GOOD, shown};
 use crate::cli::output::{Format, Out, plain, quote, quoted};
 use crate::cli::{Failure, Outcome};
 use hooksieve::event::Event;
-use hooksieve::filter::analysis::{Change, Justification};
-use hooksieve::filter::{Explanation, Hint, Profile, Step};
-use hooksieve::matcher::{Audience, Subscription, Verdict};
+use hooksieve::filter::Profile;
+use hooksieve::matcher::{Audience, Decision, Subscription, Verdict};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -106,18 +105,16 @@ impl Selection<'_> {
                 continue;
             }
             let subscription = listed.subscription(event.tenant());
-            let verdict = subscription.verdict(event, arguments.access.access());
-            let decided = matches!(verdict, Verdict::Matched | Verdict::FilterFalse);
-            let explanation = decided.then(|| subscription.filter().explain(event));
+            let decision = subscription.explain(event, arguments.access.access());
             match arguments.format {
                 Format::Json => {
                     let event = item.map(|_| event.id());
-                    let line = Line::new(id, verdict, explanation.as_ref());
-                    out.json(&Line { event, item, ..line })?;
+                    out.json(&Line { event, item, webhook: id, decision })?;
                 }
                 Format::Text => {
+                    let verdict = decision.verdict;
                     text(out, id, verdict, &reason(&subscription, verdict, event))?;
-                    if let Some(explanation) = &explanation {
+                    if let Some(explanation) = &decision.explanation {
                         why::draw(out, explanation)?;
                     }
                 }
@@ -127,7 +124,7 @@ impl Selection<'_> {
     }
 }
 
-/// The JSON output for a webhook. The filter's members are null if it was not evaluated.
+/// The JSON output for a webhook.
 #[derive(Serialize)]
 struct Line<'a> {
     /// The id of the event, if it is an item of a page.
@@ -137,37 +134,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     item: Option<usize>,
     webhook: &'a str,
-    matched: bool,
-    reason: &'static str,
-    filter: Option<&'a [Step<'a>]>,
-    because: Option<Vec<usize>>,
-    change: Option<Vec<Change<'a>>>,
-    exact: Option<bool>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    hints: &'a [Hint<'a>],
-}
-
-impl<'a> Line<'a> {
-    fn new(webhook: &'a str, verdict: Verdict, explanation: Option<&'a Explanation<'a>>) -> Self {
-        let (because, change, exact) = match explanation.map(Explanation::why) {
-            Some(Justification { reason, change, exact, .. }) => {
-                (Some(reason), change, Some(exact))
-            }
-            None => (None, None, None),
-        };
-        Self {
-            event: None,
-            item: None,
-            webhook,
-            matched: verdict == Verdict::Matched,
-            reason: verdict.as_str(),
-            filter: explanation.map(Explanation::steps),
-            because,
-            change,
-            exact,
-            hints: explanation.map_or(&[], Explanation::hints),
-        }
-    }
+    #[serde(flatten)]
+    decision: Decision<'a>,
 }
 
 fn head(

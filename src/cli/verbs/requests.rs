@@ -35,7 +35,6 @@ use crate::cli::{Failure, Outcome};
 use clap::ValueEnum;
 use hooksieve::delivery::{OMITTED, Payload, Request, RequestBuilder};
 use hooksieve::event::Event;
-use hooksieve::matcher::Verdict;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -153,7 +152,7 @@ impl Printer<'_> {
         let mut count = before;
         for listed in &webhooks.list {
             let subscription = listed.subscription(event.tenant());
-            if subscription.verdict(event, arguments.access.access()) != Verdict::Matched {
+            if !subscription.matches(event, arguments.access.access()) {
                 continue;
             }
             let request = builder.request(listed.whole(), &payload);
