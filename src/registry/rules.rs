@@ -292,9 +292,7 @@ impl Policy {
         if !webhook.filter().nodes().any(depends_on_type) {
             return Ok(());
         }
-        let types: Vec<EventType> =
-            webhook.event_types().iter().map(|name| self.rules.as_in_profile(name)).collect();
-        match self.rules.profile().filter_for(text, &types) {
+        match self.rules.filter(text, Some(webhook.event_types())) {
             Ok(_) => Ok(()),
             Err(_) => {
                 Err(ChangeError::invalid("the filter is not valid for the webhook's event types"))

@@ -321,12 +321,10 @@ impl<'a> Check<'a> {
     /// Reads the filter and its text.
     fn filter(&mut self, types: Option<&[EventType]>) -> Option<(Filter, Option<Box<str>>)> {
         let text = self.string("filter")?.unwrap_or_default();
-        let types: Option<Vec<_>> =
-            types.map(|types| types.iter().map(|name| self.rules.as_in_profile(name)).collect());
-        match self.rules.profile.parse(text, types.as_deref()) {
+        match self.rules.filter(text, types) {
             Ok(filter) => {
                 let types = types.unwrap_or_default();
-                self.warn(|rules| warning::of_filter(rules, &filter, text, &types));
+                self.warn(|rules| warning::of_filter(rules, &filter, text, types));
                 let written = (!text.chars().all(is_space)).then(|| text.into());
                 Some((filter, written))
             }

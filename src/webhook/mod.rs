@@ -53,6 +53,7 @@ mod merge;
 mod paging;
 mod patch;
 mod query;
+mod report;
 mod rules;
 mod serialize;
 mod spelling;
@@ -72,7 +73,8 @@ pub use paging::Page;
 pub(crate) use paging::{Field, Key, Paging, Sort};
 pub use patch::Patch;
 pub(crate) use query::{Query, one_of};
-pub use rules::{Report, Rules};
+pub use report::{FilterReport, Report};
+pub use rules::Rules;
 pub use time::Timestamp;
 
 use crate::diagnostic::Diagnostic;

@@ -1,10 +1,9 @@
-//! The rules for webhooks, and the report of a check.
+//! The rules for webhooks.
 
-use super::check::{Basis, check};
-use super::{Catalogue, WebhookDocument, check_address};
+use super::{Catalogue, check_address};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::event::EventType;
-use crate::filter::{Attribute, Profile};
+use crate::filter::{Attribute, Filter, Profile};
 use std::net::IpAddr;
 
 /// The rules for webhooks: a filter profile, a catalogue of event types, and development mode.
@@ -96,8 +95,37 @@ impl Rules {
         &self.catalogue
     }
 
+    /// Parses and checks the filter of a webhook with these event types; `None` if they are unknown.
+    ///
+    /// An event type that was renamed counts as the type under the other name. Without event types,
+    /// the rules about them are not checked.
+    ///
+    /// ```
+    /// use hooksieve::event::EventType;
+    /// use hooksieve::webhook::Rules;
+    ///
+    /// let rules = Rules::default();
+    /// let text = r#"data.status eq "error""#;
+    /// assert!(rules.filter(text, None).is_ok());
+    /// let types = [EventType::from("com.qlik.v1.app.created")];
+    /// assert!(rules.filter(text, Some(&types)).is_err());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Profile::filter`], or with event types those of [`Profile::filter_for`].
+    pub fn filter(
+        &self,
+        text: &str,
+        event_types: Option<&[EventType]>,
+    ) -> Result<Filter, Diagnostics> {
+        let types: Option<Vec<_>> =
+            event_types.map(|types| types.iter().map(|name| self.as_in_profile(name)).collect());
+        self.profile.parse(text, types.as_deref())
+    }
+
     /// Returns an event type under the name that the profile uses for it, if it was renamed.
-    pub(crate) fn as_in_profile(&self, event_type: &EventType) -> EventType {
+    fn as_in_profile(&self, event_type: &EventType) -> EventType {
         // An unknown type has one name, its own.
         let Some(known) = self.catalogue.find(event_type.as_str()) else {
             return event_type.clone();
@@ -110,78 +138,5 @@ impl Rules {
         // name, a rule for that type holds for both.
         let newer = known.newer_name().filter(used);
         EventType::from(newer.unwrap_or(known.name()))
-    }
-
-    /// Checks a new document or a response, and returns all errors and warnings.
-    ///
-    /// Members that only the server sets are checked as well. They belong in a response, so the
-    /// report [lists](Report::server_members) them without a warning.
-    ///
-    /// ```
-    /// use hooksieve::webhook::{WebhookDocument, Rules};
-    ///
-    /// let document = WebhookDocument::read(
-    ///     br#"{"name": "n", "url": "https://hooks.example.com/", "enabled": true, "fliter": ""}"#,
-    /// )?;
-    /// let warnings = Rules::default().check(&document).into_result()?;
-    /// let warnings: Vec<_> = warnings.iter().map(|warning| warning.to_string()).collect();
-    /// assert_eq!(warnings, [
-    ///     "unknown member `fliter` is ignored",
-    ///     "a webhook without event types never fires",
-    /// ]);
-    /// # Ok::<(), hooksieve::diagnostic::Diagnostics>(())
-    /// ```
-    #[must_use]
-    pub fn check(&self, document: &WebhookDocument) -> Report {
-        let basis = Basis::Document { id_required: false, warns: true };
-        let outcome = check(self, &document.0, &basis);
-        let warnings = outcome.warnings.into_warnings();
-        let errors = (!outcome.found.is_empty()).then(|| outcome.found.into_diagnostics());
-        Report { errors, warnings, server_members: outcome.server_members }
-    }
-}
-
-/// The result of [`Rules::check`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    errors: Option<Diagnostics>,
-    warnings: Vec<Diagnostic>,
-    server_members: Vec<&'static str>,
-}
-
-impl Report {
-    /// Returns the errors that are listed; none for a valid document.
-    #[must_use]
-    pub fn errors(&self) -> &[Diagnostic] {
-        self.errors.as_ref().map(Diagnostics::as_slice).unwrap_or_default()
-    }
-
-    /// Returns the number of errors, including those that are not listed.
-    #[must_use]
-    pub fn error_count(&self) -> usize {
-        self.errors.as_ref().map_or(0, Diagnostics::count)
-    }
-
-    /// Returns the warnings.
-    #[must_use]
-    pub fn warnings(&self) -> &[Diagnostic] {
-        &self.warnings
-    }
-
-    /// Returns the document's members that only the server sets, in document order.
-    ///
-    /// In a request to create or replace a webhook, they cause one warning.
-    #[must_use]
-    pub fn server_members(&self) -> &[&'static str] {
-        &self.server_members
-    }
-
-    /// Returns the warnings of a valid document.
-    ///
-    /// # Errors
-    ///
-    /// All errors of an invalid one.
-    pub fn into_result(self) -> Result<Vec<Diagnostic>, Diagnostics> {
-        self.errors.map_or(Ok(self.warnings), Err)
     }
 }

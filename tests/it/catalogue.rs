@@ -1,4 +1,6 @@
 //! The catalogue of event types: the built-in one, other ones, and other documents.
+
+use hooksieve::event::EventType;
 use hooksieve::webhook::{Catalogue, Level, Rules, WebhookDocument};
 use serde_json::{Value, json};
 
@@ -110,8 +112,13 @@ fn applies_rules_of_the_profile_to_other_catalogues() {
     );
     let profile = hooksieve::filter::Profile::webhook();
     let rules = Rules::new(profile, Catalogue::read(catalogue.as_bytes()).unwrap());
-    let check =
-        |types: Value| rules.check(&document(&types, r#"data.status eq "ok""#)).errors().len();
+    let text = r#"data.status eq "ok""#;
+    let check = |types: Value| {
+        let errors = rules.check(&document(&types, text)).errors().len();
+        let types: Vec<EventType> = serde_json::from_value(types).unwrap();
+        assert_eq!(rules.check_filter(text, Some(&types)).canonical.is_err(), errors > 0);
+        errors
+    };
     assert_eq!(check(json!(["reloaded"])), 0);
     assert_eq!(check(json!(["reloaded", RELOADED])), 0);
     assert_eq!(check(json!(["reloaded", "other"])), 1);

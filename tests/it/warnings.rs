@@ -227,6 +227,10 @@ fn warns_of_all_read_only_members_at_once() {
     let report = Rules::default().check(&WebhookDocument::from(response.clone()));
     assert_eq!(found(report.warnings()), [("/enabeld", "member-unknown")]);
     assert_eq!(report.server_members().len(), 6);
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!((&json["valid"], &json["errors"]), (&json!(true), &json!([])));
+    assert_eq!(json["warnings"][0]["code"], "member-unknown");
+    assert_eq!(json["serverMembers"], json!(report.server_members()));
     // A stored webhook is read as it is.
     let restored = Webhook::restore(&WebhookDocument::from(response), &Rules::default()).unwrap();
     assert_eq!(restored, read.webhook);

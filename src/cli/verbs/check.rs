@@ -7,10 +7,10 @@ use crate::cli::output::{Format, Out, plain};
 use crate::cli::verbs::event_types::event_type;
 use crate::cli::{Failure, Outcome};
 use clap::ValueEnum;
-use hooksieve::diagnostic::{Diagnostic, Diagnostics, Span};
+use hooksieve::diagnostic::{Diagnostic, Span};
 use hooksieve::event::EventType;
 use hooksieve::syntax::Expr;
-use hooksieve::webhook::Rules;
+use hooksieve::webhook::{FilterReport, Rules};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::Write;
@@ -148,9 +148,6 @@ fn check_types(members: &serde_json::Map<String, Value>) -> Result<(), String> {
     }
 }
 
-/// The canonical form of a filter and its warnings, or its errors.
-type CheckResult = Result<(String, Vec<Diagnostic>), Diagnostics>;
-
 struct Check<'o> {
     /// `None` for `--profile scim`.
     rules: Option<Rules>,
@@ -200,18 +197,17 @@ impl Check<'_> {
         let text = written.unwrap_or("");
         let checked = self.checked(text, types);
         let unknown = std::mem::take(&mut self.unknown);
-        let has_warnings = checked.as_ref().is_ok_and(|(_, warnings)| !warnings.is_empty());
-        if self.deny_warnings && (has_warnings || !unknown.is_empty()) {
+        if self.deny_warnings && !(checked.warnings.is_empty() && unknown.is_empty()) {
             self.outcome = Outcome::BadInput;
         }
         if self.fix && self.print_fixed(&checked, types)? {
             return Ok(());
         }
-        if checked.is_err() {
+        if checked.canonical.is_err() {
             self.outcome = Outcome::BadInput;
         }
         match self.format {
-            Format::Json => self.print_json(written, &checked, &unknown),
+            Format::Json => self.print_json(written, checked, &unknown),
             Format::Text => self.print_text(text, &checked, &unknown, origin),
         }
     }
@@ -219,35 +215,30 @@ impl Check<'_> {
     fn print_json(
         &mut self,
         filter: Option<&str>,
-        checked: &CheckResult,
+        mut report: FilterReport,
         unknown: &[UnknownName],
     ) -> Result<(), Failure> {
-        let (canonical, errors, found) = match checked {
-            Ok((canonical, warnings)) => (Some(&**canonical), Vec::new(), &**warnings),
-            Err(errors) => (None, errors.iter().collect(), [].as_slice()),
-        };
-        let warnings = unknown.iter().map(UnknownName::diagnostic).chain(found).collect();
-        let valid = canonical.is_some();
-        self.out.json(&Report { line: None, filter, valid, canonical, errors, warnings })?;
+        report.warnings.splice(0..0, unknown.iter().map(|name| name.diagnostic().clone()));
+        self.out.json(&Line { line: None, filter, report })?;
         Ok(())
     }
 
     fn print_text(
         &mut self,
         text: &str,
-        checked: &CheckResult,
+        checked: &FilterReport,
         unknown: &[UnknownName],
         origin: Option<&str>,
     ) -> Result<(), Failure> {
         let unknown_count = unknown.len();
         let unknown = unknown.iter().map(UnknownName::finding);
-        match checked {
-            Ok((canonical, warnings)) => {
+        match &checked.canonical {
+            Ok(canonical) => {
                 match &**canonical {
                     "" => writeln!(self.out, "(no filter: matches every event)")?,
                     canonical => writeln!(self.out, "{}", plain(canonical))?,
                 }
-                let warnings = report::of_filter(text, warnings, origin);
+                let warnings = report::of_filter(text, &checked.warnings, origin);
                 write!(self.out, "{}", report::draw(unknown.chain(warnings)))?;
                 Ok(())
             }
@@ -273,19 +264,19 @@ impl Check<'_> {
     /// Prints the canonical or the corrected filter, and returns whether there is one.
     fn print_fixed(
         &mut self,
-        checked: &CheckResult,
+        checked: &FilterReport,
         types: Option<&[EventType]>,
     ) -> Result<bool, Failure> {
-        let fixed = match checked {
-            Ok((canonical, _)) => Some(&**canonical),
+        let fixed = match &checked.canonical {
+            Ok(canonical) => Some(&**canonical),
             Err(error) => error.suggestion(),
         };
         // Not every error has a correction that is certain.
         let Some(fixed) = fixed else { return Ok(false) };
         // The caller has counted the warnings of a valid filter already.
         if self.deny_warnings
-            && checked.is_err()
-            && !self.checked(fixed, types).is_ok_and(|(_, warnings)| warnings.is_empty())
+            && checked.canonical.is_err()
+            && !self.checked(fixed, types).warnings.is_empty()
         {
             self.outcome = Outcome::BadInput;
         }
@@ -293,17 +284,12 @@ impl Check<'_> {
         Ok(true)
     }
 
-    fn checked(&self, text: &str, types: Option<&[EventType]>) -> CheckResult {
+    fn checked(&self, text: &str, types: Option<&[EventType]>) -> FilterReport {
         let Some(rules) = &self.rules else {
-            let expr = Expr::parse(text)?;
-            return Ok((expr.to_string(), Vec::new()));
+            let canonical = Expr::parse(text).map(|expr| expr.to_string());
+            return FilterReport { canonical: canonical.map_err(Into::into), warnings: Vec::new() };
         };
-        let filter = match types {
-            Some(types) => rules.profile().filter_for(text, types),
-            None => rules.profile().filter(text),
-        }?;
-        let lacks = |name: &str| rules.catalogue().lacks(types.unwrap_or(&[]), name);
-        Ok((filter.to_string(), filter.warnings(text, lacks)))
+        rules.check_filter(text, types)
     }
 
     fn bad_line(&mut self, number: usize, message: &str) -> Result<(), Failure> {
@@ -317,16 +303,8 @@ impl Check<'_> {
             Format::Json => {
                 let title = format!("line {number} is not a filter: {message}");
                 let error = Diagnostic::error("input-line", title, LINE).with_span(Span::default());
-                let (errors, warnings) = (vec![&error], Vec::new());
-                let report = Report {
-                    line: Some(number),
-                    filter: None,
-                    valid: false,
-                    canonical: None,
-                    errors,
-                    warnings,
-                };
-                self.out.json(&report)?;
+                let report = FilterReport { canonical: Err(error.into()), warnings: Vec::new() };
+                self.out.json(&Line { line: Some(number), filter: None, report })?;
             }
         }
         Ok(())
@@ -335,14 +313,12 @@ impl Check<'_> {
 
 /// The JSON output for a filter.
 #[derive(Serialize)]
-struct Report<'t> {
+struct Line<'t> {
     /// The number of a line that is not a filter.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
     /// `None` for null, and for a line that is not a filter.
     filter: Option<&'t str>,
-    valid: bool,
-    canonical: Option<&'t str>,
-    errors: Vec<&'t Diagnostic>,
-    warnings: Vec<&'t Diagnostic>,
+    #[serde(flatten)]
+    report: FilterReport,
 }

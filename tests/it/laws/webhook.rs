@@ -27,6 +27,19 @@ pub fn webhook_bytes(bytes: &[u8]) {
     }
 }
 
+/// Checking the filter by itself finds the same as creating the webhook.
+fn checks_its_filter(webhook: &Webhook, warnings: &[Diagnostic], rules: &Rules) {
+    let text = webhook.filter_text().unwrap_or_default();
+    let report = rules.check_filter(text, Some(webhook.event_types()));
+    assert_eq!(report.canonical, Ok(webhook.filter().to_string()));
+    let shown = |warning: &Diagnostic| {
+        (warning.code().to_owned(), warning.message().to_owned(), warning.span())
+    };
+    let of_filter = warnings.iter().filter(|warning| warning.pointer() == "/filter");
+    let found: Vec<_> = report.warnings.iter().map(shown).collect();
+    assert_eq!(found, of_filter.map(shown).collect::<Vec<_>>());
+}
+
 /// Creates a webhook. An error has a place; a webhook is read back.
 pub fn webhook(body: &WebhookDocument, document: Option<&Value>) -> Option<Webhook> {
     let rules = Rules::default();
@@ -52,6 +65,7 @@ pub fn webhook(body: &WebhookDocument, document: Option<&Value>) -> Option<Webho
                 warnings.iter().for_each(|warning| points_into(warning, document));
             }
             reads_back(&webhook, &rules);
+            checks_its_filter(&webhook, &warnings, &rules);
             super::delivery::request(&std::sync::Arc::new(webhook.clone()));
             // A valid document may have values that a response may not have, such as a time.
             let mut settable = body.clone();
