@@ -5,11 +5,12 @@
 //! ever disagreed.
 
 use super::{NotLoaded, Registry, subscription};
-use crate::event::{Event, TenantId, UserId};
+use crate::event::{Event, EventType, TenantId, UserId};
 use crate::filter::Filter;
 use crate::matcher::{Access, Subscription, Verdict};
 use crate::webhook::{Rules, Webhook};
 use hashbrown::{HashMap, HashSet};
+use serde::{Serialize, Serializer};
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
@@ -42,6 +43,9 @@ use std::sync::Arc;
 /// assert_eq!(dry_run.count(Verdict::FilterFalse), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// `Serialize` writes the counts: an object with the members `events` and `matched`, and the reasons
+/// of the others, `otherTenant`, `eventType`, `access` and `filter`; later versions may add some.
 #[derive(Clone, Debug)]
 pub struct DryRun {
     subscription: Subscription,
@@ -99,9 +103,36 @@ impl DryRun {
     }
 }
 
+impl Serialize for DryRun {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Counts {
+            events: u64,
+            matched: u64,
+            other_tenant: u64,
+            event_type: u64,
+            access: u64,
+            filter: u64,
+        }
+        // No event has the verdict `Disabled`: the webhook is treated as enabled.
+        let counts = Counts {
+            events: self.events(),
+            matched: self.count(Verdict::Matched),
+            other_tenant: self.count(Verdict::OtherTenant),
+            event_type: self.count(Verdict::OtherEventType),
+            access: self.count(Verdict::NoAccess),
+            filter: self.count(Verdict::FilterFalse),
+        };
+        counts.serialize(serializer)
+    }
+}
+
 /// Compares an old and a new filter on the same events.
 ///
-/// [`Filter::diff`] compares two filters on all possible events instead.
+/// [`Filter::diff`] compares two filters on all possible events instead. `Serialize` writes the
+/// counts: an object with the members `kept`, `gained`, `lost`, `neither` and `otherTypes`; later
+/// versions may add some.
 ///
 /// ```
 /// use hooksieve::filter::Profile;
@@ -109,7 +140,7 @@ impl DryRun {
 ///
 /// let profile = Profile::webhook();
 /// let (old, new) = (profile.filter(r#"id eq "a""#)?, profile.filter(r#"id ne "b""#)?);
-/// let mut comparison = Comparison::new(old, new);
+/// let mut comparison = Comparison::new(old, new).with_event_types(["x"]);
 /// for id in ["a", "b", "c"] {
 ///     let bytes = format!(r#"{{"type": "x", "tenantid": "t", "data": {{"id": "{id}"}}}}"#);
 ///     comparison.event(&profile.read_event(bytes.as_bytes())?);
@@ -118,10 +149,16 @@ impl DryRun {
 /// assert_eq!((comparison.lost, comparison.neither), (0, 1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Comparison {
+    #[serde(skip)]
     old: Filter,
+    #[serde(skip)]
     new: Filter,
+    /// The types of the events that are compared; `None` for all.
+    #[serde(skip)]
+    event_types: Option<Box<[EventType]>>,
     /// The number of events that both filters match.
     pub kept: u64,
     /// The number of events that only the new filter matches.
@@ -130,6 +167,8 @@ pub struct Comparison {
     pub lost: u64,
     /// The number of events that neither filter matches.
     pub neither: u64,
+    /// The number of events that are not compared, because of their type.
+    pub other_types: u64,
 }
 
 /// The effect of a changed filter on one event.
@@ -143,6 +182,8 @@ pub enum Effect {
     Lost,
     /// Neither filter matches it.
     Neither,
+    /// Its type is not among those that are compared.
+    OtherType,
 }
 
 impl Effect {
@@ -154,6 +195,7 @@ impl Effect {
             Self::Gained => "gained",
             Self::Lost => "lost",
             Self::Neither => "neither",
+            Self::OtherType => "other-type",
         }
     }
 }
@@ -165,8 +207,8 @@ impl fmt::Display for Effect {
 }
 
 /// Serializes as the word of [`as_str`](Self::as_str).
-impl serde::Serialize for Effect {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Serialize for Effect {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
 }
@@ -175,11 +217,32 @@ impl Comparison {
     /// Creates a comparison of two filters, with all counts at 0.
     #[must_use]
     pub fn new(old: Filter, new: Filter) -> Self {
-        Self { old, new, kept: 0, gained: 0, lost: 0, neither: 0 }
+        let event_types = None;
+        Self { old, new, event_types, kept: 0, gained: 0, lost: 0, neither: 0, other_types: 0 }
+    }
+
+    /// Compares the filters only on events of these types; by default, all are compared.
+    #[must_use]
+    pub fn with_event_types<T: Into<EventType>>(
+        self,
+        event_types: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let event_types = event_types.into_iter().map(Into::into).collect();
+        Self { event_types: Some(event_types), ..self }
+    }
+
+    /// Returns whether an event is compared.
+    fn has_type(&self, event: &Event<'_>) -> bool {
+        let is_type = |known: &EventType| known.as_str() == event.event_type();
+        self.event_types.as_ref().is_none_or(|types| types.iter().any(is_type))
     }
 
     /// Compares the filters on an event, and counts the effect.
     pub fn event(&mut self, event: &Event<'_>) -> Effect {
+        if !self.has_type(event) {
+            self.other_types += 1;
+            return Effect::OtherType;
+        }
         let (effect, count) = match (self.old.matches(event), self.new.matches(event)) {
             (true, true) => (Effect::Kept, &mut self.kept),
             (false, true) => (Effect::Gained, &mut self.gained),

@@ -251,6 +251,10 @@ fn counts_the_verdicts_of_a_dry_run() {
         assert_eq!(dry_run.event(event, *access), *verdict);
     }
     assert_eq!(dry_run.events(), 6);
+    let counted = json!({
+        "events": 6, "matched": 2, "otherTenant": 1, "eventType": 1, "access": 1, "filter": 1,
+    });
+    assert_eq!(serde_json::to_value(&dry_run).unwrap(), counted);
     let counts = events.each_ref().map(|(_, _, verdict)| dry_run.count(*verdict));
     assert_eq!((counts, dry_run.count(Verdict::Disabled)), ([1, 2, 2, 1, 1, 1], 0));
 }
@@ -260,7 +264,7 @@ fn counts_the_effects_of_a_changed_filter() {
     let rules = Rules::default();
     let [old, new] = [r#"id eq "a" or id eq "b""#, r#"id eq "b" or id eq "c""#]
         .map(|text| rules.profile().filter(text).unwrap());
-    let mut comparison = Comparison::new(old, new);
+    let mut comparison = Comparison::new(old, new).with_event_types([TYPE]);
     for (times, id, effect) in [
         (1, "a", Effect::Lost),
         (2, "b", Effect::Kept),
@@ -271,8 +275,11 @@ fn counts_the_effects_of_a_changed_filter() {
             assert_eq!(comparison.event(&event(&rules, "t", id)), effect);
         }
     }
-    let Comparison { lost, kept, gained, neither, .. } = comparison;
-    assert_eq!([lost, kept, gained, neither], [1, 2, 3, 4]);
+    let paths = rules.profile().attribute_paths();
+    let other = Event::new(paths, TenantId::from("t"), EventType::from("other"));
+    assert_eq!(comparison.event(&other), Effect::OtherType);
+    let counted = json!({"kept": 2, "gained": 3, "lost": 1, "neither": 4, "otherTypes": 1});
+    assert_eq!(serde_json::to_value(&comparison).unwrap(), counted);
 }
 
 #[test]

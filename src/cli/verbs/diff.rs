@@ -62,7 +62,6 @@ impl Run for Arguments {
 fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     crate::cli::input::check_stdin_once_if_any(&arguments.events)?;
     let rules = arguments.catalogue.rules()?;
-    let profile = rules.profile();
     let types: Vec<EventType> = arguments.event_types.iter().map(|t| (**t).into()).collect();
     let unknown = UnknownName::in_types(&rules, &types);
     let types = (!types.is_empty()).then_some(&*types);
@@ -70,10 +69,7 @@ fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
         write!(out, "{}", report::draw(unknown.iter().map(UnknownName::finding)))?;
     }
     let warnings: Vec<_> = unknown.iter().map(UnknownName::diagnostic).collect();
-    let read = |text: &str| match types {
-        Some(types) => profile.filter_for(text, types),
-        None => profile.filter(text),
-    };
+    let read = |text: &str| rules.filter(text, types);
     let (old, new) = match (read(&arguments.old), read(&arguments.new)) {
         (Ok(old), Ok(new)) => (old, new),
         (old, new) => {
@@ -84,7 +80,7 @@ fn run(arguments: Arguments, out: &mut Out) -> Result<Outcome, Failure> {
     };
     let diff = old.diff(&new);
     let mut events = EventComparison::new(old, new, types);
-    let reader = EventReader { profile, tenant: arguments.tenant.as_deref() };
+    let reader = EventReader { profile: rules.profile(), tenant: arguments.tenant.as_deref() };
     let has_events = !arguments.events.is_empty();
     if has_events {
         events.bad = each_event(arguments.events, reader, |found| {
@@ -153,24 +149,13 @@ struct Line<'a> {
     warnings: Vec<&'a Diagnostic>,
 }
 
-#[derive(Serialize)]
-struct Counts {
-    kept: u64,
-    gained: u64,
-    lost: u64,
-    neither: u64,
-    /// The number of events of other types than those given, which are not compared.
-    #[serde(rename = "otherTypes")]
-    other_types: u64,
-    /// The number of events with errors.
-    bad: u64,
-}
-
 /// The counts, and the first events whose delivery changes.
 #[derive(Serialize)]
 struct Effects<'a> {
     #[serde(flatten)]
-    counts: Counts,
+    comparison: &'a Comparison,
+    /// The number of events with errors.
+    bad: u64,
     #[serde(rename = "gainedEvents")]
     gained_events: &'a [ChangedEvent],
     #[serde(rename = "lostEvents")]
@@ -192,34 +177,32 @@ struct ChangedEvent {
 }
 
 /// Compares both filters over past events.
-struct EventComparison<'t> {
+struct EventComparison {
     comparison: Comparison,
-    /// The types of the events that count; `None` for all.
-    types: Option<&'t [EventType]>,
-    other_types: u64,
+    /// Whether only events of some types are compared.
+    of_types: bool,
     bad: u64,
     gained: Vec<ChangedEvent>,
     lost: Vec<ChangedEvent>,
 }
 
-impl<'t> EventComparison<'t> {
-    fn new(old: Filter, new: Filter, types: Option<&'t [EventType]>) -> Self {
+impl EventComparison {
+    fn new(old: Filter, new: Filter, types: Option<&[EventType]>) -> Self {
         let comparison = Comparison::new(old, new);
+        let comparison = match types {
+            Some(types) => comparison.with_event_types(types.iter().cloned()),
+            None => comparison,
+        };
         let (gained, lost) = (Vec::new(), Vec::new());
-        Self { comparison, types, other_types: 0, bad: 0, gained, lost }
+        Self { comparison, of_types: types.is_some(), bad: 0, gained, lost }
     }
 
     /// Compares the filters on an event.
     fn add(&mut self, origin: &EventOrigin<'_>, event: &Event<'_>) {
-        let is_type = |known: &EventType| known.as_str() == event.event_type();
-        if self.types.is_some_and(|types| !types.iter().any(is_type)) {
-            self.other_types += 1;
-            return;
-        }
         let list = match self.comparison.event(event) {
             Effect::Gained => &mut self.gained,
             Effect::Lost => &mut self.lost,
-            Effect::Kept | Effect::Neither => return,
+            Effect::Kept | Effect::Neither | Effect::OtherType => return,
         };
         if list.len() < MAX_LISTED {
             list.push(ChangedEvent {
@@ -233,29 +216,23 @@ impl<'t> EventComparison<'t> {
         }
     }
 
-    fn counts(&self) -> Counts {
-        let Comparison { kept, gained, lost, neither, .. } = self.comparison;
-        let Self { other_types, bad, .. } = *self;
-        Counts { kept, gained, lost, neither, other_types, bad }
-    }
-
     fn effects(&self) -> Effects<'_> {
-        let counts = self.counts();
-        Effects { counts, gained_events: &self.gained, lost_events: &self.lost }
+        let Self { comparison, bad, gained, lost, .. } = self;
+        Effects { comparison, bad: *bad, gained_events: gained, lost_events: lost }
     }
 
     fn text(&self, out: &mut Out) -> io::Result<()> {
-        let Counts { kept, gained, lost, neither, other_types, bad } = self.counts();
+        let Comparison { kept, gained, lost, neither, other_types, .. } = self.comparison;
         let events = counted(kept + gained + lost + neither, "event", "events");
-        let of_types = if self.types.is_some() { " of these types" } else { "" };
+        let of_types = if self.of_types { " of these types" } else { "" };
         writeln!(
             out,
             "\n{events}{of_types}: {kept} kept, {gained} gained, {lost} lost, \
              {neither} matched by neither"
         )?;
         let others = counted(other_types, "event of another type", "events of other types");
-        let errors = counted(bad, "event with errors", "events with errors");
-        for (count, what) in [(other_types, others), (bad, errors)] {
+        let errors = counted(self.bad, "event with errors", "events with errors");
+        for (count, what) in [(other_types, others), (self.bad, errors)] {
             if count > 0 {
                 writeln!(out, "  not counted: {what}")?;
             }
