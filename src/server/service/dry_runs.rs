@@ -9,13 +9,13 @@
 use super::Service;
 use super::caller::{Area, Caller};
 use super::problem::Problem;
-use hooksieve::diagnostic::{Diagnostic, Diagnostics};
-use hooksieve::event::{ErrorKind, Event, EventType};
-use hooksieve::filter::analysis::{Change, Diff, Justification};
-use hooksieve::filter::{Explanation, Filter, Hint, Step};
-use hooksieve::matcher::{Access, Verdict};
+use hooksieve::diagnostic::Diagnostic;
+use hooksieve::event::{Event, EventType, TenantId};
+use hooksieve::filter::Explanation;
+use hooksieve::filter::analysis::Diff;
+use hooksieve::matcher::{Access, Decision, Subscription, Verdict};
 use hooksieve::registry::{Comparison, DryRun};
-use hooksieve::webhook::{NewWebhook, Rules, Webhook, WebhookDocument};
+use hooksieve::webhook::{FilterReport, NewWebhook, Rules, Webhook, WebhookDocument};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -77,10 +77,8 @@ const MAX_STEPS: usize = 100_000;
 #[derive(Serialize)]
 struct Checked<'a> {
     filter: Option<&'a str>,
-    valid: bool,
-    canonical: Option<String>,
-    errors: Vec<&'a Diagnostic>,
-    warnings: Vec<&'a Diagnostic>,
+    #[serde(flatten)]
+    report: FilterReport,
 }
 
 #[derive(Serialize)]
@@ -88,26 +86,19 @@ struct Data<T> {
     data: Vec<T>,
 }
 
-/// The result for an event, or the error that makes it invalid.
+/// The result for an event with an error.
 #[derive(Serialize)]
-#[serde(untagged)]
-enum Outcome<T> {
-    Of(T),
-    Bad { item: usize, error: Diagnostic },
+struct Bad {
+    item: usize,
+    error: Diagnostic,
 }
 
 #[derive(Serialize)]
 struct Explained<'a> {
     item: usize,
-    event: Option<String>,
-    matched: bool,
-    reason: &'static str,
-    filter: Option<&'a [Step<'a>]>,
-    because: Option<Vec<usize>>,
-    change: Option<Vec<Change<'a>>>,
-    exact: Option<bool>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    hints: &'a [Hint<'a>],
+    event: Option<&'a str>,
+    #[serde(flatten)]
+    decision: &'a Decision<'a>,
 }
 
 #[derive(Serialize)]
@@ -118,46 +109,28 @@ struct Compared<'a> {
     events: Option<Counts>,
 }
 
-#[derive(Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Counts {
-    kept: u64,
-    gained: u64,
-    lost: u64,
-    neither: u64,
-    other_types: u64,
-    bad: u64,
-}
-
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Validated<'a> {
-    valid: bool,
-    errors: &'a [Diagnostic],
-    warnings: &'a [Diagnostic],
-    server_members: &'a [&'static str],
+struct Counts {
+    #[serde(flatten)]
+    comparison: Comparison,
+    bad: u64,
 }
 
 #[derive(Serialize)]
 struct Tried<'a> {
     item: usize,
-    event: Option<String>,
+    event: Option<&'a str>,
     matched: bool,
-    reason: &'static str,
+    reason: Verdict,
     #[serde(skip_serializing_if = "Option::is_none")]
     filter: Option<&'a Explanation<'a>>,
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Trial<'a> {
     data: &'a [Box<RawValue>],
-    events: u64,
-    matched: u64,
-    other_tenant: u64,
-    event_type: u64,
-    access: u64,
-    filter: u64,
+    #[serde(flatten)]
+    run: &'a DryRun,
     bad: u64,
     warnings: &'a [Diagnostic],
 }
@@ -170,19 +143,10 @@ impl Service {
     pub(crate) async fn check(&self, caller: &Caller, check: Check) -> Result<Json, Problem> {
         caller.may(Area::Language)?;
         self.compute(move |rules| {
-            let text = check.filter.as_deref().unwrap_or_default();
+            let filter = check.filter.as_deref();
             let types = check.event_types.as_deref();
-            let checked = filter(rules, text, types);
-            let lacks = |name: &str| rules.catalogue().lacks(types.unwrap_or_default(), name);
-            let warnings = checked.as_ref().map(|filter| filter.warnings(text, lacks));
-            let warnings = warnings.unwrap_or_default();
-            json(&Checked {
-                filter: check.filter.as_deref(),
-                valid: checked.is_ok(),
-                canonical: checked.as_ref().ok().map(Filter::to_string),
-                errors: checked.as_ref().err().into_iter().flatten().collect(),
-                warnings: warnings.iter().collect(),
-            })
+            let report = rules.check_filter(filter.unwrap_or_default(), types);
+            json(&Checked { filter, report })
         })
         .await
     }
@@ -196,22 +160,27 @@ impl Service {
             let types = explain.event_types.as_deref();
             let text = explain.filter.as_deref().unwrap_or_default();
             let filter =
-                filter(rules, text, types).map_err(|errors| errors.with_pointer("/filter"))?;
+                rules.filter(text, types).map_err(|errors| errors.with_pointer("/filter"))?;
             let mut budget = Budget::default();
             let mut data = Vec::new();
             for (item, bytes) in explain.events.iter().enumerate() {
-                let outcome = match event(rules, bytes, tenant.as_str()) {
-                    Ok(event) => {
-                        let of_type = is_of(types, &event);
-                        let explanation = of_type.then(|| filter.explain(&event));
-                        if !explanation.as_ref().is_none_or(|found| budget.takes(found)) {
-                            return Err(too_much());
-                        }
-                        explained(item, &event, explanation.as_ref())?
+                let event = match event(rules, bytes, &tenant) {
+                    Ok(event) => event,
+                    Err(error) => {
+                        data.push(raw(&Bad { item, error })?);
+                        continue;
                     }
-                    Err(error) => raw(&Outcome::<()>::Bad { item, error })?,
                 };
-                data.push(outcome);
+                let is_type = |known: &EventType| known.as_str() == event.event_type();
+                let subscribed = types.is_none_or(|types| types.iter().any(is_type));
+                // Any tenant's events are explained, so the subscription is to this event's topic.
+                let event_type = subscribed.then(|| event.event_type());
+                let subscription = Subscription::new(event.tenant(), event_type, filter.clone());
+                let decision = &subscription.explain(&event, Access::Everyone);
+                if !decision.explanation.as_ref().is_none_or(|found| budget.takes(found)) {
+                    return Err(too_much());
+                }
+                data.push(raw(&Explained { item, event: event.id(), decision })?);
             }
             json(&Data { data })
         })
@@ -227,22 +196,23 @@ impl Service {
             let types = compare.event_types.as_deref();
             let read = |text: &Option<String>, pointer| {
                 let text = text.as_deref().unwrap_or_default();
-                filter(rules, text, types).map_err(|errors| errors.with_pointer(pointer))
+                rules.filter(text, types).map_err(|errors| errors.with_pointer(pointer))
             };
             let (old, new) = (read(&compare.old, "/old")?, read(&compare.new, "/new")?);
             let diff = old.diff(&new);
             let count = |events: &[Box<RawValue>]| {
-                let mut comparison = Comparison::new(old.clone(), new.clone());
-                let mut counts = Counts::default();
+                let mut comparison = Comparison::new(old, new);
+                if let Some(types) = types {
+                    comparison = comparison.with_event_types(types.iter().cloned());
+                }
+                let mut bad = 0;
                 for bytes in events {
-                    match event(rules, bytes, tenant.as_str()) {
-                        Ok(event) if is_of(types, &event) => drop(comparison.event(&event)),
-                        Ok(_) => counts.other_types += 1,
-                        Err(_) => counts.bad += 1,
+                    match event(rules, bytes, &tenant) {
+                        Ok(event) => drop(comparison.event(&event)),
+                        Err(_) => bad += 1,
                     }
                 }
-                let Comparison { kept, gained, lost, neither, .. } = comparison;
-                Counts { kept, gained, lost, neither, ..counts }
+                Counts { comparison, bad }
             };
             let events = compare.events.as_deref().map(count);
             json(&Compared { diff: &diff, events })
@@ -257,16 +227,7 @@ impl Service {
         document: WebhookDocument,
     ) -> Result<Json, Problem> {
         caller.may(Area::Language)?;
-        self.compute(move |rules| {
-            let report = rules.check(&document);
-            json(&Validated {
-                valid: report.errors().is_empty(),
-                errors: report.errors(),
-                warnings: report.warnings(),
-                server_members: report.server_members(),
-            })
-        })
-        .await
+        self.compute(move |rules| json(&rules.check(&document))).await
     }
 
     /// Tries a webhook on events.
@@ -310,11 +271,11 @@ fn tried(
     let (mut data, mut bad, mut left) = (Vec::new(), 0, [trial.reasons; 2]);
     let mut budget = Budget::default();
     for (item, bytes) in trial.events.iter().enumerate() {
-        let event = match event(rules, bytes, caller.tenant.as_str()) {
+        let event = match event(rules, bytes, &caller.tenant) {
             Ok(event) => event,
             Err(error) => {
                 bad += 1;
-                data.push(raw(&Outcome::<()>::Bad { item, error })?);
+                data.push(raw(&Bad { item, error })?);
                 continue;
             }
         };
@@ -331,21 +292,10 @@ fn tried(
             // Explaining is the expensive part, so nothing is explained only to be left out.
             left = [0; 2];
         }
-        let (id, reason) = (event.id().map(str::to_owned), verdict.as_str());
-        let tried = Tried { item, event: id, matched, reason, filter: explanation.as_ref() };
-        data.push(raw(&Outcome::Of(tried))?);
+        let filter = explanation.as_ref();
+        data.push(raw(&Tried { item, event: event.id(), matched, reason: verdict, filter })?);
     }
-    json(&Trial {
-        data: &data,
-        events: run.events(),
-        matched: run.count(Verdict::Matched),
-        other_tenant: run.count(Verdict::OtherTenant),
-        event_type: run.count(Verdict::OtherEventType),
-        access: run.count(Verdict::NoAccess),
-        filter: run.count(Verdict::FilterFalse),
-        bad,
-        warnings,
-    })
+    json(&Trial { data: &data, run: &run, bad, warnings })
 }
 
 /// The remaining explanations and steps of a response.
@@ -387,58 +337,14 @@ fn too_much() -> Problem {
     Problem::invalid("explain-too-much", what, "send fewer events")
 }
 
-fn explained(
-    item: usize,
-    event: &Event<'_>,
-    explanation: Option<&Explanation<'_>>,
-) -> Result<Box<RawValue>, Problem> {
-    let verdict = match explanation {
-        None => Verdict::OtherEventType,
-        Some(explanation) if explanation.holds() => Verdict::Matched,
-        Some(_) => Verdict::FilterFalse,
-    };
-    let (because, change, exact) = match explanation.map(Explanation::why) {
-        Some(Justification { reason, change, exact, .. }) => (Some(reason), change, Some(exact)),
-        None => (None, None, None),
-    };
-    raw(&Outcome::Of(Explained {
-        item,
-        event: event.id().map(str::to_owned),
-        matched: verdict == Verdict::Matched,
-        reason: verdict.as_str(),
-        filter: explanation.map(Explanation::steps),
-        because,
-        change,
-        exact,
-        hints: explanation.map_or(&[], Explanation::hints),
-    }))
-}
-
-fn filter(rules: &Rules, text: &str, types: Option<&[EventType]>) -> Result<Filter, Diagnostics> {
-    match types {
-        Some(types) => rules.profile().filter_for(text, types),
-        None => rules.profile().filter(text),
-    }
-}
-
-fn is_of(types: Option<&[EventType]>, event: &Event<'_>) -> bool {
-    types.is_none_or(|types| types.iter().any(|known| known.as_str() == event.event_type()))
-}
-
 /// Reads an event. One without a tenant belongs to the caller's.
 fn event<'a>(
     rules: &'a Rules,
     bytes: &'a RawValue,
-    tenant: &'a str,
+    tenant: &'a TenantId,
 ) -> Result<Event<'a>, Diagnostic> {
-    let bytes = bytes.get().as_bytes();
-    let read = match rules.profile().read_event(bytes) {
-        Err(error) if error.kind() == ErrorKind::MissingTenant => {
-            Event::read_for(rules.profile().attribute_paths(), bytes, tenant)
-        }
-        read => read,
-    };
-    read.map_err(|error| Diagnostic::from(&error))
+    let (paths, bytes) = (rules.profile().attribute_paths(), bytes.get().as_bytes());
+    Event::read_for(paths, bytes, tenant.as_str()).map_err(|error| Diagnostic::from(&error))
 }
 
 fn json(value: &impl Serialize) -> Result<Json, Problem> {
