@@ -165,7 +165,7 @@ struct Line<'a> {
 
 /// The last line of the JSON output.
 #[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 struct Summary<'a> {
     /// The tenant of the webhook, as given or assumed; `None` if there was no event.
     tenant: Option<&'a str>,
