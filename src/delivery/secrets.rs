@@ -77,14 +77,14 @@ impl Secrets {
             secrets.add(&BASE64.encode(secret));
         }
         for header in webhook.encrypted_headers() {
-            // A value is visible ASCII, blanks and tabs, so `to_str` does not fail.
-            let value = header.value().and_then(|value| value.to_str().ok()).unwrap_or_default();
-            secrets.add(value);
-            let (scheme, credentials) = value.split_once([' ', '\t']).unwrap_or(("", value));
+            let Some(value) = header.value() else { continue };
+            let value = String::from_utf8_lossy(value.as_bytes());
+            secrets.add(&value);
+            let (scheme, credentials) = value.split_once([' ', '\t']).unwrap_or(("", &value));
             secrets.add(credentials);
             // Short parts are words such as `u` that occur everywhere, unless they are quoted
             // values.
-            let with_parts = if is_scheme(scheme) { credentials } else { value };
+            let with_parts = if is_scheme(scheme) { credentials } else { &value };
             let parts = parts(with_parts).filter(|part| part.len() >= ANYWHERE || is_quoted(part));
             parts.for_each(|part| secrets.add(part));
         }

@@ -73,6 +73,7 @@ pub(super) fn standard(
 /// Returns a time in seconds since 1970.
 fn seconds(at: Timestamp) -> u64 {
     let since = SystemTime::from(at).duration_since(SystemTime::UNIX_EPOCH);
+    // A timestamp is never before 1970.
     since.unwrap_or_default().as_secs()
 }
 

@@ -241,12 +241,14 @@ impl<'a> Event<'a> {
     /// Returns the tenant in which it happened; never empty in an event that was read.
     #[must_use]
     pub fn tenant(&self) -> &str {
+        // Every event has a tenant and a type: it cannot be read or made without.
         self.field(TENANT).unwrap_or_default()
     }
 
     /// Returns the type of the event; never empty in an event that was read.
     #[must_use]
     pub fn event_type(&self) -> &str {
+        // As for the tenant.
         self.field(TYPE).unwrap_or_default()
     }
 

@@ -347,6 +347,7 @@ fn nodes<'a>(text: &'a str, slots: &'a [Slot]) -> impl Iterator<Item = Node> + '
         Slot { value: Span { from: text.len(), to: text.len() }, key: OTHER, kind: Kind::End };
     let mut at = 0;
     slots.iter().copied().chain([end]).flat_map(move |slot| {
+        // A walk records values in their order, so the text between two is never reversed.
         let text = text.as_bytes().get(at..slot.value.from).unwrap_or_default();
         at = slot.value.to;
         // Text between two values is never empty: it has at least a quote or a `,`.

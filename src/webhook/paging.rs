@@ -226,6 +226,7 @@ impl<F: Field> Paging<F> {
             }
         };
         let to = to.min(found.len());
+        // `from` is a number of elements before `to`, so the range is valid.
         let shown = found.get(from..to).unwrap_or_default();
         self.page_of(shown, from > 0, to < found.len())
     }

@@ -266,6 +266,7 @@ pub(super) fn patchable() -> impl Iterator<Item = &'static str> {
 /// Returns the help for a path that cannot be patched.
 pub(super) fn path_help(path: &str, found: &mut Found) -> String {
     let name = path.strip_prefix('/').unwrap_or(path);
+    // Every text has a first segment, if only the empty one.
     let whole = name.split('/').next().unwrap_or_default();
     let all = || patchable().map(|name| format!("`/{name}`")).collect::<Vec<_>>().join(", ");
     match MEMBERS.iter().find(|known| known.name == whole).map(|known| known.access) {

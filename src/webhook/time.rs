@@ -74,6 +74,7 @@ impl FromStr for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `from` made it 1970 or later.
         let since = self.0.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         // Nothing is rounded: a time that is written and read again is equal.
         match since.subsec_nanos() {

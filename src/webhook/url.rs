@@ -342,6 +342,7 @@ pub(super) fn host_and_rest(written: &str) -> (&str, &str) {
     // The parser reads a backslash as a slash in `https`, and skips superfluous ones.
     let after = after.trim_start_matches(['/', '\\']);
     let end = after.find(['/', '\\', '?', '#']).unwrap_or(after.len());
+    // `end` is where a character begins, or the end of the text.
     let (authority, rest) = after.split_at_checked(end).unwrap_or_default();
     // The last `@` ends the credentials, since a password may contain one.
     (authority.rsplit('@').next().unwrap_or_default(), rest)
