@@ -11,7 +11,7 @@
 //! legacy                                  CloudEvents 1.0
 //! {                                       {
 //!   "cloudEventsVersion": "0.1",            "specversion": "1.0",        the marker, always first
-//!   "eventId": "e1",                        "id": "e1",                  by FIELDS, in its order
+//!   "eventId": "e1",                        "id": "e1",                  by the table, in its order
 //!   "eventType": "x",                       "source": "unknown",         required, so derived
 //!   "extensions": {                         "type": "x",
 //!     "tenantId": "t1",                     "tenantid": "t1",
@@ -25,7 +25,7 @@
 //! # Steps
 //!
 //! 1. [`Parts::split`] finds the members of the outermost object and of `extensions`.
-//! 2. The marker is written, then each field of [`FIELDS`] that has a value.
+//! 2. The marker is written, then each field of [`fields`] that has a value.
 //! 3. The other members become extensions, or are left out if the envelope cannot hold them.
 //! 4. The payload is written last in CloudEvents 1.0, and after `extensions` in the legacy envelope.
 //!
@@ -39,9 +39,8 @@
 
 use super::value::{held, is_base64};
 use crate::event::Envelope;
-use crate::event::envelope::{DATA, EXTENSIONS, FIELDS, Field, Place};
-use crate::event::parts::{Member, Parts, has_key};
-use hashbrown::HashSet;
+use crate::event::envelope::{DATA, EXTENSIONS};
+use crate::event::parts::{Member, Parts, Written, fields, has_key};
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -63,17 +62,17 @@ fn to_cloud_events(text: &str) -> Option<Vec<u8>> {
     let event = Parts::split(text)?;
     let mut out = Object::open(text.len(), Envelope::CloudEvents);
     let mut has_schema = false;
-    for (field, place) in places(Envelope::CloudEvents) {
-        let value = event.field(field).and_then(|value| held(place.name, value));
-        let value = match (place.name, value) {
+    for field in fields(Envelope::CloudEvents) {
+        let value = event.field(field).and_then(|value| held(field.name, value));
+        let value = match (field.name, value) {
             ("id", None) => derived_id(text).into(),
             ("source", None) => "\"unknown\"".into(),
             ("type", None) => return None,
             (_, None) => continue,
             (_, Some(value)) => value,
         };
-        has_schema |= place.name == SCHEMA;
-        out.add(place.name, &value);
+        has_schema |= field.name == SCHEMA;
+        out.add_field(field, &value);
     }
     for extension in extensions(event.rest()) {
         if extension.name != SCHEMA || !has_schema {
@@ -90,22 +89,21 @@ fn to_cloud_events(text: &str) -> Option<Vec<u8>> {
 fn to_legacy(text: &str) -> Option<Vec<u8>> {
     let event = Parts::split(text)?;
     let mut out = Object::open(text.len(), Envelope::Legacy);
-    for in_extensions in [false, true] {
-        if in_extensions {
-            out.open_member(EXTENSIONS);
-        }
-        for (field, place) in places(Envelope::Legacy) {
-            if let Some(value) = event.field(field).filter(|_| place.in_extensions == in_extensions)
-            {
-                out.add(place.name, value);
-            }
+    let own = fields(Envelope::Legacy).iter().take_while(|field| !field.in_extensions);
+    for field in own {
+        if let Some(value) = event.field(field) {
+            out.add_field(field, value);
         }
     }
-    let mut names = HashSet::new();
+    out.open_member(EXTENSIONS);
+    for field in fields(Envelope::Legacy).iter().filter(|field| field.in_extensions) {
+        if let Some(value) = event.field(field) {
+            out.add_field(field, value);
+        }
+    }
     for member in event.rest() {
         // A name of the table would be read as its field if it were put into `extensions`.
-        let is_kept = member.value != "null" && !has_key(&member.name, true);
-        if is_kept && names.insert(&member.name) {
+        if member.value != "null" && !member.is_shadowed && !has_key(&member.name, true) {
             out.add(member.written, member.value);
         }
     }
@@ -116,12 +114,6 @@ fn to_legacy(text: &str) -> Option<Vec<u8>> {
         }
     }
     Some(out.close())
-}
-
-/// Returns the index of each field that an envelope has, with the place where it is written.
-fn places(envelope: Envelope) -> impl Iterator<Item = (usize, &'static Place)> {
-    let place = move |field: Field| field.iter().find(|place| place.envelope == Some(envelope));
-    FIELDS.into_iter().enumerate().filter_map(move |(index, field)| Some((index, place(field)?)))
 }
 
 /// The only name of a field that CloudEvents 1.0 also takes from `extensions`: it has the same
@@ -215,6 +207,13 @@ impl Object {
     /// Adds a member, given its name as it is between its quotes.
     fn add(&mut self, written: &str, value: &str) {
         self.name(written);
+        self.0.extend_from_slice(value.as_bytes());
+    }
+
+    /// Adds a field.
+    fn add_field(&mut self, field: &Written, value: &str) {
+        let first = usize::from(self.0.ends_with(b"{"));
+        self.0.extend_from_slice(field.key.as_bytes().get(first..).unwrap_or_default());
         self.0.extend_from_slice(value.as_bytes());
     }
 

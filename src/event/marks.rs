@@ -113,6 +113,93 @@ fn marks_of(block: &[u8; BLOCK]) -> u64 {
     })
 }
 
+/// Returns the offset after an object or array in well-formed JSON, which begins at `at`.
+///
+/// Returns `None` if a backslash comes first, since a quote after it may end no string.
+///
+/// Per block, the bits of the quotes become those of the bytes inside strings: each bit is the sum,
+/// modulo 2, of the quotes up to it. The brackets that are left are only counted, unless the
+/// container may end in the block.
+///
+/// ```text
+/// text      {"a":"}","b":[1]}
+/// quotes    01010101010100000
+/// inside    01100110011000000
+/// brackets  10000000000001011    the second `}` is inside a string
+/// ```
+pub(super) fn container_end(text: &[u8], mut at: usize) -> Option<usize> {
+    let mut depth = 0;
+    // All bits set if the block begins inside a string.
+    let mut carry = 0_u64;
+    loop {
+        let rest = text.get(at..).filter(|rest| !rest.is_empty())?;
+        let block = match rest.first_chunk() {
+            Some(bytes) => Brackets::of(bytes),
+            None => {
+                let mut bytes = [b' '; BLOCK];
+                bytes.iter_mut().zip(rest).for_each(|(byte, from)| *byte = *from);
+                Brackets::of(&bytes)
+            }
+        };
+        if block.has_backslash {
+            return None;
+        }
+        let mut inside = block.quotes;
+        for shift in [1, 2, 4, 8, 16, 32] {
+            inside ^= inside << shift;
+        }
+        inside ^= carry;
+        carry = ((inside as i64) >> 63) as u64;
+        let (begins, mut ends) = (block.begins & !inside, block.ends & !inside);
+        if depth > ends.count_ones() {
+            depth = depth + begins.count_ones() - ends.count_ones();
+        } else {
+            let mut passed = 0_u64;
+            while ends != 0 {
+                let end = ends.trailing_zeros();
+                // The brackets that begin before this end, and after the one before it.
+                let before = begins & ((1 << end) - 1);
+                depth = depth + (before & !passed).count_ones() - 1;
+                if depth == 0 {
+                    return Some(at + end as usize + 1);
+                }
+                passed = before;
+                ends &= ends - 1;
+            }
+            depth += (begins & !passed).count_ones();
+        }
+        at += BLOCK;
+    }
+}
+
+/// The bytes of a block that delimit strings and containers, as bits.
+struct Brackets {
+    quotes: u64,
+    begins: u64,
+    ends: u64,
+    has_backslash: bool,
+}
+
+impl Brackets {
+    /// Finds them sixteen bytes at a time.
+    #[inline(always)]
+    fn of(block: &[u8; BLOCK]) -> Self {
+        let (quarters, _) = block.as_chunks::<16>();
+        let (mut quotes, mut begins, mut ends, mut backslashes) = (0, 0, 0, 0);
+        for (at, quarter) in quarters.iter().enumerate() {
+            let bytes = i8x16::new(quarter.map(|byte| byte as i8));
+            // `[` and `{` differ only in bit 5, and so do `]` and `}`.
+            let folded = bytes | i8x16::splat(0x20);
+            let bits = |found: i8x16| u64::from(found.to_bitmask() as u16) << (16 * at);
+            quotes |= bits(bytes.simd_eq(i8x16::splat(b'"' as i8)));
+            begins |= bits(folded.simd_eq(i8x16::splat(b'{' as i8)));
+            ends |= bits(folded.simd_eq(i8x16::splat(b'}' as i8)));
+            backslashes |= bits(bytes.simd_eq(i8x16::splat(b'\\' as i8)));
+        }
+        Self { quotes, begins, ends, has_backslash: backslashes != 0 }
+    }
+}
+
 /// A plain loop over the bytes.
 #[cfg(test)]
 pub(super) struct Plain;
@@ -129,7 +216,47 @@ impl Marks for Plain {
 
 #[cfg(test)]
 mod tests {
-    use super::{BLOCK, Bits, Marks, Plain};
+    use super::{BLOCK, Bits, Marks, Plain, container_end};
+
+    /// Returns the end by counting brackets byte by byte; the text has no backslash.
+    fn plain_end(text: &[u8], at: usize) -> usize {
+        let (mut depth, mut inside) = (0, false);
+        for (at, byte) in text.iter().enumerate().skip(at) {
+            match byte {
+                b'"' => inside = !inside,
+                b'{' | b'[' if !inside => depth += 1,
+                b'}' | b']' if !inside => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                return at + 1;
+            }
+        }
+        panic!("the container does not end");
+    }
+
+    /// Containers of every length around a block, with strings that have brackets.
+    #[test]
+    fn finds_the_end_of_containers() {
+        for pad in 0..70 {
+            for inner in ["", "1", r#""}""#, r#"[[],{"a]":["{"]}]"#, r#"{"b":{}},"[[[""#] {
+                for before in [0, 1, 63] {
+                    let pad = "x".repeat(pad);
+                    let text = format!(
+                        r#"{}["{pad}",{inner}{}"{pad}"] ]"#,
+                        " ".repeat(before),
+                        if inner.is_empty() { "" } else { "," }
+                    );
+                    let text = text.as_bytes();
+                    assert_eq!(container_end(text, before), Some(plain_end(text, before)));
+                }
+            }
+        }
+        let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+        assert_eq!(container_end(deep.as_bytes(), 0), Some(200));
+        assert_eq!(container_end(br#"["a\"b"]"#, 0), None, "an escape needs the slow way");
+        assert_eq!(container_end(b"[1, 2", 0), None, "no end");
+    }
 
     #[test]
     fn finds_every_byte_in_every_place() {

@@ -26,9 +26,9 @@
 //! - The time is that of a sort of the members, for any event.
 
 use super::AttributePaths;
-use super::envelope::{DATA, EXTENSIONS};
+use super::envelope::{DATA, EXTENSIONS, Envelope, FIELDS, Place};
 use super::json::{Cursor, Span};
-use super::marks::Bits;
+use super::marks::{Bits, container_end};
 use super::paths::{OTHER, ROOT};
 use super::walk::walk;
 use smallvec::SmallVec;
@@ -53,6 +53,8 @@ pub(crate) struct Member<'t> {
     pub(crate) value: &'t str,
     /// Whether it is a member of `extensions`.
     in_extensions: bool,
+    /// Whether the outermost object has a member of the same name that is not null.
+    pub(crate) is_shadowed: bool,
     /// Its position among the other members of the event.
     position: usize,
 }
@@ -60,11 +62,49 @@ pub(crate) struct Member<'t> {
 /// More than the number of keys in the table.
 const KEYS: usize = 48;
 
-/// The table with a number for each key.
+/// The table with a number for each key, and with what a conversion writes.
 struct Table {
     paths: AttributePaths,
     extensions: u16,
     data: [u16; 2],
+    cloud_events: Box<[Written]>,
+    legacy: Box<[Written]>,
+}
+
+/// A field as it is written in one envelope.
+pub(crate) struct Written {
+    /// Its index in [`FIELDS`].
+    field: usize,
+    pub(crate) name: &'static str,
+    /// The name as JSON, between a comma and a colon.
+    pub(crate) key: Box<str>,
+    /// Whether it is a member of `extensions`.
+    pub(crate) in_extensions: bool,
+}
+
+/// Computes what [`fields`] returns.
+fn written(envelope: Envelope) -> Box<[Written]> {
+    let mut fields: Box<[Written]> = FIELDS
+        .into_iter()
+        .enumerate()
+        .filter_map(|(field, places)| {
+            let place = places.iter().find(|place| place.envelope == Some(envelope))?;
+            let Place { name, in_extensions, .. } = *place;
+            Some(Written { field, name, key: format!(r#","{name}":"#).into(), in_extensions })
+        })
+        .collect();
+    fields.sort_by_key(|field| field.in_extensions);
+    fields
+}
+
+/// Returns the fields that an envelope has, in the order of writing: those of the outermost object,
+/// then those of `extensions`. None for the mixed envelope, to which no event is converted.
+pub(crate) fn fields(envelope: Envelope) -> &'static [Written] {
+    match envelope {
+        Envelope::CloudEvents => &TABLE.cloud_events,
+        Envelope::Legacy => &TABLE.legacy,
+        Envelope::Mixed => &[],
+    }
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
@@ -76,7 +116,8 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     debug_assert!(paths.key_count() <= KEYS, "every key has a value");
     let key = |name: &str| paths.key(ROOT, name.as_bytes());
     let (extensions, data) = (key(EXTENSIONS), DATA.map(key));
-    Table { paths, extensions, data }
+    let (cloud_events, legacy) = (written(Envelope::CloudEvents), written(Envelope::Legacy));
+    Table { paths, extensions, data, cloud_events, legacy }
 });
 
 /// Returns whether bytes are a JSON object in UTF-8, by the rules of reading events.
@@ -111,6 +152,8 @@ impl<'t> Parts<'t> {
                 (&earlier.name, earlier.in_extensions) == (&kept.name, kept.in_extensions);
             if is_same {
                 kept.position = earlier.position;
+            } else if earlier.name == kept.name {
+                earlier.is_shadowed = kept.value != "null";
             }
             is_same
         });
@@ -134,7 +177,14 @@ impl<'t> Parts<'t> {
                 continue;
             }
             let (in_extensions, position) = (object != ROOT, self.rest.len());
-            self.rest.push(Member { name, written, value, in_extensions, position });
+            self.rest.push(Member {
+                name,
+                written,
+                value,
+                in_extensions,
+                is_shadowed: false,
+                position,
+            });
         }
         Some(())
     }
@@ -144,13 +194,13 @@ impl<'t> Parts<'t> {
         self.values.get(usize::from(key)).copied().unwrap_or("")
     }
 
-    /// Returns the value of a field of [`FIELDS`], given its index.
+    /// Returns the value of a field.
     ///
     /// As in reading, this is the first string that is not empty, or else an empty string. If no
     /// place has a string, it is the first number or boolean.
-    pub(crate) fn field(&self, index: usize) -> Option<&'t str> {
+    pub(crate) fn field(&self, field: &Written) -> Option<&'t str> {
         let mut best = None;
-        for key in TABLE.paths.fields().get(index)? {
+        for key in TABLE.paths.fields().get(field.field)? {
             let value = self.at(*key);
             let rank = match value.as_bytes() {
                 // `null`, and values that no field can have.
@@ -179,8 +229,8 @@ impl<'t> Parts<'t> {
 
 impl Member<'_> {
     /// Returns the key of the order in which duplicates are neighbours, the last one first.
-    fn place(&self) -> (bool, &str, Reverse<usize>) {
-        (self.in_extensions, &self.name, Reverse(self.position))
+    fn place(&self) -> (&str, bool, Reverse<usize>) {
+        (&self.name, self.in_extensions, Reverse(self.position))
     }
 }
 
@@ -216,6 +266,24 @@ impl<'t> Members<'t> {
     /// Moves after a value.
     #[inline(always)]
     fn skip(&mut self) -> Option<()> {
+        match self.cursor.peek()? {
+            b'"' => {
+                self.cursor.at += 1;
+                self.cursor.string().ok()?;
+            }
+            b'{' | b'[' => match container_end(self.cursor.text.as_bytes(), self.cursor.at) {
+                Some(end) => self.cursor.at = end,
+                None => self.skip_container()?,
+            },
+            _ => self.cursor.scalar().ok()?,
+        }
+        Some(())
+    }
+
+    /// Moves after an object or array, string by string.
+    #[cold]
+    #[inline(never)]
+    fn skip_container(&mut self) -> Option<()> {
         // The number of open objects and arrays.
         let mut depth = 0_usize;
         loop {
@@ -232,8 +300,7 @@ impl<'t> Members<'t> {
                     self.cursor.at += 1;
                     depth = depth.checked_sub(1)?;
                 }
-                _ if depth == 0 => self.cursor.scalar().ok()?,
-                // Between the strings of a container, only brackets matter.
+                // Between strings, only brackets matter.
                 _ => self.cursor.at += 1,
             }
             if depth == 0 {
