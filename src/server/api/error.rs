@@ -81,6 +81,10 @@ impl From<Problem> for Failure {
                 Self { status, errors: why.into(), retry_after: None, cause: None }
             }
             Problem::Invalid(errors) => errors.into(),
+            Problem::TooLarge { .. } => {
+                let (code, help) = ("webhook-too-large", "shorten its ids, event types or filter");
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, code, cause, help)
+            }
             Problem::Store(StoreError::Full(_)) => {
                 Self::unavailable("store-full", "the server's store is full", cause)
             }
@@ -89,9 +93,9 @@ impl From<Problem> for Failure {
                 "another change was made at the same time",
                 cause,
             ),
-            Problem::Store(StoreError::Failed(_) | StoreError::Unusable(_)) => {
-                Self::unavailable("store-failed", "the server cannot write to its store", cause)
-            }
+            Problem::Store(
+                StoreError::Aborted(_) | StoreError::Failed(_) | StoreError::Unusable(_),
+            ) => Self::unavailable("store-failed", "the server cannot write to its store", cause),
             Problem::NoRandomness(_) => {
                 Self::unavailable("no-randomness", "the server cannot create ids", cause)
             }

@@ -1,12 +1,33 @@
 //! The contract between the server and its stores.
 //!
 //! A tenant is a sequence of revisions, as in the registry: each change of a webhook takes the next
-//! one. The store keeps the webhooks as of the last revision, the log of changes and the history of
-//! deliveries; later also the events and the pending attempts. It knows no rules, clock or secrets:
-//! documents are sealed before they reach it, and times are arguments.
+//! one. The store keeps the webhooks as of the last revision, the removals of the last revisions
+//! and the history of deliveries; later also the events and the pending attempts. It knows no
+//! rules, clock or secrets: documents are sealed before they reach it, and times are arguments.
+//!
+//! ```text
+//! revision   1         2         3          4            5
+//! change     put a     put b     put a'     remove b     put c
+//!
+//! load         → revision 5: a', c
+//! changes(0)   → 3: put a'   4: remove b   5: put c      the last change of each webhook
+//! changes(3)   → 4: remove b   5: put c
+//! ```
+//!
+//! The log is *compacted*: of several changes of a webhook only the last one is returned. A
+//! follower that applies them in order ends at the same webhooks and the same revision, and the
+//! store keeps no document that a later change has replaced or removed. The alternative, a log of
+//! every document, kept sealed secrets of removed webhooks and grew with the size of each change.
 //!
 //! Every backend obeys one law: a random program of operations returns the same results as over
 //! [`memory`](super::memory), across kills and restarts.
+//!
+//! | error | what was done | what the caller does |
+//! | --- | --- | --- |
+//! | `Full` | nothing | answers 503; later writes may fit |
+//! | `Conflict` | nothing | loads the tenant again |
+//! | `Aborted` | nothing, or all but emptying the log | answers 503; the caller may try again |
+//! | `Failed`, `Unusable` | unknown | answers 503 until an operator opens the store again |
 
 use bytes::Bytes;
 use hooksieve::delivery::{DeliveryId, ListQuery, Status};
@@ -32,8 +53,13 @@ pub(crate) enum StoreError {
         /// The tenant's revision.
         current: u64,
     },
-    /// A read or write failed. All writes are refused until the store is opened again: after a
-    /// failed flush it is unknown what reached the disk.
+    /// An operation was not completed, for a reason of its own or one that passes: a value that the
+    /// schema refuses, a lock of another process, a lack of memory. Other operations are not
+    /// affected, and trying again is safe.
+    #[error("the operation was not completed: {0}")]
+    Aborted(String),
+    /// A read or flush of the disk failed. All writes are refused until the store is opened again:
+    /// after a failed flush it is unknown what reached the disk.
     #[error("the store failed: {0}")]
     Failed(String),
     /// The file is not a store, is damaged, or was written by a newer version.
@@ -57,6 +83,16 @@ pub(crate) enum WebhookChange {
     Put(WebhookRow),
     /// Removes a webhook with its deliveries.
     Remove(WebhookId),
+}
+
+impl WebhookChange {
+    /// Returns the id of the webhook.
+    pub(crate) fn webhook(&self) -> &WebhookId {
+        match self {
+            Self::Put(row) => &row.id,
+            Self::Remove(id) => id,
+        }
+    }
 }
 
 /// A tenant's webhooks at a revision.
@@ -115,8 +151,9 @@ pub(crate) trait Store: Send + Sync + 'static {
         change: WebhookChange,
     ) -> Answer<'a, u64>;
 
-    /// Returns the changes after a revision in order, each with its revision; `None` if the log
-    /// does not reach back that far, so that the tenant must be loaded.
+    /// Returns the last change of each webhook that was changed after a revision, in the order of
+    /// their revisions; `None` if the removals do not reach back that far, or if the tenant has not
+    /// reached the revision, so that the tenant must be loaded.
     fn changes<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -147,7 +184,8 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Removes at most `max` deliveries that were triggered before a time, and returns how many.
     fn expire(&self, before: Timestamp, max: usize) -> Answer<'_, usize>;
 
-    /// Removes a tenant and everything that is kept for it.
+    /// Removes a tenant and everything that is kept for it. When the result arrives, no file of the
+    /// store has its content.
     fn erase<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, ()>;
 
     /// Commits a transaction without content, to check that the store can write.

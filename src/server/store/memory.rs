@@ -6,8 +6,9 @@
 //! - A removal takes a revision even if the webhook does not exist.
 //! - A webhook keeps its first delivery with an id; later ones with the same id are ignored.
 //! - Expiry removes the oldest deliveries first, and of equally old ones those recorded first.
-//! - The log has no changes after a revision that the tenant has not reached, such as one from
-//!   before an erasure, so that the tenant must be loaded.
+//! - The changes after a revision that the tenant has not reached, such as one from before an
+//!   erasure, are unknown, so that the tenant must be loaded.
+//! - So are those after a revision that is too old, even if no webhook was removed since.
 
 use super::contract::{
     Answer, DeliveryRow, DeliveryRows, Store, StoreError, TenantRows, WebhookChange, WebhookRow,
@@ -24,7 +25,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// An in-memory store.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    /// The maximum number of changes of a tenant in the log.
+    /// The number of revisions of a tenant whose removals are kept.
     log: u64,
     state: Mutex<State>,
 }
@@ -40,7 +41,8 @@ struct State {
 struct Tenant {
     revision: u64,
     webhooks: BTreeMap<WebhookId, Webhook>,
-    log: BTreeMap<u64, WebhookChange>,
+    /// The last change of each webhook.
+    changes: BTreeMap<u64, WebhookChange>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -51,7 +53,7 @@ struct Webhook {
 }
 
 impl Memory {
-    /// Creates an empty store whose log keeps this number of changes of a tenant.
+    /// Creates an empty store that keeps the removals of this number of revisions of a tenant.
     pub(crate) fn new(log: u64) -> Self {
         Self { log, state: Mutex::default() }
     }
@@ -80,16 +82,19 @@ impl Memory {
         }
         let tenant = state.tenants.entry(tenant.clone()).or_default();
         tenant.revision += 1;
-        match &change {
+        let id = match &change {
             WebhookChange::Put(row) => {
                 let webhook = tenant.webhooks.entry(row.id.clone()).or_default();
                 webhook.document = row.document.clone();
+                &row.id
             }
-            WebhookChange::Remove(id) => drop(tenant.webhooks.remove(id)),
-        }
-        tenant.log.insert(tenant.revision, change);
-        let first = (tenant.revision + 1).saturating_sub(self.log);
-        tenant.log.retain(|revision, _| *revision >= first);
+            WebhookChange::Remove(id) => {
+                tenant.webhooks.remove(id);
+                id
+            }
+        };
+        tenant.changes.retain(|_, change| change.webhook() != id);
+        tenant.changes.insert(tenant.revision, change);
         Ok(tenant.revision)
     }
 
@@ -195,6 +200,7 @@ impl Store for Memory {
             };
             TenantRows { revision: tenant.revision, webhooks: webhooks.map(row).collect() }
         });
+        // An unknown tenant is one without changes.
         answer(Ok(rows.unwrap_or_default()))
     }
 
@@ -213,13 +219,13 @@ impl Store for Memory {
         after: u64,
     ) -> Answer<'a, Option<Vec<(u64, WebhookChange)>>> {
         let state = self.state();
-        let revision = state.tenants.get(tenant).map_or(0, |tenant| tenant.revision);
-        let log = state.tenants.get(tenant).map(|tenant| &tenant.log);
-        let next = after.saturating_add(1);
-        let reaches = after == revision || log.is_some_and(|log| log.contains_key(&next));
-        let changes = log.into_iter().flatten().filter(|(revision, _)| **revision > after);
+        let tenant = state.tenants.get(tenant);
+        let revision = tenant.map_or(0, |tenant| tenant.revision);
+        let known = revision.saturating_sub(self.log)..=revision;
+        let changes = tenant.into_iter().flat_map(|tenant| &tenant.changes);
+        let changes = changes.filter(|(revision, _)| **revision > after);
         let changes = changes.map(|(revision, change)| (*revision, change.clone())).collect();
-        answer(Ok(reaches.then_some(changes)))
+        answer(Ok(known.contains(&after).then_some(changes)))
     }
 
     fn record<'a>(&'a self, tenant: &'a TenantId, deliveries: Vec<DeliveryRow>) -> Answer<'a, ()> {

@@ -127,23 +127,24 @@ const INVARIANTS: &[(&str, &str)] = &[
     ),
     (
         "tenant has no change at its own revision",
-        "SELECT name FROM tenant t WHERE NOT EXISTS
-            (SELECT 1 FROM change c WHERE c.tenant = t.key AND c.revision = t.revision)",
+        "SELECT name FROM tenant t WHERE revision > floor
+            AND NOT EXISTS (SELECT 1 FROM webhook w WHERE w.tenant = t.key AND w.revision = t.revision)
+            AND NOT EXISTS (SELECT 1 FROM removal r WHERE r.tenant = t.key AND r.revision = t.revision)",
     ),
     (
-        "tenant has a gap in its changes",
-        "SELECT t.name FROM tenant t JOIN change c ON c.tenant = t.key GROUP BY t.key
-            HAVING max(c.revision) - min(c.revision) + 1 <> count(*)",
+        "tenant has a removal outside its revisions",
+        "SELECT t.name FROM tenant t JOIN removal r ON r.tenant = t.key
+            WHERE r.revision > t.revision OR r.revision <= t.floor",
     ),
     (
-        "webhook differs from its last change",
-        "SELECT w.id FROM webhook w JOIN change c ON c.tenant = w.tenant AND c.revision = w.revision
-            WHERE c.webhook <> w.id OR c.document IS NOT w.document",
+        "tenant has two changes at one revision",
+        "SELECT t.name FROM tenant t JOIN
+            (SELECT tenant, revision FROM webhook UNION ALL SELECT tenant, revision FROM removal) c
+            ON c.tenant = t.key GROUP BY t.key, c.revision HAVING count(*) > 1",
     ),
     (
-        "webhook has changes later than its own revision",
-        "SELECT w.id FROM change c JOIN webhook w ON w.tenant = c.tenant AND w.id = c.webhook
-            WHERE c.revision > w.revision",
+        "webhook exists and is removed",
+        "SELECT w.id FROM webhook w JOIN removal r ON r.tenant = w.tenant AND r.webhook = w.id",
     ),
     (
         "webhook was removed but still exists",

@@ -1,7 +1,27 @@
-//! Maps errors of SQLite and of files to errors of the store.
+//! Classifies errors of SQLite and of files as errors of the store.
+//!
+//! The classes differ in what is known about the disk afterwards. SQLite undoes a failed statement
+//! or transaction completely, so most errors concern only the operation that met them. Three kinds
+//! do not:
+//!
+//! ```text
+//! error of SQLite                            class      writes afterwards
+//! ─────────────────────────────────────────────────────────────────────────────────────
+//! FULL                                       Full       go on; some may fit
+//! BUSY, LOCKED                               Aborted    retried by the writer, then go on
+//! NOMEM, CONSTRAINT, TOOBIG, INTERRUPT, …    Aborted    go on
+//! IOERR while writing the log (EFBIG, EIO)   Aborted    go on: no committed frame was touched
+//! IOERR while reading or flushing            Failed     refused: what is on the disk is unknown
+//! CORRUPT, NOTADB, a value of another type   Unusable   refused: a write could spread the damage
+//! ```
+//!
+//! A failed *flush* is fatal because the kernel may have dropped the pages and reported it once: a
+//! later flush that succeeds would say nothing about them (Rebello et al., "Can Applications
+//! Recover from fsync Failures?", 2020). A failed *write* of the log is not: transactions append to
+//! the log, and readers stop at the last commit, so the incomplete frames are never read.
 
 use crate::server::store::contract::StoreError;
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 /// An error from SQLite, or a refusal by the store.
 #[derive(Debug)]
@@ -10,21 +30,6 @@ pub(crate) enum Broken {
     Sqlite(rusqlite::Error),
     /// A refusal by the store.
     Refused(StoreError),
-}
-
-impl Broken {
-    /// Returns whether the file is damaged or unreadable, as opposed to, for example, a lack of
-    /// memory.
-    pub(super) fn is_of_the_file(&self) -> bool {
-        use ErrorCode::{DatabaseCorrupt, NotADatabase, SystemIoFailure};
-        match self {
-            Self::Refused(_) => false,
-            Self::Sqlite(error) => matches!(
-                error.sqlite_error_code(),
-                None | Some(DatabaseCorrupt | NotADatabase | SystemIoFailure)
-            ),
-        }
-    }
 }
 
 impl From<rusqlite::Error> for Broken {
@@ -48,6 +53,23 @@ impl From<Broken> for StoreError {
     }
 }
 
+impl StoreError {
+    /// Returns whether no later write may be tried: the file is damaged, or it is unknown what
+    /// reached the disk.
+    pub(super) fn is_fatal(&self) -> bool {
+        match self {
+            Self::Failed(_) | Self::Unusable(_) => true,
+            Self::Full(_) | Self::Conflict { .. } | Self::Aborted(_) => false,
+        }
+    }
+}
+
+/// Returns whether another connection holds a lock, so that the same statement may succeed later.
+pub(super) fn is_locked(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{DatabaseBusy, DatabaseLocked};
+    matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked))
+}
+
 /// Returns the error for a damaged file, with what to do.
 pub(super) fn unusable(what: &str) -> StoreError {
     StoreError::Unusable(format!(
@@ -63,10 +85,28 @@ pub(super) fn sqlite(error: &rusqlite::Error) -> StoreError {
                 .to_owned(),
         ),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => unusable(&error.to_string()),
-        Some(_) => StoreError::Failed(error.to_string()),
+        Some(ErrorCode::SystemIoFailure) if !is_harmless(error) => {
+            StoreError::Failed(error.to_string())
+        }
+        Some(_) => StoreError::Aborted(error.to_string()),
         // The error is not from SQLite itself: the schema does not allow a value of a row.
         None => unusable(&error.to_string()),
     }
+}
+
+/// Returns whether an I/O error leaves everything as it was: a write of the log that was cut short,
+/// or a failure to allocate or to lock, which SQLite also reports as I/O errors.
+fn is_harmless(error: &rusqlite::Error) -> bool {
+    let Some(error) = error.sqlite_error() else { return false };
+    matches!(
+        error.extended_code,
+        ffi::SQLITE_IOERR_WRITE
+            | ffi::SQLITE_IOERR_NOMEM
+            | ffi::SQLITE_IOERR_BLOCKED
+            | ffi::SQLITE_IOERR_LOCK
+            | ffi::SQLITE_IOERR_RDLOCK
+            | ffi::SQLITE_IOERR_SHMLOCK
+    )
 }
 
 /// Maps an error of a file operation, described by `what`.

@@ -15,8 +15,10 @@
 //! name and renamed when it is complete, so a file with the right name and a wrong header was never
 //! created by this program.
 
+use super::Settings;
 use super::error::{Broken, file, unusable};
 use super::schema::{self, APPLICATION_ID, MIGRATIONS};
+use super::write::integer;
 use crate::server::files::{self, private};
 use crate::server::store::contract::StoreError;
 use rusqlite::{Connection, OpenFlags};
@@ -210,9 +212,10 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, Broken> {
 }
 
 /// Opens a store for the writer.
-pub(super) fn open_writer(path: &Path, max_bytes: Option<u64>) -> Result<Connection, Broken> {
+pub(super) fn open_writer(path: &Path, settings: &Settings) -> Result<Connection, Broken> {
     let connection = Connection::open_with_flags(path, flags(true))?;
     configure(&connection)?;
+    connection.busy_timeout(settings.patience)?;
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if !mode.eq_ignore_ascii_case("wal") {
@@ -227,11 +230,14 @@ pub(super) fn open_writer(path: &Path, max_bytes: Option<u64>) -> Result<Connect
     // The log is truncated to this size after a large transaction.
     connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", -32 * 1024)?;
-    if let Some(max_bytes) = max_bytes {
+    // The writer copies the log into the file between its transactions.
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+    if let Some(max_bytes) = settings.max_bytes {
         let page: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let pages = max_bytes / u64::from(page.max(1));
-        let pages = u32::try_from(pages).unwrap_or(u32::MAX).clamp(1, u32::MAX - 1);
-        connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
+        // SQLite counts pages in 32 bits and ignores a limit of 0. A larger limit is no limit.
+        let pages = pages.clamp(1, u64::from(u32::MAX - 1));
+        connection.pragma_update_and_check(None, "max_page_count", integer(pages), |_| Ok(()))?;
     }
     Ok(connection)
 }

@@ -40,27 +40,41 @@ use reader::{Of, Readers};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use write::Write;
 use writer::{Health, Start, Writer};
 
 /// The settings of a store.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// The directory; created if it does not exist.
+    /// The directory.
     pub(crate) directory: PathBuf,
+    /// Whether to create the directory and the store if they do not exist.
+    pub(crate) create: bool,
     /// The maximum size of the file in bytes, without its log. Writes beyond it fail with
     /// [`StoreError::Full`].
     pub(crate) max_bytes: Option<u64>,
-    /// The maximum number of changes of a tenant in the log.
+    /// The number of revisions of a tenant whose removals are kept.
     pub(crate) log: u64,
+    /// The time to wait for another process that has locked the store, such as the program
+    /// `sqlite3`.
+    pub(crate) patience: Duration,
     /// Whether to check for damage when opening, which reads the whole file.
     pub(crate) quick_check: bool,
 }
 
 impl Settings {
-    /// Returns settings without a size limit, with the last 10,000 changes of each tenant.
+    /// Returns settings without a size limit, with the removals of the last 10,000 revisions of
+    /// each tenant.
     pub(crate) fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), max_bytes: None, log: 10_000, quick_check: false }
+        Self {
+            directory: directory.into(),
+            create: true,
+            max_bytes: None,
+            log: 10_000,
+            patience: file::PATIENCE,
+            quick_check: false,
+        }
     }
 }
 
@@ -75,7 +89,7 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the store in a directory, and creates it if there is none.
+    /// Opens the store in a directory.
     ///
     /// Blocks on files: do not call it on an asynchronous thread.
     ///
@@ -85,13 +99,18 @@ impl Sqlite {
     /// damaged, is newer, or cannot be written. The file is then unchanged.
     pub(crate) fn open(settings: &Settings) -> Result<Self, StoreError> {
         let directory = settings.directory.clone();
-        file::make_directory(&directory)?;
+        match settings.create {
+            true => file::make_directory(&directory)?,
+            // Before the lock, which is a new file.
+            false => drop(file::find(&directory)?),
+        }
         let lock = Arc::new(file::lock(&directory)?);
         let path = file::find_or_create(&directory)?;
         let connection = prepare(&path, settings)?;
         let health = Arc::new(Health::default());
         let readers = Readers::open(path, Arc::clone(&health), Arc::clone(&lock))?;
-        let writer = Writer::start(Start { connection, health, lock, log: settings.log })?;
+        let Settings { log, patience, .. } = *settings;
+        let writer = Writer::start(Start { connection, health, lock, log, patience })?;
         Ok(Self { readers, writer, directory })
     }
 
@@ -117,7 +136,7 @@ fn prepare(path: &Path, settings: &Settings) -> Result<Connection, StoreError> {
                 return Err(unusable(&found).into());
             }
         }
-        let mut connection = file::open_writer(path, settings.max_bytes)?;
+        let mut connection = file::open_writer(path, settings)?;
         schema::migrate(&mut connection, schema::MIGRATIONS)?;
         schema::verify(&connection)?;
         Ok(connection)

@@ -16,7 +16,7 @@
 //! number of runs, not to the length of the history.
 
 use super::reader::{COLUMNS, Of, delivery_row};
-use super::write::{nanoseconds, status_number};
+use super::write::{count, nanoseconds, status_number};
 use crate::server::store::contract::DeliveryRows;
 use hooksieve::delivery::{ListQuery, Lookup, SortBy, SortKey, Status};
 use hooksieve::webhook::Timestamp;
@@ -274,7 +274,7 @@ impl Run<'_> {
         );
         let status = status_number(status);
         let run = [Param::Integer(scan.webhook), Param::Text(event_type), Param::Integer(status)];
-        let limit = Param::Integer(i64::try_from(scan.limit).unwrap_or(i64::MAX));
+        let limit = Param::Integer(count(scan.limit));
         let params = run.iter().chain(params).chain([&limit]);
         let mut statement = scan.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(params))?;

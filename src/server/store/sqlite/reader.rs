@@ -82,11 +82,9 @@ impl Pool {
             Ok(found)
         };
         attempt().map_err(|broken| {
-            let is_fatal = broken.is_of_the_file();
+            // Damage that a read finds also stops the writer, which could spread it.
             let error = StoreError::from(broken);
-            if is_fatal {
-                self.health.note(&error);
-            }
+            self.health.note(&error);
             error
         })
     }
@@ -112,17 +110,26 @@ pub(super) fn load(connection: &Connection, name: &TenantId) -> rusqlite::Result
     Ok(TenantRows { revision, webhooks })
 }
 
+/// Merges the webhooks and the removals after a revision, by revision. No two have the same one.
 pub(super) fn changes(
     connection: &Connection,
     name: &TenantId,
     after: u64,
 ) -> rusqlite::Result<Option<Vec<(u64, WebhookChange)>>> {
-    let (key, last) = tenant(connection, name)?.unwrap_or_default();
-    if after >= last {
+    let sql = "SELECT key, revision, floor FROM tenant WHERE name = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, revision(row, 1)?, revision(row, 2)?));
+    let Some((key, last, floor)) = statement.query_row([name.as_str()], read).optional()? else {
+        // An unknown tenant is at revision 0, and has no changes.
+        return Ok((after == 0).then(Vec::new));
+    };
+    if after >= last || after < floor {
         return Ok((after == last).then(Vec::new));
     }
-    let sql = "SELECT revision, webhook, document FROM change \
-        WHERE tenant = ?1 AND revision > ?2 ORDER BY revision";
+    let sql = "SELECT revision, id, document FROM webhook WHERE tenant = ?1 AND revision > ?2 \
+        UNION ALL \
+        SELECT revision, webhook, NULL FROM removal WHERE tenant = ?1 AND revision > ?2 \
+        ORDER BY 1";
     let mut statement = connection.prepare_cached(sql)?;
     let read = |row: &Row<'_>| {
         let id: WebhookId = row.get::<_, String>(1)?.into();
@@ -132,10 +139,7 @@ pub(super) fn changes(
         };
         Ok((revision(row, 0)?, change))
     };
-    let rows = statement.query_map((key, integer(after)), read)?;
-    let changes = rows.collect::<Result<Vec<_>, _>>()?;
-    let reaches = changes.first().is_some_and(|(first, _)| *first == after + 1);
-    Ok(reaches.then_some(changes))
+    statement.query_map((key, integer(after)), read)?.collect::<Result<Vec<_>, _>>().map(Some)
 }
 
 /// The webhook whose rows are read.
@@ -155,7 +159,7 @@ pub(super) fn delivery_row(webhook: Of<'_>, row: &Row<'_>) -> rusqlite::Result<D
         webhook: webhook.id.clone(),
         event_type: event_type.into(),
         status: if row.get(2)? { Status::Success } else { Status::Fail },
-        triggered_at: timestamp(row.get(3)?),
+        triggered_at: timestamp(row, 3)?,
         document: row.get::<_, Vec<u8>>(4)?.into(),
     })
 }

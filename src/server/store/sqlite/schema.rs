@@ -13,6 +13,17 @@
 //! is a merge of a few runs, and a filter never reads rows that it does not select. The index
 //! `delivery_by_status` does the same for lists sorted by status. Both indexes contain every column
 //! that a list compares, so that only the rows of the page are fetched.
+//!
+//! ```text
+//! tenant (name, revision, floor)
+//!   ├── webhook (id, revision, document) ──── delivery (id, event_type, status, …)
+//!   └── removal (webhook, revision)              ▲
+//!       removals after the floor                 └─ removed: webhooks whose deliveries are still
+//!                                                   to be deleted; nothing else refers to them
+//! ```
+//!
+//! There is no log of changes: the changes after a revision are the webhooks and the removals with
+//! a later one. [`check`](super::check) verifies what the tables cannot express.
 
 use super::error::{Broken, unusable};
 use crate::server::store::contract::StoreError;
@@ -22,7 +33,8 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const APPLICATION_ID: i32 = 0x686b_7376;
 
 /// The migrations: the `n`th one takes a file from version `n` to `n + 1`.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(crate) const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE meta (
         name TEXT PRIMARY KEY,
         value INTEGER NOT NULL
@@ -74,7 +86,30 @@ pub(super) const MIGRATIONS: &[&str] = &["
     CREATE TABLE removed (webhook INTEGER PRIMARY KEY) STRICT;
 
     INSERT INTO meta VALUES ('pings', 0);
-    "];
+    ",
+    "
+    -- The log of changes kept the documents of replaced and removed webhooks. Now the last change
+    -- of a webhook is its own row, or one here. The removals after the tenant's `floor` are known.
+    CREATE TABLE removal (
+        tenant INTEGER NOT NULL REFERENCES tenant,
+        webhook TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        PRIMARY KEY (tenant, webhook)
+    ) STRICT, WITHOUT ROWID;
+    ALTER TABLE tenant ADD COLUMN floor INTEGER NOT NULL DEFAULT 0;
+
+    INSERT INTO removal SELECT tenant, webhook, max(revision) FROM change
+        WHERE NOT EXISTS
+            (SELECT 1 FROM webhook w WHERE w.tenant = change.tenant AND w.id = change.webhook)
+        GROUP BY tenant, webhook;
+    UPDATE tenant SET floor = coalesce(
+        (SELECT min(change.revision) - 1 FROM change WHERE change.tenant = tenant.key), revision);
+    DROP TABLE change;
+
+    CREATE INDEX removal_by_revision ON removal (tenant, revision);
+    CREATE INDEX webhook_by_revision ON webhook (tenant, revision);
+    ",
+];
 
 /// Returns the version of a file.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {
@@ -83,21 +118,24 @@ pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {
 
 /// Returns an error if a newer version of the program wrote the file.
 pub(super) fn accept(version: i64, migrations: &[&str]) -> Result<(), StoreError> {
-    let known = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
-    match version {
-        0.. if version <= known => Ok(()),
-        _ => Err(StoreError::Unusable(format!(
+    applied(version, migrations).map(drop)
+}
+
+/// Returns how many of the migrations a file of a version has had.
+fn applied(version: i64, migrations: &[&str]) -> Result<usize, StoreError> {
+    let known = migrations.len();
+    let applied = usize::try_from(version).ok().filter(|applied| *applied <= known);
+    applied.ok_or_else(|| {
+        StoreError::Unusable(format!(
             "it has version {version}, and this program knows versions up to {known}: \
              use the program that wrote it, or a newer one"
-        ))),
-    }
+        ))
+    })
 }
 
 /// Runs the migrations that the file has not had.
 pub(crate) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Broken> {
-    let from = version(connection)?;
-    accept(from, migrations)?;
-    let done = usize::try_from(from).unwrap_or_default();
+    let done = applied(version(connection)?, migrations)?;
     for (to, migration) in (1i64..).zip(migrations).skip(done) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(migration)?;

@@ -1,4 +1,15 @@
 //! The statements of each write, inside the writer's transaction.
+//!
+//! A write runs in a savepoint and may run again after its transaction was rolled back, so it has
+//! no effect but its statements. It is given as a value, not as a closure, so that the writer can
+//! see what it costs and whether it leaves something to sweep.
+//!
+//! Invariants between the statements, which [`check`](super::check) verifies:
+//!
+//! - A change takes the tenant's next revision and gives it to the webhook or to its removal. So
+//!   each webhook, existing or removed after the floor, has the revision of its last change.
+//! - A webhook that has deliveries is entered into `removed` before its row disappears, so that the
+//!   sweep finds every delivery without a webhook.
 
 use super::error::Broken;
 use crate::server::store::contract::{DeliveryRow, StoreError, WebhookChange, WebhookRow};
@@ -23,7 +34,7 @@ impl Write {
     /// Returns the approximate number of bytes that it writes.
     pub(super) fn weight(&self) -> usize {
         match self {
-            Self::Commit { change: WebhookChange::Put(row), .. } => 2 * row.document.len(),
+            Self::Commit { change: WebhookChange::Put(row), .. } => row.document.len() + 1024,
             Self::Record { deliveries, .. } => {
                 deliveries.iter().map(|row| row.document.len() + 256).sum()
             }
@@ -71,9 +82,15 @@ pub(super) fn execute(
     connection.prepare_cached(sql)?.execute(params)
 }
 
-/// Converts to SQLite's signed integers. Revisions and counts stay far below the limit.
+/// Converts to SQLite's signed integers. The largest one stands for every number beyond it, which
+/// is exact where this is used: a revision or a number of rows that no store can reach.
 pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Converts a maximum number of rows; see [`integer`].
+pub(super) fn count(max: usize) -> i64 {
+    integer(max as u64)
 }
 
 /// Reads the revision in a column.
@@ -83,15 +100,19 @@ pub(super) fn revision(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     u64::try_from(number).map_err(invalid)
 }
 
-/// Returns nanoseconds since 1970. Times after the year 2262 become the last one.
+/// Returns nanoseconds since 1970. Times outside the years 1970 to 2262, which no delivery has but
+/// a cursor may name, become the first or the last one, so that comparisons stay correct.
 pub(super) fn nanoseconds(time: Timestamp) -> i64 {
     let since = SystemTime::from(time).duration_since(SystemTime::UNIX_EPOCH);
-    i64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(i64::MAX)
+    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
-pub(super) fn timestamp(nanoseconds: i64) -> Timestamp {
-    let since = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or_default());
-    (SystemTime::UNIX_EPOCH + since).into()
+/// Reads the time in a column.
+pub(super) fn timestamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    let number: i64 = row.get(column)?;
+    let invalid = |_| rusqlite::Error::IntegralValueOutOfRange(column, number);
+    let since = Duration::from_nanos(u64::try_from(number).map_err(invalid)?);
+    Ok((SystemTime::UNIX_EPOCH + since).into())
 }
 
 /// Returns the number of a status. Numbers have the order of the words.
@@ -129,7 +150,7 @@ struct Change<'a> {
     connection: &'a Connection,
     tenant: &'a TenantId,
     expected: u64,
-    /// The maximum number of changes in the log.
+    /// The number of revisions whose removals are kept.
     log: u64,
 }
 
@@ -154,25 +175,38 @@ impl Change<'_> {
                 connection.last_insert_rowid()
             }
         };
-        let (id, document) = match change {
-            WebhookChange::Put(WebhookRow { id, document }) => (id, Some(&**document)),
-            WebhookChange::Remove(id) => (id, None),
-        };
-        match document {
-            Some(document) => {
+        match change {
+            WebhookChange::Put(WebhookRow { id, document }) => {
                 let sql = "INSERT INTO webhook (tenant, id, revision, document) \
                     VALUES (?1, ?2, ?3, ?4) ON CONFLICT (tenant, id) \
                     DO UPDATE SET revision = excluded.revision, document = excluded.document";
-                execute(connection, sql, (key, id.as_str(), integer(revision), document))?;
+                execute(connection, sql, (key, id.as_str(), integer(revision), &**document))?;
+                // Only the last change of a webhook is known.
+                let sql = "DELETE FROM removal WHERE tenant = ?1 AND webhook = ?2";
+                execute(connection, sql, (key, id.as_str()))?;
             }
-            None => remove(connection, key, id)?,
+            WebhookChange::Remove(id) => {
+                remove(connection, key, id)?;
+                let sql = "INSERT INTO removal (tenant, webhook, revision) VALUES (?1, ?2, ?3) \
+                    ON CONFLICT (tenant, webhook) DO UPDATE SET revision = excluded.revision";
+                execute(connection, sql, (key, id.as_str(), integer(revision)))?;
+            }
         }
-        let sql =
-            "INSERT INTO change (tenant, revision, webhook, document) VALUES (?1, ?2, ?3, ?4)";
-        execute(connection, sql, (key, integer(revision), id.as_str(), document))?;
-        let sql = "DELETE FROM change WHERE tenant = ?1 AND revision <= ?2";
-        execute(connection, sql, (key, integer(revision.saturating_sub(log))))?;
+        self.trim(key, revision.saturating_sub(log))?;
         Ok(revision)
+    }
+
+    /// Forgets the removals up to a revision. The floor never falls, even if the setting is raised:
+    /// what was forgotten stays unknown.
+    fn trim(&self, key: i64, floor: u64) -> rusqlite::Result<()> {
+        if floor == 0 {
+            return Ok(());
+        }
+        let sql = "DELETE FROM removal WHERE tenant = ?1 AND revision <= ?2";
+        execute(self.connection, sql, (key, integer(floor)))?;
+        let sql = "UPDATE tenant SET floor = max(floor, ?2) WHERE key = ?1";
+        execute(self.connection, sql, (key, integer(floor)))?;
+        Ok(())
     }
 }
 
@@ -226,8 +260,7 @@ fn expire(connection: &Connection, before: Timestamp, max: usize) -> Result<u64,
         SELECT seq FROM delivery INDEXED BY delivery_by_age \
         WHERE triggered_at < ?1 AND webhook NOT IN (SELECT webhook FROM removed) \
         ORDER BY triggered_at, seq LIMIT ?2)";
-    let max = i64::try_from(max).unwrap_or(i64::MAX);
-    let removed = execute(connection, sql, (nanoseconds(before), max))?;
+    let removed = execute(connection, sql, (nanoseconds(before), count(max)))?;
     Ok(removed as u64)
 }
 
@@ -238,7 +271,7 @@ fn erase(connection: &Connection, name: &TenantId) -> rusqlite::Result<()> {
     execute(connection, sql, [tenant])?;
     for sql in [
         "DELETE FROM webhook WHERE tenant = ?1",
-        "DELETE FROM change WHERE tenant = ?1",
+        "DELETE FROM removal WHERE tenant = ?1",
         "DELETE FROM tenant WHERE key = ?1",
     ] {
         execute(connection, sql, [tenant])?;
@@ -251,10 +284,9 @@ pub(super) fn sweep(connection: &Connection, max: usize) -> rusqlite::Result<boo
     let first = "SELECT webhook FROM removed ORDER BY webhook LIMIT 1";
     let first = connection.prepare_cached(first)?.query_row([], |row| row.get(0)).optional()?;
     let Some(key): Option<i64> = first else { return Ok(false) };
-    let max = i64::try_from(max).unwrap_or(i64::MAX);
     let sql = "DELETE FROM delivery WHERE seq IN \
         (SELECT seq FROM delivery WHERE webhook = ?1 LIMIT ?2)";
-    execute(connection, sql, (key, max))?;
+    execute(connection, sql, (key, count(max)))?;
     let sql = "DELETE FROM removed WHERE webhook = ?1 \
         AND NOT EXISTS (SELECT 1 FROM delivery WHERE webhook = ?1)";
     execute(connection, sql, [key])?;

@@ -5,23 +5,44 @@
 //! one transaction is flushed, the next one accumulates. The thread does not wait for more writes;
 //! a wait only delays every result.
 //!
-//! Each write has a savepoint in the transaction, so that a refused one, such as a change at an old
-//! revision, undoes only itself. If SQLite rolls back the whole transaction, as it may when the
-//! store is full, each write is retried in its own transaction: those that still fit succeed, and
-//! the others fail for their own reason.
+//! ```text
+//!          jobs                     one transaction                     between transactions
+//! queue ──▶ take what waits ──▶ BEGIN  w1 │ w2 │ w3  COMMIT ──▶ reply ──▶ checkpoint
+//!              ▲                       each in a savepoint                sweep a slice
+//!              └───────────────────────────────────────────────────────── empty the log
+//! ```
 //!
-//! After any other error it is unknown what reached the disk: a later flush that succeeds says
-//! nothing about what an earlier one lost. The connection is dropped, and the [`Health`] that the
-//! writer shares with the readers refuses every later write.
+//! # Failures
 //!
-//! Between transactions the thread deletes the deliveries of removed webhooks in slices, so that
-//! the removal of a million rows delays no write for longer than a slice.
+//! A write fails alone. Each has a savepoint, so that a refused one, such as a change at an old
+//! revision, and one that violates the schema undo only themselves. If SQLite rolls back the whole
+//! transaction, as it may when the store is full, each write is retried in its own transaction:
+//! those that still fit succeed, and the others fail for their own reason. While another process
+//! has locked the store, the transaction is tried a few times.
+//!
+//! Only a [fatal](super::error) error stops the writer: a failed read or flush, after which it is
+//! unknown what reached the disk, and damage. The connection is dropped, and the [`Health`] that
+//! the writer shares with the readers refuses every later write.
+//!
+//! # Between transactions
+//!
+//! SQLite's automatic checkpoint runs inside COMMIT and ignores its errors. So it is off, and the
+//! thread copies the log into the file itself, after the replies: no caller waits for it, and a
+//! failing disk is noticed.
+//!
+//! The deliveries of removed webhooks are deleted in slices, so that the removal of a million rows
+//! delays no write for longer than a slice.
+//!
+//! An erasure is answered when its deliveries are deleted and the log, which still has the erased
+//! content, is empty. A long read, such as a backup, keeps SQLite from emptying it. Meanwhile other
+//! writes go on, and the thread tries again; after [`MAX_TRUNCATIONS`] it answers that the erasure
+//! is not complete, and tries again after each later write.
 
-use super::error::{Broken, sqlite};
-use super::file::{DirectoryLock, PATIENCE};
+use super::error::{Broken, is_locked, sqlite};
+use super::file::DirectoryLock;
 use super::write::{Write, sweep};
 use crate::server::store::contract::StoreError;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -35,6 +56,17 @@ const MAX_WRITES: usize = 256;
 const MAX_BYTES: usize = 8 << 20;
 /// The number of deliveries of removed webhooks that one transaction deletes.
 const SLICE: usize = 500;
+/// How often a transaction is tried while another process has locked the store. Each time waits for
+/// the patience of the settings.
+const MAX_TRIES: usize = 3;
+/// How many transactions, or bytes of documents, the log takes before it is copied into the file.
+/// SQLite's own default is 1,000 pages, about as much.
+const MAX_LOGGED: usize = 64;
+const MAX_LOGGED_BYTES: usize = 4 << 20;
+/// How often an erasure tries to empty the log before it is answered, and the wait of each time.
+/// Other writes run between.
+const MAX_TRUNCATIONS: usize = 100;
+const TRUNCATION_TIME: Duration = Duration::from_millis(100);
 
 /// The failure of the store, if it has failed.
 #[derive(Debug, Default)]
@@ -52,7 +84,7 @@ impl Health {
     /// Records an error, after which all writes are refused, unless it allows later writes to
     /// succeed.
     pub(super) fn note(&self, error: &StoreError) {
-        if let StoreError::Failed(_) | StoreError::Unusable(_) = error {
+        if error.is_fatal() {
             let mut failure = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             failure.get_or_insert_with(|| error.clone());
         }
@@ -79,8 +111,10 @@ pub(super) struct Start {
     pub(super) connection: Connection,
     pub(super) health: Arc<Health>,
     pub(super) lock: Arc<DirectoryLock>,
-    /// The maximum number of changes of a tenant in the log.
+    /// The number of revisions of a tenant whose removals are kept.
     pub(super) log: u64,
+    /// The time to wait for another process that has locked the store.
+    pub(super) patience: Duration,
 }
 
 impl Writer {
@@ -90,10 +124,12 @@ impl Writer {
             connection: Some(start.connection),
             health: start.health,
             log: start.log,
-            // The last process may have left some.
+            patience: start.patience,
+            // The last process may have been killed before it had deleted or emptied everything.
             sweeping: true,
+            truncating: Some(0),
             erasures: Vec::new(),
-            truncating: false,
+            logged: Logged::default(),
         };
         let lock = start.lock;
         let run = move || {
@@ -126,23 +162,43 @@ impl Drop for Writer {
     }
 }
 
+/// What was written to the log since it was last copied into the file.
+#[derive(Default)]
+struct Logged {
+    transactions: usize,
+    bytes: usize,
+}
+
 struct Thread {
-    /// `None` after a failure.
+    /// `None` after a fatal error.
     connection: Option<Connection>,
     health: Arc<Health>,
     log: u64,
+    patience: Duration,
     /// Whether there may be deliveries of removed webhooks left.
     sweeping: bool,
-    /// The replies of erasures, which are sent when the sweep is complete.
+    /// Whether the log may have erased content, and how often emptying it has failed.
+    truncating: Option<usize>,
+    /// The replies of erasures, which are sent when the log is empty.
     erasures: Vec<Reply>,
-    /// Whether the log may contain erased content.
-    truncating: bool,
+    logged: Logged,
+}
+
+/// The results of the writes of a committed transaction.
+type Results = Vec<Result<u64, StoreError>>;
+
+/// The reason why a transaction was not committed.
+enum Undone {
+    /// SQLite rolled it back because of one of its writes, which may be any of them.
+    ByOne(StoreError),
+    /// For a reason that all its writes share.
+    ForAll(StoreError),
 }
 
 impl Thread {
     fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         loop {
-            let first = match self.sweeping {
+            let first = match self.has_own_work() {
                 false => match jobs.blocking_recv() {
                     Some(job) => Some(job),
                     None => break,
@@ -150,6 +206,8 @@ impl Thread {
                 true => match jobs.try_recv() {
                     Ok(job) => Some(job),
                     Err(TryRecvError::Empty) => None,
+                    // The process ends. What is left is done at the next start, and the connection
+                    // empties the log when it is closed.
                     Err(TryRecvError::Disconnected) => break,
                 },
             };
@@ -161,15 +219,23 @@ impl Thread {
                     weight += job.write.weight();
                     batch.push(job);
                 }
+                self.logged.bytes += weight;
                 self.batch(batch);
             }
             if self.sweeping {
                 self.sweep();
-            } else if self.truncating {
-                // On a failure, the next write reports it.
-                let _ = self.truncate(Duration::ZERO);
+            } else if self.truncating.is_some() {
+                self.truncate();
             }
+            self.checkpoint();
         }
+    }
+
+    /// Returns whether there is work besides the queue. A log that a long read keeps from being
+    /// emptied is left to the next write, unless an erasure waits for it: otherwise an idle server
+    /// would try forever.
+    fn has_own_work(&self) -> bool {
+        self.sweeping || self.truncating == Some(0) || !self.erasures.is_empty()
     }
 
     /// Runs writes in one transaction and sends their results.
@@ -179,19 +245,22 @@ impl Thread {
                 for (job, result) in batch.into_iter().zip(results) {
                     self.sweeping |= result.is_ok() && job.write.removes();
                     match (&job.write, result) {
-                        (Write::Erase { .. }, Ok(_)) => self.erasures.push(job.reply),
+                        (Write::Erase { .. }, Ok(_)) => {
+                            self.truncating = Some(0);
+                            self.erasures.push(job.reply);
+                        }
                         // A reply fails only if the caller no longer waits.
                         (_, result) => drop(job.reply.send(result)),
                     }
                 }
             }
-            Err(StoreError::Full(_)) if batch.len() > 1 => {
+            Err(Undone::ByOne(error)) if batch.len() > 1 && !error.is_fatal() => {
                 for job in batch.drain(..) {
                     self.batch(vec![job]);
                 }
             }
-            Err(error) => {
-                self.fail(&error);
+            Err(Undone::ByOne(error) | Undone::ForAll(error)) => {
+                self.note(&error);
                 for job in batch {
                     drop(job.reply.send(Err(error.clone())));
                 }
@@ -199,96 +268,155 @@ impl Thread {
         }
     }
 
-    /// Runs writes in one transaction. Returns their results if it was committed, or why it was
-    /// not.
-    fn attempt(&mut self, batch: &[Job]) -> Result<Vec<Result<u64, StoreError>>, StoreError> {
-        self.health.check()?;
-        let log = self.log;
-        let run = |connection: &mut Connection| -> Result<_, rusqlite::Error> {
-            let behavior = TransactionBehavior::Immediate;
-            let mut transaction = connection.transaction_with_behavior(behavior)?;
-            let mut results = Vec::with_capacity(batch.len());
-            for job in batch {
-                let savepoint = transaction.savepoint()?;
-                // A savepoint that is dropped without a commit undoes its write.
-                results.push(match job.write.run(&savepoint, log) {
-                    Ok(result) => {
-                        savepoint.commit()?;
-                        Ok(result)
-                    }
-                    Err(Broken::Refused(refused)) => Err(refused),
-                    Err(Broken::Sqlite(error)) => return Err(error),
-                });
-            }
-            transaction.commit()?;
-            Ok(results)
+    /// Runs writes in one transaction, again while another process has locked the store.
+    fn attempt(&mut self, batch: &[Job]) -> Result<Results, Undone> {
+        self.health.check().map_err(Undone::ForAll)?;
+        let Some(connection) = &mut self.connection else {
+            let what = "the store was closed after a failure".to_owned();
+            return Err(Undone::ForAll(StoreError::Failed(what)));
         };
-        match &mut self.connection {
-            Some(connection) => run(connection).map_err(|error| sqlite(&error)),
-            None => Err(StoreError::Failed("the store was closed after a failure".to_owned())),
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match transact(connection, batch, self.log) {
+                Err(error) if is_locked(&error) && tries < MAX_TRIES => {}
+                Err(error) if is_locked(&error) => {
+                    let what = "another process has locked the store; stop it, or try again";
+                    return Err(Undone::ForAll(StoreError::Aborted(what.to_owned())));
+                }
+                Err(error) => return Err(Undone::ByOne(sqlite(&error))),
+                Ok(results) => {
+                    self.logged.transactions += 1;
+                    return Ok(results);
+                }
+            }
         }
     }
 
     /// Deletes a slice of the deliveries of removed webhooks.
     fn sweep(&mut self) {
-        let swept = self.health.check().and_then(|()| {
-            let Some(connection) = &mut self.connection else { return Ok(false) };
-            sweep_once(connection).map_err(|error| sqlite(&error))
-        });
-        match swept {
-            Ok(more) => self.sweeping = more,
+        let Some(connection) = &mut self.connection else { return self.sweeping = false };
+        match sweep_once(connection) {
+            Ok(more) => {
+                self.sweeping = more;
+                self.logged.transactions += 1;
+            }
             Err(error) => {
-                // If the store is full, the sweep continues after the next write.
+                // Unless the error is fatal, the sweep continues after the next removal or start.
                 self.sweeping = false;
-                self.fail(&error);
-                for reply in self.erasures.drain(..) {
-                    drop(reply.send(Err(error.clone())));
+                let error = sqlite(&error);
+                self.note(&error);
+                self.answer_erasures(&Err(error));
+            }
+        }
+    }
+
+    /// Empties the log by copying it into the file, and then answers the erasures.
+    fn truncate(&mut self) {
+        let Some(connection) = &self.connection else { return self.truncating = None };
+        let wait = if self.erasures.is_empty() { Duration::ZERO } else { TRUNCATION_TIME };
+        match checkpoint(connection, "TRUNCATE", wait, self.patience) {
+            Ok(true) => {
+                self.logged = Logged::default();
+                self.truncating = None;
+                self.answer_erasures(&Ok(0));
+            }
+            Ok(false) => {
+                let failed = self.truncating.map_or(1, |failed| failed + 1);
+                self.truncating = Some(failed);
+                if failed >= MAX_TRUNCATIONS {
+                    let what = "the tenant is removed, but a long read, such as a backup, keeps its \
+                                content in the log of the store; erase it again when that has ended";
+                    self.answer_erasures(&Err(StoreError::Aborted(what.to_owned())));
                 }
             }
-        }
-        if !self.sweeping && !self.erasures.is_empty() {
-            self.finish_erasures();
-        }
-    }
-
-    /// Empties the log, which still contains the erased content, and then replies to the erasures.
-    /// If a long read, such as a backup, needs the log, it is emptied after a later write.
-    fn finish_erasures(&mut self) {
-        self.truncating = true;
-        let result = self.truncate(Duration::from_secs(1));
-        for reply in self.erasures.drain(..) {
-            drop(reply.send(result.clone().map(|()| 0)));
-        }
-    }
-
-    /// Copies the log into the store and truncates it, if no read needs it within a time.
-    fn truncate(&mut self, patience: Duration) -> Result<(), StoreError> {
-        let Some(connection) = &self.connection else { return self.health.check() };
-        let truncated = (|| {
-            connection.busy_timeout(patience)?;
-            let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
-            let busy: bool = connection.query_row(sql, [], |row| row.get(0))?;
-            connection.busy_timeout(PATIENCE)?;
-            Ok(busy)
-        })();
-        match truncated.map_err(|error| sqlite(&error)) {
-            Ok(busy) => {
-                self.truncating = busy;
-                Ok(())
-            }
             Err(error) => {
-                self.fail(&error);
-                Err(error)
+                self.note(&error);
+                self.answer_erasures(&Err(error));
             }
         }
     }
 
-    fn fail(&mut self, error: &StoreError) {
+    /// Copies the log into the file if it has grown, as far as no read needs it.
+    fn checkpoint(&mut self) {
+        let Logged { transactions, bytes } = self.logged;
+        if transactions < MAX_LOGGED && bytes < MAX_LOGGED_BYTES {
+            return;
+        }
+        let Some(connection) = &self.connection else { return };
+        self.logged = Logged::default();
+        if let Err(error) = checkpoint(connection, "PASSIVE", Duration::ZERO, self.patience) {
+            // If the disk is full, the next write reports it.
+            self.note(&error);
+        }
+    }
+
+    fn answer_erasures(&mut self, result: &Result<u64, StoreError>) {
+        for reply in self.erasures.drain(..) {
+            drop(reply.send(result.clone()));
+        }
+    }
+
+    /// Closes the store for writes if an error is fatal.
+    fn note(&mut self, error: &StoreError) {
         self.health.note(error);
         if self.health.check().is_err() {
             self.connection = None;
         }
     }
+}
+
+/// Runs writes in one transaction and returns their results if it was committed.
+fn transact(connection: &mut Connection, batch: &[Job], log: u64) -> rusqlite::Result<Results> {
+    let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut results = Vec::with_capacity(batch.len());
+    for job in batch {
+        let mut savepoint = transaction.savepoint()?;
+        let result = match job.write.run(&savepoint, log) {
+            Ok(result) => Ok(result),
+            Err(Broken::Refused(refused)) => Err(refused),
+            Err(Broken::Sqlite(error)) => {
+                let class = sqlite(&error);
+                // SQLite has ended the transaction if it is outside one now. A full store and a
+                // fatal error concern the other writes, too.
+                if savepoint.is_autocommit() || !matches!(class, StoreError::Aborted(_)) {
+                    return Err(error);
+                }
+                Err(class)
+            }
+        };
+        if result.is_err() {
+            savepoint.rollback()?;
+        }
+        savepoint.commit()?;
+        results.push(result);
+    }
+    transaction.commit()?;
+    Ok(results)
+}
+
+/// Copies the log into the file, and returns whether all of it was copied.
+///
+/// # Errors
+///
+/// Any failure of the disk is one of the main file, and fatal.
+fn checkpoint(
+    connection: &Connection,
+    mode: &str,
+    wait: Duration,
+    patience: Duration,
+) -> Result<bool, StoreError> {
+    let copied = (|| {
+        connection.busy_timeout(wait)?;
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        let busy: bool = connection.query_row(&sql, [], |row| row.get(0))?;
+        connection.busy_timeout(patience)?;
+        Ok(!busy)
+    })();
+    copied.map_err(|error: rusqlite::Error| match error.sqlite_error_code() {
+        Some(ErrorCode::SystemIoFailure) => StoreError::Failed(error.to_string()),
+        _ => sqlite(&error),
+    })
 }
 
 fn sweep_once(connection: &mut Connection) -> rusqlite::Result<bool> {

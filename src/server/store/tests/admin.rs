@@ -96,11 +96,16 @@ fn reports_violated_invariants() {
             "UPDATE tenant SET revision = 2",
             "tenant has a webhook of a later revision than its own: t",
         ),
-        ("DELETE FROM change WHERE revision = 2", "tenant has a gap in its changes: t"),
-        ("DELETE FROM change WHERE revision = 3", "tenant has no change at its own revision: t"),
+        ("DELETE FROM webhook WHERE revision = 3", "tenant has no change at its own revision: t"),
         (
-            "UPDATE webhook SET document = CAST('{}' AS BLOB) WHERE id = 'w1'",
-            "webhook differs from its last change: w1",
+            "INSERT INTO removal VALUES (1, 'gone', 9)",
+            "tenant has a removal outside its revisions: t",
+        ),
+        ("INSERT INTO removal VALUES (1, 'gone', 2)", "tenant has two changes at one revision: t"),
+        (
+            "UPDATE webhook SET revision = 1 WHERE id = 'w1';
+                INSERT INTO removal VALUES (1, 'w1', 2)",
+            "webhook exists and is removed: w1",
         ),
         (
             "INSERT INTO removed SELECT key FROM webhook WHERE id = 'w0'",

@@ -60,8 +60,13 @@ impl Program<'_> {
     }
 
     /// Runs the answered operations over the model, compares the results, and finds the model's
-    /// content in the store, before or after the interrupted operation.
-    pub(super) fn compare(self, model: Memory, answered: &[String]) -> Memory {
+    /// content in the store, before or after what the next operation may have done.
+    pub(super) fn compare(
+        self,
+        model: Memory,
+        answered: &[String],
+        done: fn(&Operation) -> Vec<Operation>,
+    ) -> Memory {
         let mut program = operations(self.seed);
         for line in answered {
             let operation = program.next().unwrap();
@@ -74,7 +79,7 @@ impl Program<'_> {
         assert_eq!(self.backend.problems(self.place), [""; 0]);
         let interrupted = program.next().unwrap();
         let mut candidates = vec![model.fork()];
-        for operation in interrupted.interrupted() {
+        for operation in done(&interrupted) {
             let after = model.fork();
             wait(operation.run(&after)).unwrap();
             candidates.push(after);
@@ -106,18 +111,26 @@ fn runs_the_program_of_a_child() {
         out.flush().unwrap();
     };
     say("\nopened\n".to_owned());
-    let mut failed = 0;
     for operation in operations(seed.parse().unwrap()) {
         match wait(operation.run(&*store)) {
             Ok(outcome) => say(format!("answered {}\n", digest(&outcome))),
-            Err(StoreError::Failed(_)) => say("failed\n".to_owned()),
-            Err(StoreError::Full(_)) => say("full\n".to_owned()),
+            Err(StoreError::Failed(_) | StoreError::Aborted(_)) => {
+                say("failed\n".to_owned());
+                break;
+            }
+            Err(StoreError::Full(_)) => {
+                say("full\n".to_owned());
+                break;
+            }
             Err(error) => panic!("{operation:?}: {error}"),
         }
-        failed += usize::from(wait(store.ping()).is_err());
-        if failed > 20 {
-            break;
+    }
+    // Only a failure leads here. Writes that change nothing show whether it passes.
+    for _ in 0..50 {
+        if wait(store.ping()).is_ok() {
+            return say("recovered\n".to_owned());
         }
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -154,7 +167,7 @@ fn kill_and_compare(backend: &dyn Backend, rounds: usize, seed: u64) -> usize {
         let answered = lines(&mut process);
         process.wait().unwrap();
         all += answered.len();
-        model = program.compare(model, &answered);
+        model = program.compare(model, &answered, Operation::interrupted);
     }
     all
 }

@@ -162,6 +162,19 @@ impl Operation {
         }
     }
 
+    /// Returns the operations that one with failed writes may have been: any part of its writes.
+    pub(super) fn partial(&self) -> Vec<Self> {
+        match self {
+            Self::Write(tenant, writes) => (0..1_u32 << writes.len())
+                .map(|mask| {
+                    let kept = (0..).zip(writes).filter(|(bit, _)| mask & (1 << bit) != 0);
+                    Self::Write(tenant.clone(), kept.map(|(_, write)| write.clone()).collect())
+                })
+                .collect(),
+            _ => vec![self.clone()],
+        }
+    }
+
     /// Runs the operation. A conflict is a result, and any other error is an error of the store.
     pub(super) async fn run(&self, store: &dyn Store) -> Result<Outcome, StoreError> {
         Ok(match self {

@@ -3,7 +3,7 @@
 use super::program::{Random, delivery};
 use super::{Directory, all, wait};
 use crate::server::store::contract::{DeliveryRow, Store, StoreError, WebhookChange, WebhookRow};
-use crate::server::store::sqlite::{Settings, Sqlite};
+use crate::server::store::sqlite::{Settings, Sqlite, schema};
 use hooksieve::delivery::{Delivery, ListQuery};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -235,4 +235,153 @@ fn finds_the_same_pages_as_the_library() {
         }
         assert!(pages > 200, "{pages}");
     });
+}
+
+/// Runs a statement as another program would, next to an open store.
+fn alter(place: &Path, sql: &str) {
+    rusqlite::Connection::open(place.join("hooksieve.db")).unwrap().execute_batch(sql).unwrap();
+}
+
+/// A write that SQLite refuses fails alone, whether SQLite undoes the statement or the whole
+/// transaction, and the store stays open.
+#[test]
+fn fails_only_the_write_that_sqlite_refuses() {
+    for undone in ["ABORT", "FAIL", "ROLLBACK"] {
+        let place = Directory::new();
+        let store = open(place.path());
+        let trigger = format!(
+            "CREATE TRIGGER refuse BEFORE INSERT ON webhook WHEN NEW.id = 'bad'
+             BEGIN SELECT RAISE({undone}, 'refused'); END"
+        );
+        alter(place.path(), &trigger);
+        let tenant = "t".into();
+        wait(async {
+            let mut revision = 0;
+            let commits = (0..30).map(|number| {
+                let is_bad = number % 4 == 2;
+                let name = if is_bad { "bad".to_owned() } else { format!("w{number}") };
+                let commit = store.commit(&tenant, revision, put(&name, ""));
+                revision += u64::from(!is_bad);
+                commit
+            });
+            for (number, result) in all(commits.collect()).await.into_iter().enumerate() {
+                match number % 4 == 2 {
+                    true => assert!(matches!(result, Err(StoreError::Aborted(_))), "{result:?}"),
+                    false => assert!(result.is_ok(), "{undone} {number}: {result:?}"),
+                }
+            }
+            assert_eq!(store.load(&tenant).await.unwrap().revision, revision, "{undone}");
+            store.ping().await.unwrap();
+        });
+        assert_eq!(store.check(), Ok(Vec::new()));
+    }
+}
+
+/// While another process has locked the store, writes wait, then fail, and succeed again.
+#[test]
+fn retries_while_another_process_has_locked_the_store() {
+    let place = Directory::new();
+    let patience = std::time::Duration::from_millis(200);
+    let store = Sqlite::open(&Settings { patience, ..Settings::new(place.path()) }).unwrap();
+    let other = rusqlite::Connection::open(place.path().join("hooksieve.db")).unwrap();
+    let tenant = "t".into();
+    wait(store.commit(&tenant, 0, put("w", ""))).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let result = wait(store.commit(&tenant, 1, put("w", "")));
+    assert!(matches!(&result, Err(StoreError::Aborted(what)) if what.contains("locked")));
+    // Released after the first try, in which it was still locked.
+    let release = std::thread::spawn(move || {
+        std::thread::sleep(patience * 3 / 2);
+        other.execute_batch("COMMIT").unwrap();
+    });
+    assert_eq!(wait(store.commit(&tenant, 1, put("w", ""))), Ok(2));
+    release.join().unwrap();
+}
+
+/// A read that was begun before the erasure needs the log. The erasure is not answered as complete
+/// while the log still has the content.
+#[test]
+fn reports_an_erasure_that_a_long_read_keeps_incomplete() {
+    let place = Directory::new();
+    let store = open(place.path());
+    let tenant = "t".into();
+    wait(store.commit(&tenant, 0, put("w", "marked-content"))).unwrap();
+    let reader = rusqlite::Connection::open(place.path().join("hooksieve.db")).unwrap();
+    let read = "BEGIN; SELECT count(*) FROM webhook";
+    reader.execute_batch(read).unwrap();
+    let result = wait(store.erase(&tenant));
+    assert!(matches!(&result, Err(StoreError::Aborted(what)) if what.contains("backup")));
+    assert_eq!(wait(store.tenants()), Ok(Vec::new()), "the tenant is removed");
+    assert!(holds(place.path(), "marked-content"), "so the answer was right");
+    wait(store.commit(&"other".into(), 0, put("w", ""))).unwrap();
+    reader.execute_batch("COMMIT").unwrap();
+    assert_eq!(wait(store.erase(&tenant)), Ok(()), "again, after the read");
+    assert!(!holds(place.path(), "marked-content"));
+}
+
+/// An erasure waits for a read that ends soon.
+#[test]
+fn completes_an_erasure_when_a_read_ends() {
+    let place = Directory::new();
+    let store = open(place.path());
+    let tenant = "t".into();
+    wait(store.commit(&tenant, 0, put("w", "marked-content"))).unwrap();
+    let reader = rusqlite::Connection::open(place.path().join("hooksieve.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM webhook").unwrap();
+    let end = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        reader.execute_batch("COMMIT").unwrap();
+    });
+    assert_eq!(wait(store.erase(&tenant)), Ok(()));
+    assert!(!holds(place.path(), "marked-content"));
+    end.join().unwrap();
+}
+
+/// Sealed secrets of replaced and removed webhooks do not outlive them in the log of changes, and
+/// the size of the documents does not count there.
+#[test]
+fn keeps_no_document_of_replaced_and_removed_webhooks() {
+    let place = Directory::new();
+    let store = open(place.path());
+    let tenant = "t".into();
+    let large = "x".repeat(100_000);
+    wait(async {
+        store.commit(&tenant, 0, put("w", "marked-first")).await.unwrap();
+        store.commit(&tenant, 1, put("w", "marked-second")).await.unwrap();
+        store.commit(&tenant, 2, WebhookChange::Remove("w".into())).await.unwrap();
+        for revision in 3..103 {
+            store.commit(&tenant, revision, put("large", &large)).await.unwrap();
+        }
+        let changes = store.changes(&tenant, 0).await.unwrap().unwrap();
+        let revisions: Vec<_> = changes.iter().map(|(revision, _)| *revision).collect();
+        assert_eq!(revisions, [3, 103]);
+    });
+    drop(store);
+    assert!(!holds(place.path(), "marked-"));
+    let length = std::fs::metadata(place.path().join("hooksieve.db")).unwrap().len();
+    assert!(length < 1_000_000, "{length}");
+}
+
+/// A store of the first version, whose log of changes had documents, is migrated without them.
+#[test]
+fn migrates_the_log_of_changes_to_removals() {
+    let place = Directory::new();
+    let path = place.path().join("hooksieve.db");
+    let mut old = rusqlite::Connection::open(&path).unwrap();
+    old.pragma_update(None, "application_id", 0x686b_7376).unwrap();
+    schema::migrate(&mut old, &schema::MIGRATIONS[..1]).unwrap();
+    old.execute_batch(
+        "INSERT INTO tenant VALUES (1, 't', 5), (2, 'idle', 0);
+         INSERT INTO webhook (tenant, id, revision, document) VALUES (1, 'a', 5, x'7b7d');
+         INSERT INTO change VALUES (1, 3, 'a', x'7b7d'), (1, 4, 'b', NULL), (1, 5, 'a', x'7b7d');",
+    )
+    .unwrap();
+    drop(old);
+    let store = open(place.path());
+    assert_eq!(store.check(), Ok(Vec::new()));
+    let changes = |after| wait(store.changes(&"t".into(), after)).unwrap();
+    let removed = (4, WebhookChange::Remove("b".into()));
+    assert_eq!(changes(2).unwrap()[0], removed);
+    assert_eq!(changes(2).unwrap().len(), 2);
+    assert_eq!((changes(1), changes(5)), (None, Some(Vec::new())));
 }
