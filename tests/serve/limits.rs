@@ -10,10 +10,10 @@ fn limits_webhooks_by_their_creator() {
     let folder = Folder::new();
     let file = folder.path("keys.toml");
     let admin = key(&file, "north", "admin", "tenant-admin");
-    let me = key(&file, "north", "me", "user");
+    let my_key = key(&file, "north", "me", "user");
     let more = ["--keys", &file, "--max-webhooks-per-user", "3", "--tier2-per-minute", "0"];
     let server = Server::start(&folder, &more);
-    let (admin, me) = (server.client(&admin), server.client(&me));
+    let (admin, me) = (server.client(&admin), server.client(&my_key));
     let first = me.create(&document("w", "user"));
     (0..2).for_each(|_| drop(me.create(&document("w", "user"))));
     me.post(HOOKS, &document("w", "user")).refused(403, &["webhook-limit"]);
@@ -22,6 +22,12 @@ fn limits_webhooks_by_their_creator() {
     me.delete(&first).is(204);
     me.create(&document("w", "user"));
     me.post(HOOKS, &document("w", "user")).refused(403, &["webhook-limit"]);
+    assert!(server.stop().success());
+    let server = Server::start(&folder, &more);
+    let me = server.client(&my_key);
+    me.post(HOOKS, &document("w", "user")).refused(403, &["webhook-limit"]);
+    me.delete(&me.all(HOOKS)[0]["id"].as_str().map(|id| format!("{HOOKS}/{id}")).unwrap()).is(204);
+    me.create(&document("w", "user"));
 }
 
 #[test]

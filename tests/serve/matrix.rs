@@ -72,12 +72,8 @@ fn webhook(admin: &Client, owner: &str) -> String {
 
 fn ask(client: &Client, method: &str, path: &str) -> u16 {
     let body: Option<Value> = match (method, path) {
-        ("PUT", _) => {
-            // Without an owner, the owner would be the creator, who is another user here.
-            let mut again = document("again", "user");
-            again["ownerId"] = "me".into();
-            Some(again)
-        }
+        // Without an owner: it stays the one that it is, not the creator, who is an administrator.
+        ("PUT", _) => Some(document("again", "user")),
         ("PATCH", _) => Some(replacing("/name", "patched")),
         ("POST", path) if path.ends_with("/resend") => None,
         ("POST", path) if path.ends_with("/try") => {
@@ -199,4 +195,21 @@ fn refuses_users_webhooks_of_others() {
         me.post("/api/v1/webhooks/actions/try", &trial).refused(403, &["forbidden"]);
     }
     assert_eq!(me.get(&path).is(200).json()["name"], "mine");
+}
+
+/// A document without an owner keeps the owner, regardless of who created it and who replaces it.
+#[test]
+fn keeps_the_owner_of_a_replaced_webhook() {
+    let stage = Stage::new();
+    let admin = stage.key("north", "admin", "tenant-admin");
+    let me = stage.key("north", "me", "user");
+    let path = webhook(&admin, "me");
+    for client in [&me, &admin] {
+        let replaced = client.put(&path, &document("again", "user")).is(200).json();
+        assert_eq!((&replaced["ownerId"], &replaced["name"]), (&json!("me"), &json!("again")));
+    }
+    let mut other = document("again", "user");
+    other["ownerId"] = "someone".into();
+    me.put(&path, &other).refused(403, &["forbidden"]);
+    assert_eq!(admin.put(&path, &document("w", "tenant")).is(200).json()["ownerId"], Value::Null);
 }

@@ -33,6 +33,27 @@ fn keeps_every_answered_change() {
     assert!(second.stop().success());
 }
 
+/// A webhook has the same text before and after a restart, and in a list.
+#[test]
+fn shows_the_same_text_after_a_restart() {
+    let folder = Folder::new();
+    let first = Server::start(&folder, &[]);
+    let key = first.printed[0].rsplit(' ').next().unwrap().to_owned();
+    let mut webhook = document("ordered", "tenant");
+    webhook["headers"] = json!({"X-b": "1", "x-A": "2", "Y-0": "3", "W": "4", "x-a1": "5"});
+    webhook["encryptedHeaders"] = json!({"E-b": "1", "e-A": "2"});
+    let path = admin(&first, &key).create(&webhook);
+    let text = |server: &Server, path: &str| {
+        String::from_utf8(admin(server, &key).get(path).is(200).body).unwrap()
+    };
+    let before = text(&first, &path);
+    assert!(text(&first, HOOKS).contains(&before), "the list has the same text");
+    first.kill();
+    let second = Server::start(&folder, &[]);
+    assert_eq!(text(&second, &path), before);
+    assert!(text(&second, HOOKS).contains(&before));
+}
+
 /// The answered changes before a kill.
 #[derive(Default)]
 struct Answers {

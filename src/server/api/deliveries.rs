@@ -3,7 +3,7 @@
 use super::body::{Id, Ids};
 use super::error::Answer;
 use super::origin::Base;
-use super::{Shared, answer, query};
+use super::{Shared, answer, answer_bytes, query};
 use crate::server::service::caller::Caller;
 use axum::Extension;
 use axum::extract::{RawQuery, State};
@@ -17,11 +17,11 @@ pub(super) async fn list(
     RawQuery(given): RawQuery,
     Base(base): Base,
 ) -> Answer {
-    let query = query::of_deliveries(&given.unwrap_or_default());
+    let query = query::of_deliveries(given.as_deref());
     // Ids of this server are UUIDs. Others, such as those of an import, are escaped.
     let escaped: String = form_urlencoded::byte_serialize(id.as_str().as_bytes()).collect();
     let path = format!("{base}{}/{escaped}/deliveries", super::WEBHOOKS);
-    answer(StatusCode::OK, api.service.deliveries(&caller, &id, (&query, &path)).await?)
+    Ok(answer_bytes(api.service.deliveries(&caller, &id, &query, path).await?))
 }
 
 pub(super) async fn get(

@@ -8,7 +8,7 @@ use hooksieve::{delivery, webhook};
 use url::form_urlencoded::{Serializer, parse};
 
 /// Translates the query of a list of webhooks.
-pub(super) fn of_webhooks(query: &str) -> String {
+pub(super) fn of_webhooks(query: Option<&str>) -> String {
     translated(query, |name| match name {
         "eventType" => Some("eventTypes"),
         name => known(webhook::ListQuery::PARAMETERS, name),
@@ -16,7 +16,7 @@ pub(super) fn of_webhooks(query: &str) -> String {
 }
 
 /// Translates the query of a list of deliveries.
-pub(super) fn of_deliveries(query: &str) -> String {
+pub(super) fn of_deliveries(query: Option<&str>) -> String {
     translated(query, |name| known(delivery::ListQuery::PARAMETERS, name))
 }
 
@@ -25,9 +25,10 @@ fn known(parameters: &[&'static str], name: &str) -> Option<&'static str> {
     parameters.iter().copied().find(|known| *known == name)
 }
 
-fn translated<'k>(query: &str, known: impl Fn(&str) -> Option<&'k str>) -> String {
+fn translated<'k>(query: Option<&str>, known: impl Fn(&str) -> Option<&'k str>) -> String {
     let mut translated = Serializer::new(String::new());
-    for (name, value) in parse(query.as_bytes()) {
+    // An address without a query selects the same as one with an empty query.
+    for (name, value) in parse(query.unwrap_or("").as_bytes()) {
         match known(&name) {
             Some("enabled") => translated.append_pair("enabled", &value.to_ascii_lowercase()),
             Some(name) => translated.append_pair(name, &value),
@@ -44,10 +45,10 @@ mod tests {
     #[test]
     fn translates_clients_spellings_and_drops_unknown_parameters() {
         let query = "eventType=a&enabled=True&qlik-web-integration-id=x&sort=%2Bname&name=a%26b";
-        assert_eq!(of_webhooks(query), "eventTypes=a&enabled=true&sort=%2Bname&name=a%26b");
-        assert_eq!(of_webhooks("enabled=maybe&limit=0"), "enabled=maybe&limit=0");
+        assert_eq!(of_webhooks(Some(query)), "eventTypes=a&enabled=true&sort=%2Bname&name=a%26b");
+        assert_eq!(of_webhooks(Some("enabled=maybe&limit=0")), "enabled=maybe&limit=0");
         assert_eq!(
-            of_deliveries("eventType=a&enabled=true&status=fail"),
+            of_deliveries(Some("eventType=a&enabled=true&status=fail")),
             "eventType=a&status=fail"
         );
     }

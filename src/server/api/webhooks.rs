@@ -3,7 +3,7 @@
 use super::body::{Id, Json};
 use super::error::{Answer, Failure};
 use super::origin::Base;
-use super::{Shared, answer, no_content, query};
+use super::{Shared, answer, answer_bytes, no_content, query};
 use crate::server::service::Answered;
 use crate::server::service::caller::Caller;
 use crate::server::service::refused::Shown;
@@ -18,11 +18,9 @@ pub(super) async fn list(
     RawQuery(given): RawQuery,
     Base(base): Base,
 ) -> Answer {
-    let query = query::of_webhooks(&given.unwrap_or_default());
-    answer(
-        StatusCode::OK,
-        api.service.list(&caller, &query, &format!("{base}{}", super::WEBHOOKS))?,
-    )
+    let query = query::of_webhooks(given.as_deref());
+    let path = format!("{base}{}", super::WEBHOOKS);
+    Ok(answer_bytes(api.service.list(caller, &query, path).await?))
 }
 
 pub(super) async fn create(

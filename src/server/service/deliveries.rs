@@ -6,7 +6,6 @@ use super::{Answered, Service, rows};
 use crate::server::store::contract::StoreError;
 use hooksieve::delivery::{Delivery, DeliveryId, ListQuery, MessageId, RETENTION, Request};
 use hooksieve::webhook::{Timestamp, WebhookId};
-use serde_json::Value;
 use std::time::SystemTime;
 
 /// The maximum number of deliveries that one commit removes; other writes run between commits.
@@ -24,28 +23,30 @@ impl Service {
         self.0.store.expire(self.since(), EXPIRED_AT_ONCE).await
     }
 
-    /// Returns a page of a webhook's deliveries as the API's response. `path` is the path of the
-    /// list.
+    /// Returns a page of a webhook's deliveries as the JSON of the API's response. `path` is the
+    /// path of the list.
     pub(crate) async fn deliveries(
         &self,
         caller: &Caller,
         id: &WebhookId,
-        (query, path): (&str, &str),
-    ) -> Result<Answered<Value>, Problem> {
+        query: &str,
+        path: String,
+    ) -> Result<Answered<Vec<u8>>, Problem> {
         caller.may(Area::Webhooks)?;
         let query = ListQuery::read(query)?;
         let Answered { revision, .. } = self.webhook(caller, id)?;
         let found = self.0.store.deliveries(&caller.tenant, id, &query, self.since()).await?;
-        let read: Vec<Delivery> = found
-            .rows
-            .iter()
-            .map(|row| Delivery::read(&row.document))
-            .collect::<Result<_, _>>()
-            .map_err(|error| Problem::Internal(error.to_string()))?;
-        let page = query.page(&read, found.before, found.after);
-        let body = serde_json::to_value(page.body(path))
-            .map_err(|error| Problem::Internal(error.to_string()))?;
-        Ok(Answered::new(body, revision))
+        // A page may have the bodies of a hundred requests and responses.
+        self.off_thread(move |_| {
+            let internal = |error: String| Problem::Internal(error);
+            let read: Result<Vec<Delivery>, _> =
+                found.rows.iter().map(|row| Delivery::read(&row.document)).collect();
+            let read = read.map_err(|error| internal(error.to_string()))?;
+            let page = query.page(&read, found.before, found.after);
+            let body = serde_json::to_vec(&page.body(&path));
+            Ok(Answered::new(body.map_err(|error| internal(error.to_string()))?, revision))
+        })
+        .await
     }
 
     /// Returns a delivery of a webhook.
@@ -77,7 +78,7 @@ impl Service {
         let (service, tenant) = (self.clone(), caller.tenant.clone());
         // A task of its own, so that the attempt is recorded even if the caller closes the
         // connection.
-        let sending = tokio::spawn(async move {
+        let sending = self.0.tasks.spawn(async move {
             let new = service.send(request, &old).await?;
             service.0.store.record(&tenant, vec![rows::of_delivery(&new)?]).await?;
             Ok(Answered::new(new, revision))

@@ -11,11 +11,21 @@
 //! ```
 //!
 //! The invariant while no change runs: the registry's webhooks of a tenant together with those that
-//! the rules [refuse](refused) are the store's, at the same revision. Three rules maintain it:
-//! the checks that can refuse a change come before the commit, apart from the registry's limits of
-//! bytes and of room; a change runs in its own task, so that it completes even if the caller closes
-//! the connection; and if store and registry differ nevertheless, the tenant is loaded from the
-//! store again.
+//! are [refused] are the store's, at the same revision. Three rules maintain it:
+//!
+//! 1. The checks that can refuse a change come before the commit. That includes the size: a webhook
+//!    whose document is within the registry's limit of text is within it itself.
+//! 2. A change runs in its own [task](tasks), so that it completes even if the caller closes the
+//!    connection.
+//! 3. If store and registry differ nevertheless, the tenant is loaded from the store again. A load
+//!    never fails because of one webhook: one that the registry refuses is refused, too.
+//!
+//! # Threads
+//!
+//! Use cases run on the threads that serve connections, so none computes for long there. Changes
+//! look at one webhook, and the number of webhooks that a user has created is counted along with
+//! the changes. Lists, whose work grows with the tenant, run on blocking threads, as do the
+//! [dry runs](dry_runs), but with permits of their own: a list never waits for a dry run.
 
 pub(crate) mod attempt;
 pub(crate) mod caller;
@@ -24,14 +34,15 @@ pub(crate) mod dry_runs;
 pub(crate) mod problem;
 pub(crate) mod refused;
 pub(crate) mod rows;
+mod tasks;
 mod webhooks;
 
 use crate::server::ambient::Ambient;
-use crate::server::store::contract::{Store, StoreError, TenantRows, WebhookChange};
+use crate::server::store::contract::{Store, StoreError, TenantRows, WebhookChange, WebhookRow};
 use crate::server::store::seal::Keys;
 use attempt::Attempt;
 use hooksieve::delivery::RequestBuilder;
-use hooksieve::event::TenantId;
+use hooksieve::event::{TenantId, UserId};
 use hooksieve::registry::Registry;
 use hooksieve::webhook::{Rules, Webhook, WebhookDocument, WebhookId};
 use problem::Problem;
@@ -39,6 +50,7 @@ use refused::Refused;
 use rows::Documents;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use tasks::Tasks;
 use tokio::sync::Semaphore;
 
 /// The dependencies and limits of a service.
@@ -55,7 +67,7 @@ pub(crate) struct Parts {
     pub(crate) attempt: Arc<dyn Attempt>,
     /// The maximum number of webhooks that a user may create in a tenant; `None` for no limit.
     pub(crate) max_per_user: Option<usize>,
-    /// The maximum number of dry runs that compute at once.
+    /// The maximum number of dry runs, and of lists, that compute at once.
     pub(crate) computing: usize,
 }
 
@@ -72,6 +84,8 @@ struct Inner {
     builder: RequestBuilder,
     max_per_user: Option<usize>,
     computing: Arc<Semaphore>,
+    listing: Arc<Semaphore>,
+    tasks: Tasks,
     tenants: Mutex<HashMap<TenantId, Arc<Tenant>>>,
 }
 
@@ -79,8 +93,38 @@ struct Inner {
 struct Tenant {
     id: TenantId,
     /// Held by the change that runs.
-    turn: tokio::sync::Mutex<()>,
+    turn: tokio::sync::Mutex<Creators>,
     state: RwLock<State>,
+}
+
+/// How many webhooks of a tenant each user has created.
+///
+/// Counted along with the changes, since a user's limit is checked at each creation: counting the
+/// webhooks then would make `n` creations cost `n²`.
+#[derive(Clone, Debug, Default)]
+struct Creators(HashMap<UserId, usize>);
+
+impl Creators {
+    /// Returns how many webhooks a user has created.
+    fn count(&self, user: &UserId) -> usize {
+        self.0.get(user).copied().unwrap_or(0)
+    }
+
+    fn add(&mut self, webhook: &Webhook) {
+        if let Some(user) = &webhook.created().by {
+            *self.0.entry(user.clone()).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, webhook: &Webhook) {
+        let Some(user) = &webhook.created().by else { return };
+        if let Some(count) = self.0.get_mut(user) {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(user);
+            }
+        }
+    }
 }
 
 #[derive(Clone, Default)]
@@ -146,12 +190,14 @@ impl Service {
             builder: RequestBuilder::default(),
             max_per_user,
             computing: Arc::new(Semaphore::new(computing)),
+            listing: Arc::new(Semaphore::new(computing)),
+            tasks: Tasks::default(),
             tenants: Mutex::default(),
         }));
         let mut loaded = Loaded::default();
         for id in service.0.store.tenants().await? {
             let tenant = service.0.tenant(&id)?;
-            service.0.load(&tenant).await?;
+            service.0.load(&tenant, &mut *tenant.turn.lock().await).await?;
             loaded.tenants += 1;
             loaded.webhooks += service.0.registry.webhooks(&id).map_or(0, |all| all.len());
             loaded.refused += tenant.state().refused.len();
@@ -162,6 +208,28 @@ impl Service {
     /// Returns the rules that webhooks must satisfy.
     pub(crate) fn rules(&self) -> Rules {
         self.0.registry.rules()
+    }
+
+    /// Waits until no change and no attempt runs.
+    pub(crate) async fn idle(&self) {
+        self.0.tasks.idle().await;
+    }
+
+    /// Runs work that grows with the tenant on a blocking thread.
+    async fn off_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let internal = |error: String| Problem::Internal(error);
+        let permit = Arc::clone(&self.0.listing).acquire_owned().await;
+        let permit = permit.map_err(|error| internal(error.to_string()))?;
+        let inner = Arc::clone(&self.0);
+        let computed = tokio::task::spawn_blocking(move || {
+            // Kept until the work ends, even if nobody waits for it any more.
+            let _permit = permit;
+            work(&inner)
+        });
+        computed.await.map_err(|error| internal(error.to_string()))?
     }
 
     /// Checks that the store can write.
@@ -192,90 +260,141 @@ impl Inner {
         Ok(tenant)
     }
 
-    /// Loads a tenant from the store into the registry. The caller holds the tenant's lock, or is
-    /// the start.
-    async fn load(&self, tenant: &Tenant) -> Result<(), Problem> {
-        let rows = self.store.load(&tenant.id).await?;
-        let revision = rows.revision;
-        let (webhooks, refused) = self.sort(tenant, rows)?;
-        let _ = self.registry.load_at(tenant.id.clone(), webhooks, revision)?;
-        tenant.set(State { revision, refused: Arc::new(refused) });
-        Ok(())
+    /// Loads a tenant from the store into the registry. `creators` is the tenant's, whose lock the
+    /// caller holds.
+    async fn load(&self, tenant: &Tenant, creators: &mut Creators) -> Result<(), Problem> {
+        let mut too_large = BTreeMap::new();
+        loop {
+            let rows = self.store.load(&tenant.id).await?;
+            let mut revision = rows.revision;
+            let Sorted { webhooks, refused, disabled } = self.sort(tenant, rows, &too_large)?;
+            let mut counted = Creators::default();
+            webhooks.iter().for_each(|webhook| counted.add(webhook));
+            refused.values().for_each(|refused| counted.add(&refused.webhook));
+            // Before the registry is loaded, so that it has the last revision.
+            for row in disabled {
+                revision = self.disable(tenant, revision, row).await;
+            }
+            match self.registry.load_at(tenant.id.clone(), webhooks, revision) {
+                Ok(_) => {}
+                // The registry names the webhook that it refuses. Without it, the others are loaded.
+                Err(error) => match error.id() {
+                    Some(id) if !too_large.contains_key(id) => {
+                        too_large.insert(id.clone(), error.to_string());
+                        continue;
+                    }
+                    _ => return Err(error.into()),
+                },
+            }
+            *creators = counted;
+            tenant.set(State { revision, refused: Arc::new(refused) });
+            return Ok(());
+        }
     }
 
-    /// Separates the webhooks that satisfy the rules from those that are refused.
+    /// Disables a refused webhook in the store, and returns the tenant's revision afterwards. If
+    /// the store cannot write, the webhook is disabled in memory only: a full store must not keep
+    /// the server from starting.
+    async fn disable(&self, tenant: &Tenant, revision: u64, row: WebhookRow) -> u64 {
+        let (name, id) = (tenant.id.as_str(), row.id.clone());
+        let id = id.as_str();
+        match self.store.commit(&tenant.id, revision, WebhookChange::Put(row)).await {
+            Ok(revision) => revision,
+            Err(error) => {
+                tracing::error!(tenant = name, webhook = id, %error, "cannot disable a webhook");
+                revision
+            }
+        }
+    }
+
+    /// Separates the webhooks that satisfy the rules from those that are refused. `too_large` are
+    /// those that the registry has refused, with the reasons.
     fn sort(
         &self,
         tenant: &Tenant,
         rows: TenantRows,
-    ) -> Result<(Vec<Webhook>, BTreeMap<WebhookId, Refused>), Problem> {
+        too_large: &BTreeMap<WebhookId, String>,
+    ) -> Result<Sorted, Problem> {
         let (rules, now) = (self.registry.rules(), self.ambient.now());
-        let (mut webhooks, mut refused) = (Vec::new(), BTreeMap::new());
+        let mut sorted = Sorted::default();
         for row in rows.webhooks {
             let document = self.documents.open(&tenant.id, &row)?;
-            let (tenant, id) = (tenant.id.as_str(), row.id.as_str());
+            let (name, id) = (tenant.id.as_str(), row.id.as_str());
             let read = WebhookDocument::read(&document);
-            let problems = match read.and_then(|document| Webhook::restore(&document, &rules)) {
-                Ok(webhook) => {
-                    webhooks.push(webhook);
+            let restored = read.and_then(|document| Webhook::restore(&document, &rules));
+            let kept = match (restored, too_large.get(&row.id)) {
+                (Ok(webhook), None) => {
+                    sorted.webhooks.push(webhook);
                     continue;
                 }
-                Err(problems) => problems,
+                (Ok(webhook), Some(reason)) => Some(Refused::new(&webhook, reason.clone(), now)),
+                (Err(problems), _) => Refused::read(&row.id, &document, (&rules, &problems), now),
             };
-            match Refused::read(&row.id, &document, (&rules, &problems), now) {
-                Some(kept) => {
-                    tracing::warn!(
-                        tenant,
-                        webhook = id,
-                        reason = kept.reason,
-                        "disabled a webhook that the rules refuse"
-                    );
-                    refused.insert(row.id, kept);
-                }
-                None => tracing::error!(
-                    tenant,
+            let Some(kept) = kept else {
+                tracing::error!(
+                    tenant = name,
                     webhook = id,
                     "cannot read a stored webhook; it is not loaded"
-                ),
+                );
+                continue;
+            };
+            tracing::warn!(
+                tenant = name,
+                webhook = id,
+                reason = kept.reason,
+                "disabled a webhook that the rules refuse"
+            );
+            // `read` has parsed the document, so this fails only if memory does.
+            let disabled = kept.disabled(&document);
+            if let Some(new) = disabled.map_err(|error| Problem::Internal(error.to_string()))? {
+                sorted.disabled.push(self.documents.sealed(&tenant.id, &row.id, &new)?);
             }
+            sorted.refused.insert(row.id, kept);
         }
-        Ok((webhooks, refused))
+        Ok(sorted)
     }
 
-    /// Makes a change. The caller holds the tenant's lock. This is the only place where a change
-    /// goes from the store to the registry.
+    /// Makes a change. The caller holds the tenant's lock, and `creators` is what it protects. This
+    /// is the only place where a change goes from the store to the registry.
     ///
-    /// All checks have passed before. After the commit the registry could only refuse a webhook of
-    /// more than 2 MiB of text, which exceeds the largest body, or one beyond the 2³² that an index
-    /// can hold. In that case the tenant is loaded again, without the webhook.
-    async fn make(&self, tenant: &Tenant, decided: Decided) -> Result<u64, Problem> {
+    /// All checks have passed before. After the commit the registry could only refuse a webhook
+    /// beyond the 2³² that an index can hold. In that case the tenant is loaded again, without the
+    /// webhook.
+    async fn make(
+        &self,
+        tenant: &Tenant,
+        creators: &mut Creators,
+        decided: Decided,
+    ) -> Result<u64, Problem> {
         let mut state = tenant.state();
         let change = match &decided {
             Decided::Put(webhook) => WebhookChange::Put(self.documents.row(&tenant.id, webhook)?),
             Decided::Remove(id) => WebhookChange::Remove(id.clone()),
         };
+        let id = change.webhook().clone();
         let revision = match self.store.commit(&tenant.id, state.revision, change).await {
             Ok(revision) => revision,
             Err(conflict @ StoreError::Conflict { .. }) => {
-                self.load(tenant).await?;
+                self.load(tenant, creators).await?;
                 return Err(conflict.into());
             }
             Err(error) => return Err(error.into()),
         };
-        let (id, applied) = match decided {
-            Decided::Put(webhook) => {
-                let id = webhook.id().clone();
-                (id, self.registry.put_at(&tenant.id, *webhook, revision))
-            }
-            Decided::Remove(id) => {
-                let applied = self.registry.remove_at(&tenant.id, &id, revision);
-                (id, applied)
-            }
+        let refused = state.refused.get(&id).map(|refused| Arc::clone(&refused.webhook));
+        let old = refused.or_else(|| self.registry.get(&tenant.id, &id));
+        if let (Decided::Put(new), None) = (&decided, &old) {
+            creators.add(new);
+        } else if let (Decided::Remove(_), Some(old)) = (&decided, &old) {
+            creators.remove(old);
+        }
+        let applied = match decided {
+            Decided::Put(webhook) => self.registry.put_at(&tenant.id, *webhook, revision),
+            Decided::Remove(_) => self.registry.remove_at(&tenant.id, &id, revision),
         };
         if let Err(error) = applied {
-            let tenant_id = tenant.id.as_str();
-            tracing::error!(tenant = tenant_id, %error, "the registry refused a committed change");
-            self.load(tenant).await?;
+            let name = tenant.id.as_str();
+            tracing::error!(tenant = name, %error, "the registry refused a committed change");
+            self.load(tenant, creators).await?;
             return Err(error.into());
         }
         if state.refused.contains_key(&id) {
@@ -284,4 +403,14 @@ impl Inner {
         tenant.set(State { revision, refused: state.refused });
         Ok(revision)
     }
+}
+
+/// The webhooks of a tenant as a load found them.
+#[derive(Default)]
+struct Sorted {
+    /// Those that are matched.
+    webhooks: Vec<Webhook>,
+    refused: BTreeMap<WebhookId, Refused>,
+    /// The rows of refused webhooks that the store still has as enabled.
+    disabled: Vec<WebhookRow>,
 }

@@ -18,6 +18,14 @@ pub(crate) enum Problem {
     /// The request is invalid.
     #[error("{0}")]
     Invalid(#[from] Diagnostics),
+    /// The webhook exceeds what the registry accepts. Nothing was changed.
+    #[error("the webhook has {bytes} bytes as JSON, more than {max}")]
+    TooLarge {
+        /// The size of the document.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

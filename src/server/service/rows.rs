@@ -5,38 +5,71 @@
 use super::problem::Problem;
 use crate::server::ambient::Ambient;
 use crate::server::store::contract::{DeliveryRow, WebhookRow};
-use crate::server::store::seal::{Keys, Owner};
+use crate::server::store::seal::{Keys, Owner, Random, SealError};
 use hooksieve::delivery::Delivery;
 use hooksieve::event::TenantId;
-use hooksieve::webhook::Webhook;
+use hooksieve::registry::Registry;
+use hooksieve::webhook::{Webhook, WebhookId};
 use zeroize::Zeroizing;
 
 /// Seals and opens the documents of webhooks.
-pub(super) struct Documents {
+pub(crate) struct Documents {
     /// The keys.
-    pub(super) keys: Keys,
+    pub(crate) keys: Keys,
     /// The source of nonces.
-    pub(super) ambient: Ambient,
+    pub(crate) ambient: Ambient,
 }
 
 impl Documents {
     /// Returns the row of a webhook, with its secrets sealed.
-    pub(super) fn row(&self, tenant: &TenantId, webhook: &Webhook) -> Result<WebhookRow, Problem> {
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the document has more bytes than the registry accepts of text. The text
+    /// is part of the document, so the registry accepts what this function does.
+    pub(crate) fn row(&self, tenant: &TenantId, webhook: &Webhook) -> Result<WebhookRow, Problem> {
         let document = serde_json::to_vec(&webhook.stored());
         let document =
             Zeroizing::new(document.map_err(|error| Problem::Internal(error.to_string()))?);
-        let owner = Owner { tenant, webhook: webhook.id() };
+        let (bytes, max) = (document.len(), Registry::MAX_BYTES);
+        if bytes > max {
+            return Err(Problem::TooLarge { bytes, max });
+        }
+        self.sealed(tenant, webhook.id(), &document)
+    }
+
+    /// Returns the row of a document, with its secrets sealed.
+    pub(super) fn sealed(
+        &self,
+        tenant: &TenantId,
+        webhook: &WebhookId,
+        document: &[u8],
+    ) -> Result<WebhookRow, Problem> {
+        let owner = Owner { tenant, webhook };
+        let document = self.random(|random| self.keys.seal(owner, document, random))?;
+        Ok(WebhookRow { id: webhook.clone(), document })
+    }
+
+    /// Runs an operation that needs nonces.
+    ///
+    /// # Errors
+    ///
+    /// The operation's own, or that of the machine if it provides no random bytes: what was sealed
+    /// with a nonce that is not random must not be stored.
+    pub(crate) fn random<T>(
+        &self,
+        seal: impl FnOnce(Random<'_>) -> Result<T, SealError>,
+    ) -> Result<T, Problem> {
         let mut missing = None;
         let mut random = |bytes: &mut [u8]| {
             if let Err(error) = self.ambient.fill(bytes) {
                 missing = Some(error);
             }
         };
-        let sealed = self.keys.seal(owner, &document, &mut random)?;
+        let sealed = seal(&mut random)?;
         match missing {
-            // A value that was sealed without random bytes must not be stored.
             Some(error) => Err(error.into()),
-            None => Ok(WebhookRow { id: webhook.id().clone(), document: sealed }),
+            None => Ok(sealed),
         }
     }
 

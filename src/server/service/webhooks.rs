@@ -3,11 +3,11 @@
 use super::caller::{Area, Caller};
 use super::problem::Problem;
 use super::refused::{Refused, Shown};
-use super::{Answered, Decided, Inner, Service, State, Tenant};
+use super::{Answered, Creators, Decided, Inner, Service, State, Tenant};
+use crate::server::members::Members;
 use hooksieve::webhook::{
     Catalogue, Checked, Edit, ListQuery, NewWebhook, Patch, Webhook, WebhookDocument, WebhookId,
 };
-use serde_json::Value;
 use std::sync::Arc;
 
 /// A webhook before a change.
@@ -48,6 +48,7 @@ impl Decision {
 struct Turn<'a> {
     inner: &'a Inner,
     tenant: &'a Tenant,
+    creators: &'a Creators,
     caller: &'a Caller,
 }
 
@@ -64,7 +65,7 @@ impl Turn<'_> {
         let id = self.inner.ambient.id()?;
         let mut new = NewWebhook::new(id, self.caller.user.as_str(), self.inner.ambient.now());
         if let Some(max) = self.inner.max_per_user {
-            new = new.within_limit(self.inner.created_by(self.tenant, self.caller), max);
+            new = new.within_limit(self.creators.count(&self.caller.user), max);
         }
         let checked = Webhook::create(document, &self.inner.registry.rules(), new)?;
         self.caller.may_have(&checked.webhook)?;
@@ -106,13 +107,39 @@ impl Inner {
         found.ok_or(Problem::NotFound("webhook"))
     }
 
-    /// Returns how many webhooks of the tenant the caller has created.
-    fn created_by(&self, tenant: &Tenant, caller: &Caller) -> usize {
-        let is_theirs = |webhook: &Webhook| webhook.created().by.as_ref() == Some(&caller.user);
-        let valid = self.registry.webhooks(&tenant.id).unwrap_or_default();
-        let refused = tenant.state().refused;
-        let refused = refused.values().filter(|refused| is_theirs(&refused.webhook)).count();
-        valid.iter().filter(|webhook| is_theirs(webhook)).count() + refused
+    /// Returns the JSON of a page of webhooks. Its items have the members that [`Found::shown`] has,
+    /// in the same order.
+    fn page(
+        &self,
+        caller: &Caller,
+        state: &State,
+        query: &ListQuery,
+        path: &str,
+    ) -> Result<Vec<u8>, Problem> {
+        // Of a tenant that is not loaded only refused webhooks are known, which is every webhook.
+        let valid = self.registry.webhooks(&caller.tenant).into_iter().flatten();
+        let mut all: Vec<_> =
+            valid.filter(|webhook| !state.refused.contains_key(webhook.id())).collect();
+        all.extend(state.refused.values().map(|refused| Arc::clone(&refused.webhook)));
+        let seen = all.iter().map(|webhook| &**webhook).filter(|webhook| caller.sees(webhook));
+        let page = query.apply(seen);
+        let internal = |error: serde_json::Error| Problem::Internal(error.to_string());
+        let body = serde_json::to_vec(&page.body(path)).map_err(internal)?;
+        let items = page.items();
+        if !items.iter().any(|webhook| state.refused.contains_key(webhook.id())) {
+            return Ok(body);
+        }
+        // A refused webhook may be a placeholder, in whose place its document is shown.
+        let shown: Vec<_> = items
+            .iter()
+            .map(|webhook| match state.refused.get(webhook.id()) {
+                Some(refused) => refused.shown(),
+                None => Shown::from(Arc::new(Webhook::clone(webhook))),
+            })
+            .collect();
+        let mut body = Members::read(&body).map_err(internal)?;
+        body.set("data", &shown).map_err(internal)?;
+        serde_json::to_vec(&body).map_err(internal)
     }
 }
 
@@ -126,16 +153,17 @@ impl Service {
     ) -> Result<Answered<Option<Shown>>, Problem> {
         caller.may(Area::Webhooks)?;
         let inner = Arc::clone(&self.0);
-        let change = tokio::spawn(async move {
+        let change = self.0.tasks.spawn(async move {
             let tenant = inner.tenant(&caller.tenant)?;
-            let _turn = tenant.turn.lock().await;
-            let turn = Turn { inner: &inner, tenant: &tenant, caller: &caller };
+            let mut creators = tenant.turn.lock().await;
+            let turn =
+                Turn { inner: &inner, tenant: &tenant, creators: &creators, caller: &caller };
             let Decision { decided, warnings } = decide(&turn)?;
             let body = match &decided {
                 Decided::Put(webhook) => Some(Arc::new(Webhook::clone(webhook)).into()),
                 Decided::Remove(_) => None,
             };
-            let revision = inner.make(&tenant, decided).await?;
+            let revision = inner.make(&tenant, &mut creators, decided).await?;
             Ok(Answered { body, revision, warnings })
         });
         change.await.map_err(|error| Problem::Internal(error.to_string()))?
@@ -193,32 +221,23 @@ impl Service {
         Ok(Answered::new(found.shown(), state.revision))
     }
 
-    /// Returns a page of the webhooks that the caller may see, as the API's response. `path` is the
-    /// path of the list.
-    pub(crate) fn list(
+    /// Returns a page of the webhooks that the caller may see, as the JSON of the API's response.
+    /// `path` is the path of the list.
+    pub(crate) async fn list(
         &self,
-        caller: &Caller,
+        caller: Caller,
         query: &str,
-        path: &str,
-    ) -> Result<Answered<Value>, Problem> {
+        path: String,
+    ) -> Result<Answered<Vec<u8>>, Problem> {
         caller.may(Area::Webhooks)?;
         let query = ListQuery::read(query)?;
-        let state = self.0.tenant(&caller.tenant)?.state();
-        let mut all = self.0.registry.webhooks(&caller.tenant).unwrap_or_default();
-        all.retain(|webhook| !state.refused.contains_key(webhook.id()));
-        all.extend(state.refused.values().map(|refused| Arc::clone(&refused.webhook)));
-        let seen = all.iter().map(|webhook| &**webhook).filter(|webhook| caller.sees(webhook));
-        let page = query.apply(seen);
-        let internal = |error: serde_json::Error| Problem::Internal(error.to_string());
-        let mut body = serde_json::to_value(page.body(path)).map_err(internal)?;
-        if let Some(Value::Array(data)) = body.get_mut("data") {
-            for (webhook, shown) in page.items().iter().zip(data) {
-                if let Some(refused) = state.refused.get(webhook.id()) {
-                    *shown = serde_json::to_value(refused.shown()).map_err(internal)?;
-                }
-            }
-        }
-        Ok(Answered::new(body, state.revision))
+        self.off_thread(move |inner| {
+            // As in `webhook`: the state first, so that the page is at least as new as its revision.
+            let state = inner.tenant(&caller.tenant)?.state();
+            let body = inner.page(&caller, &state, &query, &path)?;
+            Ok(Answered::new(body, state.revision))
+        })
+        .await
     }
 
     /// Returns the event types that webhooks may subscribe to.

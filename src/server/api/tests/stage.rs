@@ -23,20 +23,39 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tower::ServiceExt;
 
-/// A store whose next commit fails on request.
+/// A store whose next commit fails on request, and whose commits take a time.
 pub(super) struct Flaky {
     memory: Memory,
     next: Mutex<Option<StoreError>>,
+    pub(super) commit_time: Mutex<Duration>,
+    /// Whether pages of deliveries never arrive, and how many calls wait for one.
+    pub(super) hangs: AtomicBool,
+    pub(super) waiting: Arc<AtomicUsize>,
+}
+
+/// Counts a call until it is dropped.
+struct Waiting(Arc<AtomicUsize>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Default for Flaky {
     fn default() -> Self {
-        Self { memory: Memory::new(100), next: Mutex::default() }
+        Self {
+            memory: Memory::new(100),
+            next: Mutex::default(),
+            commit_time: Mutex::default(),
+            hangs: AtomicBool::new(false),
+            waiting: Arc::default(),
+        }
     }
 }
 
@@ -68,7 +87,11 @@ impl Store for Flaky {
     ) -> Answer<'a, u64> {
         match self.next.lock().unwrap().take() {
             Some(error) => Box::pin(std::future::ready(Err(error))),
-            None => self.memory.commit(tenant, expected, change),
+            None => Box::pin(async move {
+                let time = *self.commit_time.lock().unwrap();
+                tokio::time::sleep(time).await;
+                self.memory.commit(tenant, expected, change).await
+            }),
         }
     }
 
@@ -91,6 +114,14 @@ impl Store for Flaky {
         query: &'a ListQuery,
         since: Timestamp,
     ) -> Answer<'a, DeliveryRows> {
+        if self.hangs.load(Ordering::SeqCst) {
+            self.waiting.fetch_add(1, Ordering::SeqCst);
+            let waiting = Waiting(Arc::clone(&self.waiting));
+            return Box::pin(async move {
+                let _waiting = waiting;
+                std::future::pending().await
+            });
+        }
         self.memory.deliveries(tenant, webhook, query, since)
     }
 
@@ -157,6 +188,7 @@ impl Attempt for Receiver {
 /// The API of a server without sockets.
 pub(super) struct Stage {
     router: Router,
+    pub(super) service: Service,
     pub(super) store: Arc<Flaky>,
     pub(super) receiver: Arc<Receiver>,
     pub(super) admin: String,
@@ -198,6 +230,11 @@ impl Stage {
 
     /// Starts a server over a store with content.
     pub(super) async fn over(store: Arc<Flaky>, rules: &Rules) -> Self {
+        Self::with(store, rules, Duration::from_secs(10)).await
+    }
+
+    /// Starts a server with a time limit of a request.
+    pub(super) async fn with(store: Arc<Flaky>, rules: &Rules, request_time: Duration) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = format!("hooksieve-api-{}-{count}", std::process::id());
@@ -224,15 +261,15 @@ impl Stage {
         let (service, _) = Service::start(parts).await.unwrap();
         let second = Duration::from_secs(10);
         let api = Api {
-            service,
+            service: service.clone(),
             keys: Arc::new(Keys::open(file.clone()).unwrap()),
             buckets: Arc::new(Buckets::new(Rates { tier1: 0, tier2: 0 })),
             ambient,
-            bounds: Bounds { max_body: 1 << 20, body_time: second, request_time: second },
+            bounds: Bounds { max_body: 2 << 20, body_time: second, request_time },
             origin: Origin::Http,
-            health: Arc::new(Health::default()),
+            health: Arc::new(Health::new(second, second)),
         };
-        Self { router: router(api), store, receiver, admin, user, elsewhere, folder }
+        Self { router: router(api), service, store, receiver, admin, user, elsewhere, folder }
     }
 
     pub(super) async fn ask(
@@ -255,6 +292,15 @@ impl Stage {
 
     pub(super) async fn get(&self, path: &str) -> Answered {
         self.ask(&self.admin, ("GET", path), None).await
+    }
+
+    /// Returns the text of a response to the administrator.
+    pub(super) async fn text(&self, path: &str) -> String {
+        let request = Request::builder().uri(path);
+        let request = request.header("authorization", format!("Bearer {}", self.admin));
+        let request = request.body(Body::empty()).unwrap();
+        let body = self.router.clone().oneshot(request).await.unwrap().into_body();
+        String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap()
     }
 
     /// Creates a webhook as the administrator and returns its path.

@@ -20,6 +20,7 @@ pub(crate) use keys::Keys;
 #[cfg(test)]
 pub(crate) use keys::new_line;
 
+use crate::server::members::Members;
 use bytes::Bytes;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -27,10 +28,7 @@ use data_encoding::BASE64URL_NOPAD;
 use hooksieve::event::TenantId;
 use hooksieve::webhook::WebhookId;
 use keys::Key;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use std::borrow::Cow;
-use std::fmt;
 use zeroize::Zeroizing;
 
 const PREFIX: &str = "sealed:";
@@ -212,49 +210,18 @@ fn context(owner: Owner<'_>, field: &str) -> Vec<u8> {
     context
 }
 
-/// The members of an object in order, with the text of their values unchanged.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some((name, value)) = map.next_entry::<Name<'de>, &RawValue>()? {
-                    members.push((name.0, value));
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Reader)
-    }
-}
-
-#[derive(serde::Deserialize)]
-#[serde(transparent)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
 /// Maps a secret value, given the name of its member, to its replacement.
 type Rule<'r> = &'r mut dyn FnMut(&str, &str) -> Result<Zeroizing<String>, SealError>;
 
 /// Replaces the secrets of a document.
 fn rewrite(document: &[u8], rule: Rule<'_>) -> Result<Zeroizing<Vec<u8>>, SealError> {
-    let members: Members<'_> = serde_json::from_slice(document).map_err(not_stored)?;
+    let members = Members::read(document).map_err(not_stored)?;
     // Allocates for the whole result: growing would leave copies of secrets in freed memory.
     let mut out = Zeroizing::new(Vec::with_capacity(4096 + 3 * document.len()));
     write_members(&members, &mut out, &mut |name, value, out| match name {
         "secret" => write_secret(value, out, &mut |value| rule(name, value)),
         "encryptedHeaders" if value.get().starts_with('{') => {
-            let headers: Members<'_> = serde_json::from_str(value.get()).map_err(not_stored)?;
+            let headers = Members::read(value.get().as_bytes()).map_err(not_stored)?;
             write_members(&headers, out, &mut |header, value, out| {
                 let field = format!("{name}/{header}");
                 write_secret(value, out, &mut |value| rule(&field, value))
@@ -277,7 +244,7 @@ fn write_members(
     write: Write<'_>,
 ) -> Result<(), SealError> {
     out.push(b'{');
-    for (index, (name, value)) in members.0.iter().enumerate() {
+    for (index, (name, value)) in members.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
