@@ -56,9 +56,12 @@ impl Listener {
         Self { socket, tls, http, router, free, write_time: config.bounds.body_time }
     }
 
-    /// Accepts connections until `stop` completes, then waits up to `drain` for requests in flight.
-    /// Returns whether all of them were answered.
-    pub(super) async fn serve(self, stop: impl Future<Output = ()>, drain: Duration) -> bool {
+    /// Accepts connections until `stop` completes, then closes the socket. Returns a future that
+    /// completes when the requests in flight are answered.
+    pub(super) async fn serve(
+        self,
+        stop: impl Future<Output = ()>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -90,7 +93,7 @@ impl Listener {
             });
         }
         drop(self.socket);
-        timeout(drain, graceful.shutdown()).await.is_ok()
+        Box::pin(graceful.shutdown())
     }
 
     /// Accepts the next connection as soon as fewer than the limit are open.
@@ -113,9 +116,11 @@ impl Listener {
 /// rest.
 fn files() -> usize {
     const REST: usize = 128;
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = limits.lines().find(|line| line.starts_with("Max open files"));
-    let soft = line.and_then(|line| line.split_ascii_whitespace().nth(3)?.parse().ok());
+    // Only Linux has the file. Elsewhere `max-connections` alone limits the connections.
+    let soft = std::fs::read_to_string("/proc/self/limits").ok().and_then(|limits| {
+        let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
+        line.split_ascii_whitespace().nth(3)?.parse().ok()
+    });
     soft.map_or(usize::MAX, |soft: usize| soft.saturating_sub(REST).max(1))
 }
 

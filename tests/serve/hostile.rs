@@ -158,3 +158,19 @@ fn closes_connections_that_read_no_responses() {
     client.get("/livez").is(200);
     drop(server);
 }
+
+/// A caller whose role forbids the operation is refused before the body arrives.
+#[test]
+fn refuses_a_role_before_the_body() {
+    let folder = Folder::new();
+    let file = folder.path("keys.toml");
+    let producer = crate::process::key(&file, "north", "me", "producer");
+    let server = Server::start(&folder, &["--keys", &file, "--body-timeout", "60s"]);
+    let client = server.client(&producer);
+    let more = "Content-Type: application/json\r\nContent-Length: 1000000\r\n";
+    let mut stream = client.connect();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(client.head("POST", HOOKS, more).as_bytes()).unwrap();
+    let answer = Answer::read(&mut stream).expect("a response before the body");
+    answer.refused(403, &["forbidden"]);
+}

@@ -1,18 +1,35 @@
-//! Authenticates requests by their key and limits their rate.
+//! Authenticates requests by their key, limits their rate, and checks their role.
+//!
+//! All three come before the body: a caller who may not do an operation cannot make the server read
+//! and keep a megabyte for it. The order is that of their cost for others. An unknown key is
+//! refused without a bucket, since buckets of unknown keys could fill the memory; a refused role
+//! takes a token, since it is a request like any other.
+//!
+//! The service checks the role again, together with what the caller may see: other interfaces have
+//! no such layer.
 
 use super::Api;
 use super::error::Failure;
 use crate::server::limits::Tier;
-use crate::server::service::caller::Caller;
+use crate::server::service::caller::{Area, Caller};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 
-/// Passes a request on if its key is known and the bucket of its tier has a token.
+/// What [`admit`] knows about an operation.
+#[derive(Clone)]
+pub(super) struct Gate {
+    pub(super) api: Arc<Api>,
+    pub(super) tier: Tier,
+    pub(super) area: Area,
+}
+
+/// Passes a request on if its key is known, the bucket of its tier has a token, and its role allows
+/// the operation.
 pub(super) async fn admit(
-    State((api, tier)): State<(Arc<Api>, Tier)>,
+    State(Gate { api, tier, area }): State<Gate>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -21,8 +38,8 @@ pub(super) async fn admit(
         Err(failure) => return failure.into_response(),
     };
     let taken = api.buckets.take(&caller.key, tier, api.ambient.since_start());
-    let mut response = match taken {
-        Err(wait) => Failure::too_many(wait).into_response(),
+    let mut response = match taken.map_err(Failure::too_many).and_then(|()| Ok(caller.may(area)?)) {
+        Err(failure) => failure.into_response(),
         Ok(()) => {
             request.extensions_mut().insert(caller.clone());
             next.run(request).await

@@ -1,5 +1,14 @@
 //! The outermost layer: trace ids, a task per request, the log, and error bodies.
 //!
+//! ```text
+//!            ┌────────────── time limit ──────────────┐
+//! request ──▶│ task: admit, body, handler, service    │──▶ body of a failure ──▶ log ──▶ response
+//!            └─ panic: 500 ─ late: 503 ─ gone: aborted┘
+//! ```
+//!
+//! A handler returns a failure as a value in the response's extensions, since only this layer knows
+//! the trace id that its body and its log line share. The layers between need not know about it.
+//!
 //! A log line shows the route and not the URL, which may contain what users searched for. It never
 //! shows a body or a key.
 
@@ -12,14 +21,15 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 pub(super) async fn frame(State(api): State<Shared>, request: Request, next: Next) -> Response {
     let began = api.ambient.since_start();
     let trace = trace(&api);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let handled = tokio::spawn(next.run(request));
-    let mut response = match tokio::time::timeout(api.bounds.request_time, handled).await {
+    let mut handled = Handled(tokio::spawn(next.run(request)));
+    let mut response = match tokio::time::timeout(api.bounds.request_time, &mut handled.0).await {
         Ok(Ok(response)) => response,
         Ok(Err(panicked)) => Failure::internal(panicked.to_string()).into_response(),
         Err(_) => {
@@ -41,6 +51,16 @@ pub(super) async fn frame(State(api): State<Shared>, request: Request, next: Nex
     response
 }
 
+/// The task of a request. It ends with the request: after the time limit, or when the caller closes
+/// the connection. What must not end halfway, such as a change, runs in a task of the service.
+struct Handled(JoinHandle<Response>);
+
+impl Drop for Handled {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 fn trace(api: &Api) -> String {
     let random = api.ambient.random::<16>();
     // Without random bytes few requests succeed, and the log must show that.
@@ -50,7 +70,11 @@ fn trace(api: &Api) -> String {
 
 /// Writes the body and the headers of an error response.
 fn written(failure: &Failure, trace: &str, response: Response) -> Response {
-    let body = serde_json::to_vec(&failure.errors.body_with_trace(trace)).unwrap_or_default();
+    // Strings and numbers always have a form in JSON. If that changes, the status still shows the
+    // caller what happened, and the log has the cause.
+    let body = serde_json::to_vec(&failure.errors.body_with_trace(trace));
+    debug_assert!(body.is_ok(), "an error body is strings and numbers");
+    let body = body.unwrap_or_else(|_| b"{}".to_vec());
     let (mut head, _) = response.into_parts();
     head.headers.remove(header::CONTENT_LENGTH);
     head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -82,6 +106,7 @@ impl Line {
         let tenant = self.caller.as_ref().map(|caller| caller.tenant.as_str());
         let user = self.caller.as_ref().map(|caller| caller.user.as_str());
         let key = self.caller.as_ref().map(|caller| caller.key.as_str());
+        // The time limit of a request is far below the 584,000 years that fit.
         let micros = u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX);
         let status = status.as_u16();
         let code = failure.and_then(|failure| failure.errors.iter().next()).map(|e| e.code());

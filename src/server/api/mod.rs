@@ -1,13 +1,23 @@
 //! The API over HTTP: a file per resource, and here the router and what the handlers share.
 //!
 //! ```text
-//! request ──▶ frame: trace id, log, task ──▶ admit: key, rate ──▶ handler ──▶ service
-//! response ◀─ error bodies, headers      ◀──                  ◀──
+//! request ──▶ frame: trace id, log, task ──▶ admit: key, rate, role ──▶ body ──▶ handler ──▶ service
+//! response ◀─ error bodies, headers      ◀──                        ◀──      ◀──
 //! ```
 //!
 //! HTTP ends here: the service knows neither statuses nor headers. Each request runs in its own
-//! task, so that a panic becomes one response with status 500 and does not end the connection, and
-//! so that a caller who closes the connection cancels no change halfway.
+//! task, so that a panic becomes one response with status 500 and does not end the connection.
+//!
+//! | limit | where | response |
+//! | --- | --- | --- |
+//! | bytes and number of headers, time for them | the listener | the connection ends, or 431 |
+//! | requests per minute | `admit` | 429 with `Retry-After` |
+//! | bytes of a body, time for it | `body` | 413, 408 |
+//! | time of the request | `frame` | 503; a change goes on |
+//! | size of a webhook, number per user | the service | 413, 403 |
+//!
+//! The [table](guarded) of operations is the only list of them: the router, the gate before each
+//! handler and the test that compares them with the description are derived from it.
 
 mod body;
 mod caller;
@@ -26,12 +36,14 @@ mod webhooks;
 use crate::server::ambient::Ambient;
 use crate::server::keys::Keys;
 use crate::server::limits::{Buckets, Tier};
+use crate::server::service::caller::Area;
 use crate::server::service::{Answered, Service};
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
+use caller::Gate;
 use error::{Answer, Failure};
 use health::Health;
 use origin::Origin;
@@ -76,34 +88,35 @@ pub(super) struct Api {
 
 type Shared = Arc<Api>;
 
-/// An operation that requires a key: path, method, tier, handler.
-type Guarded = (&'static str, &'static str, Tier, MethodRouter<Shared>);
+/// An operation that requires a key: path, method, tier, the area that the role must allow, handler.
+type Guarded = (&'static str, &'static str, Tier, Area, MethodRouter<Shared>);
 
 /// An operation that requires no key: path, method, handler.
 type Open = (&'static str, &'static str, MethodRouter<Shared>);
 
 fn guarded() -> Vec<Guarded> {
+    use Area::{Language, Webhooks};
     use Tier::{One, Two};
     const WEBHOOK: &str = "/api/v1/webhooks/{id}";
     const DELIVERIES: &str = "/api/v1/webhooks/{id}/deliveries";
     const DELIVERY: &str = "/api/v1/webhooks/{id}/deliveries/{deliveryId}";
     const RESEND: &str = "/api/v1/webhooks/{id}/deliveries/{deliveryId}/actions/resend";
     vec![
-        (WEBHOOKS, "get", One, get(webhooks::list)),
-        (WEBHOOKS, "post", Two, post(webhooks::create)),
-        (WEBHOOK, "get", One, get(webhooks::get)),
-        (WEBHOOK, "put", Two, put(webhooks::replace)),
-        (WEBHOOK, "patch", Two, patch(webhooks::patch)),
-        (WEBHOOK, "delete", Two, delete(webhooks::remove)),
-        (DELIVERIES, "get", One, get(deliveries::list)),
-        (DELIVERY, "get", One, get(deliveries::get)),
-        (RESEND, "post", Two, post(deliveries::resend)),
-        ("/api/v1/webhooks/event-types", "get", One, get(event_types::list)),
-        ("/api/v1/webhooks/actions/validate", "post", One, post(filters::validate)),
-        ("/api/v1/webhooks/actions/try", "post", Two, post(filters::try_out)),
-        ("/api/v1/filters/actions/check", "post", One, post(filters::check)),
-        ("/api/v1/filters/actions/explain", "post", One, post(filters::explain)),
-        ("/api/v1/filters/actions/diff", "post", One, post(filters::compare)),
+        (WEBHOOKS, "get", One, Webhooks, get(webhooks::list)),
+        (WEBHOOKS, "post", Two, Webhooks, post(webhooks::create)),
+        (WEBHOOK, "get", One, Webhooks, get(webhooks::get)),
+        (WEBHOOK, "put", Two, Webhooks, put(webhooks::replace)),
+        (WEBHOOK, "patch", Two, Webhooks, patch(webhooks::patch)),
+        (WEBHOOK, "delete", Two, Webhooks, delete(webhooks::remove)),
+        (DELIVERIES, "get", One, Webhooks, get(deliveries::list)),
+        (DELIVERY, "get", One, Webhooks, get(deliveries::get)),
+        (RESEND, "post", Two, Webhooks, post(deliveries::resend)),
+        ("/api/v1/webhooks/event-types", "get", One, Language, get(event_types::list)),
+        ("/api/v1/webhooks/actions/validate", "post", One, Language, post(filters::validate)),
+        ("/api/v1/webhooks/actions/try", "post", Two, Webhooks, post(filters::try_out)),
+        ("/api/v1/filters/actions/check", "post", One, Language, post(filters::check)),
+        ("/api/v1/filters/actions/explain", "post", One, Language, post(filters::explain)),
+        ("/api/v1/filters/actions/diff", "post", One, Language, post(filters::compare)),
     ]
 }
 
@@ -119,8 +132,9 @@ fn open() -> Vec<Open> {
 pub(super) fn router(api: Api) -> Router {
     let api = Arc::new(api);
     let mut router = Router::new();
-    for (path, _, tier, handler) in guarded() {
-        let admit = from_fn_with_state((Arc::clone(&api), tier), caller::admit);
+    for (path, _, tier, area, handler) in guarded() {
+        let gate = Gate { api: Arc::clone(&api), tier, area };
+        let admit = from_fn_with_state(gate, caller::admit);
         router = router.route(path, handler.route_layer(admit));
     }
     for (path, _, handler) in open() {
@@ -151,6 +165,16 @@ fn answer<T: Serialize>(status: StatusCode, answered: Answered<T>) -> Answer {
     let mut response = json(status, &answered.body)?;
     counted(&mut response, &answered);
     Ok(response)
+}
+
+/// Makes a response of the JSON of a body.
+fn answer_bytes(answered: Answered<Vec<u8>>) -> Response {
+    let mut response = StatusCode::OK.into_response();
+    counted(&mut response, &answered);
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    *response.body_mut() = answered.body.into();
+    response
 }
 
 /// Makes a response without a body.
