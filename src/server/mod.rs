@@ -18,15 +18,15 @@ pub(crate) mod files;
 pub(crate) mod keys;
 mod limits;
 mod listener;
+pub(crate) mod members;
+pub(crate) mod offline;
 mod service;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "administration and following other nodes are not built yet")
-)]
+#[cfg_attr(not(test), expect(dead_code, reason = "following other nodes is not built yet"))]
 pub(crate) mod store;
 
 use ambient::Ambient;
-use api::{Api, health::Health, origin::Origin};
+use api::health::{Health, Pulse};
+use api::{Api, origin::Origin};
 use config::{Config, LogFormat, Tls};
 use dispatcher::attempt::{Sender, Targets};
 use hooksieve::filter::Profile;
@@ -111,7 +111,8 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
     let attempt = Arc::new(sender(config, &rules)?);
     let tls = config.tls.as_ref().map(acceptor).transpose()?;
     let store = store(config).await?;
-    let seal_keys = seal_keys(config, &*store, &ambient).await?;
+    let seal_file = config.seal_keys.clone().unwrap_or_else(|| config.data.join(SEAL_KEYS));
+    let seal_keys = seal_keys(&seal_file, &*store, &ambient).await?;
     let named = |error: io::Error| {
         ServeError::Named(format!("--listen {}", config.listen), error.to_string())
     };
@@ -127,9 +128,14 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
         computing: std::thread::available_parallelism().map_or(2, usize::from),
     };
     let service = service(parts).await?;
-    let (buckets, health) = (Arc::new(Buckets::new(config.rates)), Arc::new(Health::default()));
-    tokio::spawn(reload(Arc::clone(&keys), Arc::clone(&buckets)));
-    tokio::spawn(expire(service.clone()));
+    let buckets = Arc::new(Buckets::new(config.rates));
+    let health = Arc::new(Health::new(RELOAD, EXPIRE));
+    let beat = |pulse: fn(&Health) -> &Pulse| {
+        let (health, ambient) = (Arc::clone(&health), ambient.clone());
+        move || pulse(&health).beat(ambient.since_start())
+    };
+    tokio::spawn(reload(Arc::clone(&keys), Arc::clone(&buckets), beat(|health| &health.keys)));
+    tokio::spawn(expire(service.clone(), beat(|health| &health.expiry)));
     let stop = stop_signal(Arc::clone(&health))?;
     let (scheme, origin) = match (&tls, config.behind_proxy) {
         (Some(_), _) => ("https", Origin::Https),
@@ -137,12 +143,20 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
         (None, false) => ("http", Origin::Http),
     };
     let address = socket.local_addr()?;
+    let running = service.clone();
     let api = Api { service, keys, buckets, ambient, bounds: config.bounds, origin, health };
     let listener = Listener::new(socket, tls, api::router(api), config);
     announce(&format!("listening on {scheme}://{address}"))?;
-    match listener.serve(stop, config.drain_time).await {
-        true => tracing::info!("stopped; every request in flight was answered"),
-        false => tracing::warn!("stopped; some requests in flight were not answered in time"),
+    let answered = listener.serve(stop).await;
+    // The connections first: their requests may still begin changes. A change outlives its request
+    // if the caller went away or the request took too long.
+    let drained = async {
+        answered.await;
+        running.idle().await;
+    };
+    match tokio::time::timeout(config.drain_time, drained).await {
+        Ok(()) => tracing::info!("stopped; every request in flight was answered"),
+        Err(_) => tracing::warn!("stopped; some requests in flight were not answered in time"),
     }
     Ok(())
 }
@@ -190,12 +204,10 @@ async fn store(config: &Config) -> Result<Arc<dyn Store>, ServeError> {
 /// Reads the keys that seal secrets, and creates them at the first start. They are not created if
 /// the store has content: new keys cannot open what lost keys sealed.
 async fn seal_keys(
-    config: &Config,
+    path: &Path,
     store: &dyn Store,
     ambient: &Ambient,
 ) -> Result<seal::Keys, ServeError> {
-    let default = || config.data.join(SEAL_KEYS);
-    let path = config.seal_keys.clone().unwrap_or_else(default);
     let named = |error: String| ServeError::Named(path.display().to_string(), error);
     let tenants = store.tenants().await.map_err(|error| ServeError::Store(error.to_string()))?;
     if !path.exists() && !tenants.is_empty() {
@@ -203,7 +215,7 @@ async fn seal_keys(
         return Err(named(help.to_owned()));
     }
     let random = ambient.random().map_err(|error| ServeError::Store(error.to_string()))?;
-    seal::Keys::read_or_create(&path, &random).map_err(|error| ServeError::Store(error.to_string()))
+    seal::Keys::read_or_create(path, &random).map_err(|error| ServeError::Store(error.to_string()))
 }
 
 /// Opens the keys file. If none is configured and the default one does not exist, creates and
@@ -231,11 +243,12 @@ fn keys(config: &Config, ambient: &Ambient) -> Result<Arc<Keys>, ServeError> {
     Ok(Arc::new(keys))
 }
 
-/// Checks the keys file for changes at an interval.
-async fn reload(keys: Arc<Keys>, buckets: Arc<Buckets>) {
+/// Checks the keys file for changes at an interval, and beats in each round.
+async fn reload(keys: Arc<Keys>, buckets: Arc<Buckets>, beat: impl Fn()) {
     let mut ticks = tokio::time::interval(RELOAD);
     loop {
         ticks.tick().await;
+        beat();
         let reading = Arc::clone(&keys);
         match tokio::task::spawn_blocking(move || reading.reload()).await {
             Ok(Ok(None)) => {}
@@ -251,12 +264,13 @@ async fn reload(keys: Arc<Keys>, buckets: Arc<Buckets>) {
     }
 }
 
-/// Removes expired deliveries at an interval, in slices.
-async fn expire(service: Service) {
+/// Removes expired deliveries at an interval, in slices, and beats at each slice.
+async fn expire(service: Service, beat: impl Fn()) {
     let mut ticks = tokio::time::interval(EXPIRE);
     loop {
         ticks.tick().await;
         loop {
+            beat();
             match service.expire().await {
                 Ok(EXPIRED_AT_ONCE..) => {}
                 Ok(_) => break,

@@ -25,6 +25,7 @@ mod process;
 mod races;
 mod restart;
 mod secrets;
+mod store;
 
 /// The path of the webhooks.
 const HOOKS: &str = "/api/v1/webhooks";

@@ -86,6 +86,18 @@ pub(crate) struct WebhooksArguments {
     renames: bool,
 }
 
+impl WebhooksArguments {
+    /// Returns the options to read a file without matching it.
+    #[cfg(feature = "serve")]
+    pub(crate) fn of_file(
+        webhooks: PathBuf,
+        tenant: Option<String>,
+        catalogue: CatalogueArgument,
+    ) -> Self {
+        Self { webhooks, tenant, catalogue, renames: false }
+    }
+}
+
 /// The valid webhooks of a file.
 pub(crate) struct Webhooks {
     pub(crate) list: Vec<Listed>,

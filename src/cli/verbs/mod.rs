@@ -24,6 +24,8 @@ mod patch;
 mod requests;
 #[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "serve")]
+mod store;
 mod validate;
 
 use crate::cli::output::{Format, Out};
@@ -82,6 +84,7 @@ verbs! {
     Generate in generate
     #[cfg(feature = "serve")] Serve in serve
     #[cfg(feature = "serve")] Key in key
+    #[cfg(feature = "serve")] Store in store
 }
 
 fn run<V: Run>(verb: V, out: &mut Out) -> Result<Outcome, Failure> {
