@@ -68,6 +68,7 @@ macro_rules! page {
         #[doc = "[matching]: crate::guide::matching"]
         #[doc = "[program]: crate::guide::program"]
         #[doc = "[registry]: crate::guide::registry"]
+        #[doc = "[serve]: crate::guide::server"]
         #[doc = "[server]: #the-whole-server"]
         #[doc = "[warnings]: crate::guide::analysis#warnings"]
         #[doc = "[webhooks]: crate::guide::webhooks"]
@@ -91,6 +92,7 @@ macro_rules! page {
 #[doc = "[matching]: crate::guide::matching"]
 #[doc = "[program]: crate::guide::program"]
 #[doc = "[registry]: crate::guide::registry"]
+#[doc = "[serve]: crate::guide::server"]
 #[doc = "[webhooks]: crate::guide::webhooks"]
 #[doc = "[why]: crate::guide::why"]
 #[doc = ""]
@@ -108,6 +110,7 @@ pub mod guide {
     page!(delivery, "guide/delivery.md");
     page!(registry, "guide/registry.md");
     page!(program, "guide/program.md");
+    page!(server, "guide/server.md");
     page!(why, "guide/why.md");
     page!(analysis, "guide/analysis.md");
     page!(matching, "guide/matching.md");
