@@ -1,6 +1,12 @@
 //! The clock and the source of random bytes, which `mod.rs` passes to every part below it.
 //!
-//! No other code of the server reads either from the machine, so a test can control both.
+//! No other code of the server reads either from the machine, so a test can control both. There are
+//! two clocks, since the time of day answers another question than a duration does:
+//!
+//! | clock | for | can it go back? |
+//! | --- | --- | --- |
+//! | `now` | what is shown, stored and expired | yes, when an operator or NTP sets it |
+//! | `since_start` | rate limits, durations, ages of results | no |
 
 use hooksieve::webhook::Timestamp;
 use std::sync::Arc;
@@ -39,10 +45,17 @@ impl Ambient {
     /// Returns the time of day, in whole milliseconds, which is the precision that clients can
     /// read.
     pub(crate) fn now(&self) -> Timestamp {
-        let now = (self.now)();
-        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let fraction = since.subsec_nanos() % 1_000_000;
-        now.checked_sub(Duration::from_nanos(fraction.into())).unwrap_or(now).into()
+        let millis = self.millis();
+        // Whole milliseconds of 64 bits are within the range of the system's times.
+        let since = Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX));
+        SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH).into()
+    }
+
+    /// Returns the milliseconds since 1970. A machine whose clock shows an earlier time has no
+    /// battery and was not set yet; it counts as 1970, so that ids and records are still made.
+    fn millis(&self) -> u128 {
+        let since = (self.now)().duration_since(SystemTime::UNIX_EPOCH);
+        since.map_or(0, |since| since.as_millis())
     }
 
     /// Returns the time since the start, which never decreases, for measuring durations.
@@ -64,14 +77,15 @@ impl Ambient {
 
     /// Returns a new id: a UUID of version 7 (RFC 9562), so that ids sort by time of creation.
     pub(crate) fn id(&self) -> Result<String, NoRandomness> {
-        let since = SystemTime::from(self.now()).duration_since(SystemTime::UNIX_EPOCH);
-        let millis = since.unwrap_or_default().as_millis() & 0xffff_ffff_ffff;
+        // unix_ts_ms (48 bits) │ ver (4) │ rand_a (12) │ var (2) │ rand_b (62)
+        let millis = self.millis() & 0xffff_ffff_ffff;
         let random = u128::from_be_bytes(self.random()?);
         let low = random & 0x0fff_3fff_ffff_ffff_ffff;
         let bits = (millis << 80) | (0x7 << 76) | (0x2 << 62) | low;
-        let hex = format!("{bits:032x}");
-        let part = |from, to| hex.get(from..to).unwrap_or_default();
-        Ok([part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-"))
+        // The groups of the text have 8, 4, 4, 4 and 12 digits.
+        let group = |shift: u32, bytes: u32| (bits >> shift) & ((1 << (8 * bytes)) - 1);
+        let (a, b, c) = (group(96, 4), group(80, 2), group(64, 2));
+        Ok(format!("{a:08x}-{b:04x}-{c:04x}-{:04x}-{:012x}", group(48, 2), group(0, 6)))
     }
 }
 

@@ -1,4 +1,7 @@
 //! Files that only the server's user may read, and that survive a crash of the machine.
+//!
+//! A flushed file can still be lost with its name: the name is in the directory, which is flushed
+//! separately. So every function that creates, links or renames a file also calls [`sync_parent`].
 
 use std::fs::{File, OpenOptions};
 use std::io;

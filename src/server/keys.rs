@@ -7,7 +7,21 @@
 //!
 //! The file is TOML, so that it can be read and deployed like other configuration. A change writes
 //! a complete new file and renames it over the old one, so that a reader sees one or the other.
-//! Writers hold a lock on a separate file.
+//! Writers hold a lock on a separate file: a lock on the file itself would be on the old one after
+//! the rename.
+//!
+//! ```text
+//! hs_0123456789ab_Zm9v…            keys.toml                     memory of the server
+//!    └── id ────┘ └ secret         id, SHA-256, tenant, …  ──▶   id → key, SHA-256
+//!                                  (changed by `key`)      reload when the file's mark differs
+//! ```
+//!
+//! | what goes wrong | what happens |
+//! | --- | --- |
+//! | the file is damaged or missing while the server runs | the previous keys stay in use; logged once |
+//! | the same at the start | the start fails: no keys would lock every caller out |
+//! | two writers at once | one waits for the lock, and both keys are there |
+//! | a crash while writing | the old file is complete |
 
 use super::ambient::{Ambient, NoRandomness};
 use super::files::{private, sync_parent};
@@ -150,6 +164,7 @@ impl KeysFile {
             toml::from_str(&text).map_err(|error| invalid(error.message().to_owned()))?;
         let mut ids = std::collections::HashSet::new();
         for key in &keys {
+            // A key that could never be found must not look like one that exists.
             if digest(key).is_none() {
                 return Err(invalid(format!(
                     "the `sha256` of key `{}` is not a SHA-256 in hexadecimal",
@@ -168,6 +183,7 @@ impl KeysFile {
     /// Creates a key and returns it. The file holds only its hash.
     pub(crate) fn add(&self, new: NewKey, ambient: &Ambient) -> Result<String, KeysError> {
         check(&new.tenant, &new.user, new.role).map_err(KeysError::Refused)?;
+        // 32 bytes: as hard to guess as the hash. The id is short, since people compare it by eye.
         let secret = BASE64URL_NOPAD.encode(&ambient.random::<32>()?);
         let id = HEXLOWER.encode(&ambient.random::<6>()?);
         let text = format!("hs_{id}_{secret}");
@@ -203,6 +219,7 @@ impl KeysFile {
         let lock = opened.map_err(|error| self.io(error))?;
         // Held until the file is closed, at the end of this function.
         lock.lock().map_err(|error| self.io(error))?;
+        // Read under the lock, so that no other writer's key is lost.
         let mut keys = self.read()?;
         change(&mut keys)?;
         let text = toml::to_string(&Document { key: keys })
@@ -214,8 +231,10 @@ impl KeysFile {
     fn replace(&self, text: &str) -> io::Result<()> {
         let mut new = self.0.clone().into_os_string();
         new.push(".new");
+        // Left by a crash, it may have the rights of an older version; the content is replaced.
         let mut file = private().create(true).truncate(true).write(true).open(&new)?;
         file.write_all(text.as_bytes())?;
+        // Otherwise the rename could reach the disk before the content.
         file.sync_all()?;
         fs::rename(&new, &self.0)?;
         sync_parent(&self.0)
@@ -230,6 +249,7 @@ impl KeysFile {
         let metadata = fs::metadata(&self.0).ok()?;
         #[cfg(unix)]
         let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
+        // Elsewhere the time and the length must suffice.
         #[cfg(not(unix))]
         let inode = 0;
         Some(Mark { modified: metadata.modified().ok(), bytes: metadata.len(), inode })
@@ -274,6 +294,7 @@ impl State {
         // The mark is taken before reading, so that a file that is replaced meanwhile is read
         // again.
         let mark = file.mark();
+        // `read` has refused keys whose digest is malformed.
         let entry = |key: Key| Some((key.id.clone(), (digest(&key)?, Arc::new(key))));
         let keys = file.read()?.into_iter().filter_map(entry);
         let keys = keys.map(|(id, (digest, key))| (id, (key, digest))).collect();
@@ -300,6 +321,7 @@ impl Keys {
 
     /// Returns the key that a text is, if it is one.
     pub(crate) fn find(&self, text: &str) -> Option<Arc<Key>> {
+        // Before the look-up: an unknown id takes as long as a known one.
         let hash: [u8; 32] = Sha256::digest(text.as_bytes()).into();
         let id = text.strip_prefix("hs_").and_then(|rest| rest.split('_').next());
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
@@ -318,6 +340,7 @@ impl Keys {
         if self.state.read().unwrap_or_else(PoisonError::into_inner).mark == mark {
             return Ok(None);
         }
+        // A reload is all or nothing: half of a file would revoke the other half.
         let read = match mark {
             // A missing file is most likely a mistake in a deployment, and must not lock callers
             // out.
@@ -331,6 +354,7 @@ impl Keys {
                 Ok(Some(state.keys.len()))
             }
             Err(error) => {
+                // Otherwise the same error would be logged twice a second.
                 state.mark = mark;
                 Err(error)
             }
@@ -338,7 +362,8 @@ impl Keys {
     }
 }
 
-/// Compares in constant time.
+/// Compares in constant time, so that response times show nothing about a hash. A guess of the hash
+/// would not help to guess the key, but the comparison costs nothing.
 fn is_equal(a: &[u8; 32], b: &[u8; 32]) -> bool {
     let difference =
         a.iter().zip(b).fold(0, |difference, (a, b)| std::hint::black_box(difference | (a ^ b)));

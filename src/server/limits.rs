@@ -3,6 +3,17 @@
 //! A bucket holds the tokens of one minute and refills at an even rate; each request takes one. A
 //! client may therefore send a minute's worth of requests at once, and then as fast as the bucket
 //! refills. A bucket is two numbers. There is at most one for each tier of each known key.
+//!
+//! ```text
+//! tokens  60 ┤█▄                  ▁▂▃▄▅▆▇█        rate 60: one token a second
+//!            │ ▀█▄  ▄ ▄ ▄ ▄ ▁▂▃▄▅▆
+//!          0 ┤    ▀▄█▀▄▀▄▀▄▀                      refused below one token, with the time until it
+//!             burst   steady     idle
+//! ```
+//!
+//! A bucket is not refilled by a timer: the tokens since the last request are computed when the next
+//! one comes. A fixed window per minute would need one number less, but lets a client send two
+//! minutes' worth at its border.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -55,13 +66,16 @@ impl Buckets {
             Tier::One => self.rates.tier1,
             Tier::Two => self.rates.tier2,
         };
+        // Also without a bucket: a server without limits keeps nothing about its callers.
         if rate == 0 {
             return Ok(());
         }
         let (size, per_second) = (f64::from(rate), f64::from(rate) / 60.0);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let full = Bucket { tokens: size, at: now };
+        // A key is seen here only after it was found, so the number of buckets is bounded.
         let bucket = buckets.entry((key.into(), tier)).or_insert(full);
+        // The clock never goes back, but requests may take the lock in another order than their times.
         let filled = now.saturating_sub(bucket.at).as_secs_f64() * per_second;
         bucket.tokens = (bucket.tokens + filled).min(size);
         bucket.at = now;

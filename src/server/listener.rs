@@ -3,6 +3,19 @@
 //! A slow client occupies its own connection and nothing else. A connection ends after a time-out
 //! if its headers do not arrive, if it is idle, or if the client does not read the response. At the
 //! limit of open connections no more are accepted until one ends; the kernel queues the others.
+//!
+//! ```text
+//!            permit        TLS: 10 s      headers, idle      body        response
+//! accept ──▶ wait here ──▶ handshake ──▶ header-timeout ──▶ the API ──▶ body-timeout
+//!    ▲        no permit:                  (hyper)                        (Patient)
+//!    └─ stop  not accepted
+//! ```
+//!
+//! A permit is taken *before* a connection is accepted. Accepting first and closing at the limit
+//! would answer a flood with work, and a client that could have waited with an error.
+//!
+//! At the stop the socket is closed, so that another process may listen; idle connections end, and
+//! the others after the response that they wait for.
 
 use super::config::Config;
 use axum::Router;
@@ -51,6 +64,7 @@ impl Listener {
             .header_read_timeout(config.header_time)
             .max_buf_size(config.max_header)
             .max_headers(MAX_HEADERS);
+        // Never more than the process may open: the store and attempts need descriptors, too.
         let connections = config.max_connections.min(files()).min(Semaphore::MAX_PERMITS);
         let free = Arc::new(Semaphore::new(connections));
         Self { socket, tls, http, router, free, write_time: config.bounds.body_time }
@@ -65,6 +79,7 @@ impl Listener {
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
         loop {
+            // Dropping `accept` loses no connection: one that was not returned stays in the kernel's queue.
             let accepted = tokio::select! {
                 () = &mut stop => break,
                 accepted = self.accept() => accepted,
@@ -74,7 +89,10 @@ impl Listener {
             let (http, tls, router) = (self.http.clone(), self.tls.clone(), self.router.clone());
             let write_time = self.write_time;
             tokio::spawn(async move {
+                // Dropped at the end of the task, also if it panics.
                 let _permit = permit;
+                // Without it, the end of a response waits for an acknowledgement. If it fails, the
+                // connection is only slower.
                 let _ = stream.set_nodelay(true);
                 let service = TowerToHyperService::new(router);
                 // How a connection ended matters only to its client.
@@ -84,6 +102,7 @@ impl Listener {
                         let _ = watcher.watch(http.serve_connection(io, service)).await;
                     }
                     Some(tls) => {
+                        // In the task and not before it: a slow handshake delays no other connection.
                         let shaken = timeout(HANDSHAKE, tls.accept(stream)).await;
                         let Ok(Ok(stream)) = shaken else { return };
                         let io = TokioIo::new(Patient::new(stream, write_time));
@@ -116,7 +135,7 @@ impl Listener {
 /// rest.
 fn files() -> usize {
     const REST: usize = 128;
-    // Only Linux has the file. Elsewhere `max-connections` alone limits the connections.
+    // Only Linux has the file. Elsewhere only `max-connections` limits the connections.
     let soft = std::fs::read_to_string("/proc/self/limits").ok().and_then(|limits| {
         let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
         line.split_ascii_whitespace().nth(3)?.parse().ok()
@@ -125,6 +144,10 @@ fn files() -> usize {
 }
 
 /// A stream whose writes fail if the peer takes no bytes for a time.
+///
+/// The HTTP implementation has no such limit. A client that requests without reading would fill the
+/// socket's buffer and then hold its connection, and its response, forever. Any progress resets the
+/// time: a slow client that reads is served.
 struct Patient<S> {
     stream: S,
     time: Duration,

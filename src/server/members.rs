@@ -2,7 +2,7 @@
 //!
 //! A stored document is a text that a person reads and other programs compare. Parsing it into a
 //! `serde_json::Value` would sort its members, so that a webhook would look different after a
-//! restart, and would copy the values of secrets into memory that nobody overwrites. Here names and
+//! restart, and would copy the values of secrets into memory that is not overwritten. Here names and
 //! values are slices of the text, and only a value that is [set](Members::set) is new.
 //!
 //! ```text

@@ -6,9 +6,30 @@
 //!                   registry
 //! ```
 //!
-//! This file starts, drains and stops the server. It is the only file that uses every part and that
-//! names a backend of the store. Each part receives what it depends on: no part below this file
-//! reads the clock, random bytes or the environment by itself.
+//! This file starts, drains and stops the server. It is the only file that uses every part. Besides
+//! [`offline`], which administers a store without a server, it is the only one that names a backend
+//! of the store. Each part receives what it depends on: no part below this file reads the clock,
+//! random bytes or the environment by itself.
+//!
+//! # The start
+//!
+//! ```text
+//! configuration ─▶ rules, authorities, certificate ─▶ store (lock) ─▶ seal keys ─▶ socket
+//!     ─▶ API keys: the first one is printed ─▶ load ─▶ tasks ─▶ "listening on …"
+//! ```
+//!
+//! What can be wrong comes first, and what changes something comes last: a start that fails leaves
+//! no key that was printed and no file that a later start would stumble over. The line `listening
+//! on` is printed when requests are answered; programs wait for it.
+//!
+//! # The stop
+//!
+//! ```text
+//! signal ─▶ /readyz fails ─▶ socket closed ─▶ connections drained ─▶ changes done ─▶ store closed
+//!                                            └──────── at most the drain time ───┘
+//! ```
+//!
+//! What is not done in time is abandoned, as a kill would: the store is built for that.
 
 pub(crate) mod ambient;
 mod api;
@@ -55,6 +76,9 @@ const RELOAD: Duration = Duration::from_millis(500);
 /// The interval at which expired deliveries are removed.
 const EXPIRE: Duration = Duration::from_secs(60);
 
+/// The time limit for closing the store after the drain.
+const CLOSE: Duration = Duration::from_secs(1);
+
 /// The name of the keys file in the data directory.
 const KEYS: &str = "keys.toml";
 
@@ -87,8 +111,10 @@ pub(crate) fn run(config: &Config) -> Result<(), ServeError> {
     log(config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(serve(config));
-    // Tasks that are still running after the drain are abandoned.
-    runtime.shutdown_background();
+    // Drops the tasks that run forever and those that were not done in time. With the last one the
+    // store is closed, which empties its log. Work on a blocking thread cannot be stopped, and is
+    // abandoned after a second.
+    runtime.shutdown_timeout(CLOSE);
     served
 }
 
@@ -116,6 +142,7 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
     let named = |error: io::Error| {
         ServeError::Named(format!("--listen {}", config.listen), error.to_string())
     };
+    // Before the first key is printed: an address in use is the most frequent failure of a start.
     let socket = TcpListener::bind(config.listen).await.map_err(named)?;
     let keys = keys(config, &ambient)?;
     let parts = Parts {
@@ -125,6 +152,8 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
         ambient: ambient.clone(),
         attempt,
         max_per_user: config.max_per_user,
+        // One for each processor: more would not be faster, and would delay the threads that serve
+        // connections. A system that does not say how many it has gets two.
         computing: std::thread::available_parallelism().map_or(2, usize::from),
     };
     let service = service(parts).await?;
@@ -210,6 +239,7 @@ async fn seal_keys(
 ) -> Result<seal::Keys, ServeError> {
     let named = |error: String| ServeError::Named(path.display().to_string(), error);
     let tenants = store.tenants().await.map_err(|error| ServeError::Store(error.to_string()))?;
+    // Creating keys here would hide the loss until the first secret is needed.
     if !path.exists() && !tenants.is_empty() {
         let help = "the file does not exist; restore the keys that sealed the secrets in the store";
         return Err(named(help.to_owned()));
@@ -229,6 +259,8 @@ fn keys(config: &Config, ambient: &Ambient) -> Result<Arc<Keys>, ServeError> {
         Some(path) => KeysFile::new(path),
         None => KeysFile::new(config.data.join(KEYS)),
     };
+    // Only the default file, in the data directory, is created: a configured one that is missing was
+    // refused above, since it is most likely a wrong path.
     if !file.path().exists() {
         let (tenant, user) = ("default".to_owned(), "admin".to_owned());
         let key = file.add(NewKey { tenant, user, role: Role::TenantAdmin }, ambient)?;
@@ -245,6 +277,7 @@ fn keys(config: &Config, ambient: &Ambient) -> Result<Arc<Keys>, ServeError> {
 
 /// Checks the keys file for changes at an interval, and beats in each round.
 async fn reload(keys: Arc<Keys>, buckets: Arc<Buckets>, beat: impl Fn()) {
+    // By polling: notifications differ between systems, and miss files on network file systems.
     let mut ticks = tokio::time::interval(RELOAD);
     loop {
         ticks.tick().await;
@@ -253,6 +286,7 @@ async fn reload(keys: Arc<Keys>, buckets: Arc<Buckets>, beat: impl Fn()) {
         match tokio::task::spawn_blocking(move || reading.reload()).await {
             Ok(Ok(None)) => {}
             Ok(Ok(Some(count))) => {
+                // A revoked key needs no bucket any more; otherwise rotation would leave them forever.
                 buckets.retain(|key| keys.has(key));
                 tracing::info!(keys = count, "reloaded the keys");
             }
@@ -274,6 +308,7 @@ async fn expire(service: Service, beat: impl Fn()) {
             match service.expire().await {
                 Ok(EXPIRED_AT_ONCE..) => {}
                 Ok(_) => break,
+                // Tried again at the next interval. Until then they are still not shown.
                 Err(error) => {
                     tracing::error!(%error, "cannot remove expired deliveries");
                     break;
@@ -292,7 +327,10 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ServeError>
 }
 
 fn sender(config: &Config, rules: &Rules) -> Result<Sender, ServeError> {
-    let more = config.authorities.as_deref().map(certificates).transpose()?.unwrap_or_default();
+    let more = match &config.authorities {
+        Some(path) => certificates(path)?,
+        None => Vec::new(),
+    };
     let (allowed, resolved) = (config.allowed.clone(), config.resolved.clone());
     let targets = Targets { rules: rules.clone(), allowed, resolved };
     Sender::new(targets, config.times, more)
@@ -309,6 +347,7 @@ fn acceptor(tls: &Tls) -> Result<TlsAcceptor, ServeError> {
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map_err(|error| named(&tls.certificate, error.to_string()))?;
+    // Without it, a client could agree on HTTP/2, which the listener does not speak.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
@@ -329,11 +368,13 @@ fn stop_signal(health: Arc<Health>) -> io::Result<impl Future<Output = ()>> {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
+            // An operator who sends a second signal does not want to wait for what the first one began.
             if !std::mem::replace(&mut first, false) {
                 tracing::warn!("second signal: ending at once");
                 std::process::exit(1);
             }
             tracing::info!("stopping: waiting for the requests in flight");
+            // Readiness first, so that a load balancer stops sending before connections are refused.
             health.stop();
             signaled.notify_one();
         }

@@ -95,6 +95,7 @@ pub(crate) fn erase(place: &Place, tenant: &TenantId) -> Result<bool, ServeError
     wait(async {
         let store = place.open(false)?;
         let erased = async {
+            // Erased in any case: an earlier erasure may have left content in the log.
             let known = store.tenants().await?.contains(tenant);
             store.erase(tenant).await?;
             Ok(known)
@@ -118,6 +119,7 @@ pub(crate) fn import(
         let store = place.open(true)?;
         let keys = seal_keys(&place.seal_file(), &store, &ambient).await?;
         let import = Import { place, store, documents: Documents { keys, ambient } };
+        // By tenant, since each has its own sequence of revisions.
         let mut tenants: BTreeMap<TenantId, Vec<Arc<Webhook>>> = BTreeMap::new();
         for (tenant, webhook) in webhooks {
             tenants.entry(tenant).or_default().push(webhook);
@@ -184,6 +186,7 @@ impl Import<'_> {
 /// What was sealed before stays sealed with the first key.
 pub(crate) fn reseal(place: &Place) -> Result<Resealed, ServeError> {
     let ambient = Ambient::machine();
+    // Never created: new keys open nothing.
     let keys = seal::Keys::read(&place.seal_file());
     let keys = keys.map_err(|error| ServeError::Store(error.to_string()))?;
     wait(async {
@@ -196,6 +199,8 @@ pub(crate) fn reseal(place: &Place) -> Result<Resealed, ServeError> {
             let mut revision = rows.revision;
             for row in rows.webhooks {
                 resealed.webhooks += 1;
+                // One commit each. What is done stays done if a later one fails, and the old key still opens
+                // what is left.
                 let Some(row) = again(&documents, &tenant, &row)? else { continue };
                 let change = WebhookChange::Put(row);
                 revision = store.commit(&tenant, revision, change).await.map_err(failed)?;

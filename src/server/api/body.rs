@@ -1,4 +1,15 @@
 //! Reads the bodies of requests: JSON, limited in size and time; and the ids in their paths.
+//!
+//! ```text
+//! headers ──▶ media type? 415 ──▶ declared length? 413 ──▶ read ──▶ bytes, not yet parsed
+//!                                                           ├─ longer than the limit: 413
+//!                                                           ├─ ends too early: 400
+//!                                                           └─ not here in time: 408
+//! ```
+//!
+//! The body is kept as bytes, since the readers of the library report errors with their place in
+//! the text. A declared length above the limit is refused without reading; a body without a length
+//! is refused as soon as it is longer.
 
 use super::Api;
 use super::error::Failure;
@@ -42,10 +53,12 @@ impl FromRequest<Arc<Api>> for Json {
         let max = api.bounds.max_body;
         media_type(request.method(), request.headers())?;
         let declared = request.headers().get(header::CONTENT_LENGTH);
+        // A length that does not parse was already refused by the HTTP implementation.
         let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if declared.is_some_and(|length| length > max as u64) {
             return Err(too_large(max));
         }
+        // Counted while it is read, since a declared length may be missing or wrong.
         let reading = Limited::new(request.into_body(), max).collect();
         match tokio::time::timeout(api.bounds.body_time, reading).await {
             Ok(Ok(body)) => Ok(Self(body.to_bytes())),
@@ -64,6 +77,7 @@ impl FromRequest<Arc<Api>> for Json {
     }
 }
 
+/// Returns whether the limit of bytes caused an error, which other layers have wrapped.
 fn is_limit(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = next {
@@ -83,13 +97,15 @@ fn too_large(max: usize) -> Failure {
 /// Refuses media types other than JSON. A body without one is taken as JSON.
 fn media_type(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
     let Some(given) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
-    let given = given.to_str().unwrap_or_default();
-    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match &*essence {
+    // A media type is ASCII (RFC 9110, 8.3.1), so anything else is none that is known.
+    let given = String::from_utf8_lossy(given.as_bytes());
+    let essence = given.split_once(';').map_or(&*given, |(essence, _)| essence);
+    match &*essence.trim().to_ascii_lowercase() {
         "application/json" => Ok(()),
+        // The type of RFC 6902, which some clients send; the reference names only the other one.
         "application/json-patch+json" if method == Method::PATCH => Ok(()),
         _ => {
-            let title = format!("unsupported media type `{}`", excerpt(given, 80));
+            let title = format!("unsupported media type `{}`", excerpt(&given, 80));
             let help = "send `Content-Type: application/json`";
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             Err(Failure::new(status, "unsupported-media-type", title, help))

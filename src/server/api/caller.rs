@@ -55,9 +55,11 @@ fn caller(api: &Api, headers: &HeaderMap) -> Result<Caller, Failure> {
     let given = given.ok_or_else(|| Failure::unauthorized("the request has no API key"))?;
     let token = given.to_str().ok().and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
+        // Schemes are case-insensitive (RFC 9110, 11.1), and some clients write `bearer`.
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
     let key = token.and_then(|token| api.keys.find(token));
+    // A revoked key, a mistyped one and one of another server look the same to the caller.
     let key = key.ok_or_else(|| Failure::unauthorized("the API key is unknown"))?;
     Ok(Caller {
         tenant: key.tenant.as_str().into(),

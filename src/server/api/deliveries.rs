@@ -1,4 +1,7 @@
-//! `/api/v1/webhooks/{id}/deliveries`.
+//! `/api/v1/webhooks/{id}/deliveries`: the history of a webhook, and sending a delivery again.
+//!
+//! The handlers only translate: parameters of clients, ids of the path, and the status of success.
+//! Who may see which delivery is decided by the service.
 
 use super::body::{Id, Ids};
 use super::error::Answer;

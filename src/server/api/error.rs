@@ -2,6 +2,16 @@
 //!
 //! A handler returns a [`Failure`]. The outermost layer writes its body, since it knows the trace
 //! id. A cause that callers must not see is only logged, with the same id.
+//!
+//! ```text
+//! Problem (service) ──┐
+//! Diagnostics ────────┼─▶ Failure: status, errors, Retry-After │ cause
+//! layers of the API ──┘             sent to the caller         │ only logged
+//! ```
+//!
+//! The causes that are kept from callers are those that show the inside: paths of files, texts of
+//! SQLite, ids of seal keys. What a caller did wrong is shown completely, with its place and a
+//! suggestion. A 503 has `Retry-After`, because the published clients wait for it.
 
 use crate::server::service::problem::Problem;
 use crate::server::store::contract::StoreError;
@@ -88,6 +98,7 @@ impl From<Problem> for Failure {
             Problem::Store(StoreError::Full(_)) => {
                 Self::unavailable("store-full", "the server's store is full", cause)
             }
+            // Only another process, which the lock of the directory keeps out, or another node.
             Problem::Store(StoreError::Conflict { .. }) => Self::unavailable(
                 "store-conflict",
                 "another change was made at the same time",

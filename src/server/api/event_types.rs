@@ -1,4 +1,4 @@
-//! `/api/v1/webhooks/event-types`.
+//! `/api/v1/webhooks/event-types`: the catalogue, in the form that `--catalogue` reads.
 
 use super::error::Answer;
 use super::{Shared, json};

@@ -38,12 +38,15 @@ pub(super) async fn frame(State(api): State<Shared>, request: Request, next: Nex
             Failure::unavailable("request-timeout", title, cause).into_response()
         }
     };
+    // Values for this layer only; the response that is sent has no extensions of ours.
     let failure = response.extensions_mut().remove::<Failure>();
     let caller = response.extensions_mut().remove::<Caller>();
     if let Some(failure) = &failure {
         response = written(failure, &trace, response);
     }
     let headers = response.headers_mut();
+    // A body may have text that a user wrote, and no browser may take it for a page. Responses
+    // depend on the key, so no cache may keep one for another caller.
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let took = api.ambient.since_start().saturating_sub(began);
@@ -76,13 +79,14 @@ fn written(failure: &Failure, trace: &str, response: Response) -> Response {
     debug_assert!(body.is_ok(), "an error body is strings and numbers");
     let body = body.unwrap_or_else(|_| b"{}".to_vec());
     let (mut head, _) = response.into_parts();
+    // It is that of the empty body which is replaced.
     head.headers.remove(header::CONTENT_LENGTH);
     head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if head.status == StatusCode::UNAUTHORIZED {
         head.headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     if let Some(wait) = failure.retry_after {
-        // In whole seconds, rounded up.
+        // In whole seconds (RFC 9110, 10.2.3), rounded up: a client that waits less is refused again.
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         head.headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -111,6 +115,7 @@ impl Line {
         let status = status.as_u16();
         let code = failure.and_then(|failure| failure.errors.iter().next()).map(|e| e.code());
         let cause = failure.and_then(|failure| failure.cause.as_deref());
+        // What a caller did wrong is no error of the server: its operator has nothing to do.
         match cause {
             Some(cause) => tracing::error!(
                 trace, method, route, status, tenant, user, key, micros, code, cause, "failed"

@@ -88,6 +88,8 @@ impl Health {
 
     /// Returns whether the store can write. Concurrent calls share one result.
     async fn store_writes(&self, api: &Api) -> bool {
+        // Held while the store commits: calls at the same time wait for one result, so that probes
+        // cannot make commits of their own.
         let mut known = self.store.lock().await;
         let now = api.ambient.since_start();
         if let Some((at, writes)) = *known
@@ -106,6 +108,7 @@ impl Health {
                 false
             }
         };
+        // The time after the commit, which may have taken longer than a result is reused.
         *known = Some((api.ambient.since_start(), writes));
         writes
     }
@@ -116,6 +119,7 @@ pub(super) async fn live() -> Answer {
 }
 
 pub(super) async fn ready(State(api): State<Shared>) -> Answer {
+    // Every check is made, also after one has failed, so that the body shows all of them.
     let stopping = api.health.is_stopping();
     let writes = api.health.store_writes(&api).await;
     let now = api.ambient.since_start();

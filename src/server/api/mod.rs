@@ -135,12 +135,15 @@ pub(super) fn router(api: Api) -> Router {
     for (path, _, tier, area, handler) in guarded() {
         let gate = Gate { api: Arc::clone(&api), tier, area };
         let admit = from_fn_with_state(gate, caller::admit);
+        // On the route and not on the router: a request without a route has no tier and no area, and
+        // is answered with 404 whatever key it has.
         router = router.route(path, handler.route_layer(admit));
     }
     for (path, _, handler) in open() {
         router = router.route(path, handler);
     }
     router
+        // Both would otherwise be empty bodies, which the published clients cannot parse.
         .fallback(async || Failure::not_found("address"))
         .method_not_allowed_fallback(async || {
             let (title, help) = (
@@ -185,6 +188,7 @@ fn no_content<T>(answered: &Answered<T>) -> Response {
 }
 
 fn counted<T>(response: &mut Response, answered: &Answered<T>) {
+    // Headers and not members: the bodies are those of the vendor's reference.
     response.headers_mut().insert(REVISION, HeaderValue::from(answered.revision));
     if answered.warnings > 0 {
         response.headers_mut().insert(WARNINGS, HeaderValue::from(answered.warnings));
@@ -192,6 +196,7 @@ fn counted<T>(response: &mut Response, answered: &Answered<T>) {
 }
 
 fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+    // Before the status is sent, so that a failure is a response of its own and not a short body.
     let bytes = serde_json::to_vec(body).map_err(|error| Failure::internal(error.to_string()))?;
     Ok(json_bytes(status, bytes))
 }

@@ -27,17 +27,20 @@ impl Origin {
     /// unknown, so that links are relative.
     fn base(self, headers: &HeaderMap) -> String {
         let header = |name: &str| headers.get(name)?.to_str().ok();
+        // Parsed, so that no header can put a path, a blank or a quote into a link.
         let host = |name: &str| header(name)?.parse::<Authority>().ok();
         let own = || host("host");
         let (scheme, host) = match self {
             Self::Http => ("http", own()),
             Self::Https => ("https", own()),
+            // A proxy that says nothing terminates TLS: that is what the mode is for.
             Self::Proxy => {
                 let plain = header("x-forwarded-proto").is_some_and(|proto| proto == "http");
                 (if plain { "http" } else { "https" }, host("x-forwarded-host").or_else(own))
             }
         };
-        host.map(|host| format!("{scheme}://{host}")).unwrap_or_default()
+        // Without a host, as in HTTP/1.0, a relative link is the best that can be said.
+        host.map_or_else(String::new, |host| format!("{scheme}://{host}"))
     }
 }
 

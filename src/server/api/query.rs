@@ -3,6 +3,9 @@
 //! The published clients send additional parameters, `eventType` for `eventTypes`, and booleans in
 //! the spelling of their languages. The library's queries are strict, so the parameters are
 //! translated first and unknown ones are removed.
+//!
+//! Only names and spellings are translated. A known parameter with a wrong value is passed on, so
+//! that its error is the library's, and a parameter that is given twice stays so.
 
 use hooksieve::{delivery, webhook};
 use url::form_urlencoded::{Serializer, parse};

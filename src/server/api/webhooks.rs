@@ -1,4 +1,8 @@
-//! `/api/v1/webhooks`.
+//! `/api/v1/webhooks`: list, create, get, replace, patch and remove.
+//!
+//! The bodies are read by the library, so that their errors point into the text that was sent. The
+//! response of a change is the webhook as it was committed, not as it is found afterwards: another
+//! change may have been made in between.
 
 use super::body::{Id, Json};
 use super::error::{Answer, Failure};

@@ -1,7 +1,16 @@
 //! The configuration: flags override the environment, which overrides the file, then the defaults.
 //!
 //! Each source is read as text for the settings of one [table](settings), with its origin. The
-//! values are parsed afterwards, and every error is reported with the name that the source used.
+//! values are parsed afterwards, and every error is reported with the name that the source used:
+//! `--listen`, `HOOKSIEVE_LISTEN` or `serve.toml: listen`, so that a person looks in the right place.
+//!
+//! ```text
+//! defaults ◀─ file (TOML) ◀─ environment ◀─ flags        later sources replace whole values
+//!                       │
+//!                       ▼
+//!   Settings: name → texts, origin ──▶ print        a file with the same meaning
+//!                       └────────────▶ Config       the values, or every error
+//! ```
 
 mod settings;
 #[cfg(test)]
@@ -61,6 +70,7 @@ impl Settings {
         file: Option<&Path>,
     ) -> Result<Self, ConfigError> {
         let mut values = BTreeMap::new();
+        // From the weakest source to the strongest, each replacing what it names.
         for setting in SETTINGS {
             let texts = match setting.default {
                 "" => Vec::new(),
@@ -79,6 +89,7 @@ impl Settings {
             let text = environment(&setting.variable()).filter(|text| !text.is_empty());
             if let Some(text) = text {
                 let texts = match setting.many {
+                    // A variable cannot be given twice, so one has all values.
                     true => text.split(',').map(|text| text.trim().to_owned()).collect(),
                     false => vec![text],
                 };

@@ -1,5 +1,8 @@
 //! The settings of the server: one table, from which the flags, the environment, the file, the help
 //! and `--print-config` are derived.
+//!
+//! A new setting is a row here and a field of [`Config`](super::Config). Defaults are texts, parsed
+//! like any other value: the help shows exactly what the server uses.
 
 /// A setting.
 #[derive(Debug)]

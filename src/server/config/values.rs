@@ -1,4 +1,14 @@
 //! The parsed values of the settings.
+//!
+//! A start with a wrong setting reports every wrong one, not the first. So a value that does not
+//! parse is noted in the [`Reader`] and replaced by one that is never used, and the configuration
+//! exists only if nothing was noted. Below this file no part meets a text that is still to be
+//! parsed, or two settings that contradict each other.
+//!
+//! ```text
+//! texts by name ──▶ Reader: each value ──▶ check: values against each other ──▶ Config
+//!                      └──── what is wrong ──────┴──────────────────────────▶ ConfigError
+//! ```
 
 use super::{ConfigError, Settings};
 use crate::server::api::Bounds;
@@ -125,6 +135,13 @@ impl Reader<'_> {
         self.settings.texts(name).last().map(PathBuf::from)
     }
 
+    fn required_path(&mut self, name: &str) -> PathBuf {
+        self.path(name).unwrap_or_else(|| {
+            self.refuse(name, "expected a path");
+            PathBuf::new()
+        })
+    }
+
     fn switch(&mut self, name: &str) -> bool {
         self.one(name, false, |text| match text {
             "true" | "1" => Ok(true),
@@ -152,6 +169,7 @@ fn duration(text: &str) -> Result<Duration, String> {
         _ => return Err(wrong()),
     };
     match number.checked_mul(millis) {
+        // No setting means "at once", and most libraries take 0 as no limit at all.
         Some(0) => Err("expected a time above 0".to_owned()),
         Some(millis) => Ok(Duration::from_millis(millis)),
         None => Err(wrong()),
@@ -161,6 +179,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// Parses `HOST=ADDR`, where the address may have a port.
 fn resolved(text: &str) -> Result<(String, SocketAddr), String> {
     let wrong = || "expected HOST=ADDR, such as hooks.example.com=127.0.0.1".to_owned();
+    // Without a port, the one of the URL is used, which 0 stands for: see `Targets`.
     let (host, address) = text.split_once('=').ok_or_else(wrong)?;
     let without_port = |address: IpAddr| SocketAddr::new(address, 0);
     let address = match address.parse().map(without_port) {
@@ -182,6 +201,7 @@ fn log_filter(text: &str) -> Result<String, String> {
 
 /// Returns the rate limits. In development mode there are none by default.
 fn rates(read: &mut Reader<'_>) -> Rates {
+    // Read as text, since the value itself is parsed, and reported if it is wrong, elsewhere.
     let development = read.settings.texts("dev").iter().any(|text| text == "true" || text == "1");
     let mut rate = |name| match development && !read.settings.is_given(name) {
         true => 0,
@@ -219,7 +239,8 @@ impl Config {
         let mut read = Reader { settings, wrong: Vec::new() };
         let listen = read.one("listen", SocketAddr::from(([127, 0, 0, 1], 0)), address);
         let config = Self {
-            data: read.path("data").unwrap_or_default(),
+            // The setting has a default, so it is missing only if it was set to nothing.
+            data: read.required_path("data"),
             keys: read.path("keys"),
             seal_keys: read.path("seal-key"),
             max_store: Some(read.number("max-store-bytes")).filter(|most| *most > 0),
@@ -248,6 +269,7 @@ impl Config {
 
     /// Checks settings that are well formed against each other.
     fn check(&self, read: &mut Reader<'_>) {
+        // It sends requests to other addresses than the ones that names resolve to.
         if !self.development && !self.resolved.is_empty() {
             read.refuse("resolve", "is only allowed with --dev");
         }
@@ -285,6 +307,7 @@ fn tls(read: &mut Reader<'_>, listen: SocketAddr) -> Option<Tls> {
             None
         }
         (None, None) => {
+            // A key in plain text can be read and used by anyone between, without a trace.
             if !behind_proxy && !listen.ip().is_loopback() {
                 let what = "is not loopback: keys would be sent in plain text; give \
                             --tls-cert and --tls-key, or --behind-proxy if a proxy ends TLS";

@@ -6,6 +6,21 @@
 //! there is no second look-up that could return a private address. Redirects are not followed: they
 //! are returned as the response. Each attempt opens its own connection, so that webhooks share no
 //! session.
+//!
+//! ```text
+//! URL ──▶ host is a name ──▶ resolve once ──▶ drop refused addresses ──▶ dial one of the others
+//!    └──▶ host is an address ─────────────▶ refused? error ───────────▶ dial it
+//! ```
+//!
+//! | what goes wrong | outcome |
+//! | --- | --- |
+//! | no address, or only refused ones | an error that does not show the addresses |
+//! | no connection in time, TLS, a broken response | an error with the innermost cause |
+//! | the response is longer than 16 KiB | its beginning; the connection is closed |
+//! | the whole attempt takes too long | an error |
+//!
+//! An attempt never panics and never outlives its time limit, so its caller needs neither a
+//! deadline nor a task of its own to be safe from it.
 
 use crate::server::service::attempt::{Attempt, Attempted};
 use bytes::Bytes;
@@ -54,6 +69,7 @@ impl std::str::FromStr for Block {
 
 impl Block {
     fn has(self, address: IpAddr) -> bool {
+        // The bits of both versions start at the same end, so that a prefix is compared alike.
         let number = |address: IpAddr| match address {
             IpAddr::V4(address) => u128::from(u32::from(address)) << 96,
             IpAddr::V6(address) => u128::from(address),
@@ -79,6 +95,7 @@ impl Targets {
     /// Returns an error if an address may not be dialed. The error does not show the address, so
     /// that the author of a webhook does not learn what a name resolves to inside the network.
     fn check(&self, address: IpAddr) -> Result<(), String> {
+        // `::ffff:10.0.0.1` reaches 10.0.0.1, and must be refused like it.
         let address = address.to_canonical();
         if self.allowed.iter().any(|block| block.has(address)) {
             return Ok(());
@@ -92,6 +109,7 @@ impl Targets {
             Some(address) => vec![*address],
             None => tokio::net::lookup_host((host, 0)).await?.collect(),
         };
+        // A name with a public and a private address is dialed at the public one only.
         let mut refused = None;
         let mut reachable = Vec::new();
         for address in found {
@@ -158,6 +176,7 @@ impl Sender {
     ) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
         let native = rustls_native_certs::load_native_certs();
+        // One certificate that cannot be parsed must not keep the others from being trusted.
         roots.add_parsable_certificates(native.certs);
         for certificate in more {
             roots.add(certificate).map_err(|error| error.to_string())?;
@@ -170,6 +189,7 @@ impl Sender {
             .with_no_client_auth();
         let targets = Arc::new(targets);
         let mut http = HttpConnector::new_with_resolver(Resolver(Arc::clone(&targets)));
+        // The connector below the TLS one also gets the URLs of HTTPS.
         http.enforce_http(false);
         http.set_nodelay(true);
         http.set_connect_timeout(Some(times.connect));
@@ -178,14 +198,16 @@ impl Sender {
             .https_or_http()
             .enable_http1()
             .wrap_connector(http);
+        // No idle connections: one that was checked and dialed for a webhook must not serve another.
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(https);
         Ok(Self { client, targets, times })
     }
 
     async fn exchange(&self, request: &Request) -> Result<Response, String> {
         let sent: http::Request<Bytes> = request.into();
-        // An address in place of a name bypasses the resolver, so it is checked here.
-        let host = sent.uri().host().unwrap_or_default();
+        // An address in place of a name bypasses the resolver, so it is checked here. The URL of a
+        // webhook always has a host.
+        let host = sent.uri().host().ok_or("the URL has no host")?;
         if let Ok(address) = host.trim_matches(['[', ']']).parse() {
             self.targets.check(address)?;
         }
@@ -195,6 +217,7 @@ impl Sender {
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| innermost(&error))?;
             let Some(data) = frame.data_ref() else { continue };
+            // A receiver that sends forever is read until this is full, or until the time is over.
             let room = KEPT - kept.len();
             kept.extend_from_slice(data.get(..room).unwrap_or(data));
             if kept.len() == KEPT {
@@ -208,6 +231,7 @@ impl Sender {
 /// Returns the text of the innermost source, which is the cause; the outer ones show where it was
 /// noticed.
 fn innermost(error: &(dyn Error + 'static)) -> String {
+    // The outer errors repeat that the request failed, and some show the URL with its query.
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;

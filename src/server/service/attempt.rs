@@ -1,4 +1,7 @@
 //! The service's view of the dispatcher: one attempt.
+//!
+//! The trait is here and not in the dispatcher, so that the dispatcher depends on the service's
+//! needs and not the other way round.
 
 use hooksieve::delivery::{Request, Response};
 use std::future::Future;

@@ -2,6 +2,15 @@
 //!
 //! An item that the caller may not see is reported as "not found", as is one that was removed or
 //! belongs to another tenant. An operation that the role never allows is "forbidden".
+//!
+//! | role | operations on webhooks | sees |
+//! | --- | --- | --- |
+//! | tenant-admin | all | every webhook of the tenant |
+//! | user | all | webhooks of level `user` that the user owns |
+//! | producer, operator | none | none |
+//!
+//! So a user who asks for the webhook of another learns nothing, not even that it exists; a producer
+//! learns that the key is the wrong one. A test goes through every operation, role and owner.
 
 use super::problem::Problem;
 use crate::server::keys::Role;
@@ -56,6 +65,7 @@ impl Caller {
 
     /// Checks that the caller may create or change a webhook to this.
     pub(super) fn may_have(&self, webhook: &Webhook) -> Result<(), Problem> {
+        // A user who could make a webhook that the user may not see could act for others with it.
         if self.sees(webhook) {
             return Ok(());
         }

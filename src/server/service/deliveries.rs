@@ -1,4 +1,16 @@
 //! The use cases of deliveries: list, get and resend.
+//!
+//! A delivery is seen by every caller who sees its webhook, and only for the retention time, whether or not
+//! it was already removed from the store: expiry is in slices, and must not show through.
+//!
+//! ```text
+//! resend:  old delivery ─▶ request: old body, current URL, headers and secret
+//!               │                 ─▶ task: sign, post, record ─▶ new delivery
+//!               └─ message id ──────────────┘                    (a record of its own)
+//! ```
+//!
+//! The outcome of an attempt, also a failed one, is a result and not an error: the record is what the
+//! caller asked for. Only a record that cannot be stored is an error.
 
 use super::caller::{Area, Caller};
 use super::problem::Problem;
@@ -15,6 +27,7 @@ impl Service {
     /// Returns the time before which deliveries have expired.
     fn since(&self) -> Timestamp {
         let now = SystemTime::from(self.0.ambient.now());
+        // In the first week of 1970 nothing has expired.
         now.checked_sub(RETENTION).unwrap_or(SystemTime::UNIX_EPOCH).into()
     }
 
@@ -34,6 +47,7 @@ impl Service {
     ) -> Result<Answered<Vec<u8>>, Problem> {
         caller.may(Area::Webhooks)?;
         let query = ListQuery::read(query)?;
+        // Also decides whether the caller may see the deliveries: they belong to the webhook.
         let Answered { revision, .. } = self.webhook(caller, id)?;
         let found = self.0.store.deliveries(&caller.tenant, id, &query, self.since()).await?;
         // A page may have the bodies of a hundred requests and responses.
@@ -75,6 +89,8 @@ impl Service {
         let Answered { body: old, revision, .. } = self.delivery(caller, id, delivery).await?;
         let webhook = self.valid(caller, id)?;
         let request = self.0.builder.resend(&webhook, &old);
+        // The webhook is taken as it is now. If it is changed or removed while the request is sent, the
+        // attempt is still recorded, or ignored by the store together with the webhook.
         let (service, tenant) = (self.clone(), caller.tenant.clone());
         // A task of its own, so that the attempt is recorded even if the caller closes the
         // connection.
@@ -94,6 +110,7 @@ impl Service {
             Some(message) => request.with_standard_headers(message, at),
             None => request,
         };
+        // A request without its secret would be refused by the receiver, or accepted unsigned.
         let outcome = match request.has_redacted_secrets() {
             true => Err(
                 "not sent: the webhook's secret or encrypted headers are unknown; set them again"

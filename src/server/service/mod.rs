@@ -194,6 +194,7 @@ impl Service {
             tasks: Tasks::default(),
             tenants: Mutex::default(),
         }));
+        // One after the other: the time is spent in parsing, and a start has nothing else to do.
         let mut loaded = Loaded::default();
         for id in service.0.store.tenants().await? {
             let tenant = service.0.tenant(&id)?;
@@ -225,7 +226,7 @@ impl Service {
         let permit = permit.map_err(|error| internal(error.to_string()))?;
         let inner = Arc::clone(&self.0);
         let computed = tokio::task::spawn_blocking(move || {
-            // Kept until the work ends, even if nobody waits for it any more.
+            // Kept until the work ends, even if its caller waits no longer.
             let _permit = permit;
             work(&inner)
         });
@@ -252,7 +253,8 @@ impl Inner {
         if let Some(tenant) = tenants.get(id) {
             return Ok(Arc::clone(tenant));
         }
-        // A tenant without changes has revision 0.
+        // A tenant without changes has revision 0. Loaded now, so that the registry never reports it
+        // as unknown: its callers exist, only webhooks do not.
         let _ = self.registry.load_at(id.clone(), [], 0)?;
         let (turn, state) = (tokio::sync::Mutex::default(), RwLock::default());
         let tenant = Arc::new(Tenant { id: id.clone(), turn, state });
@@ -367,11 +369,14 @@ impl Inner {
         decided: Decided,
     ) -> Result<u64, Problem> {
         let mut state = tenant.state();
+        // Sealed before the commit, since it can fail: nothing is changed then.
         let change = match &decided {
             Decided::Put(webhook) => WebhookChange::Put(self.documents.row(&tenant.id, webhook)?),
             Decided::Remove(id) => WebhookChange::Remove(id.clone()),
         };
         let id = change.webhook().clone();
+        // If this future is dropped here, the commit may or may not be made. It is not dropped: the
+        // change runs in a task of its own, which ends only with the process.
         let revision = match self.store.commit(&tenant.id, state.revision, change).await {
             Ok(revision) => revision,
             Err(conflict @ StoreError::Conflict { .. }) => {
@@ -380,6 +385,7 @@ impl Inner {
             }
             Err(error) => return Err(error.into()),
         };
+        // Before the registry is changed, which still has the webhook as it was.
         let refused = state.refused.get(&id).map(|refused| Arc::clone(&refused.webhook));
         let old = refused.or_else(|| self.registry.get(&tenant.id, &id));
         if let (Decided::Put(new), None) = (&decided, &old) {
@@ -400,6 +406,7 @@ impl Inner {
         if state.refused.contains_key(&id) {
             Arc::make_mut(&mut state.refused).remove(&id);
         }
+        // Last, so that a reader who sees this revision finds the change in the registry.
         tenant.set(State { revision, refused: state.refused });
         Ok(revision)
     }

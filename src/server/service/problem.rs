@@ -1,4 +1,8 @@
 //! The errors of the use cases.
+//!
+//! A variant exists for each *reaction*, not for each cause: the API turns each into one status, and
+//! a new interface turns them into its own. Texts for callers come with the diagnostics; the others
+//! are for the log.
 
 use crate::server::ambient::NoRandomness;
 use crate::server::store::contract::StoreError;

@@ -6,8 +6,8 @@
 //! code `invalid-webhook`, and can be replaced or removed.
 //!
 //! The start also disables them *in the store*, and changes nothing else of the document. A later
-//! start, whose rules accept the webhook again, then does not resume deliveries that its owner has
-//! been told are off: the owner enables the webhook.
+//! start, whose rules accept the webhook again, then does not resume deliveries that its owner knows
+//! to be off: the owner enables the webhook.
 //!
 //! ```text
 //! stored document ──▶ rules ──▶ a webhook                            matched
@@ -140,8 +140,11 @@ impl Refused {
 /// Returns rules that also accept the targets of development mode, and these event types at every
 /// level.
 fn lenient(rules: &Rules, named: &[Value]) -> Rules {
+    // A catalogue of exactly the types that the document names accepts all of them.
     let data: Vec<Value> = named.iter().map(|name| json!({"name": name})).collect();
     let catalogue = Catalogue::read(json!({"data": data}).to_string().as_bytes());
+    // Names that are no strings make no catalogue. The document is then refused by any rules, and
+    // becomes a placeholder.
     let catalogue = catalogue.unwrap_or_else(|_| rules.catalogue().clone());
     rules.clone().with_catalogue(catalogue).with_development(true)
 }
@@ -157,6 +160,7 @@ fn placeholder(document: &Value) -> WebhookDocument {
             members.insert(name.to_owned(), value.clone());
         }
     }
+    // Required, and never sent to: a refused webhook is not in the registry.
     members.insert("url".to_owned(), "https://example.com/".into());
     Value::Object(members).into()
 }

@@ -1,6 +1,7 @@
 //! Converts webhooks and deliveries to and from the rows of the store.
 //!
-//! This is the only place where documents are sealed and opened.
+//! This is the only place where documents are sealed and opened. What is between here and the file
+//! has no secret in the clear, and buffers that have one are overwritten when they are dropped.
 
 use super::problem::Problem;
 use crate::server::ambient::Ambient;
@@ -28,6 +29,7 @@ impl Documents {
     /// Returns an error if the document has more bytes than the registry accepts of text. The text
     /// is part of the document, so the registry accepts what this function does.
     pub(crate) fn row(&self, tenant: &TenantId, webhook: &Webhook) -> Result<WebhookRow, Problem> {
+        // Has every secret in the clear, so it is overwritten when it is dropped.
         let document = serde_json::to_vec(&webhook.stored());
         let document =
             Zeroizing::new(document.map_err(|error| Problem::Internal(error.to_string()))?);

@@ -1,4 +1,18 @@
 //! The use cases of webhooks: list, get, create, replace, patch and remove; and the event types.
+//!
+//! A change is *decided* by a function that changes nothing, under the tenant's lock, and then made:
+//!
+//! ```text
+//! caller, body ──▶ find ──▶ library: the new webhook, or every error ──▶ may the caller have it?
+//!                  404      400, 403 (limit)                             403
+//!                                              Decision ──▶ Inner::make: store, then registry
+//! ```
+//!
+//! The lock is what makes the decision hold: the limit of a user's webhooks, the webhook that a
+//! patch is applied to, and its existence are the same when the change is committed.
+//!
+//! A read takes no lock. It may find a webhook that is newer than the revision it reports, and never
+//! an older one: so a caller who waits for a revision sees what that revision changed.
 
 use super::caller::{Area, Caller};
 use super::problem::Problem;
@@ -64,10 +78,14 @@ impl Turn<'_> {
     fn create(&self, document: &WebhookDocument) -> Result<Decision, Problem> {
         let id = self.inner.ambient.id()?;
         let mut new = NewWebhook::new(id, self.caller.user.as_str(), self.inner.ambient.now());
+        // By creator and not by owner: an administrator's limit does not depend on who the webhooks
+        // are for, and a user cannot avoid the limit by naming other owners.
         if let Some(max) = self.inner.max_per_user {
             new = new.within_limit(self.creators.count(&self.caller.user), max);
         }
+        // The library reports the limit together with every error of the document.
         let checked = Webhook::create(document, &self.inner.registry.rules(), new)?;
+        // After the check of the document: the level and the owner are known only then.
         self.caller.may_have(&checked.webhook)?;
         Ok(Decision::put(checked))
     }
@@ -102,6 +120,8 @@ impl Inner {
     /// Finds a webhook that the caller may see.
     fn find(&self, state: &State, caller: &Caller, id: &WebhookId) -> Result<Found, Problem> {
         let valid = || self.registry.get(&caller.tenant, id).map(Found::Valid);
+        // First, although no webhook is in both while no change runs: a change moves a webhook from one
+        // to the other, and a reader between must find it.
         let refused = state.refused.get(id).cloned().map(Found::Refused);
         let found = refused.or_else(valid).filter(|found| caller.sees(found.webhook()));
         found.ok_or(Problem::NotFound("webhook"))
@@ -159,6 +179,7 @@ impl Service {
             let turn =
                 Turn { inner: &inner, tenant: &tenant, creators: &creators, caller: &caller };
             let Decision { decided, warnings } = decide(&turn)?;
+            // Copied before the registry takes the webhook.
             let body = match &decided {
                 Decided::Put(webhook) => Some(Arc::new(Webhook::clone(webhook)).into()),
                 Decided::Remove(_) => None,

@@ -93,6 +93,7 @@ impl Memory {
                 id
             }
         };
+        // Compacted: only the last change of each webhook is kept.
         tenant.changes.retain(|_, change| change.webhook() != id);
         tenant.changes.insert(tenant.revision, change);
         Ok(tenant.revision)
@@ -221,6 +222,7 @@ impl Store for Memory {
         let state = self.state();
         let tenant = state.tenants.get(tenant);
         let revision = tenant.map_or(0, |tenant| tenant.revision);
+        // The same for every tenant at a revision, whether or not something was removed.
         let known = revision.saturating_sub(self.log)..=revision;
         let changes = tenant.into_iter().flat_map(|tenant| &tenant.changes);
         let changes = changes.filter(|(revision, _)| **revision > after);

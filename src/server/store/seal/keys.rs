@@ -6,7 +6,10 @@
 //! ```
 //!
 //! The first key seals, and every key opens. To rotate keys, insert a new line at the top, seal the
-//! store again, and delete the old line when no value needs it.
+//! store again with `hooksieve store reseal`, and delete the old line when no value needs it.
+//!
+//! A line that is not a key is an error and is never skipped: a key that was mistyped would show
+//! itself only when a secret does not open. Errors name the line and never its text.
 
 use super::SealError;
 use crate::server::files::{private, sync_parent};
@@ -49,6 +52,7 @@ impl fmt::Debug for Keys {
 /// Returns the line of a new key. Its id is derived from the key, so that different keys have
 /// different ids.
 pub(crate) fn new_line(bytes: &[u8; KEY]) -> Zeroizing<String> {
+    // Four bytes of a hash show nothing about a key of 32 random bytes.
     let digest = Sha256::new().chain_update(b"hooksieve key id").chain_update(bytes).finalize();
     let id: Vec<u8> = digest.iter().take(4).copied().collect();
     let key = Zeroizing::new(BASE64.encode(bytes));
@@ -68,6 +72,7 @@ impl Keys {
                 let help = "write an id, a space and 32 bytes in Base64";
                 SealError::KeyFile(format!("line {line} of the key file is not a key: {help}"))
             })?;
+            // Two keys with one id cannot both open what the id names.
             if keys.iter().any(|known| known.id == key.id) {
                 let what = format!("line {line} of the key file has the duplicate id `{}`", key.id);
                 return Err(SealError::KeyFile(what));
@@ -115,6 +120,7 @@ impl Keys {
 fn parse_line(text: &str) -> Option<Key> {
     let (id, key) = text.split_once(char::is_whitespace)?;
     let is_id = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    // The id is part of each sealed value, between colons.
     if id.len() > 64 || !id.chars().all(is_id) {
         return None;
     }

@@ -13,6 +13,15 @@
 //! XChaCha20-Poly1305 has nonces large enough to be random. The tenant, the webhook and the name of
 //! the member are authenticated with the value. A sealed value that is copied to another webhook,
 //! to be sent to another URL, does not open there.
+//!
+//! | who has | learns |
+//! | --- | --- |
+//! | a backup or the store's files | everything but the secrets, and how long they are |
+//! | the key file only | nothing |
+//! | the right to write the store | no secret, but may restore an old one of the same webhook |
+//!
+//! Sealing does not protect against a reader of both files, or the server's memory. There,
+//! opened values are overwritten when they are dropped, as far as this program holds them.
 
 mod keys;
 
@@ -127,6 +136,7 @@ impl Keys {
     ) -> Result<Option<Bytes>, SealError> {
         let mut changed = false;
         let sealed = rewrite(document, &mut |field, sealed| {
+            // Copied and not sealed again: a new nonce would change every document in each run.
             if key_id(field, sealed)?.0 == self.first().id() {
                 return Ok(Zeroizing::new(sealed.to_owned()));
             }
@@ -188,12 +198,14 @@ fn seal_value(
 ) -> Result<String, SealError> {
     let mut nonce = [0; NONCE];
     random(&mut nonce);
+    // Authenticated and not stored: only a reader who knows where the value belongs can open it.
     let aad = context(owner, plain.field);
     let cipher = XChaCha20Poly1305::new(key.bytes().into());
     let payload = Payload { msg: plain.value.as_bytes(), aad: &aad };
     // Fails only for values above 256 GiB.
     let sealed = cipher.encrypt(&XNonce::from(nonce), payload);
     let sealed = sealed.map_err(|_| SealError::NotStored("a value is too long".to_owned()))?;
+    // The nonce is not secret, and opening needs it.
     let mut bytes = nonce.to_vec();
     bytes.extend_from_slice(&sealed);
     Ok(format!("{PREFIX}{}:{}", key.id(), BASE64URL_NOPAD.encode(&bytes)))

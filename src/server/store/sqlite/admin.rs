@@ -3,6 +3,12 @@
 //! Both only read, on their own connections and without the lock of the directory. SQLite's
 //! write-ahead log shows each of them one state of the store while the writer continues. Until they
 //! end, the log cannot be emptied and grows with every write.
+//!
+//! A backup is written under another name and linked to its own when it is complete: a file with the
+//! right name is a whole backup. It has no log of its own, so that one file is all there is to copy.
+//!
+//! A check reports as much as it can read. SQLite's own check finds damaged pages and indexes; the
+//! [invariants](INVARIANTS) find what is well formed and cannot have been written by this program.
 
 use super::error::{Broken, file, sqlite};
 use super::file::{find, open_read_only, sync_parent};
@@ -26,6 +32,7 @@ pub(crate) fn backup(directory: &Path, to: &Path) -> Result<(), StoreError> {
     let mut part = to.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
+    // Created before SQLite opens it, which would let other users read it.
     private()
         .write(true)
         .create(true)
@@ -36,6 +43,7 @@ pub(crate) fn backup(directory: &Path, to: &Path) -> Result<(), StoreError> {
         // Unlike a rename, a hard link does not replace a file that was created meanwhile.
         std::fs::hard_link(&part, to).map_err(|error| cannot(&error))
     });
+    // Also after a failure: a part of a backup must not be taken for one.
     let removed = std::fs::remove_file(&part).map_err(|error| cannot(&error));
     done.and(removed)?;
     sync_parent(to)
@@ -48,7 +56,8 @@ fn copy(from: &Path, to: &Path) -> Result<(), Broken> {
     let mut attempts = 0;
     let backup = Backup::new(&from, &mut to)?;
     loop {
-        // One step for all pages: a commit between steps would restart the backup.
+        // One step for all pages. Between steps, a commit of another process would restart the
+        // backup, and a busy server would never let it end.
         match backup.step(-1)? {
             StepResult::Done => break,
             _ if attempts < 100 => {
@@ -163,6 +172,7 @@ fn invariant(
     sql: &str,
     problems: &mut Vec<String>,
 ) -> rusqlite::Result<()> {
+    // A damaged store can violate an invariant in every row.
     let mut statement = connection.prepare(&format!("{sql} LIMIT {MAX}"))?;
     let names = statement.query_map([], |row| row.get::<_, String>(0))?;
     for name in names {

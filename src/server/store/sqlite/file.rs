@@ -140,6 +140,7 @@ fn identify(path: &Path) -> Result<(), Unidentified> {
     if header.get(68..72) != Some(&APPLICATION_ID.to_be_bytes()) {
         return refused("is a database of another program: choose another directory");
     }
+    // A newer version is refused before a writer opens the file and changes its header.
     let version = read_version(path).map_err(StoreError::from);
     let accepted = version.and_then(|version| schema::accept(version, MIGRATIONS));
     accepted.map_err(Unidentified::Error)
@@ -162,6 +163,7 @@ fn read_version(path: &Path) -> Result<i64, Broken> {
 }
 
 fn create(directory: &Path, path: &Path) -> Result<(), StoreError> {
+    // The store was deleted or moved without its log. SQLite would apply the log to the new file.
     let log = directory.join(format!("{NAME}-wal"));
     if log.exists() {
         return Err(unusable(&format!("{} exists without {NAME}", log.display())));
@@ -177,6 +179,7 @@ fn create(directory: &Path, path: &Path) -> Result<(), StoreError> {
     }
     private().write(true).create_new(true).open(&new).map_err(|error| cannot(&error))?;
     fill(&new)?;
+    // From here on the store exists. A crash before leaves only the file with the other name.
     std::fs::rename(&new, path).map_err(|error| cannot(&error))?;
     sync_parent(path)
 }
@@ -185,6 +188,7 @@ fn fill(new: &Path) -> Result<(), StoreError> {
     let made = || -> Result<(), Broken> {
         let mut connection = Connection::open_with_flags(new, flags(true))?;
         connection.pragma_update(None, "page_size", 4096)?;
+        // Also flushes the directory, so that the schema is complete before the rename.
         connection.pragma_update(None, "synchronous", "EXTRA")?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
         schema::migrate(&mut connection, MIGRATIONS)?;
@@ -229,6 +233,7 @@ pub(super) fn open_writer(path: &Path, settings: &Settings) -> Result<Connection
     connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     // The log is truncated to this size after a large transaction.
     connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
+    // Negative numbers are KiB: 32 MiB, so that the upper pages of the indexes stay in memory.
     connection.pragma_update(None, "cache_size", -32 * 1024)?;
     // The writer copies the log into the file between its transactions.
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
@@ -245,7 +250,9 @@ pub(super) fn open_writer(path: &Path, settings: &Settings) -> Result<Connection
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(128);
+    // A file that was prepared by others must not run functions, or read beyond its pages.
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
+    // With mapped files, an error of the disk would be a signal that ends the process.
     connection.pragma_update_and_check(None, "mmap_size", 0, |_| Ok(()))
 }

@@ -9,6 +9,11 @@
 //! With SQLite's write-ahead log, reads continue while the writer commits. `synchronous=FULL`
 //! flushes the log at each commit, so that answered writes survive a loss of power.
 //!
+//! Two rules hold everywhere here. Only the writer writes, so that writes need no locks among
+//! themselves and errors of the disk are judged in one place. And no connection is shared: a read
+//! takes an idle one and returns it only if the read succeeded, so that a failed statement cannot
+//! leave a transaction open for the next one.
+//!
 //! | file | what |
 //! | --- | --- |
 //! | `file` | the directory, its lock, identification of the file |
@@ -101,7 +106,7 @@ impl Sqlite {
         let directory = settings.directory.clone();
         match settings.create {
             true => file::make_directory(&directory)?,
-            // Before the lock, which is a new file.
+            // Before the lock, which would be a new file in a wrong directory.
             false => drop(file::find(&directory)?),
         }
         let lock = Arc::new(file::lock(&directory)?);
@@ -207,6 +212,7 @@ impl Store for Sqlite {
 
     fn expire(&self, before: Timestamp, max: usize) -> Answer<'_, usize> {
         let write = Write::Expire { before, max };
+        // At most `max`, which is a `usize`.
         let count = |count| usize::try_from(count).unwrap_or(usize::MAX);
         Box::pin(async move { self.writer.write(write).await.map(count) })
     }

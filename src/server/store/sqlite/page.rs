@@ -83,6 +83,7 @@ pub(super) fn page(
     let more = found.len() > lookup.limit;
     found.truncate(lookup.limit);
     let others = match from {
+        // The first page has nothing before it.
         None => false,
         Some(from) => {
             let from = Some(Begin { inclusive: true, ..from });
@@ -137,6 +138,8 @@ impl Scan<'_> {
     /// Merges the first rows of all runs.
     fn entries(&self, runs: &[(String, Status)]) -> rusqlite::Result<Vec<Entry>> {
         let mut found = Vec::new();
+        // Each run contributes at most `limit` rows, in order, so the first `limit` of the page are
+        // among them.
         for (event_type, status) in runs {
             match self.lookup.sort {
                 SortBy::Status => self.by_status(event_type, *status, &mut found)?,
@@ -272,6 +275,7 @@ impl Run<'_> {
              WHERE webhook = ? AND event_type = ? AND status = ? AND {condition} \
              ORDER BY {order} LIMIT ?"
         );
+        // Equality on the first three columns of the index selects the run; the rest is a scan.
         let status = status_number(status);
         let run = [Param::Integer(scan.webhook), Param::Text(event_type), Param::Integer(status)];
         let limit = Param::Integer(count(scan.limit));

@@ -1,4 +1,16 @@
 //! Reads from the store, on blocking threads with their own connections.
+//!
+//! SQLite blocks its thread, so a read runs on a blocking thread of the runtime; a semaphore limits
+//! how many run at once, because each needs a connection. A read is one transaction: everything in
+//! it is of one revision, while the writer goes on.
+//!
+//! ```text
+//! read ──▶ permit ──▶ idle connection, or a new one ──▶ BEGIN … COMMIT ──▶ idle again
+//!                                                        └── error: the connection is closed
+//! ```
+//!
+//! A cancelled read ends with its statement, not at once. Its permit is kept until then, so that
+//! callers who give up cannot start more reads than there are connections.
 
 use super::error::Broken;
 use super::file::{DirectoryLock, open_read_only};
@@ -56,6 +68,7 @@ impl Readers {
         let permit = permit.map_err(|error| failed(&error))?;
         let pool = Arc::clone(&self.pool);
         let run = move || {
+            // Kept by the read, not by the future that waits for it.
             let _permit = permit;
             pool.read(read)
         };
@@ -97,6 +110,7 @@ pub(super) fn tenants(connection: &Connection) -> rusqlite::Result<Vec<TenantId>
 }
 
 pub(super) fn load(connection: &Connection, name: &TenantId) -> rusqlite::Result<TenantRows> {
+    // Not an error: a tenant exists for the store with its first change.
     let Some((key, revision)) = tenant(connection, name)? else {
         return Ok(TenantRows::default());
     };

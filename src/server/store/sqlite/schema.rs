@@ -137,6 +137,8 @@ fn applied(version: i64, migrations: &[&str]) -> Result<usize, StoreError> {
 pub(crate) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Broken> {
     let done = applied(version(connection)?, migrations)?;
     for (to, migration) in (1i64..).zip(migrations).skip(done) {
+        // SQLite's statements that change the schema are transactional, and so is the version, which is
+        // in the header of the file.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(migration)?;
         transaction.pragma_update(None, "user_version", to)?;
@@ -157,6 +159,7 @@ fn objects(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
 /// Returns an error if a table or an index of this version is missing or was altered. Additional
 /// ones are ignored.
 pub(super) fn verify(connection: &Connection) -> Result<(), Broken> {
+    // Compared with a store that was just made, so that this function needs no list of its own.
     let mut model = Connection::open_in_memory()?;
     migrate(&mut model, MIGRATIONS)?;
     let found = objects(connection)?;

@@ -66,6 +66,7 @@ impl Write {
                 Ok(0)
             }
             Self::Ping => {
+                // A statement that changes nothing would commit without a flush, and prove nothing.
                 let sql = "UPDATE meta SET value = (value + 1) % 1000000 WHERE name = 'pings'";
                 execute(connection, sql, [])?;
                 Ok(0)
@@ -158,6 +159,7 @@ impl Change<'_> {
     fn commit(&self, change: &WebhookChange) -> Result<u64, Broken> {
         let &Self { connection, tenant: name, expected, log } = self;
         let found = tenant(connection, name)?;
+        // In the transaction, so that no other change can be between the comparison and the change.
         let current = found.map_or(0, |(_, revision)| revision);
         if current != expected {
             return Err(StoreError::Conflict { expected, current }.into());
@@ -231,6 +233,8 @@ fn record(
     let sql = "INSERT INTO delivery (webhook, id, event_type, status, triggered_at, document) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (webhook, id) DO NOTHING";
     let mut insert = connection.prepare_cached(sql)?;
+    // Deliveries of one event go to many webhooks, and those of a retry to one: each is looked up
+    // once.
     let mut keys = BTreeMap::new();
     for row in deliveries {
         let key = match keys.get(&row.webhook) {
@@ -266,6 +270,7 @@ fn expire(connection: &Connection, before: Timestamp, max: usize) -> Result<u64,
 
 fn erase(connection: &Connection, name: &TenantId) -> rusqlite::Result<()> {
     let Some((tenant, _)) = tenant(connection, name)? else { return Ok(()) };
+    // In the order of the references: what refers to a row is removed before it.
     let sql = "INSERT INTO removed SELECT key FROM webhook WHERE tenant = ?1 \
         AND EXISTS (SELECT 1 FROM delivery WHERE webhook = webhook.key)";
     execute(connection, sql, [tenant])?;

@@ -14,7 +14,7 @@
 //!
 //! # Failures
 //!
-//! A write fails alone. Each has a savepoint, so that a refused one, such as a change at an old
+//! A write fails by itself. Each has a savepoint, so that a refused one, such as a change at an old
 //! revision, and one that violates the schema undo only themselves. If SQLite rolls back the whole
 //! transaction, as it may when the store is full, each write is retried in its own transaction:
 //! those that still fit succeed, and the others fail for their own reason. While another process
@@ -147,6 +147,7 @@ impl Writer {
     /// Queues a write, waits for its commit, and returns its result.
     pub(super) async fn write(&self, write: Write) -> Result<u64, StoreError> {
         let ended = || StoreError::Failed("the writer's thread has ended".to_owned());
+        // If the caller goes away after this, the write is still made: the job is in the queue.
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(ended)?;
         queue.send(Job { write, reply }).await.map_err(|_| ended())?;
@@ -156,6 +157,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
+        // Closes the channel, after which the thread completes what is queued and ends.
         drop(self.queue.take());
         // An error is a panic of the thread, which was already reported.
         let _ = self.thread.take().map(JoinHandle::join);
@@ -212,6 +214,7 @@ impl Thread {
                 },
             };
             if let Some(first) = first {
+                // What waits now, without waiting for more: under load, the queue fills during the flush.
                 let mut weight = first.write.weight();
                 let mut batch = vec![first];
                 while batch.len() < MAX_WRITES && weight < MAX_BYTES {
@@ -344,6 +347,7 @@ impl Thread {
             return;
         }
         let Some(connection) = &self.connection else { return };
+        // Also after an error: the next attempt is after as many transactions, not after each.
         self.logged = Logged::default();
         if let Err(error) = checkpoint(connection, "PASSIVE", Duration::ZERO, self.patience) {
             // If the disk is full, the next write reports it.
@@ -371,6 +375,7 @@ fn transact(connection: &mut Connection, batch: &[Job], log: u64) -> rusqlite::R
     let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut results = Vec::with_capacity(batch.len());
     for job in batch {
+        // Less expensive than a transaction of its own, since it needs no flush.
         let mut savepoint = transaction.savepoint()?;
         let result = match job.write.run(&savepoint, log) {
             Ok(result) => Ok(result),
@@ -420,6 +425,7 @@ fn checkpoint(
 }
 
 fn sweep_once(connection: &mut Connection) -> rusqlite::Result<bool> {
+    // Immediate: a transaction that begins by reading could not be retried as a whole.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let more = sweep(&transaction, SLICE)?;
     transaction.commit()?;

@@ -242,7 +242,7 @@ fn alter(place: &Path, sql: &str) {
     rusqlite::Connection::open(place.join("hooksieve.db")).unwrap().execute_batch(sql).unwrap();
 }
 
-/// A write that SQLite refuses fails alone, whether SQLite undoes the statement or the whole
+/// A write that SQLite refuses fails by itself, whether SQLite undoes the statement or the whole
 /// transaction, and the store stays open.
 #[test]
 fn fails_only_the_write_that_sqlite_refuses() {
