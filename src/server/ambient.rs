@@ -37,6 +37,7 @@ impl Ambient {
         };
         Self {
             now: Arc::new(SystemTime::now),
+            // Monotonic: the difference of two times of day can be negative.
             since_start: Arc::new(move || start.elapsed()),
             fill: Arc::new(fill),
         }

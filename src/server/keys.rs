@@ -275,6 +275,7 @@ fn check(tenant: &str, user: &str, role: Role) -> Result<(), String> {
 }
 
 fn digest(key: &Key) -> Option<[u8; 32]> {
+    // Lower case only, as it is written: one form of a hash, so that files can be compared.
     HEXLOWER.decode(key.sha256.as_bytes()).ok()?.try_into().ok()
 }
 
@@ -323,6 +324,7 @@ impl Keys {
     pub(crate) fn find(&self, text: &str) -> Option<Arc<Key>> {
         // Before the look-up: an unknown id takes as long as a known one.
         let hash: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        // The secret may have underscores, the id has none.
         let id = text.strip_prefix("hs_").and_then(|rest| rest.split('_').next());
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let (key, digest) = state.keys.get(id?)?;

@@ -79,6 +79,7 @@ impl Buckets {
         let filled = now.saturating_sub(bucket.at).as_secs_f64() * per_second;
         bucket.tokens = (bucket.tokens + filled).min(size);
         bucket.at = now;
+        // A refused request takes nothing: a client that retries in vain does not wait longer for it.
         if bucket.tokens < 1.0 {
             return Err(Duration::from_secs_f64((1.0 - bucket.tokens) / per_second));
         }

@@ -170,6 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Patient<S> {
             return written;
         }
         let time = self.time;
+        // Allocated only for a write that has to wait, which most never do.
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(time)));
         waiting.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }

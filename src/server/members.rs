@@ -57,6 +57,7 @@ impl<'a> Members<'a> {
         name: &'static str,
         value: &impl Serialize,
     ) -> serde_json::Result<()> {
+        // Before anything is changed, so that a failure leaves the object as it was.
         let value = Cow::Owned(to_raw_value(value)?);
         match self.0.iter_mut().find(|(known, _)| known == name) {
             Some((_, old)) => *old = value,
@@ -94,6 +95,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
                 let mut members = Vec::new();
+                // Duplicate names are kept, as the text has them: what is not understood is not repaired.
                 while let Some((name, value)) = map.next_entry::<Name<'de>, &RawValue>()? {
                     members.push((name.0, Cow::Borrowed(value)));
                 }

@@ -166,6 +166,7 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
     tokio::spawn(reload(Arc::clone(&keys), Arc::clone(&buckets), beat(|health| &health.keys)));
     tokio::spawn(expire(service.clone(), beat(|health| &health.expiry)));
     let stop = stop_signal(Arc::clone(&health))?;
+    // The scheme that is printed is the one that is spoken here; links use the one that callers see.
     let (scheme, origin) = match (&tls, config.behind_proxy) {
         (Some(_), _) => ("https", Origin::Https),
         (None, true) => ("http", Origin::Proxy),
@@ -175,6 +176,7 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
     let running = service.clone();
     let api = Api { service, keys, buckets, ambient, bounds: config.bounds, origin, health };
     let listener = Listener::new(socket, tls, api::router(api), config);
+    // The socket already queues connections, so a program that reads this may connect at once.
     announce(&format!("listening on {scheme}://{address}"))?;
     let answered = listener.serve(stop).await;
     // The connections first: their requests may still begin changes. A change outlives its request
@@ -321,6 +323,7 @@ async fn expire(service: Service, beat: impl Fn()) {
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ServeError> {
     let named = |error: String| ServeError::Named(path.display().to_string(), error);
     let read = CertificateDer::pem_file_iter(path)
+        // A file of another kind, such as a key, is read as no certificates, which is refused below.
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| named(error.to_string()))?;
     if read.is_empty() { Err(named("the file has no certificate".to_owned())) } else { Ok(read) }

@@ -154,6 +154,7 @@ impl Import<'_> {
                 let name = format!("webhook `{}` of tenant `{}`", id.as_str(), tenant.as_str());
                 ServeError::Named(name, what)
             };
+            // Also a duplicate within the file: the first one is kept, as the reader has reported.
             if !known.insert(id.clone()) {
                 imported.existing += 1;
                 continue;
@@ -161,6 +162,7 @@ impl Import<'_> {
             if id.as_str().len() > MAX_ID {
                 return Err(refused(format!("the id has more than {MAX_ID} bytes")));
             }
+            // Enabled without its secret, it would send requests that receivers refuse or cannot verify.
             let withheld = webhook.has_redacted_secrets().then(|| {
                 let reason = "the webhook was imported without its secret or the values of its \
                               encrypted headers: set them, then enable it";

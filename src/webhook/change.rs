@@ -151,10 +151,8 @@ impl Webhook {
     /// Returns the webhook after a PUT: the document replaces its content.
     ///
     /// Members that the document leaves out get their default values. The id, the tenant, the
-    /// creation and the origin are kept, and `edit` becomes the last change. So is the owner of a
-    /// webhook of level `user` if the document names none: the default of a creation, its creator,
-    /// would give the webhook to another user. An enabled webhook loses the reason for which it was
-    /// disabled.
+    /// creation and the origin are kept, and `edit` becomes the last change. An enabled webhook
+    /// loses the reason for which it was disabled.
     ///
     /// # Errors
     ///
@@ -168,14 +166,7 @@ impl Webhook {
         // A document that leaves the encrypted headers out removes them, so they need no new
         // values.
         let basis = Basis::Change { old: self, sets_encrypted: true, patch: false };
-        let mut outcome = check(rules, &document.0, &basis);
-        if let Some(content) = &mut outcome.content
-            && content.level == Level::User
-            && content.owner.is_none()
-        {
-            content.owner = self.content.owner.clone();
-        }
-        self.changed(outcome, Found::default(), edit)
+        self.changed(check(rules, &document.0, &basis), Found::default(), edit)
     }
 
     /// Returns the webhook after a PATCH.

@@ -62,6 +62,7 @@ fn caller(api: &Api, headers: &HeaderMap) -> Result<Caller, Failure> {
     // A revoked key, a mistyped one and one of another server look the same to the caller.
     let key = key.ok_or_else(|| Failure::unauthorized("the API key is unknown"))?;
     Ok(Caller {
+        // From the key and never from the request: a caller cannot name another tenant.
         tenant: key.tenant.as_str().into(),
         user: key.user.as_str().into(),
         role: key.role,

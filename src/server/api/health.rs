@@ -114,6 +114,7 @@ impl Health {
     }
 }
 
+// Asks no part of the server: a process that is slow or full must not be killed for it.
 pub(super) async fn live() -> Answer {
     json(StatusCode::OK, &object!({"status": "live"}))
 }

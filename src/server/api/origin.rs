@@ -35,6 +35,7 @@ impl Origin {
             Self::Https => ("https", own()),
             // A proxy that says nothing terminates TLS: that is what the mode is for.
             Self::Proxy => {
+                // Only in this mode: otherwise a caller could choose the scheme and host of its links.
                 let plain = header("x-forwarded-proto").is_some_and(|proto| proto == "http");
                 (if plain { "http" } else { "https" }, host("x-forwarded-host").or_else(own))
             }

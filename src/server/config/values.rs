@@ -128,6 +128,7 @@ impl Reader<'_> {
     }
 
     fn number<T: FromStr + Default>(&mut self, name: &str) -> T {
+        // The default is one of the values that are never used: see the head of this file.
         self.one(name, T::default(), |text| text.parse().map_err(|_| "expected a number".into()))
     }
 
@@ -243,6 +244,7 @@ impl Config {
             data: read.required_path("data"),
             keys: read.path("keys"),
             seal_keys: read.path("seal-key"),
+            // In texts, 0 is no limit; from here on, no limit is `None`, which cannot be compared by mistake.
             max_store: Some(read.number("max-store-bytes")).filter(|most| *most > 0),
             listen,
             tls: tls(&mut read, listen),
@@ -279,6 +281,7 @@ impl Config {
         if self.max_header < MIN_HEADER {
             read.refuse("max-header-bytes", format_args!("expected at least {MIN_HEADER}"));
         }
+        // Unlike elsewhere, 0 would be a server that accepts nothing.
         if self.max_connections == 0 {
             read.refuse("max-connections", "expected a number above 0");
         }

@@ -118,6 +118,7 @@ impl Targets {
                 Err(why) => refused = Some(why),
             }
         }
+        // A refusal explains more than that there is no address.
         match (reachable.is_empty(), refused) {
             (false, _) => Ok(reachable),
             (true, Some(why)) => Err(io::Error::new(io::ErrorKind::PermissionDenied, why)),
@@ -243,6 +244,7 @@ impl Attempt for Sender {
     fn post<'a>(&'a self, request: &'a Request) -> Attempted<'a> {
         Box::pin(async move {
             let whole = self.times.whole;
+            // Includes the look-up of the name, which has no limit of its own.
             match tokio::time::timeout(whole, self.exchange(request)).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(format!("no complete response within {} ms", whole.as_millis())),

@@ -103,6 +103,8 @@ impl Service {
     }
 
     async fn send(&self, request: Request, old: &Delivery) -> Result<Delivery, Problem> {
+        // Before the request is sent, so that an attempt without a record cannot happen for want of an
+        // id, and so that the record shows when the attempt began.
         let (id, at) = (self.0.ambient.id()?, self.0.ambient.now());
         // A delivery without a message id is the first attempt of its message.
         let message = old.message_id().or_else(|| MessageId::new(old.id().as_str()).ok());

@@ -249,6 +249,8 @@ impl Inner {
     /// Returns a tenant, which need not have webhooks. Their number is limited by the tenants in
     /// the store and in the keys file.
     fn tenant(&self, id: &TenantId) -> Result<Arc<Tenant>, Problem> {
+        // A poisoned lock is used on: a panic between two insertions leaves a valid map, and one request
+        // that panicked must not stop all others.
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tenant) = tenants.get(id) {
             return Ok(Arc::clone(tenant));
@@ -270,6 +272,7 @@ impl Inner {
             let rows = self.store.load(&tenant.id).await?;
             let mut revision = rows.revision;
             let Sorted { webhooks, refused, disabled } = self.sort(tenant, rows, &too_large)?;
+            // Refused webhooks count, too: their users created them, and can remove them.
             let mut counted = Creators::default();
             webhooks.iter().for_each(|webhook| counted.add(webhook));
             refused.values().for_each(|refused| counted.add(&refused.webhook));
@@ -388,6 +391,7 @@ impl Inner {
         // Before the registry is changed, which still has the webhook as it was.
         let refused = state.refused.get(&id).map(|refused| Arc::clone(&refused.webhook));
         let old = refused.or_else(|| self.registry.get(&tenant.id, &id));
+        // A replacement keeps its creator, so only a new webhook and a removal change a count.
         if let (Decided::Put(new), None) = (&decided, &old) {
             creators.add(new);
         } else if let (Decided::Remove(_), Some(old)) = (&decided, &old) {

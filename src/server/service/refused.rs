@@ -81,6 +81,7 @@ impl Refused {
         (rules, problems): (&Rules, &Diagnostics),
         now: Timestamp,
     ) -> Option<Self> {
+        // Only to be read by the library, so the order of members does not matter here.
         let mut value: Value = serde_json::from_slice(bytes).ok()?;
         let members = value.as_object_mut()?;
         // The id in the store is the one by which the webhook is found.

@@ -41,6 +41,7 @@ impl Tasks {
     where
         F: Future<Output: Send> + Send + 'static,
     {
+        // Counted here and not in the task, which may not have run yet when the stop looks.
         self.0.send_modify(|running| *running += 1);
         let counted = Counted(self.0.clone());
         tokio::spawn(async move {

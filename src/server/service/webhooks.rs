@@ -20,7 +20,8 @@ use super::refused::{Refused, Shown};
 use super::{Answered, Creators, Decided, Inner, Service, State, Tenant};
 use crate::server::members::Members;
 use hooksieve::webhook::{
-    Catalogue, Checked, Edit, ListQuery, NewWebhook, Patch, Webhook, WebhookDocument, WebhookId,
+    Catalogue, Checked, Edit, Level, ListQuery, NewWebhook, Patch, Webhook, WebhookDocument,
+    WebhookId,
 };
 use std::sync::Arc;
 
@@ -90,10 +91,16 @@ impl Turn<'_> {
         Ok(Decision::put(checked))
     }
 
-    fn replace(&self, id: &WebhookId, document: &WebhookDocument) -> Result<Decision, Problem> {
+    fn replace(&self, id: &WebhookId, mut document: WebhookDocument) -> Result<Decision, Problem> {
         let found = self.find(id)?;
-        let checked =
-            found.webhook().replaced(document, &self.inner.registry.rules(), self.edit())?;
+        let old = found.webhook();
+        // The library's default owner is the creator. With it, a user could not replace a webhook
+        // that an administrator created for the user.
+        let stays_owned = document.text("level") == Some(Level::User.as_str());
+        if let Some(owner) = old.owner().filter(|_| stays_owned && !document.has("ownerId")) {
+            document.set("ownerId", owner.as_str());
+        }
+        let checked = old.replaced(&document, &self.inner.registry.rules(), self.edit())?;
         self.caller.may_have(&checked.webhook)?;
         Ok(Decision::put(checked))
     }
@@ -110,6 +117,7 @@ impl Turn<'_> {
     }
 
     fn remove(&self, id: &WebhookId) -> Result<Decision, Problem> {
+        // A caller who may not see the webhook gets the same 404 as for one that does not exist.
         let found = self.find(id)?;
         let decided = Decided::Remove(found.webhook().id().clone());
         Ok(Decision { decided, warnings: 0 })
@@ -141,6 +149,8 @@ impl Inner {
         let mut all: Vec<_> =
             valid.filter(|webhook| !state.refused.contains_key(webhook.id())).collect();
         all.extend(state.refused.values().map(|refused| Arc::clone(&refused.webhook)));
+        // Before the query is applied: a page that was cut first would show by its length how many
+        // webhooks the caller may not see.
         let seen = all.iter().map(|webhook| &**webhook).filter(|webhook| caller.sees(webhook));
         let page = query.apply(seen);
         let internal = |error: serde_json::Error| Problem::Internal(error.to_string());
@@ -206,7 +216,7 @@ impl Service {
         id: WebhookId,
         document: WebhookDocument,
     ) -> Result<Answered<Option<Shown>>, Problem> {
-        self.change(caller, move |turn| turn.replace(&id, &document)).await
+        self.change(caller, move |turn| turn.replace(&id, document)).await
     }
 
     /// Patches a webhook.

@@ -165,6 +165,7 @@ impl Keys {
             SealError::WrongKey { key, field }
         };
         let bytes = BASE64URL_NOPAD.decode(rest.as_bytes()).map_err(|_| wrong())?;
+        // From here on, every failure is the same one: an attacker learns nothing from the difference.
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE>().ok_or_else(wrong)?;
         let aad = context(owner, field);
         let cipher = XChaCha20Poly1305::new(key.bytes().into());
@@ -180,6 +181,7 @@ impl Keys {
 
 /// Splits a sealed value into the id of its key and the rest.
 fn key_id<'v>(field: &str, sealed: &'v str) -> Result<(&'v str, &'v str), SealError> {
+    // A secret that begins like a sealed value is sealed like any other, so the form is unambiguous.
     let parts = sealed.strip_prefix(PREFIX).and_then(|rest| rest.split_once(':'));
     parts.ok_or_else(|| SealError::NotSealed { field: field.to_owned() })
 }

@@ -85,6 +85,7 @@ pub(crate) fn check(directory: &Path) -> Result<Vec<String>, StoreError> {
     let mut problems = Vec::new();
     let checked = open_read_only(&path).and_then(|mut connection| {
         let transaction = connection.transaction()?;
+        // First, since the other checks rely on the tables and the columns.
         super::schema::verify(&transaction)?;
         integrity(&transaction, &mut problems)?;
         for &(what, sql) in INVARIANTS {
@@ -112,6 +113,7 @@ pub(crate) fn check(directory: &Path) -> Result<Vec<String>, StoreError> {
 const MAX: usize = 20;
 
 fn integrity(connection: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<()> {
+    // The first one returns `ok` or texts, the second one the table of each row that refers to none.
     for pragma in ["integrity_check", "foreign_key_check"] {
         let mut statement = connection.prepare(&format!("PRAGMA {pragma}"))?;
         let mut rows = statement.query([])?;
@@ -187,6 +189,7 @@ fn documents(connection: &Connection, problems: &mut Vec<String>) -> rusqlite::R
         let mut statement = connection.prepare(&format!("SELECT id, document FROM {table}"))?;
         let mut rows = statement.query([])?;
         let mut found = 0;
+        // Row by row, since the documents of a store do not fit into memory.
         while let Some(row) = rows.next()?.filter(|_| found < MAX) {
             if !is_json(row)? {
                 problems

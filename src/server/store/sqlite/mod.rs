@@ -112,6 +112,8 @@ impl Sqlite {
         let lock = Arc::new(file::lock(&directory)?);
         let path = file::find_or_create(&directory)?;
         let connection = prepare(&path, settings)?;
+        // Shared: damage that a read finds stops the writer, and a failure of the writer is reported by
+        // every later write. Reads go on after a failed flush, since what they find was committed.
         let health = Arc::new(Health::default());
         let readers = Readers::open(path, Arc::clone(&health), Arc::clone(&lock))?;
         let Settings { log, patience, .. } = *settings;
@@ -135,6 +137,7 @@ fn prepare(path: &Path, settings: &Settings) -> Result<Connection, StoreError> {
     let prepared = || -> Result<Connection, Broken> {
         if settings.quick_check {
             let connection = file::open_read_only(path)?;
+            // The first problem suffices to refuse the file.
             let sql = "PRAGMA quick_check(1)";
             let found: String = connection.query_row(sql, [], |row| row.get(0))?;
             if found != "ok" {

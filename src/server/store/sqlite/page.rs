@@ -61,6 +61,8 @@ pub(super) fn page(
     since: Timestamp,
 ) -> rusqlite::Result<DeliveryRows> {
     let lookup = query.lookup();
+    // A page before a place is read from the place backwards, and then reversed: a list of a
+    // million deliveries has no end to count from.
     let backwards = lookup.place.is_some_and(|place| place.backwards);
     let from = lookup.place.map(|place| {
         let key = match place.key {
@@ -76,6 +78,7 @@ pub(super) fn page(
         since: nanoseconds(since),
         forward: !backwards,
         from,
+        // The additional row shows whether there is a next page, without counting the rest.
         limit: lookup.limit + 1,
     };
     let runs = scan.runs()?;
@@ -91,12 +94,14 @@ pub(super) fn page(
             !other.entries(&runs)?.is_empty()
         }
     };
+    // `more` is on the far side of the scan, `others` on the side of the place.
     let (before, after) = if backwards { (more, others) } else { (others, more) };
     if backwards {
         found.reverse();
     }
     let sql = format!("SELECT {COLUMNS} FROM delivery WHERE seq = ?1");
     let mut statement = connection.prepare_cached(&sql)?;
+    // Only the rows of the page are fetched; the scans read only the index.
     let rows = found
         .iter()
         .map(|entry| statement.query_row([entry.seq], |row| delivery_row(webhook, row)));
@@ -128,6 +133,7 @@ impl Scan<'_> {
         let mut next = self.connection.prepare_cached(&next)?;
         let mut name: Option<String> =
             first.query_row([self.webhook], |row| row.get(0)).optional()?;
+        // A `SELECT DISTINCT` would read every row of the index.
         while let Some(found) = name {
             name = next.query_row((self.webhook, &*found), |row| row.get(0)).optional()?;
             names.push(found);
@@ -193,6 +199,7 @@ impl Scan<'_> {
             let order = format!("id {ids}");
             run.read(&format!("triggered_at = ? AND {past}"), &params, &order, found)?;
         }
+        // The rows at the time of the place fill the page: no row at another time is on it.
         if found.len() - start >= self.limit {
             return Ok(());
         }
@@ -226,6 +233,7 @@ impl Scan<'_> {
             (if self.keys_descend() { keys.reverse() } else { keys }, from.id)
         });
         match from {
+            // All rows of the run are on the other side of the place.
             Some((Ordering::Less, _)) => Ok(()),
             Some((Ordering::Equal, id)) => {
                 let params = [since, Param::Text(id)];

@@ -82,6 +82,7 @@ impl Pool {
         read: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        // The lock is not held while reading.
         let kept = idle().pop();
         let attempt = || -> Result<T, Broken> {
             let mut connection = match kept {
@@ -90,6 +91,7 @@ impl Pool {
             };
             let transaction = connection.transaction()?;
             let found = read(&transaction)?;
+            // Only a connection without an open transaction is used again.
             transaction.finish()?;
             idle().push(connection);
             Ok(found)

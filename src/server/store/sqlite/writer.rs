@@ -101,6 +101,7 @@ struct Job {
 /// The queue of the thread. Dropping it completes the queued writes and ends the thread.
 #[derive(Debug)]
 pub(super) struct Writer {
+    // `None` only while the value is dropped.
     queue: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -225,6 +226,8 @@ impl Thread {
                 self.logged.bytes += weight;
                 self.batch(batch);
             }
+            // One step per round, so that writes that came meanwhile are next. Erased content is emptied
+            // from the log only after the sweep, which writes to the log itself.
             if self.sweeping {
                 self.sweep();
             } else if self.truncating.is_some() {
@@ -317,8 +320,10 @@ impl Thread {
     /// Empties the log by copying it into the file, and then answers the erasures.
     fn truncate(&mut self) {
         let Some(connection) = &self.connection else { return self.truncating = None };
+        // Without an erasure that waits, no write is delayed for a log that is only not yet empty.
         let wait = if self.erasures.is_empty() { Duration::ZERO } else { TRUNCATION_TIME };
         match checkpoint(connection, "TRUNCATE", wait, self.patience) {
+            // Only now no file has the erased content.
             Ok(true) => {
                 self.logged = Logged::default();
                 self.truncating = None;
@@ -390,6 +395,7 @@ fn transact(connection: &mut Connection, batch: &[Job], log: u64) -> rusqlite::R
                 Err(class)
             }
         };
+        // Statements that ran before the one that failed are undone, too.
         if result.is_err() {
             savepoint.rollback()?;
         }
