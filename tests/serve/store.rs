@@ -70,8 +70,16 @@ fn reports_problems_and_missing_stores() {
     let path = format!("{data}/hooksieve.db");
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() - 4096]).unwrap();
+    let (code, _, error) = store(&["check", "--data", &data]);
+    assert!(code == 2 && error.contains("restore a backup"), "{error}");
+    // A document that is no JSON any more, on a page that is whole.
+    let mut altered = whole.clone();
+    let name = br#""name":"kept""#;
+    let at = whole.windows(name.len()).position(|part| part == name).unwrap();
+    altered[at + name.len() - 1] = b'?';
+    std::fs::write(&path, altered).unwrap();
     let (code, out, _) = store(&["check", "--data", &data]);
-    assert!(code == 1 && !out.is_empty(), "{out}");
+    assert!(code == 1 && out.starts_with("webhook document is not JSON: "), "{out}");
 
     let none = folder.path("none");
     for arguments in [

@@ -17,7 +17,7 @@
 
 use super::reader::{COLUMNS, Of, delivery_row};
 use super::write::{count, nanoseconds, status_number};
-use crate::server::store::contract::DeliveryRows;
+use crate::server::store::contract::{DeliveryRow, DeliveryRows};
 use hooksieve::delivery::{ListQuery, Lookup, SortBy, SortKey, Status};
 use hooksieve::webhook::Timestamp;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
@@ -99,13 +99,19 @@ pub(super) fn page(
     if backwards {
         found.reverse();
     }
+    Ok(DeliveryRows { rows: fetch(connection, webhook, &found)?, before, after })
+}
+
+/// Fetches the rows of a page. The scans that found them read only the index.
+fn fetch(
+    connection: &Connection,
+    webhook: Of<'_>,
+    found: &[Entry],
+) -> rusqlite::Result<Vec<DeliveryRow>> {
     let sql = format!("SELECT {COLUMNS} FROM delivery WHERE seq = ?1");
     let mut statement = connection.prepare_cached(&sql)?;
-    // Only the rows of the page are fetched; the scans read only the index.
-    let rows = found
-        .iter()
-        .map(|entry| statement.query_row([entry.seq], |row| delivery_row(webhook, row)));
-    Ok(DeliveryRows { rows: rows.collect::<Result<_, _>>()?, before, after })
+    let row = |entry: &Entry| statement.query_row([entry.seq], |row| delivery_row(webhook, row));
+    found.iter().map(row).collect()
 }
 
 impl Scan<'_> {
