@@ -151,7 +151,9 @@ pub(super) fn container_end(text: &[u8], mut at: usize) -> Option<usize> {
         inside ^= carry;
         carry = ((inside as i64) >> 63) as u64;
         let (begins, mut ends) = (block.begins & !inside, block.ends & !inside);
-        if depth > ends.count_ones() {
+        if begins | ends == 0 {
+            // Most blocks: a part of a string, or members without containers.
+        } else if depth > ends.count_ones() {
             depth = depth + begins.count_ones() - ends.count_ones();
         } else {
             let mut passed = 0_u64;

@@ -163,28 +163,26 @@ impl<'t> Parts<'t> {
 
     /// Takes the members of an object, whose number in the table is `object`.
     fn take(&mut self, object: u16, text: &'t str) -> Option<()> {
+        let paths = &TABLE.paths;
         let mut members = Members::of(text)?;
         while let Some((key, value)) = members.next()? {
-            let written = key.written(text);
-            let name = match members.cursor.escapes {
-                true => key.value(text),
-                false => Cow::Borrowed(written),
-            };
             let value = value.written(text);
-            let number = TABLE.paths.key(object, name.as_bytes());
-            if let Some(known) = self.values.get_mut(usize::from(number)) {
-                *known = value;
-                continue;
+            // The name of a member with an escape anywhere before it may have one, too.
+            let number = match members.cursor.escapes {
+                true => paths.key(object, key.value(text).as_bytes()),
+                false => paths.key(object, key.bytes(text)?),
+            };
+            match self.values.get_mut(usize::from(number)) {
+                Some(known) => *known = value,
+                None => self.rest.push(Member {
+                    name: key.value(text),
+                    written: key.written(text),
+                    value,
+                    in_extensions: object != ROOT,
+                    is_shadowed: false,
+                    position: self.rest.len(),
+                }),
             }
-            let (in_extensions, position) = (object != ROOT, self.rest.len());
-            self.rest.push(Member {
-                name,
-                written,
-                value,
-                in_extensions,
-                is_shadowed: false,
-                position,
-            });
         }
         Some(())
     }
@@ -251,11 +249,19 @@ impl<'t> Members<'t> {
     /// The value `None` is for a text that is not well-formed, `Some(None)` for the end.
     #[inline(always)]
     fn next(&mut self) -> Option<Option<(Span, Span)>> {
-        self.cursor.eat(b',');
-        if !self.cursor.eat(b'"') {
-            return Some(None);
+        // Most objects have no white space: `,"key":"string"` is read with fewer comparisons.
+        if !self.cursor.eat_with_quote(b',') {
+            self.cursor.eat(b',');
+            if !self.cursor.eat(b'"') {
+                return Some(None);
+            }
         }
         let key = self.cursor.string().ok()?;
+        if self.cursor.eat_with_quote(b':') {
+            let Span { from, to } = self.cursor.string().ok()?;
+            // With its quotes.
+            return Some(Some((key, Span { from: from - 1, to: to + 1 })));
+        }
         self.cursor.eat(b':');
         self.cursor.skip_spaces();
         let from = self.cursor.at;
