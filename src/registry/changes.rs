@@ -9,7 +9,8 @@
 
 use super::error::bounded;
 use super::rules::Policy;
-use super::tenant::{State, Tenant, Turn};
+use super::state::State;
+use super::tenant::{Tenant, Turn};
 use super::{ChangeError, Inner, NotLoaded, Registry, UpdateError};
 use crate::event::TenantId;
 use crate::webhook::{Webhook, WebhookId};

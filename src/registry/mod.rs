@@ -116,6 +116,7 @@ mod restore;
 mod rules;
 mod session;
 mod snapshot;
+mod state;
 mod stats;
 mod sync;
 mod tenant;
@@ -136,10 +137,11 @@ use crate::matcher::Scratch;
 use crate::webhook::{Rules, Webhook, WebhookId};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use rules::Policy;
+use state::State;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use sync::{ArcSwap, Guard, Mutex, MutexGuard, PoisonError};
-use tenant::{State, Tenant};
+use tenant::Tenant;
 
 /// The webhooks of many tenants, shared between threads; see the [module](self).
 ///

@@ -35,8 +35,8 @@
 
 use super::rules::Policy;
 use super::snapshot::{Checksum, End, FORMAT, Header, LONGEST, Section, VERSION, checksum};
+use super::state::State;
 use super::sync::PoisonError;
-use super::tenant::State;
 use super::{ChangeError, Loaded, Refused, Registry, SnapshotError, SnapshotErrorKind};
 use crate::diagnostic::quote;
 use crate::event::TenantId;

@@ -43,8 +43,9 @@
 //!   would then report which webhooks the rules refuse.
 
 use super::error::bounded;
+use super::state::State;
 use super::sync::PoisonError;
-use super::tenant::{Admitted, State, Tenant, Writer};
+use super::tenant::{Admitted, Tenant, Writer};
 use super::{ChangeError, Inner, Limits, Registry};
 use crate::diagnostic::{Diagnostic, quote};
 use crate::event::{EventType, TenantId, UserId};

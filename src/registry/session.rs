@@ -1,7 +1,7 @@
 //! Sessions, which match events on one thread, and the recipients that a match returns.
 
+use super::state::State;
 use super::sync::Guard;
-use super::tenant::State;
 use super::{NotLoaded, Registry};
 use crate::event::{Event, ShapeCache};
 use crate::matcher::{Access, Scratch};

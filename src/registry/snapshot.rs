@@ -14,7 +14,7 @@
 //! A webhook has one stored form, whose reader reports errors with the member's name. A second
 //! form, for snapshots only, would need a second reader.
 
-use super::tenant::State;
+use super::state::State;
 use super::{Refused, Registry};
 use crate::diagnostic::{Diagnostic, into_diagnostics, kinds};
 use crate::event::TenantId;
