@@ -24,9 +24,13 @@ use hooksieve::delivery::Payload;
 use hooksieve::event::{Envelope, Event, ShapeCache};
 use hooksieve::filter::Filter;
 use hooksieve::matcher::{Matcher, Scratch, Slot};
+use hooksieve::registry::Registry;
+use hooksieve::webhook::{NewWebhook, Rules, Webhook};
+use serde_json::json;
 use std::hint::black_box;
+use std::time::UNIX_EPOCH;
 use support::{Load, PROFILE, filters, hit, insert, read, read_with, texts, yardstick};
-use workload::{Mix, TENANT};
+use workload::{Mix, TENANT, TYPE};
 
 const ROUNDS: usize = 100;
 
@@ -146,6 +150,55 @@ fn remove((mut matcher, slots, _): (Matcher, Vec<Slot>, Vec<String>)) -> (Matche
     (matcher, slots)
 }
 
+fn webhook(rules: &Rules, number: usize, name: &str, filter: &str) -> Webhook {
+    let document = json!({
+        "name": name, "url": "https://hooks.example.com/", "enabled": true,
+        "eventTypes": [TYPE], "filter": filter,
+    });
+    let new = NewWebhook::new(format!("wh-{number}"), "u1", UNIX_EPOCH.into());
+    Webhook::create(&document.into(), rules, new).expect("a valid webhook").webhook
+}
+
+/// Returns a registry that has been changed before, and webhooks that replace some of its.
+///
+/// They have other names, and the same filters or those of other webhooks. The first changes clone
+/// the index, and let the lists of the clone grow.
+fn replacements(webhooks: usize, same_filter: bool) -> (Registry, Vec<Webhook>) {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let texts: Vec<_> = filters(Mix::Selective, webhooks + ROUNDS).collect();
+    let all = texts.iter().take(webhooks).enumerate();
+    let all = all.map(|(number, text)| webhook(&rules, number, "Sales", text));
+    let _ = registry.load(TENANT, all).expect("there is room");
+    let replace = |round: usize, same_filter: bool| {
+        let number = round * 7_919 % webhooks;
+        let text = if same_filter { number } else { webhooks + round % ROUNDS };
+        webhook(&rules, number, "Trade", &texts[text])
+    };
+    let first = (ROUNDS..2 * ROUNDS).map(|round| replace(round, false)).collect();
+    (put_all(registry, first), (0..ROUNDS).map(|round| replace(round, same_filter)).collect())
+}
+
+fn put_all(registry: Registry, webhooks: Vec<Webhook>) -> Registry {
+    let tenant = TENANT.into();
+    for webhook in webhooks {
+        let _ = black_box(registry.put(&tenant, webhook).expect("there is room"));
+    }
+    registry
+}
+
+#[library_benchmark]
+#[bench::among_50_000(replacements(50_000, false))]
+fn registry_put((registry, webhooks): (Registry, Vec<Webhook>)) -> Registry {
+    put_all(registry, webhooks)
+}
+
+#[library_benchmark]
+#[bench::among_50_000(replacements(50_000, true))]
+fn registry_put_same((registry, webhooks): (Registry, Vec<Webhook>)) -> Registry {
+    put_all(registry, webhooks)
+}
+
 #[library_benchmark]
 #[bench::four_terms(texts::FOUR)]
 fn parse_and_check(text: &str) -> Vec<Filter> {
@@ -163,6 +216,8 @@ library_benchmark_group!(
         matches,
         insert_text,
         remove,
+        registry_put,
+        registry_put_same,
         parse_and_check
     ]
 );
