@@ -167,7 +167,7 @@ impl Registry {
 }
 
 impl Inner {
-    /// Checks a webhook that is about to be put, and returns its subscription and the limits.
+    /// Checks a webhook that is about to be put, and returns it with the limits.
     ///
     /// The caller holds the tenant's lock. The tenant is indexed by the policy's catalogue
     /// afterwards.
@@ -179,10 +179,10 @@ impl Inner {
     ) -> Result<Admitted, ChangeError> {
         // Read under the tenant's lock: see the module's drawing.
         let policy = self.policy.load_full();
-        let subscription = policy.subscription(&tenant.id, &webhook)?;
+        policy.check(&tenant.id, &webhook)?;
         tenant.index_by(writer, policy.rules.catalogue())?;
         let limits = policy.limits.clone();
-        Ok(Admitted { webhook: Arc::new(webhook), subscription, limits })
+        Ok(Admitted { webhook: Arc::new(webhook), limits })
     }
 }
 
@@ -300,6 +300,15 @@ impl Policy {
             }
         }
     }
+}
+
+/// Returns whether two webhooks have equal [subscriptions](subscription) in every catalogue.
+pub(super) fn subscribe_equally(one: &Webhook, other: &Webhook) -> bool {
+    one.is_enabled() == other.is_enabled()
+        && one.level() == other.level()
+        && one.owner() == other.owner()
+        && one.event_types() == other.event_types()
+        && one.filter() == other.filter()
 }
 
 /// Returns a webhook's subscription: its event types, filter, audience, and whether it is enabled.

@@ -63,11 +63,12 @@
 //!   [`Recipients`](super::Recipients) and makes two changes would wait for itself forever.
 
 use super::limits::{Limits, Used};
-use super::state::{State, Step};
+use super::rules::subscribe_equally;
+use super::state::{Edit, State, Step};
 use super::sync::{ArcSwap, Mutex, MutexGuard, PoisonError, yield_now};
 use super::{Change, ChangeError, subscription};
 use crate::event::TenantId;
-use crate::matcher::{InsertError, Subscription};
+use crate::matcher::InsertError;
 use crate::webhook::{Catalogue, Webhook, WebhookId};
 use std::sync::Arc;
 
@@ -115,10 +116,9 @@ pub(super) struct Writer {
     pub(super) evicted: bool,
 }
 
-/// A webhook that the rules allow, with what is needed to put it.
+/// A webhook that the rules allow, with the limits that it must satisfy.
 pub(super) struct Admitted {
     pub(super) webhook: Arc<Webhook>,
-    pub(super) subscription: Subscription,
     pub(super) limits: Limits,
 }
 
@@ -217,12 +217,20 @@ impl Tenant {
         revision: u64,
         admitted: Admitted,
     ) -> Result<Change, ChangeError> {
-        let Admitted { webhook, subscription, limits } = admitted;
+        let Admitted { webhook, limits } = admitted;
         let before = self.current.load().get(webhook.id().as_str()).cloned();
         writer.used.check(&limits, before.as_deref(), &webhook)?;
-        let insert = Some((webhook, subscription));
         let catalogue = writer.catalogue.clone();
-        let step = Step { revision, catalogue, remove: None, insert };
+        let edit = match before {
+            // The old webhook is indexed as the catalogue of this change would index it (see
+            // `index_by`), and so would be the new one.
+            Some(before) if subscribe_equally(&before, &webhook) => Edit::Swap(webhook),
+            _ => {
+                let subscription = subscription(&webhook, &self.id, &catalogue);
+                Edit::Put(webhook, subscription)
+            }
+        };
+        let step = Step { revision, catalogue, edit };
         Ok(self.change(writer, step)?)
     }
 
@@ -234,7 +242,7 @@ impl Tenant {
         id: &WebhookId,
     ) -> Result<Change, ChangeError> {
         let catalogue = writer.catalogue.clone();
-        let step = Step { revision, catalogue, remove: Some(id.clone()), insert: None };
+        let step = Step { revision, catalogue, edit: Edit::Remove(id.clone()) };
         Ok(self.change(writer, step)?)
     }
 
@@ -258,7 +266,7 @@ impl Tenant {
         match state.step(&step) {
             Ok(before) => {
                 let revision = step.revision;
-                let after = step.insert.as_ref().map(|(webhook, _)| Arc::clone(webhook));
+                let after = step.edit.webhook().cloned();
                 // Only now: what is counted is what is current.
                 before.iter().for_each(|webhook| writer.used.remove(webhook));
                 after.iter().for_each(|webhook| writer.used.add(webhook));

@@ -201,6 +201,56 @@ fn refuses_what_exceeds_a_limit_of_the_tenant() {
 }
 
 /// The reported bytes are at least those of the entries, and not many times as much.
+/// The recipients of an event are in the order of their slots.
+#[test]
+fn keeps_the_slot_of_a_webhook_whose_subscription_is_the_same() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let all = ["w1", "w2", "w3"].map(|id| webhook(&rules, id, r#"id eq "a""#));
+    let _ = registry.load("t", all.clone()).unwrap();
+    let mut session = registry.session();
+    let event = event(&rules, "t", "a");
+    let with = |(member, value): (&str, serde_json::Value)| {
+        let mut document = json!({
+            "name": "w1", "url": "https://hooks.example.com/", "enabled": true,
+            "eventTypes": [TYPE], "filter": r#"id eq "a""#,
+        });
+        document[member] = value;
+        let new = NewWebhook::new("w1", "u1", std::time::UNIX_EPOCH.into());
+        Webhook::create(&document.into(), &rules, new).unwrap().webhook
+    };
+    let bytes = || registry.stats(&"t".into()).unwrap().index_bytes;
+    // The copies that changes make current in turn differ in what they have to spare.
+    let copies = [(); 2].map(|()| {
+        let _ = registry.remove(&"t".into(), &"unknown".into()).unwrap();
+        bytes()
+    });
+    for change in [
+        ("name", json!("other")),
+        ("url", json!("https://other.example.com/")),
+        ("secret", json!("0123456789abcdef0123456789abcdef")),
+        ("headers", json!({"X-A": "v"})),
+        ("filter", json!("  id  EQ  \"a\"")),
+    ] {
+        let (name, webhook) = (change.0, with(change));
+        let change = registry.put(&"t".into(), webhook.clone()).unwrap();
+        assert_eq!(change.after.as_deref(), Some(&webhook));
+        assert_eq!(hits(&mut session, &event).unwrap(), ["w1", "w2", "w3"], "{name}");
+        assert_eq!(registry.get(&"t".into(), &"w1".into()).as_deref(), Some(&webhook));
+        assert!(copies.contains(&bytes()), "the index is unchanged");
+    }
+    for change in [
+        ("eventTypes", json!([])),
+        ("enabled", json!(false)),
+        ("level", json!("user")),
+        ("filter", json!(r#"id eq "b""#)),
+    ] {
+        let (name, webhook) = (change.0, with(change));
+        let _ = registry.put(&"t".into(), webhook).unwrap();
+        assert_eq!(hits(&mut session, &event).unwrap(), ["w2", "w3"], "{name}");
+    }
+}
+
 #[test]
 fn reports_the_memory_of_a_tenant() {
     let rules = Rules::default();

@@ -3,10 +3,10 @@
 use super::history::{Choices, filter_text};
 use hooksieve::delivery::RequestBuilder;
 use hooksieve::event::{Event, EventType, TenantId};
-use hooksieve::matcher::{Access, Subscription, Verdict};
+use hooksieve::matcher::{Access, Matcher, Scratch, Slot, Subscription, Verdict};
 use hooksieve::registry::{ChangeError, ChangeErrorKind, Limits, Refused, Registry, subscription};
 use hooksieve::webhook::{
-    Catalogue, Level, NewWebhook, Rules, Webhook, WebhookDocument, WebhookId,
+    Catalogue, Edit, Level, NewWebhook, Patch, Rules, Webhook, WebhookDocument, WebhookId,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -22,17 +22,58 @@ const USERS: [&str; 3] = ["u1", "u2", ""];
 const MAX: usize = 6;
 
 /// A tenant of the reference: its revision, and each webhook with its subscription.
-#[derive(Default)]
 struct Tenant {
     revision: u64,
     webhooks: BTreeMap<String, (Webhook, Subscription)>,
+    /// An index that a put changes only if it changes the subscription, and the slots in it.
+    matcher: Matcher,
+    slots: BTreeMap<String, Slot>,
 }
 
 impl Tenant {
-    fn put(&mut self, tenant: &str, webhook: Webhook) -> Option<Webhook> {
+    /// Creates a tenant as a load does, which indexes every webhook.
+    fn load(tenant: &str, revision: u64, all: Vec<Webhook>) -> Self {
+        let matcher = Matcher::new(RULES.profile());
+        let (webhooks, slots) = (BTreeMap::new(), BTreeMap::new());
+        let mut new = Self { revision, webhooks, matcher, slots };
+        for webhook in all {
+            new.insert(tenant, webhook);
+        }
+        new
+    }
+
+    fn insert(&mut self, tenant: &str, webhook: Webhook) -> Option<Webhook> {
         let subscription = subscription(&webhook, &TenantId::from(tenant), RULES.catalogue());
         let id = webhook.id().to_string();
+        let slot = self.matcher.insert(&subscription).expect("there is room");
+        if let Some(old) = self.slots.insert(id.clone(), slot) {
+            assert!(self.matcher.remove(old));
+        }
         self.webhooks.insert(id, (webhook, subscription)).map(|(before, _)| before)
+    }
+
+    fn put(&mut self, tenant: &str, webhook: Webhook) -> Option<Webhook> {
+        let subscription = subscription(&webhook, &TenantId::from(tenant), RULES.catalogue());
+        match self.webhooks.get_mut(webhook.id().as_str()) {
+            Some((old, same)) if *same == subscription => Some(std::mem::replace(old, webhook)),
+            _ => self.insert(tenant, webhook),
+        }
+    }
+
+    fn remove(&mut self, id: &str) -> Option<Webhook> {
+        if let Some(slot) = self.slots.remove(id) {
+            assert!(self.matcher.remove(slot));
+        }
+        self.webhooks.remove(id).map(|(webhook, _)| webhook)
+    }
+
+    /// Returns the webhooks that match, in the order of their slots.
+    fn matches(&self, event: &Event<'_>, access: Access<'_>) -> Vec<String> {
+        let ids: BTreeMap<Slot, &String> =
+            self.slots.iter().map(|(id, slot)| (*slot, id)).collect();
+        let mut scratch = Scratch::default();
+        let slots = self.matcher.matches(event, access, &mut scratch);
+        slots.map(|slot| ids[&slot].clone()).collect()
     }
 
     fn created_by(&self, user: Option<&str>) -> usize {
@@ -67,6 +108,14 @@ fn webhook(choices: &mut Choices<'_>) -> Webhook {
     let user = *choices.pick(&["c1", "c2"]);
     let new = NewWebhook::new(id, user, std::time::UNIX_EPOCH.into());
     Webhook::create(&document.into(), &RULES, new).expect("a valid webhook").webhook
+}
+
+/// Returns a webhook with another name and the same subscription.
+fn renamed(webhook: &Webhook) -> Webhook {
+    let patch = Patch::read(br#"[{"op": "replace", "path": "/name", "value": "renamed"}]"#);
+    let edit = Edit::new("c1", std::time::UNIX_EPOCH.into());
+    let patched = webhook.patched(&patch.expect("a patch"), &RULES, edit);
+    patched.expect("a valid webhook").webhook
 }
 
 /// Returns the bytes of an event in any envelope.
@@ -147,9 +196,7 @@ pub fn program(bytes: &[u8]) -> usize {
                     "a load is ignored unless its revision is above"
                 );
                 if let Some(revision) = next {
-                    let mut new = Tenant { revision, ..Tenant::default() };
-                    all.into_iter().for_each(|webhook| drop(new.put(tenant, webhook)));
-                    reference.insert(tenant, new);
+                    reference.insert(tenant, Tenant::load(tenant, revision, all));
                 }
                 assert_eq!(
                     change.revision, reference[tenant].revision,
@@ -164,7 +211,14 @@ pub fn program(bytes: &[u8]) -> usize {
                 )
             }
             2..6 => {
-                let webhook = webhook(&mut choices);
+                let webhook = match &found {
+                    Some(found) if choices.below(3) == 0 && !found.webhooks.is_empty() => {
+                        let at = choices.below(found.webhooks.len());
+                        let (webhook, _) = found.webhooks.values().nth(at).expect("it has one");
+                        renamed(webhook)
+                    }
+                    _ => webhook(&mut choices),
+                };
                 let put = match revision {
                     Some(revision) => registry.put_at(&tenant.into(), webhook.clone(), revision),
                     None => registry.put(&tenant.into(), webhook.clone()),
@@ -223,7 +277,7 @@ pub fn program(bytes: &[u8]) -> usize {
                 );
                 if let Some(revision) = next {
                     found.revision = revision;
-                    let before = found.webhooks.remove(id.as_str()).map(|(webhook, _)| webhook);
+                    let before = found.remove(id.as_str());
                     assert_eq!(
                         change.before.as_deref(),
                         before.as_ref(),
@@ -248,6 +302,11 @@ pub fn program(bytes: &[u8]) -> usize {
                 };
                 let (revision, mut ids) = ids.expect("it is loaded");
                 assert_eq!(revision, found.revision, "recipients have the revision");
+                assert_eq!(
+                    ids,
+                    found.matches(&event, access),
+                    "a put that keeps the subscription keeps the slot"
+                );
                 ids.sort_unstable();
                 assert_eq!(ids, expected(found, &event, access), "index and reference agree");
                 let verdicts = verdicts.expect("it is loaded");
