@@ -137,12 +137,23 @@ fn matches_under_updates(rules: &Rules) {
     }
 }
 
+/// Returns the time to read a snapshot on a number of threads.
+fn restart(rules: &Rules, snapshot: &[u8], threads: usize) -> Duration {
+    let registry = Registry::new(rules);
+    let begin = Instant::now();
+    let read = registry.restore(snapshot).read_on(|work| {
+        thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    });
+    read.expect("it was written whole");
+    begin.elapsed()
+}
+
 fn changes_and_snapshots(rules: &Rules) {
     println!();
     println!(
-        "| webhooks | put p50 | put p99 | remove p50 | remove p99 | index, bytes per webhook | ids and slots, bytes per webhook | second copy, bytes per webhook | write a snapshot | read a snapshot |"
+        "| webhooks | put p50 | put p99 | remove p50 | remove p99 | index, bytes per webhook | ids and slots, bytes per webhook | second copy, bytes per webhook | write a snapshot | read a snapshot | on 2 threads |"
     );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for count in [100_000, 1_000_000] {
         let registry = loaded(rules, count);
         let mut source = Workload::new(Mix::Selective, count, 5);
@@ -168,11 +179,9 @@ fn changes_and_snapshots(rules: &Rules) {
         registry.write_snapshot(&mut snapshot).expect("a vector takes all");
         let written = begin.elapsed();
         drop(registry);
-        let other = Registry::new(rules);
-        let begin = Instant::now();
-        other.read_snapshot(&*snapshot).expect("it was written whole");
+        let [read, on_threads] = [1, READERS].map(|threads| restart(rules, &snapshot, threads));
         println!(
-            "| {count} | {:.2} µs | {:.2} | {:.2} µs | {:.2} | {:.0} | {:.0} | {:.0} | {:.2} s | {:.2} s |",
+            "| {count} | {:.2} µs | {:.2} | {:.2} µs | {:.2} | {:.0} | {:.0} | {:.0} | {:.2} s | {:.2} s | {:.2} s |",
             micros(&puts, 0.5),
             micros(&puts, 0.99),
             micros(&removes, 0.5),
@@ -181,7 +190,8 @@ fn changes_and_snapshots(rules: &Rules) {
             each(stats.places_bytes),
             each(stats.spare_bytes),
             written.as_secs_f64(),
-            begin.elapsed().as_secs_f64(),
+            read.as_secs_f64(),
+            on_threads.as_secs_f64(),
         );
     }
 }

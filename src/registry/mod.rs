@@ -126,6 +126,7 @@ pub use deliveries::{DeliverError, Deliveries};
 pub use dry_run::{Comparison, DryRun, Effect, Verdicts};
 pub use error::{ChangeError, ChangeErrorKind, NotLoaded, UpdateError};
 pub use limits::Limits;
+pub use restore::Restore;
 pub use rules::{Refused, subscription};
 pub use session::{Recipients, Session};
 pub use snapshot::{Loaded, SnapshotError, SnapshotErrorKind};

@@ -7,15 +7,30 @@
 //! Everything that can be wrong with a snapshot is found in the first phase, so a snapshot is
 //! loaded whole or not at all.
 //!
+//! The first phase has three steps. Most of the work is the second one, which any number of threads
+//! take at the same time, each for a chunk of lines:
+//!
 //! ```text
-//! line                                           phase 1                      phase 2
-//! {"format":"hooksieve-snapshot","version":1}    header()
-//! {"tenant":"t1","revision":7,"webhooks":2}      section(): an empty State
-//! {"id":"w1", …}                                 webhook(): parse, check, index
-//! {"id":"w2", …}                                 webhook()
-//! {"crc32":"5f1c0e92"}                           checksum() of the three lines
-//! {"end":true,"tenants":1}                       one tenant, as counted ────▶ install(t1), …
+//! line                                           1. read             2. check    3. build
+//! {"format":"hooksieve-snapshot","version":1}    Reader::header
+//! {"tenant":"t1","revision":7,"webhooks":2}      Item::Tenant                    an empty State
+//! {"id":"w1", …}                                 Item::Webhook       the rules   index it
+//! {"id":"w2", …}                                 Item::Webhook       the rules   index it
+//! {"crc32":"5f1c0e92"}                           Item::Verified                  complete
+//! {"end":true,"tenants":1}                       Item::End                       the outcome
+//!
+//! one at a time, in order                        lock `reader`       no lock     lock `building`
 //! ```
+//!
+//! A thread takes a chunk through all three steps before it reads the next one. Before the third
+//! step it waits until the chunks before its own are added:
+//!
+//! ```text
+//! thread 1   read 0 ─ check 0 ─ build 0 ─ read 2 ─ check 2 ───────── build 2
+//! thread 2            read 1 ─ check 1 ─ build 1 ─ read 3 ─ check 3 ───────── build 3
+//! ```
+//!
+//! So each webhook gets the slot, and each error is the one, that a single thread would find.
 //!
 //! # Damage comes before refusal
 //!
@@ -29,24 +44,38 @@
 //!
 //! - The lock `replacing` is held from beginning to end. The policy is therefore the same in both
 //!   phases, and installing does not check the webhooks again and refuse one.
-//! - Memory is bounded by the webhooks and one line: a line has at most [`LONGEST`] bytes.
+//! - Memory is bounded by the webhooks and, for each thread, a chunk: at most 64 KiB and one line,
+//!   which has at most [`LONGEST`](super::snapshot::LONGEST) bytes.
 //! - A tenant is installed only if its revision is above that of the loaded one, so an old snapshot
 //!   never undoes newer changes.
+//! - The thread whose chunk is next never waits, and a thread that panics ends the restore. So no
+//!   thread waits forever.
+//!
+//! # Rejected
+//!
+//! - *Threads of the crate*: their number, and what else runs on them, is the caller's decision.
+//! - *Chunks that the caller takes, checks and gives back*, through a channel of its own: that is
+//!   30 lines in each caller, and chunks in the wrong order would be one more error.
+
+mod building;
+mod lines;
 
 use super::rules::Policy;
-use super::snapshot::{Checksum, End, FORMAT, Header, LONGEST, Section, VERSION, checksum};
-use super::state::State;
-use super::sync::PoisonError;
-use super::{ChangeError, Loaded, Refused, Registry, SnapshotError, SnapshotErrorKind};
-use crate::diagnostic::quote;
-use crate::event::TenantId;
-use crate::webhook::{Webhook, WebhookDocument, WebhookId};
-use hashbrown::HashSet;
-use serde::Deserialize;
-use serde_json::{Number, Value};
-use std::borrow::Cow;
-use std::io::{BufRead, Read};
+use super::sync::{Condvar, Mutex, PoisonError};
+use super::{ChangeError, Loaded, Registry, SnapshotError, SnapshotErrorKind};
+use building::{Building, Built};
+use lines::{Chunk, Reader};
+use std::fmt;
+use std::io::BufRead;
 use std::sync::Arc;
+
+/// A snapshot that is about to be read; created by [`Registry::restore`].
+#[must_use = "nothing is read before `read` or `read_on`"]
+pub struct Restore<'r, R> {
+    registry: &'r Registry,
+    input: R,
+    skips: bool,
+}
 
 impl Registry {
     /// Loads the tenants of a snapshot, or none if the snapshot has an error.
@@ -62,14 +91,15 @@ impl Registry {
     /// # Cost
     ///
     /// Linear in the webhooks, which are read, checked and indexed. Takes memory for them, their
-    /// index, and one line. A replacement of the rules waits until the call returns.
+    /// index, and 64 KiB or one line. A replacement of the rules waits until the call returns. To
+    /// check the webhooks on several threads, use [`restore`](Self::restore).
     ///
     /// # Errors
     ///
     /// A [`SnapshotError`] with the line. A damaged line of a tenant is reported before a webhook
     /// of the same tenant that the registry refuses. On an error nothing is loaded.
     pub fn read_snapshot(&self, input: impl BufRead) -> Result<Loaded, SnapshotError> {
-        self.read(input, None)
+        self.restore(input).read()
     }
 
     /// Loads a snapshot without the webhooks that the registry's rules refuse, and reports those.
@@ -109,32 +139,102 @@ impl Registry {
     /// Those of [`read_snapshot`](Self::read_snapshot), except for refused webhooks. On an error
     /// nothing is loaded.
     pub fn read_snapshot_skipping(&self, input: impl BufRead) -> Result<Loaded, SnapshotError> {
-        let mut skipped = Vec::new();
-        let loaded = self.read(input, Some(&mut skipped))?;
-        Ok(Loaded { skipped, ..loaded })
+        self.restore(input).skipping().read()
     }
 
-    fn read(
-        &self,
-        input: impl BufRead,
-        skipped: Option<&mut Vec<Refused>>,
-    ) -> Result<Loaded, SnapshotError> {
+    /// Prepares to read a snapshot, for example on several threads.
+    ///
+    /// [`read_snapshot`](Self::read_snapshot) and
+    /// [`read_snapshot_skipping`](Self::read_snapshot_skipping) are its short forms.
+    pub fn restore<R: BufRead>(&self, input: R) -> Restore<'_, R> {
+        Restore { registry: self, input, skips: false }
+    }
+}
+
+impl<R: BufRead> Restore<'_, R> {
+    /// Skips the webhooks that the registry's rules refuse, and reports them.
+    ///
+    /// See [`Registry::read_snapshot_skipping`].
+    pub fn skipping(self) -> Self {
+        Self { skips: true, ..self }
+    }
+
+    /// Reads the snapshot on this thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`Registry::read_snapshot`].
+    pub fn read(self) -> Result<Loaded, SnapshotError> {
+        self.run(|pipeline| pipeline.work())
+    }
+
+    /// Reads the snapshot on threads of the caller.
+    ///
+    /// `threads` gets a function and calls it on as many threads as there are cores. Each call
+    /// returns when the whole snapshot has been read. The result is the same as on one thread.
+    ///
+    /// ```
+    /// # use hooksieve::registry::Registry;
+    /// # use hooksieve::webhook::Rules;
+    /// use std::thread;
+    ///
+    /// # let registry = Registry::new(&Rules::default());
+    /// # let mut snapshot = Vec::new();
+    /// # registry.write_snapshot(&mut snapshot)?;
+    /// let loaded = registry.restore(&*snapshot).read_on(|work| {
+    ///     thread::scope(|scope| {
+    ///         for _ in 0..thread::available_parallelism().map_or(1, |cores| cores.get()) {
+    ///             scope.spawn(work);
+    ///         }
+    ///     });
+    /// })?;
+    /// assert_eq!(loaded.tenants, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Cost
+    ///
+    /// Checking a webhook is 80 % of the work and is done on all threads; finding the lines and
+    /// indexing is done on one thread at a time. Takes memory for 64 KiB or one line on each
+    /// thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`Registry::read_snapshot`].
+    pub fn read_on(self, threads: impl FnOnce(&(dyn Fn() + Sync))) -> Result<Loaded, SnapshotError>
+    where
+        R: Send,
+    {
+        self.run(|pipeline| {
+            threads(&|| pipeline.work());
+            // If the caller called it, there is nothing left to do.
+            pipeline.work();
+        })
+    }
+
+    fn run(self, work: impl FnOnce(&Pipeline<'_, R>)) -> Result<Loaded, SnapshotError> {
+        let registry = self.registry;
         // Fixes the policy, so that no webhook is refused once the first tenant is installed.
-        let _replacing = self.0.replacing.lock().unwrap_or_else(PoisonError::into_inner);
-        let policy = self.0.policy.load_full();
-        let lines = Lines { input, line: Vec::new(), number: 0 };
-        let mut reading = Reading { registry: self, policy: &policy, lines, skipped };
-        reading.header()?;
-        let states = reading.sections()?;
+        let _replacing = registry.0.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let policy = registry.0.policy.load_full();
+        let pipeline = Pipeline {
+            policy: &policy,
+            reader: Mutex::new(Reader::new(self.input)),
+            building: Mutex::new(Building::new(registry, &policy, self.skips)),
+            added: Condvar::new(),
+        };
+        work(&pipeline);
+        let building = pipeline.building.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Built { states, skipped, lines } = building.outcome()?;
+        let error = |error: ChangeError| {
+            SnapshotError::new(SnapshotErrorKind::Invalid, lines, error.to_string())
+        };
         // The snapshot is whole and valid: from here on it is loaded.
-        let mut loaded = Loaded::default();
+        let mut loaded = Loaded { skipped, ..Loaded::default() };
         for (tenant, state) in states {
             let (revision, webhooks) = (state.revision, state.matcher.len());
-            let change = self.0.install(tenant, state, Arc::clone(&policy), Some(revision));
-            let invalid = |error: ChangeError| {
-                reading.lines.error(SnapshotErrorKind::Invalid, error.to_string())
-            };
-            match change.map_err(invalid)?.applied {
+            let change = registry.0.install(tenant, state, Arc::clone(&policy), Some(revision));
+            match change.map_err(error)?.applied {
                 true => {
                     loaded.tenants += 1;
                     loaded.webhooks += webhooks;
@@ -146,194 +246,63 @@ impl Registry {
     }
 }
 
-/// A snapshot that is being read.
-struct Reading<'r, R> {
-    registry: &'r Registry,
+impl<R> fmt::Debug for Restore<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { registry, skips, .. } = self;
+        f.debug_struct("Restore")
+            .field("registry", registry)
+            .field("skips", skips)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The first phase: see the [module](self).
+struct Pipeline<'r, R> {
     policy: &'r Policy,
-    lines: Lines<R>,
-    /// Collects the refused webhooks; `None` if a refused webhook is an error.
-    skipped: Option<&'r mut Vec<Refused>>,
+    reader: Mutex<Reader<R>>,
+    building: Mutex<Building<'r>>,
+    /// Notified when a chunk was added.
+    added: Condvar,
 }
 
-impl<R: BufRead> Reading<'_, R> {
-    /// Reads the first line: the format and its version.
-    fn header(&mut self) -> Result<(), SnapshotError> {
-        self.lines.next()?;
-        let header: Option<Header<'_>> = serde_json::from_slice(&self.lines.line).ok();
-        let version = match header {
-            Some(Header { format, version }) if format == FORMAT => version,
-            _ => {
-                let message = "expected the header of a snapshot";
-                return Err(self.lines.error(SnapshotErrorKind::NotASnapshot, message));
+impl<R: BufRead> Pipeline<'_, R> {
+    /// Takes chunks through the three steps until there are no more.
+    fn work(&self) {
+        let mut chunk = Chunk::default();
+        // Poisoned if the input panicked. What it returns after that could be anything.
+        while self.reader.lock().is_ok_and(|mut reader| reader.fill(&mut chunk)) {
+            let mut turn = Turn { pipeline: self, is_over: true };
+            let items = building::check(self.policy, &mut chunk);
+            let mut building = self.building.lock().unwrap_or_else(PoisonError::into_inner);
+            while building.chunks != chunk.number && !building.is_over() {
+                building = self.added.wait(building).unwrap_or_else(PoisonError::into_inner);
             }
-        };
-        if version.as_u64() == Some(VERSION) {
-            return Ok(());
-        }
-        // A number beyond `u64` is a later version, too, so it is compared as a float.
-        let is_newer =
-            |version: &Number| version.as_f64().is_some_and(|version| version > VERSION as f64);
-        let (kind, message) = match &version {
-            Value::Number(number) if is_newer(number) => (
-                SnapshotErrorKind::Newer,
-                format!(
-                    "the snapshot has version {number}, but this crate reads version {VERSION}"
-                ),
-            ),
-            Value::Number(number) => (
-                SnapshotErrorKind::NotASnapshot,
-                format!("unknown snapshot version {number}, expected {VERSION}"),
-            ),
-            _ => (
-                SnapshotErrorKind::NotASnapshot,
-                format!("the snapshot's version is not a number, expected {VERSION}"),
-            ),
-        };
-        Err(self.lines.error(kind, message))
-    }
-
-    /// Reads all tenants, up to the last line of the snapshot.
-    fn sections(&mut self) -> Result<Vec<(TenantId, State)>, SnapshotError> {
-        let mut states: Vec<(TenantId, State)> = Vec::new();
-        let mut seen = HashSet::new();
-        loop {
-            self.lines.next()?;
-            if let Ok(End { end: true, tenants }) = serde_json::from_slice(&self.lines.line) {
-                // Checksums do not notice a tenant whose lines are all missing; the count does.
-                if tenants != states.len() {
-                    let message = format!("expected {tenants} tenants, found {}", states.len());
-                    return Err(self.lines.damaged(message));
-                }
-                return Ok(states);
+            if !building.is_over() {
+                building.add(items);
             }
-            let section = self.section()?;
-            if !seen.insert(section.0.clone()) {
-                return Err(self.lines.damaged("duplicate tenant"));
-            }
-            states.push(section);
-        }
-    }
-
-    /// Reads one tenant, whose first line has been read.
-    fn section(&mut self) -> Result<(TenantId, State), SnapshotError> {
-        let lines = &mut self.lines;
-        let Ok(Section { tenant, revision, webhooks }) = serde_json::from_slice(&lines.line) else {
-            return Err(lines.damaged("expected a tenant or the end of the snapshot"));
-        };
-        let tenant = TenantId::from(&*tenant);
-        let mut crc = crc32fast::Hasher::new();
-        crc.update(&lines.line);
-        let empty = self.registry.0.empty(self.policy, &tenant, revision);
-        let mut state =
-            empty.map_err(|error| lines.error(SnapshotErrorKind::Invalid, error.to_string()))?;
-        // Only noted: the checksum decides first whether the lines are those that were written.
-        let (mut invalid, mut skipped) = (None, Vec::new());
-        for _ in 0..webhooks {
-            self.lines.next()?;
-            crc.update(&self.lines.line);
-            // The tenant is lost, but its lines still count for the checksum.
-            if invalid.is_some() {
-                continue;
-            }
-            if let Err(message) = self.webhook(&tenant, &mut state) {
-                match self.skipped {
-                    None => invalid = Some(self.lines.error(SnapshotErrorKind::Invalid, message)),
-                    Some(_) => skipped.push(self.lines.skipped(&tenant, message)),
-                }
+            turn.is_over = building.is_over();
+            drop(building);
+            if turn.is_over {
+                return;
             }
         }
-        self.checksum(&tenant, &crc)?;
-        if let Some(error) = invalid {
-            return Err(error);
-        }
-        // A webhook replaces an earlier one with the same id, so that there are fewer than lines.
-        if state.matcher.len() + skipped.len() != webhooks {
-            return Err(self.lines.damaged("two webhooks of the tenant have the same id"));
-        }
-        if let Some(all) = &mut self.skipped {
-            all.append(&mut skipped);
-        }
-        Ok((tenant, state))
-    }
-
-    /// Adds the webhook of the current line to its tenant, or returns why the rules refuse it.
-    fn webhook(&self, tenant: &TenantId, state: &mut State) -> Result<(), String> {
-        let webhook = WebhookDocument::read(&self.lines.line)
-            .and_then(|document| Webhook::restore(&document, &self.policy.rules))
-            .map_err(|problems| problems.to_string())?;
-        let added = self.policy.add(tenant, state, Arc::new(webhook));
-        added.map_err(|error: ChangeError| error.to_string())
-    }
-
-    /// Reads the line with a tenant's checksum, and compares it with that of the lines before.
-    fn checksum(
-        &mut self,
-        tenant: &TenantId,
-        crc: &crc32fast::Hasher,
-    ) -> Result<(), SnapshotError> {
-        self.lines.next()?;
-        let written: Option<Checksum<'_>> = serde_json::from_slice(&self.lines.line).ok();
-        if written.is_none_or(|written| written.crc32 != checksum(crc)) {
-            let message =
-                format!("the checksum of tenant `{}` does not match", quote(tenant.as_str()));
-            return Err(self.lines.damaged(message));
-        }
-        Ok(())
     }
 }
 
-/// The lines of the input, of which one is held at a time.
-struct Lines<R> {
-    input: R,
-    /// The current line with its line feed.
-    line: Vec<u8>,
-    /// The number of the current line, counted from 1.
-    number: usize,
+/// The turn of a chunk. When it ends, the thread that has the next chunk may go on.
+///
+/// If it ends by a panic, or with the outcome, all threads may.
+struct Turn<'p, 'r, R> {
+    pipeline: &'p Pipeline<'r, R>,
+    is_over: bool,
 }
 
-impl<R: BufRead> Lines<R> {
-    /// Reads the next line.
-    fn next(&mut self) -> Result<(), SnapshotError> {
-        self.line.clear();
-        self.number += 1;
-        // `take` bounds what a damaged stream without line feeds can make this hold.
-        let read = self.input.by_ref().take(LONGEST).read_until(b'\n', &mut self.line);
-        if let Err(source) = read {
-            let error = self.error(SnapshotErrorKind::Io, "the snapshot could not be read");
-            return Err(SnapshotError { source: Some(source), ..error });
+impl<R> Drop for Turn<'_, '_, R> {
+    fn drop(&mut self) {
+        if self.is_over {
+            let building = self.pipeline.building.lock();
+            building.unwrap_or_else(PoisonError::into_inner).stop();
         }
-        if self.line.last() != Some(&b'\n') {
-            let long = self.line.len() as u64 == LONGEST;
-            let message = if long { "the line is too long" } else { "the snapshot is truncated" };
-            return Err(match self.number {
-                1 => self.error(SnapshotErrorKind::NotASnapshot, message),
-                _ => self.damaged(message),
-            });
-        }
-        Ok(())
-    }
-
-    /// Reports the webhook of the current line as refused. Its id is read on its own, since the
-    /// rest of the line may not be a webhook.
-    fn skipped(&self, tenant: &TenantId, message: String) -> Refused {
-        #[derive(Deserialize)]
-        struct Identified<'a> {
-            #[serde(borrow)]
-            id: Cow<'a, str>,
-        }
-        let webhook: Option<Identified<'_>> = serde_json::from_slice(&self.line).ok();
-        Refused {
-            tenant: tenant.clone(),
-            id: webhook.map(|webhook| WebhookId::from(&*webhook.id)),
-            diagnostic: (&self.error(SnapshotErrorKind::Invalid, message)).into(),
-        }
-    }
-
-    fn error(&self, kind: SnapshotErrorKind, message: impl Into<Box<str>>) -> SnapshotError {
-        SnapshotError { kind, line: self.number, message: message.into(), source: None }
-    }
-
-    fn damaged(&self, message: impl Into<Box<str>>) -> SnapshotError {
-        self.error(SnapshotErrorKind::Damaged, message)
+        self.pipeline.added.notify_all();
     }
 }

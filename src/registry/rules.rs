@@ -228,7 +228,7 @@ impl Policy {
     }
 
     /// Checks a webhook and returns what the index needs of it.
-    fn subscription(
+    pub(super) fn subscription(
         &self,
         tenant: &TenantId,
         webhook: &Webhook,

@@ -77,6 +77,10 @@ kinds! {
 }
 
 impl SnapshotError {
+    pub(super) fn new(kind: SnapshotErrorKind, line: usize, message: impl Into<Box<str>>) -> Self {
+        Self { kind, line, message: message.into(), source: None }
+    }
+
     /// Returns the kind of error.
     #[must_use]
     pub fn kind(&self) -> SnapshotErrorKind {

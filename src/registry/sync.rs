@@ -10,6 +10,7 @@
 //! ArcSwap     arc_swap::ArcSwap            model::ArcSwap, a shuttle Mutex around an Arc
 //! Guard       arc_swap::Guard, uncounted   the Arc itself, counted
 //! Mutex       std::sync::Mutex             shuttle::sync::Mutex
+//! Condvar     std::sync::Condvar           shuttle::sync::Condvar
 //! yield_now   std::thread::yield_now       shuttle::thread::yield_now
 //! ```
 //!
@@ -25,14 +26,14 @@
 #[cfg(not(all(test, shuttle)))]
 pub(super) use {
     arc_swap::{ArcSwap, Guard},
-    std::sync::{Mutex, MutexGuard, PoisonError},
+    std::sync::{Condvar, Mutex, MutexGuard, PoisonError},
     std::thread::yield_now,
 };
 
 #[cfg(all(test, shuttle))]
 pub(super) use {
     model::{ArcSwap, Guard},
-    shuttle::sync::{Mutex, MutexGuard, PoisonError},
+    shuttle::sync::{Condvar, Mutex, MutexGuard, PoisonError},
     shuttle::thread::yield_now,
 };
 

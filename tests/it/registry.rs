@@ -825,6 +825,65 @@ fn loads_nothing_of_a_damaged_snapshot() {
     assert!(strict.tenants().is_empty());
 }
 
+/// The snapshot has many chunks, of which some are shorter than a tenant and some are longer.
+#[test]
+fn reads_a_snapshot_on_threads_as_on_one() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let random = bytes(6, 400_000);
+    let mut choices = Choices(&random);
+    for (tenant, count) in [("t1", 400), ("t2", 0), ("t3", 3), ("t4", 300), ("t5", 1)] {
+        let all = (0..count).map(|number| {
+            let filter = history::filter_text(&mut choices, 2).replace("status", "id");
+            let filter = if filter.contains("data.") { String::new() } else { filter };
+            webhook(&rules, &format!("w{number}"), &filter)
+        });
+        let _ = registry.load(tenant, all).unwrap();
+    }
+    let snapshot = written(&registry);
+    let (one, threaded) = (Registry::new(&rules), Registry::new(&rules));
+    laws::registry::reads_on_threads(&one, &threaded, &snapshot);
+    for at in (0..snapshot.len()).step_by(snapshot.len() / 50) {
+        laws::registry::reads_on_threads(&one, &threaded, &snapshot[..at]);
+        let mut damaged = snapshot.clone();
+        damaged[at] ^= 1;
+        laws::registry::reads_on_threads(&one, &threaded, &damaged);
+    }
+    // Every webhook is refused, and the first one is reported; or all are, in order.
+    let rules = rules_without(TYPE);
+    let (one, threaded) = (Registry::new(&rules), Registry::new(&rules));
+    laws::registry::reads_on_threads(&one, &threaded, &snapshot);
+    let loaded = one.restore(&*snapshot).read_on(|_| {}).map(|loaded| loaded.tenants);
+    assert_eq!(loaded.unwrap_err().kind(), SnapshotErrorKind::Invalid, "on no thread but this one");
+}
+
+/// A thread that panics does not leave the others waiting, and nothing is loaded.
+#[test]
+fn ends_a_restore_when_the_input_panics() {
+    struct Panics(usize);
+    impl std::io::Read for Panics {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            assert!(self.0 > 0, "the input panics");
+            self.0 -= 1;
+            let line = br#"{"format":"hooksieve-snapshot","version":1}"#;
+            into[..line.len()].copy_from_slice(line);
+            into[line.len()] = b'\n';
+            Ok(line.len() + 1)
+        }
+    }
+    let registry = Registry::new(&Rules::default());
+    let restore = registry.restore(std::io::BufReader::new(Panics(1)));
+    let error = restore.read_on(|work| {
+        let run = || std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err();
+        let panicked = std::thread::scope(|scope| {
+            [scope.spawn(run), scope.spawn(run)].map(|thread| thread.join().unwrap())
+        });
+        assert!(panicked.contains(&true));
+    });
+    assert_eq!(error.unwrap_err().kind(), SnapshotErrorKind::Io);
+    assert!(registry.tenants().is_empty());
+}
+
 /// The stream's own message is the source of the error, and not repeated in its message.
 #[test]
 fn reports_the_error_of_a_broken_stream() {

@@ -411,18 +411,48 @@ fn snapshot_has_everything(registry: &Registry, reference: &BTreeMap<&str, Tenan
 thread_local! {
     /// Registries without tenants, kept since creating one is expensive.
     static EMPTY: [Registry; 2] = [Registry::new(&RULES), Registry::new(&RULES)];
+    static THREADED: Registry = Registry::new(&RULES);
 }
 
 /// Any bytes are a snapshot, or refused with a line. A snapshot is written as it was read.
 pub fn snapshot(bytes: &[u8]) {
     EMPTY.with(|[registry, again]| {
         for bytes in [bytes, &sealed(bytes)] {
+            THREADED.with(|threaded| reads_on_threads(again, threaded, bytes));
             for tenant in read(registry, again, bytes) {
                 registry.evict(&tenant);
                 again.evict(&tenant);
             }
         }
     });
+}
+
+/// Checks that threads read a snapshot as one thread does, with the slots in the same order.
+pub fn reads_on_threads(one: &Registry, threaded: &Registry, bytes: &[u8]) {
+    let both = |skips: bool| {
+        let restore = |registry: &Registry, threads: usize| {
+            let restore = registry.restore(bytes);
+            let restore = if skips { restore.skipping() } else { restore };
+            let loaded = match threads {
+                1 => restore.read(),
+                _ => restore.read_on(|work| {
+                    std::thread::scope(|scope| {
+                        (0..threads).for_each(|_| drop(scope.spawn(work)));
+                    });
+                }),
+            };
+            loaded.map_err(|error| (error.kind(), error.to_string()))
+        };
+        assert_eq!(restore(threaded, 3), restore(one, 1), "threads change no result");
+        let tenants = one.tenants();
+        assert_eq!(threaded.tenants().len(), tenants.len());
+        for tenant in &tenants {
+            assert_eq!(threaded.webhooks(tenant), one.webhooks(tenant), "in the order of slots");
+            assert!(one.evict(tenant) && threaded.evict(tenant));
+        }
+    };
+    both(false);
+    both(true);
 }
 
 fn read(registry: &Registry, again: &Registry, bytes: &[u8]) -> Vec<TenantId> {
