@@ -65,6 +65,10 @@ kinds! {
         Invalid = "registry-invalid-webhook",
         /// The tenant is at revision `u64::MAX`, so there is no next one.
         NoRevision = "registry-no-revision",
+        /// The reserved revision is not above the tenant's: the change was applied before.
+        OldRevision = "registry-old-revision",
+        /// The reserved revision is above the tenant's next one: changes in between are missing.
+        RevisionGap = "registry-revision-gap",
         /// The tenant's index is full.
         Full = "registry-full",
     }
@@ -81,6 +85,7 @@ impl ChangeErrorKind {
             | Self::TooManyTerms => StatusCode::FORBIDDEN,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid => StatusCode::BAD_REQUEST,
+            Self::OldRevision | Self::RevisionGap => StatusCode::CONFLICT,
             Self::OtherProfile | Self::NoRevision | Self::Full => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -100,6 +105,8 @@ impl ChangeErrorKind {
             }
             Self::Invalid => "create the webhook with the registry's rules",
             Self::NoRevision => "evict the tenant, and load it at a lower revision",
+            Self::OldRevision => "ignore the change",
+            Self::RevisionGap => "apply the changes in between first, or load the tenant",
             Self::Full => "remove webhooks of the tenant, or load it again",
         }
     }
@@ -147,6 +154,16 @@ impl ChangeError {
     pub(super) fn no_revision() -> Self {
         let message = format!("the tenant is at revision {}, the last one", u64::MAX);
         Self::new(ChangeErrorKind::NoRevision, message)
+    }
+
+    pub(super) fn old_revision(given: u64, highest: u64) -> Self {
+        let message = format!("revision {given} is not above the tenant's, {highest}");
+        Self::new(ChangeErrorKind::OldRevision, message)
+    }
+
+    pub(super) fn revision_gap(given: u64, highest: u64) -> Self {
+        let message = format!("revision {given} is not the next after the tenant's, {highest}");
+        Self::new(ChangeErrorKind::RevisionGap, message)
     }
 
     pub(super) fn user_limit(user: &UserId, max: usize) -> Self {

@@ -20,6 +20,7 @@
 //! replay it, pass the schedule to `shuttle::replay` in the place of `check_random`.
 
 mod limits;
+mod reservations;
 mod restore;
 mod rules;
 

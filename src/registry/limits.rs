@@ -114,7 +114,22 @@ impl Used {
         }
     }
 
-    pub(super) fn remove(&mut self, webhook: &Webhook) {
+    /// Replaces a webhook that was added by another one, where `None` stands for no webhook.
+    pub(super) fn replace(&mut self, before: Option<&Webhook>, after: Option<&Webhook>) {
+        match (before, after) {
+            // Nearly always: a replacement keeps the user that created the webhook.
+            (Some(before), Some(after)) if before.created().by == after.created().by => {
+                self.all = self.all.with(Amount::of(before), usize::saturating_sub);
+                self.all = self.all.with(Amount::of(after), usize::saturating_add);
+            }
+            _ => {
+                before.into_iter().for_each(|webhook| self.remove(webhook));
+                after.into_iter().for_each(|webhook| self.add(webhook));
+            }
+        }
+    }
+
+    fn remove(&mut self, webhook: &Webhook) {
         self.all = self.all.with(Amount::of(webhook), usize::saturating_sub);
         // Not every webhook names the user that created it.
         let Some(user) = webhook.created().by.as_ref() else { return };

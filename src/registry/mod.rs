@@ -61,6 +61,9 @@
 //! ignored unless its number is above the tenant's revision. A log can therefore be replayed from
 //! any earlier point, and a removed webhook does not come back.
 //!
+//! To commit a change to a store before matches see it, [`reserve`](Registry::reserve) the next
+//! revision: the change is checked before the commit, and cannot be refused after it.
+//!
 //! Load a tenant at the revision that its log has reached. Do not mix the two kinds of changes:
 //! `put` takes the number of the log's next entry, and that entry is then ignored. At revision
 //! `u64::MAX`, changes without a number are refused.
@@ -97,8 +100,9 @@
 // 3. `Tenant::writer`: webhooks of the tenant are changed.
 //
 // No code takes a lock while it holds a later one in this list, so no two threads wait for each
-// other. Only the closure of `update` runs while a lock (3) is held; its documentation says what it
-// may call.
+// other. Foreign code runs while a lock (3) is held in two cases only: the closure of `update`, and
+// the owner of a reservation, which marks the lock as taken until it ends (see `reserve`). Their
+// documentation says what they may call.
 //
 // Rejected: one lock for readers and writers. It is as fast as long as no thread sleeps while it
 // holds the lock, but readers write the cache line of the lock and wait for a writer. `tenant` has
@@ -112,6 +116,7 @@ mod error;
 #[cfg(all(test, shuttle))]
 mod interleavings;
 mod limits;
+mod reserve;
 mod restore;
 mod rules;
 mod session;
@@ -126,6 +131,7 @@ pub use deliveries::{DeliverError, Deliveries};
 pub use dry_run::{Comparison, DryRun, Effect, Verdicts};
 pub use error::{ChangeError, ChangeErrorKind, NotLoaded, UpdateError};
 pub use limits::Limits;
+pub use reserve::{Prepared, Reservation};
 pub use restore::Restore;
 pub use rules::{Refused, subscription};
 pub use session::{Recipients, Session};

@@ -35,8 +35,8 @@
 //!
 //! # Invariants
 //!
-//! 1. `current` is changed only by the holder of `writer`, and its state is never modified in
-//!    place.
+//! 1. `current` is changed only by the holder of `writer` that has reserved the next revision, or
+//!    finds it not reserved. Its state is never modified in place.
 //! 2. If there is a spare, applying `missed` to it makes it equal to the current state; if there is
 //!    none, the next change starts from a clone of the current state.
 //! 3. After `swap` returns an `Arc`, every reader of it is counted in it (`arc-swap` converts
@@ -65,7 +65,7 @@
 use super::limits::{Limits, Used};
 use super::rules::subscribe_equally;
 use super::state::{Edit, State, Step};
-use super::sync::{ArcSwap, Mutex, MutexGuard, PoisonError, yield_now};
+use super::sync::{ArcSwap, Condvar, Mutex, MutexGuard, PoisonError, yield_now};
 use super::{Change, ChangeError, subscription};
 use crate::event::TenantId;
 use crate::matcher::InsertError;
@@ -98,6 +98,8 @@ pub(super) struct Tenant {
     /// What readers use. Stored to only by the holder of `writer`.
     pub(super) current: ArcSwap<State>,
     writer: Mutex<Writer>,
+    /// Notified when a reservation ends.
+    released: Condvar,
 }
 
 /// The side of a tenant that only changes use. Holding its lock is the right to change the tenant.
@@ -114,12 +116,38 @@ pub(super) struct Writer {
     /// Set once the tenant is no longer in its shard's table. A thread that found it before must
     /// not change it, since no reader would see the change.
     pub(super) evicted: bool,
+    /// Whether the next revision is reserved (see `reserve`). Only the holder of the reservation
+    /// may change the tenant then.
+    pub(super) reserved: bool,
 }
 
 /// A webhook that the rules allow, with the limits that it must satisfy.
 pub(super) struct Admitted {
     pub(super) webhook: Arc<Webhook>,
     pub(super) limits: Limits,
+}
+
+/// A change that is applied to a copy which no reader can find yet.
+pub(super) struct Staged {
+    next: Arc<State>,
+    step: Step,
+    before: Option<Arc<Webhook>>,
+}
+
+impl Staged {
+    pub(super) fn revision(&self) -> u64 {
+        self.step.revision
+    }
+
+    /// Returns the webhook that is replaced or removed.
+    pub(super) fn before(&self) -> Option<&Arc<Webhook>> {
+        self.before.as_ref()
+    }
+
+    /// Returns the webhook that is put.
+    pub(super) fn after(&self) -> Option<&Arc<Webhook>> {
+        self.step.edit.webhook()
+    }
 }
 
 /// What happens to a change, depending on its revision.
@@ -135,29 +163,45 @@ impl Writer {
         let mut used = Used::default();
         state.webhooks().for_each(|webhook| used.add(webhook));
         let catalogue = state.catalogue.clone();
-        Self { spare: None, missed: None, used, catalogue, evicted: false }
+        Self { spare: None, missed: None, used, catalogue, evicted: false, reserved: false }
     }
 }
 
 impl Tenant {
     pub(super) fn new(id: TenantId, state: State) -> Self {
         let writer = Mutex::new(Writer::new(&state));
-        Self { id, current: ArcSwap::from_pointee(state), writer }
+        Self { id, current: ArcSwap::from_pointee(state), writer, released: Condvar::new() }
     }
 
-    /// Locks the tenant for a change.
+    /// Locks the tenant for a change. Waits until its next revision is not reserved.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Writer> {
+        let mut writer = self.inspect();
+        while writer.reserved {
+            writer = self.released.wait(writer).unwrap_or_else(PoisonError::into_inner);
+        }
+        writer
+    }
+
+    /// Ends a reservation, which the caller has.
+    pub(super) fn release(&self) {
+        self.inspect().reserved = false;
+        self.released.notify_all();
+    }
+
+    /// Locks the tenant for the holder of a reservation, or for a look that changes nothing.
     ///
     /// A poisoned lock is taken over. A thread that panicked while it held the lock had not touched
     /// the current state (invariant 1), and had taken the spare out before it changed it, so that a
     /// half-changed copy is gone.
-    pub(super) fn lock(&self) -> MutexGuard<'_, Writer> {
+    pub(super) fn inspect(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Replaces all webhooks by another state. An evicted tenant stays evicted.
     pub(super) fn replace(&self, writer: &mut Writer, state: State) {
         // The spare and its missed step belong to the old state, and go with it.
-        *writer = Writer { evicted: writer.evicted, ..Writer::new(&state) };
+        let Writer { evicted, reserved, .. } = *writer;
+        *writer = Writer { evicted, reserved, ..Writer::new(&state) };
         self.current.store(Arc::new(state));
     }
 
@@ -176,6 +220,27 @@ impl Tenant {
             Some(revision) if revision <= highest => Ok(Turn::Seen(highest)),
             Some(revision) => Ok(Turn::Takes(revision)),
             None => highest.checked_add(1).map(Turn::Takes).ok_or_else(ChangeError::no_revision),
+        }
+    }
+
+    /// Returns the next revision, which must be the given one.
+    ///
+    /// # Errors
+    ///
+    /// The given revision is not above the tenant's, or not the next one; or there is none, and the
+    /// tenant is at `u64::MAX`.
+    pub(super) fn next(&self, given: Option<u64>) -> Result<u64, ChangeError> {
+        match self.turn(given)? {
+            Turn::Seen(highest) => {
+                Err(ChangeError::old_revision(given.unwrap_or(highest), highest))
+            }
+            Turn::Takes(revision) => {
+                let highest = self.current.load().revision;
+                match revision - highest {
+                    1 => Ok(revision),
+                    _ => Err(ChangeError::revision_gap(revision, highest)),
+                }
+            }
         }
     }
 
@@ -217,6 +282,28 @@ impl Tenant {
         revision: u64,
         admitted: Admitted,
     ) -> Result<Change, ChangeError> {
+        let staged = self.prepare_put(writer, revision, admitted)?;
+        Ok(self.publish(writer, staged))
+    }
+
+    /// Removes a webhook. The revision is taken even if there is no such webhook.
+    pub(super) fn remove(
+        &self,
+        writer: &mut Writer,
+        revision: u64,
+        id: &WebhookId,
+    ) -> Result<Change, ChangeError> {
+        let staged = self.prepare_remove(writer, revision, id)?;
+        Ok(self.publish(writer, staged))
+    }
+
+    /// Prepares to insert or replace a webhook, if the limits allow it.
+    pub(super) fn prepare_put(
+        &self,
+        writer: &mut Writer,
+        revision: u64,
+        admitted: Admitted,
+    ) -> Result<Staged, ChangeError> {
         let Admitted { webhook, limits } = admitted;
         let before = self.current.load().get(webhook.id().as_str()).cloned();
         writer.used.check(&limits, before.as_deref(), &webhook)?;
@@ -230,24 +317,26 @@ impl Tenant {
                 Edit::Put(webhook, subscription)
             }
         };
-        let step = Step { revision, catalogue, edit };
-        Ok(self.change(writer, step)?)
+        Ok(self.prepare(writer, Step { revision, catalogue, edit })?)
     }
 
-    /// Removes a webhook. The revision is taken even if there is no such webhook.
-    pub(super) fn remove(
+    /// Prepares to remove a webhook.
+    pub(super) fn prepare_remove(
         &self,
         writer: &mut Writer,
         revision: u64,
         id: &WebhookId,
-    ) -> Result<Change, ChangeError> {
+    ) -> Result<Staged, ChangeError> {
         let catalogue = writer.catalogue.clone();
         let step = Step { revision, catalogue, edit: Edit::Remove(id.clone()) };
-        Ok(self.change(writer, step)?)
+        Ok(self.prepare(writer, step)?)
     }
 
-    /// Applies a step to the spare and makes it current: the example of the [module](self).
-    fn change(&self, writer: &mut Writer, step: Step) -> Result<Change, InsertError> {
+    /// Applies a step to the spare, which is taken: steps 1 to 3 of the example of the
+    /// [module](self).
+    ///
+    /// If the result is dropped, there is no spare, and the tenant is as it was (invariant 2).
+    fn prepare(&self, writer: &mut Writer, step: Step) -> Result<Staged, InsertError> {
         let mut next = match writer.spare.take() {
             // Counted by `current`, too, so that `make_mut` clones it.
             None => self.current.load_full(),
@@ -264,16 +353,7 @@ impl Tenant {
             state.step(&missed)?;
         }
         match state.step(&step) {
-            Ok(before) => {
-                let revision = step.revision;
-                let after = step.edit.webhook().cloned();
-                // Only now: what is counted is what is current.
-                before.iter().for_each(|webhook| writer.used.remove(webhook));
-                after.iter().for_each(|webhook| writer.used.add(webhook));
-                writer.spare = Some(self.current.swap(next));
-                writer.missed = Some(step);
-                Ok(Change { revision, applied: true, before, after })
-            }
+            Ok(before) => Ok(Staged { next, step, before }),
             Err(error) => {
                 // Nothing of the step was applied (invariant 4), and nothing is missed any more.
                 writer.spare = Some(next);
@@ -282,12 +362,27 @@ impl Tenant {
         }
     }
 
+    /// Makes a prepared change current: steps 4 and 5 of the example.
+    ///
+    /// The tenant has not changed since the change was prepared.
+    pub(super) fn publish(&self, writer: &mut Writer, staged: Staged) -> Change {
+        let Staged { next, step, before } = staged;
+        let (revision, after) = (step.revision, step.edit.webhook().cloned());
+        // Only now: what is counted is what is current.
+        writer.used.replace(before.as_deref(), after.as_deref());
+        writer.spare = Some(self.current.swap(next));
+        writer.missed = Some(step);
+        Change { revision, applied: true, before, after }
+    }
+
     /// Returns the bytes of the spare copy; 0 if there is none.
+    ///
+    /// It does not wait for a reservation, whose copy is not counted.
     pub(super) fn spare_bytes(&self) -> usize {
         let bytes = |state: &Arc<State>| {
             let (index, places) = state.bytes();
             index + places
         };
-        self.lock().spare.as_ref().map_or(0, bytes)
+        self.inspect().spare.as_ref().map_or(0, bytes)
     }
 }

@@ -884,6 +884,65 @@ fn ends_a_restore_when_the_input_panics() {
     assert!(registry.tenants().is_empty());
 }
 
+#[test]
+fn applies_a_prepared_change_or_leaves_nothing() {
+    let rules = Rules::default();
+    let registry = Registry::with_limits(&rules, Limits::default().webhooks(1));
+    let (tenant, id) = (TenantId::from("t"), "w1".into());
+    assert_eq!(registry.reserve(&tenant).unwrap_err().kind(), ChangeErrorKind::NotLoaded);
+    let _ = registry.load("t", []).unwrap();
+    let first = webhook(&rules, "w1", r#"id eq "a""#);
+    let prepared = registry.reserve(&tenant).unwrap().put(first.clone()).unwrap();
+    assert_eq!((prepared.revision(), prepared.before()), (1, None));
+    assert_eq!(prepared.after().map(|webhook| &**webhook), Some(&first));
+    assert_eq!(registry.get(&tenant, &id), None);
+    assert_eq!(registry.stats(&tenant).unwrap().revision, 0);
+    drop(prepared);
+    drop(registry.reserve(&tenant).unwrap());
+    assert_eq!(registry.stats(&tenant).unwrap().webhooks, 0, "it leaves nothing");
+    let prepared = registry.reserve(&tenant).unwrap().put(first).unwrap();
+    let change = prepared.apply();
+    assert_eq!((change.applied, change.revision), (true, 1));
+
+    // The limit refuses before the commit, and the revision is free again.
+    let reserved = registry.reserve(&tenant).unwrap();
+    assert_eq!(
+        format!("{reserved:?}"),
+        r#"Reservation { tenant: TenantId("t"), revision: 2, .. }"#
+    );
+    let error = reserved.put(webhook(&rules, "w2", "")).unwrap_err();
+    assert_eq!(error.kind(), ChangeErrorKind::TenantLimit);
+    for (revision, kind, message) in [
+        (0, ChangeErrorKind::OldRevision, "revision 0 is not above the tenant's, 1"),
+        (1, ChangeErrorKind::OldRevision, "revision 1 is not above the tenant's, 1"),
+        (3, ChangeErrorKind::RevisionGap, "revision 3 is not the next after the tenant's, 1"),
+    ] {
+        let error = registry.reserve_at(&tenant, revision).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (kind, message));
+    }
+    let prepared = registry.reserve_at(&tenant, 2).unwrap().remove(&id).unwrap();
+    assert!(registry.get(&tenant, &id).is_some() && prepared.before().is_some());
+    assert_eq!(prepared.apply().after, None);
+    assert_eq!(registry.get(&tenant, &id), None);
+}
+
+/// The prepared change moves to another thread, and matches go on.
+#[test]
+fn lets_other_changes_wait_for_a_prepared_one() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let _ = registry.load("t", [webhook(&rules, "w1", "")]).unwrap();
+    let prepared = registry.reserve(&"t".into()).unwrap().remove(&"w1".into()).unwrap();
+    std::thread::scope(|scope| {
+        let put = scope.spawn(|| registry.put(&"t".into(), webhook(&rules, "w2", "")).unwrap());
+        let mut session = registry.session();
+        assert_eq!(hits(&mut session, &event(&rules, "t", "a")).unwrap(), ["w1"]);
+        assert_eq!(scope.spawn(|| prepared.apply()).join().unwrap().revision, 1);
+        assert_eq!(put.join().unwrap().revision, 2);
+    });
+    assert_eq!(registry.webhooks(&"t".into()).unwrap().len(), 1);
+}
+
 /// The stream's own message is the source of the error, and not repeated in its message.
 #[test]
 fn reports_the_error_of_a_broken_stream() {

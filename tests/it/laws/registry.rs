@@ -60,6 +60,14 @@ impl Tenant {
         }
     }
 
+    /// Returns whether the limit per user allows a webhook.
+    fn has_room(&self, webhook: &Webhook) -> bool {
+        let by = |webhook: &Webhook| webhook.created().by.as_ref().map(|user| user.to_string());
+        let before = self.webhooks.get(webhook.id().as_str()).and_then(|(before, _)| by(before));
+        let user = by(webhook);
+        before == user || self.created_by(user.as_deref()) < MAX
+    }
+
     fn remove(&mut self, id: &str) -> Option<Webhook> {
         if let Some(slot) = self.slots.remove(id) {
             assert!(self.matcher.remove(slot));
@@ -177,7 +185,7 @@ pub fn program(bytes: &[u8]) -> usize {
             Some(revision) => (revision > tenant.revision).then_some(revision),
             None => Some(tenant.revision + 1),
         };
-        match choices.below(12) {
+        match choices.below(14) {
             0 => {
                 let count = choices.below(8);
                 let all: Vec<Webhook> = (0..count).map(|_| webhook(&mut choices)).collect();
@@ -235,12 +243,7 @@ pub fn program(bytes: &[u8]) -> usize {
                     );
                     continue;
                 };
-                let by = webhook.created().by.as_ref().map(|user| user.as_str());
-                let before = found.webhooks.get(webhook.id().as_str());
-                let one_more = before.is_none_or(|(before, _)| {
-                    before.created().by.as_ref().map(|user| user.as_str()) != by
-                });
-                if one_more && found.created_by(by) >= MAX {
+                if !found.has_room(&webhook) {
                     assert!(put.is_err(), "the limit per user holds");
                     continue;
                 }
@@ -290,6 +293,7 @@ pub fn program(bytes: &[u8]) -> usize {
                 );
             }
             8 => snapshot_has_everything(&registry, &reference),
+            9 => reserves(&registry, (tenant, found), revision, &mut choices),
             _ => {
                 let bytes = event(&mut choices);
                 let event = RULES.profile().read_event(bytes.as_bytes()).expect("an event");
@@ -344,10 +348,68 @@ pub fn program(bytes: &[u8]) -> usize {
     hits
 }
 
+/// Reserves the next revision, or the given one if it is the next, and prepares a change that is
+/// applied or dropped.
+fn reserves(
+    registry: &Registry,
+    (tenant, found): (&str, Option<&mut Tenant>),
+    revision: Option<u64>,
+    choices: &mut Choices<'_>,
+) {
+    let id = TenantId::from(tenant);
+    let reserved = match revision {
+        Some(revision) => registry.reserve_at(&id, revision),
+        None => registry.reserve(&id),
+    };
+    let Some(found) = found else {
+        assert_eq!(reserved.unwrap_err().kind(), ChangeErrorKind::NotLoaded);
+        return;
+    };
+    let kind = match revision {
+        Some(revision) if revision <= found.revision => Some(ChangeErrorKind::OldRevision),
+        Some(revision) if revision - found.revision > 1 => Some(ChangeErrorKind::RevisionGap),
+        _ => None,
+    };
+    if let Some(kind) = kind {
+        assert_eq!(reserved.unwrap_err().kind(), kind, "an old revision is not a gap");
+        return;
+    }
+    let reserved = reserved.expect("the next revision");
+    assert_eq!(reserved.revision(), found.revision + 1);
+    let webhook = webhook(choices);
+    let removes = choices.below(3) == 0;
+    let prepared = match removes {
+        true => reserved.remove(webhook.id()),
+        false => reserved.put(webhook.clone()),
+    };
+    if !removes && !found.has_room(&webhook) {
+        assert_eq!(prepared.unwrap_err().kind(), ChangeErrorKind::UserLimit);
+        return;
+    }
+    let prepared = prepared.expect("there is room");
+    let held = found.webhooks.get(webhook.id().as_str()).map(|(webhook, _)| webhook);
+    let current = registry.get(&id, webhook.id());
+    assert_eq!(current.as_deref(), held, "a prepared change is not visible");
+    assert_eq!(prepared.before().map(|before| &**before), held);
+    assert_eq!(prepared.after().map(|after| &**after), (!removes).then_some(&webhook));
+    if choices.below(3) == 0 {
+        return drop(prepared);
+    }
+    let change = prepared.apply();
+    found.revision += 1;
+    let before = match removes {
+        true => found.remove(webhook.id().as_str()),
+        false => found.put(tenant, webhook),
+    };
+    assert_eq!((change.applied, change.revision), (true, found.revision));
+    assert_eq!(change.before.as_deref(), before.as_ref(), "it returns what it replaced");
+}
+
 /// Checks that a change without a revision is refused at `u64::MAX`, and changes nothing.
 fn refuses_without_a_revision(registry: &Registry, tenant: &str, choices: &mut Choices<'_>) {
     let before = registry.stats(&tenant.into());
-    let error = match choices.below(3) {
+    let error = match choices.below(4) {
+        3 => registry.reserve(&tenant.into()).expect_err("no next revision"),
         0 => registry.put(&tenant.into(), webhook(choices)).expect_err("no next revision"),
         1 => registry.remove(&tenant.into(), &"w1".into()).expect_err("no next revision"),
         _ => registry.load(tenant, []).expect_err("no next revision"),
