@@ -66,6 +66,7 @@ macro_rules! page {
         #[doc = "[json]: crate::guide::program#json-output"]
         #[doc = "[language]: crate::guide::language"]
         #[doc = "[matching]: crate::guide::matching"]
+        #[doc = "[persistence]: crate::guide::persistence"]
         #[doc = "[program]: crate::guide::program"]
         #[doc = "[registry]: crate::guide::registry"]
         #[doc = "[serve]: crate::guide::server"]
@@ -90,6 +91,7 @@ macro_rules! page {
 #[doc = "[hardening]: crate::guide::hardening"]
 #[doc = "[language]: crate::guide::language"]
 #[doc = "[matching]: crate::guide::matching"]
+#[doc = "[persistence]: crate::guide::persistence"]
 #[doc = "[program]: crate::guide::program"]
 #[doc = "[registry]: crate::guide::registry"]
 #[doc = "[serve]: crate::guide::server"]
@@ -109,6 +111,7 @@ pub mod guide {
     page!(webhooks, "guide/webhooks.md");
     page!(delivery, "guide/delivery.md");
     page!(registry, "guide/registry.md");
+    page!(persistence, "guide/persistence.md");
     page!(program, "guide/program.md");
     page!(server, "guide/server.md");
     page!(why, "guide/why.md");
