@@ -37,7 +37,7 @@ fn matching(c: &mut Criterion) {
         group(c, name, &Load::new(mix, webhooks));
     }
     group(c, "5: no webhook of the event type", &Load::new(Mix::Selective, 100_000).without_type());
-    group(c, "6: 1,000 tenants, 100 webhooks each", &Load::of_tenants(1_000, 100));
+    group(c, "6: 1,000 tenants, 100 webhooks each", &Load::of_tenants(1_000, 100, EVENTS));
 }
 
 fn group(c: &mut Criterion, name: &str, load: &Load) {

@@ -3,7 +3,11 @@
 //! `cargo bench --bench targets`; add `-- 1 2 9` for some of the rows only. It uses one thread.
 //! Each row runs in turn with the yardstick Y, one `serde_json::Value` parse of the same event, and
 //! shows the median of their ratios. Rows that start from bytes remember shapes, and all events of
-//! a load have one shape.
+//! a load have one shape, unless the row says otherwise.
+//!
+//! Most rows repeat 1,000 events, so the parts of the index that they use stay in the caches. Their
+//! cold forms have 30,000 events. A match from attributes is then timed in blocks of 16 events whose
+//! texts were read just before, as a server has them: the row shows the index, not the events.
 //!
 //! Row 8 is also counted by `--bench memory`. Row 10 is compared in `benches/peers`, and row 11 has
 //! a bench of its own.
@@ -19,16 +23,18 @@ mod support;
 #[path = "../src/cli/verbs/generate/workload.rs"]
 mod workload;
 
-use hooksieve::event::ShapeCache;
+use hooksieve::event::{Event, ShapeCache};
 use hooksieve::matcher::{Access, Matcher, Scratch};
+use std::hint::black_box;
 use std::time::Duration;
-use support::measure::{Calls, Reading, compare, median, time, warm};
+use support::measure::{Calls, Reading, compare, compare_parts, median, time, warm};
 use support::number::{commas, number};
 use support::table::{self, Goal, micros, share};
 use support::{
-    EVENTS, Load, PROFILE, filters, hit, insert, queries, read, read_with, texts, yardstick,
+    COLD_EVENTS, EVENTS, Load, PROFILE, filters, hit, insert, queries, read, read_with, texts,
+    touch, yardstick,
 };
-use workload::{Mix, TENANT, Workload};
+use workload::{Mix, TENANT};
 
 /// Prints a row whose targets are fractions of Y: `must` 4.0 is Y/4.
 fn part_of_yardstick(row: &str, what: &str, reading: Reading, must: f64, aim: f64) {
@@ -37,9 +43,15 @@ fn part_of_yardstick(row: &str, what: &str, reading: Reading, must: f64, aim: f6
     table::row(row, what, &micros(reading.micros), &share(reading.ratio), &[goal]);
 }
 
-/// With so many events, neither they nor the parts of the index that they use stay in the caches.
-/// That is the situation of a server that does more than matching.
-const COLD: &str = "the same with 30,000 different events";
+/// Prints a cold row, whose targets are in microseconds.
+fn cold_row(row: &str, what: &str, reading: Reading, must: f64, aim: f64) {
+    let goal = Goal { value: reading.micros, must, aim, unit: |of| format!("{of} µs") };
+    table::row(row, what, &micros(reading.micros), &share(reading.ratio), &[goal]);
+}
+
+/// The situation of a server that does more than matching.
+const COLD: &str = "the same, 30,000 events: event in the caches, index not";
+const COLD_BYTES: &str = "the same with 30,000 different events";
 
 fn no_target(row: &str, what: &str, reading: Reading) {
     table::row(row, what, &micros(reading.micros), &share(reading.ratio), &[]);
@@ -60,6 +72,7 @@ struct Figures {
     /// The matches per event.
     hits: f64,
     attributes: Reading,
+    cold: Reading,
     bytes: Reading,
     batched: Reading,
     /// The microseconds of a plain scan.
@@ -81,6 +94,7 @@ fn main() {
     run.tenants();
     run.million();
     run.parsing();
+    run.others();
     run.workloads(&figures);
 }
 
@@ -101,10 +115,29 @@ impl Run {
         self.compare(documents, || events.iter().map(&mut hit).sum::<usize>())
     }
 
+    /// Times only the matches, of events that were touched just before.
+    fn cold(&self, matcher: &Matcher, documents: &[String]) -> Reading {
+        let events: Vec<_> = documents.iter().map(|document| read(document)).collect();
+        let mut scratch = Scratch::default();
+        let mut matches = |block: &[Event<'_>]| {
+            black_box(block.iter().map(touch).sum::<usize>());
+            time(|| block.iter().map(|event| hit(matcher, event, &mut scratch)).sum::<usize>())
+        };
+        let yardstick = || documents.iter().filter(|text| yardstick(text).is_object()).count();
+        let row = || events.chunks(16).map(&mut matches).sum();
+        compare_parts(self.budget, documents.len(), yardstick, row)
+    }
+
     fn bytes(&self, matcher: &Matcher, documents: &[String]) -> Reading {
         let (mut scratch, mut shapes) = (Scratch::default(), ShapeCache::default());
         let mut hit =
             |document: &String| hit(matcher, &read_with(document, &mut shapes), &mut scratch);
+        self.compare(documents, || documents.iter().map(&mut hit).sum::<usize>())
+    }
+
+    fn bytes_without_shapes(&self, matcher: &Matcher, documents: &[String]) -> Reading {
+        let mut scratch = Scratch::default();
+        let mut hit = |document: &String| hit(matcher, &read(document), &mut scratch);
         self.compare(documents, || documents.iter().map(&mut hit).sum::<usize>())
     }
 
@@ -122,8 +155,9 @@ impl Run {
     }
 
     fn figures(&self, mix: Mix, webhooks: usize) -> Figures {
-        let load = Load::new(mix, webhooks);
-        let (matcher, events) = (load.matcher(), load.events());
+        let load = Load::with_events(mix, webhooks, self.cold_events());
+        let (matcher, documents) = (load.matcher(), &load.documents[..self.events()]);
+        let events: Vec<_> = documents.iter().map(|document| read(document)).collect();
         let mut scratch = Scratch::default();
         let hits: usize = events.iter().map(|event| hit(&matcher, event, &mut scratch)).sum();
         let scan = |event| {
@@ -131,16 +165,17 @@ impl Run {
                 load.subscriptions.iter().filter(|one| one.matches(event, Access::EventOwner));
             matching.count()
         };
-        let some = &events[..EVENTS / 100];
+        let some = &events[..events.len() / 100];
         let scan = (0..5).map(|_| warm(some.len(), || some.iter().map(scan).sum::<usize>()));
         Figures {
             mix,
             webhooks,
             hits: hits as f64 / events.len() as f64,
             scan: median(scan.collect()),
-            attributes: self.attributes(&matcher, &load.documents),
-            bytes: self.bytes(&matcher, &load.documents),
-            batched: self.batched(&matcher, &load.documents),
+            attributes: self.attributes(&matcher, documents),
+            cold: self.cold(&matcher, &load.documents),
+            bytes: self.bytes(&matcher, documents),
+            batched: self.batched(&matcher, documents),
         }
     }
 
@@ -159,16 +194,24 @@ impl Run {
         let [small, large] = sizes;
         let load = find(Mix::Selective, large);
         let crowd = format!("{} webhooks, {:.1} matches per event", commas(large), load.hits);
-        let [cold_bytes, cold_attributes] = self.cold(large);
         part_of_yardstick("1", &format!("bytes → matches, {crowd}"), load.bytes, 4.0, 8.0);
-        no_target("1", COLD, cold_bytes);
+        self.shapes("1", &Load::with_events(Mix::Selective, large, self.cold_events()));
         let what = format!("attributes → matches, {crowd}");
         part_of_yardstick("2", &what, load.attributes, 10.0, 20.0);
         part_of_yardstick("2", &format!("{what}, in batches of 64"), load.batched, 10.0, 20.0);
-        no_target("2", COLD, cold_attributes);
+        cold_row("2", COLD, load.cold, 0.8, 0.5);
+        let load = find(Mix::Growing, large);
+        let what = format!(
+            "attributes → matches, growing mix, {} webhooks, {:.1} matches per event",
+            commas(large),
+            load.hits
+        );
+        no_target("2", &what, load.attributes);
+        cold_row("2", COLD, load.cold, 0.6, 0.46);
         let load = find(Mix::Selective, small);
         let what = format!("attributes → matches, {} webhooks", commas(small));
         part_of_yardstick("3", &what, load.attributes, 40.0, 60.0);
+        no_target("3", COLD, load.cold);
 
         let load = find(Mix::Full, large);
         let nanos = load.attributes.micros * 1e3 / load.hits;
@@ -182,33 +225,68 @@ impl Run {
             &format!("{} ns if Y is 1.7 µs", number(value)),
             &[Goal { value, must: 0.2, aim: 0.1, unit }],
         );
+        no_target("4", &format!("{COLD}: time per event"), load.cold);
         loads
     }
 
-    /// Returns the readings from bytes and from attributes.
-    fn cold(&self, webhooks: usize) -> [Reading; 2] {
-        let matcher = Load::new(Mix::Selective, webhooks).matcher();
-        let mut workload = Workload::new(Mix::Selective, webhooks, 7);
-        let documents: Vec<_> = (0..30_000 / self.scale).map(|_| workload.event(TENANT)).collect();
-        [self.bytes(&matcher, &documents), self.attributes(&matcher, &documents)]
+    fn events(&self) -> usize {
+        EVENTS.min(self.cold_events())
+    }
+
+    fn cold_events(&self) -> usize {
+        COLD_EVENTS / self.scale
+    }
+
+    /// Prints a row that starts from bytes for other events: cold ones, and other shapes.
+    fn shapes(&self, row: &str, load: &Load) {
+        let (matcher, documents) = (load.matcher(), &load.documents[..self.events()]);
+        let reading = self.bytes_without_shapes(&matcher, documents);
+        no_target(row, "the same without remembered shapes", reading);
+        let documents = support::of_eight_shapes(documents);
+        no_target(row, "the same with eight shapes in turn", self.bytes(&matcher, &documents));
+        no_target(row, COLD_BYTES, self.bytes(&matcher, &load.documents));
     }
 
     fn without_type(&self) {
         if self.includes(&["5"]) {
-            let load = Load::new(Mix::Selective, 100_000 / self.scale).without_type();
-            let reading = self.bytes(&load.matcher(), &load.documents);
+            let (size, events) = (100_000 / self.scale, self.cold_events());
+            let load = Load::with_events(Mix::Selective, size, events).without_type();
+            let reading = self.bytes(&load.matcher(), &load.documents[..self.events()]);
             part_of_yardstick("5", "bytes → no webhook of the event type", reading, 5.0, 9.0);
+            self.shapes("5", &load);
         }
     }
 
+    /// Prints row 6, cold first: of many tenants, each is cold.
     fn tenants(&self) {
         if self.includes(&["6"]) {
             let tenants = 1_000 / self.scale;
-            let load = Load::of_tenants(tenants, 100);
+            let load = Load::of_tenants(tenants, 100, self.cold_events());
+            let (matcher, documents) = (load.matcher(), &load.documents[..self.events()]);
             let what =
                 format!("attributes → matches, {} tenants, 100 webhooks each", commas(tenants));
-            let reading = self.attributes(&load.matcher(), &load.documents);
-            part_of_yardstick("6", &what, reading, 10.0, 20.0);
+            let cold = self.cold(&matcher, &load.documents);
+            no_target("6", &format!("{what}, 30,000 events: index not in the caches"), cold);
+            part_of_yardstick("6", &what, self.attributes(&matcher, documents), 10.0, 20.0);
+        }
+    }
+
+    /// Prints rows for less usual filters and values, warm and cold.
+    fn others(&self) {
+        if !self.includes(&["12"]) {
+            return;
+        }
+        let (size, events) = (100_000 / self.scale, self.cold_events());
+        let loads = [
+            ("values of 68 bytes", Load::of_long_values(size, events)),
+            ("filters of 20 terms", Load::of_terms(20, size / 20, events)),
+            ("filters of 100 terms", Load::of_terms(100, size / 100, events)),
+        ];
+        for (what, load) in loads {
+            let (matcher, documents) = (load.matcher(), &load.documents[..self.events()]);
+            let what = format!("attributes → matches, {} webhooks, {what}", commas(matcher.len()));
+            no_target("12", &what, self.attributes(&matcher, documents));
+            no_target("12", COLD, self.cold(&matcher, &load.documents));
         }
     }
 
@@ -309,16 +387,17 @@ impl Run {
         }
         println!("\nY took {} in the same run:\n", micros(median(yards)));
         println!(
-            "| workload | webhooks | matches per event | from attributes | in batches of 64 | from bytes | plain scan | scan / index |\n|{}",
-            " --- |".repeat(8)
+            "| workload | webhooks | matches per event | from attributes | index cold | in batches of 64 | from bytes | plain scan | scan / index |\n|{}",
+            " --- |".repeat(9)
         );
         for load in loads {
             println!(
-                "| {} | {} | {} | {} | {} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
                 load.mix.name(),
                 commas(load.webhooks),
                 number(load.hits),
                 micros(load.attributes.micros),
+                micros(load.cold.micros),
                 micros(load.batched.micros),
                 micros(load.bytes.micros),
                 micros(load.scan),

@@ -3,6 +3,7 @@
 //! Several benches print rows of it, which can be pasted into one table.
 
 use super::number::number;
+use std::process::Command;
 
 /// A figure with its targets. A lower one is better.
 pub struct Goal {
@@ -13,7 +14,21 @@ pub struct Goal {
     pub unit: fn(f64) -> String,
 }
 
+/// Prints what the figures depend on, and the head of the table.
 pub fn head() {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let cpu = read("/proc/cpuinfo");
+    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let git = Command::new("git").args(["describe", "--always", "--dirty"]).output();
+    let commit = git.map(|git| String::from_utf8_lossy(&git.stdout).trim().to_owned());
+    let load = read("/proc/loadavg");
+    println!(
+        "Machine: {}, {cores} cores. Commit: {}. Load average: {}.\n",
+        cpu.unwrap_or("unknown"),
+        commit.unwrap_or_default(),
+        load.split(' ').take(3).collect::<Vec<_>>().join(" "),
+    );
     println!("| row | subject | measured | ratio | must | aim | met |\n|{}", " --- |".repeat(7));
 }
 
