@@ -55,11 +55,11 @@
 //! - Remembering whether the last event tested a filter: work would depend on history.
 
 use super::arena::prefetch;
-use super::dictionary::{AttributeValue, ValueId};
+use super::dictionary::{AttributeValue, Place, ValueId};
 use super::hash::Hash32;
 use super::order::sort_unique_from;
 use super::plan::Residual;
-use super::postings::PostingList;
+use super::postings::{Found, PostingList};
 use super::scratch::{Buffers, Scratch};
 use super::table::Id;
 use super::topics::{AttributeUse, Bucket, Topic};
@@ -77,7 +77,7 @@ const TOGETHER: usize = 16;
 struct Probe<'e> {
     value: AttributeValue<'e>,
     hash: Hash32,
-    candidate: Option<ValueId>,
+    candidate: Option<Place>,
     /// The index of its event in the batch.
     query: usize,
 }
@@ -112,7 +112,7 @@ impl Scratch {
                 buffers.values.push(value);
             }
         });
-        prefetch(buffers.values.iter().map(|value| postings.prefetch_word(value.lists.first())));
+        prefetch(buffers.values.iter().map(|value| postings.prefetch_word(value.postings.first())));
         matcher.collect_all(arrival, access, buffers);
     }
 
@@ -140,11 +140,11 @@ impl Scratch {
             }
         }
         self.confirm(matcher, &mut probes);
-        let lists = self.found.iter().map(|(_, value)| value.lists);
-        prefetch(lists.map(|lists| postings.prefetch_word(lists.first())));
+        let found = self.found.iter();
+        prefetch(found.map(|(_, value)| postings.prefetch_word(value.postings.first())));
     }
 
-    /// Keeps those of the values that filters mention: first all tables, then all entries.
+    /// Keeps those of the values that filters mention: first all control bytes, then all entries.
     #[inline]
     fn confirm(&mut self, matcher: &Matcher, probes: &mut SmallVec<[Probe<'_>; PROBES]>) {
         let dictionary = &matcher.dictionary;
@@ -153,7 +153,7 @@ impl Scratch {
             probe.candidate = dictionary.candidate(probe.hash);
         }
         let candidates = probes.iter().filter_map(|probe| probe.candidate);
-        prefetch(candidates.map(|id| dictionary.prefetch_word(id)));
+        prefetch(candidates.map(|place| dictionary.prefetch_entry(place)));
         for Probe { value, hash, candidate, query } in &*probes {
             if let Some(candidate) = candidate
                 && let Some(found) = dictionary.confirm(*candidate, *hash, *value)
@@ -336,8 +336,17 @@ impl Matcher {
         residuals.clear();
         let mut lists = 0;
         for value in &*values {
-            // A value that is no access key has no posting list in any bucket.
-            let Some(list) = value.lists.find(&self.postings, at.word()) else { continue };
+            let list = match value.postings.find(&self.postings, at.word()) {
+                // A value that is no access key has no posting list in any bucket.
+                Found::Nothing => continue,
+                Found::Inline(list) => {
+                    lists += usize::from(list.has_sufficient());
+                    list.append_sufficient(flipped);
+                    residuals.extend(list.residual());
+                    continue;
+                }
+                Found::Stored(list) => list,
+            };
             let postings = PostingList::at(&self.postings, list);
             if postings.is_in_pieces() {
                 lists += self.gather_pieces(list, flipped, residuals);

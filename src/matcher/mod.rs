@@ -173,7 +173,7 @@ impl Matcher {
                 let value = AttributeValue::new(tenant, term.attribute, term.value);
                 let candidate = self.dictionary.candidate(self.dictionary.hash(value));
                 // The value may be new.
-                candidate.map_or(0, |id| self.dictionary.prefetch_word(id))
+                candidate.map_or(0, |place| self.dictionary.prefetch_entry(place))
             }
             _ => 0,
         }));
@@ -205,6 +205,7 @@ impl Matcher {
         let copies = self.postings.len().checked_mul(3)?;
         let new = terms.checked_mul(types)?.checked_mul(16)?;
         let fits = self.slots.has_room()
+            && self.topics.has_room(types)
             && self.dictionary.len() + terms < Dictionary::MAX
             && self.plans.has_room(terms)
             && copies.checked_add(new)? < Arena::MAX;
@@ -286,10 +287,10 @@ impl Matcher {
     /// Gives memory back if most of it is free.
     fn compact(&mut self) {
         let Self { slots, dictionary, plans, postings, .. } = self;
-        if let Some(relocations) = plans.compact(slots.entries() + dictionary.entries()) {
+        if let Some(relocations) = plans.compact(slots.entries() + dictionary.places()) {
             slots.plans_mut().for_each(|plan| *plan = relocations.plan(*plan));
         }
-        if postings.is_sparse(dictionary.entries()) {
+        if postings.is_sparse(dictionary.places()) {
             self.relocate_postings();
         }
     }

@@ -120,6 +120,10 @@ impl<T> Table<T> {
         self.0.iter().map(|(_, value)| value)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn capacity(&self) -> usize {
         self.0.capacity()
     }

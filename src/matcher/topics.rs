@@ -53,6 +53,7 @@
 use super::defaults::Defaults;
 use super::hash::{Hash32, Hashes, IdTable, same};
 use super::order::sort_unique_from;
+use super::postings::MAX_BUCKETS;
 use super::table::{Id, Table};
 use super::{Access, Audience, Stats, Subscription};
 use crate::event::{Event, EventType, TenantId, UserId};
@@ -185,6 +186,13 @@ impl Topics {
         audience: &Audience,
     ) -> Hash32 {
         self.hashes.of((tenant, event_types, audience))
+    }
+
+    /// Returns whether there is room for a bucket for each of `types` event types.
+    ///
+    /// The id of a new bucket is that of a removed one, or the number of buckets.
+    pub(super) fn has_room(&self, types: usize) -> bool {
+        types < MAX_BUCKETS && self.buckets.len() < MAX_BUCKETS - types
     }
 
     /// Returns the group of a subscription, and adds a reference to it.
