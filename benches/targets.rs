@@ -327,6 +327,18 @@ impl Run {
             &[Goal { value: each, must: 100.0, aim: 40.0, unit: |of| format!("{of} bytes") }],
         );
 
+        let mut packed = matcher.clone();
+        packed.shrink();
+        let each = packed.bytes() as f64 / webhooks as f64;
+        table::row(
+            "8",
+            "the same after `Matcher::shrink`",
+            &format!("{} bytes", number(each)),
+            "",
+            &[Goal { value: each, must: 56.0, aim: 40.0, unit: |of| format!("{of} bytes") }],
+        );
+        drop(packed);
+
         let (mut inserts, mut removes) = (Vec::new(), Vec::new());
         // In another order than the webhooks were inserted in.
         let mut at = 0;

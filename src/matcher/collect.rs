@@ -54,16 +54,17 @@
 //!   more.
 //! - Remembering whether the last event tested a filter: work would depend on history.
 
+use super::Access;
 use super::arena::prefetch;
 use super::dictionary::{AttributeValue, Place, ValueId};
 use super::hash::Hash32;
+use super::index::Index;
 use super::order::sort_unique_from;
 use super::plan::Residual;
 use super::postings::{Found, PostingList};
 use super::scratch::{Buffers, Scratch};
 use super::table::Id;
 use super::topics::{AttributeUse, Bucket, Topic};
-use super::{Access, Matcher};
 use crate::event::{AttributePaths, Event};
 use smallvec::SmallVec;
 
@@ -84,27 +85,28 @@ struct Probe<'e> {
 
 impl Scratch {
     /// Matches many events.
-    pub(super) fn run(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
+    pub(super) fn run(&mut self, index: &Index, queries: &[(&Event<'_>, Access<'_>)]) {
         self.begin();
         // The hits of all batches follow one another in the same buffer.
         for together in queries.chunks(TOGETHER) {
-            self.look_up(matcher, together);
-            self.collect(matcher, together);
+            self.look_up(index, together);
+            self.collect(index, together);
         }
     }
 
     /// Matches one event.
     ///
     /// Its few values are looked up one after another, which costs less than separating the steps.
-    pub(super) fn run_one(&mut self, matcher: &Matcher, event: &Event<'_>, access: Access<'_>) {
+    #[inline]
+    pub(super) fn run_one(&mut self, index: &Index, event: &Event<'_>, access: Access<'_>) {
         self.begin();
         let Self { buffers, last, .. } = self;
-        let Matcher { topics, dictionary, postings, .. } = matcher;
+        let Index { topics, dictionary, postings, .. } = index;
         let at = topics.find_from(*last, event.tenant(), event.event_type());
         // No subscription of the tenant has the event's type.
         let Some(at) = at else { return };
         *last = at;
-        let arrival = Arrival::new(matcher, at, event);
+        let arrival = Arrival::new(index, at, event);
         buffers.values.clear();
         arrival.each_value(AttributeUse::has_access_keys, |value| {
             buffers.work.probes += 1;
@@ -113,41 +115,41 @@ impl Scratch {
             }
         });
         prefetch(buffers.values.iter().map(|value| postings.prefetch_word(value.postings.first())));
-        matcher.collect_all(arrival, access, buffers);
+        index.collect_all(arrival, access, buffers);
     }
 
     /// Finds the topic of each event, and the values that are access keys or may be.
     #[inline]
-    fn look_up(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
+    fn look_up(&mut self, index: &Index, queries: &[(&Event<'_>, Access<'_>)]) {
         self.topics.clear();
         self.found.clear();
         let mut probes: SmallVec<[Probe<'_>; PROBES]> = SmallVec::new();
-        let Matcher { topics, dictionary, postings, .. } = matcher;
+        let Index { topics, dictionary, postings, .. } = index;
         for (query, (event, _)) in queries.iter().enumerate() {
             let at = topics.find_from(self.last, event.tenant(), event.event_type());
             self.topics.push(at);
             if let Some(at) = at {
                 self.last = at;
-                let arrival = Arrival::new(matcher, at, event);
+                let arrival = Arrival::new(index, at, event);
                 arrival.each_value(AttributeUse::has_access_keys, |value| {
                     let hash = dictionary.hash(value);
                     probes.push(Probe { value, hash, candidate: None, query });
                     // Full: confirm these first. The order of the events is kept.
                     if probes.len() == PROBES {
-                        self.confirm(matcher, &mut probes);
+                        self.confirm(index, &mut probes);
                     }
                 });
             }
         }
-        self.confirm(matcher, &mut probes);
+        self.confirm(index, &mut probes);
         let found = self.found.iter();
         prefetch(found.map(|(_, value)| postings.prefetch_word(value.postings.first())));
     }
 
     /// Keeps those of the values that filters mention: first all control bytes, then all entries.
     #[inline]
-    fn confirm(&mut self, matcher: &Matcher, probes: &mut SmallVec<[Probe<'_>; PROBES]>) {
-        let dictionary = &matcher.dictionary;
+    fn confirm(&mut self, index: &Index, probes: &mut SmallVec<[Probe<'_>; PROBES]>) {
+        let dictionary = &index.dictionary;
         self.buffers.work.probes += probes.len();
         for probe in &mut *probes {
             probe.candidate = dictionary.candidate(probe.hash);
@@ -166,7 +168,7 @@ impl Scratch {
 
     /// Collects the hits of each event of a batch.
     #[inline]
-    fn collect(&mut self, matcher: &Matcher, queries: &[(&Event<'_>, Access<'_>)]) {
+    fn collect(&mut self, index: &Index, queries: &[(&Event<'_>, Access<'_>)]) {
         let Self { topics, found, buffers, counts, .. } = self;
         // Probes are in the order of the events, and so are the values found.
         let mut found = found.iter().peekable();
@@ -177,7 +179,7 @@ impl Scratch {
                 buffers.values.push(*value);
             }
             if let Some(at) = at {
-                matcher.collect_all(Arrival::new(matcher, *at, event), *access, buffers);
+                index.collect_all(Arrival::new(index, *at, event), *access, buffers);
             }
             counts.push(buffers.hits.len() - before);
         }
@@ -194,8 +196,8 @@ struct Arrival<'e, 'v> {
 
 impl<'e, 'v> Arrival<'e, 'v> {
     #[inline]
-    fn new(matcher: &'e Matcher, at: Id<Topic>, event: &'e Event<'v>) -> Self {
-        Self { topic: matcher.topics.topic(at), event, paths: matcher.profile.attribute_paths() }
+    fn new(index: &'e Index, at: Id<Topic>, event: &'e Event<'v>) -> Self {
+        Self { topic: index.topics.topic(at), event, paths: index.profile.attribute_paths() }
     }
 
     /// Calls `each` with the event's value of each attribute for which `is_needed` returns true.
@@ -225,7 +227,7 @@ impl<'e, 'v> Arrival<'e, 'v> {
     }
 }
 
-impl Matcher {
+impl Index {
     /// Appends the hits of an event, ascending.
     #[inline]
     fn collect_all(&self, arrival: Arrival<'_, '_>, access: Access<'_>, buffers: &mut Buffers) {

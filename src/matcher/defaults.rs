@@ -60,6 +60,12 @@ impl Defaults {
         self.pieces.capacity() * size_of::<Vec<u32>>() + slots * size_of::<u32>()
     }
 
+    /// Gives back spare memory.
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.pieces.iter_mut().for_each(Vec::shrink_to_fit);
+        self.pieces.shrink_to_fit();
+    }
+
     /// Returns the first piece whose greatest slot is at least `slot`: the only one that can have
     /// it.
     fn piece(&self, slot: u32) -> usize {

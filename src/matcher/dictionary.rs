@@ -44,8 +44,9 @@
 //! - An id is in the table exactly while its reference count is above zero, except between
 //!   [`intern`](Dictionary::intern) and the [`acquire`](Dictionary::acquire) that must follow it.
 //! - The place in a record is that of the entry with the record's id. Places change only in
-//!   [`grow`](Dictionary::grow), which writes all of them again; a table with spare capacity moves
-//!   no entry. A clone of the table has its entries at the same places.
+//!   [`grow`](Dictionary::grow) and [`shrink`](Dictionary::shrink), which write all of them again; a
+//!   table with spare capacity moves no entry. A clone of the table has its entries at the same
+//!   places.
 //! - A reference is a term of a stored code or a subscription of a single term. Postings
 //!   exist only while there is a reference, so a freed entry has none.
 //! - Ids are below [`MAX`](Dictionary::MAX), 2²⁸. A code word has 28 bits for an id, and the
@@ -376,8 +377,24 @@ impl Dictionary {
     /// Makes room in a table without spare capacity, and writes the new places to the records.
     #[cold]
     fn grow(&mut self) {
-        let Self { entries, records, long, hashes, .. } = self;
+        let Self { entries, long, hashes, .. } = self;
         entries.0.reserve(1, |entry| table_hash(entry.value(long).hash(hashes)));
+        self.write_places();
+    }
+
+    /// Gives back spare memory.
+    pub(super) fn shrink(&mut self) {
+        let Self { entries, records, free, long, hashes, .. } = self;
+        entries.0.shrink_to_fit(|entry| table_hash(entry.value(long).hash(hashes)));
+        records.0.shrink_to_fit();
+        free.shrink_to_fit();
+        long.shrink_to_fit();
+        self.write_places();
+    }
+
+    /// Writes the place of each entry to its record.
+    fn write_places(&mut self) {
+        let Self { entries, records, .. } = self;
         for place in 0..entries.0.num_buckets() {
             if let Some(entry) = entries.0.get_bucket(place) {
                 records[entry.id].place = Place(word(place));

@@ -186,6 +186,11 @@ impl<I: Copy + PartialEq> IdTable<I> {
         }
     }
 
+    /// Gives back spare memory.
+    pub(super) fn shrink(&mut self) {
+        self.0.shrink_to_fit(|(hash, _)| table_hash(*hash));
+    }
+
     /// Returns all ids, to be replaced.
     pub(super) fn ids_mut(&mut self) -> impl Iterator<Item = &mut I> {
         self.0.iter_mut().map(|(_, id)| id)

@@ -1,8 +1,8 @@
 //! The result of a match: slots in ascending order.
 
-use super::Matcher;
+use super::slots::Slots;
 
-/// Identifies a subscription in a [`Matcher`].
+/// Identifies a subscription in a [`Matcher`](super::Matcher).
 ///
 /// Slots are ordered by index. After a removal the index is reused with another generation, so a
 /// removed slot never refers to a later subscription.
@@ -26,17 +26,17 @@ impl Slot {
 
 /// An iterator over the slots of the subscriptions that match an event, ascending and unique.
 ///
-/// Returned by [`Matcher::matches`] and [`Matcher::matches_all`].
+/// Returned by [`Matcher::matches`](super::Matcher::matches) and [`Matcher::matches_all`](super::Matcher::matches_all).
 #[derive(Clone, Debug)]
 pub struct Matches<'m> {
-    matcher: &'m Matcher,
+    slots: &'m Slots,
     hits: std::slice::Iter<'m, u32>,
 }
 
 impl<'m> Matches<'m> {
     #[inline]
-    pub(super) fn new(matcher: &'m Matcher, hits: &'m [u32]) -> Self {
-        Self { matcher, hits: hits.iter() }
+    pub(super) fn new(slots: &'m Slots, hits: &'m [u32]) -> Self {
+        Self { slots, hits: hits.iter() }
     }
 
     /// Returns the [indices](Slot::index) of the remaining slots as a slice.
@@ -52,7 +52,7 @@ impl Iterator for Matches<'_> {
     fn next(&mut self) -> Option<Slot> {
         // The matcher is borrowed since the match, so the slot still has the subscription that
         // matched.
-        self.hits.next().map(|index| self.matcher.slots.slot(*index))
+        self.hits.next().map(|index| self.slots.slot(*index))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

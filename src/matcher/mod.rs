@@ -29,30 +29,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-// How the parts fit together; each file has a header with its data structure and invariants.
-//
-//     insert                                    match
-//       │                                         │
-//     topics      group and buckets             collect      steps of a match, with buffers from
-//       │                                         │          scratch
-//     dictionary  value ids                     topics       topic and buckets of the event
-//       │                                         │
-//     plan        default verdict, access       dictionary   ids and posting lists of its values
-//       │         keys, residuals                 │
-//     postings    slots by value and bucket     postings     slots to flip or to test
-//       │                                         │
-//     defaults    slots that match by default   plan, order, defaults
-//
-//     table, arena, directory and hash are the ground on which the others are built. slots has the
-//     group and plan of each subscription; all other parts store its index there.
-//
-// Sequences of changes and what they must preserve:
-//
-// - `insert` acquires the group, then the values and the plan, then adds postings. `remove` undoes
-//   it in the order postings, plan with its values, group. So a value with postings has a
-//   reference, and a tenant id outlives all values of its tenant.
-// - Postings are a function of plan and bucket: `remove_postings` walks over the same terms with
-//   the same marks as `add_postings` did.
+// `index` shows how the parts fit together. Each file has a header with its data structure and
+// invariants.
 
 mod arena;
 mod collect;
@@ -62,6 +40,7 @@ mod dictionary;
 mod directory;
 mod error;
 mod hash;
+mod index;
 mod matches;
 mod order;
 mod plan;
@@ -79,28 +58,21 @@ pub use scratch::{Scratch, Work};
 pub use subscription::{Access, Audience, Subscription, Verdict};
 
 use crate::event::Event;
-use crate::filter::{Node, Profile};
-use arena::{Arena, prefetch};
-use dictionary::{AttributeValue, Dictionary};
-use plan::{AccessKey, Plan, Plans, Selectivity};
-use slots::{Occupant, Slots};
-use table::Id;
-use topics::{Bucket, Topics};
+use crate::filter::Profile;
+use index::Index;
+use slots::Slots;
 
 /// An index of subscriptions; see the [module](self).
 ///
 /// It is stored in a few arrays, so a clone costs little more than copying their bytes. A
-/// subscription with a few terms takes about 66 bytes if other filters mention the same values
+/// subscription with a few terms takes about 69 bytes if other filters mention the same values, and
+/// 55 after [`shrink`](Self::shrink)
 /// (guide, [matching](crate::guide::matching)).
 #[derive(Clone, Debug)]
 pub struct Matcher {
     profile: Profile,
-    slots: Slots,
-    topics: Topics,
-    dictionary: Dictionary,
-    plans: Plans,
-    /// All posting lists and their directories.
-    postings: Arena,
+    /// Created by the first insert: of many tenants, some have no webhook, and a matcher for each.
+    index: Option<Box<Index>>,
 }
 
 /// The number of entries of each kind in a [`Matcher`]; returned by [`Matcher::stats`].
@@ -126,14 +98,7 @@ impl Matcher {
     /// Creates an empty matcher for filters of a profile.
     #[must_use]
     pub fn new(profile: &Profile) -> Self {
-        Self {
-            profile: profile.clone(),
-            slots: Slots::default(),
-            topics: Topics::default(),
-            dictionary: Dictionary::new(Selectivity::of_profile(profile)),
-            plans: Plans::default(),
-            postings: Arena::default(),
-        }
+        Self { profile: profile.clone(), index: None }
     }
 
     /// Returns the profile of the filters.
@@ -161,98 +126,13 @@ impl Matcher {
         if filter.profile() != &self.profile {
             return Err(InsertError::OtherProfile);
         }
-        // All sizes are checked here, so nothing below can fail half-way.
-        let (terms, types) = (filter.nodes().len(), subscription.event_types().len());
-        self.has_room(terms, types).ok_or(InsertError::Full)?;
-
-        let group = self.topics.acquire(subscription);
-        let (tenant, buckets) = self.topics.group(group);
-        // An insert reads a dozen places far apart. Reading them here makes their misses overlap.
-        prefetch(filter.nodes().map(|node| match node {
-            Node::Term(term) => {
-                let value = AttributeValue::new(tenant, term.attribute, term.value);
-                let candidate = self.dictionary.candidate(self.dictionary.hash(value));
-                // The value may be new.
-                candidate.map_or(0, |place| self.dictionary.prefetch_entry(place))
-            }
-            _ => 0,
-        }));
-        let code = plan::encode(filter, |term| {
-            self.dictionary.intern(AttributeValue::new(tenant, term.attribute, term.value))
-        });
-        // The ids are new and have no reference until the plan is acquired; nothing is released
-        // between.
-        let plan = self.plans.acquire(code, &mut self.dictionary);
-        self.prefetch_postings(plan);
-        let slot = self.slots.insert(Occupant { group, plan });
-        for bucket in &buckets {
-            self.add_postings(slot.index, plan, *bucket);
-        }
-        Ok(slot)
+        self.index_mut().insert(subscription).ok_or(InsertError::Full)
     }
 
-    /// Reads what a change of the postings of a plan's values needs.
-    fn prefetch_postings(&self, plan: Plan) {
-        let values = self.plans.values(&plan);
-        prefetch(values.map(|id| self.dictionary.prefetch_postings(id, &self.postings)));
-    }
-
-    /// Returns whether a filter of at most `terms` terms fits, with postings for each of `types`
-    /// types.
-    fn has_room(&self, terms: usize, types: usize) -> Option<()> {
-        // Worst case: every list is copied to a larger block, and so are the directories of each
-        // value.
-        let copies = self.postings.len().checked_mul(3)?;
-        let new = terms.checked_mul(types)?.checked_mul(16)?;
-        let fits = self.slots.has_room()
-            && self.topics.has_room(types)
-            && self.dictionary.len() + terms < Dictionary::MAX
-            && self.plans.has_room(terms)
-            && copies.checked_add(new)? < Arena::MAX;
-        fits.then_some(())
-    }
-
-    /// Adds a slot to a bucket: to its default slots and to the posting lists of its access keys.
-    fn add_postings(&mut self, slot: u32, plan: Plan, at: Id<Bucket>) {
-        let Self { topics, dictionary, plans, postings, .. } = self;
-        let (bucket, topic) = topics.bucket_mut(at);
-        if plan.default() {
-            bucket.defaults.insert(slot);
-        }
-        for (id, key) in plans.terms(&plan) {
-            let residual =
-                (key == AccessKey::WithResidual).then(|| plans.residual(plan, id, dictionary).0);
-            let (attribute, lists, count) = dictionary.postings_mut(id);
-            let attribute_use = topic.attributes.of_mut(attribute);
-            // Terms without a key count, too: a residual may need the value.
-            attribute_use.terms += 1;
-            if key != AccessKey::No {
-                lists.insert(postings, at.word(), slot, residual);
-                attribute_use.access_keys += 1;
-                *count += 1;
-            }
-        }
-    }
-
-    /// Undoes [`add_postings`](Self::add_postings).
-    fn remove_postings(&mut self, slot: u32, plan: Plan, at: Id<Bucket>) {
-        let Self { topics, dictionary, plans, postings, .. } = self;
-        let (bucket, topic) = topics.bucket_mut(at);
-        if plan.default() {
-            bucket.defaults.remove(slot);
-        }
-        // The marks in the code are those of the insertion, so each posting is found where it was
-        // put.
-        for (id, key) in plans.terms(&plan) {
-            let (attribute, lists, count) = dictionary.postings_mut(id);
-            let attribute_use = topic.attributes.of_mut(attribute);
-            attribute_use.terms -= 1;
-            if key != AccessKey::No {
-                lists.remove(postings, at.word(), slot, key != AccessKey::Sufficient);
-                attribute_use.access_keys -= 1;
-                *count -= 1;
-            }
-        }
+    /// Returns the index, which an empty matcher does not have.
+    fn index_mut(&mut self) -> &mut Index {
+        let Self { profile, index } = self;
+        index.get_or_insert_with(|| Box::new(Index::new(profile)))
     }
 
     /// Removes a subscription and returns whether it was present.
@@ -267,48 +147,21 @@ impl Matcher {
     /// lists move to a smaller allocation. The move costs at most as much as the removals since the
     /// last one.
     pub fn remove(&mut self, slot: Slot) -> bool {
-        // Removed before: the caller's slot is out of date.
-        let Some(Occupant { group, plan }) = self.slots.get(slot) else { return false };
-        // As in `insert`: read the places first, so that their misses overlap.
-        prefetch(self.plans.values(&plan).map(|id| self.dictionary.prefetch_word(id)));
-        prefetch(std::iter::once(self.plans.prefetch_entry(plan, &self.dictionary)));
-        self.prefetch_postings(plan);
-        let (_, buckets) = self.topics.group(group);
-        for bucket in &buckets {
-            self.remove_postings(slot.index, plan, *bucket);
-        }
-        self.plans.release(plan, &mut self.dictionary);
-        self.topics.release(group);
-        self.slots.remove(slot.index);
-        self.compact();
-        true
+        self.index.as_mut().is_some_and(|index| index.remove(slot))
     }
 
-    /// Gives memory back if most of it is free.
-    fn compact(&mut self) {
-        let Self { slots, dictionary, plans, postings, .. } = self;
-        if let Some(relocations) = plans.compact(slots.entries() + dictionary.places()) {
-            slots.plans_mut().for_each(|plan| *plan = relocations.plan(*plan));
-        }
-        if postings.is_sparse(dictionary.places()) {
-            self.relocate_postings();
-        }
-    }
-
-    /// Moves all posting lists to a new arena without free blocks.
-    fn relocate_postings(&mut self) {
-        let Self { dictionary, postings, .. } = self;
-        let mut dense = postings.relocation_target();
-        for lists in dictionary.all_postings() {
-            *lists = lists.relocated(postings, &mut dense);
-        }
-        *postings = dense;
-    }
-
-    /// Gives back the blocks that lists left while they grew, as in a bulk load.
-    pub(crate) fn settle(&mut self) {
-        if self.postings.free_words() > self.postings.len() / 8 {
-            self.relocate_postings();
+    /// Gives back the memory that is kept for later inserts.
+    ///
+    /// Useful after many inserts, as in a load: with a million webhooks that share values, it takes
+    /// the memory of each from 69 to 55 bytes. Slots remain valid, and later changes grow the index
+    /// again.
+    ///
+    /// # Cost
+    ///
+    /// Copies the whole index. At most one part at a time exists in two copies.
+    pub fn shrink(&mut self) {
+        if let Some(index) = &mut self.index {
+            index.shrink();
         }
     }
 
@@ -317,9 +170,7 @@ impl Matcher {
     /// The matcher does not store subscriptions. This assembles an equal one from the index.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<Subscription> {
-        let Occupant { group, plan } = self.slots.get(slot)?;
-        let filter = self.plans.filter(plan, &self.profile, &self.dictionary);
-        Some(self.topics.subscription(group, filter))
+        self.index.as_ref()?.get(slot)
     }
 
     /// Returns the slots of all subscriptions that match an event, ascending.
@@ -337,8 +188,11 @@ impl Matcher {
         access: Access<'_>,
         scratch: &'m mut Scratch,
     ) -> Matches<'m> {
-        scratch.run_one(self, event, access);
-        Matches::new(self, scratch.indices())
+        match &self.index {
+            Some(index) => scratch.run_one(index, event, access),
+            None => scratch.begin(),
+        }
+        Matches::new(self.slots(), scratch.indices())
     }
 
     /// Matches several events, and returns the slots for each, in the order of the events.
@@ -375,14 +229,22 @@ impl Matcher {
         queries: &[(&Event<'_>, Access<'_>)],
         scratch: &'m mut Scratch,
     ) -> impl ExactSizeIterator<Item = Matches<'m>> {
-        scratch.run(self, queries);
-        scratch.hits().map(move |hits| Matches::new(self, hits))
+        match &self.index {
+            Some(index) => scratch.run(index, queries),
+            None => scratch.find_nothing(queries.len()),
+        }
+        scratch.hits().map(move |hits| Matches::new(self.slots(), hits))
+    }
+
+    fn slots(&self) -> &Slots {
+        static EMPTY: Slots = Slots::new();
+        self.index.as_ref().map_or(&EMPTY, |index| index.slots())
     }
 
     /// Returns the number of subscriptions, including disabled ones.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.slots.len()
+        self.slots().len()
     }
 
     /// Returns whether the matcher holds no subscription.
@@ -396,15 +258,7 @@ impl Matcher {
     /// Takes time linear in the attribute values and in the event types with their owners.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let mut stats = Stats {
-            subscriptions: self.len(),
-            plans: self.plans.len(),
-            values: self.dictionary.len(),
-            postings: self.dictionary.postings(),
-            ..Stats::default()
-        };
-        self.topics.count(&mut stats);
-        stats
+        self.index.as_ref().map(|index| index.stats()).unwrap_or_default()
     }
 
     /// Returns the bytes of memory that the matcher has allocated.
@@ -413,11 +267,7 @@ impl Matcher {
     /// time linear in values and event types.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.slots.bytes()
-            + self.topics.bytes()
-            + self.dictionary.bytes()
-            + self.plans.bytes()
-            + self.postings.bytes()
+        self.index.as_ref().map_or(0, |index| size_of::<Index>() + index.bytes())
     }
 }
 

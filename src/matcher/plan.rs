@@ -260,15 +260,20 @@ impl Plans {
         self.table.find(hash, |_| true).unwrap_or(at)
     }
 
-    /// Relocates all codes if most of their memory is free.
-    ///
-    /// `visits` is the number of entries that the caller visits to replace its plans, which it must
-    /// do if this returns the relocations.
-    pub(super) fn compact(&mut self, visits: usize) -> Option<Relocations> {
-        if !self.codes.is_sparse(visits) {
-            return None;
-        }
-        let mut codes = self.codes.relocation_target();
+    /// Returns whether relocating all codes pays off, if the caller visits `visits` entries to
+    /// replace its plans.
+    pub(super) fn is_sparse(&self, visits: usize) -> bool {
+        self.codes.is_sparse(visits)
+    }
+
+    /// Gives back spare memory of the table.
+    pub(super) fn shrink(&mut self) {
+        self.table.shrink();
+    }
+
+    /// Moves all codes to the arena that `target` returns. The caller must replace its plans.
+    pub(super) fn relocate(&mut self, target: fn(&Arena) -> Arena) -> Relocations {
+        let mut codes = target(&self.codes);
         // The table has each stored code exactly once, so each is copied once.
         for at in self.table.ids_mut() {
             let kept = self.codes.list(*at, 1 + code(&self.codes, *at).len());
@@ -277,7 +282,8 @@ impl Plans {
             self.codes.set(*at, place);
             *at = place;
         }
-        Some(Relocations(std::mem::replace(&mut self.codes, codes)))
+        codes.end_relocation();
+        Relocations(std::mem::replace(&mut self.codes, codes))
     }
 
     /// Returns whether the code at an offset equals `words`, which have no marks.

@@ -104,6 +104,12 @@ impl Scratch {
         })
     }
 
+    /// Has no hits for each of `queries` events, as in a matcher without subscriptions.
+    pub(super) fn find_nothing(&mut self, queries: usize) {
+        self.begin();
+        self.counts.resize(queries, 0);
+    }
+
     /// Clears what the last match left. The buffers keep their capacity.
     pub(super) fn begin(&mut self) {
         self.buffers.hits.clear();

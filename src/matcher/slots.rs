@@ -77,6 +77,10 @@ impl Entry {
 }
 
 impl Slots {
+    pub(super) const fn new() -> Self {
+        Self { entries: Entries(Vec::new()), free: Vec::new(), len: 0 }
+    }
+
     /// Returns the number of occupied slots.
     pub(super) fn len(&self) -> usize {
         self.len
@@ -89,6 +93,12 @@ impl Slots {
 
     pub(super) fn bytes(&self) -> usize {
         self.entries.0.capacity() * size_of::<Entry>() + self.free.capacity() * size_of::<u32>()
+    }
+
+    /// Gives back spare memory. Vacant slots keep their generations.
+    pub(super) fn shrink(&mut self) {
+        self.entries.0.shrink_to_fit();
+        self.free.shrink_to_fit();
     }
 
     /// Returns whether there is room for one more slot: an index is below `u32::MAX`.

@@ -124,6 +124,15 @@ impl<T> Table<T> {
         self.0.len()
     }
 
+    /// Gives back spare memory.
+    pub(super) fn shrink(&mut self) {
+        self.0.shrink_to_fit();
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.0.iter_mut().map(|(_, value)| value)
+    }
+
     pub(super) fn capacity(&self) -> usize {
         self.0.capacity()
     }
@@ -131,7 +140,7 @@ impl<T> Table<T> {
 
 /// Converts a number of entries or words, or a position among them, to a word.
 ///
-/// It always fits: `Matcher::has_room` refuses what would exceed 2³² words or 2²⁸ values, and the
+/// It always fits: `Index::has_room` refuses what would exceed 2³² words or 2²⁸ values, and the
 /// entries of a table take more than a byte each.
 #[expect(clippy::cast_possible_truncation, reason = "see above")]
 #[inline]

@@ -7,6 +7,7 @@ use crate::event::{Event, EventType, TenantId};
 use crate::filter::Profile;
 use crate::matcher::arena::Arena;
 use crate::matcher::dictionary::Dictionary;
+use crate::matcher::index::Index;
 use crate::matcher::postings::MAX_BUCKETS;
 use crate::matcher::{Access, Audience, Matcher, Scratch, Slot, Stats, Subscription};
 
@@ -18,8 +19,8 @@ fn insert(matcher: &mut Matcher, filter: &str) -> Slot {
 /// These sizes cannot be reached from outside.
 #[test]
 fn refuses_what_exceeds_the_room() {
-    let matcher = Matcher::new(&Profile::webhook());
-    let room = |terms, types| matcher.has_room(terms, types).is_some();
+    let index = Index::new(&Profile::webhook());
+    let room = |terms, types| index.has_room(terms, types).is_some();
     assert!(room(0, 0) && room(1 << 16, 1 << 8));
     assert!(room(Dictionary::MAX - 1, 0) && !room(Dictionary::MAX, 0), "values");
     assert!(!room(1 << 20, Arena::MAX >> 20), "words of lists");
@@ -28,33 +29,58 @@ fn refuses_what_exceeds_the_room() {
 }
 
 #[test]
-fn leaves_no_free_block_after_settling() {
+fn packs_all_lists_when_it_shrinks() {
     let profile = Profile::webhook();
     let mut matcher = Matcher::new(&profile);
     let count = if cfg!(miri) { 1000 } else { 5000 };
-    for n in 0..count {
-        insert(&mut matcher, &format!(r#"spaceId eq "s{}""#, n % 50));
-    }
+    let filter = |n: usize| format!(r#"spaceId eq "s{}" or id eq "i{}""#, n % 50, n % 70);
+    let slots: Vec<Slot> = (0..count).map(|n| insert(&mut matcher, &filter(n))).collect();
     let event = Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"));
     let event = event.with_attribute("spaceId", "s7").unwrap();
     let hits = |matcher: &Matcher| {
         let mut scratch = Scratch::default();
         matcher.matches(&event, Access::EventOwner, &mut scratch).collect::<Vec<_>>()
     };
-    let (before, grown) = (hits(&matcher), matcher.postings.bytes());
+    let (before, grown) = (hits(&matcher), matcher.bytes());
     assert_eq!(before.len(), count / 50);
-    matcher.settle();
-    let (settled, len) = (matcher.postings.bytes(), matcher.postings.len());
-    assert!(settled < grown / 4 * 3, "{settled} of {grown}");
-    assert_eq!((matcher.postings.free_words(), hits(&matcher)), (0, before));
+    matcher.shrink();
+    assert!(matcher.bytes() < grown / 8 * 7, "{} of {grown}", matcher.bytes());
+    assert_eq!(hits(&matcher), before);
+    let postings = &matcher.index_mut().postings;
+    // Two counts for each value, and two postings for each webhook.
+    assert_eq!((postings.bytes(), postings.free_words()), (4 * (2 * 120 + 2 * count), 0));
 
-    // A few free words are kept for later inserts: relocating all lists would cost more.
-    let few: Vec<Slot> = (0..20).map(|_| insert(&mut matcher, r#"id eq "i""#)).collect();
-    few.into_iter().for_each(|slot| assert!(matcher.remove(slot)));
-    let free = matcher.postings.free_words();
-    assert!((8..len / 8).contains(&free), "{free} of {len}");
-    matcher.settle();
-    assert_eq!(matcher.postings.free_words(), free);
+    // A list that grows leaves its block; one that shrinks does not.
+    let moved = |matcher: &mut Matcher| matcher.index_mut().postings.moved_words.0;
+    let start = moved(&mut matcher);
+    assert!(matcher.remove(slots[0]));
+    assert_eq!(matcher.index_mut().postings.free_words(), 2);
+    let removed = moved(&mut matcher);
+    insert(&mut matcher, &filter(0));
+    assert!(removed - start <= 2 * (2 + count / 50), "{} words", removed - start);
+    assert!(moved(&mut matcher) - removed <= 2 * (3 + count / 50));
+    slots.into_iter().skip(1).for_each(|slot| assert!(matcher.remove(slot)));
+    assert_eq!(hits(&matcher), []);
+    matcher.shrink();
+    assert_eq!(matcher.stats().values, 2);
+}
+
+#[test]
+fn has_no_index_before_the_first_insert() {
+    let profile = Profile::webhook();
+    let mut matcher = Matcher::new(&profile);
+    let event = Event::new(profile.attribute_paths(), TenantId::from("t"), EventType::from("x"));
+    let mut scratch = Scratch::default();
+    matcher.shrink();
+    let filter = profile.filter(r#"id eq "i""#).unwrap();
+    let slot = Matcher::new(&profile).insert(&Subscription::new("t", ["x"], filter)).unwrap();
+    assert!(!matcher.remove(slot) && matcher.get(slot).is_none());
+    assert_eq!(matcher.matches(&event, Access::EventOwner, &mut scratch).len(), 0);
+    let queries = [(&event, Access::EventOwner); 3];
+    let hits: Vec<_> = matcher.matches_all(&queries, &mut scratch).map(|of| of.len()).collect();
+    assert_eq!(hits, [0; 3]);
+    assert_eq!((matcher.bytes(), matcher.stats()), (0, Stats::default()));
+    assert!(matcher.is_empty() && matcher.index.is_none());
 }
 
 const SCALE: usize = if cfg!(miri) { 40 } else { 1_000 };
@@ -71,7 +97,7 @@ fn subscription(types: impl IntoIterator<Item = String>, filter: &str) -> Subscr
 fn moved(all: &[Subscription], order: impl Fn(&mut [Slot])) -> [usize; 2] {
     let mut matcher = Matcher::new(&Profile::webhook());
     let mut slots: Vec<Slot> = all.iter().map(|new| matcher.insert(new).unwrap()).collect();
-    let inserted = matcher.postings.moved_words.0;
+    let inserted = matcher.index_mut().postings.moved_words.0;
     let postings = matcher.stats().postings;
     order(&mut slots);
     // Half of them are inserted again, in slots between the others.
@@ -81,12 +107,12 @@ fn moved(all: &[Subscription], order: impl Fn(&mut [Slot])) -> [usize; 2] {
         slots[at] = matcher.insert(new).unwrap();
     }
     order(&mut slots);
-    let before = matcher.postings.moved_words.0;
+    let before = matcher.index_mut().postings.moved_words.0;
     for slot in slots {
         assert!(matcher.remove(slot));
     }
     assert_eq!(matcher.stats(), Stats::default());
-    let removed = matcher.postings.moved_words.0 - before;
+    let removed = matcher.index_mut().postings.moved_words.0 - before;
     println!("{postings} postings: {inserted} words moved by inserts, {removed} by removals");
     [inserted / postings, removed / postings]
 }
@@ -190,8 +216,7 @@ fn matches_pieces_as_one_list() {
                 check(&matcher, &live);
             }
         }
-        matcher.settle();
-        matcher.relocate_postings();
+        matcher.shrink();
         check(&matcher, &live);
         while live.len() > 5 {
             let at = if round == 0 { random(live.len()) } else { 0 };

@@ -50,6 +50,8 @@
 //! the number of such webhooks that match. By default only the event's owner can be hit, which is
 //! one look-up here.
 
+mod memory;
+
 use super::defaults::Defaults;
 use super::hash::{Hash32, Hashes, IdTable, same};
 use super::order::sort_unique_from;
@@ -154,11 +156,6 @@ pub(super) struct SubscriptionGroup {
     buckets: SmallVec<[Id<Bucket>; 2]>,
     /// How many subscriptions are in the group.
     references: usize,
-}
-
-/// Returns the bytes that a list has allocated.
-fn spilled<T, const N: usize>(list: &SmallVec<[T; N]>) -> usize {
-    if list.spilled() { list.capacity() * size_of::<T>() } else { 0 }
 }
 
 impl SubscriptionGroup {
@@ -390,43 +387,6 @@ impl Topics {
     pub(super) fn count(&self, stats: &mut Stats) {
         stats.tenants = self.by_tenant.len();
         stats.defaults = self.buckets.iter().map(|bucket| bucket.defaults.len()).sum();
-    }
-
-    /// Returns the allocated bytes, without the overhead of an allocator.
-    pub(super) fn bytes(&self) -> usize {
-        // An entry is the value or the index of the next free entry, and a tag: two words for `()`.
-        const TENANT: usize = size_of::<[usize; 2]>();
-        let text = |text: &str| text.len();
-        let topics = self.topics.iter().map(|topic| {
-            let owners = topic.owner_buckets.keys();
-            let owners = owners.map(|owner| text(owner.as_str())).sum::<usize>();
-            text(topic.tenant.as_str())
-                + text(topic.event_type.as_str())
-                + owners
-                + topic.owner_buckets.allocation_size()
-                + spilled(&topic.attributes.0)
-        });
-        let buckets = self.buckets.iter().map(|bucket| {
-            bucket.defaults.bytes() + bucket.owner.as_ref().map_or(0, |owner| text(owner.as_str()))
-        });
-        let groups = self.groups.iter().map(|group| {
-            let owner = match &group.audience {
-                Audience::Tenant => 0,
-                Audience::Owner(owner) => text(owner.as_str()),
-            };
-            let types =
-                group.event_types.iter().map(|name| size_of::<EventType>() + text(name.as_str()));
-            text(group.tenant.as_str()) + owner + types.sum::<usize>() + spilled(&group.buckets)
-        });
-        let tenants = self.by_tenant.keys().map(|tenant| text(tenant.as_str()));
-        self.topics.capacity() * size_of::<Topic>()
-            + self.buckets.capacity() * size_of::<Bucket>()
-            + self.groups.capacity() * size_of::<SubscriptionGroup>()
-            + self.tenants.capacity() * TENANT
-            + self.by_name.bytes()
-            + self.by_contents.bytes()
-            + self.by_tenant.allocation_size()
-            + topics.chain(buckets).chain(groups).chain(tenants).sum::<usize>()
     }
 }
 

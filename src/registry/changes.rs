@@ -356,7 +356,7 @@ impl Inner {
         let hash = self.hash(id.as_str());
         let shard = self.shard(hash);
         loop {
-            state.matcher.settle();
+            state.matcher.shrink();
             // A replacement locks every shard after it stored its policy. If the policy is current
             // under this lock, the replacement comes later and sees the tenant in the table.
             let changing = shard.lock();

@@ -90,6 +90,19 @@ fn allocates_nothing_in_a_warm_session() {
     }
 }
 
+#[test]
+fn keeps_little_for_an_empty_tenant() {
+    const TENANTS: i64 = 1_000;
+    let registry = Registry::new(&Rules::default());
+    let used = measure(|| {
+        for n in 0..TENANTS {
+            let _ = registry.load(format!("t{n}").as_str(), std::iter::empty()).unwrap();
+        }
+    });
+    let each = used.bytes_current / TENANTS;
+    assert!(each <= 500, "{each} bytes");
+}
+
 /// `bytes` is what the allocator returned.
 #[test]
 fn counts_the_bytes_of_a_matcher() {

@@ -174,8 +174,12 @@ fn counts_the_bytes_of_each_part() {
             let slots: Vec<_> = slots.collect();
             slots.iter().step_by(3).for_each(|slot| assert!(matcher.remove(*slot)));
         });
-        let (reported, allocated) = (matcher.unwrap().bytes() as i64, used.bytes_current);
+        let mut matcher = matcher.unwrap();
+        let (reported, allocated) = (matcher.bytes() as i64, used.bytes_current);
         assert_eq!(reported, allocated, "{part}");
+        let used = measure(|| matcher.shrink());
+        assert!(used.bytes_current < 0, "{part}");
+        assert_eq!(matcher.bytes() as i64, reported + used.bytes_current, "{part} after shrinking");
     }
 }
 

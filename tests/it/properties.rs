@@ -64,6 +64,9 @@ fn matches_like_the_reference_while_it_grows_and_shrinks() {
         while live.len() < 4_000 {
             let subscription = history::subscription(&profile, &mut choices);
             live.push((matcher.insert(&subscription).unwrap(), subscription));
+            if round == 1 && live.len().is_multiple_of(1_500) {
+                matcher.shrink();
+            }
             if live.len().is_multiple_of(500) {
                 check(&matcher, &live, &mut choices);
             }
@@ -74,6 +77,9 @@ fn matches_like_the_reference_while_it_grows_and_shrinks() {
             let (slot, subscription) = live.swap_remove(at);
             assert_eq!(matcher.get(slot), Some(subscription));
             assert!(matcher.remove(slot));
+            if round == 1 && live.len().is_multiple_of(1_500) {
+                matcher.shrink();
+            }
             if live.len().is_multiple_of(500) || live.len() < 60 {
                 check(&matcher, &live, &mut choices);
             }
