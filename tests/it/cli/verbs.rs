@@ -586,6 +586,50 @@ fn generates_webhooks_and_events() {
     }
 }
 
+/// An event matches a pattern of a webhook exactly if it matches the webhook.
+#[test]
+fn generates_the_patterns_of_the_webhooks() {
+    use serde_json::Value;
+    fn accepts(pattern: &Value, event: &Value) -> bool {
+        match pattern {
+            Value::Object(fields) => {
+                fields.iter().all(|(name, field)| accepts(field, &event[name]))
+            }
+            Value::Array(values) => values.iter().any(|value| match &value["anything-but"] {
+                Value::Array(none) => !none.contains(event),
+                _ => value == event,
+            }),
+            other => panic!("{other}"),
+        }
+    }
+    for tenants in ["1", "2"] {
+        let generate = |what| {
+            let arguments = ["generate", what, "--count", "200", "--mix", "growing"];
+            let output = run(&[&arguments[..], &["--tenants", tenants]].concat(), b"");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let lines = |text: &str| -> Vec<Value> {
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        let (events, patterns) = (generate("events"), lines(&generate("patterns")));
+        assert_eq!(patterns[0]["id"], "wh-1");
+        let output = match_json(&generate("webhooks"), &[], &events);
+        let results = lines(&String::from_utf8(output.stdout).unwrap());
+        let mut matched = 0;
+        for (event, result) in lines(&events).iter().zip(results) {
+            let hits = patterns.iter().filter(|line| accepts(&line["pattern"], event));
+            let mut hits: Vec<_> = hits.map(|line| line["id"].clone()).collect();
+            hits.dedup();
+            matched += hits.len();
+            assert_eq!(result["webhooks"], Value::Array(hits), "{event}");
+        }
+        assert!(matched > 20, "only {matched} matches");
+    }
+    let output = run(&["generate", "patterns", "--mix", "full", "--count", "40"], b"");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert!(lines.contains(r#""pattern":{"type":["com.qlik.v1.app.reload.finished"]}"#), "{lines}");
+}
+
 /// The output for an event comes as soon as its line is complete, not with the next line.
 #[test]
 fn answers_a_live_stream_line_by_line() {

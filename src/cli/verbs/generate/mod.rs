@@ -8,38 +8,47 @@
 //!  "eventTypes":["com.qlik.v1.app.reload.finished"],"enabled":true,"filter":"id eq …"}
 //! ```
 //!
+//! `generate patterns` writes the same webhooks for engines that are not written in Rust; see
+//! [`patterns`].
+//!
 //! The same arguments give the same lines on every machine, so a measurement can be repeated and a
 //! problem that a load shows can be reported by its arguments. Nothing is read from a clock or the
 //! system's random numbers.
 
+mod patterns;
 mod workload;
 
 use crate::cli::output::{Format, Out};
 use crate::cli::verbs::Run;
+use crate::cli::verbs::generate::patterns::{Pattern, patterns};
 use crate::cli::verbs::generate::workload::{Mix, TENANT, TYPE, Workload};
 use crate::cli::{Failure, Outcome};
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
+use serde_json::json;
 use std::borrow::Cow;
 use std::io::Write;
 
 /// Generate webhooks or events as a test load for `match`, one per line
 ///
-/// Equal arguments give equal lines. To generate events that match the webhooks, use the same
+/// `patterns` writes the webhooks for event-ruler and quamina, so that they can be measured with the
+/// same load: a line for each pattern, with the webhook's id. A webhook has as many patterns as its
+/// filter has disjuncts, and matches an event if one of them does. The patterns have no tenant if
+/// there is only one. Equal arguments give equal lines. To generate events that match the webhooks, use the same
 /// --tenants for both.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// What to generate
     #[arg(value_enum)]
     what: What,
-    /// Number of lines
+    /// Number of webhooks or events
     #[arg(long, value_name = "N", default_value = "1000")]
     count: usize,
     /// Seed of the random numbers
     #[arg(long, value_name = "S", default_value = "1")]
     seed: u64,
-    /// Number of tenants; the lines belong to them in turn
+    /// Number of tenants; the webhooks or events belong to them in turn
     #[arg(long, value_name = "T", default_value = "1", value_parser = clap::value_parser!(u64).range(1..))]
     tenants: u64,
     /// Filters of the webhooks: `selective` has mostly `eq` over 60,000 values; `full` is
@@ -57,6 +66,8 @@ enum What {
     Webhooks,
     /// CloudEvents of one type
     Events,
+    /// Webhooks, as patterns of event-ruler and quamina
+    Patterns,
 }
 
 fn mixes() -> impl TypedValueParser<Value = Mix> {
@@ -104,18 +115,49 @@ fn run(arguments: &Arguments, out: &mut Out) -> Result<Outcome, Failure> {
         };
         match arguments.what {
             What::Events => writeln!(out, "{}", workload.event(&tenant))?,
-            What::Webhooks => out.json(&Webhook {
-                id: format!("wh-{number}"),
-                tenant_id: &tenant,
-                name: format!("Webhook {number}"),
-                url: format!("https://hooks.example.com/wh-{number}"),
-                event_types: [TYPE],
-                enabled: true,
-                // Drawn line by line, so that a longer load begins with the lines of a shorter one,
-                // except for `growing`.
-                filter: workload.filter(),
-            })?,
+            // Drawn line by line, so that a longer load begins with the lines of a shorter one,
+            // except for `growing`.
+            What::Webhooks => out.json(&webhook(number, &tenant, workload.filter()))?,
+            What::Patterns => {
+                let tenant = (arguments.tenants > 1).then_some(&*tenant);
+                write_patterns(number, tenant, &workload.filter(), out)?;
+            }
         }
     }
     Ok(Outcome::Ok)
+}
+
+fn webhook(number: usize, tenant_id: &str, filter: String) -> Webhook<'_> {
+    Webhook {
+        id: format!("wh-{number}"),
+        tenant_id,
+        name: format!("Webhook {number}"),
+        url: format!("https://hooks.example.com/wh-{number}"),
+        event_types: [TYPE],
+        enabled: true,
+        filter,
+    }
+}
+
+/// Writes a line for each pattern of a webhook. A webhook without a filter has one on the type.
+fn write_patterns(
+    number: usize,
+    tenant: Option<&str>,
+    filter: &str,
+    out: &mut Out,
+) -> Result<(), Failure> {
+    let id = format!("wh-{number}");
+    let all = if filter.is_empty() {
+        vec![Pattern::default().with("type", TYPE)]
+    } else {
+        patterns(filter).map_err(|error| Failure::Usage(format!("webhook {id}: {error}")))?
+    };
+    for pattern in all {
+        let pattern = match tenant {
+            Some(tenant) => pattern.with("tenantid", tenant).with("type", TYPE),
+            None => pattern,
+        };
+        out.json(&json!({ "id": id, "pattern": pattern.json() }))?;
+    }
+    Ok(())
 }
