@@ -14,8 +14,8 @@ pub struct Goal {
     pub unit: fn(f64) -> String,
 }
 
-/// Prints what the figures depend on, and the head of the table.
-pub fn head() {
+/// Returns what figures depend on: the processor, the commit, and what else runs.
+pub fn machine() -> String {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");
     let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
@@ -23,12 +23,17 @@ pub fn head() {
     let git = Command::new("git").args(["describe", "--always", "--dirty"]).output();
     let commit = git.map(|git| String::from_utf8_lossy(&git.stdout).trim().to_owned());
     let load = read("/proc/loadavg");
-    println!(
-        "Machine: {}, {cores} cores. Commit: {}. Load average: {}.\n",
+    format!(
+        "Machine: {}, {cores} cores. Commit: {}. Load average: {}.",
         cpu.unwrap_or("unknown"),
         commit.unwrap_or_default(),
         load.split(' ').take(3).collect::<Vec<_>>().join(" "),
-    );
+    )
+}
+
+/// Prints what the figures depend on, and the head of the table.
+pub fn head() {
+    println!("{}\n", machine());
     println!("| row | subject | measured | ratio | must | aim | met |\n|{}", " --- |".repeat(7));
 }
 

@@ -1,5 +1,6 @@
 //! The arguments of the command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The settings of a run.
@@ -12,6 +13,8 @@ pub struct Arguments {
     pub build: Duration,
     /// The maximum bytes that the process may grow by, where the system reports them.
     pub memory: u64,
+    /// The file to draw the picture to.
+    pub picture: Option<PathBuf>,
 }
 
 impl Default for Arguments {
@@ -22,6 +25,7 @@ impl Default for Arguments {
             measure: Duration::from_secs(3),
             build: Duration::from_secs(60),
             memory: 6 << 30,
+            picture: None,
         }
     }
 }
@@ -41,14 +45,16 @@ impl Arguments {
             match name.as_str() {
                 "--sizes" => {
                     arguments.sizes = value.split(',').map(number).collect::<Result<_, _>>()?;
+                    arguments.sizes.sort_unstable();
                 }
                 "--events" => arguments.events = number(&value)?,
                 "--seconds" => arguments.measure = Duration::from_secs(number(&value)? as u64),
                 "--build-seconds" => arguments.build = Duration::from_secs(number(&value)? as u64),
+                "--picture" => arguments.picture = Some(value.into()),
                 "--gibibytes" => arguments.memory = (number(&value)? as u64) << 30,
                 _ => {
                     return Err(format!(
-                        "`{name}` is not one of --sizes, --events, --seconds, --build-seconds, --gibibytes"
+                        "`{name}` is not one of --sizes, --events, --seconds, --build-seconds, --gibibytes, --picture"
                     ));
                 }
             }

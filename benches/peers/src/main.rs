@@ -3,8 +3,8 @@
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml`, optionally with `-- --sizes
 //! 1000,100000 --events 1000 --seconds 3 --build-seconds 60`. It prints Markdown: a table of
 //! matching (the mix `selective`, one tenant, one event type), a table of parsing, and row 10 of
-//! hooksieve's targets. Compare figures of one run only. The yardstick, one `serde_json::Value`
-//! parse of an event, is timed next to every row.
+//! hooksieve's targets. `--picture FILE` also draws the times of matching. Compare figures of one
+//! run only. The yardstick, one `serde_json::Value` parse of an event, is timed next to every row.
 //!
 //! # Conditions
 //!
@@ -28,6 +28,7 @@ mod measure;
 #[path = "../../support/number.rs"]
 mod number;
 mod parsing;
+mod picture;
 mod report;
 #[allow(dead_code, reason = "shared with hooksieve's benches")]
 #[path = "../../support/table.rs"]
@@ -58,6 +59,7 @@ fn main() {
     };
     // The message of an engine's panic is shown in its row.
     std::panic::set_hook(Box::new(|_| {}));
+    let machine = table::machine();
     // By peer, then by size.
     let mut outcomes: Vec<Vec<Outcome>> = PEERS.iter().map(|_| Vec::new()).collect();
     for &size in &arguments.sizes {
@@ -74,7 +76,15 @@ fn main() {
             outcomes.push(outcome);
         }
     }
+    println!("{machine}");
     report::matching(&arguments.sizes, &outcomes);
+    if let Some(file) = &arguments.picture {
+        let svg = picture::draw(&arguments.sizes, &outcomes, &machine);
+        if let Err(error) = std::fs::write(file, svg) {
+            eprintln!("error: {}: {error}", file.display());
+            std::process::exit(2);
+        }
+    }
     let parsers = parsing::run();
     report::parsing(&parsers);
     report::targets(&parsers);
