@@ -67,6 +67,7 @@ macro_rules! page {
         #[doc = "[language]: crate::guide::language"]
         #[doc = "[matching]: crate::guide::matching"]
         #[doc = "[persistence]: crate::guide::persistence"]
+        #[doc = "[picture]: data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="]
         #[doc = "[program]: crate::guide::program"]
         #[doc = "[registry]: crate::guide::registry"]
         #[doc = "[serve]: crate::guide::server"]
@@ -116,7 +117,13 @@ pub mod guide {
     page!(server, "guide/server.md");
     page!(why, "guide/why.md");
     page!(analysis, "guide/analysis.md");
-    page!(matching, "guide/matching.md");
+    page!(
+        // The documentation has no folder for the file, so the picture is part of the page, after
+        // the label's transparent pixel.
+        #[doc = concat!("<p><img alt='' src='data:image/svg+xml,", include_str!("guide/matching.svg"), "'></p>")]
+        matching,
+        "guide/matching.md"
+    );
     page!(hardening, "guide/hardening.md");
     page!(conformance, "guide/conformance.md");
     page!(decisions, "guide/decisions.md");

@@ -9,6 +9,7 @@ const GUIDE: &str = "src/guide";
 fn pages() -> Vec<PathBuf> {
     let guide = fs::read_dir(GUIDE).unwrap().map(|entry| entry.unwrap().path());
     guide
+        .filter(|file| file.extension().is_some_and(|ending| ending == "md"))
         .chain(["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map(PathBuf::from))
         .collect()
 }
@@ -112,6 +113,14 @@ fn the_index_lists_every_page() {
         let is_listed = name == "README.md" || index.contains(&format!("]: {name}\n"));
         assert!(is_listed, "{name}");
     }
+}
+
+/// The documentation shows the picture as a `data:` URL in an attribute; see `src/lib.rs`.
+#[test]
+fn the_picture_fits_in_an_attribute() {
+    let svg = fs::read_to_string("src/guide/matching.svg").unwrap();
+    assert!(!svg.contains(['\'', '#', '%']), "these end or change a URL");
+    assert!(!svg.contains("\n\n"), "an empty line ends HTML in Markdown");
 }
 
 /// Lines of an excerpt are in the server in this order; `// ...` stands for lines left out.
