@@ -12,7 +12,7 @@
 //! {                                       {
 //!   "cloudEventsVersion": "0.1",            "specversion": "1.0",        the marker, always first
 //!   "eventId": "e1",                        "id": "e1",                  by the table, in its order
-//!   "eventType": "x",                       "source": "unknown",         required, so derived
+//!   "eventType": "x",                       "source": "unknown",         required; `unknown` if missing
 //!   "extensions": {                         "type": "x",
 //!     "tenantId": "t1",                     "tenantid": "t1",
 //!     "actor": {"a": 1},                                                 an object: left out
@@ -31,15 +31,17 @@
 //!
 //! # Invariants
 //!
-//! - The value of a field is chosen as in reading, so the converted event reads as the same event.
-//! - Each name is written once. A name of the table is never that of another member.
+//! - The value of a field is chosen as in reading, so the converted event reads as the same event,
+//!   apart from values that are left out.
+//! - Each name is written once. No other member is written under a name of the table, except
+//!   `dataschema`.
 //! - The same bytes give the same event: a missing id is derived from the bytes.
 //! - Nothing is allocated but the result, unless the event has escapes in names, values that must
 //!   be changed, or more than 16 other members.
 
 use super::value::{held, is_base64};
 use crate::event::Envelope;
-use crate::event::envelope::{DATA, EXTENSIONS};
+use crate::event::envelope::{DATA, DATA_SCHEMA, EXTENSIONS, Rule};
 use crate::event::parts::{Member, Parts, Written, fields, has_key};
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
@@ -47,35 +49,35 @@ use std::borrow::Cow;
 
 /// Converts the text of an event to an envelope.
 ///
-/// Returns `None` for a text that is not a JSON object, for an event that the envelope cannot hold,
-/// and for the mixed envelope, to which no event is converted.
+/// Returns `None` for an event that the envelope cannot hold, and for the mixed envelope, to which
+/// no event is converted.
 pub(super) fn convert(text: &str, to: Envelope) -> Option<Vec<u8>> {
     match to {
         Envelope::CloudEvents => to_cloud_events(text),
-        Envelope::Legacy => to_legacy(text),
+        Envelope::Legacy => Some(to_legacy(text)),
         Envelope::Mixed => None,
     }
 }
 
 /// Converts an event to CloudEvents 1.0; `None` for a type that CloudEvents 1.0 cannot hold.
 fn to_cloud_events(text: &str) -> Option<Vec<u8>> {
-    let event = Parts::split(text)?;
+    let event = Parts::split(text);
     let mut out = Object::open(text.len(), Envelope::CloudEvents);
     let mut has_schema = false;
     for field in fields(Envelope::CloudEvents) {
-        let value = event.field(field).and_then(|value| held(field.name, value));
-        let value = match (field.name, value) {
-            ("id", None) => derived_id(text).into(),
-            ("source", None) => "\"unknown\"".into(),
-            ("type", None) => return None,
+        let value = event.field(field).and_then(|value| held(field.rule, value));
+        let value = match (field.rule, value) {
+            (Rule::Id, None) => derived_id(text).into(),
+            (Rule::Source, None) => "\"unknown\"".into(),
+            (Rule::Type, None) => return None,
             (_, None) => continue,
             (_, Some(value)) => value,
         };
-        has_schema |= field.name == SCHEMA;
+        has_schema |= field.rule == Rule::Uri;
         out.add_field(field, &value);
     }
     for extension in extensions(event.rest()) {
-        if extension.name != SCHEMA || !has_schema {
+        if extension.name != DATA_SCHEMA || !has_schema {
             out.add(&extension.name, &extension.value);
         }
     }
@@ -86,21 +88,19 @@ fn to_cloud_events(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Converts an event to the legacy envelope.
-fn to_legacy(text: &str) -> Option<Vec<u8>> {
-    let event = Parts::split(text)?;
+fn to_legacy(text: &str) -> Vec<u8> {
+    let event = Parts::split(text);
     let mut out = Object::open(text.len(), Envelope::Legacy);
-    let own = fields(Envelope::Legacy).iter().take_while(|field| !field.in_extensions);
-    for field in own {
+    let fields = fields(Envelope::Legacy);
+    let (outer, inner) = fields.split_at(fields.partition_point(|field| !field.in_extensions));
+    let add = |out: &mut Object, field: &Written| {
         if let Some(value) = event.field(field) {
             out.add_field(field, value);
         }
-    }
+    };
+    outer.iter().for_each(|field| add(&mut out, field));
     out.open_member(EXTENSIONS);
-    for field in fields(Envelope::Legacy).iter().filter(|field| field.in_extensions) {
-        if let Some(value) = event.field(field) {
-            out.add_field(field, value);
-        }
-    }
+    inner.iter().for_each(|field| add(&mut out, field));
     for member in event.rest() {
         // A name of the table would be read as its field if it were put into `extensions`.
         if member.value != "null" && !member.is_shadowed && !has_key(&member.name, true) {
@@ -113,12 +113,8 @@ fn to_legacy(text: &str) -> Option<Vec<u8>> {
             out.add(name, value);
         }
     }
-    Some(out.close())
+    out.close()
 }
-
-/// The only name of a field that CloudEvents 1.0 also takes from `extensions`: it has the same
-/// meaning wherever an event has it.
-const SCHEMA: &str = "dataschema";
 
 /// A member that is no field, as CloudEvents 1.0 holds it.
 struct Extension<'e> {
@@ -133,7 +129,12 @@ impl<'e> Extension<'e> {
     /// Converts a member; `None` if CloudEvents 1.0 cannot hold it.
     fn of(member: &'e Member<'_>, position: usize) -> Option<Self> {
         let name = extension_name(&member.name)?;
-        let value = held(&name, member.value)?;
+        let rule = match &*name {
+            DATA_SCHEMA => Rule::Uri,
+            "subject" => Rule::Text,
+            _ => Rule::Scalar,
+        };
+        let value = held(rule, member.value)?;
         Some(Self { is_exact: name == member.name, name, value, position })
     }
 }
@@ -166,8 +167,8 @@ fn extension_name(name: &str) -> Option<Cow<'_, str>> {
         true => Cow::Owned(name.to_ascii_lowercase()),
         false => Cow::Borrowed(name),
     };
-    // Legacy names at this place have capitals, so only those of CloudEvents 1.0 are found.
-    (!has_key(&name, false) || name == SCHEMA).then_some(name)
+    // Legacy names at this place have capitals, except `extensions` itself.
+    (!has_key(&name, false) || name == DATA_SCHEMA).then_some(name)
 }
 
 /// Returns the member of the payload: `data`, or `data_base64` if `data` is missing or null.
@@ -183,9 +184,10 @@ fn payload(data: [Option<&str>; 2]) -> Option<(&'static str, &str)> {
 
 /// Derives an event id from the text: the same text gives the same id.
 fn derived_id(text: &str) -> String {
-    let digest = Sha256::digest(text);
-    let half = digest.get(..16).unwrap_or(&digest);
-    format!("\"{}\"", data_encoding::HEXLOWER.encode(half))
+    let mut id = data_encoding::HEXLOWER.encode(&Sha256::digest(text));
+    // Half of the digest is enough to tell events apart.
+    id.truncate(32);
+    format!("\"{id}\"")
 }
 
 /// A JSON object that is being written, with its marker first.
@@ -194,7 +196,7 @@ struct Object(Vec<u8>);
 impl Object {
     /// Begins an object of about so many bytes.
     fn open(bytes: usize, envelope: Envelope) -> Self {
-        // The other envelope has at most a marker, `extensions` and a derived id more.
+        // Usually, the other envelope has no more than a marker, `extensions` and a derived id more.
         let mut text = Vec::with_capacity(bytes + 160);
         text.push(b'{');
         let mut object = Self(text);

@@ -59,7 +59,7 @@ mod uri;
 mod value;
 
 pub use list::{ListQuery, Lookup, Place, SortBy, SortKey};
-pub(crate) use payload::Kind;
+pub(crate) use payload::Head;
 pub use payload::Payload;
 pub use record::{Delivery, DeliveryId, OMITTED, RETENTION, Response, Status};
 pub use signature::{MessageId, StandardHeaders, VerifyError, verify, whsec};

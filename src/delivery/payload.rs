@@ -1,5 +1,7 @@
+//! The body of the requests for an event: its own bytes, or the event in the other envelope.
+
 use super::convert::convert;
-use crate::event::parts::is_object;
+use crate::event::parts::envelope_of;
 use crate::event::{Envelope, Event};
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -50,7 +52,7 @@ use std::sync::{Arc, OnceLock};
 /// | the name of an extension | becomes lower case |
 /// | a name with characters other than ASCII letters and digits | member is left out |
 /// | a name with another use in CloudEvents, such as `time` in `extensions` | member is left out |
-/// | names that are equal in lower case | the one in lower case counts, otherwise the first |
+/// | names that are equal in lower case | of those that can be held, the one in lower case, otherwise the first |
 /// | `data_base64` | left out unless it is a string in Base64 and `data` is missing or `null` |
 /// | `specversion` | always `1.0` |
 ///
@@ -69,7 +71,7 @@ pub struct Payload(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    kind: Kind,
+    head: Head,
     /// The bytes of the event.
     own: Bytes,
     /// The bytes in the other envelope, once made; `None` inside if the event cannot be converted.
@@ -78,31 +80,34 @@ struct Inner {
 
 /// The parts of an event that a payload keeps in addition to its bytes.
 #[derive(Debug)]
-pub(crate) struct Kind {
+pub(crate) struct Head {
     /// The type of the event; stored in place up to 64 bytes.
     event_type: SmallVec<[u8; 64]>,
     /// The envelope; `None` for a payload that is never converted.
     envelope: Option<Envelope>,
 }
 
-impl Kind {
+impl Head {
     /// Takes these parts from an event with the bytes from which it was read.
     pub(crate) fn of(event: &Event<'_>, bytes: &[u8]) -> Self {
         let event_type = SmallVec::from_slice(event.event_type().as_bytes());
-        // A conversion relies on well-formed bytes. Those of another event are checked here.
-        let is_event = event.was_read_from(bytes) || is_object(bytes);
-        Self { event_type, envelope: is_event.then(|| event.envelope()) }
+        // A conversion needs well-formed JSON. Bytes that the event was not read from are checked.
+        let envelope = match event.was_read_from(bytes) {
+            true => Some(event.envelope()),
+            false => envelope_of(bytes),
+        };
+        Self { event_type, envelope }
     }
 }
 
 impl Payload {
     /// Creates the payload of an event from the `bytes` from which it was read.
     ///
-    /// Bytes that are not a JSON object are sent as they are, in both envelopes.
+    /// Bytes that are not a JSON object with a type are sent as they are, in both envelopes.
     #[must_use]
     pub fn new(event: &Event<'_>, bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        Self::of(Kind::of(event, &bytes), bytes)
+        Self::of(Head::of(event, &bytes), bytes)
     }
 
     /// Creates a payload that is sent to every webhook without conversion.
@@ -121,52 +126,47 @@ impl Payload {
     #[must_use]
     pub fn verbatim(event_type: &str, bytes: impl Into<Bytes>) -> Self {
         let event_type = SmallVec::from_slice(event_type.as_bytes());
-        Self::of(Kind { event_type, envelope: None }, bytes.into())
+        Self::of(Head { event_type, envelope: None }, bytes.into())
     }
 
     /// Makes a payload from its parts.
-    pub(crate) fn of(kind: Kind, own: Bytes) -> Self {
-        Self(Arc::new(Inner { kind, own, other: OnceLock::new() }))
+    pub(crate) fn of(head: Head, own: Bytes) -> Self {
+        Self(Arc::new(Inner { head, own, other: OnceLock::new() }))
     }
 
     /// Returns the type of the event.
     #[must_use]
     pub fn event_type(&self) -> &str {
         // It was made from a `str`.
-        std::str::from_utf8(&self.0.kind.event_type).unwrap_or_default()
+        std::str::from_utf8(&self.0.head.event_type).unwrap_or_default()
     }
 
     /// Returns the body in an envelope.
     ///
-    /// An event in the mixed envelope, and a verbatim payload, are returned as they are. So is an
-    /// event that is asked for in the mixed envelope, to which no event is converted.
+    /// An event in the mixed envelope, and a verbatim payload, are returned as they are. Every payload
+    /// is returned as it is for the mixed envelope, to which no event is converted.
     #[must_use]
     pub fn body(&self, envelope: Envelope) -> &Bytes {
-        let Inner { kind, own, other } = &*self.0;
-        match (kind.envelope, envelope) {
-            (Some(Envelope::Legacy), Envelope::CloudEvents)
-            | (Some(Envelope::CloudEvents), Envelope::Legacy) => {
-                // An event has only one other envelope, so one cell is enough.
-                let converted = other.get_or_init(|| {
-                    let text = simdutf8::basic::from_utf8(own).ok()?;
-                    convert(text, envelope).map(Bytes::from)
-                });
-                converted.as_ref().unwrap_or(own)
-            }
-            _ => own,
-        }
+        self.converted(envelope).unwrap_or(&self.0.own)
     }
 
     /// Returns whether the body in this envelope is one of CloudEvents 1.0.
     pub(super) fn is_cloud_event(&self, envelope: Envelope) -> bool {
-        match (self.0.kind.envelope, envelope) {
-            (Some(Envelope::CloudEvents), Envelope::CloudEvents) => true,
-            (Some(Envelope::Legacy), Envelope::CloudEvents) => {
-                // Converts the event if that has not happened yet.
-                let _ = self.body(envelope);
-                self.0.other.get().is_some_and(Option::is_some)
-            }
-            _ => false,
+        let is_own = self.0.head.envelope == Some(Envelope::CloudEvents);
+        envelope == Envelope::CloudEvents && (is_own || self.converted(envelope).is_some())
+    }
+
+    /// Returns the body after a conversion, which is made once; `None` if there is none.
+    fn converted(&self, to: Envelope) -> Option<&Bytes> {
+        let Inner { head, own, other } = &*self.0;
+        if !head.envelope?.converts_to(to) {
+            return None;
         }
+        // There is only one envelope to which an event may be converted, so one cell is enough.
+        let converted = other.get_or_init(|| {
+            let text = simdutf8::basic::from_utf8(own).ok()?;
+            convert(text, to).map(Bytes::from)
+        });
+        converted.as_ref()
     }
 }

@@ -1,27 +1,28 @@
-//! Decides whether an attribute of CloudEvents 1.0 can hold a value, by the attribute's name.
+//! Decides whether an attribute of CloudEvents 1.0 can hold a value, by the attribute's [`Rule`].
 //!
 //! A value is raw JSON. If the attribute can hold it, it is copied, so that its escapes stay as
 //! they are. Otherwise it is left out, or replaced by a value that the attribute can hold.
 
 use super::uri;
+use crate::event::envelope::Rule;
 use data_encoding::BASE64;
 use std::borrow::Cow;
 
-/// Returns the value as the attribute `name` holds it; `None` if it cannot.
+/// Returns the value as an attribute of this rule holds it; `None` if it cannot.
 ///
-/// | attribute | value |
+/// | rule | value |
 /// | --- | --- |
-/// | `source` | a URI reference; other strings are percent-encoded |
-/// | `time` | a date and time of RFC 3339 |
-/// | `datacontenttype` | a media type of RFC 2046 |
-/// | `dataschema` | a URI |
-/// | `id`, `type`, `subject` | a string that is not empty |
-/// | tenant, owner, space, top-level resource | a string, a boolean or a 32-bit integer |
-/// | any other | the same; other numbers become strings |
-pub(super) fn held<'v>(name: &str, value: &'v str) -> Option<Cow<'v, str>> {
+/// | `Source` | a URI reference; other strings are percent-encoded |
+/// | `Time` | a date and time of RFC 3339 |
+/// | `MediaType` | a media type of RFC 2046 |
+/// | `Uri` | an absolute URI |
+/// | `Id`, `Type`, `Text` | a string that is not empty |
+/// | `Compared` | a string, a boolean or a 32-bit integer |
+/// | `Scalar` | the same; other numbers become strings |
+pub(super) fn held(rule: Rule, value: &str) -> Option<Cow<'_, str>> {
     let string = || string(value).filter(|text| !text.is_empty());
-    let fits = match name {
-        "source" => {
+    let fits = match rule {
+        Rule::Source => {
             let text = text(value).filter(|text| !text.is_empty())?;
             return Some(match uri::is_reference(&text) {
                 true => value.into(),
@@ -29,14 +30,16 @@ pub(super) fn held<'v>(name: &str, value: &'v str) -> Option<Cow<'v, str>> {
                 false => format!("\"{}\"", uri::encoded(&text)).into(),
             });
         }
-        "id" | "type" | "subject" => string().is_some(),
-        "time" => string().is_some_and(|text| is_timestamp(&text)),
-        "datacontenttype" => string().is_some_and(|text| is_media_type(&text)),
-        "dataschema" => string().is_some_and(|text| uri::is_absolute(&text)),
+        Rule::Id | Rule::Type | Rule::Text => string().is_some(),
+        Rule::Time => string().is_some_and(|text| is_timestamp(&text)),
+        Rule::MediaType => string().is_some_and(|text| is_media_type(&text)),
+        Rule::Uri => string().is_some_and(|text| uri::is_absolute(&text)),
         // A string made from a number would be read as a value that the event does not have.
-        "tenantid" | "ownerid" | "spaceid" | "toplevelresourceid" => is_scalar(value),
-        _ if is_scalar(value) => true,
-        _ => return value.starts_with(begins_number).then(|| format!("\"{value}\"").into()),
+        Rule::Compared => is_scalar(value),
+        Rule::Scalar if is_scalar(value) => true,
+        Rule::Scalar => {
+            return value.starts_with(begins_number).then(|| format!("\"{value}\"").into());
+        }
     };
     fits.then_some(value.into())
 }
@@ -225,7 +228,20 @@ fn token(text: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{held, is_base64, is_media_type, is_timestamp};
+    use super::{is_base64, is_media_type, is_timestamp};
+    use crate::event::Envelope;
+    use crate::event::envelope::{FIELDS, Rule};
+    use std::borrow::Cow;
+
+    /// Returns the value as the attribute of CloudEvents 1.0 of this name holds it.
+    fn held<'v>(name: &str, value: &'v str) -> Option<Cow<'v, str>> {
+        let is_place = |place: &crate::event::envelope::Place| {
+            place.envelope == Some(Envelope::CloudEvents) && place.name == name
+        };
+        let field = FIELDS.into_iter().find(|field| field.places.iter().any(is_place));
+        let other = if name == "subject" { Rule::Text } else { Rule::Scalar };
+        super::held(field.map_or(other, |field| field.rule), value)
+    }
 
     #[test]
     fn recognizes_dates_and_times_of_rfc_3339() {

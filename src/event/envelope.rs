@@ -8,11 +8,11 @@
 //! places in order of precedence:
 //!
 //! ```text
-//! field    places: CloudEvents 1.0   legacy                                past events
-//! ID       id                        eventId, eventID
-//! TENANT   tenantid                  extensions.tenantId, .tenantid        tenantId
-//! SPACE    spaceid                   extensions.spaceId, .spaceid
-//! DATA     data                      (the same place)
+//! field    places: CloudEvents 1.0   legacy                                past events   rule
+//! ID       id                        eventId, eventID                                    Id
+//! SOURCE   source                    source                                              Source
+//! TENANT   tenantid                  extensions.tenantId, .tenantid        tenantId      Compared
+//! SPACE    spaceid                   extensions.spaceId, .spaceid                        Compared
 //! ```
 //!
 //! - *Reading*: the value of a field is the first string that is not empty. So fields of
@@ -21,19 +21,21 @@
 //! - *Detection*: the envelope of an event follows from the place of its type. The markers
 //!   `specversion` and `cloudEventsVersion` are not always there; the type is.
 //! - *Writing*: a converted event has its marker first, then its fields in the order of the rows.
-//!   Each is written at its first place in the envelope.
+//!   Each is written at its first place in the envelope. Its [`Rule`] says which values CloudEvents
+//!   1.0 can hold.
 //!
-//! # Adding an envelope
+//! # Adding a field or an envelope
 //!
-//! Add the envelope to [`Envelope`], its marker to [`Envelope::marker`], and its places to the rows.
-//! `delivery::convert` decides what the envelope can hold.
+//! A field is a row here. An envelope is a variant of [`Envelope`] and places in the rows; the
+//! compiler then names the matches that must decide about it, in this file, in `event::parts` and in
+//! `delivery`. Which webhooks take it is decided by the member `enableCloudEventDelivery`, which is
+//! a boolean: a third envelope also needs another member of the API.
 
 use super::JsonPath;
 
 /// The envelope of an event, or the one in which a webhook takes events.
 ///
-/// The markers `specversion` and `cloudEventsVersion` are not always present, so the envelope of an
-/// event follows from the key of its type.
+/// The envelope of an event follows from the key of its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Envelope {
     /// CloudEvents 1.0: the type is in `type`.
@@ -45,6 +47,18 @@ pub enum Envelope {
 }
 
 impl Envelope {
+    pub(crate) const ALL: [Self; 3] = [Self::CloudEvents, Self::Legacy, Self::Mixed];
+
+    /// Returns whether an event of this envelope is converted for a webhook that takes another.
+    pub(crate) fn converts_to(self, to: Self) -> bool {
+        match (self, to) {
+            (Self::CloudEvents, Self::Legacy) | (Self::Legacy, Self::CloudEvents) => true,
+            (Self::CloudEvents, Self::CloudEvents) | (Self::Legacy, Self::Legacy) => false,
+            // A mixed event has the fields of both, and no event is converted to a mixed one.
+            (Self::Mixed, _) | (_, Self::Mixed) => false,
+        }
+    }
+
     /// Returns the member that marks an event of this envelope, and its value as JSON.
     ///
     /// The mixed envelope has none of its own, since no event is converted to it.
@@ -61,10 +75,11 @@ impl Envelope {
     #[inline(always)]
     pub(super) fn detect(has_type: impl Iterator<Item = bool>) -> Option<Self> {
         let (mut cloud_events, mut legacy) = (false, false);
-        for (place, has_type) in TYPE.iter().zip(has_type) {
+        for (place, has_type) in TYPE.places.iter().zip(has_type) {
             match place.envelope {
                 Some(Self::CloudEvents) => cloud_events |= has_type,
-                _ => legacy |= has_type,
+                Some(Self::Legacy) => legacy |= has_type,
+                Some(Self::Mixed) | None => {}
             }
         }
         match (cloud_events, legacy) {
@@ -93,8 +108,36 @@ impl Place {
     }
 }
 
-/// The places of a field, in order of precedence.
-pub(crate) type Field = &'static [Place];
+/// A field: its places in order of precedence, and the values that CloudEvents 1.0 can hold.
+#[derive(Clone, Copy)]
+pub(crate) struct Field {
+    pub(crate) places: &'static [Place],
+    pub(crate) rule: Rule,
+}
+
+/// Which values an attribute of CloudEvents 1.0 can hold; `delivery::value` decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// Required: a string that is not empty, otherwise an id derived from the event.
+    Id,
+    /// Required: a URI reference, otherwise `unknown`.
+    Source,
+    /// Required: a string that is not empty, otherwise the event cannot be a CloudEvent.
+    Type,
+    /// A string that is not empty.
+    Text,
+    /// A date and time of RFC 3339.
+    Time,
+    /// A media type of RFC 2046.
+    MediaType,
+    /// An absolute URI.
+    Uri,
+    /// A string, a boolean or a 32-bit integer that filters may compare, so that no other number
+    /// may become a string.
+    Compared,
+    /// A string, a boolean or a number; a number that is no 32-bit integer becomes a string.
+    Scalar,
+}
 
 /// A member of the outermost object in CloudEvents 1.0.
 const fn cloud(name: &'static str) -> Place {
@@ -116,23 +159,45 @@ const fn listing(name: &'static str) -> Place {
     Place { envelope: None, in_extensions: false, name }
 }
 
-pub(super) const ID: Field = &[cloud("id"), legacy("eventId"), legacy("eventID")];
-const SOURCE: Field = &[cloud("source"), legacy("source")];
-pub(super) const TYPE: Field = &[cloud("type"), legacy("eventType")];
-const TIME: Field = &[cloud("time"), legacy("eventTime")];
-const CONTENT_TYPE: Field = &[cloud("datacontenttype"), legacy("contentType")];
-const SCHEMA: Field = &[cloud("dataschema"), legacy("schemaURL")];
-const TYPE_VERSION: Field = &[cloud("eventtypeversion"), legacy("eventTypeVersion")];
-pub(super) const TENANT: Field =
-    &[cloud("tenantid"), extension("tenantId"), extension("tenantid"), listing("tenantId")];
-const USER: Field = &[cloud("userid"), extension("userId"), extension("userid")];
-pub(super) const OWNER: Field = &[cloud("ownerid"), extension("ownerId"), extension("ownerid")];
-pub(crate) const SPACE: Field = &[cloud("spaceid"), extension("spaceId"), extension("spaceid")];
-pub(crate) const TOP_LEVEL_RESOURCE: Field = &[
-    cloud("toplevelresourceid"),
-    extension("topLevelResourceId"),
-    extension("toplevelresourceid"),
-];
+pub(super) const ID: Field =
+    Field { places: &[cloud("id"), legacy("eventId"), legacy("eventID")], rule: Rule::Id };
+const SOURCE: Field = Field { places: &[cloud("source"), legacy("source")], rule: Rule::Source };
+pub(super) const TYPE: Field =
+    Field { places: &[cloud("type"), legacy("eventType")], rule: Rule::Type };
+const TIME: Field = Field { places: &[cloud("time"), legacy("eventTime")], rule: Rule::Time };
+const CONTENT_TYPE: Field =
+    Field { places: &[cloud("datacontenttype"), legacy("contentType")], rule: Rule::MediaType };
+const SCHEMA: Field = Field { places: &[cloud(DATA_SCHEMA), legacy("schemaURL")], rule: Rule::Uri };
+const TYPE_VERSION: Field =
+    Field { places: &[cloud("eventtypeversion"), legacy("eventTypeVersion")], rule: Rule::Scalar };
+pub(super) const TENANT: Field = Field {
+    places: &[cloud("tenantid"), extension("tenantId"), extension("tenantid"), listing("tenantId")],
+    rule: Rule::Compared,
+};
+const USER: Field = Field {
+    places: &[cloud("userid"), extension("userId"), extension("userid")],
+    rule: Rule::Scalar,
+};
+pub(super) const OWNER: Field = Field {
+    places: &[cloud("ownerid"), extension("ownerId"), extension("ownerid")],
+    rule: Rule::Compared,
+};
+pub(crate) const SPACE: Field = Field {
+    places: &[cloud("spaceid"), extension("spaceId"), extension("spaceid")],
+    rule: Rule::Compared,
+};
+pub(crate) const TOP_LEVEL_RESOURCE: Field = Field {
+    places: &[
+        cloud("toplevelresourceid"),
+        extension("topLevelResourceId"),
+        extension("toplevelresourceid"),
+    ],
+    rule: Rule::Compared,
+};
+
+/// The one field that CloudEvents 1.0 may also take from `extensions`: it has one meaning
+/// everywhere.
+pub(crate) const DATA_SCHEMA: &str = "dataschema";
 
 /// The fields that are scalars, in the order in which they are written.
 pub(crate) const FIELDS: [Field; 12] = [
@@ -158,5 +223,5 @@ pub(crate) const DATA: [&str; 2] = ["data", "data_base64"];
 
 /// Returns the paths of a field, in order of precedence.
 pub(crate) fn paths(field: Field) -> impl Iterator<Item = JsonPath> {
-    field.iter().map(|place| JsonPath::new(place.keys()))
+    field.places.iter().map(|place| JsonPath::new(place.keys()))
 }

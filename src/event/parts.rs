@@ -2,8 +2,8 @@
 //!
 //! # Data structure
 //!
-//! A conversion moves members and changes none of them, so a member is a pair of slices of the
-//! text: its name, and its value as written. The members with a name in the table of the
+//! A conversion moves members and changes few of them, so a member is slices of the text: its name
+//! and its value, as written. The members with a name in the table of the
 //! [envelopes](super::envelope) go to `values`, at the number of their key. All others are in
 //! `rest`, in their order.
 //!
@@ -15,18 +15,19 @@
 //! rest     host       "h"         Region      "eu", in extensions
 //! ```
 //!
-//! The event was read before, so the text is well-formed JSON. Splitting only has to find where
-//! each member ends: it goes from string to string, and counts brackets between them. Numbers and
-//! literals are not checked again.
+//! The event was read before, so the text is well-formed. Splitting only has to find where each
+//! member ends. Objects and arrays are skipped by counting brackets, a block at a time.
 //!
 //! # Invariants
 //!
+//! - The text is a well-formed object: it was read as an event, or [`envelope_of`] has checked it. A
+//!   text that is not panics in tests; otherwise the members before the error are returned.
 //! - Of members with the same name in one object, the last value counts, as in most readers of
 //!   JSON, and `rest` has the name once. Reading refuses a duplicate of a key that it looks for.
-//! - The time is that of a sort of the members, for any event.
+//! - The time is linear in the bytes, plus n log n for the n members that are not in the table.
 
 use super::AttributePaths;
-use super::envelope::{DATA, EXTENSIONS, Envelope, FIELDS, Place};
+use super::envelope::{DATA, EXTENSIONS, Envelope, FIELDS, Place, Rule};
 use super::json::{Cursor, Span};
 use super::marks::{Bits, container_end};
 use super::paths::{OTHER, ROOT};
@@ -53,7 +54,8 @@ pub(crate) struct Member<'t> {
     pub(crate) value: &'t str,
     /// Whether it is a member of `extensions`.
     in_extensions: bool,
-    /// Whether the outermost object has a member of the same name that is not null.
+    /// For a member of `extensions`: whether the outermost object has a member of the same name that
+    /// is not null.
     pub(crate) is_shadowed: bool,
     /// Its position among the other members of the event.
     position: usize,
@@ -75,8 +77,8 @@ struct Table {
 pub(crate) struct Written {
     /// Its index in [`FIELDS`].
     field: usize,
-    pub(crate) name: &'static str,
-    /// The name as JSON, between a comma and a colon.
+    pub(crate) rule: Rule,
+    /// The name as JSON, with a comma before it and a colon after it.
     pub(crate) key: Box<str>,
     /// Whether it is a member of `extensions`.
     pub(crate) in_extensions: bool,
@@ -87,10 +89,11 @@ fn written(envelope: Envelope) -> Box<[Written]> {
     let mut fields: Box<[Written]> = FIELDS
         .into_iter()
         .enumerate()
-        .filter_map(|(field, places)| {
-            let place = places.iter().find(|place| place.envelope == Some(envelope))?;
+        .filter_map(|(index, field)| {
+            let place = field.places.iter().find(|place| place.envelope == Some(envelope))?;
             let Place { name, in_extensions, .. } = *place;
-            Some(Written { field, name, key: format!(r#","{name}":"#).into(), in_extensions })
+            let key = format!(r#","{name}":"#).into();
+            Some(Written { field: index, rule: field.rule, key, in_extensions })
         })
         .collect();
     fields.sort_by_key(|field| field.in_extensions);
@@ -98,7 +101,8 @@ fn written(envelope: Envelope) -> Box<[Written]> {
 }
 
 /// Returns the fields that an envelope has, in the order of writing: those of the outermost object,
-/// then those of `extensions`. None for the mixed envelope, to which no event is converted.
+/// then those of `extensions`. The list is empty for the mixed envelope, to which no event is
+/// converted.
 pub(crate) fn fields(envelope: Envelope) -> &'static [Written] {
     match envelope {
         Envelope::CloudEvents => &TABLE.cloud_events,
@@ -113,19 +117,25 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         reason = "the table is a constant, and every conversion reads it"
     )]
     let paths = AttributePaths::of_envelopes().expect("few keys");
-    debug_assert!(paths.key_count() <= KEYS, "every key has a value");
+    assert!(paths.key_count() <= KEYS, "every key has a place in `values`");
     let key = |name: &str| paths.key(ROOT, name.as_bytes());
     let (extensions, data) = (key(EXTENSIONS), DATA.map(key));
     let (cloud_events, legacy) = (written(Envelope::CloudEvents), written(Envelope::Legacy));
     Table { paths, extensions, data, cloud_events, legacy }
 });
 
-/// Returns whether bytes are a JSON object in UTF-8, by the rules of reading events.
-pub(crate) fn is_object(bytes: &[u8]) -> bool {
-    let is_walked = |text: &str| {
-        walk(&TABLE.paths, text, Bits::default(), &mut [Span::default(); KEYS], ()).is_ok()
-    };
-    simdutf8::basic::from_utf8(bytes).is_ok_and(is_walked)
+/// Returns the envelope of bytes that were not read as an event; `None` if they are not a JSON
+/// object with a type.
+///
+/// As in reading, the object is well-formed. A duplicate key is not an error here.
+pub(crate) fn envelope_of(bytes: &[u8]) -> Option<Envelope> {
+    let text = simdutf8::basic::from_utf8(bytes).ok()?;
+    let mut found = [Span::default(); KEYS];
+    walk(&TABLE.paths, text, Bits::default(), &mut found, ()).ok()?;
+    let type_keys =
+        TABLE.paths.fields().get(FIELDS.iter().position(|it| it.rule == Rule::Type)?)?;
+    let has_type = |key: &u16| found.get(usize::from(*key)).is_some_and(|span| !span.is_empty());
+    Envelope::detect(type_keys.iter().map(has_type))
 }
 
 /// Returns whether the table has a name, in `extensions` or in the outermost object.
@@ -135,42 +145,42 @@ pub(crate) fn has_key(name: &str, in_extensions: bool) -> bool {
 }
 
 impl<'t> Parts<'t> {
-    /// Splits the text of an event; `None` for a text that is not a JSON object.
-    pub(crate) fn split(text: &'t str) -> Option<Self> {
+    /// Splits the text of an event.
+    pub(crate) fn split(text: &'t str) -> Self {
         let mut parts = Self { values: [""; KEYS], rest: SmallVec::new() };
-        parts.take(ROOT, text)?;
+        parts.take(ROOT, text);
         // After the outermost object, since the last of duplicate `extensions` counts.
         let extensions = parts.at(TABLE.extensions);
         if extensions.starts_with('{') {
-            parts.take(TABLE.extensions, extensions)?;
+            parts.take(TABLE.extensions, extensions);
         }
-        // The last of each name is kept, with the position of the first.
+        // Keeps the last value of each name, at the position of its first.
         let rest = &mut parts.rest;
         rest.sort_unstable_by(|a, b| a.place().cmp(&b.place()));
-        rest.dedup_by(|earlier, kept| {
-            let is_same =
-                (&earlier.name, earlier.in_extensions) == (&kept.name, kept.in_extensions);
+        rest.dedup_by(|next, kept| {
+            let is_same = (&next.name, next.in_extensions) == (&kept.name, kept.in_extensions);
             if is_same {
-                kept.position = earlier.position;
-            } else if earlier.name == kept.name {
-                earlier.is_shadowed = kept.value != "null";
+                kept.position = next.position;
+            } else if next.name == kept.name {
+                // `kept` is in the outermost object.
+                next.is_shadowed = kept.value != "null";
             }
             is_same
         });
         rest.sort_unstable_by_key(|member| member.position);
-        Some(parts)
+        parts
     }
 
     /// Takes the members of an object, whose number in the table is `object`.
-    fn take(&mut self, object: u16, text: &'t str) -> Option<()> {
+    fn take(&mut self, object: u16, text: &'t str) {
         let paths = &TABLE.paths;
-        let mut members = Members::of(text)?;
-        while let Some((key, value)) = members.next()? {
+        let mut members = Members::of(text);
+        while let Some((key, value)) = members.next() {
             let value = value.written(text);
-            // The name of a member with an escape anywhere before it may have one, too.
+            // `escapes` is set once any string so far had an escape, so this name may have one.
             let number = match members.cursor.escapes {
                 true => paths.key(object, key.value(text).as_bytes()),
-                false => paths.key(object, key.bytes(text)?),
+                false => paths.key(object, key.bytes(text).unwrap_or_default()),
             };
             match self.values.get_mut(usize::from(number)) {
                 Some(known) => *known = value,
@@ -184,7 +194,7 @@ impl<'t> Parts<'t> {
                 }),
             }
         }
-        Some(())
+        debug_assert!(members.has_ended(), "an event is well-formed: {text}");
     }
 
     /// Returns the value of a key of the table; empty if it does not occur.
@@ -226,92 +236,57 @@ impl<'t> Parts<'t> {
 }
 
 impl Member<'_> {
-    /// Returns the key of the order in which duplicates are neighbours, the last one first.
+    /// Returns the sort key: duplicates become neighbours, the last one first.
     fn place(&self) -> (&str, bool, Reverse<usize>) {
         (&self.name, self.in_extensions, Reverse(self.position))
     }
 }
 
-/// The members of an object in well-formed JSON.
+/// The members of an object in well-formed JSON, in their order.
 struct Members<'t> {
     cursor: Cursor<'t, Bits>,
 }
 
 impl<'t> Members<'t> {
-    /// Starts at the first member; `None` for a text that is not an object.
-    fn of(text: &'t str) -> Option<Self> {
+    /// Starts at the first member.
+    fn of(text: &'t str) -> Self {
         let mut cursor = Cursor::new(text, Bits::default());
-        cursor.eat(b'{').then_some(Self { cursor })
+        cursor.eat(b'{');
+        Self { cursor }
     }
 
-    /// Returns the spans of the next key and value.
-    ///
-    /// The value `None` is for a text that is not well-formed, `Some(None)` for the end.
+    /// Returns the spans of the next key and value; `None` at the end.
     #[inline(always)]
-    fn next(&mut self) -> Option<Option<(Span, Span)>> {
+    fn next(&mut self) -> Option<(Span, Span)> {
         // Most objects have no white space: `,"key":"string"` is read with fewer comparisons.
         if !self.cursor.eat_with_quote(b',') {
             self.cursor.eat(b',');
             if !self.cursor.eat(b'"') {
-                return Some(None);
+                return None;
             }
         }
         let key = self.cursor.string().ok()?;
         if self.cursor.eat_with_quote(b':') {
             let Span { from, to } = self.cursor.string().ok()?;
             // With its quotes.
-            return Some(Some((key, Span { from: from - 1, to: to + 1 })));
+            return Some((key, Span { from: from - 1, to: to + 1 }));
         }
         self.cursor.eat(b':');
         self.cursor.skip_spaces();
         let from = self.cursor.at;
-        self.skip()?;
-        Some(Some((key, Span { from, to: self.cursor.at })))
-    }
-
-    /// Moves after a value.
-    #[inline(always)]
-    fn skip(&mut self) -> Option<()> {
         match self.cursor.peek()? {
             b'"' => {
                 self.cursor.at += 1;
                 self.cursor.string().ok()?;
             }
-            b'{' | b'[' => match container_end(self.cursor.text.as_bytes(), self.cursor.at) {
-                Some(end) => self.cursor.at = end,
-                None => self.skip_container()?,
-            },
+            b'{' | b'[' => self.cursor.at = container_end(self.cursor.text.as_bytes(), from)?,
             _ => self.cursor.scalar().ok()?,
         }
-        Some(())
+        Some((key, Span { from, to: self.cursor.at }))
     }
 
-    /// Moves after an object or array, string by string.
-    #[cold]
-    #[inline(never)]
-    fn skip_container(&mut self) -> Option<()> {
-        // The number of open objects and arrays.
-        let mut depth = 0_usize;
-        loop {
-            match self.cursor.peek()? {
-                b'"' => {
-                    self.cursor.at += 1;
-                    self.cursor.string().ok()?;
-                }
-                b'{' | b'[' => {
-                    self.cursor.at += 1;
-                    depth += 1;
-                }
-                b'}' | b']' => {
-                    self.cursor.at += 1;
-                    depth = depth.checked_sub(1)?;
-                }
-                // Between strings, only brackets matter.
-                _ => self.cursor.at += 1,
-            }
-            if depth == 0 {
-                return Some(());
-            }
-        }
+    /// Returns whether the cursor is at the end of the object.
+    fn has_ended(&mut self) -> bool {
+        self.cursor.eat(b'}')
     }
 }

@@ -207,7 +207,7 @@ impl AttributePaths {
     ) -> Result<Self, Diagnostic> {
         let mut paths = Inner::new();
         for field in ENVELOPE {
-            paths.add(field.iter().map(Place::keys))?;
+            paths.add(field.places.iter().map(Place::keys))?;
         }
         for (name, places) in attributes {
             let name: Box<str> = name.into();
@@ -244,9 +244,9 @@ impl AttributePaths {
     pub(super) fn of_envelopes() -> Result<Self, Diagnostic> {
         let mut paths = Inner::new();
         for field in FIELDS {
-            paths.add(field.iter().map(Place::keys))?;
+            paths.add(field.places.iter().map(Place::keys))?;
         }
-        let markers = [Envelope::CloudEvents, Envelope::Legacy].map(Envelope::marker);
+        let markers = Envelope::ALL.map(Envelope::marker);
         let markers = markers.into_iter().flatten().map(|(name, _)| name);
         for name in DATA.into_iter().chain([EXTENSIONS]).chain(markers) {
             paths.add([[name].into_iter()].into_iter())?;

@@ -30,9 +30,9 @@
 //!
 //! ```text
 //! {"type":"a","data":{"id":"7","n":1},"tenantid":"t"}
-//! 0        9          20    26     33            48
+//! 0        9          20    26                    48
 //!
-//! step                   then in  key     effect
+//! step                   object   key     effect     (object: the innermost one after the step)
 //! {                      ROOT             depth 1
 //! "type":"a",            ROOT     1       found[1]  = 9..10     straight path
 //! "data":{               14       14      found[14] = 13..0     depth 2
@@ -127,7 +127,10 @@ pub(super) fn walk<const N: usize>(
     match first {
         None => return walk.cursor.expected("`{`"),
         Some(b'{' | b'[') => walk.containers()?,
-        Some(_) if walk.cursor.eat(b'"') => drop(walk.cursor.string()?),
+        Some(b'"') => {
+            walk.cursor.at += 1;
+            drop(walk.cursor.string()?);
+        }
         Some(_) => walk.cursor.scalar()?,
     }
     walk.cursor.skip_spaces();

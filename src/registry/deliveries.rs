@@ -2,7 +2,7 @@
 
 use super::session::recipients;
 use super::{NotLoaded, Recipients, Session};
-use crate::delivery::{Kind, Payload, Request, RequestBuilder};
+use crate::delivery::{Head, Payload, Request, RequestBuilder};
 use crate::diagnostic::{Diagnostic, into_diagnostics};
 use crate::event;
 use crate::matcher::Access;
@@ -79,10 +79,10 @@ impl Session {
         let Self { registry, scratch, shapes } = self;
         let event = registry.profile().read_event_with(&bytes, shapes)?;
         let recipients = recipients(registry, scratch, &event, access)?;
-        let kind = Kind::of(&event, &bytes);
+        let head = Head::of(&event, &bytes);
         // The event borrows the bytes, which the payload takes over.
         drop(event);
-        let payload = Payload::of(kind, bytes);
+        let payload = Payload::of(head, bytes);
         Ok(Deliveries { recipients, at: 0, payload, builder: builder.clone() })
     }
 }
