@@ -313,9 +313,11 @@ impl Postings {
                 *self = Self::at(STORED, bucket, at);
             }
             _ if self.bucket() == bucket || *self == Self::default() => {
-                let mut short = self.short();
-                short.insert(slot, residual);
-                *self = Self::of_short(&short, bucket, arena);
+                *self = self.with_last(bucket, slot, residual).unwrap_or_else(|| {
+                    let mut short = self.short();
+                    short.insert(slot, residual);
+                    Self::of_short(&short, bucket, arena)
+                });
             }
             // The second bucket: a directory replaces the only list.
             form => {
@@ -327,6 +329,19 @@ impl Postings {
                 *self = Self::at(SEVERAL, NONE, Directory::new(arena, &buckets).0);
             }
         }
+    }
+
+    /// Returns an inline list with one more slot at its end, as in a bulk load; `None` if that is not
+    /// the place of the slot, or there is no room.
+    fn with_last(&self, bucket: u32, slot: u32, residual: Option<u32>) -> Option<Self> {
+        let [first, second, _] = self.words;
+        let words = match (self.form(), residual) {
+            (0, None) => [slot, 0, 0],
+            (1, None) if first < slot => [first, slot, 0],
+            (2, None) if second < slot => [first, second, slot],
+            _ => return None,
+        };
+        Some(Self::new(self.form() + 1, bucket, words))
     }
 
     fn insert_among_several(
