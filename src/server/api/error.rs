@@ -110,9 +110,7 @@ impl From<Problem> for Failure {
             Problem::NoRandomness(_) => {
                 Self::unavailable("no-randomness", "the server cannot create ids", cause)
             }
-            Problem::Seal(_) | Problem::OutOfStep(_) | Problem::Internal(_) => {
-                Self::internal(cause)
-            }
+            Problem::Seal(_) | Problem::Registry(_) | Problem::Internal(_) => Self::internal(cause),
         }
     }
 }

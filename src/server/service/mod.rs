@@ -6,19 +6,23 @@
 //! tenant run one at a time, in these steps:
 //!
 //! ```text
-//! lock of the tenant ──▶ checks, limits ──▶ store.commit ──▶ registry.put_at ──▶ response
-//!                        nothing changed    durable          visible to matches
+//! lock of the tenant ──▶ checks, limits ──▶ prepare ──▶ store.commit ──▶ apply ──▶ response
+//!                        nothing changed    registry    durable          visible to matches
 //! ```
 //!
 //! The invariant while no change runs: the registry's webhooks of a tenant together with those that
-//! are [refused] are the store's, at the same revision. Three rules maintain it:
+//! are [refused] are the store's, at the same revision. Four rules maintain it:
 //!
-//! 1. The checks that can refuse a change come before the commit. That includes the size: a webhook
-//!    whose document is within the registry's limit of text is within it itself.
+//! 1. Everything that can refuse a change comes before the commit. Applying a prepared change cannot
+//!    fail, and a prepared change that is dropped leaves nothing.
 //! 2. A change runs in its own [task](tasks), so that it completes even if the caller closes the
 //!    connection.
-//! 3. If store and registry differ nevertheless, the tenant is loaded from the store again. A load
-//!    never fails because of one webhook: one that the registry refuses is refused, too.
+//! 3. If the outcome of a commit is unknown, or if another writer changed the tenant, the tenant is
+//!    loaded from the store again. A load never fails because of one webhook: one that the registry
+//!    refuses is refused, too.
+//! 4. While a change is prepared, loads and other changes of the tenant block their threads. So only
+//!    a change that holds the tenant's lock prepares one, and it then waits for nothing but the
+//!    commit, which needs no registry.
 //!
 //! # Threads
 //!
@@ -43,7 +47,7 @@ use crate::server::store::seal::Keys;
 use attempt::Attempt;
 use hooksieve::delivery::RequestBuilder;
 use hooksieve::event::{TenantId, UserId};
-use hooksieve::registry::Registry;
+use hooksieve::registry::{Change, Registry};
 use hooksieve::webhook::{Rules, Webhook, WebhookDocument, WebhookId};
 use problem::Problem;
 use refused::Refused;
@@ -360,59 +364,74 @@ impl Inner {
     }
 
     /// Makes a change. The caller holds the tenant's lock, and `creators` is what it protects. This
-    /// is the only place where a change goes from the store to the registry.
-    ///
-    /// All checks have passed before. After the commit the registry could only refuse a webhook
-    /// beyond the 2³² that an index can hold. In that case the tenant is loaded again, without the
-    /// webhook.
+    /// is the only place where a change goes to the store and to the registry.
     async fn make(
         &self,
         tenant: &Tenant,
         creators: &mut Creators,
         decided: Decided,
-    ) -> Result<u64, Problem> {
+    ) -> Result<Change, Problem> {
         let mut state = tenant.state();
-        // Sealed before the commit, since it can fail: nothing is changed then.
-        let change = match &decided {
+        // Sealed first, since it can fail: preparing a change in vain costs a clone of the index.
+        let row = match &decided {
             Decided::Put(webhook) => WebhookChange::Put(self.documents.row(&tenant.id, webhook)?),
             Decided::Remove(id) => WebhookChange::Remove(id.clone()),
         };
-        let id = change.webhook().clone();
-        // If this future is dropped here, the commit may or may not be made. It is not dropped: the
-        // change runs in a task of its own, which ends only with the process.
-        let revision = match self.store.commit(&tenant.id, state.revision, change).await {
-            Ok(revision) => revision,
-            Err(conflict @ StoreError::Conflict { .. }) => {
-                self.load(tenant, creators).await?;
-                return Err(conflict.into());
-            }
-            Err(error) => return Err(error.into()),
+        let id = row.webhook().clone();
+        let reserved = self.registry.reserve(&tenant.id)?;
+        let prepared = match decided {
+            Decided::Put(webhook) => reserved.put(*webhook)?,
+            Decided::Remove(_) => reserved.remove(&id)?,
         };
-        // Before the registry is changed, which still has the webhook as it was.
-        let refused = state.refused.get(&id).map(|refused| Arc::clone(&refused.webhook));
-        let old = refused.or_else(|| self.registry.get(&tenant.id, &id));
-        // A replacement keeps its creator, so only a new webhook and a removal change a count.
-        if let (Decided::Put(new), None) = (&decided, &old) {
-            creators.add(new);
-        } else if let (Decided::Remove(_), Some(old)) = (&decided, &old) {
-            creators.remove(old);
-        }
-        let applied = match decided {
-            Decided::Put(webhook) => self.registry.put_at(&tenant.id, *webhook, revision),
-            Decided::Remove(_) => self.registry.remove_at(&tenant.id, &id, revision),
-        };
-        if let Err(error) = applied {
-            let name = tenant.id.as_str();
-            tracing::error!(tenant = name, %error, "the registry refused a committed change");
-            self.load(tenant, creators).await?;
+        let expected = prepared.revision() - 1;
+        debug_assert_eq!(expected, state.revision, "the registry is at the store's revision");
+        // If this future is dropped here, so is the prepared change, and the commit may or may not be
+        // made. It is dropped only with the process: the change runs in a task of its own. After a
+        // panic the next change finds a conflict, if the commit was made.
+        if let Err(error) = self.store.commit(&tenant.id, expected, row).await {
+            // Before the load, which would wait for it forever.
+            drop(prepared);
+            self.reload(tenant, creators, &error).await?;
             return Err(error.into());
         }
-        if state.refused.contains_key(&id) {
+        let change = prepared.apply();
+        let refused = state.refused.get(&id).map(|refused| Arc::clone(&refused.webhook));
+        // A replacement keeps its creator, so only a new webhook and a removal change a count.
+        match (&change.after, refused.as_ref().or(change.before.as_ref())) {
+            (Some(new), None) => creators.add(new),
+            (None, Some(old)) => creators.remove(old),
+            _ => {}
+        }
+        if refused.is_some() {
             Arc::make_mut(&mut state.refused).remove(&id);
         }
         // Last, so that a reader who sees this revision finds the change in the registry.
-        tenant.set(State { revision, refused: state.refused });
-        Ok(revision)
+        tenant.set(State { revision: change.revision, refused: state.refused });
+        Ok(change)
+    }
+
+    /// Loads a tenant again after a failed commit, if the store has another revision than the
+    /// registry.
+    async fn reload(
+        &self,
+        tenant: &Tenant,
+        creators: &mut Creators,
+        error: &StoreError,
+    ) -> Result<(), Problem> {
+        match error {
+            // Nothing was done.
+            StoreError::Full(_) | StoreError::Aborted(_) => return Ok(()),
+            StoreError::Conflict { .. } => {}
+            // A store that failed refuses every change, so each of them comes here. The load, whose
+            // work grows with the tenant, is needed only if the commit was made after all.
+            StoreError::Failed(_) | StoreError::Unusable(_) => {
+                let changes = self.store.changes(&tenant.id, tenant.state().revision).await;
+                if changes?.is_some_and(|changes| changes.is_empty()) {
+                    return Ok(());
+                }
+            }
+        }
+        self.load(tenant, creators).await
     }
 }
 

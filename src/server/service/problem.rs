@@ -39,9 +39,9 @@ pub(crate) enum Problem {
     /// The machine provided no random bytes.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
-    /// The registry refused a committed change; the tenant was loaded again.
-    #[error("the change was committed, but the registry refused it: {0}")]
-    OutOfStep(#[from] ChangeError),
+    /// The registry refused a change before it was committed, or a load.
+    #[error("refused by the registry: {0}")]
+    Registry(#[from] ChangeError),
     /// A bug of the server.
     #[error("{0}")]
     Internal(String),

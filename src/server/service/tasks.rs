@@ -1,13 +1,13 @@
 //! Tasks that go on without their caller, and the wait for them at the stop.
 //!
 //! A caller may close the connection, and a request has a time limit. Neither may stop a change
-//! between the commit and the registry, or an attempt between the request and its record. So these
-//! parts of a use case run in tasks of their own, which are counted here; everything else of a
-//! request ends with the request.
+//! between commit and apply, or an attempt between the request and its record. So these parts
+//! of a use case run in tasks of their own, which are counted here; everything else of a request
+//! ends with the request.
 //!
 //! ```text
 //! request ────────┬──── time limit: 503, the request's own task is aborted
-//!                 └─▶ change: commit ─▶ registry        goes on, and is counted
+//!                 └─▶ change: commit ─▶ apply           goes on, and is counted
 //! stop ──▶ connections are drained ──▶ idle: no task is left ──▶ the store is closed
 //! ```
 

@@ -5,7 +5,7 @@
 //! ```text
 //! caller, body ──▶ find ──▶ library: the new webhook, or every error ──▶ may the caller have it?
 //!                  404      400, 403 (limit)                             403
-//!                                              Decision ──▶ Inner::make: store, then registry
+//!                                              Decision ──▶ Inner::make: prepare, commit, apply
 //! ```
 //!
 //! The lock is what makes the decision hold: the limit of a user's webhooks, the webhook that a
@@ -189,13 +189,12 @@ impl Service {
             let turn =
                 Turn { inner: &inner, tenant: &tenant, creators: &creators, caller: &caller };
             let Decision { decided, warnings } = decide(&turn)?;
-            // Copied before the registry takes the webhook.
-            let body = match &decided {
-                Decided::Put(webhook) => Some(Arc::new(Webhook::clone(webhook)).into()),
-                Decided::Remove(_) => None,
-            };
-            let revision = inner.make(&tenant, &mut creators, decided).await?;
-            Ok(Answered { body, revision, warnings })
+            let change = inner.make(&tenant, &mut creators, decided).await?;
+            Ok(Answered {
+                body: change.after.map(Shown::from),
+                revision: change.revision,
+                warnings,
+            })
         });
         change.await.map_err(|error| Problem::Internal(error.to_string()))?
     }

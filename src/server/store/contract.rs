@@ -27,7 +27,7 @@
 //! | `Full` | nothing | answers 503; later writes may fit |
 //! | `Conflict` | nothing | loads the tenant again |
 //! | `Aborted` | nothing, or all but emptying the log | answers 503; the caller may try again |
-//! | `Failed`, `Unusable` | unknown | answers 503 until an operator opens the store again |
+//! | `Failed`, `Unusable` | unknown | loads a changed tenant again; answers 503 until a restart |
 
 use bytes::Bytes;
 use hooksieve::delivery::{DeliveryId, ListQuery, Status};

@@ -1,6 +1,6 @@
 //! Responses when a part of the server fails, and webhooks that the rules refuse.
 
-use super::stage::{Flaky, Stage, document, seal_keys};
+use super::stage::{Flaky, Lost, Stage, document, seal_keys};
 use crate::server::store::contract::{Store, StoreError, WebhookChange, WebhookRow};
 use crate::server::store::seal::Owner;
 use hooksieve::event::TenantId;
@@ -53,6 +53,40 @@ async fn reloads_the_tenant_after_a_conflict() {
     let refused = stage.ask(&stage.admin, ("POST", HOOKS), Some(&document())).await;
     refused.refused(503, "store-conflict");
     assert_eq!(stage.get(&format!("{HOOKS}/other")).await.is(200)["name"], "n");
+    let created = stage.ask(&stage.admin, ("POST", HOOKS), Some(&document())).await;
+    assert_eq!(created.headers["hooksieve-revision"], "3");
+    created.is(201);
+}
+
+/// A commit whose result is unknown was made or not. The tenant shows what the store has.
+#[tokio::test]
+async fn reloads_the_tenant_after_a_commit_of_unknown_outcome() {
+    let stage = Stage::new().await;
+    let path = stage.create(&document()).await;
+    let name = |name: &str| json!([{"op": "replace", "path": "/name", "value": name}]);
+    let failed = StoreError::Failed("the writer's thread has ended".to_owned());
+    stage.store.lose(Lost::Error(failed));
+    let patched = stage.ask(&stage.admin, ("PATCH", &path), Some(&name("made"))).await;
+    patched.refused(503, "store-failed");
+    let found = stage.get(&path).await;
+    assert_eq!(found.headers["hooksieve-revision"], "2");
+    assert_eq!(found.is(200)["name"], "made");
+    let removed = stage.ask(&stage.admin, ("DELETE", &path), None).await;
+    assert_eq!(removed.headers["hooksieve-revision"], "3");
+    removed.is(204);
+}
+
+/// A panic in the store does not leave the tenant's next revision reserved. The next change finds
+/// that the commit was made, and the one after it succeeds.
+#[tokio::test]
+async fn goes_on_after_a_panic_in_a_commit() {
+    let stage = Stage::new().await;
+    let path = stage.create(&document()).await;
+    stage.store.lose(Lost::Panic);
+    stage.ask(&stage.admin, ("DELETE", &path), None).await.refused(500, "internal");
+    let refused = stage.ask(&stage.admin, ("POST", HOOKS), Some(&document())).await;
+    refused.refused(503, "store-conflict");
+    stage.get(&path).await.is(404);
     let created = stage.ask(&stage.admin, ("POST", HOOKS), Some(&document())).await;
     assert_eq!(created.headers["hooksieve-revision"], "3");
     created.is(201);

@@ -32,10 +32,18 @@ use tower::ServiceExt;
 pub(super) struct Flaky {
     memory: Memory,
     next: Mutex<Option<StoreError>>,
+    /// The result of the next commit, which is made nevertheless.
+    lost: Mutex<Option<Lost>>,
     pub(super) commit_time: Mutex<Duration>,
     /// Whether pages of deliveries never arrive, and how many calls wait for one.
     pub(super) hangs: AtomicBool,
     pub(super) waiting: Arc<AtomicUsize>,
+}
+
+/// What arrives in place of the result of a commit.
+pub(super) enum Lost {
+    Error(StoreError),
+    Panic,
 }
 
 /// Counts a call until it is dropped.
@@ -52,6 +60,7 @@ impl Default for Flaky {
         Self {
             memory: Memory::new(100),
             next: Mutex::default(),
+            lost: Mutex::default(),
             commit_time: Mutex::default(),
             hangs: AtomicBool::new(false),
             waiting: Arc::default(),
@@ -67,6 +76,10 @@ pub(super) fn seal_keys() -> seal::Keys {
 impl Flaky {
     pub(super) fn fail(&self, error: StoreError) {
         *self.next.lock().unwrap() = Some(error);
+    }
+
+    pub(super) fn lose(&self, lost: Lost) {
+        *self.lost.lock().unwrap() = Some(lost);
     }
 }
 
@@ -90,7 +103,13 @@ impl Store for Flaky {
             None => Box::pin(async move {
                 let time = *self.commit_time.lock().unwrap();
                 tokio::time::sleep(time).await;
-                self.memory.commit(tenant, expected, change).await
+                let committed = self.memory.commit(tenant, expected, change).await;
+                let lost = self.lost.lock().unwrap().take();
+                match lost {
+                    None => committed,
+                    Some(Lost::Error(error)) => Err(error),
+                    Some(Lost::Panic) => panic!("a panic on request"),
+                }
             }),
         }
     }
