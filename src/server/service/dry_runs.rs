@@ -4,7 +4,8 @@
 //! The responses have the members that the program's verbs print with `--format json`. The size of
 //! a request's body bounds the work, except for explanations, which have a step for each part of
 //! the filter and each event; a limit bounds their number. The work runs on blocking threads. A
-//! semaphore limits how many compute at once; only other requests of this kind wait for it.
+//! semaphore limits how many compute at once; only other requests of this kind wait for it. A
+//! computation whose request has ended stops before its next event and gives its permit back.
 
 use super::Service;
 use super::caller::{Area, Caller};
@@ -15,10 +16,11 @@ use hooksieve::filter::Explanation;
 use hooksieve::filter::analysis::Diff;
 use hooksieve::matcher::{Access, Decision, Subscription, Verdict};
 use hooksieve::registry::{Comparison, DryRun};
-use hooksieve::webhook::{FilterReport, NewWebhook, Rules, Webhook, WebhookDocument};
+use hooksieve::webhook::{Checked, FilterReport, NewWebhook, Rules, Webhook, WebhookDocument};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use tokio::sync::Semaphore;
 
 /// The request to check a filter.
 #[derive(Debug, Deserialize)]
@@ -75,7 +77,7 @@ const MAX_EVENTS: usize = 1_000;
 const MAX_STEPS: usize = 100_000;
 
 #[derive(Serialize)]
-struct Checked<'a> {
+struct CheckedFilter<'a> {
     filter: Option<&'a str>,
     #[serde(flatten)]
     report: FilterReport,
@@ -142,11 +144,11 @@ impl Service {
     /// Checks the syntax and the attributes of a filter.
     pub(crate) async fn check(&self, caller: &Caller, check: Check) -> Result<Json, Problem> {
         caller.may(Area::Language)?;
-        self.compute(move |rules| {
+        self.compute(move |computation| {
             let filter = check.filter.as_deref();
             let types = check.event_types.as_deref();
-            let report = rules.check_filter(filter.unwrap_or_default(), types);
-            json(&Checked { filter, report })
+            let report = computation.rules.check_filter(filter.unwrap_or_default(), types);
+            json(&CheckedFilter { filter, report })
         })
         .await
     }
@@ -156,7 +158,8 @@ impl Service {
         caller.may(Area::Language)?;
         few(&explain.events)?;
         let tenant = caller.tenant.clone();
-        self.compute(move |rules| {
+        self.compute(move |computation| {
+            let rules = &computation.rules;
             let types = explain.event_types.as_deref();
             let text = explain.filter.as_deref().unwrap_or_default();
             let filter =
@@ -164,6 +167,7 @@ impl Service {
             let mut budget = Budget::default();
             let mut data = Vec::new();
             for (item, bytes) in explain.events.iter().enumerate() {
+                computation.check()?;
                 let event = match event(rules, bytes, &tenant) {
                     Ok(event) => event,
                     Err(error) => {
@@ -192,7 +196,8 @@ impl Service {
         caller.may(Area::Language)?;
         few(compare.events.as_deref().unwrap_or_default())?;
         let tenant = caller.tenant.clone();
-        self.compute(move |rules| {
+        self.compute(move |computation| {
+            let rules = &computation.rules;
             let types = compare.event_types.as_deref();
             let read = |text: &Option<String>, pointer| {
                 let text = text.as_deref().unwrap_or_default();
@@ -207,14 +212,15 @@ impl Service {
                 }
                 let mut bad = 0;
                 for bytes in events {
+                    computation.check()?;
                     match event(rules, bytes, &tenant) {
                         Ok(event) => drop(comparison.event(&event)),
                         Err(_) => bad += 1,
                     }
                 }
-                Counts { comparison, bad }
+                Ok::<_, Problem>(Counts { comparison, bad })
             };
-            let events = compare.events.as_deref().map(count);
+            let events = compare.events.as_deref().map(count).transpose()?;
             json(&Compared { diff: &diff, events })
         })
         .await
@@ -227,7 +233,7 @@ impl Service {
         document: WebhookDocument,
     ) -> Result<Json, Problem> {
         caller.may(Area::Language)?;
-        self.compute(move |rules| json(&rules.check(&document))).await
+        self.compute(move |computation| json(&computation.rules.check(&document))).await
     }
 
     /// Tries a webhook on events.
@@ -235,43 +241,76 @@ impl Service {
         caller.may(Area::Webhooks)?;
         few(&trial.events)?;
         let (caller, now) = (caller.clone(), self.0.ambient.now());
-        self.compute(move |rules| {
+        self.compute(move |computation| {
+            let rules = &computation.rules;
             let new = NewWebhook::new("draft", caller.user.as_str(), now);
             let checked = Webhook::create(&trial.webhook, rules, new)?;
             caller.may_have(&checked.webhook)?;
-            tried(rules, &caller, &trial, (&checked.webhook, &checked.warnings))
+            tried(computation, &caller.tenant, &trial, &checked)
         })
         .await
     }
 
     async fn compute(
         &self,
-        work: impl FnOnce(&Rules) -> Result<Json, Problem> + Send + 'static,
+        work: impl FnOnce(&Computation) -> Result<Json, Problem> + Send + 'static,
     ) -> Result<Json, Problem> {
-        let internal = |error: String| Problem::Internal(error);
-        let permit = Arc::clone(&self.0.computing).acquire_owned().await;
-        let permit = permit.map_err(|error| internal(error.to_string()))?;
-        let rules = self.rules();
-        let computed = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            work(&rules)
-        });
-        computed.await.map_err(|error| internal(error.to_string()))?
+        compute(Arc::clone(&self.0.computing), self.rules(), work).await
+    }
+}
+
+/// Runs a computation on a blocking thread, once there is a permit.
+async fn compute(
+    permits: Arc<Semaphore>,
+    rules: Rules,
+    work: impl FnOnce(&Computation) -> Result<Json, Problem> + Send + 'static,
+) -> Result<Json, Problem> {
+    let internal = |error: String| Problem::Internal(error);
+    let permit = permits.acquire_owned().await;
+    let permit = permit.map_err(|error| internal(error.to_string()))?;
+    // Dropped with this future, for example at the time limit of the request.
+    let waiting = Arc::new(());
+    let computation = Computation { rules, waiting: Arc::downgrade(&waiting) };
+    let computed = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        // The thread may start long after the request has ended.
+        computation.check()?;
+        work(&computation)
+    });
+    computed.await.map_err(|error| internal(error.to_string()))?
+}
+
+/// What a computation needs beside its request.
+struct Computation {
+    rules: Rules,
+    /// Gone once the request has ended.
+    waiting: Weak<()>,
+}
+
+impl Computation {
+    /// Returns an error if the request has ended. It ends the computation, and no caller gets it.
+    fn check(&self) -> Result<(), Problem> {
+        match self.waiting.strong_count() {
+            0 => Err(Problem::Internal("the request has ended".to_owned())),
+            _ => Ok(()),
+        }
     }
 }
 
 /// Returns the response of a trial.
 fn tried(
-    rules: &Rules,
-    caller: &Caller,
+    computation: &Computation,
+    tenant: &TenantId,
     trial: &Try,
-    (webhook, warnings): (&Webhook, &[Diagnostic]),
+    Checked { webhook, warnings, .. }: &Checked,
 ) -> Result<Json, Problem> {
-    let mut run = DryRun::new(webhook, caller.tenant.as_str(), rules);
+    let rules = &computation.rules;
+    let mut run = DryRun::new(webhook, tenant.as_str(), rules);
     let (mut data, mut bad, mut left) = (Vec::new(), 0, [trial.reasons; 2]);
     let mut budget = Budget::default();
     for (item, bytes) in trial.events.iter().enumerate() {
-        let event = match event(rules, bytes, &caller.tenant) {
+        computation.check()?;
+        let event = match event(rules, bytes, tenant) {
             Ok(event) => event,
             Err(error) => {
                 bad += 1;
@@ -353,4 +392,31 @@ fn json(value: &impl Serialize) -> Result<Json, Problem> {
 
 fn raw(value: &impl Serialize) -> Result<Box<RawValue>, Problem> {
     serde_json::value::to_raw_value(value).map_err(|error| Problem::Internal(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::compute;
+    use hooksieve::webhook::Rules;
+    use std::sync::Arc;
+    use tokio::sync::{Semaphore, oneshot};
+
+    #[tokio::test]
+    async fn gives_the_permit_back_when_the_request_has_ended() {
+        let permits = Arc::new(Semaphore::new(1));
+        let (begin, begun) = oneshot::channel();
+        let request =
+            tokio::spawn(compute(Arc::clone(&permits), Rules::default(), move |computation| {
+                begin.send(()).unwrap();
+                loop {
+                    computation.check()?;
+                    std::thread::yield_now();
+                }
+            }));
+        begun.await.unwrap();
+        assert_eq!(permits.available_permits(), 0);
+        request.abort();
+        // Would wait forever if the computation went on.
+        drop(permits.acquire().await.unwrap());
+    }
 }
