@@ -176,7 +176,7 @@ pub(super) fn container_end(text: &[u8], mut at: usize) -> Option<usize> {
 /// A backslash that is itself escaped escapes nothing, so in a run of backslashes every second one
 /// is escaped. `begins` says whether the first byte of the block is escaped, and is set for the next
 /// block. This is the algorithm of simdjson: an addition carries through each run, and the bit at
-/// which it ends tells whether the run has an odd length.
+/// which it ends shows whether the run has an odd length.
 #[inline(always)]
 fn escaped(backslashes: u64, begins: &mut bool) -> u64 {
     const EVEN: u64 = 0x5555_5555_5555_5555;

@@ -129,7 +129,7 @@ pub(super) fn walk<const N: usize>(
         Some(b'{' | b'[') => walk.containers()?,
         Some(b'"') => {
             walk.cursor.at += 1;
-            drop(walk.cursor.string()?);
+            let _ = walk.cursor.string()?;
         }
         Some(_) => walk.cursor.scalar()?,
     }
