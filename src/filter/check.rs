@@ -82,18 +82,18 @@ pub(super) struct Checked {
     pub(super) violations: Vec<Diagnostic>,
     /// How many more violations there are.
     more: usize,
-    /// The edit that certainly corrects each violation, if there is one. If there are more
-    /// violations, a `None` follows, so that no suggestion is made.
+    /// The edit that certainly corrects each violation, if there is one. Beyond
+    /// [`Diagnostics::MAX`] violations, one `None` follows, so that no suggestion is made.
     pub(super) edits: Vec<Option<Edit>>,
 }
 
 /// A replacement of a part of the text.
 pub(super) type Edit = (Span, String);
 
-/// A check in progress. Its fields are those of [`Checked`].
+/// A check in progress. The last three fields become those of [`Checked`].
 struct Check<'a> {
     profile: &'a Profile,
-    /// The event types of the webhook; `None` if they do not count.
+    /// The event types of the webhook; `None` if they are not checked.
     event_types: Option<&'a [EventType]>,
     violations: Vec<Diagnostic>,
     more: usize,

@@ -225,7 +225,7 @@ impl Filter {
 }
 
 impl Inner {
-    /// Returns an empty filter with room for so many nodes and bytes of values.
+    /// Returns an empty filter with room for `nodes` nodes and `bytes` bytes of values.
     fn with_capacity(profile: &Profile, nodes: usize, bytes: usize) -> Self {
         let (nodes, values) = (Vec::with_capacity(nodes), String::with_capacity(bytes));
         Self { nodes, values, profile: profile.clone() }

@@ -33,7 +33,8 @@ struct Inner {
     attributes: Box<[Attribute]>,
     operators: Box<[Operator]>,
     limits: Limits,
-    /// Shared with the profiles derived from this one, so that they read the same events.
+    /// Shared with the profiles derived from this one, so that an event read for one has its values
+    /// by index for the other.
     paths: Arc<AttributePaths>,
 }
 
@@ -319,7 +320,7 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// As [`check`](Self::check), and an attribute that the event types do not have.
+    /// As [`check`](Self::check), and attributes that cannot be used with the event types.
     pub fn check_for(&self, expr: &Expr, event_types: &[EventType]) -> Result<Filter, Diagnostics> {
         check::check(self, expr.root(), Some(event_types))
     }
@@ -408,8 +409,8 @@ impl fmt::Debug for Profile {
 
 /// The webhook profile: the filter attributes of the webhooks API reference.
 ///
-/// Those that are fields of the envelope take their paths from its table. An event may also have
-/// the id and the space in `data`.
+/// Attributes that are envelope fields take their paths from the table in `envelope`. An event may
+/// also have the id and the space in `data`.
 static WEBHOOK: LazyLock<Profile> = LazyLock::new(|| {
     let places = |keys: &[&[&str]]| -> Vec<JsonPath> {
         keys.iter().map(|keys| JsonPath::new(keys.iter().copied())).collect()

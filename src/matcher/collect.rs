@@ -3,18 +3,20 @@
 //! # Steps
 //!
 //! ```text
-//! event ─► topic ─► look up values ─► posting lists ─► residuals ─► sort ─► merge ─► hits
-//!          of its    of attributes     of each value,   flipped      once,   with the
-//!          tenant    with access       per bucket       or not       unique  default
-//!          and type  keys                                                    slots
+//!                                     ┌───────────────────── per bucket ─────────────────────┐
+//! event ─► topic ─► look up values ─► posting lists ─► residuals ─► sort, unique, ─► merge ─► hits
+//!          of its   of attributes     of each value    flipped      if from          with the
+//!          tenant   with access                        or not       several          default
+//!          and type keys                                            lists            slots
 //! ```
 //!
 //! 1. Find the topic. Without one, no webhook of the tenant has the event's type.
 //! 2. Look up the event's values of those attributes that have access keys in this topic.
 //! 3. For each bucket that the event reaches: visit the posting list of each value. Slots
-//!    with a sufficient key are flipped; for the others, the residual decides.
-//! 4. The hits are the default slots with the flipped ones exchanged: a flipped slot that matches
-//!    by default does not match, and one that does not, does.
+//!    with a sufficient key are flipped; for the others, the residual decides. The first residual
+//!    of an event causes the look-up of its other attributes that filters of the topic mention.
+//! 4. The hits are the symmetric difference of the default slots and the flipped slots: a flipped
+//!    slot that matches by default does not match, and one that does not, does.
 //!
 //! # Example
 //!
@@ -30,19 +32,20 @@
 //! visit a, s             flipped 0 and 2; to be tested 1
 //! test 1                 look up data.status: ok is known, so slot 1 is flipped
 //! sort                   0, 1, 2
-//! merge with default 0   hits 1, 2       slot 3 was never visited
+//! merge                  with the default slots { 0 }: hits 1, 2; slot 3 was never visited
 //! ```
 //!
 //! # Batches
 //!
 //! [`Scratch::run`] does each step for up to [`TOGETHER`] events before the next step, and
-//! prefetches what that one reads, so that the cache misses of several events overlap.
+//! prefetches what the next step reads, so that the cache misses of several events overlap.
 //! [`Scratch::run_one`] takes the same steps for a single event without the intermediate lists.
 //!
 //! # Invariants
 //!
-//! - The verdict of a slot is the same by whichever access key it is reached, so flipped slots can
-//!   be sorted and deduplicated before they are merged.
+//! - A slot gets the same verdict through each of its access keys, so flipped slots can be sorted
+//!   and deduplicated before they are merged.
+//! - The hits of several buckets are sorted together at the end.
 //! - An event that flips a slot has one of its access keys (see [`plan`](super::plan)), so a slot
 //!   that no posting list names keeps its default verdict.
 //! - Counters follow from the index and the event only, never from earlier matches.
@@ -68,7 +71,7 @@ use super::topics::{AttributeUse, Bucket, Topic};
 use crate::event::{AttributePaths, Event};
 use smallvec::SmallVec;
 
-/// The number of values looked up together: more than a core has outstanding loads.
+/// The number of values looked up together: more loads than a core can have outstanding.
 const PROBES: usize = 64;
 
 /// The number of events matched together.
@@ -282,14 +285,15 @@ impl Index {
 
     /// Appends the hits in a bucket, ascending.
     ///
-    /// They are the default slots with the flipped ones exchanged, see [`Defaults::merge`].
+    /// They are the symmetric difference of the default slots and the flipped slots, see
+    /// [`Defaults::merge`].
     ///
     /// [`Defaults::merge`]: super::defaults::Defaults::merge
     #[inline]
     fn collect(&self, at: Id<Bucket>, arrival: Arrival<'_, '_>, buffers: &mut Buffers) {
         let bucket = self.topics.bucket(at);
         if buffers.values.is_empty() {
-            // The event has no access key, so all verdicts are the default ones.
+            // No value that was looked up is in a filter, so all verdicts are the default ones.
             if !bucket.defaults.is_empty() {
                 bucket.defaults.merge(&[], &mut buffers.hits);
             }
@@ -331,7 +335,7 @@ impl Index {
     /// Appends the slots in a bucket that a value of the event flips, and puts those to be tested
     /// into `residuals`.
     ///
-    /// Returns the number of ascending lists that were appended, or a greater one.
+    /// Returns the number of ascending lists that were appended.
     #[inline]
     fn gather(&self, at: Id<Bucket>, flipped: &mut Vec<u32>, buffers: &mut Buffers) -> usize {
         let Buffers { residuals, values, .. } = buffers;
@@ -339,7 +343,8 @@ impl Index {
         let mut lists = 0;
         for value in &*values {
             let list = match value.postings.find(&self.postings, at.word()) {
-                // A value that is no access key has no posting list in any bucket.
+                // No posting in this bucket: the value is an access key in other buckets only or in
+                // none, as are the values that `look_up_late` added for an earlier bucket.
                 Found::Nothing => continue,
                 Found::Inline(list) => {
                     lists += usize::from(list.has_sufficient());
@@ -361,7 +366,7 @@ impl Index {
         lists
     }
 
-    /// Completes the values of the event, which residuals may depend on.
+    /// Looks up the event's remaining values, because residuals may depend on them.
     ///
     /// Does so once per event, however many buckets it reaches.
     #[inline]

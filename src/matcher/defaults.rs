@@ -15,8 +15,9 @@
 //! ```
 //!
 //! [`merge`](Defaults::merge) copies the runs between flipped slots in one step each, so its cost
-//! is the output, and one binary search for each flipped slot. A search does not depend on the
-//! last one, and comes before the copy of the run before, so the processor does both at once.
+//! is the output, and one binary search for each flipped slot. Each search is independent of the
+//! previous one and is issued before the preceding run is copied, so the processor does both at
+//! once.
 //!
 //! In the drawing, the first flipped slot, 4, ends the run `0, 1` and is dropped. The next, 7, is
 //! above the last slot of the first piece, so the rest of that piece, `5`, is copied first. 7 is

@@ -10,7 +10,7 @@
 //! control bytes   entries, 64 bytes each, by place in the table
 //!                 ┌─────────────────────────────────────────────────────────────────────┐
 //! 1f ───────────► │ text (38) │ length │ attribute │ tenant │ id │ postings (4 words)   │
-//!                 │ "s7"      │ 2      │ 1         │ 3      │ 0  │ slots 4 and 9        │
+//!                 │ "s7"      │ 2      │ 2         │ 3      │ 0  │ slots 4 and 9        │
 //! --              ├─────────────────────────────────────────────────────────────────────┤
 //!                 │ no entry                                                            │
 //! 6c ───────────► ├─────────────────────────────────────────────────────────────────────┤
@@ -56,10 +56,10 @@
 //! # Rejected
 //!
 //! - A table of hashes and ids beside an array of entries by id: a value that is not in the caches
-//!   costs three lines, one after another, where it costs one here: the row of the table, the entry,
-//!   and the posting list. With 100,000 webhooks of the mix `growing`, which are not in the caches, a
-//!   match took 583 ns and 5.6 misses of a cache of 2 MiB; it takes 421 ns and 2.1 misses here. In
-//!   the caches it took 125 ns, and takes 96 ns.
+//!   costs three dependent cache misses (row, entry, list); here it costs one. With 100,000
+//!   webhooks of the mix `growing`, which are not in the caches, a match took 583 ns and 5.6 misses
+//!   of a cache of 2 MiB; it takes 421 ns and 2.1 misses here. In the caches it took 125 ns, and
+//!   takes 96 ns.
 //! - Perfect or cuckoo hashing reads two lines for a value that no filter mentions, where control
 //!   bytes, which stay in the cache, need one. A table for each attribute has the same misses and
 //!   more tables.
@@ -121,7 +121,7 @@ struct Record {
     place: Place,
     /// Terms of stored codes, and subscriptions of a single term; 0 if the id is free.
     references: u32,
-    /// How many subscriptions have this value as an access key, over all buckets.
+    /// How many postings the value has, over all buckets.
     postings: u32,
 }
 
@@ -433,8 +433,8 @@ impl Dictionary {
     /// Returns the cost of this value as an access key; lower is more selective.
     ///
     /// The number of its postings decides, then the static selectivity of its attribute. For most
-    /// attributes the latter is below 256, so it only breaks ties. For an attribute with a small
-    /// declared set of values it is above the cost of any number of postings.
+    /// attributes the latter is below 256, so it only breaks ties. For an attribute with a declared
+    /// set of up to 256 values it is at least 2⁴⁰, above the cost of any number of postings.
     pub(super) fn cost(&self, id: ValueId) -> u64 {
         let postings = self.records[id].postings;
         self.selectivity.of(self.entry(id).attribute) + (u64::from(postings) << 8)

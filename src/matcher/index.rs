@@ -8,14 +8,19 @@
 //!     dictionary  value ids                     topics       topic and buckets of the event
 //!       │                                         │
 //!     plan        default verdict, access       dictionary   ids and short posting lists of its
-//!       │         keys, residuals                 │          values
-//!     postings    slots by value and bucket     postings     slots to flip or to test
+//!       │         keys                            │          values
+//!     slots       group and plan                postings     slots to flip or to test
 //!       │                                         │
-//!     defaults    slots that match by default   plan, order, defaults
+//!       │   then for each bucket:               plan, order, defaults
+//!       │
+//!     defaults    slots that match by default
+//!       │
+//!     postings    slots by value, residuals
 //! ```
 //!
 //! `table`, `arena`, `directory` and `hash` are the ground on which the others are built. `slots`
-//! has the group and plan of each subscription; all other parts store its index there.
+//! has the group and plan of each subscription; all other parts refer to a subscription by its
+//! index in `slots`.
 //!
 //! # Invariants
 //!
@@ -72,7 +77,7 @@ impl Index {
             Node::Term(term) => {
                 let value = AttributeValue::new(tenant, term.attribute, term.value);
                 let candidate = self.dictionary.candidate(self.dictionary.hash(value));
-                // The value may be new.
+                // A new value has no entry to read.
                 candidate.map_or(0, |place| self.dictionary.prefetch_entry(place))
             }
             _ => 0,
@@ -80,8 +85,8 @@ impl Index {
         let code = plan::encode(filter, |term| {
             self.dictionary.intern(AttributeValue::new(tenant, term.attribute, term.value))
         });
-        // The ids are new and have no reference until the plan is acquired; nothing is released
-        // between.
+        // An id that `encode` assigned has no reference until `acquire` adds one; nothing is
+        // released in between.
         let plan = self.plans.acquire(code, &mut self.dictionary);
         self.prefetch_postings(plan);
         let slot = self.slots.insert(Occupant { group, plan });
@@ -100,9 +105,11 @@ impl Index {
     /// Returns whether a filter of at most `terms` terms fits, with postings for each of `types`
     /// types.
     pub(super) fn has_room(&self, terms: usize, types: usize) -> Option<()> {
-        // Worst case: every list is copied to a larger block, and so are the directories of each
-        // value.
+        // Worst case: every list and directory is copied to a larger block, which has at most twice
+        // the words, and the old blocks remain: three times the words.
         let copies = self.postings.len().checked_mul(3)?;
+        // Worst case: each posting is in a second bucket, which takes 16 words: 6 for the list that
+        // was inline, 4 for the new list, and 6 for the directory of both.
         let new = terms.checked_mul(types)?.checked_mul(16)?;
         let fits = self.slots.has_room()
             && self.topics.has_room(types)

@@ -71,7 +71,7 @@ use slots::Slots;
 #[derive(Clone, Debug)]
 pub struct Matcher {
     profile: Profile,
-    /// Created by the first insert: of many tenants, some have no webhook, and a matcher for each.
+    /// Created by the first insert, because many tenants have a matcher but no webhook.
     index: Option<Box<Index>>,
 }
 
@@ -145,7 +145,7 @@ impl Matcher {
     /// As for [`insert`](Self::insert), regardless of how many subscriptions, event types or owners
     /// share a value. Freed memory is kept for later inserts. When most of it is free, all posting
     /// lists move to a smaller allocation. The move costs at most as much as the removals since the
-    /// last one.
+    /// last move.
     pub fn remove(&mut self, slot: Slot) -> bool {
         self.index.as_mut().is_some_and(|index| index.remove(slot))
     }

@@ -11,9 +11,9 @@
 //!
 //! > If an event flips the verdict, it has at least one of the access keys.
 //!
-//! Together the keys are *necessary*. A single key is **sufficient** if having it always flips the
-//! verdict; otherwise the **residual predicate** at this key decides. [`access`] chooses the keys,
-//! [`residual`] finds the residual.
+//! Together the keys are *necessary*. A key marked **sufficient** always flips the verdict; at any
+//! other key the **residual predicate** decides. [`access`] chooses the keys, [`residual`] finds
+//! the residual.
 //!
 //! # Example
 //!
@@ -58,11 +58,11 @@
 //! # Life of a plan
 //!
 //! [`encode`] replaces each value of the filter by its id. [`Plans::acquire`] finds an equal code
-//! and adds a reference, or chooses access keys and stores the code. Then the matcher asks for the
-//! [`terms`](Plans::terms) with their access keys, once per bucket, and for the residual at each
-//! key that is not sufficient, and adds the postings. On removal it asks for the terms again,
-//! removes the postings, and [`Plans::release`] drops the reference. [`Plans::filter`] decodes the
-//! filter, so the matcher stores no other copy of it.
+//! and adds a reference, or chooses access keys and stores the code. For each bucket, the matcher
+//! asks for the [`terms`](Plans::terms) with their access keys and for the residual at each key
+//! that is not sufficient, and adds the postings. On removal it asks for the terms again, removes
+//! the postings, and [`Plans::release`] drops the reference. [`Plans::filter`] decodes the filter,
+//! so the matcher stores no other copy of it.
 //!
 //! # Invariants
 //!
@@ -256,7 +256,7 @@ impl Plans {
         let Some(at) = plan.code() else { return 0 };
         let code: Code = self.code(at).iter().map(|word| bare(*word)).collect();
         let hash = dictionary.hashes().of(&*code);
-        // It is there; what this returns is of no use anyway.
+        // Only the read matters; the result is not used.
         self.table.find(hash, |_| true).unwrap_or(at)
     }
 

@@ -44,10 +44,10 @@
 //! `[2, 1, 4, 9, 6, R]`, and the form becomes 6. When slot 6 is removed, two words are left, and
 //! they return to the entry.
 //!
-//! If slots with `s` go on until the list exceeds 2,048 words, it is divided at its middle slot.
-//! The two pieces are entered in a directory with the keys 0 and that slot, and two words at a
-//! stable offset lead to the directory. A match reads the pieces in ascending order as if they were
-//! one list.
+//! If more slots with `s` are inserted until the list exceeds 2,048 words, it is divided: at its
+//! middle slot, or before the new slot if that is the greatest. The two pieces are entered in a
+//! directory. The keys are 0 and the least slot of the right piece. Two words at a stable offset
+//! lead to the directory. A match reads the pieces in ascending order as if they were one list.
 //!
 //! # Invariants
 //!

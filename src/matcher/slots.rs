@@ -43,7 +43,7 @@ pub(super) struct Occupant {
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     generation: u32,
-    /// The occupant; its group is [`VACANT`] if there is none, which takes no memory.
+    /// The occupant. The group [`VACANT`] marks a vacant slot, so that no flag is needed.
     occupant: Occupant,
 }
 

@@ -171,7 +171,7 @@ impl SubscriptionGroup {
 impl Topics {
     #[inline]
     fn name_hash(&self, tenant: &str, event_type: &str) -> Hash32 {
-        // The hash of the tenant is the place of the event type, so both parts count.
+        // The tenant's hash seeds that of the event type.
         let tenant = self.hashes.text(0, tenant);
         self.hashes.text(tenant.into(), event_type)
     }

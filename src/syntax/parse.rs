@@ -21,7 +21,7 @@
 //! text         function     reads        calls of the builder
 //! (            operand      `(`          operand, begin
 //!  a pr                     a term       operand, push
-//!       or     connective   `or`         or
+//!       or     connective   `or`         or              inserts the node of the `or`
 //! b pr         operand      a term       operand, push
 //!     )        connective   `)`          end             completes the `or`
 //! and                       `and`        and             inserts the node of the `and`
@@ -33,9 +33,8 @@
 //!
 //! Neither function calls itself for a bracket. The open brackets are on an explicit stack in the
 //! [`Builder`], so a text of nothing but `(` costs heap memory within [`Limits::depth`], and no
-//! stack of the thread. Precedence needs no recursion either: each level of the stack keeps one
-//! `or` and one `and` that are still growing, which is what "`and` binds tighter" means (see
-//! [`tree`](super::tree)).
+//! stack of the thread. Precedence needs no recursion either: each level keeps one open `or` and
+//! one open `and`. An `or` closes the `and`, so `and` binds tighter (see [`tree`](super::tree)).
 //!
 //! # Errors
 //!

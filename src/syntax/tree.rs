@@ -104,7 +104,7 @@ impl Nodes {
         &mut self.0[at.0]
     }
 
-    /// Returns the places from one on.
+    /// Returns all places from `at` to the end.
     pub(super) fn from(&self, at: NodeId) -> impl ExactSizeIterator<Item = NodeId> + use<> {
         (at.0..self.0.len()).map(NodeId)
     }

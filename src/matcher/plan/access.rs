@@ -7,7 +7,9 @@
 //!
 //! - *Decided*: some operands decide the group by default, such as the false operands of an `and`.
 //!   The group flips only if all of these flip, so the keys of any one of them are necessary. The
-//!   cheapest one is chosen. Its keys are not sufficient: the others must flip, too.
+//!   cheapest one is chosen. Its keys are not sufficient: the other deciding operands must flip,
+//!   too, and no other operand may come to decide it. In `id eq "a" or spaceId ne "s"` only `ne s`
+//!   decides, but `s` does not flip the verdict of an event that also has `a`.
 //! - *Undecided*: no operand decides the group by default, such as an `and` whose operands are all
 //!   true. Any operand that flips decides it, so the keys of all operands are needed. A key
 //!   that flips an operand flips the group.
@@ -30,9 +32,10 @@
 //! of the cheaper one. The `or` is undecided, since no operand is true by default, and costs the
 //! sum. Top down, the root passes `access` to `eq s` only, and `sufficient` to none.
 //!
-//! Costs are numbers of postings here. If `s` had 6 postings, the `or` would be chosen with `a` and
-//! `b`, neither sufficient. For `id eq "a" or id eq "b"` the root is undecided: both are sufficient
-//! keys.
+//! Costs are shown as numbers of postings in this example; [`Dictionary::cost`] also breaks ties by
+//! attribute order and puts attributes with a short list of values last. If `s` had 6 postings, the
+//! `or` would be chosen with `a` and `b`, neither sufficient. For `id eq "a" or id eq "b"` the root
+//! is undecided: both are sufficient keys.
 //!
 //! # Invariants
 //!
@@ -55,7 +58,7 @@ use smallvec::SmallVec;
 /// What a term says about its value as an access key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::matcher) enum AccessKey {
-    /// The value is not an access key, or another term says that it is.
+    /// The value is not an access key, or is marked in another term.
     No,
     /// The value flips the verdict.
     Sufficient,
@@ -163,14 +166,15 @@ fn mark_terms(code: &mut [u32], infos: &Infos) {
 /// The static selectivity of each attribute of a profile; lower is more selective.
 ///
 /// Attributes come in the profile's order, the most selective first. An attribute with a declared
-/// set of values comes after all others, the fewer values the later: many events share each of
-/// them.
+/// set of up to 256 values comes after all others, the fewer values the later: many events share
+/// each of them.
 #[derive(Clone, Debug, Default)]
 pub(in crate::matcher) struct Selectivity(Box<[u64]>);
 
 impl Selectivity {
     pub(in crate::matcher) fn of_profile(profile: &Profile) -> Self {
-        /// Above the cost of any number of postings, which has 8 bits more than a count of 32 bits.
+        /// Divided by the number of values. The cost of postings is below 2⁴⁰ (32 bits, shifted by
+        /// 8), so an attribute of up to 256 values comes after all others.
         const FEW_VALUES: u64 = 1 << 48;
         let of = |(at, values): (usize, Option<usize>)| match values {
             Some(count) => FEW_VALUES / count.max(1) as u64,

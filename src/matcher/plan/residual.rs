@@ -2,21 +2,30 @@
 //!
 //! # Idea
 //!
-//! Suppose that the event has the access key and no other value of the filter. That gives a
-//! verdict, and the question which other value must hold before the verdict changes:
+//! Suppose that the event has the access key and no other value of the filter. This gives a
+//! verdict. Which other value must hold before it changes?
 //!
 //! - none can change it: the verdict is final;
 //! - one value is necessary: the residual is that value. If having it changes the verdict for good,
 //!   it is the whole residual; otherwise it guards the code;
 //! - one of several: the code is evaluated.
 //!
+//! In these examples `s` is a value of `spaceId`, `a` and `b` of `id`, and `ok` of `data.status`:
+//!
 //! ```text
-//! filter, at the access key spaceId "s"          verdict   needs                residual
-//! spaceId eq "s" and data.status eq "ok"         false     ok: true for good    eq ok
-//! spaceId eq "s" and data.status ne "ok"         true      ok: false for good   ne ok
-//! spaceId eq "s" and id eq "a" and id ne "b"     false     a: b may matter      guarded by a
-//! spaceId eq "s" and (id eq "a" or id eq "b")    false     a or b               evaluate
+//! filter, at the access key s    default   verdict   needs                residual
+//! eq s and eq ok                 false     false     ok: true for good    eq ok
+//! eq s and ne ok                 false     true      ok: false for good   ne ok
+//! eq a or ne s                   true      false     a: true for good     ne a
+//! eq s and eq a and ne ok        false     false     a: ok may matter     guarded by a
+//! eq s and (eq a or eq b)        false     false     a or b               evaluate
 //! ```
+//!
+//! The residual tests whether the verdict is *flipped*, not whether it is true. In the third row
+//! the verdict at `s` is false, which is not the default: it is flipped unless the event has `a`.
+//!
+//! That an event has one value per attribute is not used here; it would only replace some guards
+//! and evaluations by simpler residuals.
 //!
 //! Most filters have a single term as their residual, so a match compares one value id, which is
 //! in the posting list next to the slot, and does not read the code.
@@ -32,11 +41,11 @@
 //!           1  0      0       0      0              EVALUATE
 //! ```
 //!
-//! *flips* says whether the verdict is flipped without the value. The value that never holds, all
-//! ones, makes this final. With *guard*, having the value means that the code is evaluated;
-//! without it, having the value inverts *flips*.
+//! *flips* says whether the verdict is flipped without the value. If the verdict is final, the
+//! value is all ones, which no event has. With *guard*, having the value means that the code is
+//! evaluated; without it, having the value inverts *flips*.
 //!
-//! For the filter with `ne "ok"` above, supposing `s` makes it true: it is flipped without `ok`. So
+//! For the filter with `ne ok` above, supposing `s` makes it true: it is flipped without `ok`. So
 //! *flips* is set, the value is the id of `ok`, and *guard* is not set. For an event with `s` and
 //! `ok`, *flips* is inverted, and the verdict is the default one.
 //!

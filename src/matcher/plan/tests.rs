@@ -11,7 +11,7 @@ fn text(plans: &Plans, plan: Plan, dictionary: &Dictionary) -> String {
     plans.filter(plan, &Profile::webhook(), dictionary).to_string()
 }
 
-/// As if other filters had the hash of a stored one.
+/// Enters the stored code under the hash of other filters, as a collision would.
 #[test]
 fn shares_a_plan_only_among_equal_filters() {
     let profile = Profile::webhook();
