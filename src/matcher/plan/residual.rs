@@ -45,7 +45,7 @@
 //! value is all ones, which no event has. With *guard*, having the value means that the code is
 //! evaluated; without it, having the value inverts *flips*.
 //!
-//! For the filter with `ne ok` above, supposing `s` makes it true: it is flipped without `ok`. So
+//! For the filter of the second row, supposing `s` makes it true: it is flipped without `ok`. So
 //! *flips* is set, the value is the id of `ok`, and *guard* is not set. For an event with `s` and
 //! `ok`, *flips* is inverted, and the verdict is the default one.
 //!
