@@ -160,7 +160,7 @@ impl Used {
         let same = |before: &Webhook| before.created().by.as_ref() == user;
         if let (Some(max), Some(user)) = (limits.per_user, user)
             && !before.is_some_and(same)
-            && self.users.get(user).is_some_and(|count| *count >= max)
+            && self.users.get(user).copied().unwrap_or(0) >= max
         {
             return Err(ChangeError::user_limit(user, max));
         }

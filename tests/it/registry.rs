@@ -157,6 +157,20 @@ fn changes_nothing_when_it_refuses_a_webhook() {
 
 /// A limit never refuses a change that does not increase the amount.
 #[test]
+fn allows_no_webhook_per_user_if_the_limit_is_zero() {
+    let rules = Rules::default();
+    let registry = Registry::with_limits(&rules, Limits::default().per_user(0));
+    let _ = registry.load("t", [webhook(&rules, "w1", "")]).unwrap();
+    let put = |id, user| registry.put(&"t".into(), created_by(&rules, id, "", user));
+    for user in ["u1", "u2"] {
+        let error = put("w2", user).unwrap_err();
+        let message = format!("user `{user}` has reached the limit of webhooks per user, 0");
+        assert_eq!((error.kind(), error.to_string()), (ChangeErrorKind::UserLimit, message));
+    }
+    assert!(put("w1", "u1").unwrap().applied, "a replacement adds no webhook");
+}
+
+#[test]
 fn refuses_what_exceeds_a_limit_of_the_tenant() {
     let rules = Rules::default();
     let long = r#"id eq "a" or id eq "b""#;
