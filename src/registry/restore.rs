@@ -7,8 +7,8 @@
 //! Everything that can be wrong with a snapshot is found in the first phase, so a snapshot is
 //! loaded whole or not at all.
 //!
-//! The first phase has three steps. Most of the work is the second one, which any number of threads
-//! take at the same time, each for a chunk of lines:
+//! The first phase has three steps. The second step is most of the work. Threads do it in parallel,
+//! each on its own chunk of lines:
 //!
 //! ```text
 //! line                                           1. read             2. check    3. build
@@ -91,8 +91,12 @@ impl Registry {
     /// # Cost
     ///
     /// Linear in the webhooks, which are read, checked and indexed. Takes memory for them, their
-    /// index, and 64 KiB or one line. A replacement of the rules waits until the call returns. To
-    /// check the webhooks on several threads, use [`restore`](Self::restore).
+    /// index, and 64 KiB or one line. To check the webhooks on several threads, use
+    /// [`restore`](Self::restore).
+    ///
+    /// [`replace_rules`](Self::replace_rules), [`replace_limits`](Self::replace_limits) and other
+    /// reads of snapshots wait until the call returns. `input` must not call them, since it is read
+    /// under their lock: it would wait for itself forever.
     ///
     /// # Errors
     ///
@@ -170,8 +174,11 @@ impl<R: BufRead> Restore<'_, R> {
 
     /// Reads the snapshot on threads of the caller.
     ///
-    /// `threads` gets a function and calls it on as many threads as there are cores. Each call
-    /// returns when the whole snapshot has been read. The result is the same as on one thread.
+    /// `threads` gets a function and calls it on as many threads as there are cores. A call returns
+    /// when no chunk is left for it. The result is the same as on one thread.
+    ///
+    /// `threads` and the input run under a lock. They must not replace rules or limits or read
+    /// another snapshot of this registry: they would wait for themselves forever.
     ///
     /// ```
     /// # use hooksieve::registry::Registry;
@@ -268,6 +275,10 @@ struct Pipeline<'r, R> {
 impl<R: BufRead> Pipeline<'_, R> {
     /// Takes chunks through the three steps until there are no more.
     fn work(&self) {
+        // Nothing is read after an error, even if the caller calls this again.
+        if self.building.lock().unwrap_or_else(PoisonError::into_inner).is_over() {
+            return;
+        }
         let mut chunk = Chunk::default();
         // Poisoned if the input panicked. What it returns after that could be anything.
         while self.reader.lock().is_ok_and(|mut reader| reader.fill(&mut chunk)) {

@@ -871,6 +871,34 @@ fn reads_a_snapshot_on_threads_as_on_one() {
     assert_eq!(loaded.unwrap_err().kind(), SnapshotErrorKind::Invalid, "on no thread but this one");
 }
 
+/// A stream that has more than the snapshot is left where the error ended the restore.
+#[test]
+fn reads_nothing_more_after_an_error() {
+    let rules = Rules::default();
+    let registry = Registry::new(&rules);
+    let all = (0..100).map(|number| webhook(&rules, &format!("w{number}"), ""));
+    let _ = registry.load("t1", [webhook(&rules, "w", "")]).unwrap();
+    let one = written(&registry);
+    let _ = registry.load("t2", all).unwrap();
+    assert!(registry.evict(&"t1".into()));
+    // The first tenant is duplicate, which the lines themselves do not show, and many lines follow.
+    let mut lines: Vec<&[u8]> = one.split_inclusive(|byte| *byte == b'\n').collect();
+    let other = written(&registry);
+    let section = lines[1..lines.len() - 1].to_vec();
+    lines.truncate(1);
+    lines.extend(section.iter().chain(&section));
+    lines.extend(other.split_inclusive(|byte| *byte == b'\n').skip(1));
+    let snapshot = lines.concat();
+    let strict = Registry::new(&rules);
+    let (mut read, mut read_on) = (&*snapshot, &*snapshot);
+    let expected = strict.restore(&mut read).read().unwrap_err();
+    assert!(expected.to_string().contains("duplicate tenant"), "{expected}");
+    let error = strict.restore(&mut read_on).read_on(|work| [(); 3].iter().for_each(|()| work()));
+    assert_eq!(error.unwrap_err().to_string(), expected.to_string());
+    assert!(!read.is_empty());
+    assert_eq!(read_on.len(), read.len());
+}
+
 /// A thread that panics does not leave the others waiting, and nothing is loaded.
 #[test]
 fn ends_a_restore_when_the_input_panics() {

@@ -65,7 +65,7 @@ fn id(line: &[u8]) -> Option<WebhookId> {
     webhook.map(|webhook| WebhookId::from(&*webhook.id))
 }
 
-/// The tenants that have been read, of which no other thread can see one yet.
+/// Tenants read so far, not yet visible to other threads.
 pub(super) struct Building<'r> {
     registry: &'r Registry,
     policy: &'r Policy,

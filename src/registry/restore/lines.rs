@@ -15,7 +15,8 @@ use std::ops::Range;
 
 /// The bytes of lines in the first chunk and in the largest ones.
 ///
-/// The bytes double from chunk to chunk, so that a short snapshot is divided among the threads, too. The model checker gets a line in each chunk.
+/// The bytes double from chunk to chunk, so that a short snapshot is divided among the threads,
+/// too. The model checker gets a line in each chunk.
 const CHUNK: Range<usize> = if cfg!(shuttle) { 1..1 } else { 1 << 10..64 << 10 };
 
 /// What a line, or the end of a tenant, means for the registry. `W` is a webhook.
