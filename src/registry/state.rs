@@ -182,17 +182,17 @@ impl State {
     }
 
     /// Replaces a webhook by one with its id and an equal subscription, and returns the old one.
-    fn swap(&mut self, webhook: &Arc<Webhook>) -> Option<Arc<Webhook>> {
-        let index = self.find(webhook.id().as_str());
-        debug_assert!(index.is_some(), "no webhook to replace");
-        index.map(|index| self.entries.replace(index, Arc::clone(webhook)))
+    #[expect(clippy::expect_used, reason = "a step is prepared for a state with the webhook")]
+    fn swap(&mut self, webhook: &Arc<Webhook>) -> Arc<Webhook> {
+        let index = self.find(webhook.id().as_str()).expect("a webhook to replace");
+        self.entries.replace(index, Arc::clone(webhook))
     }
 
     /// Applies a change, and returns the webhook that it replaced or removed.
     pub(super) fn step(&mut self, step: &Step) -> Result<Option<Arc<Webhook>>, InsertError> {
         let old = match &step.edit {
             Edit::Put(webhook, subscription) => self.put(Arc::clone(webhook), subscription)?,
-            Edit::Swap(webhook) => self.swap(webhook),
+            Edit::Swap(webhook) => Some(self.swap(webhook)),
             Edit::Remove(id) => self.remove(id.as_str()),
         };
         self.revision = step.revision;

@@ -88,8 +88,8 @@ impl Patch {
     /// Applies each valid operation, and reports the errors of the others.
     pub(super) fn apply(&self, document: &mut Json) -> Applied {
         let mut applied = Applied::default();
-        // An object that was most likely meant as a patch has been refused before, with a
-        // suggestion.
+        // `Webhook::patched` in `change` calls `merge::meant` first, then `apply`: an object that
+        // was most likely meant as a patch has been refused before, with a suggestion.
         let Json::Array(operations) = &self.0 else {
             applied.found.push(not_a_list(&self.0, SEND.to_owned()));
             return applied;
