@@ -10,7 +10,7 @@
 use super::error::bounded;
 use super::rules::Policy;
 use super::state::State;
-use super::tenant::{Tenant, Turn};
+use super::tenant::{Tenant, Turn, Writer};
 use super::{ChangeError, Inner, NotLoaded, Registry, UpdateError};
 use crate::event::TenantId;
 use crate::webhook::{Webhook, WebhookId};
@@ -34,6 +34,10 @@ pub struct Change {
 impl Change {
     fn ignored(highest: u64) -> Self {
         Self { revision: highest, applied: false, before: None, after: None }
+    }
+
+    fn loaded(revision: u64) -> Self {
+        Self { revision, applied: true, before: None, after: None }
     }
 }
 
@@ -105,19 +109,29 @@ impl Registry {
     pub fn evict(&self, tenant: &TenantId) -> bool {
         let hash = self.0.hash(tenant.as_str());
         let shard = self.0.shard(hash);
-        // Found and removed under one lock: of two evictions only one returns `true`.
-        let _changing = shard.lock();
-        let Some(found) = self.0.find(tenant.as_str()) else { return false };
-        shard.change(|tenants| {
-            let entry = tenants.find_entry(hash, |known| Arc::ptr_eq(known, &found));
-            debug_assert!(entry.is_ok(), "the table has changed under its lock");
-            if let Ok(entry) = entry {
-                entry.remove();
-            }
-        });
-        // A change that found the tenant before has ended by now, or sees this and changes nothing.
-        found.lock().evicted = true;
-        true
+        loop {
+            // Found and removed under one lock: of two evictions only one returns `true`.
+            let changing = shard.lock();
+            let Some(found) = self.0.find(tenant.as_str()) else { return false };
+            // Locked before it is removed, so that no change is applied to a tenant that matches no
+            // longer find.
+            let Some(mut writer) = found.try_lock() else {
+                // The shard is free for its other tenants meanwhile.
+                drop(changing);
+                found.wait();
+                continue;
+            };
+            shard.change(|tenants| {
+                let entry = tenants.find_entry(hash, |known| Arc::ptr_eq(known, &found));
+                debug_assert!(entry.is_ok(), "the table has changed under its lock");
+                if let Ok(entry) = entry {
+                    entry.remove();
+                }
+            });
+            // A change that found the tenant before sees this and changes nothing.
+            writer.evicted = true;
+            return true;
+        }
     }
 
     /// Inserts a webhook, or replaces the one with its id, at the tenant's next revision.
@@ -131,8 +145,8 @@ impl Registry {
     /// types, level, owner and `enabled`, the index is not changed. That takes a third of the
     /// time, and the webhook keeps its place among the recipients of an event.
     ///
-    /// The tenant's first change after a load clones the whole index. So does a change if [`Recipients`](super::Recipients) of the revision before the
-    /// current one are still kept.
+    /// The tenant's first change after a load clones the whole index. A change also clones it while
+    /// [`Recipients`](super::Recipients) of the previous revision are held.
     ///
     /// # Errors
     ///
@@ -355,14 +369,24 @@ impl Inner {
     ) -> Result<Change, ChangeError> {
         let hash = self.hash(id.as_str());
         let shard = self.shard(hash);
+        state.matcher.shrink();
         loop {
-            state.matcher.shrink();
             // A replacement locks every shard after it stored its policy. If the policy is current
             // under this lock, the replacement comes later and sees the tenant in the table.
             let changing = shard.lock();
             let now = self.policy.load_full();
             if Arc::ptr_eq(&now, &policy) {
-                return self.place(hash, id, state, given);
+                let Some(tenant) = self.find(id.as_str()) else {
+                    // Nothing can load it meanwhile: the shard is locked.
+                    return Ok(self.place(hash, id, state));
+                };
+                if let Some(mut writer) = tenant.try_lock() {
+                    return tenant.load(&mut writer, state, given);
+                }
+                // The shard is free for its other tenants meanwhile.
+                drop(changing);
+                tenant.wait();
+                continue;
             }
             drop(changing);
             policy = now;
@@ -371,30 +395,12 @@ impl Inner {
                 policy.add(&id, &mut again, Arc::clone(webhook))?;
             }
             state = again;
+            state.matcher.shrink();
         }
     }
 
-    /// Installs a state in the shard of a hash, which the caller has locked.
-    fn place(
-        &self,
-        hash: u64,
-        id: TenantId,
-        mut state: State,
-        given: Option<u64>,
-    ) -> Result<Change, ChangeError> {
-        let loaded = |revision| Change { revision, applied: true, before: None, after: None };
-        if let Some(tenant) = self.find(id.as_str()) {
-            let mut writer = tenant.lock();
-            return Ok(match tenant.turn(given)? {
-                Turn::Seen(highest) => Change::ignored(highest),
-                Turn::Takes(revision) => {
-                    state.revision = revision;
-                    tenant.replace(&mut writer, state);
-                    loaded(revision)
-                }
-            });
-        }
-        // Not loaded, and nothing can load it meanwhile: the shard is locked.
+    /// Adds a tenant that is not loaded to the shard of a hash, which the caller has locked.
+    fn place(&self, hash: u64, id: TenantId, state: State) -> Change {
         let revision = state.revision;
         // The tenant is complete before a reader can find it.
         let tenant = Arc::new(Tenant::new(id, state));
@@ -402,6 +408,25 @@ impl Inner {
         self.shard(hash).change(|tenants| {
             tenants.insert_unique(hash, tenant, hash_of);
         });
-        Ok(loaded(revision))
+        Change::loaded(revision)
+    }
+}
+
+impl Tenant {
+    /// Replaces all webhooks at the given revision, or else at the next one.
+    fn load(
+        &self,
+        writer: &mut Writer,
+        mut state: State,
+        given: Option<u64>,
+    ) -> Result<Change, ChangeError> {
+        match self.turn(given)? {
+            Turn::Seen(highest) => Ok(Change::ignored(highest)),
+            Turn::Takes(revision) => {
+                state.revision = revision;
+                self.replace(writer, state);
+                Ok(Change::loaded(revision))
+            }
+        }
     }
 }

@@ -189,8 +189,8 @@ impl World {
     fn count(&self, id: &'static str) -> Result<Change, UpdateError<Infallible>> {
         let change = |before: &Webhook| {
             let now = self.registry.get(&"t".into(), &id.into());
-            // It has no current value if the tenant was evicted meanwhile.
-            assert!(now.is_none_or(|now| std::ptr::eq(&*now, before)), "reads the current one");
+            // It has a current value, since an eviction waits for the tenant's lock.
+            assert!(now.is_some_and(|now| std::ptr::eq(&*now, before)), "reads the current one");
             assert!(!self.log.lock().unwrap().evicted, "no update of an evicted tenant");
             let count: u64 = before.name().parse().unwrap();
             Ok(webhook(id, &(count + 1).to_string()))

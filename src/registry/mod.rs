@@ -100,9 +100,18 @@
 // 3. `Tenant::writer`: webhooks of the tenant are changed.
 //
 // No code takes a lock while it holds a later one in this list, so no two threads wait for each
-// other. Foreign code runs while a lock (3) is held in two cases only: the closure of `update`, and
-// the owner of a reservation, which marks the lock as taken until it ends (see `reserve`). Their
-// documentation says what they may call.
+// other. No code waits for a reservation while it holds lock 2. Foreign code runs in three cases
+// only: the closure of `update` with lock 3; the input and the threads of `restore` with lock 1;
+// and while a reservation exists. It does not hold the mutex; `Writer::reserved` makes
+// `Tenant::lock` wait. Their documentation says what they may call.
+//
+// The path of a change:
+//
+//   changes, reserve    Inner::find ──▶ Tenant::lock, not evicted ──▶ Tenant::turn: its revision
+//   rules               Inner::admit: the rules, the catalogue, the limits to check against
+//   tenant              Tenant::prepare: the missed step and this one, in the spare
+//   state               State::step: the index, the entry and the id; called by `prepare`
+//   tenant              Tenant::publish: swaps the copies
 //
 // Rejected: one lock for readers and writers. It is as fast as long as no thread sleeps while it
 // holds the lock, but readers write the cache line of the lock and wait for a writer. `tenant` has

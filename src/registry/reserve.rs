@@ -9,7 +9,7 @@
 //!
 //! ```text
 //!                current   spare             writer.reserved
-//! reserve        7         7                 true: other changes of the tenant wait
+//! reserve        7         6                 true: other changes of the tenant wait
 //! put            7         8, not visible    true
 //!    the caller commits revision 8 to its store
 //! apply          8         7                 false
@@ -18,6 +18,8 @@
 //!
 //! The tenant's lock itself is not kept, so that a reservation may move between threads and live
 //! across the `await` of an asynchronous store. While `reserved` is set, [`Tenant::lock`] waits.
+//! Nothing waits for it with the lock of a shard: a load or an eviction of the tenant unlocks the
+//! shard, waits and begins again. So a reservation does not affect the shard's other tenants.
 //!
 //! # Rejected
 //!
@@ -36,7 +38,8 @@ use std::sync::Arc;
 /// The next revision of a tenant, reserved for one change; created by [`Registry::reserve`].
 ///
 /// While it exists, other changes of the tenant wait. Matches and reads do not. Dropping it gives
-/// the revision back.
+/// the revision back. If it is leaked, for example by [`std::mem::forget`], the tenant can never be
+/// changed again.
 #[must_use = "dropping it gives the revision back"]
 pub struct Reservation {
     registry: Registry,
@@ -47,14 +50,16 @@ pub struct Reservation {
 /// A change that is checked and ready to be applied; created by [`Reservation::put`].
 ///
 /// Matches do not see it yet, and other changes of the tenant wait. Dropping it leaves the tenant
-/// as it was; the tenant's next change then clones the index.
+/// as it was; the tenant's next change then clones the index. Drop it only if the commit has not
+/// happened. If it may have happened, the registry may lack a change that the store has, until the
+/// tenant is [loaded](Registry::load_at) from the store.
 #[must_use = "dropping it abandons the change"]
 pub struct Prepared {
     held: Held,
     staged: Staged,
 }
 
-/// The mark of a tenant that its next revision is reserved.
+/// Clears `Writer::reserved` when dropped.
 struct Held(Arc<Tenant>);
 
 impl Drop for Held {
@@ -66,14 +71,17 @@ impl Drop for Held {
 impl Registry {
     /// Reserves a tenant's next revision, for a change that is stored before it is applied.
     ///
-    /// Waits for a change of the tenant that is in progress, or for another reservation. Until the
-    /// reservation or the prepared change is dropped or applied, everything that changes the tenant
-    /// waits: changes, loads, evictions and replacements of rules, and then also loads and
-    /// evictions of tenants in the same shard. A thread that keeps a reservation and changes the
-    /// same tenant otherwise waits for itself forever. In asynchronous code, hold a lock of your
-    /// own for each tenant, so that no task blocks its thread here.
+    /// Waits for a change of the tenant that is in progress, or for another reservation. Until you
+    /// apply or drop it, every other change, load and eviction of the tenant waits, and so does
+    /// [`replace_rules`](Self::replace_rules), with everything that waits for that
+    /// ([`replace_limits`](Self::replace_limits), [`read_snapshot`](Self::read_snapshot)). Other
+    /// tenants are not affected.
     ///
-    /// [`get`](Self::get) returns the current webhook, which does not change meanwhile.
+    /// A thread that holds a reservation must change the registry only through it: anything else
+    /// can wait for the reservation, and so for itself, forever. On an asynchronous runtime, call
+    /// whatever changes the registry on a blocking thread.
+    ///
+    /// If the new webhook depends on the current one, read it by [`Reservation::get`].
     ///
     /// ```
     /// # use hooksieve::registry::Registry;
@@ -96,6 +104,10 @@ impl Registry {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
+    /// # Cost
+    ///
+    /// A tenant takes one change in the time of one commit, since its changes wait for each other.
+    ///
     /// # Errors
     ///
     /// The tenant is not loaded, or there is no next revision.
@@ -107,7 +119,8 @@ impl Registry {
     ///
     /// Use it for changes that other processes have stored. [`put_at`](Self::put_at) ignores any
     /// revision that is not above the tenant's, so of two changes that arrive in the wrong order it
-    /// would lose one. This distinguishes a change that was applied before from one that is too early.
+    /// would lose one. This distinguishes a change that was applied before from one that is too
+    /// early.
     ///
     /// # Errors
     ///
@@ -142,6 +155,14 @@ impl Reservation {
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// Returns the tenant's current webhook with this id, which does not change meanwhile.
+    ///
+    /// A patch of it therefore undoes no other change. `None` if there is none.
+    #[must_use]
+    pub fn get(&self, id: &WebhookId) -> Option<Arc<Webhook>> {
+        self.held.0.current.load().get(id.as_str()).cloned()
     }
 
     /// Prepares to insert a webhook or to replace the one with its id.

@@ -18,7 +18,8 @@ pub struct TenantStats {
     pub places_bytes: usize,
     /// The bytes of the second copy of the index and the tables.
     ///
-    /// 0 if the tenant has not been changed since it was loaded or indexed again.
+    /// 0 if the tenant has not been changed since it was loaded or indexed again, while a change is
+    /// [prepared](Registry::reserve), and after a prepared change was dropped.
     pub spare_bytes: usize,
 }
 

@@ -35,8 +35,8 @@
 //!
 //! # Invariants
 //!
-//! 1. `current` is changed only by the holder of `writer` that has reserved the next revision, or
-//!    finds it not reserved. Its state is never modified in place.
+//! 1. Only the thread that holds `writer` changes `current`. While `reserved` is set, that is the
+//!    owner of the reservation. The current state is never modified in place.
 //! 2. If there is a spare, applying `missed` to it makes it equal to the current state; if there is
 //!    none, the next change starts from a clone of the current state.
 //! 3. After `swap` returns an `Arc`, every reader of it is counted in it (`arc-swap` converts
@@ -182,6 +182,19 @@ impl Tenant {
         writer
     }
 
+    /// Locks the tenant for a change, or returns `None` while its next revision is reserved.
+    ///
+    /// For a caller that holds the lock of the shard. A reservation lasts as long as its owner
+    /// wants, and must not keep the other tenants of the shard from being loaded meanwhile.
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, Writer>> {
+        Some(self.inspect()).filter(|writer| !writer.reserved)
+    }
+
+    /// Waits until the tenant's next revision is not reserved. It may be reserved again at once.
+    pub(super) fn wait(&self) {
+        drop(self.lock());
+    }
+
     /// Ends a reservation, which the caller has.
     pub(super) fn release(&self) {
         self.inspect().reserved = false;
@@ -230,17 +243,12 @@ impl Tenant {
     /// The given revision is not above the tenant's, or not the next one; or there is none, and the
     /// tenant is at `u64::MAX`.
     pub(super) fn next(&self, given: Option<u64>) -> Result<u64, ChangeError> {
-        match self.turn(given)? {
-            Turn::Seen(highest) => {
-                Err(ChangeError::old_revision(given.unwrap_or(highest), highest))
-            }
-            Turn::Takes(revision) => {
-                let highest = self.current.load().revision;
-                match revision - highest {
-                    1 => Ok(revision),
-                    _ => Err(ChangeError::revision_gap(revision, highest)),
-                }
-            }
+        let highest = self.current.load().revision;
+        match (given, highest.checked_add(1)) {
+            (None, next) => next.ok_or_else(ChangeError::no_revision),
+            (Some(given), _) if given <= highest => Err(ChangeError::old_revision(given, highest)),
+            (Some(given), next) if Some(given) == next => Ok(given),
+            (Some(given), _) => Err(ChangeError::revision_gap(given, highest)),
         }
     }
 
@@ -337,21 +345,10 @@ impl Tenant {
     ///
     /// If the result is dropped, there is no spare, and the tenant is as it was (invariant 2).
     fn prepare(&self, writer: &mut Writer, step: Step) -> Result<Staged, InsertError> {
-        let mut next = match writer.spare.take() {
-            // Counted by `current`, too, so that `make_mut` clones it.
-            None => self.current.load_full(),
-            Some(spare) => {
-                wait_for_readers(&spare);
-                spare
-            }
-        };
+        // Without a spare, the state is counted by `current`, too, so that `make_mut` clones it.
+        let mut next = Self::spare(writer).unwrap_or_else(|| self.current.load_full());
         // Changes the state in place if this is the only reference (invariant 3), or else a clone.
         let state = Arc::make_mut(&mut next);
-        if let Some(missed) = writer.missed.take() {
-            // The other copy took this step, so this one does, too. Should it fail after all, the
-            // spare is dropped, and the next change starts from a clone (invariant 2).
-            state.step(&missed)?;
-        }
         match state.step(&step) {
             Ok(before) => Ok(Staged { next, step, before }),
             Err(error) => {
@@ -360,6 +357,21 @@ impl Tenant {
                 Err(error)
             }
         }
+    }
+
+    /// Takes the spare and applies the missed step to it; `None` if there is no spare.
+    ///
+    /// Both are taken before anything can panic. A missed step without its spare would be applied
+    /// to the clone with which the next change starts, which has it already (invariant 2).
+    fn spare(writer: &mut Writer) -> Option<Arc<State>> {
+        let (spare, missed) = (writer.spare.take(), writer.missed.take());
+        let mut spare = spare?;
+        wait_for_readers(&spare);
+        let Some(missed) = missed else { return Some(spare) };
+        let stepped = Arc::make_mut(&mut spare).step(&missed);
+        // The other copy took this step, so this one does, too.
+        debug_assert!(stepped.is_ok(), "the copies differ");
+        stepped.is_ok().then_some(spare)
     }
 
     /// Makes a prepared change current: steps 4 and 5 of the example.

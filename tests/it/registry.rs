@@ -962,7 +962,9 @@ fn applies_a_prepared_change_or_leaves_nothing() {
         let error = registry.reserve_at(&tenant, revision).unwrap_err();
         assert_eq!((error.kind(), error.to_string().as_str()), (kind, message));
     }
-    let prepared = registry.reserve_at(&tenant, 2).unwrap().remove(&id).unwrap();
+    let reserved = registry.reserve_at(&tenant, 2).unwrap();
+    assert_eq!((reserved.get(&id), reserved.get(&"w2".into())), (registry.get(&tenant, &id), None));
+    let prepared = reserved.remove(&id).unwrap();
     assert!(registry.get(&tenant, &id).is_some() && prepared.before().is_some());
     assert_eq!(prepared.apply().after, None);
     assert_eq!(registry.get(&tenant, &id), None);
