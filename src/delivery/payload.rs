@@ -27,7 +27,8 @@ use std::sync::{Arc, OnceLock};
 /// | any other attribute | `extensions`, by the same name |
 ///
 /// Values and `data` are copied as written. If an event has an attribute at several paths, its
-/// value is the first string that is not empty, and the paths of CloudEvents 1.0 come first.
+/// value is the first string that is not empty, and the paths of CloudEvents 1.0 come first. Without
+/// one, it is an empty string, or else the first number or boolean.
 /// [`Profile::webhook`](crate::filter::Profile::webhook) reads an event by the same rule. It
 /// therefore reads the same attributes from the converted event, except those that were left out.
 ///
@@ -46,12 +47,13 @@ use std::sync::{Arc, OnceLock};
 /// | `dataschema` | left out unless it is an absolute URI without a fragment (RFC 3986 section 4.3) |
 /// | `subject` | left out unless it is a string that is not empty |
 /// | any other string | left out if it has control characters or noncharacters |
-/// | a number other than a 32-bit integer | becomes a string of the number as written |
+/// | a number other than a 32-bit integer, also `-0` | becomes a string of the number as written |
 /// | such a number as the tenant, owner, space or top-level resource | left out |
 /// | an object, an array, `null` | left out |
 /// | the name of an extension | becomes lower case |
 /// | a name with characters other than ASCII letters and digits | member is left out |
 /// | a name with another use in CloudEvents, such as `time` in `extensions` | member is left out |
+/// | `dataschema` in `extensions` | used unless the event has a valid one of its own |
 /// | names that are equal in lower case | of those that can be held, the one in lower case, otherwise the first |
 /// | `data_base64` | left out unless it is a string in Base64 and `data` is missing or `null` |
 /// | `specversion` | always `1.0` |
