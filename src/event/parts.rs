@@ -61,7 +61,7 @@ pub(crate) struct Member<'t> {
     position: usize,
 }
 
-/// More than the number of keys in the table.
+/// At least the number of keys in the table.
 const KEYS: usize = 48;
 
 /// The table with a number for each key, and with what a conversion writes.

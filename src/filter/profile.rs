@@ -194,8 +194,9 @@ impl Profile {
     ///
     /// The order matters for speed: put selective attributes first, that is, those of which few
     /// events have the same value. A filter that requires several values is indexed under the value
-    /// that the fewest filters share, and the order of the attributes breaks ties. A filter is
-    /// indexed under an attribute with a list of allowed values only if it requires no other value.
+    /// that the fewest filters share, and the order of the attributes breaks ties. An attribute with
+    /// a list of at most 256 allowed values comes last: a filter is indexed under it only if every
+    /// value that it requires is of such an attribute.
     ///
     /// # Errors
     ///
