@@ -33,8 +33,10 @@
 //! The deliveries of removed webhooks are deleted in slices, so that the removal of a million rows
 //! delays no write for longer than a slice.
 //!
-//! An erasure is answered when its deliveries are deleted and the log, which still has the erased
-//! content, is empty. A long read, such as a backup, keeps SQLite from emptying it. Meanwhile other
+//! An erasure is answered when its deliveries are deleted, the file is rewritten, and the log, which
+//! still has the erased content, is empty. The file is rewritten because `secure_delete` is not
+//! enough: when SQLite moves rows between pages, copies of them stay in the unused part of the old
+//! page, and are not overwritten when the rows are deleted. A long read, such as a backup, keeps SQLite from emptying it. Meanwhile other
 //! writes go on, and the thread tries again; after [`MAX_TRUNCATIONS`] it answers that the erasure
 //! is not complete, and tries again after each later write.
 
@@ -317,9 +319,23 @@ impl Thread {
         }
     }
 
-    /// Empties the log by copying it into the file, and then answers the erasures.
+    /// Rewrites the file if erasures wait, empties the log by copying it into the file, and then
+    /// answers the erasures.
     fn truncate(&mut self) {
         let Some(connection) = &self.connection else { return self.truncating = None };
+        // Once for the erasures that wait: only a new one can leave content again.
+        if self.truncating == Some(0)
+            && !self.erasures.is_empty()
+            && let Err(error) = connection.execute_batch("VACUUM")
+        {
+            let error = sqlite(&error);
+            self.note(&error);
+            let what = format!(
+                "the tenant is removed, but the file still has some of its content: {error}; erase \
+                 it again"
+            );
+            return self.answer_erasures(&Err(StoreError::Aborted(what)));
+        }
         // Without an erasure that waits, no write is delayed for a log that is only not yet empty.
         let wait = if self.erasures.is_empty() { Duration::ZERO } else { TRUNCATION_TIME };
         match checkpoint(connection, "TRUNCATE", wait, self.patience) {
