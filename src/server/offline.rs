@@ -6,11 +6,15 @@
 //! | `import`, `erase`, `reseal` | no: they take the lock of the directory | see below |
 //!
 //! The verbs that change the store take the lock because a server keeps the webhooks in memory, and
-//! would not see the change. Each change is a commit of its own and survives a crash. So a verb
-//! that was interrupted is run again, and finds what is left to do:
+//! would not see the change. Before they change anything, they check that the store is sound, and
+//! those that need keys check that the keys open every secret in it: with a wrong key under the id
+//! of the right one, they would add secrets that open only with the wrong one.
+//!
+//! Each change is a commit of its own and survives a crash. So a verb that was interrupted is run
+//! again, and finds what is left to do:
 //!
 //! - An import skips the ids that the tenant already has.
-//! - An erasure of a tenant that is gone only empties the log of the store.
+//! - An erasure of a tenant that is gone only rewrites the file and empties its log.
 //! - Sealing again skips the webhooks that are sealed with the first key.
 //!
 //! ```text
@@ -21,10 +25,11 @@
 //! ```
 
 use super::ambient::Ambient;
+use super::service::problem::Problem;
 use super::service::rows::Documents;
 use super::store::contract::{Store, StoreError, WebhookChange, WebhookRow};
-use super::store::seal::{self, Owner};
-use super::store::sqlite::{self, Settings, Sqlite};
+use super::store::seal::{self, Owner, Random};
+use super::store::sqlite::{self, BackupError, Settings, Sqlite};
 use super::{SEAL_KEYS, ServeError, seal_keys};
 use hooksieve::event::TenantId;
 use hooksieve::webhook::{Webhook, WebhookId};
@@ -56,6 +61,8 @@ pub(crate) struct Imported {
     pub(crate) disabled: usize,
     /// The number of webhooks that were skipped because the tenant has one with their id.
     pub(crate) existing: usize,
+    /// Whether the store was created.
+    pub(crate) created: bool,
 }
 
 /// What sealing again did.
@@ -71,16 +78,20 @@ pub(crate) struct Resealed {
 ///
 /// # Errors
 ///
-/// Returns an error if there is no store, or if the file exists or cannot be written.
+/// Returns an error if there is no store, if it has problems, or if the file exists or cannot be
+/// written.
 pub(crate) fn backup(place: &Place, to: &Path) -> Result<(), ServeError> {
-    sqlite::backup(&place.data, to).map_err(|error| place.error(&error))
+    sqlite::backup(&place.data, to).map_err(|error| match error {
+        BackupError::Store(error) => place.error(&error),
+        BackupError::File(what) => ServeError::Named(to.display().to_string(), what),
+    })
 }
 
 /// Returns a description of every problem of the store; empty if it is sound.
 ///
 /// # Errors
 ///
-/// Returns an error if there is no store, or if it cannot be read.
+/// Returns an error if there is no store, if it cannot be read, or if a newer version wrote it.
 pub(crate) fn check(place: &Place) -> Result<Vec<String>, ServeError> {
     sqlite::check(&place.data).map_err(|error| place.error(&error))
 }
@@ -89,13 +100,14 @@ pub(crate) fn check(place: &Place) -> Result<Vec<String>, ServeError> {
 ///
 /// # Errors
 ///
-/// Returns an error if the store cannot be opened or written, or if a long read, such as a backup,
-/// keeps the content in the log of the store.
+/// Returns an error if the store cannot be opened or written, if it has problems, which could hide
+/// content of the tenant, or if a long read, such as a backup, keeps the content in the log of the
+/// store.
 pub(crate) fn erase(place: &Place, tenant: &TenantId) -> Result<bool, ServeError> {
     wait(async {
         let store = place.open(false)?;
         let erased = async {
-            // Erased in any case: an earlier erasure may have left content in the log.
+            // Erased in any case: an earlier erasure may have left content in the file or its log.
             let known = store.tenants().await?.contains(tenant);
             store.erase(tenant).await?;
             Ok(known)
@@ -105,26 +117,33 @@ pub(crate) fn erase(place: &Place, tenant: &TenantId) -> Result<bool, ServeError
 }
 
 /// Adds webhooks to their tenants. A webhook whose secret or encrypted headers are withheld, as in
-/// a response of the API, is disabled: its receivers would refuse what it sends.
+/// a response of the API, is disabled: its receivers would refuse what it sends. With `create`, the
+/// store and its keys are created if there is no store.
 ///
 /// # Errors
 ///
-/// Returns an error at the first webhook that cannot be imported; those before it are.
+/// Returns an error if the store cannot be opened or has problems, or if the keys do not open its
+/// secrets; then nothing is imported. Otherwise returns an error at the first webhook that cannot be
+/// imported; those before it are.
 pub(crate) fn import(
     place: &Place,
     webhooks: Vec<(TenantId, Arc<Webhook>)>,
+    create: bool,
 ) -> Result<Imported, ServeError> {
     let ambient = Ambient::machine();
     wait(async {
-        let store = place.open(true)?;
+        let created = create && !sqlite::exists(&place.data);
+        let store = place.open(create)?;
         let keys = seal_keys(&place.seal_file(), &store, &ambient).await?;
-        let import = Import { place, store, documents: Documents { keys, ambient } };
+        let documents = Documents { keys, ambient };
+        place.require_keys(&store, &documents).await?;
+        let import = Import { place, store, documents };
         // By tenant, since each has its own sequence of revisions.
         let mut tenants: BTreeMap<TenantId, Vec<Arc<Webhook>>> = BTreeMap::new();
         for (tenant, webhook) in webhooks {
             tenants.entry(tenant).or_default().push(webhook);
         }
-        let mut imported = Imported::default();
+        let mut imported = Imported { created, ..Imported::default() };
         for (tenant, webhooks) in tenants {
             import.tenant(&tenant, &webhooks, &mut imported).await?;
         }
@@ -184,8 +203,9 @@ impl Import<'_> {
 ///
 /// # Errors
 ///
-/// Returns an error at the first webhook that does not open, or if the store cannot be written.
-/// What was sealed before stays sealed with the first key.
+/// Returns an error if the store cannot be opened or has problems, or if a webhook does not open;
+/// then nothing is sealed again. Also returns an error if the store cannot be written; what was
+/// sealed before stays sealed with the first key.
 pub(crate) fn reseal(place: &Place) -> Result<Resealed, ServeError> {
     let ambient = Ambient::machine();
     // Never created: new keys open nothing.
@@ -194,6 +214,7 @@ pub(crate) fn reseal(place: &Place) -> Result<Resealed, ServeError> {
     wait(async {
         let store = place.open(false)?;
         let documents = Documents { keys, ambient };
+        place.require_keys(&store, &documents).await?;
         let mut resealed = Resealed::default();
         let failed = |error: StoreError| place.error(&error);
         for tenant in store.tenants().await.map_err(failed)? {
@@ -203,7 +224,9 @@ pub(crate) fn reseal(place: &Place) -> Result<Resealed, ServeError> {
                 resealed.webhooks += 1;
                 // One commit each. What is done stays done if a later one fails, and the old key still opens
                 // what is left.
-                let Some(row) = again(&documents, &tenant, &row)? else { continue };
+                let Some(row) = again(&documents, &tenant, &row).map_err(problem)? else {
+                    continue;
+                };
                 let change = WebhookChange::Put(row);
                 revision = store.commit(&tenant, revision, change).await.map_err(failed)?;
                 resealed.sealed += 1;
@@ -218,22 +241,40 @@ fn again(
     documents: &Documents,
     tenant: &TenantId,
     row: &WebhookRow,
-) -> Result<Option<WebhookRow>, ServeError> {
+) -> Result<Option<WebhookRow>, Problem> {
     let owner = Owner { tenant, webhook: &row.id };
-    let sealed = documents.random(|random| documents.keys.reseal(owner, &row.document, random));
-    let sealed = sealed.map_err(|problem| {
-        let name = format!("webhook `{}` of tenant `{}`", row.id.as_str(), tenant.as_str());
-        ServeError::Named(name, problem.to_string())
-    })?;
+    let reseal = |random: Random<'_>| documents.keys.reseal(owner, &row.document, random);
+    let sealed = documents.random(owner, reseal)?;
     Ok(sealed.map(|document| WebhookRow { id: row.id.clone(), document }))
 }
 
+/// Converts an error about a webhook, which names it.
+fn problem(problem: Problem) -> ServeError {
+    ServeError::Store(problem.to_string())
+}
+
 impl Place {
-    /// Opens the store and locks the directory; an error if a server uses it. Only an import
-    /// creates a store: for the others a wrong directory is a mistake.
+    /// Opens a sound store and locks the directory; an error if a server uses it. The store must
+    /// exist unless `create` is set.
     fn open(&self, create: bool) -> Result<Sqlite, ServeError> {
         let settings = Settings { create, ..Settings::new(&self.data) };
-        Sqlite::open(&settings).map_err(|error| self.error(&error))
+        // A store with a lost tenant or a damaged page would hide webhooks from the change.
+        let opened = Sqlite::open(&settings).and_then(|store| {
+            store.require_sound()?;
+            Ok(store)
+        });
+        opened.map_err(|error| self.error(&error))
+    }
+
+    /// Returns an error unless the keys open every secret in the store.
+    async fn require_keys(&self, store: &Sqlite, documents: &Documents) -> Result<(), ServeError> {
+        let failed = |error: StoreError| self.error(&error);
+        for tenant in store.tenants().await.map_err(failed)? {
+            for row in store.load(&tenant).await.map_err(failed)?.webhooks {
+                documents.open(&tenant, &row).map_err(problem)?;
+            }
+        }
+        Ok(())
     }
 
     fn seal_file(&self) -> PathBuf {

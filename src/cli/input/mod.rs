@@ -56,6 +56,16 @@ pub(crate) fn tenant(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("a tenant id must not be empty") } else { Ok(text.to_owned()) }
 }
 
+/// Returns the parser for the name of a file that the program keeps, for which `-` is a mistake.
+#[cfg(feature = "serve")]
+pub(crate) fn file_name() -> impl clap::builder::TypedValueParser<Value = PathBuf> {
+    use clap::builder::{PathBufValueParser, TypedValueParser};
+    PathBufValueParser::new().try_map(|path| match path.as_os_str() == STDIN_ARGUMENT {
+        false => Ok(path),
+        true => Err("expected a file, not a standard stream; for a file of this name write `./-`"),
+    })
+}
+
 /// The maximum size in bytes of a file with one item: an event, a patch, or a catalogue.
 pub(crate) const MAX_FILE: u64 = 16 << 20;
 

@@ -10,7 +10,8 @@
 //! and work before its first start.
 
 use super::Run;
-use crate::cli::output::{Format, Out, plain};
+use crate::cli::input::file_name;
+use crate::cli::output::{Out, plain};
 use crate::cli::{Failure, Outcome};
 use crate::server::ambient::Ambient;
 use crate::server::keys::{KeysFile, NewKey, Role};
@@ -61,24 +62,19 @@ enum Action {
 #[derive(clap::Args)]
 struct FileArgument {
     /// The keys file; `new` creates it
-    #[arg(long, value_name = "FILE", env = "HOOKSIEVE_KEYS")]
+    #[arg(long, value_name = "FILE", env = "HOOKSIEVE_KEYS", value_parser = file_name())]
     keys: PathBuf,
 }
 
 impl Run for Arguments {
-    fn format(&self) -> Format {
-        Format::Text
-    }
-
-    fn run(self, _: &mut Out) -> Result<Outcome, Failure> {
-        run(self)
+    fn run(self, out: &mut Out) -> Result<Outcome, Failure> {
+        run(self.action, out)
     }
 }
 
-fn run(arguments: Arguments) -> Result<Outcome, Failure> {
-    let mut out = std::io::stdout().lock();
+fn run(action: Action, out: &mut Out) -> Result<Outcome, Failure> {
     let usage = |error: crate::server::keys::KeysError| Failure::Usage(error.to_string());
-    match arguments.action {
+    match action {
         Action::New { file, tenant, user, role } => {
             let new = NewKey { tenant, user, role };
             let key = KeysFile::new(file.keys).add(new, &Ambient::machine()).map_err(usage)?;

@@ -39,7 +39,9 @@ trait Run: Args {
     const NEEDS_OUTPUT: bool = false;
 
     /// Returns how standard output is written.
-    fn format(&self) -> Format;
+    fn format(&self) -> Format {
+        Format::Text
+    }
 
     /// Does the work.
     fn run(self, out: &mut Out) -> Result<Outcome, Failure>;

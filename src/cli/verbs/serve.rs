@@ -7,7 +7,7 @@
 //! derived `struct` of flags would be a second list that must be kept equal.
 
 use super::Run;
-use crate::cli::output::{Format, Out};
+use crate::cli::output::Out;
 use crate::cli::{Failure, Outcome};
 use crate::server::config::{Config, Given, SETTINGS, Setting, Settings};
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -83,10 +83,6 @@ impl clap::FromArgMatches for Flags {
 }
 
 impl Run for Arguments {
-    fn format(&self) -> Format {
-        Format::Text
-    }
-
     fn run(self, _: &mut Out) -> Result<Outcome, Failure> {
         run(self)
     }

@@ -1,8 +1,9 @@
 //! The verb `store`: administers the store of a server.
 
 use super::Run;
+use crate::cli::input::file_name;
 use crate::cli::input::webhooks::{CatalogueArgument, Webhooks, WebhooksArguments};
-use crate::cli::output::{Format, Out, counted, plain};
+use crate::cli::output::{Out, counted, plain};
 use crate::cli::{Failure, Outcome};
 use crate::server::offline::{self, Place};
 use clap::Subcommand;
@@ -26,13 +27,14 @@ pub(crate) struct Arguments {
 enum Action {
     /// Copy the store to a new file, which must not exist
     ///
-    /// To restore it, copy it as `hooksieve.db` into an empty directory. Secrets in it are sealed:
-    /// keep a copy of the seal keys elsewhere.
+    /// The copy is checked, and not kept if it has problems. To restore it, copy it as
+    /// `hooksieve.db` into an empty directory. Secrets in it are sealed: keep a copy of the seal
+    /// keys elsewhere.
     Backup {
         #[command(flatten)]
         data: DataArgument,
         /// The new file
-        #[arg(value_name = "FILE")]
+        #[arg(value_name = "FILE", value_parser = file_name())]
         to: PathBuf,
     },
     /// Read the whole store and print every problem; exit with 1 if there are any
@@ -46,6 +48,9 @@ enum Action {
     Import {
         #[command(flatten)]
         data: DataArgument,
+        /// Create the store and its seal key if the data directory has no store
+        #[arg(long)]
+        create: bool,
         #[command(flatten)]
         keys: KeysArgument,
         /// The tenant of webhooks without `tenantId`
@@ -91,10 +96,6 @@ struct KeysArgument {
 }
 
 impl Run for Arguments {
-    fn format(&self) -> Format {
-        Format::Text
-    }
-
     fn run(self, out: &mut Out) -> Result<Outcome, Failure> {
         run(self.action, out)
     }
@@ -114,14 +115,15 @@ fn run(action: Action, out: &mut Out) -> Result<Outcome, Failure> {
                 writeln!(out, "{}", plain(problem))?;
             }
             if !problems.is_empty() {
+                writeln!(out, "restore a backup into an empty directory")?;
                 return Ok(Outcome::BadInput);
             }
             writeln!(out, "no problems")?;
         }
-        Action::Import { data, keys, tenant, catalogue, webhooks } => {
+        Action::Import { data, create, keys, tenant, catalogue, webhooks } => {
             let place = Place { seal_keys: keys.seal_key, ..place(data) };
             let arguments = WebhooksArguments::of_file(webhooks, tenant, catalogue);
-            return import(&place, &arguments, out);
+            return import(&place, create, &arguments, out);
         }
         Action::Erase { data, tenant } => {
             let tenant = TenantId::from(tenant);
@@ -142,7 +144,12 @@ fn run(action: Action, out: &mut Out) -> Result<Outcome, Failure> {
 }
 
 /// Imports the valid webhooks of a file, and reports the others.
-fn import(place: &Place, arguments: &WebhooksArguments, out: &mut Out) -> Result<Outcome, Failure> {
+fn import(
+    place: &Place,
+    create: bool,
+    arguments: &WebhooksArguments,
+    out: &mut Out,
+) -> Result<Outcome, Failure> {
     let read = Webhooks::read_whole(arguments)?;
     let mut webhooks = Vec::new();
     for listed in &read.list {
@@ -154,8 +161,11 @@ fn import(place: &Place, arguments: &WebhooksArguments, out: &mut Out) -> Result
         }
         webhooks.push((tenant(webhook, arguments)?, Arc::clone(webhook)));
     }
-    let imported = offline::import(place, webhooks);
+    let imported = offline::import(place, webhooks, create);
     let imported = imported.map_err(|error| Failure::Usage(error.to_string()))?;
+    if imported.created {
+        writeln!(out, "created a store in {}", plain(&place.data.display().to_string()))?;
+    }
     writeln!(out, "imported {}", counted(imported.webhooks as u64, "webhook", "webhooks"))?;
     if imported.disabled > 0 {
         writeln!(out, "{} of them disabled: their secrets are withheld", imported.disabled)?;

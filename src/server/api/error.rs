@@ -110,7 +110,9 @@ impl From<Problem> for Failure {
             Problem::NoRandomness(_) => {
                 Self::unavailable("no-randomness", "the server cannot create ids", cause)
             }
-            Problem::Seal(_) | Problem::Registry(_) | Problem::Internal(_) => Self::internal(cause),
+            Problem::Seal { .. } | Problem::Registry(_) | Problem::Internal(_) => {
+                Self::internal(cause)
+            }
         }
     }
 }

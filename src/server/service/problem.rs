@@ -6,9 +6,11 @@
 
 use crate::server::ambient::NoRandomness;
 use crate::server::store::contract::StoreError;
-use crate::server::store::seal::SealError;
+use crate::server::store::seal::{Owner, SealError};
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
+use hooksieve::event::TenantId;
 use hooksieve::registry::ChangeError;
+use hooksieve::webhook::WebhookId;
 
 /// An error from a use case. The API maps it to a status.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -33,9 +35,16 @@ pub(crate) enum Problem {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A document cannot be sealed or opened.
-    #[error(transparent)]
-    Seal(#[from] SealError),
+    /// The document of a webhook cannot be sealed or opened.
+    #[error("webhook `{webhook}` of tenant `{tenant}`: {error}")]
+    Seal {
+        /// The tenant.
+        tenant: TenantId,
+        /// The webhook.
+        webhook: WebhookId,
+        /// What is wrong.
+        error: SealError,
+    },
     /// The machine provided no random bytes.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
@@ -48,6 +57,12 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
+    /// Creates the error for a document that cannot be sealed or opened.
+    pub(super) fn seal(owner: Owner<'_>, error: SealError) -> Self {
+        let Owner { tenant, webhook } = owner;
+        Self::Seal { tenant: tenant.clone(), webhook: webhook.clone(), error }
+    }
+
     /// Creates the error for what the caller's role does not allow.
     pub(super) fn forbidden(what: impl Into<Box<str>>, help: &str) -> Self {
         Self::Forbidden(Diagnostic::error("forbidden", what, help))

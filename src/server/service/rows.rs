@@ -48,11 +48,11 @@ impl Documents {
         document: &[u8],
     ) -> Result<WebhookRow, Problem> {
         let owner = Owner { tenant, webhook };
-        let document = self.random(|random| self.keys.seal(owner, document, random))?;
+        let document = self.random(owner, |random| self.keys.seal(owner, document, random))?;
         Ok(WebhookRow { id: webhook.clone(), document })
     }
 
-    /// Runs an operation that needs nonces.
+    /// Runs an operation on a webhook that needs nonces.
     ///
     /// # Errors
     ///
@@ -60,6 +60,7 @@ impl Documents {
     /// with a nonce that is not random must not be stored.
     pub(crate) fn random<T>(
         &self,
+        owner: Owner<'_>,
         seal: impl FnOnce(Random<'_>) -> Result<T, SealError>,
     ) -> Result<T, Problem> {
         let mut missing = None;
@@ -68,7 +69,7 @@ impl Documents {
                 missing = Some(error);
             }
         };
-        let sealed = seal(&mut random)?;
+        let sealed = seal(&mut random).map_err(|error| Problem::seal(owner, error))?;
         match missing {
             Some(error) => Err(error.into()),
             None => Ok(sealed),
@@ -76,12 +77,13 @@ impl Documents {
     }
 
     /// Returns the document of a row, with its secrets in the clear.
-    pub(super) fn open(
+    pub(crate) fn open(
         &self,
         tenant: &TenantId,
         row: &WebhookRow,
     ) -> Result<Zeroizing<Vec<u8>>, Problem> {
-        Ok(self.keys.open(Owner { tenant, webhook: &row.id }, &row.document)?)
+        let owner = Owner { tenant, webhook: &row.id };
+        self.keys.open(owner, &row.document).map_err(|error| Problem::seal(owner, error))
     }
 }
 

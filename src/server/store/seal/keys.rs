@@ -129,7 +129,14 @@ fn parse_line(text: &str) -> Option<Key> {
 }
 
 fn file(path: &Path, error: &std::io::Error) -> SealError {
-    SealError::KeyFile(format!("cannot use the key file {}: {error}", path.display()))
+    let help = match error.kind() {
+        ErrorKind::NotFound => "; restore it, or name another one with --seal-key",
+        ErrorKind::PermissionDenied => {
+            "; the server's user needs the right to read it, or to create it"
+        }
+        _ => "",
+    };
+    SealError::KeyFile(format!("cannot use the key file {}: {error}{help}", path.display()))
 }
 
 /// Creates the file under another name and links it to its own: after a crash it is complete or

@@ -56,8 +56,9 @@ pub(crate) enum SealError {
     },
     /// The key does not open the value.
     #[error(
-        "`{field}` does not open with key `{key}`: the file has another key under this id, or the \
-         value was altered or is of another webhook"
+        "`{field}` does not open with key `{key}`: the key file has another key under this id, or the \
+         value was altered or is of another webhook; restore the key file that sealed it, or a \
+         backup of the store"
     )]
     WrongKey {
         /// The id of the key.

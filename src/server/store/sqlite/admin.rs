@@ -4,30 +4,48 @@
 //! write-ahead log shows each of them one state of the store while the writer continues. Until they
 //! end, the log cannot be emptied and grows with every write.
 //!
-//! A backup is written under another name and linked to its own when it is complete: a file with the
-//! right name is a whole backup. It has no log of its own, so that one file is all there is to copy.
+//! A backup is written under another name, checked, and linked to its own name when it is complete
+//! and sound: a file with the right name is a whole backup. The copy is checked and not the store,
+//! so that the log can be emptied meanwhile. It has no log of its own, so that one file is all there
+//! is to copy.
 //!
 //! A check reports as much as it can read. SQLite's own check finds damaged pages and indexes; the
 //! [invariants](INVARIANTS) find what is well formed and cannot have been written by this program.
+//! Those that are [inexpensive](AT_START) are also checked at each start, since a server that
+//! started without the webhooks of a lost tenant would look sound.
 
-use super::error::{Broken, file, sqlite};
-use super::file::{find, open_read_only, sync_parent};
-use crate::server::files::private;
+use super::error::{Broken, message, sqlite, unusable};
+use super::file::{Unidentified, find, open_read_only};
+use super::schema;
+use super::write::{nanoseconds, status_number};
+use crate::server::files::{private, sync_parent};
 use crate::server::store::contract::StoreError;
+use hooksieve::delivery::Delivery;
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, Row};
-use serde::de::IgnoredAny;
+use rusqlite::{Connection, ErrorCode, Row, ffi};
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// An error of a backup.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BackupError {
+    /// The store cannot be read, or has problems.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The new file cannot be written.
+    #[error("{0}")]
+    File(String),
+}
+
 /// Copies the store in a directory to a new file, which can serve as the store in another
-/// directory. An existing file is never overwritten.
-pub(crate) fn backup(directory: &Path, to: &Path) -> Result<(), StoreError> {
-    let from = find(directory)?;
-    let cannot = |error: &_| file(&format!("cannot write {}", to.display()), error);
+/// directory. An existing file is never overwritten, and nothing is left of a backup that fails.
+pub(crate) fn backup(directory: &Path, to: &Path) -> Result<(), BackupError> {
+    let from = find(directory).map_err(StoreError::from)?;
     if to.exists() {
-        let what = format!("{} already exists: choose another name", to.display());
-        return Err(StoreError::Unusable(what));
+        return Err(BackupError::File("the file already exists: choose another name".to_owned()));
     }
     let mut part = to.as_os_str().to_owned();
     part.push(".part");
@@ -39,73 +57,138 @@ pub(crate) fn backup(directory: &Path, to: &Path) -> Result<(), StoreError> {
         .truncate(true)
         .open(&part)
         .map_err(|error| cannot(&error))?;
-    let done = copy(&from, &part).map_err(StoreError::from).and_then(|()| {
+    let done = copy(&from, &part)
+        .and_then(|()| Ok(require_sound(&part)?))
         // Unlike a rename, a hard link does not replace a file that was created meanwhile.
-        std::fs::hard_link(&part, to).map_err(|error| cannot(&error))
-    });
+        .and_then(|()| std::fs::hard_link(&part, to).map_err(|error| cannot(&error)));
     // Also after a failure: a part of a backup must not be taken for one.
     let removed = std::fs::remove_file(&part).map_err(|error| cannot(&error));
     done.and(removed)?;
-    sync_parent(to)
+    sync_parent(to).map_err(|error| cannot(&error))
 }
 
-fn copy(from: &Path, to: &Path) -> Result<(), Broken> {
-    let from = open_read_only(from)?;
-    let mut to = Connection::open(to)?;
-    to.pragma_update(None, "synchronous", "EXTRA")?;
-    let mut attempts = 0;
-    let backup = Backup::new(&from, &mut to)?;
-    loop {
+/// Returns the error for the new file.
+fn cannot(error: &io::Error) -> BackupError {
+    use io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull};
+    let help = match error.kind() {
+        NotFound => "; create its directory first",
+        PermissionDenied | ReadOnlyFilesystem => "; choose a directory that you may write",
+        StorageFull => "; choose a disk with more space",
+        _ => "",
+    };
+    BackupError::File(format!("cannot write the backup: {error}{help}"))
+}
+
+/// Returns the error of a copy, which is about the new file if only that is written.
+fn copying(error: &rusqlite::Error) -> BackupError {
+    use ErrorCode::{CannotOpen, DiskFull, ReadOnly, SystemIoFailure};
+    let is_read = |code| matches!(code, ffi::SQLITE_IOERR_READ | ffi::SQLITE_IOERR_SHORT_READ);
+    match error.sqlite_error().map(|error| (error.code, error.extended_code)) {
+        Some((DiskFull, _)) => cannot(&io::ErrorKind::StorageFull.into()),
+        Some((CannotOpen | ReadOnly, _)) => cannot(&io::ErrorKind::PermissionDenied.into()),
+        Some((SystemIoFailure, code)) if !is_read(code) => BackupError::File(format!(
+            "cannot write the backup: {}; check its disk",
+            message(error)
+        )),
+        _ => sqlite(error).into(),
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
+    let from = open_read_only(from).map_err(StoreError::from)?;
+    let copied = || -> Result<bool, rusqlite::Error> {
+        let mut to = Connection::open(to)?;
+        to.pragma_update(None, "synchronous", "EXTRA")?;
+        if !copy_pages(&from, &mut to)? {
+            return Ok(false);
+        }
+        // The copy is a single file without a log.
+        to.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
+        to.close().map_err(|(_, error)| error)?;
+        Ok(true)
+    };
+    match copied() {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let what = "another process has locked the store for more than 5 s: stop it";
+            Err(StoreError::Aborted(what.to_owned()).into())
+        }
+        Err(error) => Err(copying(&error)),
+    }
+}
+
+/// Copies all pages, and returns false if another process keeps the store locked.
+fn copy_pages(from: &Connection, to: &mut Connection) -> rusqlite::Result<bool> {
+    let backup = Backup::new(from, to)?;
+    for _ in 0..100 {
         // One step for all pages. Between steps, a commit of another process would restart the
         // backup, and a busy server would never let it end.
-        match backup.step(-1)? {
-            StepResult::Done => break,
-            _ if attempts < 100 => {
-                attempts += 1;
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            _ => {
-                let what = "another process has locked the store for more than 5 s";
-                return Err(StoreError::Failed(what.to_owned()).into());
-            }
+        if let StepResult::Done = backup.step(-1)? {
+            return Ok(true);
         }
+        std::thread::sleep(Duration::from_millis(50));
     }
-    drop(backup);
-    // The copy is a single file without a log.
-    to.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
-    to.close().map_err(|(_, error)| error)?;
-    Ok(())
+    Ok(false)
 }
 
 /// Returns a description of every problem of the store in a directory; empty if it is sound.
 ///
-/// Reads the whole store: runs SQLite's own check, and compares the tables with each other.
+/// Reads the whole store: runs SQLite's own check, and compares the tables with each other. A store
+/// of an older version is checked only by SQLite, and for its tables.
 pub(crate) fn check(directory: &Path) -> Result<Vec<String>, StoreError> {
-    let path = find(directory)?;
+    match find(directory) {
+        Ok(path) => problems(&path),
+        Err(Unidentified::NotAStore(what)) => Ok(vec![what]),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns an error if a [check](problems) of a file finds a problem.
+pub(super) fn require_sound(path: &Path) -> Result<(), StoreError> {
+    let problems = problems(path)?;
+    match &*problems {
+        [] => Ok(()),
+        [only] => Err(unusable(only)),
+        [first, others @ ..] => Err(unusable(&format!("{first}, and {} more", others.len()))),
+    }
+}
+
+fn problems(path: &Path) -> Result<Vec<String>, StoreError> {
     let mut problems = Vec::new();
-    let checked = open_read_only(&path).and_then(|mut connection| {
+    let checked = open_read_only(path).and_then(|mut connection| {
         let transaction = connection.transaction()?;
         // First, since the other checks rely on the tables and the columns.
-        super::schema::verify(&transaction)?;
+        let is_current = schema::verify(&transaction)?;
         integrity(&transaction, &mut problems)?;
-        for &(what, sql) in INVARIANTS {
-            invariant(&transaction, what, sql, &mut problems)?;
+        if is_current {
+            for &(what, sql) in AT_START.iter().chain(INVARIANTS) {
+                violations(&transaction, what, sql, &mut problems)?;
+            }
+            documents(&transaction, &mut problems)?;
         }
-        documents(&transaction, &mut problems)?;
         Ok(())
     });
     match checked {
-        Ok(()) => Ok(problems),
+        Ok(()) => {}
         // The damage prevents the check from continuing.
-        Err(Broken::Sqlite(error)) => match sqlite(&error) {
-            StoreError::Unusable(what) => {
-                problems.push(what);
-                Ok(problems)
-            }
-            other => Err(other),
-        },
-        Err(Broken::Refused(StoreError::Unusable(what))) => Ok(vec![what]),
-        Err(Broken::Refused(error)) => Err(error),
+        Err(Broken::Damaged(what)) => problems.push(what),
+        Err(Broken::Sqlite(error)) if matches!(sqlite(&error), StoreError::Unusable(_)) => {
+            problems.push(message(&error));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(problems)
+}
+
+/// Returns an error if the store violates an invariant that takes little time to check.
+pub(super) fn verify_at_start(connection: &Connection) -> Result<(), Broken> {
+    let mut problems = Vec::new();
+    for &(what, sql) in AT_START {
+        violations(connection, what, sql, &mut problems)?;
+    }
+    match problems.into_iter().next() {
+        None => Ok(()),
+        Some(first) => Err(Broken::Damaged(first)),
     }
 }
 
@@ -121,7 +204,10 @@ fn integrity(connection: &Connection, problems: &mut Vec<String>) -> rusqlite::R
             let text: String = row.get(0)?;
             match pragma {
                 _ if text == "ok" => {}
-                "integrity_check" => problems.push(text),
+                // A text may have several lines; the one that names the file is no problem.
+                "integrity_check" => problems.extend(
+                    text.lines().filter(|line| !line.starts_with("***")).map(str::to_owned),
+                ),
                 _ => problems.push(format!("a row of `{text}` refers to a missing row")),
             }
         }
@@ -129,12 +215,21 @@ fn integrity(connection: &Connection, problems: &mut Vec<String>) -> rusqlite::R
     Ok(())
 }
 
-/// The invariants of the tables: the description of a violation, and a query for the rows that
-/// violate it.
-const INVARIANTS: &[(&str, &str)] = &[
+/// An invariant of the tables: the description of a violation, and a query for the names of the
+/// rows that violate it.
+type Invariant = (&'static str, &'static str);
+
+/// The invariants without which a start would lose webhooks silently. They read only indexes, and
+/// the rows of tenants.
+const AT_START: &[Invariant] = &[
     (
-        "tenant has a webhook of a later revision than its own",
-        "SELECT t.name FROM tenant t JOIN webhook w ON w.tenant = t.key WHERE w.revision > t.revision",
+        "webhook belongs to no tenant",
+        "SELECT w.id FROM webhook w WHERE NOT EXISTS (SELECT 1 FROM tenant t WHERE t.key = w.tenant)",
+    ),
+    (
+        "tenant has a webhook outside its revisions",
+        "SELECT t.name FROM tenant t JOIN webhook w ON w.tenant = t.key
+            WHERE w.revision > t.revision OR w.revision < 1",
     ),
     (
         "tenant has no change at its own revision",
@@ -142,6 +237,19 @@ const INVARIANTS: &[(&str, &str)] = &[
             AND NOT EXISTS (SELECT 1 FROM webhook w WHERE w.tenant = t.key AND w.revision = t.revision)
             AND NOT EXISTS (SELECT 1 FROM removal r WHERE r.tenant = t.key AND r.revision = t.revision)",
     ),
+    (
+        "tenant has a floor above its revision",
+        "SELECT name FROM tenant WHERE floor NOT BETWEEN 0 AND revision",
+    ),
+    // Without it, a test of the store would write nothing, and always succeed.
+    (
+        "table `meta` lacks a row",
+        "SELECT 'pings' WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = 'pings')",
+    ),
+];
+
+/// The other invariants.
+const INVARIANTS: &[Invariant] = &[
     (
         "tenant has a removal outside its revisions",
         "SELECT t.name FROM tenant t JOIN removal r ON r.tenant = t.key
@@ -166,9 +274,15 @@ const INVARIANTS: &[(&str, &str)] = &[
         "SELECT id FROM delivery d WHERE NOT EXISTS (SELECT 1 FROM webhook w WHERE w.key = d.webhook)
             AND NOT EXISTS (SELECT 1 FROM removed r WHERE r.webhook = d.webhook)",
     ),
+    // A new webhook with an old key would have the deliveries of the removed one.
+    (
+        "key of a webhook can be used again",
+        "SELECT CAST(key AS TEXT) FROM (SELECT key FROM webhook UNION ALL SELECT webhook FROM removed)
+            WHERE key > coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'webhook'), 0)",
+    ),
 ];
 
-fn invariant(
+fn violations(
     connection: &Connection,
     what: &str,
     sql: &str,
@@ -183,17 +297,27 @@ fn invariant(
     Ok(())
 }
 
-/// Checks that documents are JSON.
+/// Finds what is wrong with the document of a row, which has the row's id in its first column.
+type Judge = fn(&Row<'_>) -> rusqlite::Result<Option<&'static str>>;
+
+/// Compares documents with their rows.
 fn documents(connection: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<()> {
-    for table in ["webhook", "delivery"] {
-        let mut statement = connection.prepare(&format!("SELECT id, document FROM {table}"))?;
+    let kinds: [(&str, Judge); 2] = [
+        ("SELECT id, document FROM webhook", of_webhook),
+        (
+            "SELECT d.id, d.document, d.event_type, d.status, d.triggered_at, w.id \
+                FROM delivery d LEFT JOIN webhook w ON w.key = d.webhook",
+            of_delivery,
+        ),
+    ];
+    for (sql, judge) in kinds {
+        let mut statement = connection.prepare(sql)?;
         let mut rows = statement.query([])?;
         let mut found = 0;
         // Row by row, since the documents of a store do not fit into memory.
         while let Some(row) = rows.next()?.filter(|_| found < MAX) {
-            if !is_json(row)? {
-                problems
-                    .push(format!("{table} document is not JSON: {}", row.get::<_, String>(0)?));
+            if let Some(what) = judge(row)? {
+                problems.push(format!("{what}: {}", row.get::<_, String>(0)?));
                 found += 1;
             }
         }
@@ -201,7 +325,30 @@ fn documents(connection: &Connection, problems: &mut Vec<String>) -> rusqlite::R
     Ok(())
 }
 
-fn is_json(row: &Row<'_>) -> rusqlite::Result<bool> {
-    let document = row.get_ref(1)?.as_blob()?;
-    Ok(serde_json::from_slice::<IgnoredAny>(document).is_ok())
+fn of_webhook(row: &Row<'_>) -> rusqlite::Result<Option<&'static str>> {
+    /// The member that the row repeats.
+    #[derive(Deserialize)]
+    struct Document<'a> {
+        #[serde(borrow)]
+        id: Cow<'a, str>,
+    }
+    let id = row.get_ref(0)?.as_str()?;
+    Ok(match serde_json::from_slice::<Document<'_>>(row.get_ref(1)?.as_blob()?) {
+        Ok(document) if document.id == id => None,
+        Ok(_) => Some("webhook document has another id"),
+        Err(_) => Some("webhook document is not JSON with an id"),
+    })
+}
+
+fn of_delivery(row: &Row<'_>) -> rusqlite::Result<Option<&'static str>> {
+    let Ok(delivery) = Delivery::read(row.get_ref(1)?.as_blob()?) else {
+        return Ok(Some("delivery document cannot be read"));
+    };
+    let webhook = row.get_ref(5)?.as_str_or_null()?;
+    let agrees = delivery.id().as_str() == row.get_ref(0)?.as_str()?
+        && delivery.event_type().as_str() == row.get_ref(2)?.as_str()?
+        && status_number(delivery.status()) == row.get::<_, i64>(3)?
+        && nanoseconds(delivery.triggered_at()) == row.get::<_, i64>(4)?
+        && webhook.is_none_or(|webhook| webhook == delivery.webhook().as_str());
+    Ok((!agrees).then_some("delivery document differs from its row"))
 }

@@ -23,11 +23,13 @@
 use crate::server::store::contract::StoreError;
 use rusqlite::{ErrorCode, ffi};
 
-/// An error from SQLite, or a refusal by the store.
+/// An error from SQLite, damage, or a refusal by the store.
 #[derive(Debug)]
 pub(crate) enum Broken {
     /// An error from SQLite.
     Sqlite(rusqlite::Error),
+    /// Damage that SQLite itself does not notice.
+    Damaged(String),
     /// A refusal by the store.
     Refused(StoreError),
 }
@@ -48,6 +50,7 @@ impl From<Broken> for StoreError {
     fn from(broken: Broken) -> Self {
         match broken {
             Broken::Refused(error) => error,
+            Broken::Damaged(what) => unusable(&what),
             Broken::Sqlite(error) => sqlite(&error),
         }
     }
@@ -70,27 +73,46 @@ pub(super) fn is_locked(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked))
 }
 
+/// What to check if a file cannot be opened or written.
+pub(super) const RIGHTS: &str =
+    "the server's user needs the right to read and write the data directory and its files";
+
 /// Returns the error for a damaged file, with what to do.
 pub(super) fn unusable(what: &str) -> StoreError {
     StoreError::Unusable(format!(
-        "the file is damaged: {what}; restore a backup into an empty directory"
+        "the file is damaged: {what}; restore a backup into an empty directory (`hooksieve store \
+         check` lists the damage)"
     ))
+}
+
+/// Returns the message of an error on one line, without the statement that met it.
+pub(super) fn message(error: &rusqlite::Error) -> String {
+    let text = match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        error => error.to_string(),
+    };
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Maps an error of SQLite.
 pub(super) fn sqlite(error: &rusqlite::Error) -> StoreError {
+    let what = message(error);
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full(
             "the disk or the configured size is used up; free space or raise `max-store-bytes`"
                 .to_owned(),
         ),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => unusable(&error.to_string()),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => unusable(&what),
         Some(ErrorCode::SystemIoFailure) if !is_harmless(error) => {
-            StoreError::Failed(error.to_string())
+            StoreError::Failed(format!("{what}; check the disk and the log of the system"))
         }
-        Some(_) => StoreError::Aborted(error.to_string()),
+        // Also a log without its index, `-shm`, in a directory that may not be written.
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            StoreError::Aborted(format!("{what}; {RIGHTS}"))
+        }
+        Some(_) => StoreError::Aborted(what),
         // The error is not from SQLite itself: the schema does not allow a value of a row.
-        None => unusable(&error.to_string()),
+        None => unusable(&what),
     }
 }
 
@@ -114,9 +136,9 @@ pub(super) fn file(what: &str, error: &std::io::Error) -> StoreError {
     use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {
         StorageFull | QuotaExceeded => StoreError::Full(format!("{what}: {error}")),
-        PermissionDenied | ReadOnlyFilesystem => StoreError::Unusable(format!(
-            "{what}: {error}; give the server's user the right to write there"
-        )),
+        PermissionDenied | ReadOnlyFilesystem => {
+            StoreError::Unusable(format!("{what}: {error}; {RIGHTS}"))
+        }
         _ => StoreError::Failed(format!("{what}: {error}")),
     }
 }

@@ -16,7 +16,7 @@
 //! created by this program.
 
 use super::Settings;
-use super::error::{Broken, file, unusable};
+use super::error::{Broken, RIGHTS, file, unusable};
 use super::schema::{self, APPLICATION_ID, MIGRATIONS};
 use super::write::integer;
 use crate::server::files::{self, private};
@@ -86,50 +86,61 @@ pub(super) fn sync_parent(path: &Path) -> Result<(), StoreError> {
 /// Returns the path of the store in a directory, and creates the store if there is none. Changes no
 /// existing file. The store may be of this version or an older one.
 pub(super) fn find_or_create(directory: &Path) -> Result<PathBuf, StoreError> {
-    let path = directory.join(NAME);
-    match identify(&path) {
-        Ok(()) => Ok(path),
-        Err(Unidentified::Missing) => {
+    match find(directory) {
+        Err(Unidentified::Missing(_)) => {
+            let path = directory.join(NAME);
             create(directory, &path)?;
             Ok(path)
         }
-        Err(Unidentified::Error(error)) => Err(error),
+        found => Ok(found?),
+    }
+}
+
+/// Returns whether a directory has a file with the name of a store.
+pub(crate) fn exists(directory: &Path) -> bool {
+    directory.join(NAME).exists()
+}
+
+/// The reason why a directory has no store that this program can open.
+#[derive(Debug)]
+pub(super) enum Unidentified {
+    /// There is no file.
+    Missing(String),
+    /// The file is not a store, or its beginning is damaged.
+    NotAStore(String),
+    /// The file cannot be read, or was written by a newer version.
+    Error(StoreError),
+}
+
+impl From<Unidentified> for StoreError {
+    fn from(unidentified: Unidentified) -> Self {
+        match unidentified {
+            Unidentified::Missing(what) | Unidentified::NotAStore(what) => Self::Unusable(what),
+            Unidentified::Error(error) => error,
+        }
     }
 }
 
 /// Returns the path of the store in a directory, which must exist.
-pub(super) fn find(directory: &Path) -> Result<PathBuf, StoreError> {
+pub(super) fn find(directory: &Path) -> Result<PathBuf, Unidentified> {
     let path = directory.join(NAME);
-    match identify(&path) {
-        Ok(()) => Ok(path),
-        Err(Unidentified::Error(error)) => Err(error),
-        Err(Unidentified::Missing) => {
-            let what = format!("there is no {NAME} in {}", directory.display());
-            Err(StoreError::Unusable(what))
-        }
-    }
-}
-
-enum Unidentified {
-    Missing,
-    Error(StoreError),
-}
-
-fn identify(path: &Path) -> Result<(), Unidentified> {
     let mut header = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(100).read_to_end(&mut header));
+    let read = File::open(&path).and_then(|file| file.take(100).read_to_end(&mut header));
     match read {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Err(Unidentified::Missing),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(Unidentified::Missing(format!(
+                "there is no {NAME} in {}: name the data directory of a server; only `serve` and \
+                 `store import --create` make a new store",
+                directory.display()
+            )));
+        }
         Err(error) => {
             let what = format!("cannot read {}", path.display());
             return Err(Unidentified::Error(file(&what, &error)));
         }
         Ok(_) => {}
     }
-    let refused = |what: &str| {
-        let text = format!("{} {what}", path.display());
-        Err(Unidentified::Error(StoreError::Unusable(text)))
-    };
+    let refused = |what: &str| Err(Unidentified::NotAStore(format!("{} {what}", path.display())));
     if header.get(..16) != Some(MAGIC) {
         return refused(
             "is not a store, or its beginning is damaged: restore a backup into an empty \
@@ -141,9 +152,12 @@ fn identify(path: &Path) -> Result<(), Unidentified> {
         return refused("is a database of another program: choose another directory");
     }
     // A newer version is refused before a writer opens the file and changes its header.
-    let version = read_version(path).map_err(StoreError::from);
-    let accepted = version.and_then(|version| schema::accept(version, MIGRATIONS));
-    accepted.map_err(Unidentified::Error)
+    let version = read_version(&path).map_err(|broken| match StoreError::from(broken) {
+        StoreError::Unusable(what) => Unidentified::NotAStore(what),
+        error => Unidentified::Error(error),
+    })?;
+    schema::accept(version, MIGRATIONS).map_err(Unidentified::Error)?;
+    Ok(path)
 }
 
 /// Reads the version of a store. A file that was interrupted while it changed to a write-ahead log,
@@ -218,6 +232,12 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, Broken> {
 /// Opens a store for the writer.
 pub(super) fn open_writer(path: &Path, settings: &Settings) -> Result<Connection, Broken> {
     let connection = Connection::open_with_flags(path, flags(true))?;
+    // SQLite opens a file that it may not write for reading, and fails at the first write.
+    if connection.is_readonly(rusqlite::MAIN_DB)? {
+        return Err(
+            StoreError::Unusable(format!("cannot write {}; {RIGHTS}", path.display())).into()
+        );
+    }
     configure(&connection)?;
     connection.busy_timeout(settings.patience)?;
     let mode: String =
@@ -228,8 +248,8 @@ pub(super) fn open_writer(path: &Path, settings: &Settings) -> Result<Connection
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // Deleted content is overwritten, so that free pages contain nothing of an erased tenant. The
-    // pragma returns its value.
+    // Deleted content is overwritten. Copies of rows that SQLite had moved to another page are not;
+    // an erasure rewrites the file because of them. The pragma returns its value.
     connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     // The log is truncated to this size after a large transaction.
     connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;

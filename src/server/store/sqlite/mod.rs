@@ -32,12 +32,13 @@ pub(crate) mod schema;
 mod write;
 mod writer;
 
-pub(crate) use admin::{backup, check};
+pub(crate) use admin::{BackupError, backup, check};
+pub(crate) use file::exists;
 
 use crate::server::store::contract::{
     Answer, DeliveryRow, DeliveryRows, Store, StoreError, TenantRows, WebhookChange,
 };
-use error::{Broken, unusable};
+use error::Broken;
 use hooksieve::delivery::{DeliveryId, ListQuery};
 use hooksieve::event::TenantId;
 use hooksieve::webhook::{Timestamp, WebhookId};
@@ -122,13 +123,18 @@ impl Sqlite {
     }
 
     /// [Copies](backup) the store to a new file while it is in use.
-    pub(crate) fn backup(&self, to: &Path) -> Result<(), StoreError> {
+    pub(crate) fn backup(&self, to: &Path) -> Result<(), BackupError> {
         backup(&self.directory, to)
     }
 
     /// [Checks](check) the store while it is in use.
     pub(crate) fn check(&self) -> Result<Vec<String>, StoreError> {
         check(&self.directory)
+    }
+
+    /// Returns an error if a [check] finds a problem.
+    pub(crate) fn require_sound(&self) -> Result<(), StoreError> {
+        admin::require_sound(&self.directory.join(file::NAME))
     }
 }
 
@@ -141,12 +147,15 @@ fn prepare(path: &Path, settings: &Settings) -> Result<Connection, StoreError> {
             let sql = "PRAGMA quick_check(1)";
             let found: String = connection.query_row(sql, [], |row| row.get(0))?;
             if found != "ok" {
-                return Err(unusable(&found).into());
+                // The last line, after one that names the file.
+                let what = found.lines().last().unwrap_or_default();
+                return Err(Broken::Damaged(what.to_owned()));
             }
         }
         let mut connection = file::open_writer(path, settings)?;
         schema::migrate(&mut connection, schema::MIGRATIONS)?;
         schema::verify(&connection)?;
+        admin::verify_at_start(&connection)?;
         Ok(connection)
     };
     prepared().map_err(StoreError::from)

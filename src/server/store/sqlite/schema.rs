@@ -25,7 +25,7 @@
 //! There is no log of changes: the changes after a revision are the webhooks and the removals with
 //! a later one. [`check`](super::check) verifies what the tables cannot express.
 
-use super::error::{Broken, unusable};
+use super::error::Broken;
 use crate::server::store::contract::StoreError;
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -156,18 +156,18 @@ fn objects(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
     rows.collect()
 }
 
-/// Returns an error if a table or an index of this version is missing or was altered. Additional
-/// ones are ignored.
-pub(super) fn verify(connection: &Connection) -> Result<(), Broken> {
+/// Returns an error if a table or an index of the file's version is missing or was altered.
+/// Additional ones are ignored. Returns whether the version is this program's.
+pub(super) fn verify(connection: &Connection) -> Result<bool, Broken> {
+    let applied = applied(version(connection)?, MIGRATIONS)?;
     // Compared with a store that was just made, so that this function needs no list of its own.
     let mut model = Connection::open_in_memory()?;
-    migrate(&mut model, MIGRATIONS)?;
+    migrate(&mut model, MIGRATIONS.get(..applied).unwrap_or(MIGRATIONS))?;
     let found = objects(connection)?;
     for object in objects(&model)? {
         if !found.contains(&object) {
-            let what = format!("`{}` is missing or was altered", object.0);
-            return Err(unusable(&what).into());
+            return Err(Broken::Damaged(format!("`{}` is missing or was altered", object.0)));
         }
     }
-    Ok(())
+    Ok(applied == MIGRATIONS.len())
 }

@@ -400,7 +400,7 @@ fn transact(connection: &mut Connection, batch: &[Job], log: u64) -> rusqlite::R
         let mut savepoint = transaction.savepoint()?;
         let result = match job.write.run(&savepoint, log) {
             Ok(result) => Ok(result),
-            Err(Broken::Refused(refused)) => Err(refused),
+            Err(refused @ (Broken::Refused(_) | Broken::Damaged(_))) => Err(refused.into()),
             Err(Broken::Sqlite(error)) => {
                 let class = sqlite(&error);
                 // SQLite has ended the transaction if it is outside one now. A full store and a

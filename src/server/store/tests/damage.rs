@@ -140,7 +140,7 @@ fn leaves_a_newer_store_unchanged() {
     assert!(what.contains("version 99") && what.contains("newer"), "{what}");
     assert_eq!(check(place.path()), Err(StoreError::Unusable(what.clone())));
     let copy = place.path().join("copy");
-    assert_eq!(backup(place.path(), &copy), Err(StoreError::Unusable(what)));
+    assert_eq!(backup(place.path(), &copy), Err(StoreError::Unusable(what).into()));
     assert!(!copy.exists());
 }
 

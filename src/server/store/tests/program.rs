@@ -4,10 +4,12 @@ use super::all;
 use crate::server::store::contract::{
     Answer, DeliveryRow, DeliveryRows, Store, StoreError, TenantRows, WebhookChange, WebhookRow,
 };
+use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use hooksieve::delivery::{DeliveryId, ListQuery, Status};
 use hooksieve::event::{EventType, TenantId};
 use hooksieve::webhook::{Timestamp, WebhookId};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -232,33 +234,51 @@ pub(super) async fn everything(store: &dyn Store) -> Result<Everything, StoreErr
     Ok(everything)
 }
 
-/// Returns a document, sometimes large enough for several pages of a file.
-fn document(random: &mut Random) -> bytes::Bytes {
+/// Returns a text, sometimes large enough for several pages of a file.
+fn text(random: &mut Random) -> String {
     let length = match random.below(12) {
         0 => random.below(20_000),
         _ => random.below(200),
     };
-    let text = "x".repeat(length as usize);
-    format!(r#"{{"n":{},"text":"{text}"}}"#, random.next()).into()
+    format!("{} {}", random.next(), "x".repeat(length as usize))
+}
+
+/// Returns the document of a webhook.
+pub(super) fn webhook(id: &WebhookId, text: &str) -> Bytes {
+    json!({"id": id, "text": text}).to_string().into()
+}
+
+/// Returns a delivery with the document of its other members, whose body is a text.
+pub(super) fn with_body(row: DeliveryRow, text: &str) -> DeliveryRow {
+    let document = json!({
+        "id": row.id, "status": row.status, "webhookId": row.webhook, "eventType": row.event_type,
+        "triggeredAt": row.triggered_at.to_string(),
+        "request": {"url": "https://hooks.example.com/", "body": text, "headers": {}},
+    });
+    DeliveryRow { document: document.to_string().into(), ..row }
 }
 
 fn change(random: &mut Random) -> WebhookChange {
     let id: WebhookId = random.one(WEBHOOKS).into();
     match random.below(9) {
         0 => WebhookChange::Remove(id),
-        _ => WebhookChange::Put(WebhookRow { id, document: document(random) }),
+        _ => {
+            let document = webhook(&id, &text(random));
+            WebhookChange::Put(WebhookRow { id, document })
+        }
     }
 }
 
 pub(super) fn delivery(random: &mut Random) -> DeliveryRow {
-    DeliveryRow {
+    let row = DeliveryRow {
         id: delivery_id(random),
         webhook: random.one(WEBHOOKS).into(),
         triggered_at: time(random),
         status: random.one(&Status::ALL),
         event_type: EventType::from(random.one(TYPES)),
-        document: document(random),
-    }
+        document: Bytes::new(),
+    };
+    with_body(row, &text(random))
 }
 
 fn delivery_id(random: &mut Random) -> DeliveryId {
@@ -290,7 +310,7 @@ fn query(random: &mut Random) -> String {
             false => time(random).to_string(),
         };
         let end = random.one(&["", "\0"]);
-        let place = serde_json::json!([sort, key, format!("{}{end}", delivery_id(random))]);
+        let place = json!([sort, key, format!("{}{end}", delivery_id(random))]);
         let cursor = BASE64URL_NOPAD.encode(place.to_string().as_bytes());
         query += &format!("&{}={cursor}", random.one(&["next", "prev"]));
     }

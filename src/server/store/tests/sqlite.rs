@@ -1,6 +1,6 @@
 //! The behavior of this backend only: its directory, removal in slices, and erasure.
 
-use super::program::{Random, delivery};
+use super::program::{Random, delivery, webhook, with_body};
 use super::{Directory, all, wait};
 use crate::server::store::contract::{DeliveryRow, Store, StoreError, WebhookChange, WebhookRow};
 use crate::server::store::sqlite::{Settings, Sqlite, schema};
@@ -13,17 +13,17 @@ fn open(place: &Path) -> Sqlite {
 }
 
 fn put(id: &str, text: &str) -> WebhookChange {
-    let document = format!(r#"{{"text":"{text}"}}"#).into();
-    WebhookChange::Put(WebhookRow { id: id.into(), document })
+    let id = id.into();
+    let document = webhook(&id, text);
+    WebhookChange::Put(WebhookRow { id, document })
 }
 
 fn rows(count: u64, text: &str) -> Vec<DeliveryRow> {
     let mut random = Random(count);
-    let row = |number| DeliveryRow {
-        id: format!("d{number}").into(),
-        webhook: "w".into(),
-        document: format!(r#"{{"text":"{text}{number}"}}"#).into(),
-        ..delivery(&mut random)
+    let row = |number| {
+        let id = format!("d{number}").into();
+        let row = DeliveryRow { id, webhook: "w".into(), ..delivery(&mut random) };
+        with_body(row, &format!("{text}{number}"))
     };
     (0..count).map(row).collect()
 }
@@ -55,7 +55,7 @@ fn reports_a_directory_without_write_permission() {
     };
     let error = Sqlite::open(&Settings::new(directory)).unwrap_err();
     let StoreError::Unusable(what) = &error else { panic!("{error:?}") };
-    assert!(what.contains("cannot lock") && what.contains("right to write"), "{what}");
+    assert!(what.contains("cannot lock") && what.contains("right to read and write"), "{what}");
     set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
 }
 
@@ -117,7 +117,8 @@ fn removes_a_long_history_in_slices() {
         let query = ListQuery::read("limit=100").unwrap();
         let page = store.deliveries(&tenant, &webhook, &query, UNIX_EPOCH.into()).await.unwrap();
         assert_eq!(page.rows.len(), 10);
-        assert!(page.rows.iter().all(|row| row.document.starts_with(br#"{"text":"second"#)));
+        let bodies = page.rows.iter().map(|row| Delivery::read(&row.document).unwrap());
+        assert!(bodies.into_iter().all(|read| read.body().starts_with(b"second")));
     });
     // The deletion continues after the store was closed and opened again.
     drop(store);
@@ -175,13 +176,9 @@ fn erases_every_trace_of_a_tenant() {
 fn sample(count: u64) -> Vec<Delivery> {
     let mut random = Random(11);
     let sample = (0..count).map(|number| {
-        let row = delivery(&mut random);
-        let document = serde_json::json!({
-            "id": format!("d{number}"), "status": row.status, "webhookId": "w",
-            "eventType": row.event_type, "triggeredAt": row.triggered_at.to_string(),
-            "request": {"url": "https://hooks.example.com/", "body": "{}", "headers": {}},
-        });
-        Delivery::read(document.to_string().as_bytes()).unwrap()
+        let id = format!("d{number}").into();
+        let row = DeliveryRow { id, webhook: "w".into(), ..delivery(&mut random) };
+        Delivery::read(&with_body(row, "{}").document).unwrap()
     });
     sample.collect()
 }
@@ -372,7 +369,8 @@ fn migrates_the_log_of_changes_to_removals() {
     schema::migrate(&mut old, &schema::MIGRATIONS[..1]).unwrap();
     old.execute_batch(
         "INSERT INTO tenant VALUES (1, 't', 5), (2, 'idle', 0);
-         INSERT INTO webhook (tenant, id, revision, document) VALUES (1, 'a', 5, x'7b7d');
+         INSERT INTO webhook (tenant, id, revision, document)
+            VALUES (1, 'a', 5, CAST('{\"id\":\"a\"}' AS BLOB));
          INSERT INTO change VALUES (1, 3, 'a', x'7b7d'), (1, 4, 'b', NULL), (1, 5, 'a', x'7b7d');",
     )
     .unwrap();
