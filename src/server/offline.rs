@@ -208,11 +208,11 @@ impl Import<'_> {
 /// sealed before stays sealed with the first key.
 pub(crate) fn reseal(place: &Place) -> Result<Resealed, ServeError> {
     let ambient = Ambient::machine();
-    // Never created: new keys open nothing.
-    let keys = seal::Keys::read(&place.seal_file());
-    let keys = keys.map_err(|error| ServeError::Store(error.to_string()))?;
     wait(async {
         let store = place.open(false)?;
+        // Never created: new keys open nothing.
+        let keys = seal::Keys::read(&place.seal_file());
+        let keys = keys.map_err(|error| ServeError::Store(error.to_string()))?;
         let documents = Documents { keys, ambient };
         place.require_keys(&store, &documents).await?;
         let mut resealed = Resealed::default();
