@@ -173,7 +173,8 @@ impl Target {
         let fragment = url.fragment().is_some();
         // The host is checked again as in production, since what fails there was accepted only
         // here.
-        let development = url.scheme() != "https" || host(written, &url, false).is_some();
+        let development =
+            development && (url.scheme() != "https" || host(written, &url, false).is_some());
         let sent: Box<str> = String::from(url).into();
         // Reading `sent` back would exceed the limit, so the text that was accepted is kept for
         // that.
@@ -317,6 +318,9 @@ impl Repairs {
         if self.first.get().is_some() {
             return self.first.get();
         }
+        if !self.characters.get() && !written.contains('%') {
+            return None;
+        }
         let (host, rest) = host_and_rest(written);
         if host.contains('%') {
             return Some(("`url` has a percent-encoded host", "write the host in plain letters"));
@@ -382,6 +386,9 @@ fn unreadable(written: &str, error: ParseError) -> Diagnostic {
 ///
 /// Inside the host, IDNA drops it or refuses it.
 fn unseen(written: &str) -> Option<Diagnostic> {
+    if written.is_ascii() {
+        return None;
+    }
     let is_outer = |c: &char| written.starts_with(*c) || written.ends_with(*c);
     let (_, rest) = host_and_rest(written);
     let found = invisible(rest).or_else(|| invisible(written).filter(is_outer));
