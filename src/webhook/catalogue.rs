@@ -26,10 +26,11 @@
 use super::{Level, spelling};
 use crate::diagnostic::{Diagnostic, quote};
 use crate::event::EventType;
+use hashbrown::HashMap;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, LazyLock};
