@@ -43,7 +43,7 @@ pub(super) struct Outcome {
 }
 
 /// Checks a document.
-pub(super) fn check(rules: &Rules, document: &Json, basis: &Basis<'_>) -> Outcome {
+pub(super) fn check(rules: &Rules, document: &Json<'_>, basis: &Basis<'_>) -> Outcome {
     let (found, warnings) = (Found::default(), Found::default());
     let server_members = Vec::new();
     let mut check = Check { rules, document, basis, found, warnings, server_members };
@@ -64,7 +64,7 @@ pub(super) fn check(rules: &Rules, document: &Json, basis: &Basis<'_>) -> Outcom
 /// The state of a check.
 struct Check<'a> {
     rules: &'a Rules,
-    document: &'a Json,
+    document: &'a Json<'a>,
     basis: &'a Basis<'a>,
     found: Found,
     warnings: Found,
@@ -278,7 +278,7 @@ impl<'a> Check<'a> {
                 Json::String(name) if !seen.insert(name) => {}
                 Json::String(name) => {
                     self.event_type(&pointer, name, level);
-                    types.push(EventType::from(name.clone()));
+                    types.push(EventType::from(&**name));
                 }
                 other => {
                     let title = format!("an event type is {}", other.kind());

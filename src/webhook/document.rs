@@ -4,11 +4,14 @@
 //! they could not be reported. A typed document would stop at the first member of a wrong type, and
 //! not report all errors at once.
 
+use super::content::MEMBERS;
 use super::kind::{Kind, problem};
 use crate::diagnostic::{Diagnostics, quote};
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::fmt;
 
 /// The JSON document of a webhook, before it is checked.
@@ -20,7 +23,7 @@ use std::fmt;
 /// A document takes at most 50 times the bytes of its text. `Debug` shows only the names of
 /// members, since values may be secret.
 #[derive(Clone, PartialEq)]
-pub struct WebhookDocument(pub(super) Json);
+pub struct WebhookDocument(pub(super) Json<'static>);
 
 impl WebhookDocument {
     /// Reads a document.
@@ -40,7 +43,7 @@ impl WebhookDocument {
     ///
     /// Bytes that are not JSON, or nested deeper than 127 levels.
     pub fn read(bytes: &[u8]) -> Result<Self, Diagnostics> {
-        read(bytes, Kind::Syntax).map(Self)
+        read(bytes, Kind::Syntax).map(Json::into_owned).map(Self)
     }
 
     /// Returns the value of a member; `None` if it is absent or not a string.
@@ -62,7 +65,7 @@ impl WebhookDocument {
     ///
     /// A document that is not an object is unchanged.
     pub fn set(&mut self, member: &str, text: &str) {
-        self.0.set(member, Json::String(text.into()));
+        self.0.set(member, Json::String(text.to_owned().into()));
     }
 }
 
@@ -74,7 +77,7 @@ impl From<Value> for WebhookDocument {
 
 impl<'de> Deserialize<'de> for WebhookDocument {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Json::deserialize(deserializer).map(Self)
+        Json::deserialize(deserializer).map(Json::into_owned).map(Self)
     }
 }
 
@@ -89,29 +92,48 @@ impl fmt::Debug for WebhookDocument {
 }
 
 /// Reads JSON; `kind` is the kind of the error.
-pub(super) fn read(bytes: &[u8], kind: Kind) -> Result<Json, Diagnostics> {
-    serde_json::from_slice(bytes).map_err(|error| {
+///
+/// Strings without escapes borrow from the bytes.
+pub(super) fn read(bytes: &[u8], kind: Kind) -> Result<Json<'_>, Diagnostics> {
+    // Checked as a whole, text takes less time than string by string. If it is not UTF-8, the parser
+    // reports where.
+    let read = match simdutf8::basic::from_utf8(bytes) {
+        Ok(text) => whole(serde_json::Deserializer::from_str(text)),
+        Err(_) => whole(serde_json::Deserializer::from_slice(bytes)),
+    };
+    read.map_err(|error| {
         let title = format!("the body is not JSON: {}", quote(&error.to_string()));
         problem(kind, "", title, "send well-formed JSON in UTF-8").into()
     })
 }
 
+fn whole<'a>(
+    mut deserializer: serde_json::Deserializer<impl serde_json::de::Read<'a>>,
+) -> serde_json::Result<Json<'a>> {
+    let json = deserializer.deserialize_any(Reader { members: MEMBERS.len() })?;
+    deserializer.end().map(|()| json)
+}
+
 /// A JSON value with its members in order, including duplicates.
 ///
-/// The value of a number is not kept, since no member of a webhook is a number.
+/// The value of a number is not kept, since no member of a webhook is a number. Strings borrow from
+/// the text that is read, or from the webhook that is written.
 #[derive(Clone, PartialEq)]
-pub(super) enum Json {
+pub(super) enum Json<'a> {
     Null,
     Bool(bool),
     Number,
-    String(Box<str>),
-    Array(Vec<Json>),
-    Object(Vec<(Box<str>, Json)>),
+    String(Cow<'a, str>),
+    Array(Vec<Json<'a>>),
+    Object(Vec<Member<'a>>),
     /// A value that exists but is unknown, as in a document made from a response.
     Withheld,
 }
 
-impl Json {
+/// A member of an object: its name and its value.
+pub(super) type Member<'a> = (Cow<'a, str>, Json<'a>);
+
+impl<'a> Json<'a> {
     /// Returns the JSON type for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {
@@ -136,7 +158,7 @@ impl Json {
         let Self::Object(members) = self else { return };
         match members.iter_mut().find(|(known, _)| &**known == name) {
             Some((_, old)) => *old = value,
-            None => members.push((name.into(), value)),
+            None => members.push((name.to_owned().into(), value)),
         }
     }
 
@@ -148,12 +170,29 @@ impl Json {
     }
 
     /// Makes a string.
-    pub(super) fn text(text: impl AsRef<str>) -> Self {
-        Self::String(text.as_ref().into())
+    pub(super) fn text(text: impl Into<Cow<'a, str>>) -> Self {
+        Self::String(text.into())
+    }
+
+    /// Copies what is borrowed.
+    pub(super) fn into_owned(self) -> Json<'static> {
+        let owned = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
+        match self {
+            Self::Null => Json::Null,
+            Self::Bool(value) => Json::Bool(value),
+            Self::Number => Json::Number,
+            Self::String(text) => Json::String(owned(text)),
+            Self::Array(items) => Json::Array(items.into_iter().map(Json::into_owned).collect()),
+            Self::Object(members) => {
+                let member = |(name, value): Member<'a>| (owned(name), value.into_owned());
+                Json::Object(members.into_iter().map(member).collect())
+            }
+            Self::Withheld => Json::Withheld,
+        }
     }
 }
 
-impl From<Value> for Json {
+impl From<Value> for Json<'_> {
     fn from(value: Value) -> Self {
         match value {
             Value::Null => Self::Null,
@@ -169,7 +208,7 @@ impl From<Value> for Json {
     }
 }
 
-impl Serialize for Json {
+impl Serialize for Json<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             // A document that is written has no numbers and no unknown values.
@@ -188,61 +227,78 @@ impl Serialize for Json {
     }
 }
 
-impl<'de> Deserialize<'de> for Json {
+impl<'de> Deserialize<'de> for Json<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Reader)
+        deserializer.deserialize_any(Reader { members: 0 })
     }
 }
 
-struct Reader;
+struct Reader {
+    /// The number of members for which an object has room at first.
+    members: usize,
+}
 
 impl<'de> Visitor<'de> for Reader {
-    type Value = Json;
+    type Value = Json<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Json, E> {
+    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
         Ok(Json::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+    fn visit_bool<E>(self, value: bool) -> Result<Json<'de>, E> {
         Ok(Json::Bool(value))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
+    fn visit_i64<E>(self, _: i64) -> Result<Json<'de>, E> {
         Ok(Json::Number)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Json, E> {
+    fn visit_u64<E>(self, _: u64) -> Result<Json<'de>, E> {
         Ok(Json::Number)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
+    fn visit_f64<E>(self, _: f64) -> Result<Json<'de>, E> {
         Ok(Json::Number)
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-        Ok(Json::String(text.into()))
+    fn visit_str<E>(self, text: &str) -> Result<Json<'de>, E> {
+        Ok(Json::text(text.to_owned()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::text(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json<'de>, A::Error> {
         let mut list = Vec::new();
         while let Some(item) = items.next_element()? {
             list.push(item);
         }
-        // A vector of one item has room for four.
-        list.shrink_to_fit();
+        trim(&mut list);
         Ok(Json::Array(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json, A::Error> {
-        let mut list = Vec::new();
-        while let Some(member) = members.next_entry::<Box<str>, Json>()? {
-            list.push(member);
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json<'de>, A::Error> {
+        let mut list = Vec::with_capacity(self.members);
+        while let Some((Name(name), value)) = members.next_entry()? {
+            list.push((name, value));
         }
-        list.shrink_to_fit();
+        trim(&mut list);
         Ok(Json::Object(list))
     }
 }
+
+/// Gives memory back if more than half of it is spare: a list of one item has room for four.
+fn trim<T>(list: &mut Vec<T>) {
+    if list.capacity() > 2 * list.len() {
+        list.shrink_to_fit();
+    }
+}
+
+/// The name of a member. `Cow` itself would never borrow.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);

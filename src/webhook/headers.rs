@@ -22,8 +22,9 @@
 use super::document::Json;
 use super::kind::{Kind, problem, token};
 use crate::diagnostic::{Found, quote};
+use hashbrown::HashMap;
 use http::{HeaderName, HeaderValue};
-use std::collections::HashMap;
+use std::borrow::Cow;
 
 /// The limit of bytes in a group of headers, names and values together.
 const MAX: usize = 2048;
@@ -92,7 +93,7 @@ impl Header {
     }
 
     /// Returns the value as JSON.
-    pub(super) fn json(&self) -> Json {
+    pub(super) fn json(&self) -> Json<'_> {
         // Values come from strings of visible ASCII characters.
         match self.value.as_ref().map(HeaderValue::to_str) {
             Some(Ok(value)) => Json::text(value),
@@ -117,25 +118,39 @@ impl Group {
         }
     }
 
-    /// Returns the pointer to a header.
-    fn pointer(self, name: &str) -> String {
-        format!("/{}/{}", self.member(), token(name))
+    /// Returns the pointer to a place.
+    fn pointer(self, place: Place<'_>) -> String {
+        let member = self.member();
+        match place {
+            Place::Group => format!("/{member}"),
+            Place::Name(name) => format!("/{member}/{}", token(name)),
+            Place::Item(at) => format!("/{member}/{at}"),
+        }
     }
+}
+
+/// Where an error is in a group.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Group,
+    /// The member with a name, as written.
+    Name(&'a str),
+    /// An item of the list of names.
+    Item(usize),
 }
 
 /// The result of checking a group.
 #[derive(Default)]
-pub(super) struct Checked {
+pub(super) struct Checked<'a> {
     /// The valid headers, by name.
     pub(super) headers: Vec<Header>,
-    /// For each name: its position, how it was first written, and the pointer to it.
-    names: HashMap<HeaderName, (usize, Box<str>, String)>,
+    /// For each name in lower case: its position, how it was first written, and where.
+    names: HashMap<Cow<'a, str>, (usize, &'a str, Place<'a>)>,
 }
 
 /// Checks a group and returns its valid headers.
-pub(super) fn check(group: Group, value: &Json, found: &mut Found) -> Checked {
+pub(super) fn check<'a>(group: Group, value: &'a Json<'a>, found: &mut Found) -> Checked<'a> {
     let mut check = Check { group, found, bytes: 0, checked: Checked::default() };
-    let pointer = format!("/{}", group.member());
     match value {
         Json::Object(members) => {
             for (name, value) in members {
@@ -150,7 +165,7 @@ pub(super) fn check(group: Group, value: &Json, found: &mut Found) -> Checked {
         }
         other => {
             let title = format!("`{}` is {}", group.member(), other.kind());
-            check.add(Kind::WrongType, &pointer, title, "give an object of strings");
+            check.add(Kind::WrongType, Place::Group, title, "give an object of strings");
         }
     }
     // Counted with invalid headers, too: removing them may not be how the author corrects them.
@@ -158,7 +173,7 @@ pub(super) fn check(group: Group, value: &Json, found: &mut Found) -> Checked {
     if bytes > MAX {
         let title = format!("`{}` has {bytes} bytes of names and values", group.member());
         let help = format!("keep to {MAX} bytes");
-        check.add(Kind::HeadersTooLarge, &pointer, title, help);
+        check.add(Kind::HeadersTooLarge, Place::Group, title, help);
     }
     let mut checked = check.checked;
     // The members of a JSON object have no order, so the headers are put into one.
@@ -167,19 +182,18 @@ pub(super) fn check(group: Group, value: &Json, found: &mut Found) -> Checked {
 }
 
 /// Reports names that are in both groups.
-pub(super) fn check_both(plain: &Checked, encrypted: &Checked, found: &mut Found) {
+pub(super) fn check_both(plain: &Checked<'_>, encrypted: &Checked<'_>, found: &mut Found) {
     let mut duplicates: Vec<_> = encrypted
         .names
         .iter()
-        .filter_map(|(name, (at, written, pointer))| {
-            Some((at, pointer, written, &plain.names.get(name)?.1))
-        })
+        .filter_map(|(name, seen)| Some((*seen, plain.names.get(name)?.1)))
         .collect();
     // The order of a hash map differs on each run; that of the errors must not.
-    duplicates.sort_unstable();
-    for (_, pointer, written, other) in duplicates {
+    duplicates.sort_unstable_by_key(|((at, ..), _)| *at);
+    for ((_, written, place), other) in duplicates {
         let title = format!("header `{}` is also in `headers`", quote(written));
-        let problem = problem(Kind::DuplicateHeader, &**pointer, title, same_name(other));
+        let pointer = Group::Encrypted.pointer(place);
+        let problem = problem(Kind::DuplicateHeader, pointer, title, same_name(other));
         found.push(problem);
     }
 }
@@ -190,21 +204,21 @@ fn same_name(other: &str) -> String {
 }
 
 /// The state of checking a group.
-struct Check<'a> {
+struct Check<'a, 'f> {
     group: Group,
-    found: &'a mut Found,
+    found: &'f mut Found,
     bytes: usize,
-    checked: Checked,
+    checked: Checked<'a>,
 }
 
-impl Check<'_> {
-    fn add(&mut self, kind: Kind, pointer: &str, title: String, help: impl Into<Box<str>>) {
-        self.found.push(problem(kind, pointer, title, help));
+impl<'a> Check<'a, '_> {
+    fn add(&mut self, kind: Kind, place: Place<'_>, title: String, help: impl Into<Box<str>>) {
+        self.found.push(problem(kind, self.group.pointer(place), title, help));
     }
 
     /// Checks a name and its value.
-    fn header(&mut self, written: &str, value: &Json) {
-        let pointer = self.group.pointer(written);
+    fn header(&mut self, written: &'a str, value: &Json<'_>) {
+        let place = Place::Name(written);
         let text = match value {
             Json::String(text) => Some(&**text),
             _ => None,
@@ -212,21 +226,20 @@ impl Check<'_> {
         self.bytes += written.len() + text.map_or(0, str::len);
         let hidden = self.group == Group::Encrypted;
         // An invalid name may be a secret, so it must not be in a pointer.
-        let group = format!("/{}", self.group.member());
-        let name = self.name(written, if hidden { &group } else { &pointer });
+        let name = self.name(written, if hidden { Place::Group } else { place });
         if hidden && name.is_none() {
             // A message about the value would have to quote the name.
             return;
         }
         // The value is checked even if the name is not usable, so that both errors are reported at
         // once.
-        let name = name.filter(|name| self.is_new(name, written, &pointer));
+        let name = name.filter(|name| self.is_new(name, written, place));
         let value = match value {
             Json::Withheld => Some(None),
-            Json::String(text) => self.value(written, text, &pointer).map(Some),
+            Json::String(text) => self.value(written, text).map(Some),
             other => {
                 let title = format!("header `{}` is {}", quote(written), other.kind());
-                self.add(Kind::WrongType, &pointer, title, "give a string");
+                self.add(Kind::WrongType, place, title, "give a string");
                 None
             }
         };
@@ -236,37 +249,37 @@ impl Check<'_> {
     }
 
     /// Checks a name in the list that a response has in place of the encrypted headers.
-    fn listed(&mut self, at: usize, name: &Json) {
-        let pointer = self.group.pointer(&at.to_string());
+    fn listed(&mut self, at: usize, name: &'a Json<'_>) {
+        let place = Place::Item(at);
         let Json::String(written) = name else {
             let title = format!("a name in `encryptedHeaders` is {}", name.kind());
-            return self.add(Kind::WrongType, &pointer, title, "give a string");
+            return self.add(Kind::WrongType, place, title, "give a string");
         };
         self.bytes += written.len();
-        let name = self.name(written, &pointer);
-        if let Some(name) = name.filter(|name| self.is_new(name, written, &pointer)) {
-            self.checked.headers.push(Header { written: written.clone(), name, value: None });
+        let name = self.name(written, place);
+        if let Some(name) = name.filter(|name| self.is_new(name, written, place)) {
+            self.checked.headers.push(Header { written: (&**written).into(), name, value: None });
         }
     }
 
     /// Returns whether a name is new in this group; reports a duplicate and a reserved name.
-    fn is_new(&mut self, name: &HeaderName, written: &str, pointer: &str) -> bool {
-        let shown = quote(written);
+    fn is_new(&mut self, name: &HeaderName, written: &'a str, place: Place<'a>) -> bool {
         let word = name.as_str();
         if RESERVED.contains(&word) || RESERVED_PREFIXES.iter().any(|p| word.starts_with(p)) {
-            let title = format!("header `{shown}` is reserved");
+            let title = format!("header `{}` is reserved", quote(written));
             let help = "remove it: the server sets this header";
-            self.add(Kind::HeaderReserved, pointer, title, help);
+            self.add(Kind::HeaderReserved, place, title, help);
         }
-        if let Some((_, first, _)) = self.checked.names.get(name) {
-            let title = format!("duplicate header `{shown}`");
+        if let Some((_, first, _)) = self.checked.names.get(word) {
+            let title = format!("duplicate header `{}`", quote(written));
             let help = same_name(first);
-            self.add(Kind::DuplicateHeader, pointer, title, help);
+            self.add(Kind::DuplicateHeader, place, title, help);
             return false;
         }
         // A reserved name is kept as well: its duplicate in the other group is another error.
-        let seen = (self.checked.names.len(), written.into(), pointer.to_owned());
-        self.checked.names.insert(name.clone(), seen);
+        let seen = (self.checked.names.len(), written, place);
+        let name = if word == written { Cow::Borrowed(written) } else { word.to_owned().into() };
+        self.checked.names.insert(name, seen);
         true
     }
 
@@ -274,7 +287,7 @@ impl Check<'_> {
     ///
     /// An invalid name of an encrypted header is not quoted: it may be the value, as in a whole
     /// header line.
-    fn name(&mut self, written: &str, pointer: &str) -> Option<HeaderName> {
+    fn name(&mut self, written: &str, place: Place<'_>) -> Option<HeaderName> {
         if let Ok(name) = HeaderName::from_bytes(written.as_bytes()) {
             return Some(name);
         }
@@ -288,14 +301,14 @@ impl Check<'_> {
             true => "give name and value separately: `{\"name\": \"value\"}`",
             false => "use letters, digits and any of !#$%&'*+-.^_`|~",
         };
-        self.add(Kind::HeaderName, pointer, title, help);
+        self.add(Kind::HeaderName, place, title, help);
         None
     }
 
     /// Returns a value if it is valid; reports it otherwise.
     ///
     /// Messages do not quote the value, which may be secret.
-    fn value(&mut self, written: &str, text: &str, pointer: &str) -> Option<HeaderValue> {
+    fn value(&mut self, written: &str, text: &str) -> Option<HeaderValue> {
         // The only white space of a header (RFC 9110 section 5.6.3); any other is refused as a
         // control character or as beyond ASCII.
         let blank = [' ', '\t'];
@@ -316,7 +329,7 @@ impl Check<'_> {
             }
         };
         let title = format!("the value of header `{}` {wrong}", quote(written));
-        self.add(Kind::HeaderValue, pointer, title, help);
+        self.add(Kind::HeaderValue, Place::Name(written), title, help);
         None
     }
 }

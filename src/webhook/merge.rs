@@ -28,7 +28,7 @@
 //! finds an error, they are not shown, since sending them would fail again. They are also not shown
 //! if they have a value of `secret` or `encryptedHeaders`, since responses are logged.
 
-use super::document::Json;
+use super::document::{Json, Member};
 use super::kind::{Kind, problem};
 use super::patch::{Patch, not_a_list, patchable, path_help};
 use crate::diagnostic::{Diagnostic, Found, excerpt, quote};
@@ -71,7 +71,7 @@ impl Meant {
 
 impl Patch {
     /// Returns what was most likely meant by a patch that is not an array of operations.
-    pub(super) fn meant(&self, document: &Json) -> Option<Meant> {
+    pub(super) fn meant(&self, document: &Json<'_>) -> Option<Meant> {
         match &self.0 {
             Json::Object(_) if is_operation(&self.0) => {
                 // An object with `op` and `path` is an operation, regardless of its other members.
@@ -109,8 +109,8 @@ impl Patch {
 /// Suggests operations that are valid but in the wrong place.
 ///
 /// `is_certain` says that the body has nothing else.
-fn of_operations(operations: Vec<Json>, problem: Diagnostic, is_certain: bool) -> Meant {
-    let is_secret = |operation: &Json| {
+fn of_operations(operations: Vec<Json<'static>>, problem: Diagnostic, is_certain: bool) -> Meant {
+    let is_secret = |operation: &Json<'_>| {
         let path = operation.member("path");
         let is_path = |name: &&str| path == Some(&Json::text(format!("/{name}")));
         // Removing a secret shows nothing, so an operation without a value may be shown.
@@ -124,8 +124,8 @@ fn of_operations(operations: Vec<Json>, problem: Diagnostic, is_certain: bool) -
 /// Finds an array of operations in an object, as in SCIM.
 ///
 /// Returns the name of its member, the operations, and whether the object has nothing else.
-fn wrapped(members: &[Member]) -> Option<(&str, &[Json], bool)> {
-    let is_part = |value: &Json| matches!(value.member("op"), Some(Json::String(_)));
+fn wrapped<'a>(members: &'a [Member<'static>]) -> Option<(&'a str, &'a [Json<'static>], bool)> {
+    let is_part = |value: &Json<'_>| matches!(value.member("op"), Some(Json::String(_)));
     let is_named =
         |name: &str| ["operations", "patch"].iter().any(|n| name.eq_ignore_ascii_case(n));
     let mut found = members.iter().filter_map(|(name, value)| match value {
@@ -138,23 +138,23 @@ fn wrapped(members: &[Member]) -> Option<(&str, &[Json], bool)> {
     let (name, operations) = found.next()?;
     // SCIM requires `schemas` beside `Operations` (RFC 7644 section 3.5.2), so it is not another
     // member.
-    let is_other = |(other, _): &&Member| &**other != name && &**other != "schemas";
+    let is_other = |(other, _): &&Member<'_>| &**other != name && &**other != "schemas";
     let is_only_one = found.next().is_none() && members.iter().find(is_other).is_none();
     Some((name, operations, is_only_one))
 }
 
-fn is_operation(value: &Json) -> bool {
+fn is_operation(value: &Json<'_>) -> bool {
     ["op", "path"].iter().all(|name| matches!(value.member(name), Some(Json::String(_))))
 }
 
 /// Returns whether a value is an object with a member that can be patched, and none of an
 /// operation.
-fn is_merge(value: &Json) -> bool {
+fn is_merge(value: &Json<'_>) -> bool {
     has_members(value) && patchable().any(|name| value.member(name).is_some())
 }
 
 /// Returns whether a value is an object with members, and none of an operation.
-fn has_members(value: &Json) -> bool {
+fn has_members(value: &Json<'_>) -> bool {
     let parts = ["op", "path", "from", "value"];
     // `from` is the member of `move` and `copy` in RFC 6902. A webhook has no member of these
     // names.
@@ -162,12 +162,10 @@ fn has_members(value: &Json) -> bool {
     is_none && matches!(value, Json::Object(members) if !members.is_empty())
 }
 
-type Member = (Box<str>, Json);
-
 /// Turns a merge patch into operations on a document.
 fn of_members(
-    members: &[&Member],
-    document: &Json,
+    members: &[&Member<'_>],
+    document: &Json<'_>,
     problem: impl FnOnce(String) -> Diagnostic,
 ) -> Meant {
     let is_patchable = |name: &str| patchable().any(|known| known == name);
@@ -201,7 +199,7 @@ fn of_members(
 }
 
 /// Returns the help for a merge patch that changes nothing.
-fn help_for_nothing(members: &[&Member]) -> String {
+fn help_for_nothing(members: &[&Member<'_>]) -> String {
     let emptied = members.iter().find(|(_, value)| *value != Json::Null);
     let hint = emptied.map(|(name, _)| {
         format!("; to remove all of `{name}`, send an operation `remove` with the path `/{name}`")
@@ -210,7 +208,7 @@ fn help_for_nothing(members: &[&Member]) -> String {
 }
 
 /// Returns the operation with the effect of a merge patch on a member; `None` if it has none.
-fn operation(name: &str, value: &Json, document: &Json) -> Option<Json> {
+fn operation(name: &str, value: &Json<'_>, document: &Json<'_>) -> Option<Json<'static>> {
     let old = document.member(name);
     let value = match (value, old) {
         (Json::Object(changes), _) if OBJECTS.contains(&name) => {
@@ -239,13 +237,13 @@ fn operation(name: &str, value: &Json, document: &Json) -> Option<Json> {
     let mut members =
         vec![("op".into(), Json::text(op)), ("path".into(), Json::text(format!("/{name}")))];
     if !is_removed {
-        members.push(("value".into(), value));
+        members.push(("value".into(), value.into_owned()));
     }
     Some(Json::Object(members))
 }
 
 /// Applies a merge patch to an object (RFC 7396). Names are compared like those of headers.
-fn merged(old: Option<&Json>, changes: &[Member]) -> Json {
+fn merged<'a>(old: Option<&Json<'a>>, changes: &[Member<'a>]) -> Json<'a> {
     let mut members = match old {
         Some(Json::Object(members)) => members.clone(),
         _ => Vec::new(),

@@ -41,7 +41,7 @@ use std::fmt;
 /// out. Members of an operation other than `op`, `path` and `value` are ignored (RFC 6902 section
 /// 4). `Debug` shows no values, since they may be secret.
 #[derive(Clone, PartialEq)]
-pub struct Patch(pub(super) Json);
+pub struct Patch(pub(super) Json<'static>);
 
 impl Patch {
     /// Reads a patch.
@@ -51,7 +51,7 @@ impl Patch {
     /// Bytes that are not JSON, or nested deeper than 127 levels.
     /// [`Webhook::patched`](super::Webhook::patched) checks the operations.
     pub fn read(bytes: &[u8]) -> Result<Self, Diagnostics> {
-        document::read(bytes, Kind::PatchSyntax).map(Self)
+        document::read(bytes, Kind::PatchSyntax).map(Json::into_owned).map(Self)
     }
 }
 
@@ -63,7 +63,7 @@ impl From<Value> for Patch {
 
 impl<'de> Deserialize<'de> for Patch {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Json::deserialize(deserializer).map(Self)
+        Json::deserialize(deserializer).map(Json::into_owned).map(Self)
     }
 }
 
@@ -86,7 +86,7 @@ pub(super) struct Applied {
 
 impl Patch {
     /// Applies each valid operation, and reports the errors of the others.
-    pub(super) fn apply(&self, document: &mut Json) -> Applied {
+    pub(super) fn apply(&self, document: &mut Json<'_>) -> Applied {
         let mut applied = Applied::default();
         // `Webhook::patched` in `change` calls `merge::meant` first, then `apply`: an object that
         // was most likely meant as a patch has been refused before, with a suggestion.
@@ -116,7 +116,7 @@ impl Patch {
 const SEND: &str = r#"send an array, such as `[{"op": "remove", "path": "/description"}]`"#;
 
 /// Makes the error for a patch that is not an array.
-pub(super) fn not_a_list(found: &Json, help: String) -> Diagnostic {
+pub(super) fn not_a_list(found: &Json<'_>, help: String) -> Diagnostic {
     let title = format!("expected an array of operations, found {}", found.kind());
     problem(Kind::PatchNotAList, "", title, help)
 }
@@ -137,7 +137,7 @@ impl Op {
 struct Operation<'a> {
     op: Op,
     member: &'static str,
-    value: Option<&'a Json>,
+    value: Option<&'a Json<'static>>,
 }
 
 /// An error in an operation.
@@ -163,7 +163,7 @@ impl Fault {
 
 impl<'a> Operation<'a> {
     /// Reads an operation. `found` limits how many suggestions are looked for.
-    fn read(operation: &'a Json, found: &mut Found) -> Result<Self, Vec<Fault>> {
+    fn read(operation: &'a Json<'static>, found: &mut Found) -> Result<Self, Vec<Fault>> {
         let Json::Object(members) = operation else {
             let title = format!("an operation is {}", operation.kind());
             let help = "give an object with `op`, `path` and `value`";
@@ -197,7 +197,7 @@ impl<'a> Operation<'a> {
         }
     }
 
-    fn apply(&self, document: &mut Json) -> Result<(), Fault> {
+    fn apply(&self, document: &mut Json<'_>) -> Result<(), Fault> {
         let Self { op, member, value } = *self;
         let absent = document.member(member).is_none();
         let fault = |what: &str, help: &str| {
@@ -223,7 +223,7 @@ impl<'a> Operation<'a> {
     }
 }
 
-fn op(operation: &Json) -> Result<Op, Fault> {
+fn op(operation: &Json<'_>) -> Result<Op, Fault> {
     let written = text(operation, "op", "/op")?;
     let op = Op::ALL.into_iter().find(|(word, _)| *word == written);
     op.map(|(_, op)| op).ok_or_else(|| {
@@ -234,7 +234,7 @@ fn op(operation: &Json) -> Result<Op, Fault> {
 }
 
 /// Returns the member that the path names.
-fn member(operation: &Json, found: &mut Found) -> Result<&'static str, Fault> {
+fn member(operation: &Json<'_>, found: &mut Found) -> Result<&'static str, Fault> {
     let path = text(operation, "path", "/path")?;
     // The known names have no `~` or `/`, so a pointer to one of them has no escapes (RFC 6901).
     patchable().find(|name| path.strip_prefix('/') == Some(name)).ok_or_else(|| {
@@ -249,7 +249,7 @@ fn member(operation: &Json, found: &mut Found) -> Result<&'static str, Fault> {
     })
 }
 
-fn text<'a>(operation: &'a Json, name: &str, part: &'static str) -> Result<&'a str, Fault> {
+fn text<'a>(operation: &'a Json<'_>, name: &str, part: &'static str) -> Result<&'a str, Fault> {
     let title = match operation.member(name) {
         Some(Json::String(text)) => return Ok(text),
         Some(other) => format!("`{name}` of an operation is {}", other.kind()),

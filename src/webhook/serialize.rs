@@ -12,12 +12,13 @@
 //! A patch is applied to the content form. A value that is unknown is [withheld](Json::Withheld)
 //! there: it is present, so that `replace` finds the member, and a patch of the name keeps it.
 
-use super::content::{Content, Server};
-use super::document::Json;
+use super::content::{Content, MEMBERS, Server};
+use super::document::{Json, Member};
 use super::headers::Header;
 use super::{Edit, Webhook};
 use crate::event::{Envelope, TenantId, UserId};
 use serde::ser::{Serialize, Serializer};
+use std::borrow::Cow;
 
 /// What a document contains.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,42 +103,42 @@ impl Webhook {
     }
 
     /// Returns the document to which a patch is applied.
-    pub(super) fn patchable(&self) -> Json {
+    pub(super) fn patchable(&self) -> Json<'_> {
         document(self, Form::Content)
     }
 }
 
 /// The members of a document that is being written.
-struct Members(Vec<(Box<str>, Json)>);
+struct Members<'a>(Vec<Member<'a>>);
 
-impl Members {
-    fn add(&mut self, name: &str, value: Json) {
+impl<'a> Members<'a> {
+    fn add(&mut self, name: &'static str, value: Json<'a>) {
         self.0.push((name.into(), value));
     }
 
-    fn text(&mut self, name: &str, text: Option<impl ToString>) {
+    fn text(&mut self, name: &'static str, text: Option<impl Into<Cow<'a, str>>>) {
         if let Some(text) = text {
-            self.add(name, Json::text(text.to_string()));
+            self.add(name, Json::text(text));
         }
     }
 
-    fn flag(&mut self, name: &str, value: bool) {
+    fn flag(&mut self, name: &'static str, value: bool) {
         self.add(name, Json::Bool(value));
     }
 }
 
-fn document(webhook: &Webhook, form: Form) -> Json {
+fn document(webhook: &Webhook, form: Form) -> Json<'_> {
     let Webhook { id, server, content } = webhook;
-    let mut members = Members(Vec::with_capacity(23));
+    let mut members = Members(Vec::with_capacity(MEMBERS.len()));
     if form != Form::Content {
-        members.text("id", Some(id));
-        members.text("tenantId", server.tenant.as_ref());
+        members.text("id", Some(id.as_str()));
+        members.text("tenantId", server.tenant.as_ref().map(TenantId::as_str));
     }
     // The normalized form, unless that is too long to be read back.
     members.text("url", Some(content.target.shown()));
-    members.text("name", Some(&content.name));
-    members.text("level", Some(content.level));
-    members.text("filter", content.filter_text.as_ref());
+    members.text("name", Some(&*content.name));
+    members.text("level", Some(content.level.as_str()));
+    members.text("filter", content.filter_text.as_deref());
     match content.secret.as_ref().map(|secret| secret.expose()) {
         Some(Some(secret)) if form != Form::Response => members.text("secret", Some(secret)),
         Some(None) if form == Form::Content => members.add("secret", Json::Withheld),
@@ -147,10 +148,10 @@ fn document(webhook: &Webhook, form: Form) -> Json {
     if !content.headers.is_empty() {
         members.add("headers", object(&content.headers));
     }
-    members.text("ownerId", content.owner.as_ref());
+    members.text("ownerId", content.owner.as_ref().map(UserId::as_str));
     let types = content.event_types.iter().map(|name| Json::text(name.as_str())).collect();
     members.add("eventTypes", Json::Array(types));
-    members.text("description", content.description.as_ref());
+    members.text("description", content.description.as_deref());
     if form != Form::Content {
         members.flag("secretKeyAdded", content.secret.is_some());
     }
@@ -165,27 +166,27 @@ fn document(webhook: &Webhook, form: Form) -> Json {
     }
     members.flag("enableCloudEventDelivery", content.envelope == Envelope::CloudEvents);
     members.flag("checkCertificateRevocation", content.check_revocation);
-    members.text("origin", Some(content.origin));
+    members.text("origin", Some(content.origin.as_str()));
     if form != Form::Content {
         let Server { created, updated, disabled_reason, disabled_code, .. } = server;
         edit(&mut members, "createdAt", "createdByUserId", created);
         edit(&mut members, "updatedAt", "updatedByUserId", updated);
-        members.text("disabledReason", disabled_reason.as_ref());
-        members.text("disabledReasonCode", disabled_code.as_ref());
+        members.text("disabledReason", disabled_reason.as_deref());
+        members.text("disabledReasonCode", disabled_code.as_deref());
     }
     Json::Object(members.0)
 }
 
-fn edit(members: &mut Members, at: &str, by: &str, edit: &Edit) {
-    members.text(at, edit.at);
-    members.text(by, edit.by.as_ref());
+fn edit<'a>(members: &mut Members<'a>, at: &'static str, by: &'static str, edit: &'a Edit) {
+    members.text(at, edit.at.map(|time| time.to_string()));
+    members.text(by, edit.by.as_ref().map(UserId::as_str));
 }
 
-fn object(headers: &[Header]) -> Json {
-    let member = |header: &Header| (header.written().into(), header.json());
-    Json::Object(headers.iter().map(member).collect())
+fn object(headers: &[Header]) -> Json<'_> {
+    let members = headers.iter().map(|header| (header.written().into(), header.json()));
+    Json::Object(members.collect())
 }
 
-fn names(headers: &[Header]) -> Json {
+fn names(headers: &[Header]) -> Json<'_> {
     Json::Array(headers.iter().map(|header| Json::text(header.written())).collect())
 }

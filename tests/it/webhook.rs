@@ -398,10 +398,11 @@ fn refuses_documents_other_than_objects() {
         assert_eq!(found(&problems), [(String::new(), "webhook-not-an-object")]);
     }
     for text in [&b"{"[..], b"", b"{\"name\": \xff}", &[b'['; 200]] {
-        assert_eq!(
-            found(&WebhookDocument::read(text).unwrap_err()),
-            [(String::new(), "webhook-syntax")]
-        );
+        let problems = WebhookDocument::read(text).unwrap_err();
+        assert_eq!(found(&problems), [(String::new(), "webhook-syntax")]);
+        let expected = serde_json::from_slice::<Value>(text).unwrap_err();
+        assert_eq!(problems.to_string(), format!("the body is not JSON: {expected}"));
+        assert_eq!(Webhook::restore_from(text, &Rules::default()), Err(problems));
     }
 }
 

@@ -6,7 +6,7 @@ use crate::matcher::Subscription;
 use crate::registry::rules::Policy;
 use crate::registry::state::State;
 use crate::registry::{ChangeError, Refused, Registry, SnapshotError, SnapshotErrorKind};
-use crate::webhook::{Webhook, WebhookDocument, WebhookId};
+use crate::webhook::{Webhook, WebhookId};
 use hashbrown::HashSet;
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -43,9 +43,7 @@ pub(super) fn check(policy: &Policy, chunk: &mut Chunk) -> Vec<(usize, Item<Chec
 
 /// Reads a webhook and checks it by the rules.
 fn webhook(policy: &Policy, tenant: &TenantId, line: &[u8]) -> Checked {
-    let read = WebhookDocument::read(line)
-        .and_then(|document| Webhook::restore(&document, &policy.rules))
-        .map_err(|problems| problems.to_string());
+    let read = Webhook::restore_from(line, &policy.rules).map_err(|problems| problems.to_string());
     let checked = read.and_then(|webhook| match policy.subscription(tenant, &webhook) {
         Ok(subscription) => Ok((Arc::new(webhook), subscription)),
         Err(error) => Err(error.of(webhook.id().clone()).to_string()),
@@ -212,12 +210,12 @@ impl Tenant {
             return;
         }
         let added = webhook.and_then(|(webhook, subscription)| {
-            let id = webhook.id().clone();
             let full = |error| {
+                let id = webhook.id().clone();
                 let message = ChangeError::from(error).of(id.clone()).to_string();
                 Rejected { id: Some(id), message }
             };
-            self.state.put(webhook, &subscription).map_err(full)
+            self.state.put(Arc::clone(&webhook), &subscription).map_err(full)
         });
         let Err(Rejected { id, message }) = added else { return };
         let error = SnapshotError::new(SnapshotErrorKind::Invalid, number, message);

@@ -48,7 +48,7 @@ use attempt::Attempt;
 use hooksieve::delivery::RequestBuilder;
 use hooksieve::event::{TenantId, UserId};
 use hooksieve::registry::{Change, Registry};
-use hooksieve::webhook::{Rules, Webhook, WebhookDocument, WebhookId};
+use hooksieve::webhook::{Rules, Webhook, WebhookId};
 use problem::Problem;
 use refused::Refused;
 use rows::Documents;
@@ -329,8 +329,7 @@ impl Inner {
         for row in rows.webhooks {
             let document = self.documents.open(&tenant.id, &row)?;
             let (name, id) = (tenant.id.as_str(), row.id.as_str());
-            let read = WebhookDocument::read(&document);
-            let restored = read.and_then(|document| Webhook::restore(&document, &rules));
+            let restored = Webhook::restore_from(&document, &rules);
             let kept = match (restored, too_large.get(&row.id)) {
                 (Ok(webhook), None) => {
                     sorted.webhooks.push(webhook);

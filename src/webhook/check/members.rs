@@ -21,14 +21,14 @@ use crate::webhook::kind::Kind;
 
 impl<'a> Check<'a> {
     /// Returns the value of a member; null counts as absent.
-    pub(super) fn member(&self, name: &str) -> Option<&'a Json> {
+    pub(super) fn member(&self, name: &str) -> Option<&'a Json<'a>> {
         // A patch clears a member by null, so its result must be checked as if the member were left
         // out.
         self.document.member(name).filter(|value| **value != Json::Null)
     }
 
     /// Reports a value of the wrong JSON type.
-    pub(super) fn wrong_type(&mut self, name: &str, found: &Json, help: &'static str) {
+    pub(super) fn wrong_type(&mut self, name: &str, found: &Json<'_>, help: &'static str) {
         let title = format!("`{name}` is {}", found.kind());
         self.wrong(Kind::WrongType, &format!("/{name}"), title, help);
     }

@@ -93,6 +93,7 @@ fn reads_back(webhook: &Webhook, rules: &Rules) {
     let text = serde_json::to_vec(&webhook.stored()).expect("a webhook is JSON");
     let read = Webhook::restore(&WebhookDocument::read(&text).expect("JSON"), rules);
     assert_eq!(read.as_ref(), Ok(webhook), "a stored webhook reads back as it was");
+    assert_eq!(Webhook::restore_from(&text, rules), read, "its bytes read back as its document");
     let response = serde_json::to_value(webhook).expect("a webhook is JSON");
     let read = Webhook::read(&response.clone().into(), rules).expect("a response is valid").webhook;
     assert_eq!(serde_json::to_value(&read).expect("JSON"), response, "a response reads back");
