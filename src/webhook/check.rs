@@ -107,16 +107,22 @@ impl<'a> Check<'a> {
     /// Reports duplicate members, unknown ones, and those that a request may not set.
     fn names(&mut self) {
         let Json::Object(members) = self.document else { return };
-        let mut seen = HashSet::new();
+        // Most documents have known members only, for which no hash is needed.
+        let (mut seen, mut unknown) = ([false; MEMBERS.len()], HashSet::new());
         for (name, value) in members {
-            if !seen.insert(name) {
+            let mut known = MEMBERS.iter().zip(&mut seen).find(|(known, _)| *known.name == **name);
+            let is_duplicate = match &mut known {
+                Some((_, seen)) => std::mem::replace(*seen, true),
+                None => !unknown.insert(name),
+            };
+            if is_duplicate {
                 let title = format!("duplicate member `{}`", quote(name));
                 let pointer = format!("/{}", token(name));
                 self.wrong(Kind::DuplicateMember, &pointer, title, "remove one of the two");
             } else if self.warns() {
-                match MEMBERS.iter().find(|known| *known.name == **name) {
+                match known {
                     None => self.unknown_member(name),
-                    Some(known) if known.access == Access::Server && *value != Json::Null => {
+                    Some((known, _)) if known.access == Access::Server && *value != Json::Null => {
                         self.server_members.push(known.name);
                     }
                     Some(_) => {}
