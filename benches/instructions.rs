@@ -124,7 +124,10 @@ fn matches((matcher, mut scratch, events): Crowd) -> (Crowd, usize) {
     ((matcher, scratch, events), hits)
 }
 
-fn filled(webhooks: usize) -> (Matcher, Vec<Slot>, Vec<String>) {
+/// A function that takes it returns all of it, since freeing it would be counted.
+type Filled = (Matcher, Vec<Slot>, Vec<String>);
+
+fn filled(webhooks: usize) -> Filled {
     let mut matcher = Matcher::new(&PROFILE);
     let texts: Vec<_> = filters(Mix::Selective, webhooks + ROUNDS).collect();
     let (texts, more) = texts.split_at(webhooks);
@@ -134,20 +137,20 @@ fn filled(webhooks: usize) -> (Matcher, Vec<Slot>, Vec<String>) {
 
 #[library_benchmark]
 #[bench::among_10_000(filled(10_000))]
-fn insert_text((mut matcher, _, texts): (Matcher, Vec<Slot>, Vec<String>)) -> Matcher {
+fn insert_text((mut matcher, slots, texts): Filled) -> Filled {
     for text in &texts {
         insert(&mut matcher, TENANT, text);
     }
-    matcher
+    (matcher, slots, texts)
 }
 
 #[library_benchmark]
 #[bench::among_10_000(filled(10_000))]
-fn remove((mut matcher, slots, _): (Matcher, Vec<Slot>, Vec<String>)) -> (Matcher, Vec<Slot>) {
+fn remove((mut matcher, slots, texts): Filled) -> Filled {
     for slot in slots.iter().step_by(slots.len() / ROUNDS) {
         matcher.remove(*slot);
     }
-    (matcher, slots)
+    (matcher, slots, texts)
 }
 
 fn webhook(rules: &Rules, number: usize, name: &str, filter: &str) -> Webhook {
@@ -199,6 +202,24 @@ fn registry_put_same((registry, webhooks): (Registry, Vec<Webhook>)) -> Registry
     put_all(registry, webhooks)
 }
 
+/// Returns an empty registry, and a snapshot of one tenant.
+fn snapshot(webhooks: usize) -> (Registry, Vec<u8>) {
+    let (rules, mut snapshot) = (Rules::default(), Vec::new());
+    let registry = Registry::new(&rules);
+    let texts = filters(Mix::Selective, webhooks).enumerate();
+    let all = texts.map(|(number, text)| webhook(&rules, number, "Sales", &text));
+    let _ = registry.load(TENANT, all).expect("there is room");
+    registry.write_snapshot(&mut snapshot).expect("a vector takes every write");
+    (Registry::new(&rules), snapshot)
+}
+
+#[library_benchmark]
+#[bench::of_100(snapshot(ROUNDS))]
+fn restore((registry, snapshot): (Registry, Vec<u8>)) -> (Registry, Vec<u8>) {
+    let _ = black_box(registry.read_snapshot(&*snapshot).expect("a valid snapshot"));
+    (registry, snapshot)
+}
+
 #[library_benchmark]
 #[bench::four_terms(texts::FOUR)]
 fn parse_and_check(text: &str) -> Vec<Filter> {
@@ -218,6 +239,7 @@ library_benchmark_group!(
         remove,
         registry_put,
         registry_put_same,
+        restore,
         parse_and_check
     ]
 );
