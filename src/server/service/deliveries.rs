@@ -18,7 +18,10 @@ use super::{Answered, Service, rows};
 use crate::server::store::contract::StoreError;
 use hooksieve::delivery::{Delivery, DeliveryId, ListQuery, MessageId, RETENTION, Request};
 use hooksieve::webhook::{Timestamp, WebhookId};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+/// The time in which an event with the same source and id is a duplicate.
+const UNIQUE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The maximum number of deliveries that one commit removes; other writes run between commits.
 pub(crate) const EXPIRED_AT_ONCE: usize = 1_000;
@@ -31,9 +34,15 @@ impl Service {
         now.checked_sub(RETENTION).unwrap_or(SystemTime::UNIX_EPOCH).into()
     }
 
+    /// Returns the time before which events are no longer compared with new ones.
+    pub(super) fn unique_since(&self) -> Timestamp {
+        let now = SystemTime::from(self.0.ambient.now());
+        now.checked_sub(UNIQUE).unwrap_or(SystemTime::UNIX_EPOCH).into()
+    }
+
     /// Removes up to [`EXPIRED_AT_ONCE`] expired deliveries and returns how many.
     pub(crate) async fn expire(&self) -> Result<usize, StoreError> {
-        self.0.store.expire(self.since(), EXPIRED_AT_ONCE).await
+        self.0.store.expire(self.since(), self.unique_since(), EXPIRED_AT_ONCE).await
     }
 
     /// Returns a page of a webhook's deliveries as the JSON of the API's response. `path` is the

@@ -5,7 +5,7 @@
 
 use super::problem::Problem;
 use crate::server::ambient::Ambient;
-use crate::server::store::contract::{DeliveryRow, WebhookRow};
+use crate::server::store::contract::{Attempt, DeliveryRow, WebhookRow};
 use crate::server::store::seal::{Keys, Owner, Random, SealError};
 use hooksieve::delivery::Delivery;
 use hooksieve::event::TenantId;
@@ -98,5 +98,6 @@ pub(crate) fn of_delivery(delivery: &Delivery) -> Result<DeliveryRow, Problem> {
         status: delivery.status(),
         event_type: delivery.event_type().clone(),
         document: document.into(),
+        attempt: Attempt::default(),
     })
 }

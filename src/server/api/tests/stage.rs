@@ -8,6 +8,7 @@ use crate::server::keys::{Keys, KeysFile, NewKey, Role};
 use crate::server::limits::{Buckets, Rates};
 use crate::server::service::attempt::{Attempt, Attempted};
 use crate::server::service::{Parts, Service};
+use crate::server::store::contract::outbox::*;
 use crate::server::store::contract::{
     Answer, DeliveryRow, DeliveryRows, Store, StoreError, TenantRows, WebhookChange,
 };
@@ -16,12 +17,13 @@ use crate::server::store::seal;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use hooksieve::delivery::{self, DeliveryId, ListQuery, Response};
+use bytes::Bytes;
+use hooksieve::delivery::{self, DeliveryId, ListQuery, MessageId, Response};
 use hooksieve::event::TenantId;
 use hooksieve::webhook::{Rules, Timestamp, WebhookId};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -80,6 +82,81 @@ impl Flaky {
 
     pub(super) fn lose(&self, lost: Lost) {
         *self.lost.lock().unwrap() = Some(lost);
+    }
+}
+
+impl Outbox for Flaky {
+    fn accept(
+        &self,
+        events: Vec<TenantEvents>,
+        times: AcceptTimes,
+    ) -> Answer<'_, Vec<Vec<Accepted>>> {
+        self.memory.accept(events, times)
+    }
+    fn claim(&self, now: Timestamp, lease: Timestamp, room: Room) -> Answer<'_, Claimed> {
+        self.memory.claim(now, lease, room)
+    }
+    fn settle(&self, settled: Vec<Settled>, now: Timestamp) -> Answer<'_, Vec<Endpoint>> {
+        self.memory.settle(settled, now)
+    }
+    fn park<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        webhook: &'a WebhookId,
+        until: Timestamp,
+    ) -> Answer<'a, ()> {
+        self.memory.park(tenant, webhook, until)
+    }
+    fn requeue<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        webhook: &'a WebhookId,
+        since: Timestamp,
+        max: usize,
+        now: Timestamp,
+    ) -> Answer<'a, usize> {
+        self.memory.requeue(tenant, webhook, since, max, now)
+    }
+    fn events<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        query: &'a EventQuery,
+        since: Timestamp,
+    ) -> Answer<'a, EventRows> {
+        self.memory.events(tenant, query, since)
+    }
+    fn event<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        id: &'a EventId,
+        webhooks: Option<&'a BTreeSet<WebhookId>>,
+        since: Timestamp,
+    ) -> Answer<'a, Option<(EventRow, Bytes)>> {
+        self.memory.event(tenant, id, webhooks, since)
+    }
+    fn attempts<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        webhook: &'a WebhookId,
+        message: &'a MessageId,
+        since: Timestamp,
+    ) -> Answer<'a, Vec<DeliveryRow>> {
+        self.memory.attempts(tenant, webhook, message, since)
+    }
+    fn endpoints<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        webhooks: &'a [WebhookId],
+    ) -> Answer<'a, Vec<Endpoint>> {
+        self.memory.endpoints(tenant, webhooks)
+    }
+    fn hours<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        webhooks: &'a [WebhookId],
+        since: Timestamp,
+    ) -> Answer<'a, Vec<Vec<HourRow>>> {
+        self.memory.hours(tenant, webhooks, since)
     }
 }
 
@@ -154,8 +231,8 @@ impl Store for Flaky {
         self.memory.delivery(tenant, webhook, id, since)
     }
 
-    fn expire(&self, before: Timestamp, max: usize) -> Answer<'_, usize> {
-        self.memory.expire(before, max)
+    fn expire(&self, before: Timestamp, unique_before: Timestamp, max: usize) -> Answer<'_, usize> {
+        self.memory.expire(before, unique_before, max)
     }
 
     fn erase<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, ()> {

@@ -26,6 +26,7 @@
 mod admin;
 mod error;
 mod file;
+mod outbox;
 mod page;
 mod reader;
 pub(crate) mod schema;
@@ -222,7 +223,7 @@ impl Store for Sqlite {
         }))
     }
 
-    fn expire(&self, before: Timestamp, max: usize) -> Answer<'_, usize> {
+    fn expire(&self, before: Timestamp, _: Timestamp, max: usize) -> Answer<'_, usize> {
         let write = Write::Expire { before, max };
         // At most `max`, which is a `usize`.
         let count = |count| usize::try_from(count).unwrap_or(usize::MAX);

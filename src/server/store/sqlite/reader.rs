@@ -17,7 +17,7 @@ use super::file::{DirectoryLock, open_read_only};
 use super::write::{integer, nanoseconds, revision, tenant, timestamp, webhook};
 use super::writer::Health;
 use crate::server::store::contract::{
-    DeliveryRow, StoreError, TenantRows, WebhookChange, WebhookRow,
+    Attempt, DeliveryRow, StoreError, TenantRows, WebhookChange, WebhookRow,
 };
 use hooksieve::delivery::{DeliveryId, Status};
 use hooksieve::event::TenantId;
@@ -177,6 +177,7 @@ pub(super) fn delivery_row(webhook: Of<'_>, row: &Row<'_>) -> rusqlite::Result<D
         status: if row.get(2)? { Status::Success } else { Status::Fail },
         triggered_at: timestamp(row, 3)?,
         document: row.get::<_, Vec<u8>>(4)?.into(),
+        attempt: Attempt::default(),
     })
 }
 

@@ -81,7 +81,7 @@ fn refuses_what_exceeds_its_size_and_recovers() {
 
         // Make room again.
         let end: Timestamp = (UNIX_EPOCH + Duration::from_secs(1_700_000_050)).into();
-        assert_eq!(store.expire(end, 1_000).await, Ok(50));
+        assert_eq!(store.expire(end, end, 1_000).await, Ok(50));
         refuses_the_large_only(&store, &tenant).await;
         let batch: Vec<_> =
             (0..20).map(|number| store.record(&tenant, vec![row(1_000 + number)])).collect();

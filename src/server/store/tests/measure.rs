@@ -3,7 +3,7 @@
 
 use super::program::Random;
 use super::{Directory, all, variable, wait};
-use crate::server::store::contract::{DeliveryRow, Store, WebhookChange, WebhookRow};
+use crate::server::store::contract::{Attempt, DeliveryRow, Store, WebhookChange, WebhookRow};
 use crate::server::store::sqlite::{Settings, Sqlite};
 use hooksieve::delivery::{ListQuery, Status};
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -22,6 +22,7 @@ fn row(number: u64, random: &mut Random) -> DeliveryRow {
             .one(&["com.qlik.v1.app.created", "com.qlik.v1.app.deleted", "rare"])
             .into(),
         document: format!("\"{}\"", "x".repeat(900)).into(),
+        attempt: Attempt::default(),
     }
 }
 
@@ -100,7 +101,7 @@ fn measures() {
     }
     let before = row(total / 10, &mut random).triggered_at;
     let start = Instant::now();
-    let expired = runtime.block_on(store.expire(before, 5_000)).unwrap();
+    let expired = runtime.block_on(store.expire(before, before, 5_000)).unwrap();
     println!("expire {expired}: {:?}", start.elapsed());
     let size = std::fs::metadata(place.path().join("hooksieve.db")).unwrap().len();
     println!("{} bytes a row", size / total);

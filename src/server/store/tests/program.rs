@@ -2,7 +2,8 @@
 
 use super::all;
 use crate::server::store::contract::{
-    Answer, DeliveryRow, DeliveryRows, Store, StoreError, TenantRows, WebhookChange, WebhookRow,
+    Answer, Attempt, DeliveryRow, DeliveryRows, Store, StoreError, TenantRows, WebhookChange,
+    WebhookRow,
 };
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
@@ -112,7 +113,9 @@ impl Write {
                 store.commit(tenant, current.saturating_add_signed(*at), change.clone())
             }
             Self::Record(rows) => number(store.record(tenant, rows.clone()), |()| 0),
-            Self::Expire(before, max) => number(store.expire(*before, *max), |count| count as u64),
+            Self::Expire(before, max) => {
+                number(store.expire(*before, *before, *max), |count| count as u64)
+            }
             Self::Erase => number(store.erase(tenant), |()| 0),
             Self::Ping => number(store.ping(), |()| 0),
         }
@@ -277,6 +280,7 @@ pub(super) fn delivery(random: &mut Random) -> DeliveryRow {
         status: random.one(&Status::ALL),
         event_type: EventType::from(random.one(TYPES)),
         document: Bytes::new(),
+        attempt: Attempt::default(),
     };
     with_body(row, &text(random))
 }

@@ -2,7 +2,9 @@
 
 use super::program::{Random, delivery, webhook, with_body};
 use super::{Directory, all, wait};
-use crate::server::store::contract::{DeliveryRow, Store, StoreError, WebhookChange, WebhookRow};
+use crate::server::store::contract::{
+    Attempt, DeliveryRow, Store, StoreError, WebhookChange, WebhookRow,
+};
 use crate::server::store::sqlite::{Settings, Sqlite, schema};
 use hooksieve::delivery::{Delivery, ListQuery};
 use std::path::Path;
@@ -157,7 +159,7 @@ fn erases_every_trace_of_a_tenant() {
             store.record(&kept, rows(500, "other")).await.unwrap();
         }
         // Some deliveries are removed before the erasure.
-        store.expire(rows(9, "")[0].triggered_at, 500).await.unwrap();
+        store.expire(rows(9, "")[0].triggered_at, UNIX_EPOCH.into(), 500).await.unwrap();
         store.commit(&erased, 2, WebhookChange::Remove("w".into())).await.unwrap();
         store.commit(&erased, 3, put("w", "marked-three")).await.unwrap();
         store.record(&erased, rows(2_000, "marked-again")).await.unwrap();
@@ -196,6 +198,7 @@ fn finds_the_same_pages_as_the_library() {
         status: delivery.status(),
         event_type: delivery.event_type().clone(),
         document: serde_json::to_vec(&delivery.stored()).unwrap().into(),
+        attempt: Attempt::default(),
     };
     let (tenant, webhook) = ("t".into(), "w".into());
     wait(async {

@@ -29,12 +29,16 @@
 //! | `Aborted` | nothing, or all but emptying the log | answers 503; the caller may try again |
 //! | `Failed`, `Unusable` | unknown | loads a changed tenant again; answers 503 until a restart |
 
+pub(crate) mod outbox;
+
 use bytes::Bytes;
-use hooksieve::delivery::{DeliveryId, ListQuery, Status};
+use hooksieve::delivery::{DeliveryId, ListQuery, MessageId, Status};
 use hooksieve::event::{EventType, TenantId};
 use hooksieve::webhook::{Timestamp, WebhookId};
+use outbox::Outbox;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 /// The result of a store operation. If the future is dropped, the operation may or may not be done.
 pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -119,6 +123,33 @@ pub(crate) struct DeliveryRow {
     pub(crate) event_type: EventType,
     /// The JSON of `Delivery::stored`, in which secrets are omitted.
     pub(crate) document: Bytes,
+    /// The attempt that the delivery records.
+    pub(crate) attempt: Attempt,
+}
+
+/// Which attempt a delivery records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    /// The message that was sent; `None` if it has no event in the store.
+    pub(crate) message: Option<MessageId>,
+    /// The number of the attempt, counted from 1; 0 if it is unknown.
+    pub(crate) number: u32,
+    /// How long it took, in whole milliseconds.
+    pub(crate) duration: Duration,
+    /// Why it was made.
+    pub(crate) cause: Cause,
+}
+
+/// Why an attempt was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// An event was accepted.
+    #[default]
+    Event,
+    /// A user asked to send this delivery again.
+    Resend(DeliveryId),
+    /// A user asked for a test.
+    Test,
 }
 
 /// A page of a webhook's deliveries, in the order of the query.
@@ -136,7 +167,7 @@ pub(crate) struct DeliveryRows {
 ///
 /// Every write is durable when its result arrives. Operations on one tenant take effect in the
 /// order of their results.
-pub(crate) trait Store: Send + Sync + 'static {
+pub(crate) trait Store: Outbox {
     /// Returns the tenants that have, or had, webhooks.
     fn tenants(&self) -> Answer<'_, Vec<TenantId>>;
 
@@ -160,7 +191,8 @@ pub(crate) trait Store: Send + Sync + 'static {
         after: u64,
     ) -> Answer<'a, Option<Vec<(u64, WebhookChange)>>>;
 
-    /// Adds deliveries to the history. Deliveries of removed webhooks are ignored.
+    /// Adds deliveries to the history, and counts them for the endpoints and hours of their webhooks.
+    /// Deliveries of removed webhooks are ignored.
     fn record<'a>(&'a self, tenant: &'a TenantId, deliveries: Vec<DeliveryRow>) -> Answer<'a, ()>;
 
     /// Returns a page of a webhook's deliveries that were triggered after `since`.
@@ -182,7 +214,11 @@ pub(crate) trait Store: Send + Sync + 'static {
     ) -> Answer<'a, Option<DeliveryRow>>;
 
     /// Removes at most `max` deliveries that were triggered before a time, and returns how many.
-    fn expire(&self, before: Timestamp, max: usize) -> Answer<'_, usize>;
+    ///
+    /// Then, within the same maximum, removes the events that were received before the time, if none
+    /// of their messages waits or is claimed and none of their deliveries is left, and what is kept
+    /// to recognize duplicates of events that were received before `unique_before`.
+    fn expire(&self, before: Timestamp, unique_before: Timestamp, max: usize) -> Answer<'_, usize>;
 
     /// Removes a tenant and everything that is kept for it. When the result arrives, no file of the
     /// store has its content.

@@ -5,20 +5,27 @@
 //!
 //! - A removal takes a revision even if the webhook does not exist.
 //! - A webhook keeps its first delivery with an id; later ones with the same id are ignored.
-//! - Expiry removes the oldest deliveries first, and of equally old ones those recorded first.
+//! - Expiry removes the oldest deliveries first, and of equally old ones those recorded first; then
+//!   the oldest events; then hours and keys.
+//! - Of endpoints whose oldest messages are due at the same time, the one of the webhook that was
+//!   created first is first; of messages, the one that was accepted first.
 //! - The changes after a revision that the tenant has not reached, such as one from before an
 //!   erasure, are unknown, so that the tenant must be loaded.
 //! - So are those after a revision that is too old, even if no webhook was removed since.
 
+mod outbox;
+
+use super::contract::outbox::Endpoint;
 use super::contract::{
     Answer, DeliveryRow, DeliveryRows, Store, StoreError, TenantRows, WebhookChange, WebhookRow,
 };
 use bytes::Bytes;
-use hooksieve::delivery::{DeliveryId, ListQuery, Lookup, SortBy, SortKey};
+use hooksieve::delivery::{DeliveryId, ListQuery, Lookup, SortBy, SortKey, Status};
 use hooksieve::event::TenantId;
 use hooksieve::webhook::{Timestamp, WebhookId};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::future::ready;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -35,6 +42,9 @@ struct State {
     tenants: BTreeMap<TenantId, Tenant>,
     /// The number of recorded deliveries, which is the sequence number of the next one.
     recorded: u64,
+    /// The number of webhooks that were created, by which they are told apart.
+    created: u64,
+    outbox: outbox::State,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -47,9 +57,28 @@ struct Tenant {
 
 #[derive(Clone, Debug, Default)]
 struct Webhook {
+    /// Distinguishes it from removed webhooks with the same id.
+    number: u64,
     document: Bytes,
+    endpoint: Endpoint,
+    /// The numbers of successful and failed attempts in each hour since 1970.
+    hours: BTreeMap<u64, (u64, u64)>,
     /// The deliveries with their sequence numbers.
     deliveries: BTreeMap<DeliveryId, (u64, DeliveryRow)>,
+}
+
+impl Webhook {
+    fn record(&mut self, number: u64, delivery: DeliveryRow) {
+        let Entry::Vacant(place) = self.deliveries.entry(delivery.id.clone()) else { return };
+        let (status, at) = (delivery.status, delivery.triggered_at);
+        self.endpoint.note(status, at);
+        let (successes, failures) = self.hours.entry(outbox::hour(at)).or_default();
+        match status {
+            Status::Success => *successes += 1,
+            Status::Fail => *failures += 1,
+        }
+        place.insert((number, delivery));
+    }
 }
 
 impl Memory {
@@ -80,16 +109,24 @@ impl Memory {
         if current != expected {
             return Err(StoreError::Conflict { expected, current });
         }
-        let tenant = state.tenants.entry(tenant.clone()).or_default();
+        let State { tenants, created, outbox, .. } = &mut *state;
+        let tenant = tenants.entry(tenant.clone()).or_default();
         tenant.revision += 1;
         let id = match &change {
             WebhookChange::Put(row) => {
-                let webhook = tenant.webhooks.entry(row.id.clone()).or_default();
+                let new = || {
+                    *created += 1;
+                    Webhook { number: *created, ..Webhook::default() }
+                };
+                let webhook = tenant.webhooks.entry(row.id.clone()).or_insert_with(new);
                 webhook.document = row.document.clone();
+                webhook.endpoint = Endpoint::default();
                 &row.id
             }
             WebhookChange::Remove(id) => {
-                tenant.webhooks.remove(id);
+                if let Some(webhook) = tenant.webhooks.remove(id) {
+                    outbox.remove(webhook.number);
+                }
                 id
             }
         };
@@ -101,13 +138,12 @@ impl Memory {
 
     fn record_all(&self, tenant: &TenantId, deliveries: Vec<DeliveryRow>) {
         let mut state = self.state();
-        let State { tenants, recorded } = &mut *state;
+        let State { tenants, recorded, .. } = &mut *state;
         let Some(tenant) = tenants.get_mut(tenant) else { return };
         for delivery in deliveries {
             let Some(webhook) = tenant.webhooks.get_mut(&delivery.webhook) else { continue };
             *recorded += 1;
-            let id = delivery.id.clone();
-            webhook.deliveries.entry(id).or_insert((*recorded, delivery));
+            webhook.record(*recorded, delivery);
         }
     }
 
@@ -258,12 +294,15 @@ impl Store for Memory {
         answer(Ok(row.filter(|row| row.triggered_at > since).cloned()))
     }
 
-    fn expire(&self, before: Timestamp, max: usize) -> Answer<'_, usize> {
-        answer(Ok(self.remove_before(before, max)))
+    fn expire(&self, before: Timestamp, unique_before: Timestamp, max: usize) -> Answer<'_, usize> {
+        let removed = self.remove_before(before, max);
+        answer(Ok(removed + self.state().expire(before, unique_before, max - removed)))
     }
 
     fn erase<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, ()> {
-        self.state().tenants.remove(tenant);
+        let mut state = self.state();
+        state.tenants.remove(tenant);
+        state.outbox.erase(tenant);
         answer(Ok(()))
     }
 
