@@ -213,11 +213,13 @@ pub(crate) trait Store: Outbox {
         since: Timestamp,
     ) -> Answer<'a, Option<DeliveryRow>>;
 
-    /// Removes at most `max` deliveries that were triggered before a time, and returns how many.
+    /// Removes at most `max` deliveries that were triggered before a time, and returns how many rows
+    /// it has removed in all.
     ///
     /// Then, within the same maximum, removes the events that were received before the time, if none
-    /// of their messages waits or is claimed and none of their deliveries is left, and what is kept
-    /// to recognize duplicates of events that were received before `unique_before`.
+    /// of their messages waits or is claimed and none of their deliveries is left; the counts of
+    /// earlier hours; and what is kept to recognize duplicates of events that were received before
+    /// `unique_before`. An event is removed together with its messages, which may exceed the maximum.
     fn expire(&self, before: Timestamp, unique_before: Timestamp, max: usize) -> Answer<'_, usize>;
 
     /// Removes a tenant and everything that is kept for it. When the result arrives, no file of the

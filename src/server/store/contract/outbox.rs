@@ -39,6 +39,7 @@ use hooksieve::delivery::{MessageId, Status};
 use hooksieve::event::{EventType, TenantId};
 use hooksieve::webhook::{Timestamp, WebhookId};
 use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 /// The id of an accepted event, unique in its tenant as long as the event is kept.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -304,6 +305,12 @@ pub(crate) struct HourRow {
     pub(crate) successes: u64,
     /// The number of attempts that failed.
     pub(crate) failures: u64,
+}
+
+/// Returns the number of whole hours from 1970 to a time, by which attempts are counted.
+pub(crate) fn hour(time: Timestamp) -> u64 {
+    let since = SystemTime::from(time).duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs() / 3600)
 }
 
 /// The storage of events and their messages.

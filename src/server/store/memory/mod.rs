@@ -6,7 +6,10 @@
 //! - A removal takes a revision even if the webhook does not exist.
 //! - A webhook keeps its first delivery with an id; later ones with the same id are ignored.
 //! - Expiry removes the oldest deliveries first, and of equally old ones those recorded first; then
-//!   the oldest events; then hours and keys.
+//!   the oldest events; then the oldest hours; then keys in the order in which their events were
+//!   accepted, up to the first one that is kept.
+//! - A delivery keeps the id of its message only if its webhook has the message.
+//! - Of failed messages, those that failed first are made due again first.
 //! - Of endpoints whose oldest messages are due at the same time, the one of the webhook that was
 //!   created first is first; of messages, the one that was accepted first.
 //! - The changes after a revision that the tenant has not reached, such as one from before an
@@ -15,7 +18,7 @@
 
 mod outbox;
 
-use super::contract::outbox::Endpoint;
+use super::contract::outbox::{Endpoint, hour};
 use super::contract::{
     Answer, DeliveryRow, DeliveryRows, Store, StoreError, TenantRows, WebhookChange, WebhookRow,
 };
@@ -42,7 +45,7 @@ struct State {
     tenants: BTreeMap<TenantId, Tenant>,
     /// The number of recorded deliveries, which is the sequence number of the next one.
     recorded: u64,
-    /// The number of webhooks that were created, by which they are told apart.
+    /// The number of webhooks that were created, which is the number of the last one.
     created: u64,
     outbox: outbox::State,
 }
@@ -72,7 +75,7 @@ impl Webhook {
         let Entry::Vacant(place) = self.deliveries.entry(delivery.id.clone()) else { return };
         let (status, at) = (delivery.status, delivery.triggered_at);
         self.endpoint.note(status, at);
-        let (successes, failures) = self.hours.entry(outbox::hour(at)).or_default();
+        let (successes, failures) = self.hours.entry(hour(at)).or_default();
         match status {
             Status::Success => *successes += 1,
             Status::Fail => *failures += 1,
@@ -138,10 +141,11 @@ impl Memory {
 
     fn record_all(&self, tenant: &TenantId, deliveries: Vec<DeliveryRow>) {
         let mut state = self.state();
-        let State { tenants, recorded, .. } = &mut *state;
+        let State { tenants, recorded, outbox, .. } = &mut *state;
         let Some(tenant) = tenants.get_mut(tenant) else { return };
-        for delivery in deliveries {
+        for mut delivery in deliveries {
             let Some(webhook) = tenant.webhooks.get_mut(&delivery.webhook) else { continue };
+            outbox.relate(webhook.number, &mut delivery);
             *recorded += 1;
             webhook.record(*recorded, delivery);
         }

@@ -4,7 +4,7 @@ use super::{Memory, answer};
 use crate::server::store::contract::outbox::{
     AcceptTimes, Accepted, Claimed, Endpoint, EventId, EventPlace, EventQuery, EventRow, EventRows,
     HourRow, MAX_MESSAGES, Message, MessageRow, NewEvent, Next, Outbox, Outcome, Room, Settled,
-    TenantEvents,
+    TenantEvents, hour,
 };
 use crate::server::store::contract::{Answer, DeliveryRow, StoreError};
 use bytes::Bytes;
@@ -23,8 +23,8 @@ pub(super) struct State {
     messages: BTreeMap<u64, Row>,
     /// The numbers of events and messages that were accepted.
     accepted: (u64, u64),
-    /// The event and the time of each key.
-    keys: BTreeMap<(TenantId, [u8; 32]), (EventId, Timestamp)>,
+    /// The number, id and time of the event of each key.
+    keys: BTreeMap<(TenantId, [u8; 32]), (u64, EventId, Timestamp)>,
 }
 
 #[derive(Clone, Debug)]
@@ -56,13 +56,14 @@ impl Row {
     }
 }
 
-/// Returns the number of hours from 1970 to a time.
-pub(super) fn hour(time: Timestamp) -> u64 {
-    let since = SystemTime::from(time).duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs() / 3600)
-}
-
 impl State {
+    /// Forgets the message of a delivery if the webhook has no such message.
+    pub(super) fn relate(&self, webhook: u64, delivery: &mut DeliveryRow) {
+        let known =
+            |id: &MessageId| self.messages.values().any(|row| row.of == webhook && row.id == *id);
+        delivery.attempt.message = delivery.attempt.message.take().filter(known);
+    }
+
     /// Ends the waiting messages of a removed webhook.
     pub(super) fn remove(&mut self, number: u64) {
         let rows = self.messages.values_mut();
@@ -164,7 +165,7 @@ impl super::State {
     ) -> Accepted {
         let outbox = &mut self.outbox;
         let key = content.key.map(|key| (tenant.clone(), key));
-        if let Some((id, at)) = key.as_ref().and_then(|key| outbox.keys.get(key))
+        if let Some((_, id, at)) = key.as_ref().and_then(|key| outbox.keys.get(key))
             && *at > times.unique_since
         {
             return Accepted::Duplicate(id.clone());
@@ -172,11 +173,11 @@ impl super::State {
         let is_free =
             |id: &EventId| !outbox.events.values().any(|e| e.tenant == *tenant && e.id == *id);
         let id = content.own_id.clone().filter(is_free).unwrap_or_else(|| content.id.clone());
-        if let Some(key) = key {
-            outbox.keys.insert(key, (id.clone(), times.now));
-        }
         outbox.accepted.0 += 1;
         let number = outbox.accepted.0;
+        if let Some(key) = key {
+            outbox.keys.insert(key, (number, id.clone(), times.now));
+        }
         let webhooks = &self.tenants.entry(tenant.clone()).or_default().webhooks;
         for message in &content.messages {
             let Some(webhook) = webhooks.get(&message.webhook) else { continue };
@@ -203,7 +204,7 @@ impl super::State {
     /// Returns the numbers of the messages that wait and are due for each endpoint outside of the
     /// exceptions, with the time from which they may be claimed and their maximum, in the order of a claim.
     fn waiting(&self, room: &Room) -> Vec<(Timestamp, usize, Vec<u64>)> {
-        let mut endpoints: BTreeMap<u64, (Endpoint, Vec<(Timestamp, u64)>, bool)> = BTreeMap::new();
+        let mut endpoints: BTreeMap<u64, _> = BTreeMap::new();
         for (number, row) in &self.outbox.messages {
             let excepted = room.except_tenants.contains(&row.tenant)
                 || room.except.contains(&(row.tenant.clone(), row.webhook.clone()));
@@ -294,7 +295,8 @@ impl super::State {
             };
         }
         let Some(webhook) = webhook else { return Endpoint::default() };
-        if let Some(attempt) = settled.attempt {
+        if let Some(mut attempt) = settled.attempt {
+            outbox.relate(webhook.number, &mut attempt);
             *recorded += 1;
             webhook.record(*recorded, attempt);
         }
@@ -319,26 +321,35 @@ impl super::State {
             events.iter().filter(|(number, event)| event.received_at < before && ended(number));
         let mut old: Vec<_> = old.map(|(number, event)| (event.received_at, *number)).collect();
         old.sort_unstable();
-        old.truncate(max);
-        for (_, number) in &old {
-            events.remove(number);
-            messages.retain(|_, row| row.event != *number);
-        }
-        let mut removed = old.len();
-        for tenant in self.tenants.values_mut() {
-            for webhook in tenant.webhooks.values_mut() {
-                webhook.hours.retain(|hour, _| {
-                    let keep = *hour >= self::hour(before) || removed == max;
-                    removed += usize::from(!keep);
-                    keep
-                });
+        let mut removed = 0;
+        for (_, number) in old {
+            if removed >= max {
+                break;
             }
+            let before = messages.len();
+            events.remove(&number);
+            messages.retain(|_, row| row.event != number);
+            removed += 1 + before - messages.len();
         }
-        keys.retain(|_, (_, at)| {
-            let keep = *at >= unique_before || removed == max;
-            removed += usize::from(!keep);
-            keep
-        });
+        let webhooks = self.tenants.values_mut().flat_map(|tenant| tenant.webhooks.values_mut());
+        let mut hours: Vec<_> =
+            webhooks.map(|webhook| (webhook.number, &mut webhook.hours)).collect();
+        let all = hours.iter().flat_map(|(of, hours)| hours.keys().map(|hour| (*hour, *of)));
+        let mut old: Vec<_> = all.filter(|(of, _)| *of < hour(before)).collect();
+        old.sort_unstable();
+        old.truncate(max.saturating_sub(removed));
+        for (of, hours) in &mut hours {
+            hours.retain(|hour, _| !old.contains(&(*hour, *of)));
+        }
+        removed += old.len();
+        let mut old: Vec<_> =
+            keys.iter().map(|(key, (number, _, at))| (*number, *at, key.clone())).collect();
+        old.sort_unstable();
+        let old = old.into_iter().take_while(|(_, at, _)| *at < unique_before);
+        for (_, _, key) in old.take(max.saturating_sub(removed)) {
+            keys.remove(&key);
+            removed += 1;
+        }
         removed
     }
 }
@@ -407,7 +418,10 @@ impl Outbox for Memory {
         let failed = outbox.messages.values_mut().filter(|row| {
             row.of == number && row.outcome == Some(Outcome::Failed) && row.at > since
         });
-        let requeued = failed.take(max).map(|row| {
+        let mut failed: Vec<_> = failed.collect();
+        // A stable sort: of those that failed at the same time, the first accepted is first.
+        failed.sort_by_key(|row| row.at);
+        let requeued = failed.into_iter().take(max).map(|row| {
             (row.outcome, row.attempts, row.at) = (None, 0, now);
         });
         answer(Ok(requeued.count()))
