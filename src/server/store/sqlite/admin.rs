@@ -14,6 +14,7 @@
 //! Those that are [inexpensive](AT_START) are also checked at each start, since a server that
 //! started without the webhooks of a lost tenant would look sound.
 
+use super::document;
 use super::error::{Broken, message, sqlite, unusable};
 use super::file::{Unidentified, find, open_read_only};
 use super::schema;
@@ -161,7 +162,7 @@ fn problems(path: &Path) -> Result<Vec<String>, StoreError> {
         let is_current = schema::verify(&transaction)?;
         integrity(&transaction, &mut problems)?;
         if is_current {
-            for &(what, sql) in AT_START.iter().chain(INVARIANTS) {
+            for &(what, sql) in AT_START.iter().chain(INVARIANTS).chain(OUTBOX_INVARIANTS) {
                 violations(&transaction, what, sql, &mut problems)?;
             }
             documents(&transaction, &mut problems)?;
@@ -282,6 +283,74 @@ const INVARIANTS: &[Invariant] = &[
     ),
 ];
 
+/// The invariants of events and messages.
+const OUTBOX_INVARIANTS: &[Invariant] = &[
+    (
+        "tenant was erased but still exists",
+        "SELECT t.name FROM erased e JOIN tenant t ON t.key = e.tenant",
+    ),
+    (
+        "event has no tenant",
+        "SELECT id FROM event WHERE tenant NOT IN (SELECT key FROM tenant UNION SELECT tenant FROM erased)",
+    ),
+    (
+        "key of an event has no tenant",
+        "SELECT id FROM event_key
+            WHERE tenant NOT IN (SELECT key FROM tenant UNION SELECT tenant FROM erased)",
+    ),
+    (
+        "event was not matched at a revision of its tenant",
+        "SELECT e.id FROM event e JOIN tenant t ON t.key = e.tenant WHERE e.revision > t.revision",
+    ),
+    (
+        "event has not as many messages as webhooks that wanted it",
+        "SELECT id FROM event e
+            WHERE wanted <> (SELECT count(*) FROM message m WHERE m.event = e.seq)",
+    ),
+    (
+        "event is not held by its messages and deliveries",
+        "SELECT id FROM event e WHERE holds <>
+            (SELECT count(*) FROM message m WHERE m.event = e.seq AND outcome IS NULL) +
+            (SELECT count(*) FROM message m JOIN delivery d ON d.message = m.seq WHERE m.event = e.seq)",
+    ),
+    (
+        "message has no event",
+        "SELECT id FROM message m WHERE NOT EXISTS (SELECT 1 FROM event e WHERE e.seq = m.event)",
+    ),
+    (
+        "message is for another webhook",
+        "SELECT m.id FROM message m JOIN webhook w ON w.key = m.webhook JOIN event e ON e.seq = m.event
+            WHERE w.id <> m.webhook_id OR w.tenant <> e.tenant",
+    ),
+    (
+        "message waits for no webhook",
+        "SELECT id FROM message m WHERE outcome IS NULL AND claimed = 0
+            AND NOT EXISTS (SELECT 1 FROM webhook w WHERE w.key = m.webhook)
+            AND NOT EXISTS (SELECT 1 FROM removed r WHERE r.webhook = m.webhook)",
+    ),
+    (
+        "delivery is of another message",
+        "SELECT d.id FROM delivery d LEFT JOIN message m ON m.seq = d.message
+            WHERE d.message IS NOT NULL AND m.webhook IS NOT d.webhook",
+    ),
+    (
+        "endpoint has no webhook",
+        "SELECT CAST(webhook AS TEXT) FROM endpoint WHERE webhook NOT IN (SELECT key FROM webhook)",
+    ),
+    (
+        "endpoint is not due when its messages are",
+        "SELECT w.id FROM webhook w LEFT JOIN endpoint e ON e.webhook = w.key
+            WHERE e.due IS NOT max(coalesce(e.parked_until, 0), (SELECT min(at) FROM message m
+                WHERE m.webhook = w.key AND outcome IS NULL AND claimed = 0))",
+    ),
+    (
+        "hour has no webhook",
+        "SELECT CAST(hour AS TEXT) FROM hour h
+            WHERE NOT EXISTS (SELECT 1 FROM webhook w WHERE w.key = h.webhook)
+            AND NOT EXISTS (SELECT 1 FROM removed r WHERE r.webhook = h.webhook)",
+    ),
+];
+
 fn violations(
     connection: &Connection,
     what: &str,
@@ -305,8 +374,10 @@ fn documents(connection: &Connection, problems: &mut Vec<String>) -> rusqlite::R
     let kinds: [(&str, Judge); 2] = [
         ("SELECT id, document FROM webhook", of_webhook),
         (
-            "SELECT d.id, d.document, d.event_type, d.status, d.triggered_at, w.id \
-                FROM delivery d LEFT JOIN webhook w ON w.key = d.webhook",
+            "SELECT d.id, d.document, d.event_type, d.status, d.triggered_at, w.id, d.cut, e.body \
+                FROM delivery d LEFT JOIN webhook w ON w.key = d.webhook \
+                LEFT JOIN message m ON m.seq = d.message \
+                LEFT JOIN event e ON e.seq = m.event AND d.cut IS NOT NULL",
             of_delivery,
         ),
     ];
@@ -341,7 +412,13 @@ fn of_webhook(row: &Row<'_>) -> rusqlite::Result<Option<&'static str>> {
 }
 
 fn of_delivery(row: &Row<'_>) -> rusqlite::Result<Option<&'static str>> {
-    let Ok(delivery) = Delivery::read(row.get_ref(1)?.as_blob()?) else {
+    let (document, body) = (row.get_ref(1)?.as_blob()?, row.get_ref(7)?.as_blob_or_null()?);
+    let document = match (row.get(6)?, body) {
+        (None, _) => Some(document.into()),
+        (Some(at), Some(body)) => document::join(document, at, body),
+        (Some(_), None) => None,
+    };
+    let Some(Ok(delivery)) = document.map(|document: Vec<u8>| Delivery::read(&document)) else {
         return Ok(Some("delivery document cannot be read"));
     };
     let webhook = row.get_ref(5)?.as_str_or_null()?;

@@ -19,17 +19,30 @@
 //! | `file` | the directory, its lock, identification of the file |
 //! | `schema` | tables and migrations |
 //! | `writer` | the thread: transactions, results, failures |
-//! | `write` | the statements of each write |
-//! | `reader`, `page` | reads; the page of a list |
+//! | `write` | what a write is; changes of webhooks |
+//! | `accept`, `claim`, `settle` | the writes of the intake and of the dispatcher |
+//! | `endpoint` | when a webhook is due, and what is known of its last attempts |
+//! | `expire` | expiry, and removal in slices |
+//! | `reader`, `page`, `events` | reads; the pages of lists |
+//! | `document` | documents of deliveries without the bodies of their events |
 //! | `admin` | backup and check |
 
+mod accept;
 mod admin;
+mod claim;
+mod document;
+mod endpoint;
 mod error;
+mod events;
+mod expire;
 mod file;
 mod outbox;
 mod page;
 mod reader;
 pub(crate) mod schema;
+mod settle;
+#[cfg(test)]
+mod work;
 mod write;
 mod writer;
 
@@ -40,15 +53,17 @@ use crate::server::store::contract::{
     Answer, DeliveryRow, DeliveryRows, Store, StoreError, TenantRows, WebhookChange,
 };
 use error::Broken;
+use expire::Expire;
 use hooksieve::delivery::{DeliveryId, ListQuery};
 use hooksieve::event::TenantId;
 use hooksieve::webhook::{Timestamp, WebhookId};
 use reader::{Of, Readers};
 use rusqlite::Connection;
+use settle::Record;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use write::Write;
+use write::{Commit, Erase, Ping};
 use writer::{Health, Start, Writer};
 
 /// The settings of a store.
@@ -93,6 +108,7 @@ pub(crate) struct Sqlite {
     readers: Readers,
     writer: Writer,
     directory: PathBuf,
+    log: u64,
 }
 
 impl Sqlite {
@@ -119,8 +135,8 @@ impl Sqlite {
         let health = Arc::new(Health::default());
         let readers = Readers::open(path, Arc::clone(&health), Arc::clone(&lock))?;
         let Settings { log, patience, .. } = *settings;
-        let writer = Writer::start(Start { connection, health, lock, log, patience })?;
-        Ok(Self { readers, writer, directory })
+        let writer = Writer::start(Start { connection, health, lock, patience })?;
+        Ok(Self { readers, writer, directory, log })
     }
 
     /// [Copies](backup) the store to a new file while it is in use.
@@ -157,6 +173,9 @@ fn prepare(path: &Path, settings: &Settings) -> Result<Connection, StoreError> {
         schema::migrate(&mut connection, schema::MIGRATIONS)?;
         schema::verify(&connection)?;
         admin::verify_at_start(&connection)?;
+        let transaction = connection.transaction()?;
+        claim::forget(&transaction)?;
+        transaction.commit()?;
         Ok(connection)
     };
     prepared().map_err(StoreError::from)
@@ -178,7 +197,8 @@ impl Store for Sqlite {
         expected: u64,
         change: WebhookChange,
     ) -> Answer<'a, u64> {
-        Box::pin(self.writer.write(Write::Commit { tenant: tenant.clone(), expected, change }))
+        let (tenant, log) = (tenant.clone(), self.log);
+        Box::pin(self.writer.write(Commit { tenant, expected, change, log }))
     }
 
     fn changes<'a>(
@@ -191,8 +211,7 @@ impl Store for Sqlite {
     }
 
     fn record<'a>(&'a self, tenant: &'a TenantId, deliveries: Vec<DeliveryRow>) -> Answer<'a, ()> {
-        let write = Write::Record { tenant: tenant.clone(), deliveries };
-        Box::pin(async { self.writer.write(write).await.map(drop) })
+        Box::pin(self.writer.write(Record { tenant: tenant.clone(), deliveries }))
     }
 
     fn deliveries<'a>(
@@ -223,19 +242,15 @@ impl Store for Sqlite {
         }))
     }
 
-    fn expire(&self, before: Timestamp, _: Timestamp, max: usize) -> Answer<'_, usize> {
-        let write = Write::Expire { before, max };
-        // At most `max`, which is a `usize`.
-        let count = |count| usize::try_from(count).unwrap_or(usize::MAX);
-        Box::pin(async move { self.writer.write(write).await.map(count) })
+    fn expire(&self, before: Timestamp, unique_before: Timestamp, max: usize) -> Answer<'_, usize> {
+        Box::pin(self.writer.write(Expire { before, unique_before, max }))
     }
 
     fn erase<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, ()> {
-        let write = Write::Erase { tenant: tenant.clone() };
-        Box::pin(async { self.writer.write(write).await.map(drop) })
+        Box::pin(self.writer.write(Erase { tenant: tenant.clone() }))
     }
 
     fn ping(&self) -> Answer<'_, ()> {
-        Box::pin(async { self.writer.write(Write::Ping).await.map(drop) })
+        Box::pin(self.writer.write(Ping))
     }
 }

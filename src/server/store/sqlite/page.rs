@@ -15,7 +15,7 @@
 //! A webhook has two runs for each event type that it received. The time is proportional to the
 //! number of runs, not to the length of the history.
 
-use super::reader::{COLUMNS, Of, delivery_row};
+use super::reader::{DELIVERIES, Of, delivery_row};
 use super::write::{count, nanoseconds, status_number};
 use crate::server::store::contract::{DeliveryRow, DeliveryRows};
 use hooksieve::delivery::{ListQuery, Lookup, SortBy, SortKey, Status};
@@ -108,7 +108,7 @@ fn fetch(
     webhook: Of<'_>,
     found: &[Entry],
 ) -> rusqlite::Result<Vec<DeliveryRow>> {
-    let sql = format!("SELECT {COLUMNS} FROM delivery WHERE seq = ?1");
+    let sql = format!("{DELIVERIES} WHERE d.seq = ?1");
     let mut statement = connection.prepare_cached(&sql)?;
     let row = |entry: &Entry| statement.query_row([entry.seq], |row| delivery_row(webhook, row));
     found.iter().map(row).collect()

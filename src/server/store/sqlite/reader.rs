@@ -12,19 +12,24 @@
 //! A cancelled read ends with its statement, not at once. Its permit is kept until then, so that
 //! callers who give up cannot start more reads than there are connections.
 
+use super::claim::message_id;
+use super::document;
 use super::error::Broken;
 use super::file::{DirectoryLock, open_read_only};
-use super::write::{integer, nanoseconds, revision, tenant, timestamp, webhook};
+use super::write::{integer, nanoseconds, number, tenant, timestamp, webhook};
 use super::writer::Health;
+use crate::server::store::contract::outbox::{HourRow, hour};
 use crate::server::store::contract::{
-    Attempt, DeliveryRow, StoreError, TenantRows, WebhookChange, WebhookRow,
+    Attempt, Cause, DeliveryRow, StoreError, TenantRows, WebhookChange, WebhookRow,
 };
-use hooksieve::delivery::{DeliveryId, Status};
+use hooksieve::delivery::{DeliveryId, MessageId, Status};
 use hooksieve::event::TenantId;
 use hooksieve::webhook::{Timestamp, WebhookId};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// The maximum number of concurrent reads; others wait.
@@ -134,7 +139,7 @@ pub(super) fn changes(
 ) -> rusqlite::Result<Option<Vec<(u64, WebhookChange)>>> {
     let sql = "SELECT key, revision, floor FROM tenant WHERE name = ?1";
     let mut statement = connection.prepare_cached(sql)?;
-    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, revision(row, 1)?, revision(row, 2)?));
+    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, number(row, 1)?, number(row, 2)?));
     let Some((key, last, floor)) = statement.query_row([name.as_str()], read).optional()? else {
         // An unknown tenant is at revision 0, and has no changes.
         return Ok((after == 0).then(Vec::new));
@@ -153,7 +158,7 @@ pub(super) fn changes(
             Some(document) => WebhookChange::Put(WebhookRow { id, document: document.into() }),
             None => WebhookChange::Remove(id),
         };
-        Ok((revision(row, 0)?, change))
+        Ok((number(row, 0)?, change))
     };
     statement.query_map((key, integer(after)), read)?.collect::<Result<Vec<_>, _>>().map(Some)
 }
@@ -165,19 +170,47 @@ pub(super) struct Of<'a> {
     pub(super) key: i64,
 }
 
-/// The columns that [`delivery_row`] reads.
-pub(super) const COLUMNS: &str = "id, event_type, status, triggered_at, document";
+/// The start of a statement whose rows [`delivery_row`] reads. The body of the event is read only if
+/// the document needs it.
+pub(super) const DELIVERIES: &str = "SELECT d.id, d.event_type, d.status, d.triggered_at, \
+    d.document, d.number, d.duration, d.cause, d.parent, m.id, d.cut, e.body \
+    FROM delivery d LEFT JOIN message m ON m.seq = d.message \
+    LEFT JOIN event e ON e.seq = m.event AND d.cut IS NOT NULL";
 
 pub(super) fn delivery_row(webhook: Of<'_>, row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
     let (id, event_type): (String, String) = (row.get(0)?, row.get(1)?);
+    let document = match row.get(10)? {
+        None => row.get(4)?,
+        Some(at) => {
+            let (document, body) = (row.get_ref(4)?.as_blob()?, row.get_ref(11)?.as_blob()?);
+            let invalid = || rusqlite::Error::IntegralValueOutOfRange(10, at);
+            document::join(document, at, body).ok_or_else(invalid)?
+        }
+    };
+    let message = match row.get_ref(9)? {
+        ValueRef::Null => None,
+        _ => Some(message_id(row, 9)?),
+    };
+    let cause = match row.get(7)? {
+        0 => Cause::Event,
+        1 => Cause::Resend(row.get::<_, String>(8)?.into()),
+        2 => Cause::Test,
+        other => return Err(rusqlite::Error::IntegralValueOutOfRange(7, other)),
+    };
+    let attempt = Attempt {
+        message,
+        number: row.get(5)?,
+        duration: Duration::from_millis(number(row, 6)?),
+        cause,
+    };
     Ok(DeliveryRow {
         id: id.into(),
         webhook: webhook.id.clone(),
         event_type: event_type.into(),
         status: if row.get(2)? { Status::Success } else { Status::Fail },
         triggered_at: timestamp(row, 3)?,
-        document: row.get::<_, Vec<u8>>(4)?.into(),
-        attempt: Attempt::default(),
+        document: document.into(),
+        attempt,
     })
 }
 
@@ -199,10 +232,54 @@ pub(super) fn delivery(
     id: &DeliveryId,
     since: Timestamp,
 ) -> rusqlite::Result<Option<DeliveryRow>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM delivery WHERE webhook = ?1 AND id = ?2 AND triggered_at > ?3"
-    );
+    let sql = format!("{DELIVERIES} WHERE d.webhook = ?1 AND d.id = ?2 AND d.triggered_at > ?3");
     let mut statement = connection.prepare_cached(&sql)?;
     let params = (webhook.key, id.as_str(), nanoseconds(since));
     statement.query_row(params, |row| delivery_row(webhook, row)).optional()
+}
+
+/// Returns the deliveries of a message, oldest first.
+pub(super) fn attempts(
+    connection: &Connection,
+    webhook: Of<'_>,
+    message: &MessageId,
+    since: Timestamp,
+) -> rusqlite::Result<Vec<DeliveryRow>> {
+    let sql = format!(
+        "{DELIVERIES} WHERE d.message IN (SELECT seq FROM message WHERE id = ?2 AND webhook = ?1) \
+         AND d.triggered_at > ?3 ORDER BY d.triggered_at, d.seq"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let params = (webhook.key, message.as_str(), nanoseconds(since));
+    statement.query_map(params, |row| delivery_row(webhook, row))?.collect()
+}
+
+/// Returns the numbers of attempts of a webhook in each hour.
+pub(super) fn hours(
+    connection: &Connection,
+    webhook: i64,
+    since: Timestamp,
+) -> rusqlite::Result<Vec<HourRow>> {
+    let sql = "SELECT hour, successes, failures FROM hour \
+        WHERE webhook = ?1 AND hour >= ?2 ORDER BY hour";
+    let read = |row: &Row<'_>| {
+        Ok(HourRow { hour: number(row, 0)?, successes: number(row, 1)?, failures: number(row, 2)? })
+    };
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.query_map((webhook, integer(hour(since))), read)?.collect()
+}
+
+/// Returns what is read of each webhook; the default of one that does not exist.
+pub(super) fn each<T: Default>(
+    connection: &Connection,
+    name: &TenantId,
+    ids: &[WebhookId],
+    read: impl Fn(i64) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    let known = tenant(connection, name)?;
+    let of = |id| match known {
+        Some((tenant, _)) => webhook(connection, tenant, id),
+        None => Ok(None),
+    };
+    ids.iter().map(|id| of(id)?.map_or_else(|| Ok(T::default()), &read)).collect()
 }

@@ -16,11 +16,36 @@
 //!
 //! ```text
 //! tenant (name, revision, floor)
-//!   ├── webhook (id, revision, document) ──── delivery (id, event_type, status, …)
-//!   └── removal (webhook, revision)              ▲
-//!       removals after the floor                 └─ removed: webhooks whose deliveries are still
-//!                                                   to be deleted; nothing else refers to them
+//!   ├── webhook (id, revision, document)
+//!   │     ├── delivery (id, event_type, status, …) ──┐
+//!   │     ├── endpoint (due, failures, …)            │
+//!   │     ├── hour (successes, failures)             ▼
+//!   │     └───────────────────────────────────── message (id, outcome, at, …)
+//!   ├── event (id, received_at, body, …) ◀───────────┘
+//!   ├── event_key (key, id)
+//!   └── removal (webhook, revision)
+//!       removals after the floor
+//!
+//! removed, erased   the keys of webhooks and tenants that are gone, and whose rows are still to be
+//!                   deleted in slices
 //! ```
+//!
+//! The messages of a removed webhook outlive it, with their events.
+//!
+//! # What is due
+//!
+//! `endpoint.due` is derived from the messages of a webhook. A claim walks the index
+//! `endpoint_by_due`, and takes the first messages of each endpoint from `message_waiting`. So
+//! 100,000 messages that wait for one endpoint are one step on the way to the next one.
+//!
+//! # Bodies
+//!
+//! The body of an event is stored once. A delivery sent mostly the same bytes, so that its document
+//! would contain the body again, as a JSON string. That string is taken out of the document when it
+//! is stored, and put back when it is read. A document without it, such as one with a converted body,
+//! is stored as it is.
+//!
+//! # Changes
 //!
 //! There is no log of changes: the changes after a revision are the webhooks and the removals with
 //! a later one. [`check`](super::check) verifies what the tables cannot express.
@@ -108,6 +133,95 @@ pub(crate) const MIGRATIONS: &[&str] = &[
 
     CREATE INDEX removal_by_revision ON removal (tenant, revision);
     CREATE INDEX webhook_by_revision ON webhook (tenant, revision);
+    ",
+    "
+    -- Events and messages, and what attempts leave besides deliveries. Numbers of events are never
+    -- used again. wanted: the number of messages. holds: the number of its messages that have not
+    -- ended, and of the deliveries of its messages; an event is kept while it is above 0.
+    CREATE TABLE event (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        tenant INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        event_type TEXT NOT NULL,
+        source TEXT NOT NULL,
+        received_at INTEGER NOT NULL,
+        revision INTEGER NOT NULL,
+        wanted INTEGER NOT NULL,
+        holds INTEGER NOT NULL CHECK (holds >= 0),
+        body BLOB NOT NULL,
+        UNIQUE (tenant, id)
+    ) STRICT;
+    CREATE INDEX event_by_time ON event (tenant, received_at);
+    CREATE INDEX event_by_type ON event (tenant, event_type, received_at);
+    CREATE INDEX event_unmatched ON event (tenant, received_at) WHERE wanted = 0;
+    CREATE INDEX event_unmatched_by_type ON event (tenant, event_type, received_at)
+        WHERE wanted = 0;
+    CREATE INDEX event_by_age ON event (received_at) WHERE holds = 0;
+
+    -- What recognizes duplicates. id: the id of the event, which may be gone.
+    CREATE TABLE event_key (
+        event INTEGER PRIMARY KEY,
+        tenant INTEGER NOT NULL,
+        key BLOB NOT NULL,
+        id TEXT NOT NULL,
+        received_at INTEGER NOT NULL,
+        UNIQUE (tenant, key)
+    ) STRICT;
+
+    -- webhook: its key; webhook_id: its id, which outlives it. outcome: NULL while the message waits
+    -- or is claimed; see `outcome_number`. at: when it is due, or has ended.
+    CREATE TABLE message (
+        seq INTEGER PRIMARY KEY,
+        event INTEGER NOT NULL,
+        webhook INTEGER NOT NULL,
+        webhook_id TEXT NOT NULL,
+        id TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        claimed INTEGER NOT NULL CHECK (claimed = 0 OR claimed = 1 AND outcome IS NULL),
+        outcome INTEGER CHECK (outcome BETWEEN 0 AND 4),
+        at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX message_by_id ON message (id);
+    CREATE INDEX message_by_event ON message (event, webhook_id);
+    CREATE INDEX message_waiting ON message (webhook, at) WHERE outcome IS NULL AND claimed = 0;
+    CREATE INDEX message_claimed ON message (webhook) WHERE claimed = 1;
+    CREATE INDEX message_failed ON message (webhook, at) WHERE outcome = 1;
+
+    -- due: when its first waiting message is due, or `parked_until` if that is later; NULL if no
+    -- message waits.
+    CREATE TABLE endpoint (
+        webhook INTEGER PRIMARY KEY,
+        due INTEGER,
+        failures INTEGER NOT NULL,
+        failing_since INTEGER,
+        last_success INTEGER,
+        parked_until INTEGER
+    ) STRICT;
+    CREATE INDEX endpoint_by_due ON endpoint (due) WHERE due IS NOT NULL;
+
+    -- The attempts of a webhook in an hour since 1970.
+    CREATE TABLE hour (
+        webhook INTEGER NOT NULL,
+        hour INTEGER NOT NULL,
+        successes INTEGER NOT NULL,
+        failures INTEGER NOT NULL,
+        PRIMARY KEY (webhook, hour)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX hour_by_age ON hour (hour, webhook);
+
+    -- Erased tenants whose events are still to be deleted.
+    CREATE TABLE erased (tenant INTEGER PRIMARY KEY) STRICT;
+
+    -- duration: milliseconds. cause: 0 is an event, 1 the resend of `parent`, 2 a test. cut: where
+    -- the body of the event was taken out of the document.
+    ALTER TABLE delivery ADD COLUMN message INTEGER;
+    ALTER TABLE delivery ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE delivery ADD COLUMN duration INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE delivery ADD COLUMN parent TEXT;
+    ALTER TABLE delivery ADD COLUMN cause INTEGER NOT NULL DEFAULT 0
+        CHECK (cause IN (0, 2) OR cause = 1 AND parent IS NOT NULL);
+    ALTER TABLE delivery ADD COLUMN cut INTEGER CHECK (cut IS NULL OR message IS NOT NULL);
+    CREATE INDEX delivery_by_message ON delivery (message) WHERE message IS NOT NULL;
     ",
 ];
 

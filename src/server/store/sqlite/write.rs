@@ -1,77 +1,70 @@
 //! The statements of each write, inside the writer's transaction.
 //!
-//! A write runs in a savepoint and may run again after its transaction was rolled back, so it has
-//! no effect but its statements. It is given as a value, not as a closure, so that the writer can
-//! see what it costs and whether it leaves something to sweep.
+//! A write is refused only before its first statement that changes something, and may run again after
+//! its transaction was rolled back. So it has no effect but its statements. It is given as a value, not
+//! as a closure, so that the writer can see what it costs and whether it leaves something to sweep.
 //!
 //! Invariants between the statements, which [`check`](super::check) verifies:
 //!
 //! - A change takes the tenant's next revision and gives it to the webhook or to its removal. So
 //!   each webhook, existing or removed after the floor, has the revision of its last change.
-//! - A webhook that has deliveries is entered into `removed` before its row disappears, so that the
-//!   sweep finds every delivery without a webhook.
+//! - A webhook is entered into `removed`, and a tenant into `erased`, before its row disappears, so
+//!   that the sweep finds every row that refers to it.
+//! - An event has a hold for each message that has not ended, and for each delivery of its messages.
+//! - `endpoint.due` is when the first waiting message of a webhook may be claimed.
 
+use super::endpoint;
 use super::error::Broken;
-use crate::server::store::contract::{DeliveryRow, StoreError, WebhookChange, WebhookRow};
+use crate::server::store::contract::outbox::Outcome;
+use crate::server::store::contract::{StoreError, WebhookChange, WebhookRow};
 use hooksieve::delivery::Status;
 use hooksieve::event::TenantId;
 use hooksieve::webhook::{Timestamp, WebhookId};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
-use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 /// A write. It can run again if its transaction was rolled back.
-#[derive(Debug)]
-pub(super) enum Write {
-    Commit { tenant: TenantId, expected: u64, change: WebhookChange },
-    Record { tenant: TenantId, deliveries: Vec<DeliveryRow> },
-    Expire { before: Timestamp, max: usize },
-    Erase { tenant: TenantId },
-    Ping,
+pub(super) trait Write: Send + 'static {
+    /// What its caller receives.
+    type Output: Send + 'static;
+
+    /// Returns the approximate number of bytes that it writes.
+    fn weight(&self) -> usize {
+        1024
+    }
+
+    /// Returns what it leaves to do after its transaction.
+    fn left(&self) -> Left {
+        Left::Nothing
+    }
+
+    /// Runs the statements. A refusal must come before any of them changes something.
+    fn run(&self, connection: &Connection) -> Result<Self::Output, Broken>;
 }
 
-impl Write {
-    /// Returns the approximate number of bytes that it writes.
-    pub(super) fn weight(&self) -> usize {
-        match self {
-            Self::Commit { change: WebhookChange::Put(row), .. } => row.document.len() + 1024,
-            Self::Record { deliveries, .. } => {
-                deliveries.iter().map(|row| row.document.len() + 256).sum()
-            }
-            // Removed rows are overwritten, which counts as writing.
-            Self::Expire { max, .. } => max.saturating_mul(1024),
-            Self::Commit { .. } | Self::Erase { .. } | Self::Ping => 1024,
-        }
-    }
+/// What a write leaves to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    Nothing,
+    /// Rows of removed webhooks.
+    Rows,
+    /// Rows of an erased tenant, and its content in the log. The write is answered when both are
+    /// gone.
+    Content,
+}
 
-    /// Returns whether it can leave deliveries of removed webhooks.
-    pub(super) fn removes(&self) -> bool {
-        matches!(self, Self::Commit { change: WebhookChange::Remove(_), .. } | Self::Erase { .. })
-    }
+/// Commits a transaction without content.
+#[derive(Debug)]
+pub(super) struct Ping;
 
-    /// Runs the write, and returns the revision of a commit or the number of expired rows.
-    pub(super) fn run(&self, connection: &Connection, log: u64) -> Result<u64, Broken> {
-        match self {
-            Self::Commit { tenant, expected, change } => {
-                let at = Change { connection, tenant, expected: *expected, log };
-                at.commit(change)
-            }
-            Self::Record { tenant, deliveries } => {
-                record(connection, tenant, deliveries)?;
-                Ok(0)
-            }
-            Self::Expire { before, max } => expire(connection, *before, *max),
-            Self::Erase { tenant } => {
-                erase(connection, tenant)?;
-                Ok(0)
-            }
-            Self::Ping => {
-                // A statement that changes nothing would commit without a flush, and prove nothing.
-                let sql = "UPDATE meta SET value = (value + 1) % 1000000 WHERE name = 'pings'";
-                execute(connection, sql, [])?;
-                Ok(0)
-            }
-        }
+impl Write for Ping {
+    type Output = ();
+
+    fn run(&self, connection: &Connection) -> Result<(), Broken> {
+        // A statement that changes nothing would commit without a flush, and prove nothing.
+        let sql = "UPDATE meta SET value = (value + 1) % 1000000 WHERE name = 'pings'";
+        execute(connection, sql, [])?;
+        Ok(())
     }
 }
 
@@ -94,8 +87,8 @@ pub(super) fn count(max: usize) -> i64 {
     integer(max as u64)
 }
 
-/// Reads the revision in a column.
-pub(super) fn revision(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+/// Reads a number that is not negative, such as a revision, in a column.
+pub(super) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     let number: i64 = row.get(column)?;
     let invalid = |_| rusqlite::Error::IntegralValueOutOfRange(column, number);
     u64::try_from(number).map_err(invalid)
@@ -124,6 +117,17 @@ pub(super) fn status_number(status: Status) -> i64 {
     }
 }
 
+/// Returns the number of an outcome.
+pub(super) fn outcome_number(outcome: Outcome) -> i64 {
+    match outcome {
+        Outcome::Delivered => 0,
+        Outcome::Failed => 1,
+        Outcome::Removed => 2,
+        Outcome::Disabled => 3,
+        Outcome::Unsendable => 4,
+    }
+}
+
 /// Returns the key and the revision of a tenant.
 pub(super) fn tenant(
     connection: &Connection,
@@ -131,7 +135,7 @@ pub(super) fn tenant(
 ) -> rusqlite::Result<Option<(i64, u64)>> {
     let mut statement =
         connection.prepare_cached("SELECT key, revision FROM tenant WHERE name = ?1")?;
-    let read = |row: &Row<'_>| Ok((row.get(0)?, revision(row, 1)?));
+    let read = |row: &Row<'_>| Ok((row.get(0)?, number(row, 1)?));
     statement.query_row([tenant.as_str()], read).optional()
 }
 
@@ -146,47 +150,58 @@ pub(super) fn webhook(
     statement.query_row((tenant, webhook.as_str()), |row| row.get(0)).optional()
 }
 
-/// A change of a tenant's webhooks at an expected revision.
-struct Change<'a> {
-    connection: &'a Connection,
-    tenant: &'a TenantId,
-    expected: u64,
-    /// The number of revisions whose removals are kept.
-    log: u64,
+/// Returns the key of a tenant that may be new.
+pub(super) fn tenant_or_new(connection: &Connection, name: &TenantId) -> rusqlite::Result<i64> {
+    if let Some((key, _)) = tenant(connection, name)? {
+        return Ok(key);
+    }
+    // The keys of erased tenants are used again only when no row has them.
+    let sql = "INSERT INTO tenant (key, name, revision) SELECT coalesce(max(key), 0) + 1, ?1, 0 \
+        FROM (SELECT max(key) AS key FROM tenant UNION ALL SELECT max(tenant) FROM erased)";
+    execute(connection, sql, [name.as_str()])?;
+    Ok(connection.last_insert_rowid())
 }
 
-impl Change<'_> {
-    fn commit(&self, change: &WebhookChange) -> Result<u64, Broken> {
-        let &Self { connection, tenant: name, expected, log } = self;
-        let found = tenant(connection, name)?;
+/// A change of a tenant's webhooks at an expected revision.
+#[derive(Debug)]
+pub(super) struct Commit {
+    pub(super) tenant: TenantId,
+    pub(super) expected: u64,
+    pub(super) change: WebhookChange,
+    /// The number of revisions whose removals are kept.
+    pub(super) log: u64,
+}
+
+impl Write for Commit {
+    type Output = u64;
+
+    fn weight(&self) -> usize {
+        match &self.change {
+            WebhookChange::Put(row) => row.document.len() + 1024,
+            WebhookChange::Remove(_) => 1024,
+        }
+    }
+
+    fn left(&self) -> Left {
+        match self.change {
+            WebhookChange::Put(_) => Left::Nothing,
+            WebhookChange::Remove(_) => Left::Rows,
+        }
+    }
+
+    fn run(&self, connection: &Connection) -> Result<u64, Broken> {
+        let expected = self.expected;
         // In the transaction, so that no other change can be between the comparison and the change.
-        let current = found.map_or(0, |(_, revision)| revision);
+        let current = tenant(connection, &self.tenant)?.map_or(0, |(_, revision)| revision);
         if current != expected {
             return Err(StoreError::Conflict { expected, current }.into());
         }
+        let key = tenant_or_new(connection, &self.tenant)?;
         let revision = current + 1;
-        let key = match found {
-            Some((key, _)) => {
-                let sql = "UPDATE tenant SET revision = ?2 WHERE key = ?1";
-                execute(connection, sql, (key, integer(revision)))?;
-                key
-            }
-            None => {
-                let sql = "INSERT INTO tenant (name, revision) VALUES (?1, ?2)";
-                execute(connection, sql, (name.as_str(), integer(revision)))?;
-                connection.last_insert_rowid()
-            }
-        };
-        match change {
-            WebhookChange::Put(WebhookRow { id, document }) => {
-                let sql = "INSERT INTO webhook (tenant, id, revision, document) \
-                    VALUES (?1, ?2, ?3, ?4) ON CONFLICT (tenant, id) \
-                    DO UPDATE SET revision = excluded.revision, document = excluded.document";
-                execute(connection, sql, (key, id.as_str(), integer(revision), &**document))?;
-                // Only the last change of a webhook is known.
-                let sql = "DELETE FROM removal WHERE tenant = ?1 AND webhook = ?2";
-                execute(connection, sql, (key, id.as_str()))?;
-            }
+        let sql = "UPDATE tenant SET revision = ?2 WHERE key = ?1";
+        execute(connection, sql, (key, integer(revision)))?;
+        match &self.change {
+            WebhookChange::Put(row) => put(connection, key, revision, row)?,
             WebhookChange::Remove(id) => {
                 remove(connection, key, id)?;
                 let sql = "INSERT INTO removal (tenant, webhook, revision) VALUES (?1, ?2, ?3) \
@@ -194,106 +209,82 @@ impl Change<'_> {
                 execute(connection, sql, (key, id.as_str(), integer(revision)))?;
             }
         }
-        self.trim(key, revision.saturating_sub(log))?;
+        trim(connection, key, revision.saturating_sub(self.log))?;
         Ok(revision)
-    }
-
-    /// Forgets the removals up to a revision. The floor never falls, even if the setting is raised:
-    /// what was forgotten stays unknown.
-    fn trim(&self, key: i64, floor: u64) -> rusqlite::Result<()> {
-        if floor == 0 {
-            return Ok(());
-        }
-        let sql = "DELETE FROM removal WHERE tenant = ?1 AND revision <= ?2";
-        execute(self.connection, sql, (key, integer(floor)))?;
-        let sql = "UPDATE tenant SET floor = max(floor, ?2) WHERE key = ?1";
-        execute(self.connection, sql, (key, integer(floor)))?;
-        Ok(())
     }
 }
 
-/// Removes a webhook. Its deliveries can no longer be found; the writer deletes them in slices, so
-/// that a long history does not delay other writes.
+fn put(
+    connection: &Connection,
+    tenant: i64,
+    revision: u64,
+    row: &WebhookRow,
+) -> rusqlite::Result<()> {
+    let WebhookRow { id, document } = row;
+    let sql = "INSERT INTO webhook (tenant, id, revision, document) VALUES (?1, ?2, ?3, ?4) \
+        ON CONFLICT (tenant, id) \
+        DO UPDATE SET revision = excluded.revision, document = excluded.document";
+    execute(connection, sql, (tenant, id.as_str(), integer(revision), &**document))?;
+    // Only the last change of a webhook is known.
+    let sql = "DELETE FROM removal WHERE tenant = ?1 AND webhook = ?2";
+    execute(connection, sql, (tenant, id.as_str()))?;
+    if let Some(key) = webhook(connection, tenant, id)? {
+        endpoint::reset(connection, key)?;
+    }
+    Ok(())
+}
+
+/// Forgets the removals up to a revision. The floor never falls, even if the setting is raised:
+/// what was forgotten stays unknown.
+fn trim(connection: &Connection, tenant: i64, floor: u64) -> rusqlite::Result<()> {
+    if floor == 0 {
+        return Ok(());
+    }
+    let sql = "DELETE FROM removal WHERE tenant = ?1 AND revision <= ?2";
+    execute(connection, sql, (tenant, integer(floor)))?;
+    let sql = "UPDATE tenant SET floor = max(floor, ?2) WHERE key = ?1";
+    execute(connection, sql, (tenant, integer(floor)))?;
+    Ok(())
+}
+
+/// Removes a webhook. Its rows can no longer be found; the writer ends its messages and deletes the
+/// other rows in slices, so that a long history does not delay other writes.
 fn remove(connection: &Connection, tenant: i64, id: &WebhookId) -> rusqlite::Result<()> {
     if let Some(key) = webhook(connection, tenant, id)? {
-        let sql = "INSERT INTO removed SELECT ?1 \
-            WHERE EXISTS (SELECT 1 FROM delivery WHERE webhook = ?1)";
-        execute(connection, sql, [key])?;
+        execute(connection, "INSERT INTO removed VALUES (?1)", [key])?;
+        // Without an endpoint, no message of it is claimed.
+        execute(connection, "DELETE FROM endpoint WHERE webhook = ?1", [key])?;
         execute(connection, "DELETE FROM webhook WHERE key = ?1", [key])?;
     }
     Ok(())
 }
 
-fn record(
-    connection: &Connection,
-    name: &TenantId,
-    deliveries: &[DeliveryRow],
-) -> rusqlite::Result<()> {
-    let Some((tenant, _)) = tenant(connection, name)? else { return Ok(()) };
-    let sql = "INSERT INTO delivery (webhook, id, event_type, status, triggered_at, document) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (webhook, id) DO NOTHING";
-    let mut insert = connection.prepare_cached(sql)?;
-    // Deliveries of one event go to many webhooks, and those of a retry to one: each is looked up
-    // once.
-    let mut keys = BTreeMap::new();
-    for row in deliveries {
-        let key = match keys.get(&row.webhook) {
-            Some(key) => *key,
-            None => {
-                let key = webhook(connection, tenant, &row.webhook)?;
-                keys.insert(&row.webhook, key);
-                key
-            }
-        };
-        // The webhook was removed meanwhile.
-        let Some(key) = key else { continue };
-        insert.execute((
-            key,
-            row.id.as_str(),
-            row.event_type.as_str(),
-            status_number(row.status),
-            nanoseconds(row.triggered_at),
-            &*row.document,
-        ))?;
+/// Removes a tenant. The writer deletes the rows that refer to it.
+#[derive(Debug)]
+pub(super) struct Erase {
+    pub(super) tenant: TenantId,
+}
+
+impl Write for Erase {
+    type Output = ();
+
+    fn left(&self) -> Left {
+        Left::Content
     }
-    Ok(())
-}
 
-fn expire(connection: &Connection, before: Timestamp, max: usize) -> Result<u64, Broken> {
-    let sql = "DELETE FROM delivery WHERE seq IN ( \
-        SELECT seq FROM delivery INDEXED BY delivery_by_age \
-        WHERE triggered_at < ?1 AND webhook NOT IN (SELECT webhook FROM removed) \
-        ORDER BY triggered_at, seq LIMIT ?2)";
-    let removed = execute(connection, sql, (nanoseconds(before), count(max)))?;
-    Ok(removed as u64)
-}
-
-fn erase(connection: &Connection, name: &TenantId) -> rusqlite::Result<()> {
-    let Some((tenant, _)) = tenant(connection, name)? else { return Ok(()) };
-    // In the order of the references: what refers to a row is removed before it.
-    let sql = "INSERT INTO removed SELECT key FROM webhook WHERE tenant = ?1 \
-        AND EXISTS (SELECT 1 FROM delivery WHERE webhook = webhook.key)";
-    execute(connection, sql, [tenant])?;
-    for sql in [
-        "DELETE FROM webhook WHERE tenant = ?1",
-        "DELETE FROM removal WHERE tenant = ?1",
-        "DELETE FROM tenant WHERE key = ?1",
-    ] {
-        execute(connection, sql, [tenant])?;
+    fn run(&self, connection: &Connection) -> Result<(), Broken> {
+        let Some((tenant, _)) = tenant(connection, &self.tenant)? else { return Ok(()) };
+        for sql in [
+            "INSERT INTO removed SELECT key FROM webhook WHERE tenant = ?1",
+            "INSERT INTO erased VALUES (?1)",
+            // In the order of the references: what refers to a row is removed before it.
+            "DELETE FROM endpoint WHERE webhook IN (SELECT key FROM webhook WHERE tenant = ?1)",
+            "DELETE FROM webhook WHERE tenant = ?1",
+            "DELETE FROM removal WHERE tenant = ?1",
+            "DELETE FROM tenant WHERE key = ?1",
+        ] {
+            execute(connection, sql, [tenant])?;
+        }
+        Ok(())
     }
-    Ok(())
-}
-
-/// Deletes up to `max` deliveries of a removed webhook, and returns whether there may be more.
-pub(super) fn sweep(connection: &Connection, max: usize) -> rusqlite::Result<bool> {
-    let first = "SELECT webhook FROM removed ORDER BY webhook LIMIT 1";
-    let first = connection.prepare_cached(first)?.query_row([], |row| row.get(0)).optional()?;
-    let Some(key): Option<i64> = first else { return Ok(false) };
-    let sql = "DELETE FROM delivery WHERE seq IN \
-        (SELECT seq FROM delivery WHERE webhook = ?1 LIMIT ?2)";
-    execute(connection, sql, (key, count(max)))?;
-    let sql = "DELETE FROM removed WHERE webhook = ?1 \
-        AND NOT EXISTS (SELECT 1 FROM delivery WHERE webhook = ?1)";
-    execute(connection, sql, [key])?;
-    Ok(true)
 }

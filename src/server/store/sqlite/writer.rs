@@ -8,17 +8,19 @@
 //! ```text
 //!          jobs                     one transaction                     between transactions
 //! queue ──▶ take what waits ──▶ BEGIN  w1 │ w2 │ w3  COMMIT ──▶ reply ──▶ checkpoint
-//!              ▲                       each in a savepoint                sweep a slice
+//!              ▲                                                          sweep a slice
 //!              └───────────────────────────────────────────────────────── empty the log
 //! ```
 //!
 //! # Failures
 //!
-//! A write fails by itself. Each has a savepoint, so that a refused one, such as a change at an old
-//! revision, and one that violates the schema undo only themselves. If SQLite rolls back the whole
-//! transaction, as it may when the store is full, each write is retried in its own transaction:
-//! those that still fit succeed, and the others fail for their own reason. While another process
-//! has locked the store, the transaction is tried a few times.
+//! A write fails by itself. One that is refused, such as a change at an old revision, is refused
+//! before it changes something, so that the others of its transaction go on. If SQLite refuses a
+//! statement, because of the schema or of a full store, the transaction is rolled back, and each write
+//! is tried again in its own transaction: those that still fit succeed, and the others fail for their
+//! own reason. A savepoint for each write would avoid that, but SQLite would copy each page that a
+//! write changes: a quarter of the processor time of an event. While another process has locked the
+//! store, the transaction is tried a few times.
 //!
 //! Only a [fatal](super::error) error stops the writer: a failed read or flush, after which it is
 //! unknown what reached the disk, and damage. The connection is dropped, and the [`Health`] that
@@ -30,19 +32,21 @@
 //! thread copies the log into the file itself, after the replies: no caller waits for it, and a
 //! failing disk is noticed.
 //!
-//! The deliveries of removed webhooks are deleted in slices, so that the removal of a million rows
-//! delays no write for longer than a slice.
+//! The rows of removed webhooks and erased tenants are deleted in slices, so that the removal of a
+//! million rows delays no write for longer than a slice.
 //!
-//! An erasure is answered when its deliveries are deleted, the file is rewritten, and the log, which
-//! still has the erased content, is empty. The file is rewritten because `secure_delete` is not
-//! enough: when SQLite moves rows between pages, copies of them stay in the unused part of the old
-//! page, and are not overwritten when the rows are deleted. A long read, such as a backup, keeps SQLite from emptying it. Meanwhile other
-//! writes go on, and the thread tries again; after [`MAX_TRUNCATIONS`] it answers that the erasure
-//! is not complete, and tries again after each later write.
+//! An erasure is answered when its rows are deleted, the file is rewritten, and the log, which still
+//! has the erased content, is empty. The file is rewritten because `secure_delete` is not enough: when
+//! SQLite moves rows between pages, copies of them stay in the unused part of the old page, and are
+//! not overwritten when the rows are deleted. A long read, such as a backup, keeps SQLite from
+//! emptying the log. Meanwhile other writes go on, and the thread tries again; after
+//! [`MAX_TRUNCATIONS`] it answers that the erasure is not complete, and tries again after each later
+//! write.
 
 use super::error::{Broken, is_locked, sqlite};
+use super::expire::sweep;
 use super::file::DirectoryLock;
-use super::write::{Write, sweep};
+use super::write::{Left, Write};
 use crate::server::store::contract::StoreError;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,7 +60,7 @@ const QUEUE: usize = 1024;
 /// The limits of one transaction, so that its first write is not delayed too long.
 const MAX_WRITES: usize = 256;
 const MAX_BYTES: usize = 8 << 20;
-/// The number of deliveries of removed webhooks that one transaction deletes.
+/// The number of rows of removed webhooks and erased tenants that one transaction deletes.
 const SLICE: usize = 500;
 /// How often a transaction is tried while another process has locked the store. Each time waits for
 /// the patience of the settings.
@@ -93,18 +97,61 @@ impl Health {
     }
 }
 
-type Reply = oneshot::Sender<Result<u64, StoreError>>;
+/// A queued write of any type.
+trait Job: Send {
+    fn weight(&self) -> usize;
+    /// Returns what the write has left, if it was done.
+    fn left(&self) -> Left;
+    /// Runs the write, and keeps its output or refusal for the reply.
+    fn run(&mut self, connection: &Connection) -> Result<(), Broken>;
+    /// Keeps an error for the reply, in place of an output.
+    fn refuse(&mut self, error: StoreError);
+    /// Sends what was kept.
+    fn reply(self: Box<Self>);
+}
 
-struct Job {
-    write: Write,
-    reply: Reply,
+struct Queued<W: Write> {
+    write: W,
+    /// The result of the last run; `None` if it has not run.
+    result: Option<Result<W::Output, StoreError>>,
+    reply: oneshot::Sender<Result<W::Output, StoreError>>,
+}
+
+impl<W: Write> Job for Queued<W> {
+    fn weight(&self) -> usize {
+        self.write.weight()
+    }
+
+    fn left(&self) -> Left {
+        match self.result {
+            Some(Ok(_)) => self.write.left(),
+            _ => Left::Nothing,
+        }
+    }
+
+    fn run(&mut self, connection: &Connection) -> Result<(), Broken> {
+        self.result = Some(Ok(self.write.run(connection)?));
+        Ok(())
+    }
+
+    fn refuse(&mut self, error: StoreError) {
+        self.result = Some(Err(error));
+    }
+
+    fn reply(self: Box<Self>) {
+        // Without a result, dropping the sender reports the end of the thread. Sending fails only if
+        // the caller no longer waits.
+        if let Some(result) = self.result {
+            drop(self.reply.send(result));
+        }
+    }
 }
 
 /// The queue of the thread. Dropping it completes the queued writes and ends the thread.
 #[derive(Debug)]
 pub(super) struct Writer {
     // `None` only while the value is dropped.
-    queue: Option<mpsc::Sender<Job>>,
+    queue: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -114,8 +161,6 @@ pub(super) struct Start {
     pub(super) connection: Connection,
     pub(super) health: Arc<Health>,
     pub(super) lock: Arc<DirectoryLock>,
-    /// The number of revisions of a tenant whose removals are kept.
-    pub(super) log: u64,
     /// The time to wait for another process that has locked the store.
     pub(super) patience: Duration,
 }
@@ -126,7 +171,6 @@ impl Writer {
         let thread = Thread {
             connection: Some(start.connection),
             health: start.health,
-            log: start.log,
             patience: start.patience,
             // The last process may have been killed before it had deleted or emptied everything.
             sweeping: true,
@@ -148,12 +192,13 @@ impl Writer {
     }
 
     /// Queues a write, waits for its commit, and returns its result.
-    pub(super) async fn write(&self, write: Write) -> Result<u64, StoreError> {
+    pub(super) async fn write<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
         let ended = || StoreError::Failed("the writer's thread has ended".to_owned());
         // If the caller goes away after this, the write is still made: the job is in the queue.
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(ended)?;
-        queue.send(Job { write, reply }).await.map_err(|_| ended())?;
+        let job = Box::new(Queued { write, result: None, reply });
+        queue.send(job).await.map_err(|_| ended())?;
         answer.await.map_err(|_| ended())?
     }
 }
@@ -178,19 +223,15 @@ struct Thread {
     /// `None` after a fatal error.
     connection: Option<Connection>,
     health: Arc<Health>,
-    log: u64,
     patience: Duration,
-    /// Whether there may be deliveries of removed webhooks left.
+    /// Whether there may be rows of removed webhooks and erased tenants left.
     sweeping: bool,
     /// Whether the log may have erased content, and how often emptying it has failed.
     truncating: Option<usize>,
-    /// The replies of erasures, which are sent when the log is empty.
-    erasures: Vec<Reply>,
+    /// The erasures that are answered when the log is empty.
+    erasures: Vec<Box<dyn Job>>,
     logged: Logged,
 }
-
-/// The results of the writes of a committed transaction.
-type Results = Vec<Result<u64, StoreError>>;
 
 /// The reason why a transaction was not committed.
 enum Undone {
@@ -201,7 +242,7 @@ enum Undone {
 }
 
 impl Thread {
-    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+    fn run(mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
         loop {
             let first = match self.has_own_work() {
                 false => match jobs.blocking_recv() {
@@ -218,11 +259,11 @@ impl Thread {
             };
             if let Some(first) = first {
                 // What waits now, without waiting for more: under load, the queue fills during the flush.
-                let mut weight = first.write.weight();
+                let mut weight = first.weight();
                 let mut batch = vec![first];
                 while batch.len() < MAX_WRITES && weight < MAX_BYTES {
                     let Ok(job) = jobs.try_recv() else { break };
-                    weight += job.write.weight();
+                    weight += job.weight();
                     batch.push(job);
                 }
                 self.logged.bytes += weight;
@@ -247,37 +288,41 @@ impl Thread {
     }
 
     /// Runs writes in one transaction and sends their results.
-    fn batch(&mut self, mut batch: Vec<Job>) {
-        match self.attempt(&batch) {
-            Ok(results) => {
-                for (job, result) in batch.into_iter().zip(results) {
-                    self.sweeping |= result.is_ok() && job.write.removes();
-                    match (&job.write, result) {
-                        (Write::Erase { .. }, Ok(_)) => {
-                            self.truncating = Some(0);
-                            self.erasures.push(job.reply);
+    fn batch(&mut self, mut batch: Vec<Box<dyn Job>>) {
+        match self.attempt(&mut batch) {
+            Ok(()) => {
+                for job in batch {
+                    match job.left() {
+                        Left::Nothing => job.reply(),
+                        Left::Rows => {
+                            self.sweeping = true;
+                            job.reply();
                         }
-                        // A reply fails only if the caller no longer waits.
-                        (_, result) => drop(job.reply.send(result)),
+                        Left::Content => {
+                            self.sweeping = true;
+                            self.truncating = Some(0);
+                            self.erasures.push(job);
+                        }
                     }
                 }
             }
             Err(Undone::ByOne(error)) if batch.len() > 1 && !error.is_fatal() => {
-                for job in batch.drain(..) {
+                for job in batch {
                     self.batch(vec![job]);
                 }
             }
             Err(Undone::ByOne(error) | Undone::ForAll(error)) => {
                 self.note(&error);
-                for job in batch {
-                    drop(job.reply.send(Err(error.clone())));
+                for mut job in batch {
+                    job.refuse(error.clone());
+                    job.reply();
                 }
             }
         }
     }
 
     /// Runs writes in one transaction, again while another process has locked the store.
-    fn attempt(&mut self, batch: &[Job]) -> Result<Results, Undone> {
+    fn attempt(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Undone> {
         self.health.check().map_err(Undone::ForAll)?;
         let Some(connection) = &mut self.connection else {
             let what = "the store was closed after a failure".to_owned();
@@ -286,22 +331,22 @@ impl Thread {
         let mut tries = 0;
         loop {
             tries += 1;
-            match transact(connection, batch, self.log) {
+            match transact(connection, batch) {
                 Err(error) if is_locked(&error) && tries < MAX_TRIES => {}
                 Err(error) if is_locked(&error) => {
                     let what = "another process has locked the store; stop it, or try again";
                     return Err(Undone::ForAll(StoreError::Aborted(what.to_owned())));
                 }
                 Err(error) => return Err(Undone::ByOne(sqlite(&error))),
-                Ok(results) => {
+                Ok(()) => {
                     self.logged.transactions += 1;
-                    return Ok(results);
+                    return Ok(());
                 }
             }
         }
     }
 
-    /// Deletes a slice of the deliveries of removed webhooks.
+    /// Deletes a slice of the rows of removed webhooks and erased tenants.
     fn sweep(&mut self) {
         let Some(connection) = &mut self.connection else { return self.sweeping = false };
         match sweep_once(connection) {
@@ -314,7 +359,7 @@ impl Thread {
                 self.sweeping = false;
                 let error = sqlite(&error);
                 self.note(&error);
-                self.answer_erasures(&Err(error));
+                self.answer_erasures(Some(&error));
             }
         }
     }
@@ -334,7 +379,7 @@ impl Thread {
                 "the tenant is removed, but the file still has some of its content: {error}; erase \
                  it again"
             );
-            return self.answer_erasures(&Err(StoreError::Aborted(what)));
+            return self.answer_erasures(Some(&StoreError::Aborted(what)));
         }
         // Without an erasure that waits, no write is delayed for a log that is only not yet empty.
         let wait = if self.erasures.is_empty() { Duration::ZERO } else { TRUNCATION_TIME };
@@ -343,7 +388,7 @@ impl Thread {
             Ok(true) => {
                 self.logged = Logged::default();
                 self.truncating = None;
-                self.answer_erasures(&Ok(0));
+                self.answer_erasures(None);
             }
             Ok(false) => {
                 let failed = self.truncating.map_or(1, |failed| failed + 1);
@@ -351,12 +396,12 @@ impl Thread {
                 if failed >= MAX_TRUNCATIONS {
                     let what = "the tenant is removed, but a long read, such as a backup, keeps its \
                                 content in the log of the store; erase it again when that has ended";
-                    self.answer_erasures(&Err(StoreError::Aborted(what.to_owned())));
+                    self.answer_erasures(Some(&StoreError::Aborted(what.to_owned())));
                 }
             }
             Err(error) => {
                 self.note(&error);
-                self.answer_erasures(&Err(error));
+                self.answer_erasures(Some(&error));
             }
         }
     }
@@ -376,9 +421,12 @@ impl Thread {
         }
     }
 
-    fn answer_erasures(&mut self, result: &Result<u64, StoreError>) {
-        for reply in self.erasures.drain(..) {
-            drop(reply.send(result.clone()));
+    fn answer_erasures(&mut self, error: Option<&StoreError>) {
+        for mut erasure in self.erasures.drain(..) {
+            if let Some(error) = error {
+                erasure.refuse(error.clone());
+            }
+            erasure.reply();
         }
     }
 
@@ -391,35 +439,21 @@ impl Thread {
     }
 }
 
-/// Runs writes in one transaction and returns their results if it was committed.
-fn transact(connection: &mut Connection, batch: &[Job], log: u64) -> rusqlite::Result<Results> {
-    let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut results = Vec::with_capacity(batch.len());
+/// Runs writes in one transaction. Their results may be sent if it was committed.
+fn transact(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for job in batch {
-        // Less expensive than a transaction of its own, since it needs no flush.
-        let mut savepoint = transaction.savepoint()?;
-        let result = match job.write.run(&savepoint, log) {
-            Ok(result) => Ok(result),
-            Err(refused @ (Broken::Refused(_) | Broken::Damaged(_))) => Err(refused.into()),
-            Err(Broken::Sqlite(error)) => {
-                let class = sqlite(&error);
-                // SQLite has ended the transaction if it is outside one now. A full store and a
-                // fatal error concern the other writes, too.
-                if savepoint.is_autocommit() || !matches!(class, StoreError::Aborted(_)) {
-                    return Err(error);
-                }
-                Err(class)
+        let before = transaction.total_changes();
+        match job.run(&transaction) {
+            Ok(()) => {}
+            Err(refused @ (Broken::Refused(_) | Broken::Damaged(_))) => {
+                debug_assert_eq!(transaction.total_changes(), before, "refused after a change");
+                job.refuse(refused.into());
             }
-        };
-        // Statements that ran before the one that failed are undone, too.
-        if result.is_err() {
-            savepoint.rollback()?;
+            Err(Broken::Sqlite(error)) => return Err(error),
         }
-        savepoint.commit()?;
-        results.push(result);
     }
-    transaction.commit()?;
-    Ok(results)
+    transaction.commit()
 }
 
 /// Copies the log into the file, and returns whether all of it was copied.

@@ -1,15 +1,23 @@
 //! Backups and checks, while a store is being written.
 
 use super::law::{Backend, InSqlite};
-use super::program::{Operation, Random, delivery, everything, webhook, with_body};
+use super::program::everything;
+use super::random::{Operations, Random, delivery, webhook, with_body};
 use super::{Directory, wait};
-use crate::server::store::contract::{DeliveryRow, Store, StoreError, WebhookChange, WebhookRow};
+use crate::server::store::contract::outbox::{
+    AcceptTimes, EventId, NewEvent, NewMessage, Next, Outbox, Outcome, Settled, TenantEvents,
+};
+use crate::server::store::contract::{
+    Attempt, DeliveryRow, Store, StoreError, WebhookChange, WebhookRow,
+};
 use crate::server::store::sqlite::{BackupError, Settings, Sqlite, backup, check, schema};
+use hooksieve::delivery::MessageId;
+use hooksieve::webhook::Timestamp;
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Instant, UNIX_EPOCH};
 
 fn put(number: u64) -> WebhookChange {
     let id = format!("w{}", number % 50).into();
@@ -73,9 +81,8 @@ fn commit(store: &Sqlite, revision: u64) -> u64 {
 fn backs_up_everything_and_replaces_no_file() {
     let (place, copies) = (Directory::new(), Directory::new());
     let store = InSqlite.open(place.path());
-    let mut random = Random(3);
-    for _ in 0..300 {
-        wait(Operation::random(&mut random).run(&*store)).unwrap();
+    for operation in Operations::new(3).take(300) {
+        wait(operation.run(&*store)).unwrap();
     }
     let copy = copies.path().join("hooksieve.db");
     backup(place.path(), &copy).unwrap();
@@ -242,4 +249,81 @@ fn reports_each_problem_on_a_line_of_its_own() {
     for problem in problems {
         assert!(!problem.contains('\n') && !problem.starts_with("***"), "{problem}");
     }
+}
+
+/// The store has an event that `w0` and `w1` want: the one message was sent without success, the other
+/// one waits.
+#[test]
+fn reports_violated_invariants_of_events() {
+    for (change, problem) in [
+        ("INSERT INTO erased SELECT key FROM tenant", "tenant was erased but still exists: t"),
+        ("UPDATE event SET tenant = 9", "event has no tenant: e"),
+        ("UPDATE event_key SET tenant = 9", "key of an event has no tenant: e"),
+        ("UPDATE event SET revision = 9", "event was not matched at a revision of its tenant: e"),
+        (
+            "UPDATE event SET wanted = 3",
+            "event has not as many messages as webhooks that wanted it: e",
+        ),
+        ("UPDATE event SET holds = 3", "event is not held by its messages and deliveries: e"),
+        ("DELETE FROM event", "message has no event: m0"),
+        ("UPDATE message SET webhook = 2 WHERE id = 'm0'", "message is for another webhook: m0"),
+        ("UPDATE message SET webhook = 99 WHERE id = 'm1'", "message waits for no webhook: m1"),
+        ("UPDATE delivery SET message = 2", "delivery is of another message: d"),
+        ("UPDATE endpoint SET webhook = 99 WHERE due IS NULL", "endpoint has no webhook: 99"),
+        ("UPDATE endpoint SET due = NULL", "endpoint is not due when its messages are: w1"),
+        ("UPDATE endpoint SET due = due - 1", "endpoint is not due when its messages are: w1"),
+        ("DELETE FROM endpoint", "endpoint is not due when its messages are: w1"),
+        ("UPDATE hour SET webhook = 99", "hour has no webhook: 0"),
+    ] {
+        let place = Directory::new();
+        let store = Sqlite::open(&Settings::new(place.path())).unwrap();
+        for revision in 0..2 {
+            commit(&store, revision);
+        }
+        send(&store);
+        drop(store);
+        assert_eq!(check(place.path()), Ok(Vec::new()));
+        alter(place.path(), change);
+        let problems = check(place.path()).unwrap();
+        assert!(problems.iter().any(|found| found == problem), "{change}: {problems:?}");
+    }
+}
+
+fn send(store: &Sqlite) {
+    let now: Timestamp = UNIX_EPOCH.into();
+    let id = |text: &str| MessageId::new(text).unwrap();
+    let message = |text: &str, webhook: &str, claimed| NewMessage {
+        id: id(text),
+        webhook: webhook.into(),
+        claimed,
+    };
+    let event = NewEvent {
+        id: EventId("e".into()),
+        own_id: None,
+        key: Some([0; 32]),
+        event_type: "x".into(),
+        source: "".into(),
+        body: "{}".into(),
+        messages: vec![message("m0", "w0", true), message("m1", "w1", false)],
+    };
+    let events = vec![TenantEvents { tenant: "t".into(), revision: 2, events: vec![event] }];
+    let times = AcceptTimes { now, lease: now, unique_since: now };
+    wait(store.accept(events, times)).unwrap();
+    let attempt = Attempt { message: Some(id("m0")), ..Attempt::default() };
+    let row = DeliveryRow {
+        id: "d".into(),
+        webhook: "w0".into(),
+        triggered_at: now,
+        attempt,
+        ..delivery(&mut Random(1))
+    };
+    let row = with_body(row, "{}");
+    let settled = Settled {
+        tenant: "t".into(),
+        webhook: "w0".into(),
+        id: id("m0"),
+        next: Next::End(Outcome::Failed),
+        attempt: Some(row),
+    };
+    wait(store.settle(vec![settled], now)).unwrap();
 }

@@ -1,7 +1,8 @@
 //! Files that are damaged, newer or not a store are reported and left unchanged.
 
 use super::law::{Backend, InSqlite, LOG};
-use super::program::{Operation, Random, Write, everything};
+use super::program::{Operation, Write, everything};
+use super::random::Operations;
 use super::{Directory, wait};
 use crate::server::store::contract::{Store, StoreError};
 use crate::server::store::sqlite::{Settings, Sqlite, backup, check, schema};
@@ -41,15 +42,15 @@ fn refused(place: &Path) -> String {
 fn sample() -> Vec<u8> {
     let place = Directory::new();
     let store = InSqlite.open(place.path());
-    let mut random = Random(7);
-    for _ in 0..1_000 {
-        let operation = Operation::random(&mut random);
+    for operation in Operations::new(7).take(1_000) {
         if let Operation::Write(tenant, mut writes) = operation {
-            writes.retain(|write| matches!(write, Write::Commit(..) | Write::Record(_)));
+            writes.retain(|write| !matches!(write, Write::Erase | Write::Expire(..)));
             wait(Operation::Write(tenant, writes).run(&*store)).unwrap();
         }
     }
     drop(store);
+    // Forgets the claims, so that opening the sample writes nothing.
+    drop(InSqlite.open(place.path()));
     let path = place.path().join(NAME);
     Connection::open(&path).unwrap().execute_batch("VACUUM").unwrap();
     std::fs::read(path).unwrap()
@@ -98,7 +99,7 @@ fn reports_every_damaged_page() {
 #[test]
 fn reports_a_truncated_file() {
     let whole = sample();
-    for length in [0, 1, 99, 100, 4_096, whole.len() / 2, whole.len() - 1] {
+    for length in [0, 1, 99, 100, 4_096, whole.len() / 2, whole.len() - 4_096] {
         let place = Directory::new();
         std::fs::write(place.path().join(NAME), &whole[..length]).unwrap();
         let problems = check(place.path());

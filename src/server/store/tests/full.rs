@@ -2,7 +2,8 @@
 
 use super::kill::{Program, lines};
 use super::law::{InSqlite, LOG};
-use super::program::{Operation, Random, delivery};
+use super::program::Operation;
+use super::random::{Random, delivery};
 use super::{Directory, all, wait};
 use crate::server::store::contract::{DeliveryRow, Store, StoreError, WebhookChange, WebhookRow};
 use crate::server::store::memory::Memory;

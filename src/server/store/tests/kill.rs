@@ -7,7 +7,8 @@
 //! the model's content in the store, before or after the interrupted operation.
 
 use super::law::{BACKENDS, Backend, LOG};
-use super::program::{Operation, Random, everything};
+use super::program::{Operation, everything};
+use super::random::{Operations, Random};
 use super::{Directory, variable, wait};
 use crate::server::store::contract::StoreError;
 use crate::server::store::memory::Memory;
@@ -30,9 +31,7 @@ fn digest(outcome: &impl std::fmt::Debug) -> u64 {
 
 /// Returns the operations of a child, none of which closes the store.
 fn operations(seed: u64) -> impl Iterator<Item = Operation> {
-    let mut random = Random(seed);
-    let operations = std::iter::repeat_with(move || Operation::random(&mut random));
-    operations.filter(Operation::writes)
+    Operations::new(seed).filter(Operation::writes)
 }
 
 /// The arguments of a child.
@@ -84,6 +83,8 @@ impl Program<'_> {
             wait(operation.run(&after)).unwrap();
             candidates.push(after);
         }
+        // The claims of the child ended with it.
+        candidates.iter().for_each(Memory::reopen);
         let fits = |candidate: &Memory| wait(everything(candidate)).unwrap() == found;
         let candidate = candidates.into_iter().find(fits);
         candidate.unwrap_or_else(|| panic!("{interrupted:?}\n{:#?}", wait(everything(&model))))
@@ -112,6 +113,9 @@ fn runs_the_program_of_a_child() {
     };
     say("\nopened\n".to_owned());
     for operation in operations(seed.parse().unwrap()) {
+        if operation.expires() {
+            backend.sweep(Path::new(place), &*store);
+        }
         match wait(operation.run(&*store)) {
             Ok(outcome) => say(format!("answered {}\n", digest(&outcome))),
             Err(StoreError::Failed(_) | StoreError::Aborted(_)) => {

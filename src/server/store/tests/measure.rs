@@ -1,7 +1,7 @@
 //! Prints figures on request: `STORE_MEASURE=1 cargo test --release --features serve --bins --
 //! measures --nocapture`.
 
-use super::program::Random;
+use super::random::Random;
 use super::{Directory, all, variable, wait};
 use crate::server::store::contract::{Attempt, DeliveryRow, Store, WebhookChange, WebhookRow};
 use crate::server::store::sqlite::{Settings, Sqlite};
@@ -27,7 +27,7 @@ fn row(number: u64, random: &mut Random) -> DeliveryRow {
 }
 
 /// Returns the median and the slowest of 200 calls.
-fn time(mut call: impl FnMut()) -> (Duration, Duration) {
+pub(super) fn time(mut call: impl FnMut()) -> (Duration, Duration) {
     let mut times: Vec<_> = (0..200)
         .map(|_| {
             let start = Instant::now();

@@ -11,7 +11,10 @@ mod full;
 mod kill;
 mod law;
 mod measure;
+mod measure_outbox;
+mod outbox;
 mod program;
+mod random;
 mod seal;
 mod sqlite;
 
@@ -21,10 +24,10 @@ use std::task::Poll;
 
 /// A directory that is removed when the value is dropped.
 #[derive(Debug)]
-struct Directory(PathBuf);
+pub(super) struct Directory(PathBuf);
 
 impl Directory {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("hooksieve-store-{}-{number}", std::process::id());
@@ -33,7 +36,7 @@ impl Directory {
         Self(path)
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.0
     }
 }

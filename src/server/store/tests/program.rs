@@ -1,47 +1,20 @@
-//! Random programs of operations, and their results over a store.
+//! Operations on a store, and their results.
 
 use super::all;
+use super::random::{TENANTS, WEBHOOKS};
+use crate::server::store::contract::outbox::{
+    AcceptTimes, Accepted, Claimed, Endpoint, EventId, EventQuery, EventRow, EventRows, HourRow,
+    NewEvent, Room, Settled, TenantEvents,
+};
 use crate::server::store::contract::{
-    Answer, Attempt, DeliveryRow, DeliveryRows, Store, StoreError, TenantRows, WebhookChange,
-    WebhookRow,
+    Answer, DeliveryRow, DeliveryRows, Store, StoreError, TenantRows, WebhookChange,
 };
 use bytes::Bytes;
-use data_encoding::BASE64URL_NOPAD;
-use hooksieve::delivery::{DeliveryId, ListQuery, Status};
-use hooksieve::event::{EventType, TenantId};
+use hooksieve::delivery::{DeliveryId, ListQuery, MessageId};
+use hooksieve::event::TenantId;
 use hooksieve::webhook::{Timestamp, WebhookId};
-use serde_json::json;
-use std::collections::BTreeMap;
-use std::time::{Duration, UNIX_EPOCH};
-
-/// Random numbers from a seed (SplitMix64).
-#[derive(Clone, Debug)]
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Returns a number below another one.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    pub(super) fn one<T: Clone>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len() as u64) as usize].clone()
-    }
-}
-
-/// Ids that a backend could treat wrongly: by order, case, NUL, or other scripts.
-const TENANTS: &[&str] = &["t1", "T1", "t\0\u{fc}", "%"];
-const WEBHOOKS: &[&str] = &["w1", "w2", "W2", "w\0", "\u{1f980}"];
-const TYPES: &[&str] = &["a", "com.qlik.v1.app.created", "com.qlik.v1.app.deleted", "\u{e9}\0"];
-/// The maximum number of deliveries of a webhook: as many as fit on one page.
-const DELIVERIES: u64 = 90;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::UNIX_EPOCH;
 
 /// One operation on a store.
 #[derive(Clone, Debug)]
@@ -54,6 +27,11 @@ pub(super) enum Operation {
     Changes(TenantId, i64),
     Deliveries(TenantId, WebhookId, String, Timestamp),
     Delivery(TenantId, WebhookId, DeliveryId, Timestamp),
+    Events(TenantId, EventQuery, Timestamp),
+    Event(TenantId, EventId, Option<BTreeSet<WebhookId>>, Timestamp),
+    Attempts(TenantId, WebhookId, MessageId, Timestamp),
+    /// The endpoints and hours of all webhooks.
+    Facts(TenantId, Timestamp),
     /// Closes the store and opens it again.
     Reopen,
 }
@@ -64,7 +42,13 @@ pub(super) enum Write {
     /// A change at a revision relative to the tenant's before the first write.
     Commit(i64, WebhookChange),
     Record(Vec<DeliveryRow>),
-    Expire(Timestamp, usize),
+    /// Events of the tenant at such a revision, and of others at theirs.
+    Accept(i64, Vec<NewEvent>, Vec<(TenantId, Vec<NewEvent>)>, AcceptTimes),
+    Claim(Timestamp, Room),
+    Settle(Vec<Settled>, Timestamp),
+    Park(WebhookId, Timestamp),
+    Requeue(WebhookId, Timestamp, usize, Timestamp),
+    Expire(Timestamp, Timestamp, usize),
     Erase,
     Ping,
 }
@@ -74,87 +58,90 @@ pub(super) enum Write {
 pub(super) enum Outcome {
     Tenants(Vec<TenantId>),
     Rows(TenantRows),
-    /// Revisions and counts.
-    Written(Vec<Result<u64, StoreError>>),
+    Written(Vec<Result<Written, StoreError>>),
     Changes(Option<Vec<(u64, WebhookChange)>>),
     Page(DeliveryRows),
     Delivery(Option<DeliveryRow>),
+    Events(EventRows),
+    Event(Option<(EventRow, Bytes)>),
+    Attempts(Vec<DeliveryRow>),
+    Facts(Vec<Endpoint>, Vec<Vec<HourRow>>),
     Reopened,
 }
 
-impl Write {
-    /// Returns a random write; `at` is the number of commits before it.
-    fn random(random: &mut Random, at: i64) -> Self {
-        match random.below(100) {
-            0..45 => {
-                let wrong = random.below(8) == 0;
-                let at = if wrong { random.below(5) as i64 - 2 } else { at };
-                Self::Commit(at, change(random))
-            }
-            45..85 => {
-                let count = if random.below(3) == 0 { random.below(40) } else { 1 };
-                Self::Record((0..count).map(|_| delivery(random)).collect())
-            }
-            85..93 => Self::Expire(time(random), random.below(30) as usize),
-            93 if random.below(2) == 0 => Self::Erase,
-            _ => Self::Ping,
-        }
-    }
+/// The result of a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// A revision or a count.
+    Number(u64),
+    Accepted(Vec<Vec<Accepted>>),
+    Claimed(Claimed),
+    Endpoints(Vec<Endpoint>),
+}
 
-    /// Starts the write, and returns its result as a number.
+impl Write {
+    /// Starts the write.
     fn begin<'a>(
-        &self,
+        &'a self,
         store: &'a dyn Store,
         tenant: &'a TenantId,
-        current: u64,
-    ) -> Answer<'a, u64> {
+        revisions: &BTreeMap<TenantId, u64>,
+    ) -> Answer<'a, Written> {
+        let current = |tenant| revisions.get(tenant).copied().unwrap_or(0);
+        let count = |count: usize| Written::Number(count as u64);
+        let nothing = |()| Written::Number(0);
         match self {
             Self::Commit(at, change) => {
-                store.commit(tenant, current.saturating_add_signed(*at), change.clone())
+                let expected = current(tenant).saturating_add_signed(*at);
+                written(store.commit(tenant, expected, change.clone()), Written::Number)
             }
-            Self::Record(rows) => number(store.record(tenant, rows.clone()), |()| 0),
-            Self::Expire(before, max) => {
-                number(store.expire(*before, *before, *max), |count| count as u64)
+            Self::Record(rows) => written(store.record(tenant, rows.clone()), nothing),
+            Self::Accept(at, events, others, times) => {
+                let of = |tenant: &TenantId, events: &[NewEvent], revision| TenantEvents {
+                    tenant: tenant.clone(),
+                    revision,
+                    events: events.to_vec(),
+                };
+                let first = of(tenant, events, current(tenant).saturating_add_signed(*at));
+                let others =
+                    others.iter().map(|(tenant, events)| of(tenant, events, current(tenant)));
+                let events = std::iter::once(first).chain(others).collect();
+                written(store.accept(events, *times), Written::Accepted)
             }
-            Self::Erase => number(store.erase(tenant), |()| 0),
-            Self::Ping => number(store.ping(), |()| 0),
+            Self::Claim(now, room) => {
+                written(store.claim(*now, *now, room.clone()), Written::Claimed)
+            }
+            Self::Settle(settled, now) => {
+                written(store.settle(settled.clone(), *now), Written::Endpoints)
+            }
+            Self::Park(webhook, until) => written(store.park(tenant, webhook, *until), nothing),
+            Self::Requeue(webhook, since, max, now) => {
+                written(store.requeue(tenant, webhook, *since, *max, *now), count)
+            }
+            Self::Expire(before, unique_before, max) => {
+                written(store.expire(*before, *unique_before, *max), count)
+            }
+            Self::Erase => written(store.erase(tenant), nothing),
+            Self::Ping => written(store.ping(), nothing),
         }
     }
 }
 
-fn number<'a, T: 'a>(answer: Answer<'a, T>, number: fn(T) -> u64) -> Answer<'a, u64> {
-    Box::pin(async move { answer.await.map(number) })
+fn written<'a, T: 'a>(
+    answer: Answer<'a, T>,
+    write: impl FnOnce(T) -> Written + Send + 'a,
+) -> Answer<'a, Written> {
+    Box::pin(async move { answer.await.map(write) })
 }
 
 impl Operation {
-    /// Returns a random operation, in proportions that fill a store and keep it small.
-    pub(super) fn random(random: &mut Random) -> Self {
-        // Mostly one tenant, so that its webhooks get a long history.
-        let others = random.below(3) == 0;
-        let tenant: TenantId = if others { random.one(TENANTS) } else { TENANTS[0] }.into();
-        let webhook: WebhookId = random.one(WEBHOOKS).into();
-        match random.below(100) {
-            0..3 => Self::Tenants,
-            3..12 => Self::Load(tenant),
-            12..58 => {
-                let count = if random.below(3) == 0 { 1 + random.below(6) } else { 1 };
-                let mut commits = 0;
-                let writes = (0..count).map(|_| {
-                    let write = Write::random(random, commits);
-                    commits += i64::from(matches!(write, Write::Commit(at, _) if at == commits));
-                    write
-                });
-                Self::Write(tenant, writes.collect())
-            }
-            58..66 => Self::Changes(tenant, 3 - random.below(12) as i64),
-            66..92 => Self::Deliveries(tenant, webhook, query(random), time(random)),
-            92..98 => Self::Delivery(tenant, webhook, delivery_id(random), time(random)),
-            _ => Self::Reopen,
-        }
-    }
-
     pub(super) fn writes(&self) -> bool {
         matches!(self, Self::Write(..))
+    }
+
+    /// Returns whether the result depends on what was removed before.
+    pub(super) fn expires(&self) -> bool {
+        matches!(self, Self::Write(_, writes) if matches!(writes[..], [Write::Expire(..)]))
     }
 
     /// Returns the operations that an interrupted one may have been: any prefix of its writes.
@@ -185,18 +172,7 @@ impl Operation {
         Ok(match self {
             Self::Tenants => Outcome::Tenants(store.tenants().await?),
             Self::Load(tenant) => Outcome::Rows(store.load(tenant).await?),
-            Self::Write(tenant, writes) => {
-                let current = store.load(tenant).await?.revision;
-                let begun = writes.iter().map(|write| write.begin(store, tenant, current));
-                let results = all(begun.collect()).await;
-                for result in &results {
-                    match result {
-                        Ok(_) | Err(StoreError::Conflict { .. }) => {}
-                        Err(error) => return Err(error.clone()),
-                    }
-                }
-                Outcome::Written(results)
-            }
+            Self::Write(tenant, writes) => Outcome::Written(write(store, tenant, writes).await?),
             Self::Changes(tenant, at) => {
                 let current = store.load(tenant).await?.revision;
                 let after = current.saturating_add_signed(*at);
@@ -209,9 +185,44 @@ impl Operation {
             Self::Delivery(tenant, webhook, id, since) => {
                 Outcome::Delivery(store.delivery(tenant, webhook, id, *since).await?)
             }
+            Self::Events(tenant, query, since) => {
+                Outcome::Events(store.events(tenant, query, *since).await?)
+            }
+            Self::Event(tenant, id, webhooks, since) => {
+                Outcome::Event(store.event(tenant, id, webhooks.as_ref(), *since).await?)
+            }
+            Self::Attempts(tenant, webhook, id, since) => {
+                Outcome::Attempts(store.attempts(tenant, webhook, id, *since).await?)
+            }
+            Self::Facts(tenant, since) => {
+                let ids: Vec<WebhookId> = WEBHOOKS.iter().map(|id| (*id).into()).collect();
+                let endpoints = store.endpoints(tenant, &ids).await?;
+                Outcome::Facts(endpoints, store.hours(tenant, &ids, *since).await?)
+            }
             Self::Reopen => Outcome::Reopened,
         })
     }
+}
+
+async fn write(
+    store: &dyn Store,
+    tenant: &TenantId,
+    writes: &[Write],
+) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
+    let mut revisions = BTreeMap::new();
+    for tenant in TENANTS.iter().map(|name| TenantId::from(*name)) {
+        let revision = store.load(&tenant).await?.revision;
+        revisions.insert(tenant, revision);
+    }
+    let begun = writes.iter().map(|write| write.begin(store, tenant, &revisions));
+    let results = all(begun.collect()).await;
+    for result in &results {
+        match result {
+            Ok(_) | Err(StoreError::Conflict { .. }) => {}
+            Err(error) => return Err(error.clone()),
+        }
+    }
+    Ok(results)
 }
 
 /// The complete content of a store.
@@ -225,98 +236,21 @@ pub(super) async fn everything(store: &dyn Store) -> Result<Everything, StoreErr
         for after in 0..=rows.revision {
             outcomes.push(Outcome::Changes(store.changes(&tenant, after).await?));
         }
+        let since = UNIX_EPOCH.into();
         let query = ListQuery::read("limit=100").unwrap();
         for webhook in &rows.webhooks {
-            let since = UNIX_EPOCH.into();
             let page = store.deliveries(&tenant, &webhook.id, &query, since).await?;
             assert!(!page.before && !page.after, "all deliveries fit on one page");
             outcomes.push(Outcome::Page(page));
         }
+        outcomes.push(Operation::Facts(tenant.clone(), since).run(store).await?);
+        let query = EventQuery { limit: usize::MAX, ..EventQuery::default() };
+        let events = store.events(&tenant, &query, since).await?;
+        for row in &events.rows {
+            outcomes.push(Outcome::Event(store.event(&tenant, &row.id, None, since).await?));
+        }
+        outcomes.push(Outcome::Events(events));
         everything.insert(tenant, (rows, outcomes));
     }
     Ok(everything)
-}
-
-/// Returns a text, sometimes large enough for several pages of a file.
-fn text(random: &mut Random) -> String {
-    let length = match random.below(12) {
-        0 => random.below(20_000),
-        _ => random.below(200),
-    };
-    format!("{} {}", random.next(), "x".repeat(length as usize))
-}
-
-/// Returns the document of a webhook.
-pub(super) fn webhook(id: &WebhookId, text: &str) -> Bytes {
-    json!({"id": id, "text": text}).to_string().into()
-}
-
-/// Returns a delivery with the document of its other members, whose body is a text.
-pub(super) fn with_body(row: DeliveryRow, text: &str) -> DeliveryRow {
-    let document = json!({
-        "id": row.id, "status": row.status, "webhookId": row.webhook, "eventType": row.event_type,
-        "triggeredAt": row.triggered_at.to_string(),
-        "request": {"url": "https://hooks.example.com/", "body": text, "headers": {}},
-    });
-    DeliveryRow { document: document.to_string().into(), ..row }
-}
-
-fn change(random: &mut Random) -> WebhookChange {
-    let id: WebhookId = random.one(WEBHOOKS).into();
-    match random.below(9) {
-        0 => WebhookChange::Remove(id),
-        _ => {
-            let document = webhook(&id, &text(random));
-            WebhookChange::Put(WebhookRow { id, document })
-        }
-    }
-}
-
-pub(super) fn delivery(random: &mut Random) -> DeliveryRow {
-    let row = DeliveryRow {
-        id: delivery_id(random),
-        webhook: random.one(WEBHOOKS).into(),
-        triggered_at: time(random),
-        status: random.one(&Status::ALL),
-        event_type: EventType::from(random.one(TYPES)),
-        document: Bytes::new(),
-        attempt: Attempt::default(),
-    };
-    with_body(row, &text(random))
-}
-
-fn delivery_id(random: &mut Random) -> DeliveryId {
-    format!("d{}", random.below(DELIVERIES)).into()
-}
-
-/// Returns one of few times, so that many are equal and some differ only in nanoseconds.
-fn time(random: &mut Random) -> Timestamp {
-    let seconds = Duration::from_secs(1_700_000_000 + random.below(6));
-    (UNIX_EPOCH + seconds + Duration::from_nanos(random.below(3))).into()
-}
-
-fn query(random: &mut Random) -> String {
-    let sort = random.one(&["status", "-status", "triggeredAt", "-triggeredAt"]);
-    let mut query = format!("sort={sort}&limit={}", random.one(&[1, 2, 5, 20, 100]));
-    if random.below(3) == 0 {
-        query += &format!("&status={}", random.one(&Status::ALL));
-    }
-    if random.below(3) == 0 {
-        let types = url::form_urlencoded::byte_serialize(random.one(TYPES).as_bytes());
-        query += &format!("&eventType={}", types.collect::<String>());
-    }
-    if random.below(2) == 0 {
-        let key = match sort.ends_with("status") {
-            true => random.one(&Status::ALL).to_string(),
-            // Some keys that no delivery can have.
-            false if random.below(10) == 0 => "9999-12-31T23:59:59Z".to_owned(),
-            false if random.below(10) == 0 => "1970-01-01T00:00:00Z".to_owned(),
-            false => time(random).to_string(),
-        };
-        let end = random.one(&["", "\0"]);
-        let place = json!([sort, key, format!("{}{end}", delivery_id(random))]);
-        let cursor = BASE64URL_NOPAD.encode(place.to_string().as_bytes());
-        query += &format!("&{}={cursor}", random.one(&["next", "prev"]));
-    }
-    query
 }

@@ -1,7 +1,7 @@
 //! Sealed documents contain no secret, open only with their keys, and can be sealed with new keys.
 
 use super::Directory;
-use super::program::Random;
+use super::random::Random;
 use crate::server::store::seal::{Keys, Owner, SealError, new_line};
 use hooksieve::event::TenantId;
 use hooksieve::webhook::{NewWebhook, Rules, Webhook, WebhookDocument, WebhookId};

@@ -1,6 +1,6 @@
 //! The behavior of this backend only: its directory, removal in slices, and erasure.
 
-use super::program::{Random, delivery, webhook, with_body};
+use super::random::{Random, delivery, webhook, with_body};
 use super::{Directory, all, wait};
 use crate::server::store::contract::{
     Attempt, DeliveryRow, Store, StoreError, WebhookChange, WebhookRow,
@@ -10,11 +10,11 @@ use hooksieve::delivery::{Delivery, ListQuery};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-fn open(place: &Path) -> Sqlite {
+pub(super) fn open(place: &Path) -> Sqlite {
     Sqlite::open(&Settings::new(place)).unwrap()
 }
 
-fn put(id: &str, text: &str) -> WebhookChange {
+pub(super) fn put(id: &str, text: &str) -> WebhookChange {
     let id = id.into();
     let document = webhook(&id, text);
     WebhookChange::Put(WebhookRow { id, document })
@@ -138,7 +138,7 @@ fn removes_a_long_history_in_slices() {
     drop(store);
 }
 
-fn holds(place: &Path, text: &str) -> bool {
+pub(super) fn holds(place: &Path, text: &str) -> bool {
     std::fs::read_dir(place).unwrap().any(|entry| {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
         bytes.windows(text.len()).any(|window| window == text.as_bytes())
