@@ -1,9 +1,9 @@
 //! The server: `hooksieve serve`.
 //!
 //! ```text
-//! users ──▶ api ──▶ service ──▶ store
-//!                      │   └──▶ dispatcher: one attempt, for resend
-//!                   registry
+//! users ──▶ api ──▶ service ──▶ store ◀─── dispatcher ──▶ receivers
+//!                      │                    │
+//!                   registry                └─ webhooks as they are now, from the service
 //! ```
 //!
 //! This file starts, drains and stops the server. It is the only file that uses every part. Besides
@@ -15,7 +15,7 @@
 //!
 //! ```text
 //! configuration ─▶ rules, authorities, certificate ─▶ store (lock) ─▶ seal keys ─▶ socket
-//!     ─▶ API keys: the first one is printed ─▶ load ─▶ tasks ─▶ "listening on …"
+//!     ─▶ API keys: the first one is printed ─▶ load ─▶ dispatcher, tasks ─▶ "listening on …"
 //! ```
 //!
 //! What can be wrong comes first, and what changes something comes last: a start that fails leaves
@@ -26,6 +26,7 @@
 //!
 //! ```text
 //! signal ─▶ /readyz fails ─▶ socket closed ─▶ connections drained ─▶ changes done ─▶ store closed
+//!                                        └──▶ no new attempts ─▶ those in flight settled ──▲
 //!                                            └──────── at most the drain time ───┘
 //! ```
 //!
@@ -50,13 +51,16 @@ use api::health::{Health, Pulse};
 use api::{Api, origin::Origin};
 use config::{Config, LogFormat, Tls};
 use dispatcher::attempt::{Sender, Targets};
+use dispatcher::{Disabling, Dispatcher, Webhooks, health::DELIVERY_FAILURES, work::BEAT};
+use hooksieve::event::TenantId;
 use hooksieve::filter::Profile;
-use hooksieve::webhook::{Catalogue, Rules};
+use hooksieve::webhook::{Catalogue, Rules, Webhook, WebhookId};
 use keys::{Keys, KeysError, KeysFile, NewKey, Role};
 use limits::Buckets;
 use listener::Listener;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use service::attempt::Attempt;
 use service::deliveries::EXPIRED_AT_ONCE;
 use service::{Parts, Service};
 use std::io::{self, Write};
@@ -145,12 +149,20 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
     // Before the first key is printed: an address in use is the most frequent failure of a start.
     let socket = TcpListener::bind(config.listen).await.map_err(named)?;
     let keys = keys(config, &ambient)?;
+    let dispatcher = Dispatcher::new(dispatcher::Parts {
+        store: Arc::clone(&store),
+        attempt: Arc::clone(&attempt) as Arc<dyn Attempt>,
+        ambient: ambient.clone(),
+        profile: rules.profile().clone(),
+        policy: config.policy.clone(),
+    });
     let parts = Parts {
         store,
         rules,
         keys: seal_keys,
         ambient: ambient.clone(),
         attempt,
+        outlet: Arc::new(dispatcher.clone()),
         max_per_user: config.max_per_user,
         // One for each processor: more would not be faster, and would delay the threads that serve
         // connections. A system that does not say how many it has gets two.
@@ -158,13 +170,16 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
     };
     let service = service(parts).await?;
     let buckets = Arc::new(Buckets::new(config.rates));
-    let health = Arc::new(Health::new(RELOAD, EXPIRE));
+    let health = Arc::new(Health::new(RELOAD, EXPIRE, BEAT));
     let beat = |pulse: fn(&Health) -> &Pulse| {
         let (health, ambient) = (Arc::clone(&health), ambient.clone());
         move || pulse(&health).beat(ambient.since_start())
     };
     tokio::spawn(reload(Arc::clone(&keys), Arc::clone(&buckets), beat(|health| &health.keys)));
     tokio::spawn(expire(service.clone(), beat(|health| &health.expiry)));
+    let (sending, webhooks) = (dispatcher.clone(), Arc::new(service.clone()));
+    let beat = beat(|health| &health.dispatch);
+    tokio::spawn(async move { sending.run(webhooks, beat).await });
     let stop = stop_signal(Arc::clone(&health))?;
     // The scheme that is printed is the one that is spoken here; links use the one that callers see.
     let (scheme, origin) = match (&tls, config.behind_proxy) {
@@ -179,11 +194,13 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
     // The socket already queues connections, so a program that reads this may connect at once.
     announce(&format!("listening on {scheme}://{address}"))?;
     let answered = listener.serve(stop).await;
+    dispatcher.stop();
     // The connections first: their requests may still begin changes. A change outlives its request
     // if the caller went away or the request took too long.
     let drained = async {
         answered.await;
         running.idle().await;
+        dispatcher.idle().await;
     };
     match tokio::time::timeout(config.drain_time, drained).await {
         Ok(()) => tracing::info!("stopped; every request in flight was answered"),
@@ -202,6 +219,20 @@ async fn service(parts: Parts) -> Result<Service, ServeError> {
     let (tenants, webhooks, refused) = (loaded.tenants, loaded.webhooks, loaded.refused);
     tracing::info!(tenants, webhooks, refused, "loaded");
     Ok(service)
+}
+
+impl Webhooks for Service {
+    fn current(&self, tenant: &TenantId, id: &WebhookId) -> Option<Arc<Webhook>> {
+        self.target(tenant, id)
+    }
+
+    fn disable(&self, tenant: TenantId, id: WebhookId, reason: String) -> Disabling {
+        let service = self.clone();
+        Box::pin(async move {
+            let disabled = Service::disable(&service, tenant, id, reason, DELIVERY_FAILURES);
+            disabled.await.map_err(|problem| problem.to_string())
+        })
+    }
 }
 
 /// Prints a line that another program may wait for, and flushes standard output.

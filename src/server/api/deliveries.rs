@@ -1,4 +1,5 @@
-//! `/api/v1/webhooks/{id}/deliveries`: the history of a webhook, and sending a delivery again.
+//! `/api/v1/webhooks/{id}/deliveries`: the history of a webhook, and sending a delivery
+//! again, or a test.
 //!
 //! The handlers only translate: parameters of clients, ids of the path, and the status of success.
 //! Who may see which delivery is decided by the service.
@@ -41,4 +42,12 @@ pub(super) async fn resend(
     Ids(id, delivery): Ids,
 ) -> Answer {
     answer(StatusCode::CREATED, api.service.resend(&caller, &id, &delivery).await?)
+}
+
+pub(super) async fn test(
+    State(api): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Answer {
+    answer(StatusCode::CREATED, api.service.test(&caller, &id).await?)
 }

@@ -7,6 +7,7 @@
 //! | `store` | a transaction without content is not committed in time |
 //! | `keys` | the task that reloads the keys has not run for ten of its intervals |
 //! | `expiry` | the same for the task that removes expired deliveries |
+//! | `dispatch` | the loops that send messages wait for the store for ten seconds, or have ended |
 //! | `accepting` | the server is stopping |
 //!
 //! A task can stop without an error: its thread is blocked, it panicked, or it waits for a lock
@@ -68,13 +69,16 @@ pub(in crate::server) struct Health {
     pub(in crate::server) keys: Pulse,
     /// The task that removes expired deliveries.
     pub(in crate::server) expiry: Pulse,
+    /// The sending of messages.
+    pub(in crate::server) dispatch: Pulse,
 }
 
 impl Health {
     /// Creates the state of a server whose tasks run at these intervals.
-    pub(in crate::server) fn new(keys: Duration, expiry: Duration) -> Self {
+    pub(in crate::server) fn new(keys: Duration, expiry: Duration, dispatch: Duration) -> Self {
         let (keys, expiry) = (Pulse::new(keys), Pulse::new(expiry));
-        Self { stopping: AtomicBool::new(false), store: Mutex::default(), keys, expiry }
+        let (stopping, dispatch) = (AtomicBool::new(false), Pulse::new(dispatch));
+        Self { stopping, store: Mutex::default(), keys, expiry, dispatch }
     }
 
     /// Reports the server as not ready from now on.
@@ -125,7 +129,8 @@ pub(super) async fn ready(State(api): State<Shared>) -> Answer {
     let writes = api.health.store_writes(&api).await;
     let now = api.ambient.since_start();
     let (keys, expiry) = (api.health.keys.is_alive(now), api.health.expiry.is_alive(now));
-    let ready = writes && keys && expiry && !stopping;
+    let dispatch = api.health.dispatch.is_alive(now);
+    let ready = writes && keys && expiry && dispatch && !stopping;
     let word = |good: bool| Value::from(if good { "ok" } else { "failed" });
     let body = object!({
         "status": if ready { "ready" } else { "not ready" },
@@ -134,6 +139,7 @@ pub(super) async fn ready(State(api): State<Shared>) -> Answer {
             "store": word(writes),
             "keys": word(keys),
             "expiry": word(expiry),
+            "dispatch": word(dispatch),
             "accepting": word(!stopping),
         },
     });

@@ -101,6 +101,7 @@ fn guarded() -> Vec<Guarded> {
     const DELIVERIES: &str = "/api/v1/webhooks/{id}/deliveries";
     const DELIVERY: &str = "/api/v1/webhooks/{id}/deliveries/{deliveryId}";
     const RESEND: &str = "/api/v1/webhooks/{id}/deliveries/{deliveryId}/actions/resend";
+    const TEST: &str = "/api/v1/webhooks/{id}/actions/test";
     vec![
         (WEBHOOKS, "get", One, Webhooks, get(webhooks::list)),
         (WEBHOOKS, "post", Two, Webhooks, post(webhooks::create)),
@@ -111,6 +112,7 @@ fn guarded() -> Vec<Guarded> {
         (DELIVERIES, "get", One, Webhooks, get(deliveries::list)),
         (DELIVERY, "get", One, Webhooks, get(deliveries::get)),
         (RESEND, "post", Two, Webhooks, post(deliveries::resend)),
+        (TEST, "post", Two, Webhooks, post(deliveries::test)),
         ("/api/v1/webhooks/event-types", "get", One, Language, get(event_types::list)),
         ("/api/v1/webhooks/actions/validate", "post", One, Language, post(filters::validate)),
         ("/api/v1/webhooks/actions/try", "post", Two, Webhooks, post(filters::try_out)),

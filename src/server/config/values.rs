@@ -12,7 +12,11 @@
 
 use super::{ConfigError, Settings};
 use crate::server::api::Bounds;
+use crate::server::dispatcher::Policy;
 use crate::server::dispatcher::attempt::{Block, Times};
+use crate::server::dispatcher::health::Limits;
+use crate::server::dispatcher::schedule::Schedule;
+use crate::server::dispatcher::state::Capacity;
 use crate::server::limits::Rates;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -91,6 +95,8 @@ pub(crate) struct Config {
     pub(crate) max_connections: usize,
     /// The time limits of a delivery attempt.
     pub(crate) times: Times,
+    /// The numbers by which messages are sent.
+    pub(crate) policy: Policy,
     /// The time limit for requests in flight at the stop.
     pub(crate) drain_time: Duration,
     /// The filter of the log.
@@ -130,6 +136,14 @@ impl Reader<'_> {
     fn number<T: FromStr + Default>(&mut self, name: &str) -> T {
         // The default is one of the values that are never used: see the head of this file.
         self.one(name, T::default(), |text| text.parse().map_err(|_| "expected a number".into()))
+    }
+
+    /// Returns a number, for which 0 is an error: the server would do nothing.
+    fn positive<T: FromStr + Default + PartialEq>(&mut self, name: &str) -> T {
+        self.one(name, T::default(), |text| match text.parse() {
+            Ok(number) if number != T::default() => Ok(number),
+            _ => Err("expected a number above 0".to_owned()),
+        })
     }
 
     fn path(&mut self, name: &str) -> Option<PathBuf> {
@@ -223,6 +237,34 @@ fn times(read: &mut Reader<'_>) -> Times {
     Times { connect: read.time("connect-timeout"), whole: read.time("attempt-timeout") }
 }
 
+/// The maximum of messages of an endpoint in memory. Enough to send from while more are claimed, and
+/// few enough that an endpoint that hangs takes little room.
+const OF_ENDPOINT: usize = 64;
+
+fn policy(read: &mut Reader<'_>, times: Times) -> Policy {
+    let waits = read.one("retry-schedule", Vec::new(), |text| {
+        text.split(',').map(|text| duration(text.trim())).collect()
+    });
+    let at_once: usize = read.positive("max-attempts-per-endpoint");
+    let capacity = Capacity {
+        messages: read.positive("max-messages"),
+        attempts: read.positive("max-attempts"),
+        of_endpoint: at_once.saturating_mul(4).max(OF_ENDPOINT),
+        at_once,
+    };
+    let health = Limits {
+        park_after: read.positive("park-after"),
+        park_time: read.time("park-time"),
+        disable_after: read.positive("disable-after"),
+        disable_time: read.time("disable-time"),
+    };
+    // The last message of an endpoint in memory is sent after the others of it, each as late as the
+    // limit allows.
+    let rounds = u32::try_from(capacity.of_endpoint / at_once.max(1) + 2).unwrap_or(u32::MAX);
+    let lease = times.whole.saturating_mul(rounds);
+    Policy { schedule: Schedule::new(waits), health, capacity, lease }
+}
+
 /// The maximum of `max-body-bytes`: a webhook from a larger body could exceed what the registry
 /// accepts.
 const MAX_BODY: usize = 2 << 20;
@@ -239,6 +281,7 @@ impl Config {
     pub(crate) fn new(settings: &Settings) -> Result<Self, ConfigError> {
         let mut read = Reader { settings, wrong: Vec::new() };
         let listen = read.one("listen", SocketAddr::from(([127, 0, 0, 1], 0)), address);
+        let times = times(&mut read);
         let config = Self {
             // The setting has a default, so it is missing only if it was set to nothing.
             data: read.required_path("data"),
@@ -259,8 +302,9 @@ impl Config {
             bounds: bounds(&mut read),
             max_header: read.number("max-header-bytes"),
             header_time: read.time("header-timeout"),
-            max_connections: read.number("max-connections"),
-            times: times(&mut read),
+            max_connections: read.positive("max-connections"),
+            times,
+            policy: policy(&mut read, times),
             drain_time: read.time("drain-timeout"),
             log: read.one("log", String::new(), log_filter),
             log_format: read.one("log-format", LogFormat::Text, str::parse),
@@ -280,10 +324,6 @@ impl Config {
         }
         if self.max_header < MIN_HEADER {
             read.refuse("max-header-bytes", format_args!("expected at least {MIN_HEADER}"));
-        }
-        // Unlike elsewhere, 0 would be a server that accepts nothing.
-        if self.max_connections == 0 {
-            read.refuse("max-connections", "expected a number above 0");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The use cases of deliveries: list, get and resend.
+//! The use cases of deliveries: list, get, resend and test.
 //!
 //! A delivery is seen by every caller who sees its webhook, and only for the retention time, whether or not
 //! it was already removed from the store: expiry is in slices, and must not show through.
@@ -12,12 +12,19 @@
 //! The outcome of an attempt, also a failed one, is a result and not an error: the record is what the
 //! caller asked for. Only a record that cannot be stored is an error.
 
+use super::attempt::{self, Purpose, is_gone};
 use super::caller::{Area, Caller};
 use super::problem::Problem;
-use super::{Answered, Service, rows};
-use crate::server::store::contract::StoreError;
-use hooksieve::delivery::{Delivery, DeliveryId, ListQuery, MessageId, RETENTION, Request};
+use super::{Answered, Inner, Service};
+use crate::server::store::contract::{Cause, DeliveryRow, StoreError};
+use bytes::Bytes;
+use hooksieve::delivery::{
+    Delivery, DeliveryId, ListQuery, MessageId, Payload, RETENTION, Request,
+};
+use hooksieve::event::TenantId;
 use hooksieve::webhook::{Timestamp, WebhookId};
+use serde_json::json;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// The time in which an event with the same source and id is a duplicate.
@@ -80,11 +87,20 @@ impl Service {
         delivery: &DeliveryId,
     ) -> Result<Answered<Delivery>, Problem> {
         let Answered { revision, .. } = self.webhook(caller, id)?;
+        Ok(Answered::new(self.kept(caller, id, delivery).await?.0, revision))
+    }
+
+    /// Returns a delivery and its row.
+    async fn kept(
+        &self,
+        caller: &Caller,
+        id: &WebhookId,
+        delivery: &DeliveryId,
+    ) -> Result<(Delivery, DeliveryRow), Problem> {
         let found = self.0.store.delivery(&caller.tenant, id, delivery, self.since()).await?;
         let row = found.ok_or(Problem::NotFound("delivery"))?;
         let read = Delivery::read(&row.document);
-        let delivery = read.map_err(|error| Problem::Internal(error.to_string()))?;
-        Ok(Answered::new(delivery, revision))
+        Ok((read.map_err(|error| Problem::Internal(error.to_string()))?, row))
     }
 
     /// Sends a delivery again, immediately and once: the same body and message id, to the current
@@ -95,41 +111,70 @@ impl Service {
         id: &WebhookId,
         delivery: &DeliveryId,
     ) -> Result<Answered<Delivery>, Problem> {
-        let Answered { body: old, revision, .. } = self.delivery(caller, id, delivery).await?;
+        let Answered { revision, .. } = self.webhook(caller, id)?;
+        let (old, row) = self.kept(caller, id, delivery).await?;
         let webhook = self.valid(caller, id)?;
         let request = self.0.builder.resend(&webhook, &old);
+        let kept = row.attempt.message;
+        let has_event = kept.is_some();
+        // A delivery without a message id is the first attempt of its message.
+        let message =
+            kept.or_else(|| old.message_id()).map_or_else(|| MessageId::new(old.id().as_str()), Ok);
+        let message = message.map_err(|error| Problem::Internal(error.to_string()))?;
+        let cause = Cause::Resend(old.id().clone());
+        let purpose = Purpose { message, has_event, number: 1, cause };
+        Ok(Answered::new(self.send(&caller.tenant, request, purpose).await?, revision))
+    }
+
+    /// Sends a sample of one of a webhook's event types, immediately and once.
+    pub(crate) async fn test(
+        &self,
+        caller: &Caller,
+        id: &WebhookId,
+    ) -> Result<Answered<Delivery>, Problem> {
+        let Answered { revision, .. } = self.webhook(caller, id)?;
+        let webhook = self.valid(caller, id)?;
+        let internal = |error: String| Problem::Internal(error);
+        let Some(event_type) = webhook.event_types().first() else {
+            let (title, help) = ("the webhook has no event types", "add one to `eventTypes`");
+            return Err(Problem::invalid("test-without-event-type", title, help));
+        };
+        let message = self.0.ambient.id()?;
+        let sample = serde_json::to_vec(&json!({
+            "specversion": "1.0", "id": message, "source": "hooksieve/test",
+            "type": event_type.as_str(), "time": self.0.ambient.now(),
+            "tenantid": caller.tenant.as_str(), "userid": caller.user.as_str(),
+            "data": {"id": message},
+        }));
+        let sample = Bytes::from(sample.map_err(|error| internal(error.to_string()))?);
+        let event = self.0.registry.profile().read_event(&sample);
+        let event = event.map_err(|error| internal(error.to_string()))?;
+        let request = self.0.builder.request(&webhook, &Payload::new(&event, sample.clone()));
+        let message = MessageId::new(&message).map_err(|error| internal(error.to_string()))?;
+        let purpose = Purpose { message, has_event: false, number: 1, cause: Cause::Test };
+        Ok(Answered::new(self.send(&caller.tenant, request, purpose).await?, revision))
+    }
+
+    /// Makes an attempt that a user asked for, and records it.
+    async fn send(
+        &self,
+        tenant: &TenantId,
+        request: Request,
+        purpose: Purpose,
+    ) -> Result<Delivery, Problem> {
         // The webhook is taken as it is now. If it is changed or removed while the request is sent, the
         // attempt is still recorded, or ignored by the store together with the webhook.
-        let (service, tenant) = (self.clone(), caller.tenant.clone());
+        let (inner, tenant) = (Arc::clone(&self.0), tenant.clone());
         // A task of its own, so that the attempt is recorded even if the caller closes the
         // connection.
         let sending = self.0.tasks.spawn(async move {
-            let new = service.send(request, &old).await?;
-            service.0.store.record(&tenant, vec![rows::of_delivery(&new)?]).await?;
-            Ok(Answered::new(new, revision))
+            let Inner { attempt, ambient, store, outlet, .. } = &*inner;
+            let made = attempt::make(&**attempt, ambient, request, purpose).await?;
+            store.record(&tenant, vec![made.row]).await?;
+            // It counts like any other attempt, also for disabling the webhook.
+            outlet.recorded(&tenant, made.delivery.webhook(), is_gone(&made.outcome));
+            Ok(made.delivery)
         });
         sending.await.map_err(|error| Problem::Internal(error.to_string()))?
-    }
-
-    async fn send(&self, request: Request, old: &Delivery) -> Result<Delivery, Problem> {
-        // Before the request is sent, so that an attempt without a record cannot happen for want of an
-        // id, and so that the record shows when the attempt began.
-        let (id, at) = (self.0.ambient.id()?, self.0.ambient.now());
-        // A delivery without a message id is the first attempt of its message.
-        let message = old.message_id().or_else(|| MessageId::new(old.id().as_str()).ok());
-        let request = match &message {
-            Some(message) => request.with_standard_headers(message, at),
-            None => request,
-        };
-        // A request without its secret would be refused by the receiver, or accepted unsigned.
-        let outcome = match request.has_redacted_secrets() {
-            true => Err(
-                "not sent: the webhook's secret or encrypted headers are unknown; set them again"
-                    .to_owned(),
-            ),
-            false => self.0.attempt.post(&request).await,
-        };
-        let outcome = outcome.as_ref().map_err(String::as_str);
-        Ok(Delivery::new(id, &request, at, outcome))
     }
 }

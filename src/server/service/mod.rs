@@ -35,6 +35,7 @@ pub(crate) mod attempt;
 pub(crate) mod caller;
 pub(crate) mod deliveries;
 pub(crate) mod dry_runs;
+pub(crate) mod outlet;
 pub(crate) mod problem;
 pub(crate) mod refused;
 pub(crate) mod rows;
@@ -49,6 +50,7 @@ use hooksieve::delivery::RequestBuilder;
 use hooksieve::event::{TenantId, UserId};
 use hooksieve::registry::{Change, Registry};
 use hooksieve::webhook::{Rules, Webhook, WebhookId};
+use outlet::Outlet;
 use problem::Problem;
 use refused::Refused;
 use rows::Documents;
@@ -69,6 +71,8 @@ pub(crate) struct Parts {
     pub(crate) ambient: Ambient,
     /// The sender of attempts.
     pub(crate) attempt: Arc<dyn Attempt>,
+    /// Where accepted messages go.
+    pub(crate) outlet: Arc<dyn Outlet>,
     /// The maximum number of webhooks that a user may create in a tenant; `None` for no limit.
     pub(crate) max_per_user: Option<usize>,
     /// The maximum number of dry runs, and of lists, that compute at once.
@@ -85,6 +89,7 @@ struct Inner {
     registry: Registry,
     ambient: Ambient,
     attempt: Arc<dyn Attempt>,
+    outlet: Arc<dyn Outlet>,
     builder: RequestBuilder,
     max_per_user: Option<usize>,
     computing: Arc<Semaphore>,
@@ -184,13 +189,14 @@ impl Service {
     /// Returns an error if the store cannot be read, or if the keys do not open its secrets:
     /// otherwise deliveries would be lost silently.
     pub(crate) async fn start(parts: Parts) -> Result<(Self, Loaded), Problem> {
-        let Parts { store, rules, keys, ambient, attempt, max_per_user, computing } = parts;
+        let Parts { store, rules, keys, ambient, attempt, outlet, max_per_user, computing } = parts;
         let service = Self(Arc::new(Inner {
             store,
             documents: Documents { keys, ambient: ambient.clone() },
             registry: Registry::new(&rules),
             ambient,
             attempt,
+            outlet,
             builder: RequestBuilder::default(),
             max_per_user,
             computing: Arc::new(Semaphore::new(computing)),
@@ -406,6 +412,7 @@ impl Inner {
         }
         // Last, so that a reader who sees this revision finds the change in the registry.
         tenant.set(State { revision: change.revision, refused: state.refused });
+        self.outlet.changed(&tenant.id, &id);
         Ok(change)
     }
 

@@ -88,7 +88,7 @@ impl Documents {
 }
 
 /// Returns the row of a delivery, which contains no secrets.
-pub(crate) fn of_delivery(delivery: &Delivery) -> Result<DeliveryRow, Problem> {
+pub(crate) fn of_delivery(delivery: &Delivery, attempt: Attempt) -> Result<DeliveryRow, Problem> {
     let document = serde_json::to_vec(&delivery.stored())
         .map_err(|error| Problem::Internal(error.to_string()))?;
     Ok(DeliveryRow {
@@ -98,6 +98,6 @@ pub(crate) fn of_delivery(delivery: &Delivery) -> Result<DeliveryRow, Problem> {
         status: delivery.status(),
         event_type: delivery.event_type().clone(),
         document: document.into(),
-        attempt: Attempt::default(),
+        attempt,
     })
 }

@@ -19,6 +19,7 @@ use super::problem::Problem;
 use super::refused::{Refused, Shown};
 use super::{Answered, Creators, Decided, Inner, Service, State, Tenant};
 use crate::server::members::Members;
+use hooksieve::event::TenantId;
 use hooksieve::webhook::{
     Catalogue, Checked, Edit, Level, ListQuery, NewWebhook, Patch, Webhook, WebhookDocument,
     WebhookId,
@@ -235,6 +236,41 @@ impl Service {
         id: WebhookId,
     ) -> Result<Answered<Option<Shown>>, Problem> {
         self.change(caller, move |turn| turn.remove(&id)).await
+    }
+
+    /// Disables a webhook because of its deliveries, unless it is removed or already disabled.
+    pub(crate) async fn disable(
+        &self,
+        tenant: TenantId,
+        id: WebhookId,
+        reason: String,
+        code: &'static str,
+    ) -> Result<(), Problem> {
+        let inner = Arc::clone(&self.0);
+        let change = self.0.tasks.spawn(async move {
+            let tenant = inner.tenant(&tenant)?;
+            let mut creators = tenant.turn.lock().await;
+            // One that the rules refuse is disabled, and not in the registry.
+            let found = inner.registry.get(&tenant.id, &id);
+            if let Some(webhook) = found.filter(|webhook| webhook.is_enabled()) {
+                let disabled = webhook.disabled(&reason, code, inner.ambient.now());
+                let (name, id) = (tenant.id.as_str(), id.as_str());
+                tracing::warn!(tenant = name, webhook = id, reason, "disabling a webhook");
+                let _ =
+                    inner.make(&tenant, &mut creators, Decided::Put(Box::new(disabled))).await?;
+            }
+            Ok(())
+        });
+        change.await.map_err(|error| Problem::Internal(error.to_string()))?
+    }
+
+    /// Returns a webhook as it is now, for sending to it; `None` if it does not exist. One that the
+    /// rules refuse is disabled.
+    pub(crate) fn target(&self, tenant: &TenantId, id: &WebhookId) -> Option<Arc<Webhook>> {
+        let state = self.0.tenant(tenant).ok()?.state();
+        // In this order: see `Inner::find`.
+        let refused = state.refused.get(id).map(|refused| Arc::clone(&refused.webhook));
+        refused.or_else(|| self.0.registry.get(tenant, id))
     }
 
     /// Returns a webhook that the caller may see.

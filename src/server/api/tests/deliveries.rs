@@ -28,7 +28,7 @@ fn row(webhook: &str, id: &str, hours: u64, outcome: Result<u16, &str>) -> Deliv
         body: "kept".into(),
     });
     let delivery = Delivery::new(id, &request, at.into(), response.as_ref().map_err(|why| *why));
-    crate::server::service::rows::of_delivery(&delivery).unwrap()
+    crate::server::service::rows::of_delivery(&delivery, Default::default()).unwrap()
 }
 
 /// Returns a webhook of the user with deliveries `d1` to `d9`, an hour apart, every third of which

@@ -97,7 +97,7 @@ async fn reports_not_ready_when_the_store_cannot_write() {
     let stage = Stage::new().await;
     stage.store.fail(StoreError::Failed("fsync".to_owned()));
     let ready = stage.get("/readyz").await.is(503);
-    let checks = json!({"store": "failed", "keys": "ok", "expiry": "ok", "accepting": "ok"});
+    let checks = json!({"store": "failed", "keys": "ok", "expiry": "ok", "dispatch": "ok", "accepting": "ok"});
     assert_eq!(ready["checks"], checks);
     stage.get("/livez").await.is(200);
 }

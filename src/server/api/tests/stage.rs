@@ -7,6 +7,7 @@ use crate::server::api::{Api, Bounds, router};
 use crate::server::keys::{Keys, KeysFile, NewKey, Role};
 use crate::server::limits::{Buckets, Rates};
 use crate::server::service::attempt::{Attempt, Attempted};
+use crate::server::service::outlet::Nowhere;
 use crate::server::service::{Parts, Service};
 use crate::server::store::contract::outbox::*;
 use crate::server::store::contract::{
@@ -351,6 +352,7 @@ impl Stage {
             keys: seal_keys(),
             ambient: ambient.clone(),
             attempt: Arc::clone(&receiver) as Arc<dyn Attempt>,
+            outlet: Arc::new(Nowhere),
             max_per_user: None,
             computing: 1,
         };
@@ -363,7 +365,7 @@ impl Stage {
             ambient,
             bounds: Bounds { max_body: 2 << 20, body_time: second, request_time },
             origin: Origin::Http,
-            health: Arc::new(Health::new(second, second)),
+            health: Arc::new(Health::new(second, second, second)),
         };
         Self { router: router(api), service, store, receiver, admin, user, elsewhere, folder }
     }
