@@ -169,22 +169,21 @@ pub struct Request {
     content_type: HeaderValue,
     user_agent: HeaderValue,
     signature: Option<HeaderValue>,
-    standard: Option<Box<[HeaderValue; 3]>>,
+    standard: Option<Box<signature::Standard>>,
 }
 
 impl Request {
     /// Returns the request with the headers of [Standard
     /// Webhooks](https://www.standardwebhooks.com).
     ///
-    /// These headers protect a receiver against replay. Without a secret whose key is known, the
-    /// request is unchanged. `at` is the time of this attempt. Use the same `id` whenever the
+    /// These headers protect a receiver against replay, and let it recognize a message that is sent
+    /// again. Without a secret whose key is known, the request has no `webhook-signature`. `at` is the time of this attempt. Use the same `id` whenever the
     /// message is sent again. The key is the bytes of the secret; [`whsec`] returns the form in
     /// which receivers expect it.
     #[must_use]
     pub fn with_standard_headers(self, id: &MessageId, at: Timestamp) -> Self {
-        let sign = |secret| Box::new(signature::standard(secret, id, at, self.body()));
-        let standard = secret(&self.webhook).map(sign);
-        Self { standard, ..self }
+        let standard = signature::standard(secret(&self.webhook), id, at, self.body());
+        Self { standard: Some(Box::new(standard)), ..self }
     }
 
     /// Returns the webhook.
@@ -246,13 +245,15 @@ impl Request {
             // An unknown value leaves the header out. An empty one would be another value.
             Some(Line { name, written, value: header.value()? })
         });
-        let [id, time, signature] = STANDARD;
-        let standard = self.standard.as_deref().map(|values| {
-            let [i, t, s] = values;
+        let [id, time, signed] = STANDARD;
+        let standard = self.standard.as_deref().into_iter().flat_map(move |values| {
+            let line =
+                |name: &HeaderName, written, value| Line { name: name.clone(), written, value };
+            let signature = values.signature.as_ref();
             [
-                Line { name: id, written: "webhook-id", value: i },
-                Line { name: time, written: "webhook-timestamp", value: t },
-                Line { name: signature, written: "webhook-signature", value: s },
+                Some(line(&id, "webhook-id", &values.id)),
+                Some(line(&time, "webhook-timestamp", &values.time)),
+                signature.map(|value| line(&signed, "webhook-signature", value)),
             ]
         });
         let fixed = [
@@ -264,7 +265,7 @@ impl Request {
             written: "Qlik-Signature",
             value,
         });
-        own.chain(fixed).chain(signature).chain(standard.into_iter().flatten())
+        own.chain(fixed).chain(signature).chain(standard.flatten())
     }
 
     /// Returns the exact bytes that are signed and sent.

@@ -50,24 +50,34 @@ fn standard_parts<'a>(id: &'a [u8], seconds: &'a [u8], body: &'a [u8]) -> [&'a [
     [id, b".", seconds, b".", body]
 }
 
-/// Returns the values of `webhook-id`, `webhook-timestamp` and `webhook-signature`.
+/// The values of `webhook-id`, `webhook-timestamp` and `webhook-signature`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Standard {
+    pub(super) id: HeaderValue,
+    pub(super) time: HeaderValue,
+    /// `None` without a secret.
+    pub(super) signature: Option<HeaderValue>,
+}
+
+/// Returns the headers of Standard Webhooks.
 pub(super) fn standard(
-    secret: &[u8],
+    secret: Option<&[u8]>,
     id: &MessageId,
     at: Timestamp,
     body: &[u8],
-) -> [HeaderValue; 3] {
-    let seconds = seconds(at);
-    let time = HeaderValue::from(seconds);
-    let parts = standard_parts(id.0.as_bytes(), time.as_bytes(), body);
-    let digest = digest(secret, &parts).finalize().into_bytes();
-    // 32 bytes are always 44 characters of Base64, so the value has a fixed length.
-    let mut value = *b"v1,00000000000000000000000000000000000000000000";
-    if let Some(digits) = value.get_mut(3..) {
-        BASE64.encode_mut(&digest, digits);
-    }
-    let signature = header(&value);
-    [id.0.clone(), time, signature]
+) -> Standard {
+    let time = HeaderValue::from(seconds(at));
+    let signature = secret.map(|secret| {
+        let parts = standard_parts(id.0.as_bytes(), time.as_bytes(), body);
+        let digest = digest(secret, &parts).finalize().into_bytes();
+        // 32 bytes are always 44 characters of Base64, so the value has a fixed length.
+        let mut value = *b"v1,00000000000000000000000000000000000000000000";
+        if let Some(digits) = value.get_mut(3..) {
+            BASE64.encode_mut(&digest, digits);
+        }
+        header(&value)
+    });
+    Standard { id: id.0.clone(), time, signature }
 }
 
 /// Returns a time in seconds since 1970.
@@ -295,7 +305,7 @@ pub fn whsec(secret: impl AsRef<[u8]>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{MessageId, StandardHeaders, standard};
+    use super::{MessageId, Standard, StandardHeaders, header, standard};
     use data_encoding::BASE64;
     use std::time::{Duration, UNIX_EPOCH};
 
@@ -322,13 +332,13 @@ mod tests {
         for (key, id, seconds, body, published) in vectors {
             let key = BASE64.decode(key.as_bytes()).unwrap();
             let at = (UNIX_EPOCH + Duration::from_secs(seconds)).into();
-            let [sent, timestamp, signature] =
-                standard(&key, &MessageId::new(id).unwrap(), at, body.as_bytes());
+            let Standard { id: sent, time, signature } =
+                standard(Some(&key), &MessageId::new(id).unwrap(), at, body.as_bytes());
             assert_eq!(
-                (sent.as_bytes(), signature.as_bytes()),
-                (id.as_bytes(), published.as_bytes())
+                (sent, signature),
+                (header(id.as_bytes()), Some(header(published.as_bytes())))
             );
-            let timestamp = timestamp.to_str().unwrap();
+            let timestamp = time.to_str().unwrap();
             let headers = StandardHeaders { id, timestamp, signature: published };
             assert_eq!(headers.verify(&key, body.as_bytes(), at, Duration::ZERO), Ok(()));
         }

@@ -111,6 +111,38 @@ impl Ambient {
 }
 
 #[cfg(test)]
+impl Ambient {
+    /// Returns the clock of the runtime, which may be paused, and bytes from a generator. The time
+    /// of day was `base` when it was created, and is ahead by `skew` milliseconds.
+    pub(crate) fn simulated(
+        base: SystemTime,
+        skew: Arc<std::sync::atomic::AtomicI64>,
+        seed: u64,
+    ) -> Self {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        let (start, next) = (tokio::time::Instant::now(), AtomicU64::new(seed));
+        let fill = move |bytes: &mut [u8]| {
+            for byte in bytes {
+                let state = next.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+                let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                *byte = (mixed >> 56) as u8;
+            }
+            Ok(())
+        };
+        let ahead = move || {
+            let skew = skew.load(Ordering::Relaxed);
+            let (time, by) = (base + start.elapsed(), Duration::from_millis(skew.unsigned_abs()));
+            if skew < 0 { time - by } else { time + by }
+        };
+        Self {
+            now: Arc::new(ahead),
+            since_start: Arc::new(move || start.elapsed()),
+            fill: Arc::new(fill),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::Ambient;
     use std::time::{Duration, SystemTime};

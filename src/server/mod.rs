@@ -222,6 +222,10 @@ async fn service(parts: Parts) -> Result<Service, ServeError> {
 }
 
 impl Webhooks for Service {
+    fn ids(&self, tenant: &TenantId) -> Vec<WebhookId> {
+        self.targets(tenant)
+    }
+
     fn current(&self, tenant: &TenantId, id: &WebhookId) -> Option<Arc<Webhook>> {
         self.target(tenant, id)
     }
@@ -365,7 +369,8 @@ fn sender(config: &Config, rules: &Rules) -> Result<Sender, ServeError> {
         Some(path) => certificates(path)?,
         None => Vec::new(),
     };
-    let (allowed, resolved) = (config.allowed.clone(), config.resolved.clone());
+    let (allowed, names) = (config.allowed.clone(), config.resolved.clone());
+    let resolved = Arc::new(move |host: &str| names.get(host).copied());
     let targets = Targets { rules: rules.clone(), allowed, resolved };
     Sender::new(targets, config.times, more)
         .map_err(|error| ServeError::Named("certificate authorities".to_owned(), error))

@@ -4,8 +4,12 @@
 //! So the address is checked when it is dialed, not when the webhook is created. The name is
 //! resolved once, the addresses that the rules refuse are dropped, and only the others are dialed;
 //! there is no second look-up that could return a private address. Redirects are not followed: they
-//! are returned as the response. Each attempt opens its own connection, so that webhooks share no
-//! session.
+//! are returned as the response.
+//!
+//! Connections are kept for the next attempt to the same scheme, host and port, whose address was
+//! checked when it was dialed. One that is not used for some seconds is closed. So a name that
+//! resolves to another address soon leads there, and is checked again. A receiver chooses between
+//! HTTP/1.1 and HTTP/2 in the TLS handshake.
 //!
 //! ```text
 //! URL ──▶ host is a name ──▶ resolve once ──▶ drop refused addresses ──▶ dial one of the others
@@ -16,7 +20,8 @@
 //! | --- | --- |
 //! | no address, or only refused ones | an error that does not show the addresses |
 //! | no connection in time, TLS, a broken response | an error with the innermost cause |
-//! | the response is longer than 16 KiB | its beginning; the connection is closed |
+//! | the headers of the response are longer than 32 KiB | an error |
+//! | its body is longer than 16 KiB | its beginning; the connection is closed |
 //! | the whole attempt takes too long | an error |
 //!
 //! An attempt never panics and never outlives its time limit, so its caller needs neither a
@@ -30,10 +35,9 @@ use http_body_util::{BodyExt, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{HttpConnector, dns::Name};
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use std::collections::HashMap;
 use std::error::Error;
 use std::future::Future;
 use std::io;
@@ -46,6 +50,20 @@ use tower::Service;
 
 /// The number of bytes of a response that are kept.
 const KEPT: usize = 16 << 10;
+
+/// The maximum size of the headers of a response in bytes.
+const MAX_HEAD: usize = 32 << 10;
+
+/// The time after which a connection that is not used is closed. Many receivers close theirs after 5
+/// seconds. A request that is sent at that moment is lost, so this end closes it first.
+pub(super) const IDLE: Duration = Duration::from_secs(4);
+
+/// The maximum number of connections to a host that are kept although they are not used.
+const MAX_IDLE: usize = 16;
+
+/// The interval at which a connection of HTTP/2 is checked. Requests share it, so that all of them
+/// would wait if the other end is gone.
+const CHECK: Duration = Duration::from_secs(5);
 
 /// A block of addresses, such as `10.0.0.0/8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,15 +98,18 @@ impl Block {
     }
 }
 
+/// Returns the address of a name that is not to be looked up.
+pub(crate) type Resolved = Arc<dyn Fn(&str) -> Option<SocketAddr> + Send + Sync>;
+
 /// The addresses that may be dialed, and the resolution of names.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Targets {
     /// The rules whose `check_address` decides.
     pub(crate) rules: Rules,
     /// Blocks that may be dialed although the rules refuse them.
     pub(crate) allowed: Vec<Block>,
     /// The addresses of names that are not looked up. Port 0 means the port of the URL.
-    pub(crate) resolved: HashMap<String, SocketAddr>,
+    pub(crate) resolved: Resolved,
 }
 
 impl Targets {
@@ -105,8 +126,8 @@ impl Targets {
 
     /// Returns the addresses of a name that may be dialed.
     async fn resolve(&self, host: &str) -> io::Result<Vec<SocketAddr>> {
-        let found = match self.resolved.get(host) {
-            Some(address) => vec![*address],
+        let found = match (self.resolved)(host) {
+            Some(address) => vec![address],
             None => tokio::net::lookup_host((host, 0)).await?.collect(),
         };
         // A name with a public and a private address is dialed at the public one only.
@@ -198,9 +219,18 @@ impl Sender {
             .with_tls_config(config)
             .https_or_http()
             .enable_http1()
+            .enable_http2()
             .wrap_connector(http);
-        // No idle connections: one that was checked and dialed for a webhook must not serve another.
-        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(https);
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(MAX_IDLE)
+            .http1_max_buf_size(MAX_HEAD)
+            .http2_max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+            .http2_keep_alive_interval(CHECK)
+            .http2_keep_alive_timeout(CHECK)
+            .build(https);
         Ok(Self { client, targets, times })
     }
 
@@ -257,6 +287,7 @@ impl Attempt for Sender {
 mod tests {
     use super::{Block, Targets};
     use hooksieve::webhook::Rules;
+    use std::sync::Arc;
 
     fn targets(development: bool, allowed: &[&str]) -> Targets {
         let rules = Rules::default().with_development(development);
@@ -266,7 +297,8 @@ mod tests {
             ("here.example.com".to_owned(), "127.0.0.1:81".parse().unwrap()),
             ("mapped.example.com".to_owned(), "[::ffff:10.1.2.3]:0".parse().unwrap()),
         ];
-        Targets { rules, allowed, resolved: resolved.into() }
+        let resolved = std::collections::HashMap::from(resolved);
+        Targets { rules, allowed, resolved: Arc::new(move |host| resolved.get(host).copied()) }
     }
 
     #[tokio::test]

@@ -42,6 +42,12 @@ impl Done {
         Self::new(message, Next::Wait(due), None)
     }
 
+    /// Returns whether the message has its permit until it is settled: after a failure, nothing more
+    /// is sent to the endpoint before it is known whether to park it.
+    pub(super) fn keeps_permit(&self) -> bool {
+        self.judged.is_some_and(|(_, verdict)| verdict != Verdict::Delivered)
+    }
+
     /// Ends a message without an attempt.
     fn ended(message: Message, outcome: Outcome) -> Self {
         Self::new(message, Next::End(outcome), None)
@@ -85,8 +91,11 @@ struct Flight {
 impl Flight {
     fn end(&mut self, done: Done) {
         self.message = None;
-        let Settled { tenant, webhook, .. } = &done.settled;
-        self.dispatcher.state().finished(tenant, webhook);
+        // Before it is settled, so that a success does not wait for the store to send the next one.
+        if !done.keeps_permit() {
+            let Settled { tenant, webhook, .. } = &done.settled;
+            self.dispatcher.state().finished(tenant, webhook);
+        }
         self.dispatcher.settled(done);
         self.dispatcher.start();
     }

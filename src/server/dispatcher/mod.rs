@@ -3,9 +3,9 @@
 //! ```text
 //!  intake ── hand_over ──▶ ┌───────┐ next ──▶ attempt: request, post, verdict ──┐
 //!                          │ State │                                            │
-//!  store ─── claim ──────▶ └───────┘ ◀── finished: the permit is free ──────────┤
+//!  store ─── claim ──────▶ └───────┘ ◀── finished: the permit is free ── success ┤
 //!    ▲                         ▲                                                ▼
-//!    │                         └── settled: the room is free ◀── settle ◀─── outcomes
+//!    │                         └── settled: permit and room free ◀─ settle ◀─ outcomes
 //!    └──────────────────────── one call for all outcomes that wait ◀──┘
 //! ```
 //!
@@ -64,6 +64,9 @@ pub(crate) type Disabling = Pin<Box<dyn Future<Output = Result<(), String>> + Se
 
 /// The webhooks, as the dispatcher needs them.
 pub(crate) trait Webhooks: Send + Sync + 'static {
+    /// Returns the ids of a tenant's webhooks.
+    fn ids(&self, tenant: &TenantId) -> Vec<WebhookId>;
+
     /// Returns a webhook as it is now; `None` if it does not exist.
     fn current(&self, tenant: &TenantId, id: &WebhookId) -> Option<Arc<Webhook>>;
 
@@ -138,11 +141,15 @@ impl Dispatcher {
     /// Sends messages until the future is dropped, or [`stop`](Self::stop) and all are settled. Calls
     /// `beat` once a second while it makes progress.
     pub(crate) async fn run(&self, webhooks: Arc<dyn Webhooks>, beat: impl Fn() + Send) {
-        // A second call would be a mistake of the start; the first webhooks stay in use.
-        let _ = self.0.webhooks.set(webhooks);
-        self.0.start();
+        let work = async {
+            self.0.load(&*webhooks).await;
+            // A second call would be a mistake of the start; the first webhooks stay in use.
+            let _ = self.0.webhooks.set(webhooks);
+            self.0.start();
+            tokio::join!(self.0.claim(), self.0.settle());
+        };
         // In one task: if one of them panics, none beats any more.
-        tokio::join!(self.0.claim(), self.0.settle(), self.0.beat(beat));
+        tokio::join!(work, self.0.beat(beat));
     }
 
     /// Begins no attempt any more, and releases the messages that wait.

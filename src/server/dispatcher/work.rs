@@ -12,10 +12,10 @@
 //!
 //! An error of the store ends no loop. It waits, longer each time, and tries again.
 
-use super::Inner;
 use super::health::Action;
 use super::message::Done;
 use super::schedule::Verdict;
+use super::{Inner, Webhooks};
 use crate::server::store::contract::outbox::{Claimed, Endpoint};
 use crate::server::store::contract::{Answer, StoreError};
 use hooksieve::event::TenantId;
@@ -44,6 +44,22 @@ const CLAIM: usize = 0;
 const SETTLE: usize = 1;
 
 impl Inner {
+    /// Loads which endpoints are parked, before the first attempt: new messages must not pass by
+    /// those that wait for a probe.
+    pub(super) async fn load(&self, webhooks: &dyn Webhooks) {
+        for tenant in self.tried(CLAIM, || self.parts.store.tenants()).await {
+            for ids in webhooks.ids(&tenant).chunks(AT_ONCE) {
+                let load = || self.parts.store.endpoints(&tenant, ids);
+                let endpoints = self.tried(CLAIM, load).await;
+                for (id, endpoint) in ids.iter().zip(endpoints) {
+                    let Some(until) = endpoint.parked_until else { continue };
+                    let released = self.state().park(&tenant, id, until);
+                    self.release(released);
+                }
+            }
+        }
+    }
+
     /// Claims what is due whenever there is room for it.
     pub(super) async fn claim(self: &Arc<Self>) {
         loop {
@@ -113,10 +129,15 @@ impl Inner {
         let mut more = false;
         {
             let mut state = self.state();
-            for Done { settled, bytes, .. } in &batch {
+            for done in &batch {
+                let Done { settled, bytes, .. } = done;
+                if done.keeps_permit() {
+                    state.finished(&settled.tenant, &settled.webhook);
+                }
                 more |= state.settled(&settled.tenant, &settled.webhook, (&settled.id, *bytes));
             }
         }
+        self.start();
         self.freed(more);
     }
 

@@ -264,6 +264,12 @@ impl Service {
         change.await.map_err(|error| Problem::Internal(error.to_string()))?
     }
 
+    /// Returns the ids of a tenant's webhooks that the rules do not refuse.
+    pub(crate) fn targets(&self, tenant: &TenantId) -> Vec<WebhookId> {
+        let webhooks = self.0.registry.webhooks(tenant).into_iter().flatten();
+        webhooks.map(|webhook| webhook.id().clone()).collect()
+    }
+
     /// Returns a webhook as it is now, for sending to it; `None` if it does not exist. One that the
     /// rules refuse is disabled.
     pub(crate) fn target(&self, tenant: &TenantId, id: &WebhookId) -> Option<Arc<Webhook>> {

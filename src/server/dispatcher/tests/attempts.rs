@@ -1,6 +1,6 @@
 //! Attempts over real sockets: the request that a receiver gets, and the result of its response.
 
-use super::attempt::{Sender, Targets, Times};
+use super::super::attempt::{Sender, Targets, Times};
 use crate::server::service::attempt::Attempt;
 use hooksieve::delivery::{Payload, Request, RequestBuilder, Response};
 use hooksieve::webhook::{NewWebhook, Rules, Webhook, WebhookDocument};
@@ -43,7 +43,9 @@ fn data(name: &str) -> PathBuf {
 
 /// Returns a sender that may reach receivers on this machine if the rules are in development mode.
 fn sender(rules: &Rules, resolved: &[(&str, SocketAddr)], trusted: bool) -> Sender {
-    let resolved = resolved.iter().map(|(host, to)| ((*host).to_owned(), *to)).collect();
+    let names: std::collections::HashMap<_, _> =
+        resolved.iter().map(|(host, to)| ((*host).to_owned(), *to)).collect();
+    let resolved = Arc::new(move |host: &str| names.get(host).copied());
     let targets = Targets { rules: rules.clone(), allowed: Vec::new(), resolved };
     let times = Times { connect: Duration::from_secs(5), whole: Duration::from_secs(20) };
     let authority = CertificateDer::from_pem_file(data("authority.pem")).unwrap();
@@ -139,7 +141,7 @@ async fn fails_after_the_time_limit() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     let targets =
-        Targets { rules: development(), allowed: Vec::new(), resolved: Default::default() };
+        Targets { rules: development(), allowed: Vec::new(), resolved: Arc::new(|_| None) };
     let times = Times { connect: Duration::from_secs(5), whole: Duration::from_millis(200) };
     let sender = Sender::new(targets, times, Vec::new()).unwrap();
     let late = post(&sender, &format!("http://localhost:{}/", address.port())).await.unwrap_err();
