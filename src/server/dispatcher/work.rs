@@ -39,6 +39,9 @@ const AT_ONCE: usize = 1_024;
 /// The interval of the beat, and the time for which a loop may wait for the store meanwhile.
 pub(in crate::server) const BEAT: Duration = Duration::from_secs(1);
 
+/// The time for which outcomes are not settled while a webhook is disabled.
+const DISABLE: Duration = Duration::from_secs(1);
+
 /// The loops, as indexes of what they wait for.
 const CLAIM: usize = 0;
 const SETTLE: usize = 1;
@@ -184,7 +187,7 @@ impl Inner {
             let key = (&settled.tenant, &settled.webhook);
             match action {
                 // A later success of another message does not make up for it.
-                Action::Disable(reason) => self.disable(key.0, key.1, reason),
+                Action::Disable(reason) => self.disable(key.0, key.1, reason).await,
                 action => drop(actions.insert(key, action)),
             }
         }
@@ -205,18 +208,20 @@ impl Inner {
         tracing::info!(tenant, webhook, %until, "parked an endpoint that fails");
     }
 
-    /// Disables a webhook in a task of its own, which may wait for other changes of the tenant.
-    fn disable(&self, tenant: &TenantId, webhook: &WebhookId, reason: String) {
+    /// Disables a webhook, and waits for it: nothing more is sent meanwhile. The wait is limited, since
+    /// other changes of the tenant may be made first, and the other outcomes are to be settled.
+    async fn disable(&self, tenant: &TenantId, webhook: &WebhookId, reason: String) {
         let Some(webhooks) = self.webhooks.get() else { return };
         let disabling = webhooks.disable(tenant.clone(), webhook.clone(), reason);
         let (tenant, webhook) = (tenant.clone(), webhook.clone());
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             if let Err(error) = disabling.await {
                 // The next failure tries again.
                 let (tenant, webhook) = (tenant.as_str(), webhook.as_str());
                 tracing::error!(tenant, webhook, error, "cannot disable a webhook");
             }
         });
+        let _ = tokio::time::timeout(DISABLE, task).await;
     }
 
     /// Judges an endpoint after an attempt that was recorded by another part.
@@ -243,7 +248,7 @@ impl Inner {
         };
         let step = self.parts.policy.schedule.step(1);
         match self.parts.policy.health.action(&endpoint, verdict, step, self.parts.ambient.now()) {
-            Action::Disable(reason) => self.disable(&tenant, webhook, reason),
+            Action::Disable(reason) => self.disable(&tenant, webhook, reason).await,
             Action::Park(_) => {}
             Action::None => {
                 self.state().unpark(&tenant, webhook);

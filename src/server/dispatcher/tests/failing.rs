@@ -48,8 +48,6 @@ impl Failing {
     }
 }
 
-type Ids<'a> = Option<&'a BTreeSet<WebhookId>>;
-
 macro_rules! forward {
     ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)*) => {
         $(fn $name<'a>(&'a self, $($arg: $type),*) -> Answer<'a, $result> {
@@ -90,7 +88,7 @@ impl Outbox for Failing {
         ) -> usize;
         events(tenant: &'a TenantId, query: &'a EventQuery, since: Timestamp) -> EventRows;
         event(
-            tenant: &'a TenantId, id: &'a EventId, webhooks: Ids<'a>, since: Timestamp
+            tenant: &'a TenantId, id: &'a EventId, webhooks: Option<&'a BTreeSet<WebhookId>>, since: Timestamp
         ) -> Option<(EventRow, Bytes)>;
         attempts(
             tenant: &'a TenantId, webhook: &'a WebhookId, message: &'a MessageId, since: Timestamp

@@ -7,4 +7,5 @@ mod model;
 mod receivers;
 mod spec;
 mod stage;
+mod state;
 mod times;

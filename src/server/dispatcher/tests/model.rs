@@ -211,8 +211,9 @@ impl History {
     }
 }
 
-/// Makes a history and compares it with the specification. Returns the number of steps.
-fn history(seed: u64) -> usize {
+/// Makes a history and compares it with the specification, for a policy that may be changed. Returns
+/// the number of steps.
+fn history(seed: u64, change: fn(&mut Policy)) -> usize {
     let random = Random::new(seed);
     let mut world = World::new(random_policy(&random), seed);
     let moods = Moods::default();
@@ -237,7 +238,8 @@ fn history(seed: u64) -> usize {
             }
         });
     }
-    let policy = world.policy.clone();
+    let mut policy = world.policy.clone();
+    change(&mut policy);
     world.run(async |stage| {
         history.recover(stage).await;
         let log = stage.world.receivers.log.lock().unwrap().clone();
@@ -271,7 +273,7 @@ fn agrees_with_the_specification_over_random_histories() {
     let (first, count) = (number("MODEL_SEED", 1), number("MODEL_HISTORIES", 60));
     let mut steps = 0;
     for seed in first..first + count {
-        match std::panic::catch_unwind(|| history(seed)) {
+        match std::panic::catch_unwind(|| history(seed, |_| ())) {
             Ok(made) => steps += made,
             Err(error) => {
                 eprintln!("MODEL_SEED={seed}");
@@ -280,4 +282,24 @@ fn agrees_with_the_specification_over_random_histories() {
         }
     }
     println!("{steps} steps in {count} histories");
+}
+
+/// The specification is not so lenient that it agrees with everything: with another policy than the
+/// dispatcher's it disagrees.
+#[test]
+fn disagrees_with_a_dispatcher_of_another_policy() {
+    let changes: [(&str, fn(&mut Policy)); 5] = [
+        ("waits", |policy| {
+            let steps = (1..).map_while(|number| policy.schedule.step(number));
+            policy.schedule = Schedule::new(steps.map(|step| step * 2).collect());
+        }),
+        ("parks later", |policy| policy.health.park_time *= 2),
+        ("parks earlier", |policy| policy.health.park_after = 1),
+        ("disables earlier", |policy| policy.health.disable_time = Duration::ZERO),
+        ("disables later", |policy| policy.health.disable_after = 1_000),
+    ];
+    for (name, change) in changes {
+        let disagrees = |seed| std::panic::catch_unwind(|| history(seed, change)).is_err();
+        assert!((1..200).any(disagrees), "{name}");
+    }
 }

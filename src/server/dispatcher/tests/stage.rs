@@ -292,7 +292,9 @@ impl Stage {
         let beats = Arc::<AtomicUsize>::default();
         let (running, beat) = (dispatcher.clone(), Arc::clone(&beats));
         tokio::spawn(async move {
-            let beat = move || drop(beat.fetch_add(1, Ordering::SeqCst));
+            let beat = move || {
+                beat.fetch_add(1, Ordering::SeqCst);
+            };
             running.run(Arc::new(watched), beat).await;
         });
         Self { world: world.clone(), ambient, service, dispatcher, beats }
