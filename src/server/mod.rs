@@ -25,9 +25,9 @@
 //! # The stop
 //!
 //! ```text
-//! signal ─▶ /readyz fails ─▶ socket closed ─▶ connections drained ─▶ changes done ─▶ store closed
-//!                                        └──▶ no new attempts ─▶ those in flight settled ──▲
-//!                                            └──────── at most the drain time ───┘
+//! signal ─▶ /readyz fails ─▶ socket closed ─┬▶ connections drained ─▶ changes done ─┬▶ store closed
+//!                                           └▶ no new attempts ─▶ the others settled ┘
+//!                                            └──────── at most the drain time ──────┘
 //! ```
 //!
 //! What is not done in time is abandoned, as a kill would: the store is built for that.

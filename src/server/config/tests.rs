@@ -72,6 +72,9 @@ fn refuses_conflicting_settings() {
         (&[("max-body-bytes", "9999999")], "2097152"),
         (&[("header-timeout", "0s")], "above 0"),
         (&[("log", "a=b=c")], "--log"),
+        (&[("retry-schedule", "5s,soon")], "--retry-schedule"),
+        (&[("retry-schedule", "5s,0s")], "above 0"),
+        (&[("max-attempts-per-endpoint", "0")], "above 0"),
     ] {
         let error = wrong(flags, &[]);
         assert!(error.contains(part), "{part} in {error}");

@@ -1,4 +1,4 @@
-//! When an endpoint is left alone, and when its webhook is disabled.
+//! When an endpoint is parked, and when its webhook is disabled.
 //!
 //! Both are functions of the facts that the store keeps about an endpoint, so they hold over
 //! restarts:
@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A webhook is disabled when there were many failures *and* none of the attempts succeeded for
-//! long, counted from the first failure after the last success. Either alone would be wrong: a busy
+//! long, counted from the first failure after the last success. One of the two would be wrong: a busy
 //! endpoint that is down for a minute has many failures, and one that is seldom used has its last
 //! success long ago.
 

@@ -20,12 +20,12 @@
 //!
 //! Only the last two wait for anything. The rest are functions and a state machine.
 //!
-//! # What is lost, and what is sent twice
+//! # What is lost, and what is sent again
 //!
 //! A message is in the store until it is settled, so nothing is lost: what is in memory when the
 //! process ends is due again at the next start. A message whose attempt has ended and is not
-//! settled by then is sent twice, with the same id. At a stop, the attempts in flight end and are
-//! settled; what waits is released. So a clean stop sends nothing twice.
+//! settled by then is sent again, with the same id. At a stop, the attempts in flight end and are
+//! settled; what waits is released. So a clean stop causes no duplicates.
 //!
 //! # When the store fails
 //!

@@ -1,7 +1,7 @@
 //! Which messages are held in memory, and which of them is sent next.
 //!
-//! This is a state machine without clock, store or network, so that its rules can be tested alone:
-//! what arrives is an argument, and what is to be done is returned.
+//! This is a state machine without clock, store or network, so that its rules can be tested without
+//! them: what arrives is an argument, and what is to be done is returned.
 //!
 //! ```text
 //!  reserve, hand_over ─┐                  next                  finished            settled
@@ -18,9 +18,9 @@
 //! | a tenant | as many as are still free | as many as are still free |
 //! | an endpoint | `of_endpoint` | `at_once` |
 //!
-//! The limit of a tenant is a *dynamic threshold* (Choudhury and Hahne, 1998): a tenant alone gets
+//! The limit of a tenant is a *dynamic threshold* (Choudhury and Hahne, 1998): a single tenant gets
 //! half of the room, two get a third each, and there is always room for one that comes next. A
-//! fixed share would be too small for a tenant alone or too large for many. What a tenant holds
+//! fixed share would be too small for a single tenant or too large for many. What a tenant holds
 //! cannot keep another from being served, and an endpoint that hangs holds its own permits only.
 //!
 //! Attempts begin round-robin by tenant, and within a tenant by endpoint, whatever the order in
@@ -139,7 +139,11 @@ impl State {
         let endpoint = known.and_then(|tenant| tenant.endpoints.get(webhook));
         let of_endpoint = endpoint.map_or(0, |endpoint| endpoint.held);
         let fits = held + weight <= free && of_endpoint < self.capacity.of_endpoint;
-        if self.closed || !fits || self.parked_until(tenant, webhook).is_some() {
+        // What the last claim passed by is older, and would wait for as long as new messages arrive.
+        let is_next = !self.skipped
+            && known.is_none_or(|tenant| !tenant.skipped)
+            && endpoint.is_none_or(|endpoint| !endpoint.skipped);
+        if self.closed || !fits || !is_next || self.parked_until(tenant, webhook).is_some() {
             return false;
         }
         self.hold(tenant, webhook, weight);

@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// The wait before an operation of the store is tried again; doubled each time.
+/// The wait before an operation of the store is tried again. Each further wait is twice as long.
 pub(super) const RETRY: Duration = Duration::from_millis(100);
 
 /// The maximum of that wait.

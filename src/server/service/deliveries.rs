@@ -118,9 +118,12 @@ impl Service {
         let kept = row.attempt.message;
         let has_event = kept.is_some();
         // A delivery without a message id is the first attempt of its message.
-        let message =
-            kept.or_else(|| old.message_id()).map_or_else(|| MessageId::new(old.id().as_str()), Ok);
-        let message = message.map_err(|error| Problem::Internal(error.to_string()))?;
+        let message = kept.or_else(|| old.message_id());
+        let message = match message.or_else(|| MessageId::new(old.id().as_str()).ok()) {
+            Some(message) => message,
+            // The id is of another server, and no message can have it.
+            None => self.message_id()?,
+        };
         let cause = Cause::Resend(old.id().clone());
         let purpose = Purpose { message, has_event, number: 1, cause };
         Ok(Answered::new(self.send(&caller.tenant, request, purpose).await?, revision))
@@ -139,7 +142,7 @@ impl Service {
             let (title, help) = ("the webhook has no event types", "add one to `eventTypes`");
             return Err(Problem::invalid("test-without-event-type", title, help));
         };
-        let message = self.0.ambient.id()?;
+        let message = self.message_id()?;
         let sample = serde_json::to_vec(&json!({
             "specversion": "1.0", "id": message, "source": "hooksieve/test",
             "type": event_type.as_str(), "time": self.0.ambient.now(),
@@ -150,9 +153,14 @@ impl Service {
         let event = self.0.registry.profile().read_event(&sample);
         let event = event.map_err(|error| internal(error.to_string()))?;
         let request = self.0.builder.request(&webhook, &Payload::new(&event, sample.clone()));
-        let message = MessageId::new(&message).map_err(|error| internal(error.to_string()))?;
         let purpose = Purpose { message, has_event: false, number: 1, cause: Cause::Test };
         Ok(Answered::new(self.send(&caller.tenant, request, purpose).await?, revision))
+    }
+
+    /// Returns a new id of a message.
+    fn message_id(&self) -> Result<MessageId, Problem> {
+        let id = MessageId::new(&self.0.ambient.id()?);
+        id.map_err(|error| Problem::Internal(error.to_string()))
     }
 
     /// Makes an attempt that a user asked for, and records it.

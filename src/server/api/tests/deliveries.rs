@@ -1,7 +1,7 @@
-//! Deliveries. Only tests record them so far.
+//! Deliveries, resend and test.
 
 use super::stage::{Stage, document};
-use crate::server::store::contract::{DeliveryRow, Store};
+use crate::server::store::contract::{Cause, DeliveryRow, Store};
 use hooksieve::delivery::{Delivery, Payload, RequestBuilder, Response};
 use hooksieve::event::TenantId;
 use hooksieve::webhook::{NewWebhook, Rules, Webhook, WebhookDocument};
@@ -154,4 +154,44 @@ async fn turns_a_panic_into_one_response_with_a_trace_id() {
     let resend = format!("{path}/deliveries/d3/actions/resend");
     stage.ask(&stage.user, ("POST", &resend), None).await.refused(500, "internal");
     assert_eq!(stage.get(&format!("{path}/deliveries")).await.is(200)["data"][0]["id"], "d1");
+}
+
+#[tokio::test]
+async fn sends_a_signed_sample_as_a_test() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let (stage, path) = stage(json!({"secret": secret, "enabled": false})).await;
+    let test = format!("{path}/actions/test");
+    let sent = stage.ask(&stage.user, ("POST", &test), None).await.is(201);
+    let id = sent["id"].as_str().unwrap();
+    assert_eq!(
+        (&sent["status"], &sent["eventType"]),
+        (&json!("success"), &json!("com.qlik.v1.app.created"))
+    );
+    let request = stage.receiver.sent.lock().unwrap().pop().unwrap();
+    hooksieve::delivery::verify(
+        secret,
+        request.body.as_bytes(),
+        &request.headers["qlik-signature"],
+    )
+    .unwrap();
+    let body: Value = serde_json::from_str(&request.body).unwrap();
+    assert_eq!((&body["source"], &body["tenantid"]), (&json!("hooksieve/test"), &json!("north")));
+    assert_eq!(request.headers["webhook-id"], body["id"].as_str().unwrap());
+    let webhook = path.rsplit('/').next().unwrap().into();
+    let since = std::time::UNIX_EPOCH.into();
+    let stored = stage.store.delivery(&"north".into(), &webhook, &id.into(), since).await.unwrap();
+    assert_eq!(stored.unwrap().attempt.cause, Cause::Test);
+
+    // The test can be sent again, and the record says of which delivery.
+    let resend = format!("{path}/deliveries/{id}/actions/resend");
+    let again = stage.ask(&stage.user, ("POST", &resend), None).await.is(201);
+    let again = again["id"].as_str().unwrap().into();
+    let stored = stage.store.delivery(&"north".into(), &webhook, &again, since).await.unwrap();
+    assert_eq!(stored.unwrap().attempt.cause, Cause::Resend(id.into()));
+
+    let bare = json!({"name": "n", "url": "https://hooks.example.com/"});
+    let test = format!("{}/actions/test", stage.create(&bare).await);
+    let refused = stage.ask(&stage.admin, ("POST", &test), None).await;
+    refused.refused(400, "test-without-event-type");
+    stage.ask(&stage.elsewhere, ("POST", &test), None).await.refused(404, "not-found");
 }

@@ -37,7 +37,7 @@ fn fill(state: &mut State, tenant: &str, bytes: usize) -> usize {
 fn leaves_room_for_tenants_that_come_later() {
     let mut state = State::new(CAPACITY);
     assert_eq!(fill(&mut state, "a", 100), 45, "half");
-    assert_eq!(fill(&mut state, "b", 100), 22, "half of the rest");
+    assert_eq!(fill(&mut state, "b", 100), 23, "half of the rest");
     assert_eq!(fill(&mut state, "c", 100), 11);
     assert_eq!(fill(&mut state, "a", 100), 0, "more than what is free now");
     // What is returned is free for all.
@@ -56,14 +56,17 @@ fn counts_large_bodies_more_than_once() {
 
 #[test]
 fn limits_the_messages_of_an_endpoint() {
-    let mut state = State::new(Capacity { of_endpoint: 3, ..CAPACITY });
+    let mut state = State::new(Capacity { of_endpoint: 4, ..CAPACITY });
     let (tenant, webhook) = ids("a", "w");
     let reserved = (0..10).filter(|_| state.reserve(&tenant, &webhook, 0)).count();
-    assert_eq!(reserved, 3);
+    assert_eq!(reserved, 4);
     let room = state.room().unwrap();
     assert!(room.except.contains(&(tenant.clone(), webhook.clone())));
+    let is_next = |state: &mut State| state.reserve(&tenant, &webhook, 0);
     assert!(!state.unreserve(&tenant, &webhook, 0), "too little room for a claim");
+    assert!(!is_next(&mut state), "the store has older messages");
     assert!(state.unreserve(&tenant, &webhook, 0), "there is room for what was passed by");
+    assert!(state.room().unwrap().except.is_empty() && is_next(&mut state));
 }
 
 #[test]

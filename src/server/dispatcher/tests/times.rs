@@ -1,7 +1,7 @@
 //! What becomes of a message, step by step on a virtual clock.
 
 use super::failing::Failing;
-use super::stage::{SECOND, Stage, World, later, policy, status};
+use super::stage::{SECOND, Stage, World, admin, later, policy, status};
 use crate::server::ambient::Ambient;
 use crate::server::store::contract::StoreError;
 use crate::server::store::contract::outbox::{Outbox, Outcome};
@@ -147,6 +147,29 @@ fn parks_an_endpoint_and_probes_it_once() {
         sleep(3 * 60 * SECOND).await;
         assert!(stage.messages("t").await.iter().all(|m| m.outcome == Some(Outcome::Delivered)));
         assert_eq!(receivers.max_at_once(), 4);
+    });
+}
+
+#[test]
+fn counts_attempts_that_a_user_asks_for() {
+    let mut world = World::new(policy(), 14);
+    world.receivers.behave(|_| (SECOND, Err("refused".to_owned())));
+    world.run(async |stage| {
+        let webhook = stage.webhook("t").await;
+        for _ in 0..20 {
+            stage.accept("t", &[&webhook]).await;
+        }
+        sleep(Duration::from_millis(3_500)).await;
+        // The circuit is open, and a success of any attempt closes it.
+        stage.world.receivers.behave(|_| (Duration::ZERO, status(200)));
+        stage.service.test(&admin("t"), &webhook).await.unwrap();
+        sleep(Duration::from_millis(100)).await;
+        // Twelve attempts before, of which the messages are due later; the test; and those parked.
+        assert_eq!(stage.world.receivers.ended.load(Ordering::SeqCst), 12 + 1 + 8);
+        stage.world.receivers.behave(|_| (Duration::ZERO, status(410)));
+        stage.service.test(&admin("t"), &webhook).await.unwrap();
+        sleep(Duration::from_millis(100)).await;
+        assert_eq!(stage.shown("t", &webhook).await["disabledReasonCode"], "delivery-failures");
     });
 }
 
