@@ -211,9 +211,12 @@ impl History {
     }
 }
 
+/// A change of the policy by which a history is checked.
+type Change = fn(&mut Policy);
+
 /// Makes a history and compares it with the specification, for a policy that may be changed. Returns
 /// the number of steps.
-fn history(seed: u64, change: fn(&mut Policy)) -> usize {
+fn history(seed: u64, change: Change) -> usize {
     let random = Random::new(seed);
     let mut world = World::new(random_policy(&random), seed);
     let moods = Moods::default();
@@ -288,7 +291,7 @@ fn agrees_with_the_specification_over_random_histories() {
 /// dispatcher's it disagrees.
 #[test]
 fn disagrees_with_a_dispatcher_of_another_policy() {
-    let changes: [(&str, fn(&mut Policy)); 5] = [
+    let changes: [(&str, Change); 5] = [
         ("waits", |policy| {
             let steps = (1..).map_while(|number| policy.schedule.step(number));
             policy.schedule = Schedule::new(steps.map(|step| step * 2).collect());
