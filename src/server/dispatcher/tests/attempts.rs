@@ -1,6 +1,6 @@
 //! Attempts over real sockets: the request that a receiver gets, and the result of its response.
 
-use super::super::attempt::{Sender, Targets, Times};
+use crate::server::dispatcher::attempt::{Sender, Targets, Times};
 use crate::server::service::attempt::Attempt;
 use hooksieve::delivery::{Payload, Request, RequestBuilder, Response};
 use hooksieve::webhook::{NewWebhook, Rules, Webhook, WebhookDocument};

@@ -13,12 +13,12 @@
 //! `MODEL_HISTORIES` is the number of histories, and `MODEL_SEED` the first one's seed, which a
 //! failure prints.
 
-use super::super::Policy;
-use super::super::health::Limits;
-use super::super::schedule::Schedule;
-use super::super::state::Capacity;
 use super::spec::Spec;
 use super::stage::{Answer, Entry, Receivers, SECOND, Stage, World, later, status};
+use crate::server::dispatcher::Policy;
+use crate::server::dispatcher::health::Limits;
+use crate::server::dispatcher::schedule::Schedule;
+use crate::server::dispatcher::state::Capacity;
 use hooksieve::delivery::{MessageId, Request};
 use hooksieve::webhook::WebhookId;
 use serde_json::json;

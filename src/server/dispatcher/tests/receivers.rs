@@ -1,8 +1,8 @@
 //! Messages over real sockets to receivers with TLS that behave badly.
 
-use super::super::attempt::{Sender, Targets, Times};
 use super::stage::{Stage, World, policy};
 use crate::server::ambient::Ambient;
+use crate::server::dispatcher::attempt::{Sender, Targets, Times};
 use crate::server::store::contract::outbox::Outcome;
 use bytes::Bytes;
 use hooksieve::delivery::MessageId;
@@ -118,7 +118,7 @@ async fn read(stream: &mut Stream) -> Option<String> {
 /// Starts a server that sends over the network, with a quick schedule.
 async fn start(network: &Network, whole: Duration) -> Stage {
     let mut policy = policy();
-    policy.schedule = super::super::schedule::Schedule::new(vec![
+    policy.schedule = crate::server::dispatcher::schedule::Schedule::new(vec![
         Duration::from_millis(20),
         Duration::from_secs(2),
     ]);
@@ -296,7 +296,7 @@ async fn reuses_connections_and_checks_the_address_of_new_ones() {
         .unwrap()
         .insert("changes.example.com".to_owned(), "10.0.0.1:443".parse().unwrap());
     // The connection that is not used is closed after some seconds.
-    tokio::time::sleep(super::super::attempt::IDLE + Duration::from_secs(1)).await;
+    tokio::time::sleep(crate::server::dispatcher::attempt::IDLE + Duration::from_secs(1)).await;
     let (outcome, documents) = ended(&stage, &send(&stage, "changes.example.com").await).await;
     assert_eq!(outcome, Outcome::Failed);
     let message = documents[0]["statusMessage"].as_str().unwrap();

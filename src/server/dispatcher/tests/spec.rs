@@ -1,8 +1,8 @@
 //! The plain specification that the model is compared with: see [`model`](super::model).
 
-use super::super::Policy;
 use super::model::Hook;
 use super::stage::{Entry, Stage};
+use crate::server::dispatcher::Policy;
 use crate::server::store::contract::DeliveryRow;
 use crate::server::store::contract::outbox::{MessageRow, Outcome};
 use hooksieve::delivery::{MessageId, Status};

@@ -1,10 +1,10 @@
 //! A service and its dispatcher over the model of a store, with receivers without sockets.
 
-use super::super::health::Limits;
-use super::super::schedule::Schedule;
-use super::super::state::Capacity;
-use super::super::{Disabling, Dispatcher, Parts, Policy, Webhooks};
 use crate::server::ambient::Ambient;
+use crate::server::dispatcher::health::Limits;
+use crate::server::dispatcher::schedule::Schedule;
+use crate::server::dispatcher::state::Capacity;
+use crate::server::dispatcher::{Disabling, Dispatcher, Parts, Policy, Webhooks};
 use crate::server::keys::Role;
 use crate::server::service::attempt::{Attempt, Attempted};
 use crate::server::service::caller::Caller;

@@ -1,6 +1,6 @@
 //! Who may hold how much, and who is next.
 
-use super::super::state::{Capacity, State};
+use crate::server::dispatcher::state::{Capacity, State};
 use crate::server::store::contract::outbox::{EventId, Message};
 use bytes::Bytes;
 use hooksieve::delivery::MessageId;
