@@ -135,7 +135,7 @@ fn applies_the_matrix_to_operations_on_a_webhook() {
             }
         }
     }
-    assert_eq!(checked, 6 * 4 * 7);
+    assert_eq!(checked, 6 * 4 * 8);
 }
 
 #[test]
