@@ -163,6 +163,8 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
         ambient: ambient.clone(),
         attempt,
         outlet: Arc::new(dispatcher.clone()),
+        lease: config.policy.lease,
+        events_per_second: config.events_per_second,
         max_per_user: config.max_per_user,
         // One for each processor: more would not be faster, and would delay the threads that serve
         // connections. A system that does not say how many it has gets two.

@@ -1,5 +1,6 @@
 //! A small HTTP client whose requests are sent byte for byte as written.
 
+use crate::process::Server;
 use crate::{HOOKS, description};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -74,6 +75,11 @@ impl Answer {
 impl Client {
     pub fn new(address: &str, key: &str) -> Self {
         Self { address: address.to_owned(), key: key.to_owned() }
+    }
+
+    /// Returns a client of another server with the same key.
+    pub fn at(&self, server: &Server) -> Self {
+        Self { address: server.address.clone(), ..self.clone() }
     }
 
     pub fn connect(&self) -> TcpStream {

@@ -15,6 +15,7 @@ mod client;
 mod clients;
 mod configuration;
 mod description;
+mod events;
 mod hostile;
 mod keys;
 mod layers;

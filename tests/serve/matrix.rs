@@ -31,8 +31,9 @@ fn of_webhook(role: &str, whose: Whose, ok: u16) -> u16 {
 /// The specification's matrix for operations without a webhook.
 fn of_none(role: &str, area: &str, ok: u16) -> u16 {
     match (role, area) {
-        ("tenant-admin" | "user", _) | ("producer", "language") => ok,
-        ("producer" | "operator", _) => 403,
+        ("tenant-admin" | "user", "webhooks" | "language" | "events") => ok,
+        ("producer", "language" | "intake") => ok,
+        ("tenant-admin" | "user" | "producer" | "operator", _) => 403,
         _ => 401,
     }
 }
@@ -76,6 +77,7 @@ fn ask(client: &Client, method: &str, path: &str) -> u16 {
         ("PUT", _) => Some(document("again", "user")),
         ("PATCH", _) => Some(replacing("/name", "patched")),
         ("POST", path) if path.ends_with("/resend") || path.ends_with("/test") => None,
+        ("POST", "/api/v1/events") => Some(json!({"type": "x", "tenantid": "north"})),
         ("POST", path) if path.ends_with("/try") => {
             Some(json!({"webhook": document("w", "user"), "events": []}))
         }
@@ -105,6 +107,7 @@ fn applies_the_matrix_to_operations_on_a_webhook() {
         ("POST", "/deliveries/d/actions/resend", 404),
         // Nothing answers under the host; the failed attempt is the result.
         ("POST", "/actions/test", 201),
+        ("POST", "/deliveries/actions/resend", 202),
         ("DELETE", "", 204),
     ];
     let mut checked = 0;
@@ -147,6 +150,11 @@ fn applies_the_matrix_to_other_operations() {
         ("POST", "/api/v1/webhooks/actions/try", "webhooks", 200),
         ("POST", "/api/v1/webhooks/actions/validate", "language", 200),
         ("GET", "/api/v1/webhooks/event-types", "language", 200),
+        ("POST", "/api/v1/events", "intake", 202),
+        ("GET", "/api/v1/events", "events", 200),
+        // There are no such events, so a caller who may ask for one gets a 404.
+        ("GET", "/api/v1/events/e", "events", 404),
+        ("GET", "/api/v1/events/e/explain", "events", 404),
         ("POST", "/api/v1/filters/actions/check", "language", 200),
         ("POST", "/api/v1/filters/actions/explain", "language", 200),
         ("POST", "/api/v1/filters/actions/diff", "language", 200),

@@ -50,29 +50,34 @@ impl FromRequest<Arc<Api>> for Json {
     type Rejection = Failure;
 
     async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Failure> {
-        let max = api.bounds.max_body;
         media_type(request.method(), request.headers())?;
-        let declared = request.headers().get(header::CONTENT_LENGTH);
-        // A length that does not parse was already refused by the HTTP implementation.
-        let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|length| length > max as u64) {
-            return Err(too_large(max));
+        Ok(Self(read(request, api).await?))
+    }
+}
+
+/// Reads a body of any media type.
+pub(super) async fn read(request: Request, api: &Api) -> Result<Bytes, Failure> {
+    let max = api.bounds.max_body;
+    let declared = request.headers().get(header::CONTENT_LENGTH);
+    // A length that does not parse was already refused by the HTTP implementation.
+    let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > max as u64) {
+        return Err(too_large(max));
+    }
+    // Counted while it is read, since a declared length may be missing or wrong.
+    let reading = Limited::new(request.into_body(), max).collect();
+    match tokio::time::timeout(api.bounds.body_time, reading).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if is_limit(&*error) => Err(too_large(max)),
+        Ok(Err(_)) => {
+            let title = "the request body is incomplete";
+            let help = "send as many bytes as `Content-Length` declares";
+            Err(Failure::new(StatusCode::BAD_REQUEST, "body-incomplete", title, help))
         }
-        // Counted while it is read, since a declared length may be missing or wrong.
-        let reading = Limited::new(request.into_body(), max).collect();
-        match tokio::time::timeout(api.bounds.body_time, reading).await {
-            Ok(Ok(body)) => Ok(Self(body.to_bytes())),
-            Ok(Err(error)) if is_limit(&*error) => Err(too_large(max)),
-            Ok(Err(_)) => {
-                let title = "the request body is incomplete";
-                let help = "send as many bytes as `Content-Length` declares";
-                Err(Failure::new(StatusCode::BAD_REQUEST, "body-incomplete", title, help))
-            }
-            Err(_) => {
-                let title = "the request body did not arrive in time";
-                let help = "send a smaller body, or use a faster connection";
-                Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", title, help))
-            }
+        Err(_) => {
+            let title = "the request body did not arrive in time";
+            let help = "send a smaller body, or use a faster connection";
+            Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", title, help))
         }
     }
 }
@@ -96,21 +101,26 @@ fn too_large(max: usize) -> Failure {
 
 /// Refuses media types other than JSON. A body without one is taken as JSON.
 fn media_type(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
-    let Some(given) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
-    // A media type is ASCII (RFC 9110, 8.3.1), so anything else is none that is known.
-    let given = String::from_utf8_lossy(given.as_bytes());
-    let essence = given.split_once(';').map_or(&*given, |(essence, _)| essence);
-    match &*essence.trim().to_ascii_lowercase() {
-        "application/json" => Ok(()),
+    match essence(headers).as_deref() {
+        None | Some("application/json") => Ok(()),
         // The type of RFC 6902, which some clients send; the reference names only the other one.
-        "application/json-patch+json" if method == Method::PATCH => Ok(()),
-        _ => {
-            let title = format!("unsupported media type `{}`", excerpt(&given, 80));
-            let help = "send `Content-Type: application/json`";
-            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            Err(Failure::new(status, "unsupported-media-type", title, help))
-        }
+        Some("application/json-patch+json") if method == Method::PATCH => Ok(()),
+        Some(given) => Err(unsupported(given, "send `Content-Type: application/json`")),
     }
+}
+
+/// Returns the media type of a body in lower case, without parameters.
+pub(super) fn essence(headers: &HeaderMap) -> Option<String> {
+    // A media type is ASCII (RFC 9110, 8.3.1), so anything else is none that is known.
+    let given = String::from_utf8_lossy(headers.get(header::CONTENT_TYPE)?.as_bytes());
+    let essence = given.split_once(';').map_or(&*given, |(essence, _)| essence);
+    Some(essence.trim().to_ascii_lowercase())
+}
+
+/// Refuses a media type.
+pub(super) fn unsupported(given: &str, help: &str) -> Failure {
+    let title = format!("unsupported media type `{}`", excerpt(given, 80));
+    Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", title, help)
 }
 
 /// A webhook id in the path.
@@ -118,6 +128,9 @@ pub(super) struct Id(pub(super) WebhookId);
 
 /// A webhook id and a delivery id in the path.
 pub(super) struct Ids(pub(super) WebhookId, pub(super) DeliveryId);
+
+/// An event id in the path.
+pub(super) struct Event(pub(super) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Failure;
@@ -136,5 +149,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Ids {
         let path = Path::<(String, String)>::from_request_parts(parts, state).await;
         let ids = path.map(|Path((webhook, delivery))| Self(webhook.into(), delivery.into()));
         ids.map_err(|_| Failure::not_found("delivery"))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Event {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        path.map(|Path(id)| Self(id)).map_err(|_| Failure::not_found("event"))
     }
 }

@@ -51,3 +51,13 @@ pub(super) async fn test(
 ) -> Answer {
     answer(StatusCode::CREATED, api.service.test(&caller, &id).await?)
 }
+
+pub(super) async fn resend_failed(
+    State(api): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    RawQuery(given): RawQuery,
+) -> Answer {
+    let query = query::of_resend(given.as_deref());
+    answer(StatusCode::ACCEPTED, api.service.resend_failed(&caller, &id, &query).await?)
+}

@@ -18,6 +18,8 @@ use crate::server::store::contract::StoreError;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use hooksieve::diagnostic::{Diagnostic, Diagnostics};
+use serde::Serialize;
+use serde_json::value::RawValue;
 use std::time::Duration;
 
 /// An error response.
@@ -29,12 +31,25 @@ pub(super) struct Failure {
     pub(super) retry_after: Option<Duration>,
     /// The cause, which is logged and never sent.
     pub(super) cause: Option<String>,
+    /// The member `results` of the body, for a request of which each part was refused.
+    pub(super) results: Option<Box<RawValue>>,
 }
 
 /// The result of a handler.
 pub(super) type Answer = Result<Response, Failure>;
 
 impl Failure {
+    fn with(status: StatusCode, errors: Diagnostics) -> Self {
+        Self { status, errors, retry_after: None, cause: None, results: None }
+    }
+
+    /// Returns the failure with the member `results` in its body.
+    pub(super) fn with_results(self, results: &impl Serialize) -> Result<Self, Self> {
+        let results = serde_json::value::to_raw_value(results);
+        let results = results.map_err(|error| Self::internal(error.to_string()))?;
+        Ok(Self { results: Some(results), ..self })
+    }
+
     /// Creates a failure with one error.
     pub(super) fn new(
         status: StatusCode,
@@ -42,8 +57,7 @@ impl Failure {
         title: impl Into<Box<str>>,
         help: &str,
     ) -> Self {
-        let errors = Diagnostic::error(code, title, help).into();
-        Self { status, errors, retry_after: None, cause: None }
+        Self::with(status, Diagnostic::error(code, title, help).into())
     }
 
     /// A 404: the item does not exist, or the caller may not see it.
@@ -86,14 +100,22 @@ impl From<Problem> for Failure {
         let cause = problem.to_string();
         match problem {
             Problem::NotFound(what) => Self::not_found(what),
-            Problem::Forbidden(why) => {
-                let status = StatusCode::FORBIDDEN;
-                Self { status, errors: why.into(), retry_after: None, cause: None }
-            }
+            Problem::Forbidden(why) => Self::with(StatusCode::FORBIDDEN, why.into()),
             Problem::Invalid(errors) => errors.into(),
             Problem::TooLarge { .. } => {
                 let (code, help) = ("webhook-too-large", "shorten its ids, event types or filter");
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, code, cause, help)
+            }
+            Problem::Busy => {
+                let title = "too many events of the tenant wait to be accepted";
+                Self::unavailable("intake-full", title, cause)
+            }
+            Problem::TooManyEvents(wait) => {
+                let title = "more events per second than the server accepts for a tenant";
+                let help = "wait for the seconds in the header `Retry-After`";
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                let failure = Self::new(status, "too-many-events", title, help);
+                Self { retry_after: Some(wait), ..failure }
             }
             Problem::Store(StoreError::Full(_)) => {
                 Self::unavailable("store-full", "the server's store is full", cause)
@@ -119,7 +141,7 @@ impl From<Problem> for Failure {
 
 impl From<Diagnostics> for Failure {
     fn from(errors: Diagnostics) -> Self {
-        Self { status: errors.status(), errors, retry_after: None, cause: None }
+        Self::with(errors.status(), errors)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `/api/v1/filters/actions` and `/api/v1/webhooks/actions`: the program's verbs over HTTP, for
 //! servers in any language.
 //!
-//! They change nothing and look at no webhook of the tenant. Their responses are the JSON that the
+//! They change nothing and look at no webhook of the tenant; `try` looks at stored events. Their responses are the JSON that the
 //! verbs print, byte for byte, so they pass through here without being parsed again.
 
 use super::body::Json;

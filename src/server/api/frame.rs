@@ -20,6 +20,8 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
+use serde::Serialize;
+use serde_json::value::RawValue;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -75,7 +77,8 @@ fn trace(api: &Api) -> String {
 fn written(failure: &Failure, trace: &str, response: Response) -> Response {
     // Strings and numbers always have a form in JSON. If that changes, the status still shows the
     // caller what happened, and the log has the cause.
-    let body = serde_json::to_vec(&failure.errors.body_with_trace(trace));
+    let errors = failure.errors.body_with_trace(trace);
+    let body = serde_json::to_vec(&Body { results: failure.results.as_deref(), errors });
     debug_assert!(body.is_ok(), "an error body is strings and numbers");
     let body = body.unwrap_or_else(|_| b"{}".to_vec());
     let (mut head, _) = response.into_parts();
@@ -91,6 +94,15 @@ fn written(failure: &Failure, trace: &str, response: Response) -> Response {
         head.headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     Response::from_parts(head, body.into())
+}
+
+/// The body of an error response.
+#[derive(Serialize)]
+struct Body<'f, E> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    results: Option<&'f RawValue>,
+    #[serde(flatten)]
+    errors: E,
 }
 
 /// A line of the log.

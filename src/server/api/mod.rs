@@ -15,6 +15,7 @@
 //! | bytes of a body, time for it | `body` | 413, 408 |
 //! | time of the request | `frame` | 503; a change goes on |
 //! | size of a webhook, number per user | the service | 413, 403 |
+//! | events per second, events that wait for the store | the service | 429, 503 with `Retry-After` |
 //!
 //! The [table](guarded) of operations is the only list of them: the router, the gate before each
 //! handler and the test that compares them with the description are derived from it.
@@ -24,11 +25,13 @@ mod caller;
 mod deliveries;
 mod error;
 mod event_types;
+mod events;
 mod filters;
 mod frame;
 pub(super) mod health;
 pub(super) mod origin;
 mod query;
+mod submission;
 #[cfg(test)]
 mod tests;
 mod webhooks;
@@ -53,6 +56,9 @@ use std::time::Duration;
 
 /// The path of the webhooks.
 const WEBHOOKS: &str = "/api/v1/webhooks";
+
+/// The path of the events.
+const EVENTS: &str = "/api/v1/events";
 
 /// The description of the API. A test compares it with the routes and with real responses.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -95,13 +101,16 @@ type Guarded = (&'static str, &'static str, Tier, Area, MethodRouter<Shared>);
 type Open = (&'static str, &'static str, MethodRouter<Shared>);
 
 fn guarded() -> Vec<Guarded> {
-    use Area::{Language, Webhooks};
+    use Area::{Events, Intake, Language, Webhooks};
     use Tier::{One, Two};
     const WEBHOOK: &str = "/api/v1/webhooks/{id}";
     const DELIVERIES: &str = "/api/v1/webhooks/{id}/deliveries";
     const DELIVERY: &str = "/api/v1/webhooks/{id}/deliveries/{deliveryId}";
     const RESEND: &str = "/api/v1/webhooks/{id}/deliveries/{deliveryId}/actions/resend";
     const TEST: &str = "/api/v1/webhooks/{id}/actions/test";
+    const RESEND_FAILED: &str = "/api/v1/webhooks/{id}/deliveries/actions/resend";
+    const EVENT: &str = "/api/v1/events/{eventId}";
+    const EXPLAIN: &str = "/api/v1/events/{eventId}/explain";
     vec![
         (WEBHOOKS, "get", One, Webhooks, get(webhooks::list)),
         (WEBHOOKS, "post", Two, Webhooks, post(webhooks::create)),
@@ -113,6 +122,11 @@ fn guarded() -> Vec<Guarded> {
         (DELIVERY, "get", One, Webhooks, get(deliveries::get)),
         (RESEND, "post", Two, Webhooks, post(deliveries::resend)),
         (TEST, "post", Two, Webhooks, post(deliveries::test)),
+        (RESEND_FAILED, "post", Two, Webhooks, post(deliveries::resend_failed)),
+        (EVENTS, "post", Tier::Events, Intake, post(events::accept)),
+        (EVENTS, "get", One, Events, get(events::list)),
+        (EVENT, "get", One, Events, get(events::get)),
+        (EXPLAIN, "get", One, Events, get(events::explain)),
         ("/api/v1/webhooks/event-types", "get", One, Language, get(event_types::list)),
         ("/api/v1/webhooks/actions/validate", "post", One, Language, post(filters::validate)),
         ("/api/v1/webhooks/actions/try", "post", Two, Webhooks, post(filters::try_out)),

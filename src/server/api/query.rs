@@ -7,6 +7,7 @@
 //! Only names and spellings are translated. A known parameter with a wrong value is passed on, so
 //! that its error is the library's, and a parameter that is given twice stays so.
 
+use crate::server::service::events::EventList;
 use hooksieve::{delivery, webhook};
 use url::form_urlencoded::{Serializer, parse};
 
@@ -23,6 +24,21 @@ pub(super) fn of_deliveries(query: Option<&str>) -> String {
     translated(query, |name| known(delivery::ListQuery::PARAMETERS, name))
 }
 
+/// Translates the query of a list of events.
+pub(super) fn of_events(query: Option<&str>) -> String {
+    translated(query, |name| known(EventList::PARAMETERS, name))
+}
+
+/// Translates the query of an explanation.
+pub(super) fn of_explanation(query: Option<&str>) -> String {
+    translated(query, |name| known(&["webhook"], name))
+}
+
+/// Translates the query of a bulk resend.
+pub(super) fn of_resend(query: Option<&str>) -> String {
+    translated(query, |name| known(&["status", "since"], name))
+}
+
 /// Returns the parameter with a name, if it is one of the list.
 fn known(parameters: &[&'static str], name: &str) -> Option<&'static str> {
     parameters.iter().copied().find(|known| *known == name)
@@ -33,7 +49,9 @@ fn translated<'k>(query: Option<&str>, known: impl Fn(&str) -> Option<&'k str>) 
     // An address without a query selects the same as one with an empty query.
     for (name, value) in parse(query.unwrap_or("").as_bytes()) {
         match known(&name) {
-            Some("enabled") => translated.append_pair("enabled", &value.to_ascii_lowercase()),
+            Some(name @ ("enabled" | "unmatched")) => {
+                translated.append_pair(name, &value.to_ascii_lowercase())
+            }
             Some(name) => translated.append_pair(name, &value),
             None => &mut translated,
         };

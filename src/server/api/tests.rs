@@ -1,7 +1,10 @@
 //! Tests of the API without sockets, for what only the inside can observe.
 
 mod deliveries;
+mod desk;
+mod events;
 mod failures;
+mod intake;
 mod stage;
 
 use super::{OPENAPI, guarded, open};

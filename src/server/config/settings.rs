@@ -75,6 +75,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "100",
         "Requests per minute and key that change or send; 0 is no limit",
     ),
+    one(
+        "max-events-per-second",
+        "N",
+        "0",
+        "Maximum events per second of a tenant that are accepted; 0 is no limit",
+    ),
     one("max-body-bytes", "N", "1048576", "Maximum size of a request's body in bytes"),
     one("max-header-bytes", "N", "32768", "Maximum size of a request's line and headers in bytes"),
     one("max-connections", "N", "4096", "Maximum open connections; more wait to be accepted"),

@@ -85,6 +85,8 @@ pub(crate) struct Config {
     pub(crate) max_per_user: Option<usize>,
     /// The rate limits of a key.
     pub(crate) rates: Rates,
+    /// The maximum number of events of a tenant that are accepted per second; 0 for no limit.
+    pub(crate) events_per_second: u32,
     /// The limits of a request.
     pub(crate) bounds: Bounds,
     /// The maximum size of a request's line and headers in bytes.
@@ -299,6 +301,7 @@ impl Config {
             catalogue: read.path("catalogue"),
             max_per_user: Some(read.number("max-webhooks-per-user")).filter(|most| *most > 0),
             rates: rates(&mut read),
+            events_per_second: read.number("max-events-per-second"),
             bounds: bounds(&mut read),
             max_header: read.number("max-header-bytes"),
             header_time: read.time("header-timeout"),

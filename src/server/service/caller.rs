@@ -3,11 +3,12 @@
 //! An item that the caller may not see is reported as "not found", as is one that was removed or
 //! belongs to another tenant. An operation that the role never allows is "forbidden".
 //!
-//! | role | operations on webhooks | sees |
-//! | --- | --- | --- |
-//! | tenant-admin | all | every webhook of the tenant |
-//! | user | all | webhooks of level `user` that the user owns |
-//! | producer, operator | none | none |
+//! | role | operations on webhooks, events read | events sent | sees |
+//! | --- | --- | --- | --- |
+//! | tenant-admin | all | none | every webhook of the tenant |
+//! | user | all | none | webhooks of level `user` that the user owns |
+//! | producer | none | those of the key's tenant | none |
+//! | operator | none | none | none |
 //!
 //! So a user who asks for the webhook of another learns nothing, not even that it exists; a producer
 //! learns that the key is the wrong one. A test goes through every operation, role and owner.
@@ -35,6 +36,10 @@ pub(crate) struct Caller {
 pub(crate) enum Area {
     /// Webhooks and their deliveries, and trying a webhook on events.
     Webhooks,
+    /// Accepted events: what became of them, and why.
+    Events,
+    /// Sending events.
+    Intake,
     /// Event types, filters and validation: operations that read no data of a tenant.
     Language,
 }
@@ -44,8 +49,12 @@ impl Caller {
     pub(crate) fn may(&self, area: Area) -> Result<(), Problem> {
         // Without a wildcard for both, so that a new role or area does not compile before it is decided.
         let allowed = match (self.role, area) {
-            (Role::TenantAdmin | Role::User, _) | (Role::Producer, Area::Language) => true,
-            (Role::Producer, Area::Webhooks) | (Role::Operator, _) => false,
+            (Role::TenantAdmin | Role::User, Area::Webhooks | Area::Events | Area::Language) => {
+                true
+            }
+            (Role::Producer, Area::Intake | Area::Language) => true,
+            (Role::TenantAdmin | Role::User, Area::Intake) => false,
+            (Role::Producer, Area::Webhooks | Area::Events) | (Role::Operator, _) => false,
         };
         let why = || format!("role `{}` does not allow this operation", self.role);
         if allowed {

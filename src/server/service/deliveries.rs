@@ -35,7 +35,7 @@ pub(crate) const EXPIRED_AT_ONCE: usize = 1_000;
 
 impl Service {
     /// Returns the time before which deliveries have expired.
-    fn since(&self) -> Timestamp {
+    pub(super) fn since(&self) -> Timestamp {
         let now = SystemTime::from(self.0.ambient.now());
         // In the first week of 1970 nothing has expired.
         now.checked_sub(RETENTION).unwrap_or(SystemTime::UNIX_EPOCH).into()

@@ -1,5 +1,5 @@
 //! Computations on a request and the rules only, without the tenant's webhooks: check a filter,
-//! validate or try a webhook, explain and compare filters.
+//! validate a webhook, explain and compare filters; and, with stored events, [trials](super::trials).
 //!
 //! The responses have the members that the program's verbs print with `--format json`. The size of
 //! a request's body bounds the work, except for explanations, which have a step for each part of
@@ -14,9 +14,9 @@ use hooksieve::diagnostic::Diagnostic;
 use hooksieve::event::{Event, EventType, TenantId};
 use hooksieve::filter::Explanation;
 use hooksieve::filter::analysis::Diff;
-use hooksieve::matcher::{Access, Decision, Subscription, Verdict};
-use hooksieve::registry::{Comparison, DryRun};
-use hooksieve::webhook::{Checked, FilterReport, NewWebhook, Rules, Webhook, WebhookDocument};
+use hooksieve::matcher::{Access, Decision, Subscription};
+use hooksieve::registry::Comparison;
+use hooksieve::webhook::{FilterReport, Rules, WebhookDocument};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::{Arc, Weak};
@@ -49,24 +49,6 @@ pub(crate) struct Compare {
     events: Option<Vec<Box<RawValue>>>,
 }
 
-/// The request to try a webhook on events.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Try {
-    webhook: WebhookDocument,
-    events: Vec<Box<RawValue>>,
-    #[serde(default = "Try::reasons")]
-    reasons: usize,
-}
-
-impl Try {
-    /// Returns the default number of matching events, and of events that the filter refuses, to
-    /// explain.
-    fn reasons() -> usize {
-        3
-    }
-}
-
 /// The maximum number of explanations in a response.
 const MAX_EXPLAINED: usize = 100;
 
@@ -90,9 +72,9 @@ struct Data<T> {
 
 /// The result for an event with an error.
 #[derive(Serialize)]
-struct Bad {
-    item: usize,
-    error: Diagnostic,
+pub(super) struct Bad {
+    pub(super) item: usize,
+    pub(super) error: Diagnostic,
 }
 
 #[derive(Serialize)]
@@ -116,25 +98,6 @@ struct Counts {
     #[serde(flatten)]
     comparison: Comparison,
     bad: u64,
-}
-
-#[derive(Serialize)]
-struct Tried<'a> {
-    item: usize,
-    event: Option<&'a str>,
-    matched: bool,
-    reason: Verdict,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    filter: Option<&'a Explanation<'a>>,
-}
-
-#[derive(Serialize)]
-struct Trial<'a> {
-    data: &'a [Box<RawValue>],
-    #[serde(flatten)]
-    run: &'a DryRun,
-    bad: u64,
-    warnings: &'a [Diagnostic],
 }
 
 /// The JSON of a response.
@@ -168,7 +131,7 @@ impl Service {
             let mut data = Vec::new();
             for (item, bytes) in explain.events.iter().enumerate() {
                 computation.check()?;
-                let event = match event(rules, bytes, &tenant) {
+                let event = match event(rules, bytes.get().as_bytes(), &tenant) {
                     Ok(event) => event,
                     Err(error) => {
                         data.push(raw(&Bad { item, error })?);
@@ -181,7 +144,8 @@ impl Service {
                 let event_type = subscribed.then(|| event.event_type());
                 let subscription = Subscription::new(event.tenant(), event_type, filter.clone());
                 let decision = &subscription.explain(&event, Access::Everyone);
-                if !decision.explanation.as_ref().is_none_or(|found| budget.takes(found)) {
+                let explanation = decision.explanation.as_ref();
+                if explanation.is_some() && !budget.takes(explanation) {
                     return Err(too_much());
                 }
                 data.push(raw(&Explained { item, event: event.id(), decision })?);
@@ -213,7 +177,7 @@ impl Service {
                 let mut bad = 0;
                 for bytes in events {
                     computation.check()?;
-                    match event(rules, bytes, &tenant) {
+                    match event(rules, bytes.get().as_bytes(), &tenant) {
                         Ok(event) => drop(comparison.event(&event)),
                         Err(_) => bad += 1,
                     }
@@ -236,22 +200,7 @@ impl Service {
         self.compute(move |computation| json(&computation.rules.check(&document))).await
     }
 
-    /// Tries a webhook on events.
-    pub(crate) async fn try_out(&self, caller: &Caller, trial: Try) -> Result<Json, Problem> {
-        caller.may(Area::Webhooks)?;
-        few(&trial.events)?;
-        let (caller, now) = (caller.clone(), self.0.ambient.now());
-        self.compute(move |computation| {
-            let rules = &computation.rules;
-            let new = NewWebhook::new("draft", caller.user.as_str(), now);
-            let checked = Webhook::create(&trial.webhook, rules, new)?;
-            caller.may_have(&checked.webhook)?;
-            tried(computation, &caller.tenant, &trial, &checked)
-        })
-        .await
-    }
-
-    async fn compute(
+    pub(super) async fn compute(
         &self,
         work: impl FnOnce(&Computation) -> Result<Json, Problem> + Send + 'static,
     ) -> Result<Json, Problem> {
@@ -281,15 +230,16 @@ async fn compute(
 }
 
 /// What a computation needs beside its request.
-struct Computation {
-    rules: Rules,
+pub(super) struct Computation {
+    /// The rules that webhooks must satisfy.
+    pub(super) rules: Rules,
     /// Gone once the request has ended.
     waiting: Weak<()>,
 }
 
 impl Computation {
     /// Returns an error if the request has ended. It ends the computation, and no caller gets it.
-    fn check(&self) -> Result<(), Problem> {
+    pub(super) fn check(&self) -> Result<(), Problem> {
         match self.waiting.strong_count() {
             0 => Err(Problem::Internal("the request has ended".to_owned())),
             _ => Ok(()),
@@ -297,48 +247,8 @@ impl Computation {
     }
 }
 
-/// Returns the response of a trial.
-fn tried(
-    computation: &Computation,
-    tenant: &TenantId,
-    trial: &Try,
-    Checked { webhook, warnings, .. }: &Checked,
-) -> Result<Json, Problem> {
-    let rules = &computation.rules;
-    let mut run = DryRun::new(webhook, tenant.as_str(), rules);
-    let (mut data, mut bad, mut left) = (Vec::new(), 0, [trial.reasons; 2]);
-    let mut budget = Budget::default();
-    for (item, bytes) in trial.events.iter().enumerate() {
-        computation.check()?;
-        let event = match event(rules, bytes, tenant) {
-            Ok(event) => event,
-            Err(error) => {
-                bad += 1;
-                data.push(raw(&Bad { item, error })?);
-                continue;
-            }
-        };
-        let verdict = run.event(&event, Access::EventOwner);
-        let matched = verdict == Verdict::Matched;
-        let [hits, misses] = &mut left;
-        let rest = if matched { hits } else { misses };
-        let decided = matched || verdict == Verdict::FilterFalse;
-        let explains = decided && *rest > 0;
-        *rest -= usize::from(explains);
-        let explanation = explains.then(|| webhook.filter().explain(&event));
-        let explanation = explanation.filter(|found| budget.takes(found));
-        if explains && explanation.is_none() {
-            // Explaining is the expensive part, so nothing is explained only to be left out.
-            left = [0; 2];
-        }
-        let filter = explanation.as_ref();
-        data.push(raw(&Tried { item, event: event.id(), matched, reason: verdict, filter })?);
-    }
-    json(&Trial { data: &data, run: &run, bad, warnings })
-}
-
 /// The remaining explanations and steps of a response.
-struct Budget {
+pub(super) struct Budget {
     explained: usize,
     steps: usize,
 }
@@ -350,9 +260,11 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Takes an explanation out of the budget, and returns whether it fits.
-    fn takes(&mut self, explanation: &Explanation<'_>) -> bool {
-        let steps = self.steps.checked_sub(explanation.steps().len());
+    /// Takes an explanation out of the budget, and returns whether it fits. One without a filter has
+    /// no steps.
+    pub(super) fn takes(&mut self, explanation: Option<&Explanation<'_>>) -> bool {
+        let steps = explanation.map_or(0, |explanation| explanation.steps().len());
+        let steps = self.steps.checked_sub(steps);
         let (Some(explained), Some(steps)) = (self.explained.checked_sub(1), steps) else {
             return false;
         };
@@ -362,7 +274,7 @@ impl Budget {
 }
 
 /// Refuses a request with too many events.
-fn few(events: &[Box<RawValue>]) -> Result<(), Problem> {
+pub(super) fn few(events: &[Box<RawValue>]) -> Result<(), Problem> {
     if events.len() <= MAX_EVENTS {
         return Ok(());
     }
@@ -377,20 +289,20 @@ fn too_much() -> Problem {
 }
 
 /// Reads an event. One without a tenant belongs to the caller's.
-fn event<'a>(
+pub(super) fn event<'a>(
     rules: &'a Rules,
-    bytes: &'a RawValue,
+    bytes: &'a [u8],
     tenant: &'a TenantId,
 ) -> Result<Event<'a>, Diagnostic> {
-    let (paths, bytes) = (rules.profile().attribute_paths(), bytes.get().as_bytes());
+    let paths = rules.profile().attribute_paths();
     Event::read_for(paths, bytes, tenant.as_str()).map_err(|error| Diagnostic::from(&error))
 }
 
-fn json(value: &impl Serialize) -> Result<Json, Problem> {
+pub(super) fn json(value: &impl Serialize) -> Result<Json, Problem> {
     serde_json::to_vec(value).map_err(|error| Problem::Internal(error.to_string()))
 }
 
-fn raw(value: &impl Serialize) -> Result<Box<RawValue>, Problem> {
+pub(super) fn raw(value: &impl Serialize) -> Result<Box<RawValue>, Problem> {
     serde_json::value::to_raw_value(value).map_err(|error| Problem::Internal(error.to_string()))
 }
 

@@ -1,4 +1,4 @@
-//! The use cases, shared by all interfaces: the API, and later the console and the intake.
+//! The use cases, shared by all interfaces: the API, and later the console.
 //!
 //! # Consistency of store and registry
 //!
@@ -29,17 +29,22 @@
 //! Use cases run on the threads that serve connections, so none computes for long there. Changes
 //! look at one webhook, and the number of webhooks that a user has created is counted along with
 //! the changes. Lists, whose work grows with the tenant, run on blocking threads, as do the
-//! [dry runs](dry_runs), but with permits of their own: a list never waits for a dry run.
+//! [dry runs](dry_runs) and large bodies of [events](intake), each with permits of their own: a list
+//! never waits for a dry run.
 
 pub(crate) mod attempt;
 pub(crate) mod caller;
 pub(crate) mod deliveries;
 pub(crate) mod dry_runs;
+pub(crate) mod events;
+pub(crate) mod intake;
 pub(crate) mod outlet;
 pub(crate) mod problem;
 pub(crate) mod refused;
+mod resend;
 pub(crate) mod rows;
 mod tasks;
+pub(crate) mod trials;
 mod webhooks;
 
 use crate::server::ambient::Ambient;
@@ -50,12 +55,14 @@ use hooksieve::delivery::RequestBuilder;
 use hooksieve::event::{TenantId, UserId};
 use hooksieve::registry::{Change, Registry};
 use hooksieve::webhook::{Rules, Webhook, WebhookId};
+use intake::Intake;
 use outlet::Outlet;
 use problem::Problem;
 use refused::Refused;
 use rows::Documents;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 use tasks::Tasks;
 use tokio::sync::Semaphore;
 
@@ -73,9 +80,14 @@ pub(crate) struct Parts {
     pub(crate) attempt: Arc<dyn Attempt>,
     /// Where accepted messages go.
     pub(crate) outlet: Arc<dyn Outlet>,
+    /// The time for which a message that is handed over is claimed.
+    pub(crate) lease: Duration,
+    /// The maximum number of events that are accepted per second and tenant; 0 for no limit.
+    pub(crate) events_per_second: u32,
     /// The maximum number of webhooks that a user may create in a tenant; `None` for no limit.
     pub(crate) max_per_user: Option<usize>,
-    /// The maximum number of dry runs, and of lists, that compute at once.
+    /// The maximum number of dry runs, of lists, and of large bodies of events that are computed at
+    /// once.
     pub(crate) computing: usize,
 }
 
@@ -90,6 +102,7 @@ struct Inner {
     ambient: Ambient,
     attempt: Arc<dyn Attempt>,
     outlet: Arc<dyn Outlet>,
+    intake: Intake,
     builder: RequestBuilder,
     max_per_user: Option<usize>,
     computing: Arc<Semaphore>,
@@ -189,11 +202,14 @@ impl Service {
     /// Returns an error if the store cannot be read, or if the keys do not open its secrets:
     /// otherwise deliveries would be lost silently.
     pub(crate) async fn start(parts: Parts) -> Result<(Self, Loaded), Problem> {
-        let Parts { store, rules, keys, ambient, attempt, outlet, max_per_user, computing } = parts;
+        let Parts { store, rules, keys, ambient, attempt, outlet, max_per_user, .. } = parts;
+        let Parts { computing, lease, events_per_second, .. } = parts;
+        let registry = Registry::new(&rules);
         let service = Self(Arc::new(Inner {
             store,
             documents: Documents { keys, ambient: ambient.clone() },
-            registry: Registry::new(&rules),
+            intake: Intake::new(registry.clone(), computing, lease, events_per_second),
+            registry,
             ambient,
             attempt,
             outlet,
@@ -431,13 +447,19 @@ impl Inner {
             // A store that failed refuses every change, so each of them comes here. The load, whose
             // work grows with the tenant, is needed only if the commit was made after all.
             StoreError::Failed(_) | StoreError::Unusable(_) => {
-                let changes = self.store.changes(&tenant.id, tenant.state().revision).await;
-                if changes?.is_some_and(|changes| changes.is_empty()) {
-                    return Ok(());
-                }
+                return self.follow(tenant, creators).await;
             }
         }
         self.load(tenant, creators).await
+    }
+
+    /// Loads a tenant again if the store has another revision than the registry.
+    async fn follow(&self, tenant: &Tenant, creators: &mut Creators) -> Result<(), Problem> {
+        let changes = self.store.changes(&tenant.id, tenant.state().revision).await?;
+        match changes.is_some_and(|changes| changes.is_empty()) {
+            true => Ok(()),
+            false => self.load(tenant, creators).await,
+        }
     }
 }
 

@@ -43,20 +43,3 @@ pub(crate) trait Outlet: Send + Sync + 'static {
     /// receiver answered that it will never accept another message.
     fn recorded(&self, tenant: &TenantId, webhook: &WebhookId, gone: bool);
 }
-
-/// An outlet without room, for tests of parts that send nothing.
-#[cfg(test)]
-pub(crate) struct Nowhere;
-
-#[cfg(test)]
-impl Outlet for Nowhere {
-    fn reserve(&self, _: &TenantId, _: &WebhookId, _: usize) -> Option<Box<dyn Place>> {
-        None
-    }
-
-    fn wake(&self) {}
-
-    fn changed(&self, _: &TenantId, _: &WebhookId) {}
-
-    fn recorded(&self, _: &TenantId, _: &WebhookId, _: bool) {}
-}

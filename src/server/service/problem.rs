@@ -11,6 +11,7 @@ use hooksieve::diagnostic::{Diagnostic, Diagnostics};
 use hooksieve::event::TenantId;
 use hooksieve::registry::ChangeError;
 use hooksieve::webhook::WebhookId;
+use std::time::Duration;
 
 /// An error from a use case. The API maps it to a status.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -32,6 +33,13 @@ pub(crate) enum Problem {
         /// The limit.
         max: usize,
     },
+    /// Too many events of the tenant wait to be accepted. None of the request was.
+    #[error("too many events wait to be accepted")]
+    Busy,
+    /// The events exceed the rate of the tenant. None of the request was accepted; it may be sent
+    /// again after the time.
+    #[error("more events per second than allowed")]
+    TooManyEvents(Duration),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

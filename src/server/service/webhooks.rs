@@ -136,6 +136,20 @@ impl Inner {
         found.ok_or(Problem::NotFound("webhook"))
     }
 
+    /// Returns the webhooks that the caller may see, in no particular order. Those that the rules
+    /// refuse are disabled, and may be placeholders.
+    pub(super) fn webhooks(&self, caller: &Caller) -> Result<Vec<Arc<Webhook>>, Problem> {
+        Ok(self.seen(caller, &self.tenant(&caller.tenant)?.state()))
+    }
+
+    fn seen(&self, caller: &Caller, state: &State) -> Vec<Arc<Webhook>> {
+        // Of a tenant that is not loaded only refused webhooks are known, which is every webhook.
+        let valid = self.registry.webhooks(&caller.tenant).into_iter().flatten();
+        let valid = valid.filter(|webhook| !state.refused.contains_key(webhook.id()));
+        let refused = state.refused.values().map(|refused| Arc::clone(&refused.webhook));
+        valid.chain(refused).filter(|webhook| caller.sees(webhook)).collect()
+    }
+
     /// Returns the JSON of a page of webhooks. Its items have the members that [`Found::shown`] has,
     /// in the same order.
     fn page(
@@ -145,15 +159,10 @@ impl Inner {
         query: &ListQuery,
         path: &str,
     ) -> Result<Vec<u8>, Problem> {
-        // Of a tenant that is not loaded only refused webhooks are known, which is every webhook.
-        let valid = self.registry.webhooks(&caller.tenant).into_iter().flatten();
-        let mut all: Vec<_> =
-            valid.filter(|webhook| !state.refused.contains_key(webhook.id())).collect();
-        all.extend(state.refused.values().map(|refused| Arc::clone(&refused.webhook)));
         // Before the query is applied: a page that was cut first would show by its length how many
         // webhooks the caller may not see.
-        let seen = all.iter().map(|webhook| &**webhook).filter(|webhook| caller.sees(webhook));
-        let page = query.apply(seen);
+        let seen = self.seen(caller, state);
+        let page = query.apply(seen.iter().map(|webhook| &**webhook));
         let internal = |error: serde_json::Error| Problem::Internal(error.to_string());
         let body = serde_json::to_vec(&page.body(path)).map_err(internal)?;
         let items = page.items();

@@ -1,5 +1,6 @@
 //! The API over an in-memory store that fails on request, and a receiver without sockets.
 
+use super::desk::Desk;
 use crate::server::ambient::Ambient;
 use crate::server::api::health::Health;
 use crate::server::api::origin::Origin;
@@ -7,7 +8,7 @@ use crate::server::api::{Api, Bounds, router};
 use crate::server::keys::{Keys, KeysFile, NewKey, Role};
 use crate::server::limits::{Buckets, Rates};
 use crate::server::service::attempt::{Attempt, Attempted};
-use crate::server::service::outlet::Nowhere;
+use crate::server::service::outlet::Outlet;
 use crate::server::service::{Parts, Service};
 use crate::server::store::contract::outbox::*;
 use crate::server::store::contract::{
@@ -41,6 +42,11 @@ pub(super) struct Flaky {
     /// Whether pages of deliveries never arrive, and how many calls wait for one.
     pub(super) hangs: AtomicBool,
     pub(super) waiting: Arc<AtomicUsize>,
+    /// Held by a test that lets events wait for their commit.
+    pub(super) gate: tokio::sync::RwLock<()>,
+    /// Changes of the tenant `north` that another process makes, each before the next events are
+    /// accepted.
+    pub(super) changes: Mutex<Vec<WebhookChange>>,
 }
 
 /// What arrives in place of the result of a commit.
@@ -67,6 +73,8 @@ impl Default for Flaky {
             commit_time: Mutex::default(),
             hangs: AtomicBool::new(false),
             waiting: Arc::default(),
+            gate: tokio::sync::RwLock::default(),
+            changes: Mutex::default(),
         }
     }
 }
@@ -92,7 +100,19 @@ impl Outbox for Flaky {
         events: Vec<TenantEvents>,
         times: AcceptTimes,
     ) -> Answer<'_, Vec<Vec<Accepted>>> {
-        self.memory.accept(events, times)
+        if let Some(error) = self.next.lock().unwrap().take() {
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        Box::pin(async move {
+            let _open = self.gate.read().await;
+            let change = self.changes.lock().unwrap().pop();
+            if let Some(change) = change {
+                let north = TenantId::from("north");
+                let revision = self.memory.load(&north).await.unwrap().revision;
+                self.memory.commit(&north, revision, change).await.unwrap();
+            }
+            self.memory.accept(events, times).await
+        })
     }
     fn claim(&self, now: Timestamp, lease: Timestamp, room: Room) -> Answer<'_, Claimed> {
         self.memory.claim(now, lease, room)
@@ -288,9 +308,14 @@ pub(super) struct Stage {
     pub(super) service: Service,
     pub(super) store: Arc<Flaky>,
     pub(super) receiver: Arc<Receiver>,
+    pub(super) desk: Arc<Desk>,
     pub(super) admin: String,
     pub(super) user: String,
     pub(super) elsewhere: String,
+    /// A producer of the tenant `north`.
+    pub(super) producer: String,
+    /// A producer of any tenant.
+    pub(super) any: String,
     folder: PathBuf,
 }
 
@@ -332,6 +357,16 @@ impl Stage {
 
     /// Starts a server with a time limit of a request.
     pub(super) async fn with(store: Arc<Flaky>, rules: &Rules, request_time: Duration) -> Self {
+        Self::start(store, rules, request_time, 0).await
+    }
+
+    /// Starts a server with a limit of events per second.
+    pub(super) async fn start(
+        store: Arc<Flaky>,
+        rules: &Rules,
+        request_time: Duration,
+        events_per_second: u32,
+    ) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = format!("hooksieve-api-{}-{count}", std::process::id());
@@ -345,14 +380,19 @@ impl Stage {
         let admin = key("north", "admin", Role::TenantAdmin);
         let user = key("north", "user", Role::User);
         let elsewhere = key("south", "admin", Role::TenantAdmin);
+        let producer = key("north", "producer", Role::Producer);
+        let any = key("*", "producer", Role::Producer);
         let receiver = Arc::new(Receiver { outcome: Mutex::new(Ok(200)), sent: Mutex::default() });
+        let desk = Arc::<Desk>::default();
         let parts = Parts {
             store: Arc::clone(&store) as Arc<dyn Store>,
             rules: rules.clone(),
             keys: seal_keys(),
             ambient: ambient.clone(),
             attempt: Arc::clone(&receiver) as Arc<dyn Attempt>,
-            outlet: Arc::new(Nowhere),
+            outlet: Arc::clone(&desk) as Arc<dyn Outlet>,
+            lease: Duration::from_secs(60),
+            events_per_second,
             max_per_user: None,
             computing: 1,
         };
@@ -367,7 +407,20 @@ impl Stage {
             origin: Origin::Http,
             health: Arc::new(Health::new(second, second, second)),
         };
-        Self { router: router(api), service, store, receiver, admin, user, elsewhere, folder }
+        let router = router(api);
+        Self {
+            router,
+            service,
+            store,
+            receiver,
+            desk,
+            admin,
+            user,
+            elsewhere,
+            producer,
+            any,
+            folder,
+        }
     }
 
     pub(super) async fn ask(
@@ -376,12 +429,27 @@ impl Stage {
         (method, path): (&str, &str),
         body: Option<&Value>,
     ) -> Answered {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        self.send(key, (method, path), &[], body).await
+    }
+
+    /// Sends a request with headers and any body.
+    pub(super) async fn send(
+        &self,
+        key: &str,
+        (method, path): (&str, &str),
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answered {
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header("authorization", format!("Bearer {key}"));
-        let body = body.map(Value::to_string).unwrap_or_default();
-        let request = request.body(Body::from(body)).unwrap();
+        let add = |request: axum::http::request::Builder, (name, value): &(&str, &str)| {
+            request.header(*name, *value)
+        };
+        let request = headers.iter().fold(request, add);
+        let request = request.body(body.into()).unwrap();
         let (head, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);

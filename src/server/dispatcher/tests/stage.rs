@@ -282,6 +282,8 @@ impl Stage {
             ambient: ambient.clone(),
             attempt,
             outlet: Arc::new(dispatcher.clone()),
+            lease: world.policy.lease,
+            events_per_second: 0,
             max_per_user: None,
             computing: 1,
         };

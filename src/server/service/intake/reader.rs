@@ -1,0 +1,241 @@
+//! Reads an event and matches it: what the store needs of it, or why it is refused.
+//!
+//! An event costs a few microseconds here, so a request with few bytes is read on the thread that
+//! serves its connection. One with many is read on a blocking thread.
+
+use super::Submission;
+use crate::server::service::problem::Problem;
+use crate::server::store::contract::outbox::EventId;
+use bytes::Bytes;
+use hooksieve::diagnostic::Diagnostic;
+use hooksieve::event::{EventType, ShapeCache, TenantId};
+use hooksieve::matcher::Access;
+use hooksieve::registry::{Registry, Session};
+use hooksieve::webhook::WebhookId;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
+
+/// The maximum size of an event in bytes.
+const MAX_EVENT: usize = 1 << 20;
+
+/// The maximum length of an event's type, tenant and source in bytes. They are kept beside the event,
+/// and a list of events shows them.
+const MAX_NAME: usize = 2_048;
+
+/// The maximum length of an event's own id, as it is used in addresses.
+const MAX_ID: usize = 128;
+
+/// The maximum size of a body that is read on the thread of its connection: some hundred small events.
+const MAX_INLINE: usize = 16 << 10;
+
+/// An event that can be accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Incoming {
+    /// The tenant.
+    pub(super) tenant: TenantId,
+    /// The type.
+    pub(super) event_type: EventType,
+    /// The source; empty if there is none.
+    pub(super) source: Box<str>,
+    /// The event's own id, if it can be used in an address.
+    pub(super) own_id: Option<EventId>,
+    /// A digest of the source and the id; `None` without an id.
+    pub(super) key: Option<[u8; 32]>,
+    /// The bytes.
+    pub(super) body: Bytes,
+    /// The tenant's revision at which the event was matched.
+    pub(super) revision: u64,
+    /// The webhooks that want it.
+    pub(super) webhooks: Vec<WebhookId>,
+}
+
+/// Reads and matches events. Clones share state.
+#[derive(Clone)]
+pub(super) struct Reader {
+    registry: Registry,
+    /// What matching reuses; one for each thread that matches at the same time.
+    idle: Arc<Mutex<Vec<Matching>>>,
+    /// The permits to read large bodies.
+    reading: Arc<Semaphore>,
+}
+
+struct Matching {
+    session: Session,
+    shapes: ShapeCache,
+}
+
+/// The member of an event that matching does not need.
+#[derive(Deserialize)]
+struct Head<'e> {
+    #[serde(borrow, default)]
+    source: Option<&'e RawValue>,
+}
+
+impl Reader {
+    /// Creates a reader that reads at most `reading` large bodies at once.
+    pub(super) fn new(registry: Registry, reading: usize) -> Self {
+        Self { registry, idle: Arc::default(), reading: Arc::new(Semaphore::new(reading)) }
+    }
+
+    /// Reads and matches the events of a submission. `only` is the tenant that they must have.
+    pub(super) async fn read(
+        &self,
+        submission: Submission,
+        only: Option<TenantId>,
+    ) -> Result<Vec<Result<Incoming, Diagnostic>>, Problem> {
+        let bytes = submission.body.len();
+        self.run(bytes, move |registry, matching| {
+            let events = submission.split()?.into_iter();
+            let only = only.as_ref();
+            Ok(events.map(|event| matching.read(registry, event, only)).collect())
+        })
+        .await
+    }
+
+    /// Matches events again.
+    pub(super) async fn rematch(&self, events: Vec<Incoming>) -> Result<Vec<Incoming>, Problem> {
+        let bytes = events.iter().map(|event| event.body.len()).sum();
+        self.run(bytes, move |registry, matching| {
+            let again = events.into_iter().map(|event| matching.read(registry, event.body, None));
+            // They were read before, and reading does not depend on the webhooks.
+            again.collect::<Result<_, _>>().map_err(|error| Problem::Internal(error.to_string()))
+        })
+        .await
+    }
+
+    /// Runs work on bodies with a number of bytes: here, or on a blocking thread if it takes long.
+    async fn run<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce(&Registry, &mut Matching) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        if bytes <= MAX_INLINE {
+            return self.with(work);
+        }
+        let internal = |error: String| Problem::Internal(error);
+        let permit = Arc::clone(&self.reading).acquire_owned().await;
+        let permit = permit.map_err(|error| internal(error.to_string()))?;
+        let reader = self.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            reader.with(work)
+        });
+        read.await.map_err(|error| internal(error.to_string()))?
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&Registry, &mut Matching) -> T) -> T {
+        let lock = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = lock().pop();
+        let new = || Matching { session: self.registry.session(), shapes: ShapeCache::default() };
+        let mut matching = idle.unwrap_or_else(new);
+        let result = work(&self.registry, &mut matching);
+        lock().push(matching);
+        result
+    }
+}
+
+impl Matching {
+    fn read(
+        &mut self,
+        registry: &Registry,
+        body: Bytes,
+        only: Option<&TenantId>,
+    ) -> Result<Incoming, Diagnostic> {
+        if body.len() > MAX_EVENT {
+            let what = format!("the event is larger than {MAX_EVENT} bytes");
+            return Err(Diagnostic::error("event-too-large", what, "send a smaller event"));
+        }
+        let event = registry.profile().read_event_with(&body, &mut self.shapes)?;
+        if only.is_some_and(|only| only.as_str() != event.tenant()) {
+            let what = "the event belongs to another tenant than the API key";
+            let help = "send it with an API key of its tenant";
+            return Err(Diagnostic::error("event-other-tenant", what, help));
+        }
+        let source = source(&body)?;
+        for (what, name) in
+            [("type", event.event_type()), ("tenant", event.tenant()), ("source", &source)]
+        {
+            if name.len() > MAX_NAME {
+                let what = format!("the event's {what} is longer than {MAX_NAME} bytes");
+                return Err(Diagnostic::error("event-name-too-long", what, "shorten it"));
+            }
+        }
+        // A tenant that is not loaded has no webhooks. It is not loaded here: its name is the event's,
+        // so there is no limit of their number.
+        let (revision, webhooks) = match self.session.matches(&event, Access::EventOwner) {
+            Ok(found) => (found.revision(), found.webhooks().map(|hit| hit.id().clone()).collect()),
+            Err(_) => (0, Vec::new()),
+        };
+        let id = event.id().filter(|id| !id.is_empty());
+        let own_id = id.filter(|id| is_public(id)).map(|id| EventId(id.into()));
+        let key = id.map(|id| key(&source, id));
+        let (tenant, event_type) = (event.tenant().into(), event.event_type().into());
+        // It borrows the bytes, which are moved.
+        drop(event);
+        Ok(Incoming { tenant, event_type, source, own_id, key, body, revision, webhooks })
+    }
+}
+
+/// Returns the source of an event that was read; empty if it is not a string.
+fn source(body: &[u8]) -> Result<Box<str>, Diagnostic> {
+    // The event is an object and well-formed, so the only possible error is a duplicate.
+    let head: Head<'_> = serde_json::from_slice(body).map_err(|_| {
+        let help = "send each key once: readers of JSON disagree on which one counts";
+        Diagnostic::error("event-duplicate-key", "duplicate key `source`", help)
+    })?;
+    let text = head.source.and_then(|source| serde_json::from_str(source.get()).ok());
+    Ok(text.unwrap_or_default())
+}
+
+/// Returns whether an event's own id can be used in an address.
+fn is_public(id: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte);
+    (1..=MAX_ID).contains(&id.len()) && id.bytes().all(fits) && !matches!(id, "." | "..")
+}
+
+/// Returns the digest by which duplicates are recognized.
+fn key(source: &str, id: &str) -> [u8; 32] {
+    // The length separates the two: otherwise `a` and `bc` would be `ab` and `c`.
+    let length = (source.len() as u64).to_be_bytes();
+    let digest = Sha256::new().chain_update(length).chain_update(source).chain_update(id);
+    digest.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_public, key, source};
+
+    #[test]
+    fn uses_own_ids_in_addresses_only_if_they_fit() {
+        for id in ["a", "A-b_c.d~e:1", "...", &"x".repeat(128)] {
+            assert!(is_public(id), "{id}");
+        }
+        for id in ["", "a/b", "a b", "ä", "%41", ".", "..", "a?b", &"x".repeat(129)] {
+            assert!(!is_public(id), "{id}");
+        }
+    }
+
+    #[test]
+    fn recognizes_the_same_source_and_id() {
+        assert_eq!(key("a", "bc"), key("a", "bc"));
+        assert_ne!(key("a", "bc"), key("ab", "c"));
+        assert_ne!(key("", "a"), key("a", ""));
+    }
+
+    #[test]
+    fn reads_the_source_that_is_a_string() {
+        for (event, expected) in [
+            (r#"{"source":"a\u0062","data":{"source":"x"}}"#, "ab"),
+            (r#"{"source":5}"#, ""),
+            (r#"{"source":null}"#, ""),
+            (r#"{}"#, ""),
+        ] {
+            assert_eq!(&*source(event.as_bytes()).unwrap(), expected);
+        }
+        let error = source(br#"{"source":"a","source":"b"}"#).unwrap_err();
+        assert_eq!(error.code(), "event-duplicate-key");
+    }
+}
