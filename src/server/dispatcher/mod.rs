@@ -55,7 +55,7 @@ use schedule::Schedule;
 use state::{Capacity, State};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -107,8 +107,9 @@ pub(crate) struct Dispatcher(Arc<Inner>);
 
 struct Inner {
     parts: Parts,
-    /// Set when the dispatcher starts: the service, which in turn hands messages over to it.
-    webhooks: OnceLock<Arc<dyn Webhooks>>,
+    /// The service while the dispatcher runs. It hands messages over to the dispatcher, so that each
+    /// would keep the other, and the store, in memory afterwards.
+    webhooks: Mutex<Option<Arc<dyn Webhooks>>>,
     state: Mutex<State>,
     /// The outcomes that are not settled yet.
     outcomes: Mutex<Vec<Done>>,
@@ -128,7 +129,7 @@ impl Dispatcher {
         let state = Mutex::new(State::new(parts.policy.capacity));
         Self(Arc::new(Inner {
             parts,
-            webhooks: OnceLock::new(),
+            webhooks: Mutex::default(),
             state,
             outcomes: Mutex::default(),
             claims: Notify::new(),
@@ -141,10 +142,10 @@ impl Dispatcher {
     /// Sends messages until the future is dropped, or [`stop`](Self::stop) and all are settled. Calls
     /// `beat` once a second while it makes progress.
     pub(crate) async fn run(&self, webhooks: Arc<dyn Webhooks>, beat: impl Fn() + Send) {
+        let _running = Running(&self.0);
         let work = async {
             self.0.load(&*webhooks).await;
-            // A second call would be a mistake of the start; the first webhooks stay in use.
-            let _ = self.0.webhooks.set(webhooks);
+            *self.0.webhooks() = Some(webhooks);
             self.0.start();
             tokio::join!(self.0.claim(), self.0.settle());
         };
@@ -173,7 +174,22 @@ impl Dispatcher {
     }
 }
 
+/// Lets go of the webhooks when the dispatcher ends, also if its future is dropped.
+struct Running<'d>(&'d Inner);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let webhooks = self.0.webhooks().take();
+        // Not while the lock is held: it may be the last reference.
+        drop(webhooks);
+    }
+}
+
 impl Inner {
+    fn webhooks(&self) -> MutexGuard<'_, Option<Arc<dyn Webhooks>>> {
+        self.webhooks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // No method of the state panics, so a poisoned lock protects a valid one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -185,11 +201,12 @@ impl Inner {
 
     /// Begins the attempts for which there are permits.
     fn start(self: &Arc<Self>) {
-        let Some(webhooks) = self.webhooks.get() else { return };
+        let webhooks = self.webhooks().clone();
+        let Some(webhooks) = webhooks else { return };
         loop {
             let next = self.state().next();
             let Some(message) = next else { return };
-            tokio::spawn(message::send(Arc::clone(self), Arc::clone(webhooks), message));
+            tokio::spawn(message::send(Arc::clone(self), Arc::clone(&webhooks), message));
         }
     }
 

@@ -211,7 +211,8 @@ impl Inner {
     /// Disables a webhook, and waits for it: nothing more is sent meanwhile. The wait is limited, since
     /// other changes of the tenant may be made first, and the other outcomes are to be settled.
     async fn disable(&self, tenant: &TenantId, webhook: &WebhookId, reason: String) {
-        let Some(webhooks) = self.webhooks.get() else { return };
+        let webhooks = self.webhooks().clone();
+        let Some(webhooks) = webhooks else { return };
         let disabling = webhooks.disable(tenant.clone(), webhook.clone(), reason);
         let (tenant, webhook) = (tenant.clone(), webhook.clone());
         let task = tokio::spawn(async move {
