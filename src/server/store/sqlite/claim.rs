@@ -13,7 +13,7 @@
 
 use super::endpoint;
 use super::error::Broken;
-use super::write::{Write, count, execute, nanoseconds, tenant, timestamp, webhook};
+use super::write::{Write, count, execute, nanoseconds, time, timestamp};
 use crate::server::store::contract::outbox::{Claimed, EventId, Message, Room};
 use bytes::Bytes;
 use hooksieve::delivery::MessageId;
@@ -21,7 +21,6 @@ use hooksieve::event::TenantId;
 use hooksieve::webhook::{Timestamp, WebhookId};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row};
-use std::collections::HashSet;
 
 /// Claims messages.
 #[derive(Debug)]
@@ -32,7 +31,9 @@ pub(super) struct Claim {
 
 /// An endpoint from which messages may be claimed.
 struct Candidate {
-    webhook: i64,
+    key: i64,
+    tenant: TenantId,
+    webhook: WebhookId,
     due: i64,
     is_parked: bool,
 }
@@ -45,88 +46,63 @@ impl Write for Claim {
     }
 
     fn run(&self, connection: &Connection) -> Result<Claimed, Broken> {
-        let walk = Walk::new(connection, &self.room)?;
+        let room = &self.room;
         let now = nanoseconds(self.now);
         let mut messages = Vec::new();
         // Each candidate has a message that is due.
-        for candidate in walk.candidates(now, self.room.messages)? {
-            let left = self.room.messages.saturating_sub(messages.len());
+        for candidate in candidates(connection, room, now, room.messages)? {
+            let left = room.messages.saturating_sub(messages.len());
             // A parked endpoint is probed with one message.
             let most = if candidate.is_parked { 1 } else { left };
-            let max = most.min(left).min(self.room.of_webhook);
-            messages.extend(take(connection, candidate.webhook, now, max)?);
+            let max = most.min(left).min(room.of_webhook);
+            messages.extend(take(connection, &candidate, now, max)?);
         }
-        let next = walk.candidates(i64::MAX, 1)?.first().map(|next| from_nanoseconds(next.due));
+        let next = candidates(connection, room, i64::MAX, 1)?;
+        let next = next.first().map(|next| time(next.due));
         Ok(Claimed { messages, next })
     }
 }
 
-fn from_nanoseconds(due: i64) -> Timestamp {
-    // Never negative: it was made from a time.
-    let since = std::time::Duration::from_nanos(due.unsigned_abs());
-    (std::time::SystemTime::UNIX_EPOCH + since).into()
-}
-
-/// The endpoints outside of the exceptions, in the order in which they are due.
-struct Walk<'a> {
-    connection: &'a Connection,
-    except_tenants: HashSet<i64>,
-    except: HashSet<i64>,
-}
-
-impl<'a> Walk<'a> {
-    fn new(connection: &'a Connection, room: &Room) -> rusqlite::Result<Self> {
-        let mut walk = Self { connection, except_tenants: HashSet::new(), except: HashSet::new() };
-        for name in &room.except_tenants {
-            walk.except_tenants.extend(tenant(connection, name)?.map(|(key, _)| key));
+/// Returns at most `max` endpoints outside of the exceptions that are due until a time, in the order
+/// in which they are due.
+fn candidates(
+    connection: &Connection,
+    room: &Room,
+    until: i64,
+    max: usize,
+) -> rusqlite::Result<Vec<Candidate>> {
+    let sql = "SELECT e.webhook, e.due, e.parked_until IS NOT NULL, t.name, w.id \
+        FROM endpoint e INDEXED BY endpoint_by_due CROSS JOIN webhook w ON w.key = e.webhook \
+        CROSS JOIN tenant t ON t.key = w.tenant WHERE e.due <= ?1 ORDER BY e.due, e.webhook";
+    let sql_claimed =
+        "SELECT 1 FROM message INDEXED BY message_claimed WHERE webhook = ?1 AND claimed = 1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut claimed = connection.prepare_cached(sql_claimed)?;
+    let mut rows = statement.query([until])?;
+    let mut found = Vec::new();
+    while found.len() < max {
+        let Some(row) = rows.next()? else { break };
+        let (key, is_parked) = (row.get(0)?, row.get(2)?);
+        let (name, id): (String, String) = (row.get(3)?, row.get(4)?);
+        let of = (TenantId::from(name), WebhookId::from(id));
+        // The probe of a parked endpoint is in flight.
+        let is_probed = is_parked && claimed.exists([key])?;
+        if is_probed || room.except.contains(&of) || room.except_tenants.contains(&of.0) {
+            continue;
         }
-        for (name, id) in &room.except {
-            if let Some((tenant, _)) = tenant(connection, name)? {
-                walk.except.extend(webhook(connection, tenant, id)?);
-            }
-        }
-        Ok(walk)
+        let (tenant, webhook) = of;
+        found.push(Candidate { key, tenant, webhook, due: row.get(1)?, is_parked });
     }
-
-    /// Returns at most `max` endpoints that are due until a time.
-    fn candidates(&self, until: i64, max: usize) -> rusqlite::Result<Vec<Candidate>> {
-        let sql = "SELECT e.webhook, e.due, e.parked_until IS NOT NULL, w.tenant \
-            FROM endpoint e INDEXED BY endpoint_by_due CROSS JOIN webhook w ON w.key = e.webhook \
-            WHERE e.due <= ?1 ORDER BY e.due, e.webhook";
-        let sql_claimed = "SELECT 1 FROM message INDEXED BY message_claimed \
-            WHERE webhook = ?1 AND claimed = 1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut claimed = self.connection.prepare_cached(sql_claimed)?;
-        let mut rows = statement.query([until])?;
-        let mut found = Vec::new();
-        while found.len() < max {
-            let Some(row) = rows.next()? else { break };
-            let (webhook, is_parked) = (row.get(0)?, row.get(2)?);
-            // The probe of a parked endpoint is in flight.
-            let is_probed = is_parked && claimed.exists([webhook])?;
-            let excepted =
-                self.except.contains(&webhook) || self.except_tenants.contains(&row.get(3)?);
-            if !excepted && !is_probed {
-                found.push(Candidate { webhook, due: row.get(1)?, is_parked });
-            }
-        }
-        Ok(found)
-    }
+    Ok(found)
 }
 
-/// Claims at most `max` messages of a webhook that are due.
+/// Claims at most `max` messages of an endpoint that are due.
 fn take(
     connection: &Connection,
-    webhook: i64,
+    of: &Candidate,
     now: i64,
     max: usize,
 ) -> rusqlite::Result<Vec<Message>> {
-    let sql =
-        "SELECT t.name, w.id FROM webhook w JOIN tenant t ON t.key = w.tenant WHERE w.key = ?1";
-    let mut statement = connection.prepare_cached(sql)?;
-    let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
-    let (name, id) = statement.query_row([webhook], read)?;
-    let (name, id) = (TenantId::from(name), WebhookId::from(id));
     let sql = "SELECT m.seq, m.id, m.attempts, e.id, e.received_at, e.body \
         FROM message m INDEXED BY message_waiting CROSS JOIN event e ON e.seq = m.event \
         WHERE m.webhook = ?1 AND m.outcome IS NULL AND m.claimed = 0 AND m.at <= ?2 \
@@ -134,8 +110,8 @@ fn take(
     let mut statement = connection.prepare_cached(sql)?;
     let read = |row: &Row<'_>| {
         let message = Message {
-            tenant: name.clone(),
-            webhook: id.clone(),
+            tenant: of.tenant.clone(),
+            webhook: of.webhook.clone(),
             id: message_id(row, 1)?,
             event: EventId(row.get(3)?),
             body: Bytes::from(row.get::<_, Vec<u8>>(5)?),
@@ -144,12 +120,12 @@ fn take(
         };
         Ok((row.get(0)?, message))
     };
-    let found = statement.query_map((webhook, now, count(max)), read)?;
+    let found = statement.query_map((of.key, now, count(max)), read)?;
     let found = found.collect::<Result<Vec<(i64, Message)>, _>>()?;
     for (seq, _) in &found {
         execute(connection, "UPDATE message SET claimed = 1 WHERE seq = ?1", [seq])?;
     }
-    endpoint::refresh(connection, webhook)?;
+    endpoint::refresh(connection, of.key)?;
     Ok(found.into_iter().map(|(_, message)| message).collect())
 }
 

@@ -103,10 +103,15 @@ pub(super) fn nanoseconds(time: Timestamp) -> i64 {
 
 /// Reads the time in a column.
 pub(super) fn timestamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
-    let number: i64 = row.get(column)?;
-    let invalid = |_| rusqlite::Error::IntegralValueOutOfRange(column, number);
-    let since = Duration::from_nanos(u64::try_from(number).map_err(invalid)?);
-    Ok((SystemTime::UNIX_EPOCH + since).into())
+    match row.get(column)? {
+        number @ 0.. => Ok(time(number)),
+        number => Err(rusqlite::Error::IntegralValueOutOfRange(column, number)),
+    }
+}
+
+/// Returns the time of nanoseconds since 1970, which are not negative.
+pub(super) fn time(nanoseconds: i64) -> Timestamp {
+    (SystemTime::UNIX_EPOCH + Duration::from_nanos(nanoseconds.unsigned_abs())).into()
 }
 
 /// Returns the number of a status. Numbers have the order of the words.

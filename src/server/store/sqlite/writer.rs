@@ -19,8 +19,8 @@
 //! statement, because of the schema or of a full store, the transaction is rolled back, and each write
 //! is tried again in its own transaction: those that still fit succeed, and the others fail for their
 //! own reason. A savepoint for each write would avoid that, but SQLite would copy each page that a
-//! write changes: a quarter of the processor time of an event. While another process has locked the
-//! store, the transaction is tried a few times.
+//! write changes, which took a fifth of the processor time of an event. While another process has
+//! locked the store, the transaction is tried a few times.
 //!
 //! Only a [fatal](super::error) error stops the writer: a failed read or flush, after which it is
 //! unknown what reached the disk, and damage. The connection is dropped, and the [`Health`] that
