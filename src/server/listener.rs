@@ -41,6 +41,30 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The maximum number of headers of a request.
 const MAX_HEADERS: usize = 64;
 
+/// The limits of connections.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// The maximum number of open connections.
+    pub(super) connections: usize,
+    /// The maximum size of a request's line and headers in bytes.
+    pub(super) header: usize,
+    /// The time limit for headers to arrive.
+    pub(super) header_time: Duration,
+    /// The time limit for a client to take bytes of a response.
+    pub(super) write_time: Duration,
+}
+
+impl From<&Config> for Limits {
+    fn from(config: &Config) -> Self {
+        Self {
+            connections: config.max_connections,
+            header: config.max_header,
+            header_time: config.header_time,
+            write_time: config.bounds.body_time,
+        }
+    }
+}
+
 /// Serves a router on a socket.
 pub(super) struct Listener {
     socket: TcpListener,
@@ -52,22 +76,22 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Creates a listener with the limits of a configuration.
+    /// Creates a listener.
     pub(super) fn new(
         socket: TcpListener,
         tls: Option<TlsAcceptor>,
         router: Router,
-        config: &Config,
+        limits: Limits,
     ) -> Self {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(config.header_time)
-            .max_buf_size(config.max_header)
+            .header_read_timeout(limits.header_time)
+            .max_buf_size(limits.header)
             .max_headers(MAX_HEADERS);
         // Never more than the process may open: the store and attempts need descriptors, too.
-        let connections = config.max_connections.min(files()).min(Semaphore::MAX_PERMITS);
+        let connections = limits.connections.min(files()).min(Semaphore::MAX_PERMITS);
         let free = Arc::new(Semaphore::new(connections));
-        Self { socket, tls, http, router, free, write_time: config.bounds.body_time }
+        Self { socket, tls, http, router, free, write_time: limits.write_time }
     }
 
     /// Accepts connections until `stop` completes, then closes the socket. Returns a future that

@@ -192,7 +192,7 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
     let address = socket.local_addr()?;
     let running = service.clone();
     let api = Api { service, keys, buckets, ambient, bounds: config.bounds, origin, health };
-    let listener = Listener::new(socket, tls, api::router(api), config);
+    let listener = Listener::new(socket, tls, api::router(api), config.into());
     // The socket already queues connections, so a program that reads this may connect at once.
     announce(&format!("listening on {scheme}://{address}"))?;
     let answered = listener.serve(stop).await;
