@@ -39,6 +39,7 @@ mod dispatcher;
 pub(crate) mod files;
 pub(crate) mod keys;
 mod limits;
+pub(crate) mod listen;
 mod listener;
 pub(crate) mod members;
 pub(crate) mod offline;

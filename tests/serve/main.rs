@@ -21,6 +21,7 @@ mod hostile;
 mod keys;
 mod layers;
 mod limits;
+mod listen;
 mod matrix;
 mod operations;
 mod process;

@@ -19,6 +19,8 @@ mod explain;
 mod generate;
 #[cfg(feature = "serve")]
 mod key;
+#[cfg(feature = "serve")]
+mod listen;
 mod matching;
 mod patch;
 mod requests;
@@ -85,6 +87,7 @@ verbs! {
     Requests in requests
     Generate in generate
     #[cfg(feature = "serve")] Serve in serve
+    #[cfg(feature = "serve")] Listen in listen
     #[cfg(feature = "serve")] Key in key
     #[cfg(feature = "serve")] Store in store
 }

@@ -21,7 +21,7 @@ pub(crate) use settings::{SETTINGS, Setting};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-pub(crate) use values::{Config, LogFormat, Tls};
+pub(crate) use values::{Config, LogFormat, Tls, duration};
 
 /// The values of flags, by name of the setting.
 pub(crate) type Given = BTreeMap<&'static str, Vec<String>>;

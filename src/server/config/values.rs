@@ -173,7 +173,7 @@ impl Reader<'_> {
 }
 
 /// Parses a time with its unit, such as `500ms`, `5s`, `1m` or `2h`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "expected a time such as 500ms, 5s, 1m or 2h".to_owned();
     let end = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
     let (number, unit) = text.split_at_checked(end).ok_or_else(wrong)?;
