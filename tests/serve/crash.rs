@@ -54,8 +54,11 @@ fn round(number: usize, server: Server, producer: &Client, receiver: &Receiver) 
             .map(|writer| {
                 let sender = sender.clone();
                 let name = format!("e{number}-{writer}");
-                // Nobody may wait for it.
-                scope.spawn(move || produce(producer, &name, || drop(sender.send(()))))
+                let accepted = move || {
+                    // There may be no one who waits for it.
+                    let _ = sender.send(());
+                };
+                scope.spawn(move || produce(producer, &name, accepted))
             })
             .collect();
         let wait = Duration::from_millis(60 + 41 * (number % 10) as u64);

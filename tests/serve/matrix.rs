@@ -138,7 +138,7 @@ fn applies_the_matrix_to_operations_on_a_webhook() {
             }
         }
     }
-    assert_eq!(checked, 6 * 4 * 8);
+    assert_eq!(checked, 6 * 4 * 9);
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //!                                                                      └──▶ delay ──▶ response
 //! ```
 //!
-//! Everything is bounded: connections and headers by the [listener](super::listener), the body here,
+//! Everything is bounded: connections and headers by the [listener](crate::server::listener), the body here,
 //! the queue by its length, and the ids that are remembered by their number. A terminal that does
 //! not scroll therefore delays the senders, and costs no memory.
 
@@ -18,9 +18,9 @@ mod mistakes;
 #[cfg(test)]
 mod tests;
 
-use super::ServeError;
-use super::ambient::Ambient;
-use super::listener::{Limits, Listener};
+use crate::server::ServeError;
+use crate::server::ambient::Ambient;
+use crate::server::listener::{Limits, Listener};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};

@@ -15,10 +15,10 @@ mod explain;
 mod query;
 mod stored;
 
-use super::caller::{Area, Caller};
-use super::problem::Problem;
-use super::{Answered, Inner, Service};
 use crate::server::keys::Role;
+use crate::server::service::caller::{Area, Caller};
+use crate::server::service::problem::Problem;
+use crate::server::service::{Answered, Inner, Service};
 use crate::server::store::contract::outbox::{EventId, EventRow, MessageRow, Outcome};
 use crate::server::store::contract::{Cause, DeliveryRow};
 use bytes::Bytes;

@@ -21,12 +21,12 @@ mod lanes;
 mod reader;
 mod submission;
 
-use super::Service;
-use super::caller::{Area, Caller};
-use super::outlet::Place;
-use super::problem::Problem;
 use crate::server::ambient::Ambient;
 use crate::server::limits::EventRate;
+use crate::server::service::Service;
+use crate::server::service::caller::{Area, Caller};
+use crate::server::service::outlet::Place;
+use crate::server::service::problem::Problem;
 use crate::server::store::contract::StoreError;
 use crate::server::store::contract::outbox::{
     AcceptTimes, Accepted, EventId, Message, NewEvent, NewMessage, TenantEvents,

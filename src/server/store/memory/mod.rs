@@ -16,10 +16,11 @@
 //!   erasure, are unknown, so that the tenant must be loaded.
 //! - So are those after a revision that is too old, even if no webhook was removed since.
 
+mod events;
 mod outbox;
 
-use super::contract::outbox::{Endpoint, hour};
-use super::contract::{
+use crate::server::store::contract::outbox::{Endpoint, hour};
+use crate::server::store::contract::{
     Answer, DeliveryRow, DeliveryRows, Store, StoreError, TenantRows, WebhookChange, WebhookRow,
 };
 use bytes::Bytes;

@@ -2,52 +2,50 @@
 
 use super::{Memory, answer};
 use crate::server::store::contract::outbox::{
-    AcceptTimes, Accepted, Claimed, Endpoint, EventId, EventPlace, EventQuery, EventRow, EventRows,
-    HourRow, MAX_MESSAGES, Message, MessageRow, NewEvent, Next, Outbox, Outcome, Room, Settled,
-    TenantEvents, hour,
+    AcceptTimes, Accepted, Claimed, Endpoint, EventId, EventQuery, EventRow, EventRows, HourRow,
+    Message, NewEvent, Next, Outbox, Outcome, Room, Settled, TenantEvents, hour,
 };
 use crate::server::store::contract::{Answer, DeliveryRow, StoreError};
 use bytes::Bytes;
 use hooksieve::delivery::MessageId;
 use hooksieve::event::TenantId;
 use hooksieve::webhook::{Timestamp, WebhookId};
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct State {
     /// The events by number.
-    events: BTreeMap<u64, Event>,
+    pub(super) events: BTreeMap<u64, Event>,
     /// The messages by number.
-    messages: BTreeMap<u64, Row>,
+    pub(super) messages: BTreeMap<u64, Row>,
     /// The numbers of events and messages that were accepted.
-    accepted: (u64, u64),
+    pub(super) accepted: (u64, u64),
     /// The number, id and time of the event of each key.
-    keys: BTreeMap<(TenantId, [u8; 32]), (u64, EventId, Timestamp)>,
+    pub(super) keys: BTreeMap<(TenantId, [u8; 32]), (u64, EventId, Timestamp)>,
 }
 
 #[derive(Clone, Debug)]
-struct Event {
-    tenant: TenantId,
-    id: EventId,
-    revision: u64,
-    received_at: Timestamp,
-    content: NewEvent,
+pub(super) struct Event {
+    pub(super) tenant: TenantId,
+    pub(super) id: EventId,
+    pub(super) revision: u64,
+    pub(super) received_at: Timestamp,
+    pub(super) content: NewEvent,
 }
 
 #[derive(Clone, Debug)]
-struct Row {
-    event: u64,
-    tenant: TenantId,
-    webhook: WebhookId,
+pub(super) struct Row {
+    pub(super) event: u64,
+    pub(super) tenant: TenantId,
+    pub(super) webhook: WebhookId,
     /// The number of the webhook.
-    of: u64,
-    id: MessageId,
-    attempts: u32,
-    is_claimed: bool,
-    outcome: Option<Outcome>,
-    at: Timestamp,
+    pub(super) of: u64,
+    pub(super) id: MessageId,
+    pub(super) attempts: u32,
+    pub(super) is_claimed: bool,
+    pub(super) outcome: Option<Outcome>,
+    pub(super) at: Timestamp,
 }
 
 impl Row {
@@ -75,65 +73,6 @@ impl State {
         self.events.retain(|_, event| event.tenant != *tenant);
         self.messages.retain(|_, row| row.tenant != *tenant);
         self.keys.retain(|(of, _), _| of != tenant);
-    }
-
-    /// Returns the rows of a page with those messages of an event that a query wants.
-    fn row(&self, number: u64, event: &Event, webhooks: Option<&BTreeSet<WebhookId>>) -> EventRow {
-        let mut all: Vec<_> = self.messages.iter().filter(|(_, row)| row.event == number).collect();
-        let wanted = all.len() as u64;
-        all.retain(|(_, row)| webhooks.is_none_or(|only| only.contains(&row.webhook)));
-        all.sort_by_key(|(number, row)| (row.webhook.clone(), **number));
-        let messages = all.into_iter().take(MAX_MESSAGES).map(|(_, row)| MessageRow {
-            id: row.id.clone(),
-            webhook: row.webhook.clone(),
-            attempts: row.attempts,
-            outcome: row.outcome,
-            at: row.at,
-        });
-        EventRow {
-            id: event.id.clone(),
-            event_type: event.content.event_type.clone(),
-            source: event.content.source.clone(),
-            received_at: event.received_at,
-            number,
-            revision: event.revision,
-            wanted,
-            messages: messages.collect(),
-        }
-    }
-
-    fn page(&self, tenant: &TenantId, query: &EventQuery, since: Timestamp) -> EventRows {
-        let wants = |(number, event): &(&u64, &Event)| {
-            let at = event.received_at;
-            event.tenant == *tenant
-                && at > since
-                && query.event_type.as_ref().is_none_or(|name| *name == event.content.event_type)
-                && query.from.is_none_or(|from| at >= from)
-                && query.to.is_none_or(|to| at < to)
-                && !(query.unmatched && self.messages.values().any(|row| row.event == **number))
-        };
-        let mut all: Vec<_> = self.events.iter().filter(wants).collect();
-        all.sort_by_key(|(number, event)| Reverse((event.received_at, **number)));
-        let place = |place: &EventPlace| (place.received_at, place.number);
-        let newer = |of: (Timestamp, u64)| {
-            all.iter().filter(|(number, event)| (event.received_at, **number) > of).count()
-        };
-        let is_at = |of| all.iter().any(|(number, event)| (event.received_at, **number) == of);
-        let (from, to) = match &query.place {
-            None => (0, query.limit),
-            Some(at) if at.backwards => {
-                let to = newer(place(at));
-                (to.saturating_sub(query.limit), to)
-            }
-            Some(at) => {
-                let from = newer(place(at)) + usize::from(is_at(place(at)));
-                (from, from + query.limit)
-            }
-        };
-        let (before, after) = (from > 0, to < all.len());
-        let rows = all.into_iter().take(to).skip(from);
-        let rows = rows.map(|(number, event)| self.row(*number, event, query.webhooks.as_ref()));
-        EventRows { rows: rows.collect(), before, after }
     }
 }
 
