@@ -11,7 +11,7 @@
 //! Events are slices of the body, except for binary mode, in which the event is composed in the
 //! JSON format of CloudEvents. What is stored and delivered is always one JSON object.
 
-use super::super::problem::Problem;
+use crate::server::service::problem::Problem;
 use bytes::Bytes;
 use data_encoding::BASE64;
 use hooksieve::diagnostic::excerpt;
