@@ -33,8 +33,22 @@ impl Write for Accept {
                 return Err(StoreError::Conflict { expected: *expected, current }.into());
             }
         }
+        check_room(connection)?;
         self.events.iter().map(|of| Ok(self.tenant(connection, of)?)).collect()
     }
+}
+
+/// Returns an error if the store is nearly full. A quarter is kept free of events: what is accepted
+/// can be delivered only while there is room for the outcomes.
+fn check_room(connection: &Connection) -> Result<(), Broken> {
+    let read = |sql| connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0));
+    let max = read("PRAGMA max_page_count")?;
+    let used = read("PRAGMA page_count")? - read("PRAGMA freelist_count")?;
+    if used > max - max / 4 {
+        let what = "three quarters of its maximum size are used; the rest is for deliveries";
+        return Err(StoreError::Full(what.to_owned()).into());
+    }
+    Ok(())
 }
 
 impl Accept {

@@ -9,7 +9,7 @@ use crate::server::store::contract::outbox::{
     Settled, TenantEvents,
 };
 use crate::server::store::contract::{Attempt, DeliveryRow, Store, StoreError, WebhookChange};
-use crate::server::store::sqlite::Sqlite;
+use crate::server::store::sqlite::{Settings, Sqlite};
 use hooksieve::delivery::{Delivery, ListQuery, MessageId};
 use hooksieve::event::TenantId;
 use hooksieve::webhook::Timestamp;
@@ -237,4 +237,27 @@ async fn left(store: &Sqlite, place: &Directory) -> i64 {
     let connection = rusqlite::Connection::open(place.path().join("hooksieve.db")).unwrap();
     let sql = "SELECT count(*) FROM message WHERE outcome IS NULL";
     connection.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+/// When no more events are accepted, what was accepted can still be settled.
+#[test]
+fn keeps_room_for_the_outcomes_of_events() {
+    let place = Directory::new();
+    let settings = Settings { max_bytes: Some(512 * 1024), ..Settings::new(place.path()) };
+    let store = Sqlite::open(&settings).unwrap();
+    wait(async {
+        store.commit(&"t".into(), 0, put("w", "x")).await.unwrap();
+        let mut accepted = 0;
+        let error = loop {
+            match store.accept(of("t", 1, vec![event(accepted, BODY, true)]), times(1)).await {
+                Ok(_) => accepted += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, StoreError::Full(_)) && accepted > 50, "{accepted}: {error:?}");
+        for number in 0..accepted.min(100) {
+            let settled = store.settle(vec![settled(number, document(BODY))], at(2)).await;
+            assert!(settled.is_ok(), "{number} of {accepted}: {settled:?}");
+        }
+    });
 }
