@@ -233,10 +233,10 @@ impl Webhooks for Service {
         self.target(tenant, id)
     }
 
-    fn disable(&self, tenant: TenantId, id: WebhookId, reason: String) -> Disabling {
+    fn disable(&self, tenant: TenantId, webhook: Arc<Webhook>, reason: String) -> Disabling {
         let service = self.clone();
         Box::pin(async move {
-            let disabled = Service::disable(&service, tenant, id, reason, DELIVERY_FAILURES);
+            let disabled = Service::disable(&service, tenant, webhook, reason, DELIVERY_FAILURES);
             disabled.await.map_err(|problem| problem.to_string())
         })
     }

@@ -31,6 +31,7 @@ use crate::server::service::attempt::{Attempt, Attempted};
 use bytes::Bytes;
 use hooksieve::delivery::{Request, Response};
 use hooksieve::webhook::Rules;
+use http::Uri;
 use http_body_util::{BodyExt, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -169,6 +170,38 @@ impl Service<Name> for Resolver {
     }
 }
 
+/// A connector with a time limit for each connection. The client also makes connections in the
+/// background, which the time limit of an attempt does not end.
+#[derive(Clone)]
+struct Limited {
+    connector: HttpsConnector<HttpConnector<Resolver>>,
+    limit: Duration,
+}
+
+type Stream = <HttpsConnector<HttpConnector<Resolver>> as Service<Uri>>::Response;
+type Connecting = Pin<Box<dyn Future<Output = Result<Stream, BoxError>> + Send>>;
+
+impl Service<Uri> for Limited {
+    type Response = Stream;
+    type Error = BoxError;
+    type Future = Connecting;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.connector.poll_ready(context)
+    }
+
+    fn call(&mut self, uri: Uri) -> Connecting {
+        let connecting = tokio::time::timeout(self.limit, self.connector.call(uri));
+        let limit = self.limit.as_millis();
+        Box::pin(async move {
+            let late = |_| format!("no connection within {limit} ms");
+            connecting.await.map_err(late)?
+        })
+    }
+}
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
 /// The time limits of an attempt.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
@@ -180,7 +213,7 @@ pub(crate) struct Times {
 
 /// Sends requests over HTTPS, and over HTTP to targets that the rules allow.
 pub(crate) struct Sender {
-    client: Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
+    client: Client<Limited, Full<Bytes>>,
     targets: Arc<Targets>,
     times: Times,
 }
@@ -230,7 +263,7 @@ impl Sender {
             .http2_max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
             .http2_keep_alive_interval(CHECK)
             .http2_keep_alive_timeout(CHECK)
-            .build(https);
+            .build(Limited { connector: https, limit: times.connect });
         Ok(Self { client, targets, times })
     }
 

@@ -15,7 +15,7 @@ use crate::server::service::attempt::{Made, Purpose, make};
 use crate::server::store::contract::outbox::{Message, Next, Outcome, Settled};
 use crate::server::store::contract::{Cause, DeliveryRow};
 use hooksieve::delivery::{Payload, RequestBuilder};
-use hooksieve::webhook::Timestamp;
+use hooksieve::webhook::{Timestamp, Webhook};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -28,13 +28,16 @@ pub(super) struct Done {
     pub(super) bytes: usize,
     /// The number of the attempt and what it means, if one was made.
     pub(super) judged: Option<(u32, Verdict)>,
+    /// The webhook as it was when the attempt began.
+    pub(super) webhook: Option<Arc<Webhook>>,
 }
 
 impl Done {
     fn new(message: Message, next: Next, attempt: Option<DeliveryRow>) -> Self {
         let bytes = message.body.len();
         let Message { tenant, webhook, id, .. } = message;
-        Self { settled: Settled { tenant, webhook, id, next, attempt }, bytes, judged: None }
+        let settled = Settled { tenant, webhook, id, next, attempt };
+        Self { settled, bytes, judged: None, webhook: None }
     }
 
     /// Returns a message to the store without an attempt, due at a time.
@@ -151,7 +154,7 @@ impl Inner {
                 let verdict = Verdict::of(&outcome, now);
                 let next = self.parts.policy.next(&message, number, verdict, now);
                 let done = Done::new(message, next, Some(row));
-                Done { judged: Some((number, verdict)), ..done }
+                Done { judged: Some((number, verdict)), webhook: Some(webhook), ..done }
             }
             Err(error) => {
                 tracing::error!(%error, "cannot send");

@@ -70,8 +70,8 @@ pub(crate) trait Webhooks: Send + Sync + 'static {
     /// Returns a webhook as it is now; `None` if it does not exist.
     fn current(&self, tenant: &TenantId, id: &WebhookId) -> Option<Arc<Webhook>>;
 
-    /// Disables a webhook for a reason, unless it is removed or already disabled.
-    fn disable(&self, tenant: TenantId, id: WebhookId, reason: String) -> Disabling;
+    /// Disables a webhook for a reason, unless it was removed or changed since.
+    fn disable(&self, tenant: TenantId, webhook: Arc<Webhook>, reason: String) -> Disabling;
 }
 
 /// The numbers by which the dispatcher decides.

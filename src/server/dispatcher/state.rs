@@ -206,11 +206,12 @@ impl State {
     pub(super) fn claimed(&mut self, messages: Vec<Message>, now: Timestamp) -> Vec<Message> {
         let mut released = Vec::new();
         for message in messages {
-            // Its lease has ended, or the clock was set forward, while it is held.
+            self.hold(&message.tenant, &message.webhook, weight(message.body.len()));
+            // It was settled and was due again before this is known here; or its lease has ended.
             if !self.ids.insert(message.id.clone()) {
+                released.push(message);
                 continue;
             }
-            self.hold(&message.tenant, &message.webhook, weight(message.body.len()));
             // Claimed before it was parked; or a second one beside the probe.
             let is_parked = match self.parked_until(&message.tenant, &message.webhook) {
                 Some(until) => now < until || self.is_used(&message.tenant, &message.webhook),

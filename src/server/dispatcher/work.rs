@@ -16,13 +16,14 @@ use super::health::Action;
 use super::message::Done;
 use super::schedule::Verdict;
 use super::{Inner, Webhooks};
-use crate::server::store::contract::outbox::{Claimed, Endpoint};
+use crate::server::store::contract::outbox::{Claimed, Endpoint, Next};
 use crate::server::store::contract::{Answer, StoreError};
 use hooksieve::event::TenantId;
-use hooksieve::webhook::{Timestamp, WebhookId};
+use hooksieve::webhook::{Timestamp, Webhook, WebhookId};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
+use tokio::task::JoinSet;
 
 /// The wait before an operation of the store is tried again. Each further wait is twice as long.
 pub(super) const RETRY: Duration = Duration::from_millis(100);
@@ -129,7 +130,9 @@ impl Inner {
             Err(_) => self.tried(SETTLE, settle).await,
         };
         self.judge(&batch, &endpoints).await;
-        let mut more = false;
+        // The claims may sleep for longer than until a message is due again, or an endpoint is not
+        // parked any more.
+        let mut more = batch.iter().any(|done| matches!(done.settled.next, Next::Wait(_)));
         {
             let mut state = self.state();
             for done in &batch {
@@ -180,23 +183,45 @@ impl Inner {
         let now = self.parts.ambient.now();
         // The last outcome of an endpoint counts: its facts include those before.
         let mut actions = HashMap::new();
-        for (Done { settled, judged, .. }, endpoint) in batch.iter().zip(endpoints) {
-            let Some((number, verdict)) = *judged else { continue };
+        // At once, so that the store makes few transactions of all of them.
+        let mut tasks = JoinSet::new();
+        for (Done { settled, judged, webhook, .. }, endpoint) in batch.iter().zip(endpoints) {
+            let (Some((number, verdict)), Some(webhook)) = (*judged, webhook) else { continue };
+            // What an earlier form of the webhook has caused does not concern the present one.
+            if !self.is_current(&settled.tenant, webhook) {
+                continue;
+            }
             let step = self.parts.policy.schedule.step(number);
             let action = self.parts.policy.health.action(endpoint, verdict, step, now);
             let key = (&settled.tenant, &settled.webhook);
             match action {
                 // A later success of another message does not make up for it.
-                Action::Disable(reason) => self.disable(key.0, key.1, reason).await,
+                Action::Disable(reason) => {
+                    let (inner, tenant) = (Arc::clone(self), settled.tenant.clone());
+                    let webhook = Arc::clone(webhook);
+                    tasks.spawn(async move { inner.disable(&tenant, webhook, reason).await });
+                }
                 action => drop(actions.insert(key, action)),
             }
         }
         for ((tenant, webhook), action) in actions {
             match action {
-                Action::Park(until) => self.park(tenant, webhook, until).await,
+                Action::Park(until) => {
+                    let (inner, tenant) = (Arc::clone(self), tenant.clone());
+                    let webhook = webhook.clone();
+                    tasks.spawn(async move { inner.park(&tenant, &webhook, until).await });
+                }
                 _ => self.state().unpark(tenant, webhook),
             }
         }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// Returns whether a webhook is still the one that was sent to.
+    fn is_current(&self, tenant: &TenantId, webhook: &Arc<Webhook>) -> bool {
+        let webhooks = self.webhooks().clone();
+        let current = webhooks.and_then(|webhooks| webhooks.current(tenant, webhook.id()));
+        current.is_some_and(|current| Arc::ptr_eq(&current, webhook))
     }
 
     async fn park(&self, tenant: &TenantId, webhook: &WebhookId, until: Timestamp) {
@@ -210,11 +235,11 @@ impl Inner {
 
     /// Disables a webhook, and waits for it: nothing more is sent meanwhile. The wait is limited, since
     /// other changes of the tenant may be made first, and the other outcomes are to be settled.
-    async fn disable(&self, tenant: &TenantId, webhook: &WebhookId, reason: String) {
+    async fn disable(&self, tenant: &TenantId, webhook: Arc<Webhook>, reason: String) {
         let webhooks = self.webhooks().clone();
         let Some(webhooks) = webhooks else { return };
-        let disabling = webhooks.disable(tenant.clone(), webhook.clone(), reason);
-        let (tenant, webhook) = (tenant.clone(), webhook.clone());
+        let disabling = webhooks.disable(tenant.clone(), Arc::clone(&webhook), reason);
+        let (tenant, webhook) = (tenant.clone(), webhook.id().clone());
         let task = tokio::spawn(async move {
             if let Err(error) = disabling.await {
                 // The next failure tries again.
@@ -249,7 +274,13 @@ impl Inner {
         };
         let step = self.parts.policy.schedule.step(1);
         match self.parts.policy.health.action(&endpoint, verdict, step, self.parts.ambient.now()) {
-            Action::Disable(reason) => self.disable(&tenant, webhook, reason).await,
+            Action::Disable(reason) => {
+                let webhooks = self.webhooks().clone();
+                let current = webhooks.and_then(|webhooks| webhooks.current(&tenant, webhook));
+                if let Some(webhook) = current {
+                    self.disable(&tenant, webhook, reason).await;
+                }
+            }
             Action::Park(_) => {}
             Action::None => {
                 self.state().unpark(&tenant, webhook);

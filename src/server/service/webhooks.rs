@@ -247,11 +247,12 @@ impl Service {
         self.change(caller, move |turn| turn.remove(&id)).await
     }
 
-    /// Disables a webhook because of its deliveries, unless it is removed or already disabled.
+    /// Disables a webhook because of its deliveries, unless it was removed or changed since: the
+    /// change may be the repair.
     pub(crate) async fn disable(
         &self,
         tenant: TenantId,
-        id: WebhookId,
+        webhook: Arc<Webhook>,
         reason: String,
         code: &'static str,
     ) -> Result<(), Problem> {
@@ -260,10 +261,11 @@ impl Service {
             let tenant = inner.tenant(&tenant)?;
             let mut creators = tenant.turn.lock().await;
             // One that the rules refuse is disabled, and not in the registry.
-            let found = inner.registry.get(&tenant.id, &id);
-            if let Some(webhook) = found.filter(|webhook| webhook.is_enabled()) {
+            let found = inner.registry.get(&tenant.id, webhook.id());
+            let is_unchanged = found.is_some_and(|found| Arc::ptr_eq(&found, &webhook));
+            if is_unchanged && webhook.is_enabled() {
                 let disabled = webhook.disabled(&reason, code, inner.ambient.now());
-                let (name, id) = (tenant.id.as_str(), id.as_str());
+                let (name, id) = (tenant.id.as_str(), webhook.id().as_str());
                 tracing::warn!(tenant = name, webhook = id, reason, "disabling a webhook");
                 let _ =
                     inner.make(&tenant, &mut creators, Decided::Put(Box::new(disabled))).await?;

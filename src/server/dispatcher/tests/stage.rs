@@ -167,10 +167,10 @@ impl Webhooks for Watched {
         Webhooks::current(&self.service, tenant, id)
     }
 
-    fn disable(&self, tenant: TenantId, id: WebhookId, reason: String) -> Disabling {
-        let entry = Entry::Disable(id.clone(), self.ambient.now());
+    fn disable(&self, tenant: TenantId, webhook: Arc<Webhook>, reason: String) -> Disabling {
+        let entry = Entry::Disable(webhook.id().clone(), self.ambient.now());
         self.receivers.log.lock().unwrap().push(entry);
-        Webhooks::disable(&self.service, tenant, id, reason)
+        Webhooks::disable(&self.service, tenant, webhook, reason)
     }
 }
 
