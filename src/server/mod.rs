@@ -127,6 +127,8 @@ pub(crate) fn run(config: &Config) -> Result<(), ServeError> {
 fn log(config: &Config) {
     let filter = tracing_subscriber::EnvFilter::new(&config.log);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // It would report that standard error cannot be written on standard error, and panic.
+    let log = log.log_internal_errors(false);
     // This fails if a subscriber is already set, as in a test that starts two servers.
     let _ = match config.log_format {
         LogFormat::Text => log.try_init(),
