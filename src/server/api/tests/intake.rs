@@ -96,6 +96,8 @@ async fn composes_events_in_binary_mode() {
         ("j", "application/json", &br#" {"id": "a"} "#[..], json!({"data": {"id": "a"}})),
         ("p", "application/x+json; a=b", b"[1.50]", json!({"data": [1.50]})),
         ("n", "", b"5", json!({"data": 5})),
+        ("x", "text/json", b"{}", json!({"data": {}})),
+        ("y", "Application/JSON;a=b", b"{}", json!({"data": {}})),
         ("e", "application/json", b"", json!({})),
         ("t", "text/plain", "\u{e4}\"".as_bytes(), json!({"data": "\u{e4}\""})),
         ("b", "text/plain", b"\xff", json!({"data_base64": "/w=="})),

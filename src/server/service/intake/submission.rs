@@ -129,7 +129,8 @@ impl Binary {
         if body.is_empty() {
             return Ok(Data::None);
         }
-        if essence == "application/json" || essence.ends_with("+json") {
+        // By the subtype, as CloudEvents does (JSON format, 3.1.1).
+        if essence.ends_with("/json") || essence.ends_with("+json") {
             // Parsed, so that no data can close the event and add members to it.
             return serde_json::from_slice(body).map(Data::Json).map_err(|error| {
                 let what = format!("the data is not JSON: {}", excerpt(&error.to_string(), 200));
