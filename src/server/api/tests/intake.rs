@@ -171,6 +171,40 @@ async fn recognizes_duplicates_by_source_and_id() {
 }
 
 #[tokio::test]
+async fn distinguishes_sources_and_ids_that_are_not_strings() {
+    let stage = Stage::new().await;
+    let legacy = |id: Value| json!({"eventType": TYPE, "eventID": id, "tenantid": "north"});
+    let with = |source: Value, id: Value| {
+        let mut event = event("a");
+        event["source"] = source;
+        event["id"] = id;
+        event
+    };
+    let sent = json!([
+        with(json!(1), json!("a")),
+        with(json!(2), json!("a")),
+        with(json!("1"), json!("a")),
+        with(json!({"a": 1}), json!("a")),
+        with(json!("s"), json!(1)),
+        with(json!("s"), json!("1")),
+        with(json!("s"), json!(true)),
+        legacy(json!(7)),
+        legacy(json!("7")),
+    ]);
+    let duplicate = |id: &String| id.starts_with('=');
+    let first = short(&post(&stage, &sent).await.is(202));
+    assert!(!first.iter().any(duplicate), "{first:?}");
+    let second = short(&post(&stage, &sent).await.is(202));
+    assert!(second.iter().all(duplicate), "{second:?}");
+    // Null counts as absent, as it does for each attribute.
+    let nothing = [with(Value::Null, json!("n")), with(json!(""), json!("n"))];
+    assert_eq!(short(&post(&stage, &json!(nothing)).await.is(202)), ["n", "=n"]);
+    let nothing = with(json!("s"), Value::Null);
+    let found = short(&post(&stage, &json!([nothing, nothing])).await.is(202));
+    assert!(!found.iter().any(duplicate), "{found:?}");
+}
+
+#[tokio::test]
 async fn refuses_bodies_as_a_whole() {
     let stage = Stage::new().await;
     let many = Value::from(vec![5; 1_001]);

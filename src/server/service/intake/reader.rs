@@ -67,11 +67,28 @@ struct Matching {
     shapes: ShapeCache,
 }
 
-/// The member of an event that matching does not need.
+/// The members of an event by which duplicates are recognized.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Head<'e> {
     #[serde(borrow, default)]
     source: Option<&'e RawValue>,
+    #[serde(borrow, default)]
+    id: Option<&'e RawValue>,
+    #[serde(borrow, default)]
+    event_id: Option<&'e RawValue>,
+    #[serde(borrow, default, rename = "eventID")]
+    legacy_id: Option<&'e RawValue>,
+}
+
+/// A value by which duplicates are recognized.
+#[derive(Clone, Copy, Debug)]
+enum Part<'e> {
+    /// A string.
+    Text(&'e str),
+    /// The JSON text of a value of another kind. Values that are written differently differ, so
+    /// that none is taken for a duplicate that is not.
+    Json(&'e str),
 }
 
 impl Reader {
@@ -154,7 +171,8 @@ impl Matching {
             let help = "send it with an API key of its tenant";
             return Err(Diagnostic::error("event-other-tenant", what, help));
         }
-        let source = source(&body)?;
+        let head = head(&body)?;
+        let source = head.source();
         for (what, name) in
             [("type", event.event_type()), ("tenant", event.tenant()), ("source", &source)]
         {
@@ -171,7 +189,8 @@ impl Matching {
         };
         let id = event.id().filter(|id| !id.is_empty());
         let own_id = id.filter(|id| is_public(id)).map(|id| EventId(id.into()));
-        let key = id.map(|id| key(&source, id));
+        let part = id.map(Part::Text).or_else(|| head.other_id());
+        let key = part.map(|id| key(head.source_part(&source), id));
         let (tenant, event_type) = (event.tenant().into(), event.event_type().into());
         // It borrows the bytes, which are moved.
         drop(event);
@@ -179,15 +198,41 @@ impl Matching {
     }
 }
 
-/// Returns the source of an event that was read; empty if it is not a string.
-fn source(body: &[u8]) -> Result<Box<str>, Diagnostic> {
-    // The event is an object and well-formed, so the only possible error is a duplicate.
-    let head: Head<'_> = serde_json::from_slice(body).map_err(|_| {
+/// Reads the members of an event that was read before.
+fn head(body: &[u8]) -> Result<Head<'_>, Diagnostic> {
+    // The event is an object and well-formed, and a duplicate of a key of its id was refused, so the
+    // only possible error is a duplicate of the other member.
+    serde_json::from_slice(body).map_err(|_| {
         let help = "send each key once: readers of JSON disagree on which one counts";
         Diagnostic::error("event-duplicate-key", "duplicate key `source`", help)
-    })?;
-    let text = head.source.and_then(|source| serde_json::from_str(source.get()).ok());
-    Ok(text.unwrap_or_default())
+    })
+}
+
+impl<'e> Head<'e> {
+    /// Returns the source; empty if it is not a string.
+    fn source(&self) -> Box<str> {
+        let text = self.source.and_then(|source| serde_json::from_str(source.get()).ok());
+        text.unwrap_or_default()
+    }
+
+    /// Returns the value of the source, whose text is given if it is a string. An absent source, or
+    /// null, counts as empty.
+    fn source_part<'s>(&'s self, text: &'s str) -> Part<'s> {
+        let other = self.source.filter(|source| is_other(source));
+        other.map_or(Part::Text(text), |source| Part::Json(source.get()))
+    }
+
+    /// Returns the value of an id that is not a string.
+    fn other_id(&self) -> Option<Part<'e>> {
+        let ids = [self.id, self.event_id, self.legacy_id];
+        let other = ids.into_iter().flatten().find(|id| is_other(id));
+        other.map(|id| Part::Json(id.get()))
+    }
+}
+
+/// Returns whether a value is not a string.
+fn is_other(value: &RawValue) -> bool {
+    !value.get().starts_with('"')
 }
 
 /// Returns whether an event's own id can be used in an address.
@@ -197,16 +242,29 @@ fn is_public(id: &str) -> bool {
 }
 
 /// Returns the digest by which duplicates are recognized.
-fn key(source: &str, id: &str) -> [u8; 32] {
-    // The length separates the two: otherwise `a` and `bc` would be `ab` and `c`.
-    let length = (source.len() as u64).to_be_bytes();
+fn key(source: Part<'_>, id: Part<'_>) -> [u8; 32] {
+    // The length separates the two: otherwise `a` and `bc` would be `ab` and `c`. Its highest bits,
+    // which no length has, separate the string `"1"` from the number 1.
+    let ((source, first), (id, second)) = (source.marked(1 << 63), id.marked(1 << 62));
+    let length = (source.len() as u64 | first | second).to_be_bytes();
     let digest = Sha256::new().chain_update(length).chain_update(source).chain_update(id);
     digest.finalize().into()
 }
 
+impl<'e> Part<'e> {
+    /// Returns the text, and the mark if it is not a string.
+    fn marked(self, mark: u64) -> (&'e str, u64) {
+        match self {
+            Self::Text(text) => (text, 0),
+            Self::Json(text) => (text, mark),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{is_public, key, source};
+    use super::Part::{Json, Text};
+    use super::{head, is_public, key};
 
     #[test]
     fn uses_own_ids_in_addresses_only_if_they_fit() {
@@ -220,9 +278,13 @@ mod tests {
 
     #[test]
     fn recognizes_the_same_source_and_id() {
-        assert_eq!(key("a", "bc"), key("a", "bc"));
-        assert_ne!(key("a", "bc"), key("ab", "c"));
-        assert_ne!(key("", "a"), key("a", ""));
+        assert_eq!(key(Text("a"), Text("bc")), key(Text("a"), Text("bc")));
+        assert_ne!(key(Text("a"), Text("bc")), key(Text("ab"), Text("c")));
+        assert_ne!(key(Text(""), Text("a")), key(Text("a"), Text("")));
+        let parts = [Text("1"), Json("1")];
+        let keys = parts.map(|source| parts.map(|id| key(source, id)));
+        let keys: std::collections::HashSet<_> = keys.into_iter().flatten().collect();
+        assert_eq!(keys.len(), 4);
     }
 
     #[test]
@@ -233,9 +295,9 @@ mod tests {
             (r#"{"source":null}"#, ""),
             (r#"{}"#, ""),
         ] {
-            assert_eq!(&*source(event.as_bytes()).unwrap(), expected);
+            assert_eq!(&*head(event.as_bytes()).unwrap().source(), expected);
         }
-        let error = source(br#"{"source":"a","source":"b"}"#).unwrap_err();
+        let error = head(br#"{"source":"a","source":"b"}"#).err().unwrap();
         assert_eq!(error.code(), "event-duplicate-key");
     }
 }
