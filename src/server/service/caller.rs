@@ -47,21 +47,17 @@ pub(crate) enum Area {
 impl Caller {
     /// Checks that the role allows a group of operations.
     pub(crate) fn may(&self, area: Area) -> Result<(), Problem> {
-        // Without a wildcard for both, so that a new role or area does not compile before it is decided.
-        let allowed = match (self.role, area) {
-            (Role::TenantAdmin | Role::User, Area::Webhooks | Area::Events | Area::Language) => {
-                true
-            }
-            (Role::Producer, Area::Intake | Area::Language) => true,
-            (Role::TenantAdmin | Role::User, Area::Intake) => false,
-            (Role::Producer, Area::Webhooks | Area::Events) | (Role::Operator, _) => false,
-        };
-        let why = || format!("role `{}` does not allow this operation", self.role);
-        if allowed {
-            Ok(())
-        } else {
-            Err(Problem::forbidden(why(), "use an API key with another role"))
+        if allows(self.role, area) {
+            return Ok(());
         }
+        let why = format!("role `{}` does not allow this operation", self.role);
+        let roles = Role::ALL.into_iter().filter(|role| allows(*role, area));
+        let roles: Vec<_> = roles.map(|role| format!("`{role}`")).collect();
+        let help = match &*roles {
+            [role] => format!("use an API key with role {role}"),
+            roles => format!("use an API key with one of the roles {}", roles.join(", ")),
+        };
+        Err(Problem::forbidden(why, &help))
     }
 
     /// Returns whether the caller may see a webhook of the tenant.
@@ -83,5 +79,16 @@ impl Caller {
             "only administrators may set level `tenant` or another owner",
             "set `level` to `user` and remove `ownerId`",
         ))
+    }
+}
+
+/// Returns whether a role allows a group of operations.
+fn allows(role: Role, area: Area) -> bool {
+    // Without a wildcard for both, so that a new role or area does not compile before it is decided.
+    match (role, area) {
+        (Role::TenantAdmin | Role::User, Area::Webhooks | Area::Events | Area::Language) => true,
+        (Role::Producer, Area::Intake | Area::Language) => true,
+        (Role::TenantAdmin | Role::User, Area::Intake) => false,
+        (Role::Producer, Area::Webhooks | Area::Events) | (Role::Operator, _) => false,
     }
 }

@@ -236,7 +236,10 @@ async fn refuses_bodies_as_a_whole() {
 async fn lets_only_producers_send_and_only_for_their_tenant() {
     let stage = Stage::new().await;
     for key in [&stage.admin, &stage.user] {
-        stage.ask(key, ("POST", EVENTS), Some(&event("a"))).await.refused(403, "forbidden");
+        let answer = stage.ask(key, ("POST", EVENTS), Some(&event("a"))).await;
+        answer.refused(403, "forbidden");
+        let detail = &answer.body["errors"][0]["detail"];
+        assert_eq!(detail, "use an API key with role `producer`");
     }
     let mut elsewhere = event("s");
     elsewhere["tenantid"] = "unknown".into();
