@@ -58,8 +58,11 @@ fn caller(api: &Api, headers: &HeaderMap) -> Result<Caller, Failure> {
         // Schemes are case-insensitive (RFC 9110, 11.1), and some clients write `bearer`.
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
-    let key = token.and_then(|token| api.keys.find(token));
+    let token = token.ok_or_else(|| {
+        Failure::unauthorized("the header `Authorization` does not have the scheme `Bearer`")
+    })?;
     // A revoked key, a mistyped one and one of another server look the same to the caller.
+    let key = api.keys.find(token);
     let key = key.ok_or_else(|| Failure::unauthorized("the API key is unknown"))?;
     Ok(Caller {
         // From the key and never from the request: a caller cannot name another tenant.

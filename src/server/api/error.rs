@@ -66,6 +66,12 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "not-found", format!("no such {what}"), help)
     }
 
+    /// A 404: the server has no such path.
+    pub(super) fn no_address() -> Self {
+        let help = "see the addresses of this server in `/openapi.json`";
+        Self::new(StatusCode::NOT_FOUND, "not-found", "no such address", help)
+    }
+
     /// A 401: the request has no known key.
     pub(super) fn unauthorized(title: &str) -> Self {
         let help = "send an API key of this server in the header `Authorization: Bearer …`";

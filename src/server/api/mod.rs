@@ -160,7 +160,7 @@ pub(super) fn router(api: Api) -> Router {
     }
     router
         // Both would otherwise be empty bodies, which the published clients cannot parse.
-        .fallback(async || Failure::not_found("address"))
+        .fallback(async || Failure::no_address())
         .method_not_allowed_fallback(async || {
             let (title, help) = (
                 "the method is not allowed at this address",
