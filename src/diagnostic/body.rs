@@ -35,13 +35,14 @@ impl<'a> Entry<'a> {
     fn of(diagnostic: &'a Diagnostic) -> Self {
         let help = diagnostic.help();
         // The API has no member for a place, so it follows the help, in words.
-        let detail = match (diagnostic.pointer(), diagnostic.span()) {
-            ("", None) => help.to_owned(),
-            ("", Some(Span { start, end })) => format!("{help} (at bytes {start} to {end})"),
-            (pointer, None) => format!("{help} (at {pointer})"),
-            (pointer, Some(Span { start, end })) => {
-                format!("{help} (at {pointer}, bytes {start} to {end})")
-            }
+        let line = diagnostic.line().map(|line| format!("line {line}"));
+        let pointer = Some(diagnostic.pointer()).filter(|pointer| !pointer.is_empty());
+        let bytes = |Span { start, end }| format!("bytes {start} to {end}");
+        let places = [line, pointer.map(str::to_owned), diagnostic.span().map(bytes)];
+        let places: Vec<_> = places.into_iter().flatten().collect();
+        let detail = match places.is_empty() {
+            true => help.to_owned(),
+            false => format!("{help} (at {})", places.join(", ")),
         };
         let (code, title) = (diagnostic.code(), diagnostic.message());
         Self { code, title, detail, suggestion: diagnostic.suggestion() }

@@ -60,6 +60,13 @@ impl Error {
         self.inner.offset
     }
 
+    /// Returns the error with another offset, for an event that is part of a larger text.
+    #[must_use]
+    pub fn with_offset(mut self, offset: usize) -> Self {
+        self.inner.offset = offset;
+        self
+    }
+
     /// Returns what to do about the error.
     fn help(&self) -> &'static str {
         match self.inner.kind {
