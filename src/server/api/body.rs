@@ -1,7 +1,7 @@
 //! Reads the bodies of requests: JSON, limited in size and time; and the ids in their paths.
 //!
 //! ```text
-//! headers ──▶ media type? 415 ──▶ declared length? 413 ──▶ read ──▶ bytes, not yet parsed
+//! headers ──▶ media type, encoding? 415 ──▶ declared length? 413 ──▶ read ──▶ bytes, not yet parsed
 //!                                                           ├─ longer than the limit: 413
 //!                                                           ├─ ends too early: 400
 //!                                                           └─ not here in time: 408
@@ -15,7 +15,7 @@ use super::Api;
 use super::error::Failure;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use bytes::Bytes;
 use hooksieve::delivery::DeliveryId;
 use hooksieve::diagnostic::{Diagnostic, Diagnostics, excerpt};
@@ -57,6 +57,7 @@ impl FromRequest<Arc<Api>> for Json {
 
 /// Reads a body of any media type.
 pub(super) async fn read(request: Request, api: &Api) -> Result<Bytes, Failure> {
+    encoding(request.headers())?;
     let max = api.bounds.max_body;
     let declared = request.headers().get(header::CONTENT_LENGTH);
     // A length that does not parse was already refused by the HTTP implementation.
@@ -107,6 +108,19 @@ fn media_type(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
         Some("application/json-patch+json") if method == Method::PATCH => Ok(()),
         Some(given) => Err(unsupported(given, "send `Content-Type: application/json`")),
     }
+}
+
+/// Refuses bodies that are compressed: their size is not known before they are read.
+fn encoding(headers: &HeaderMap) -> Result<(), Failure> {
+    let mut given = headers.get_all(header::CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
+    let Some(given) = given.find(|given| !given.trim_ascii().eq_ignore_ascii_case(b"identity"))
+    else {
+        return Ok(());
+    };
+    let given = excerpt(&String::from_utf8_lossy(given), 80);
+    let (status, code) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-content-encoding");
+    let title = format!("unsupported `Content-Encoding: {given}`");
+    Err(Failure::new(status, code, title, "send the body without `Content-Encoding`"))
 }
 
 /// Returns the media type of a body in lower case, without parameters.
