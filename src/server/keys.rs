@@ -26,6 +26,7 @@
 use super::ambient::{Ambient, NoRandomness};
 use super::files::{private, sync_parent};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use hooksieve::diagnostic::is_misleading;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -263,10 +264,24 @@ struct Mark {
     inode: u64,
 }
 
+/// Checks that keys of every role can have this tenant.
+pub(crate) fn check_tenant(tenant: &str) -> Result<(), &'static str> {
+    match tenant {
+        "" => Err("a tenant id must not be empty"),
+        "*" => Err("tenant `*` means any tenant"),
+        // On a page it would look like another one.
+        _ if tenant.chars().any(is_misleading) => {
+            Err("a tenant id must not have control or invisible characters")
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check(tenant: &str, user: &str, role: Role) -> Result<(), String> {
     match (tenant, user, role) {
         ("", ..) => Err("a key requires a tenant".to_owned()),
         (_, "", _) => Err("a key requires a user".to_owned()),
+        (tenant, ..) if tenant != "*" => check_tenant(tenant).map_err(str::to_owned),
         ("*", _, Role::TenantAdmin | Role::User) => {
             Err("only producers and operators may have tenant `*`".to_owned())
         }
@@ -437,7 +452,12 @@ mod tests {
     fn refuses_keys_without_tenant_or_of_every_tenant() {
         let file = KeysFile::new(folder("refused").join("keys.toml"));
         let ambient = Ambient::machine();
-        for (tenant, role) in [("", Role::User), ("*", Role::User), ("*", Role::TenantAdmin)] {
+        for (tenant, role) in [
+            ("", Role::User),
+            ("*", Role::User),
+            ("*", Role::TenantAdmin),
+            ("a\nb", Role::Producer),
+        ] {
             let refused = file.add(new(tenant, role), &ambient);
             assert!(matches!(refused, Err(KeysError::Refused(_))), "{tenant} {role}");
         }
