@@ -71,10 +71,22 @@ fn binary(headers: &HeaderMap) -> Result<Binary, Failure> {
     for (name, value) in headers {
         let Some(name) = name.as_str().strip_prefix(PREFIX) else { continue };
         let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        // The data and its type are the body and `Content-Type`. Another name has no place in the
-        // JSON format (CloudEvents 1.0, 3.1).
+        match name {
+            "datacontenttype" => {
+                let what = "`ce-datacontenttype` is not a header of an event";
+                return Err(invalid(what, "use `Content-Type`"));
+            }
+            "data" => {
+                return Err(invalid(
+                    "`ce-data` is not a header of an event",
+                    "send the data as body",
+                ));
+            }
+            _ => {}
+        }
+        // Another name has no place in the JSON format (CloudEvents 1.0, 3.1).
         let fits = !name.is_empty() && name.bytes().all(is_letter);
-        if !fits || matches!(name, "data" | "datacontenttype") {
+        if !fits {
             let what = format!("`{PREFIX}{}` is not an attribute of an event", excerpt(name, 80));
             return Err(invalid(what, "use lower-case letters and digits after `ce-`"));
         }

@@ -5,6 +5,7 @@ mod desk;
 mod events;
 mod failures;
 mod intake;
+mod mistakes;
 mod stage;
 
 use super::{OPENAPI, guarded, open};

@@ -304,7 +304,7 @@ impl Attempt for Receiver {
 
 /// The API of a server without sockets.
 pub(super) struct Stage {
-    router: Router,
+    pub(super) router: Router,
     pub(super) service: Service,
     pub(super) store: Arc<Flaky>,
     pub(super) receiver: Arc<Receiver>,

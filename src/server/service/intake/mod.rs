@@ -18,6 +18,7 @@
 //! does not keep its events waiting.
 
 mod lanes;
+mod place;
 mod reader;
 mod submission;
 

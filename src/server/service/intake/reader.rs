@@ -4,10 +4,13 @@
 //! serves its connection. One with many is read on a blocking thread.
 
 use super::Submission;
+use super::place::Place;
+use super::submission::Sent;
+use crate::server::keys;
 use crate::server::service::problem::Problem;
 use crate::server::store::contract::outbox::EventId;
 use bytes::Bytes;
-use hooksieve::diagnostic::Diagnostic;
+use hooksieve::diagnostic::{Diagnostic, excerpt};
 use hooksieve::event::{EventType, ShapeCache, TenantId};
 use hooksieve::matcher::Access;
 use hooksieve::registry::{Registry, Session};
@@ -107,7 +110,11 @@ impl Reader {
         self.run(bytes, move |registry, matching| {
             let events = submission.split()?.into_iter();
             let only = only.as_ref();
-            Ok(events.map(|event| matching.read(registry, event, only)).collect())
+            let read = |Sent { bytes, place }| {
+                let read = matching.read(registry, bytes, (place, only));
+                read.map_err(|error| place.locate(error))
+            };
+            Ok(events.map(read).collect())
         })
         .await
     }
@@ -116,7 +123,8 @@ impl Reader {
     pub(super) async fn rematch(&self, events: Vec<Incoming>) -> Result<Vec<Incoming>, Problem> {
         let bytes = events.iter().map(|event| event.body.len()).sum();
         self.run(bytes, move |registry, matching| {
-            let again = events.into_iter().map(|event| matching.read(registry, event.body, None));
+            let again = |event: Incoming| matching.read(registry, event.body, (Place::Body, None));
+            let again = events.into_iter().map(again);
             // They were read before, and reading does not depend on the webhooks.
             again.collect::<Result<_, _>>().map_err(|error| Problem::Internal(error.to_string()))
         })
@@ -159,25 +167,25 @@ impl Matching {
         &mut self,
         registry: &Registry,
         body: Bytes,
-        only: Option<&TenantId>,
+        (place, only): (Place, Option<&TenantId>),
     ) -> Result<Incoming, Diagnostic> {
         if body.len() > MAX_EVENT {
-            let what = format!("the event is larger than {MAX_EVENT} bytes");
+            let with = if place == Place::Base64 { " with its data in Base64" } else { "" };
+            let what = format!("the event{with} is larger than {MAX_EVENT} bytes");
             return Err(Diagnostic::error("event-too-large", what, "send a smaller event"));
         }
-        let event = registry.profile().read_event_with(&body, &mut self.shapes)?;
-        if only.is_some_and(|only| only.as_str() != event.tenant()) {
-            let what = "the event belongs to another tenant than the API key";
-            let help = "send it with an API key of its tenant";
-            return Err(Diagnostic::error("event-other-tenant", what, help));
-        }
+        let event = registry.profile().read_event_with(&body, &mut self.shapes);
+        let event = event.map_err(|error| place.unread(error))?;
+        check_tenant(event.tenant(), place, only)?;
         let head = head(&body)?;
         let source = head.source();
-        for (what, name) in
-            [("type", event.event_type()), ("tenant", event.tenant()), ("source", &source)]
-        {
+        for (what, name) in [
+            (place.attribute("`ce-type`", "the event's type"), event.event_type()),
+            (place.attribute("`ce-tenantid`", "the event's tenant"), event.tenant()),
+            (place.attribute("`ce-source`", "the event's source"), &source),
+        ] {
             if name.len() > MAX_NAME {
-                let what = format!("the event's {what} is longer than {MAX_NAME} bytes");
+                let what = format!("{what} is longer than {MAX_NAME} bytes");
                 return Err(Diagnostic::error("event-name-too-long", what, "shorten it"));
             }
         }
@@ -196,6 +204,26 @@ impl Matching {
         drop(event);
         Ok(Incoming { tenant, event_type, source, own_id, key, body, revision, webhooks })
     }
+}
+
+/// Checks that an event of a tenant may be sent. `only` is the tenant of the key, unless it may send
+/// events of any.
+fn check_tenant(tenant: &str, place: Place, only: Option<&TenantId>) -> Result<(), Diagnostic> {
+    let what = place.attribute("`ce-tenantid`", "the tenant of the event");
+    let shown = excerpt(tenant, 80);
+    let Some(only) = only else {
+        // No caller could ever see what became of the event.
+        return keys::check_tenant(tenant).map_err(|why| {
+            let what = format!("{what} is `{shown}`: {why}");
+            Diagnostic::error("event-tenant-invalid", what, "send the id of one tenant")
+        });
+    };
+    if tenant == only.as_str() {
+        return Ok(());
+    }
+    let what = format!("{what} is `{shown}`, that of the API key `{}`", excerpt(only.as_str(), 80));
+    let help = "send it with an API key of its tenant";
+    Err(Diagnostic::error("event-other-tenant", what, help))
 }
 
 /// Reads the members of an event that was read before.

@@ -11,6 +11,7 @@
 //! Events are slices of the body, except for binary mode, in which the event is composed in the
 //! JSON format of CloudEvents. What is stored and delivered is always one JSON object.
 
+use super::place::Place;
 use crate::server::service::problem::Problem;
 use bytes::Bytes;
 use data_encoding::BASE64;
@@ -56,17 +57,27 @@ pub(crate) struct Binary {
     pub(crate) content_type: Option<Box<str>>,
 }
 
+/// An event of a request.
+pub(super) struct Sent {
+    /// The bytes.
+    pub(super) bytes: Bytes,
+    /// Where they are in the request.
+    pub(super) place: Place,
+}
+
 impl Submission {
-    /// Returns the bytes of each event.
+    /// Returns the bytes of each event, with their place.
     ///
     /// # Errors
     ///
     /// Returns an error if the body as a whole is malformed or has too many events.
-    pub(super) fn split(self) -> Result<Vec<Bytes>, Problem> {
+    pub(super) fn split(self) -> Result<Vec<Sent>, Problem> {
         let Self { form, body } = self;
         match form {
-            Form::Single => Ok(vec![body]),
-            Form::Json if body.trim_ascii_start().first() != Some(&b'[') => Ok(vec![body]),
+            Form::Single => Ok(vec![Sent { bytes: body, place: Place::Body }]),
+            Form::Json if body.trim_ascii_start().first() != Some(&b'[') => {
+                Ok(vec![Sent { bytes: body, place: Place::Body }])
+            }
             Form::Json | Form::Batch => array(&body),
             Form::Lines => lines(&body),
             Form::Binary(binary) => Ok(vec![binary.compose(&body)?]),
@@ -74,10 +85,14 @@ impl Submission {
     }
 }
 
-fn array(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
+fn array(body: &Bytes) -> Result<Vec<Sent>, Problem> {
     let items: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| {
-        let what =
-            format!("the body is not an array of events: {}", excerpt(&error.to_string(), 200));
+        let text = error.to_string();
+        let what = format!(
+            "the body is not an array of events: {} (byte {} of the body)",
+            excerpt(&text, 200),
+            offset(body, &error)
+        );
         Problem::invalid(
             "events-syntax",
             what,
@@ -85,16 +100,38 @@ fn array(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
         )
     })?;
     few(items.len())?;
-    Ok(items.into_iter().map(|item| Bytes::copy_from_slice(item.get().as_bytes())).collect())
+    let sent = |(index, item): (usize, &RawValue)| {
+        let item = item.get().as_bytes();
+        let place = Place::Item { index, offset: start(body, item) };
+        Sent { bytes: Bytes::copy_from_slice(item), place }
+    };
+    Ok(items.into_iter().enumerate().map(sent).collect())
 }
 
-fn lines(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
-    let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    let lines = lines.filter(|line| !line.is_empty());
+fn lines(body: &Bytes) -> Result<Vec<Sent>, Problem> {
+    // Blank lines count, as in an editor.
+    let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).zip(1..);
+    let lines = lines.filter(|(line, _)| !line.is_empty());
+    let sent = |(line, number): (&[u8], usize)| {
+        let place = Place::Line { number, offset: start(body, line) };
+        Sent { bytes: Bytes::copy_from_slice(line), place }
+    };
     // Counted while they are collected, so that a body of short lines is not kept for nothing.
-    let events: Vec<_> = lines.take(MAX_EVENTS + 1).map(Bytes::copy_from_slice).collect();
+    let events: Vec<_> = lines.take(MAX_EVENTS + 1).map(sent).collect();
     few(events.len())?;
     Ok(events)
+}
+
+/// Returns the offset of a part of a body.
+fn start(body: &[u8], part: &[u8]) -> usize {
+    part.as_ptr().addr().saturating_sub(body.as_ptr().addr())
+}
+
+/// Returns the offset of an error in a body. The parser counts lines from 1, and the bytes of a
+/// line, too.
+fn offset(body: &[u8], error: &serde_json::Error) -> usize {
+    let before = body.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1));
+    before.map(<[u8]>::len).sum::<usize>() + error.column().saturating_sub(1)
 }
 
 /// Refuses a request with too many events.
@@ -116,10 +153,20 @@ enum Data<'b> {
 
 impl Binary {
     /// Composes the event in the JSON format of CloudEvents.
-    fn compose(&self, body: &Bytes) -> Result<Bytes, Problem> {
+    fn compose(&self, body: &Bytes) -> Result<Sent, Problem> {
         let composed = Composed { binary: self, data: self.data(body)? };
         let event = serde_json::to_vec(&composed);
-        Ok(event.map_err(|error| Problem::Internal(error.to_string()))?.into())
+        let event = event.map_err(|error| Problem::Internal(error.to_string()))?;
+        let place = match &composed.data {
+            // The data is the last member, before the bracket that closes the event.
+            Data::Json(data) => Place::Headers {
+                data: event.len().saturating_sub(data.get().len() + 1),
+                offset: start(body, data.get().as_bytes()),
+            },
+            Data::Base64(_) => Place::Base64,
+            Data::None | Data::Text(_) => Place::Headers { data: event.len(), offset: 0 },
+        };
+        Ok(Sent { bytes: event.into(), place })
     }
 
     fn data<'b>(&self, body: &'b [u8]) -> Result<Data<'b>, Problem> {
